@@ -1,0 +1,95 @@
+"""What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
+
+import logging
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+import yaml
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from litmus.check import Count, checked
+from litmus.rundir import RunDir
+
+log = logging.getLogger(__name__)
+
+# Settings of a run that decide where and how it is looked at, not what it learns.
+NOT_COMPARED = ("_target_", "dir", "path", "source", "eval_batch_size", "accelerator", "detect_anomaly")
+COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")
+
+
+class Dashboard(lightning.Callback):
+    """Writes the network's graph, the configuration, the training loss within an epoch, and the HParams row.
+
+    The row is written once, with the final metrics, into the run `<folder>/final`: its metrics are
+    the best epoch's, not the last one's. No summary of the whole experiment is written: TensorBoard
+    would take the first run's for all, and leave out the columns and rows it does not mention.
+    """
+
+    @checked
+    def __init__(self, *, every_n_steps: Count, graph: bool) -> None:
+        self.every_n_steps = every_n_steps
+        self.graph = graph
+        self._writer: SummaryWriter | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
+            return
+        self._writer = trainer.logger.experiment
+        config = RunDir(trainer.default_root_dir).read_config()
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        self._writer.add_text("config", "    " + text.replace("\n", "\n    "))  # four spaces: code, in Markdown
+        if self.graph and trainer.current_epoch == 0:
+            self._add_graph(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._writer is not None and trainer.global_step % self.every_n_steps == 0:
+            self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
+
+    def on_result(self, run: RunDir, result: dict[str, Any]) -> None:
+        """Writes the HParams row of a run that has reached any metrics."""
+        if self._writer is None or not result["metrics"]:
+            return
+        compared = comparable(run.read_config(), result)
+        # The first summary describes the experiment: see the class's docstring.
+        _, start, end = hparams(compared, dict.fromkeys(result["metrics"], 0.0))
+        with SummaryWriter(str(run.path / "final")) as writer:
+            assert writer.file_writer is not None
+            writer.file_writer.add_summary(start)
+            writer.file_writer.add_summary(end)
+            for name, value in result["metrics"].items():
+                writer.add_scalar(name, value, result["steps"])
+
+    def _add_graph(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        inputs, _ = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
+        training = pl_module.net.training
+        pl_module.net.eval()
+        try:
+            with torch.no_grad():
+                assert self._writer is not None
+                self._writer.add_graph(pl_module.net, inputs[:2])
+        except Exception as error:  # tracing runs arbitrary code; a missing picture must not end a run
+            log.warning("TensorBoard has no graph of this network: %s", error)
+        finally:
+            pl_module.net.train(training)
+
+
+def comparable(config: dict[str, Any], result: dict[str, Any]) -> dict[str, str | float | int | bool]:
+    """The hyperparameters that a person would compare, flat, by the names one types."""
+    names = {"model": result["model"], "data": result["data"]}
+    for group in ("optimizer", "scheduler"):
+        names[group] = config[group]["_target_"].rpartition(".")[2]
+    flat: dict[str, Any] = dict(names)
+    for section in COMPARED:
+        values = config[section]
+        if not isinstance(values, dict):
+            flat[section] = values
+            continue
+        flat |= {f"{section}.{key}": value for key, value in values.items() if key not in NOT_COMPARED}
+    del flat["data.seed"]
+    plain = (str, float, int, bool)
+    return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}

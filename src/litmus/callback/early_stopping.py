@@ -1,0 +1,25 @@
+"""Stopping when nothing gets better."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+
+from litmus.check import Count, NonNegative, checked
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Stops after `patience` epochs in which the task's monitored metric did not improve; null never stops."""
+
+    @checked
+    def __init__(self, *, patience: Count | None, min_delta: NonNegative) -> None:
+        self.enabled = patience is not None
+        super().__init__(monitor="", patience=patience or 0, min_delta=min_delta)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
+        self.monitor, self.mode = pl_module.monitor, pl_module.mode
+        self.min_delta = abs(self.min_delta) * (1 if self.mode == "max" else -1)
+        super().setup(trainer, pl_module, stage)
+
+    def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
+        return not self.enabled or super()._should_skip_check(trainer)

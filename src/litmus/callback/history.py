@@ -1,0 +1,36 @@
+"""metrics.csv: one row per epoch."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Checkpoint
+
+from litmus.check import checked
+from litmus.rundir import RunDir
+
+
+class History(Checkpoint):
+    """Writes everything that was logged in an epoch as a row of `metrics.csv`.
+
+    A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known.
+
+    Attributes:
+        rows: of all epochs, those before a resumption included.
+    """
+
+    @checked
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # An interrupted epoch that had its row, but not its checkpoint, is trained again.
+        rows = RunDir(trainer.default_root_dir).read_metrics()
+        self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        order = sorted(metrics, key=lambda name: (not name.startswith("train/"), not name.startswith("val/"), name))
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **{name: metrics[name] for name in order}}
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            RunDir(trainer.default_root_dir).write_metrics(self.rows)

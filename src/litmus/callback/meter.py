@@ -1,0 +1,72 @@
+"""What every epoch is measured by besides loss and metrics: speed, learning rate, gradient, L2."""
+
+import time
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor
+
+from litmus.check import Count, checked
+
+
+class Meter(lightning.Callback):
+    """Logs once an epoch, of the training part alone (validation does not count):
+
+    - `lr`: the learning rate of the epoch's last step (of the last group, the head's)
+    - `grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's
+    - `l2_penalty`: l2 * sum(w^2) at the epoch's end, which the loss does not contain
+    - `samples_per_second` and `epoch_seconds`
+
+    Attributes:
+        samples_per_second: one figure per epoch of this process's run.
+    """
+
+    @checked
+    def __init__(self, *, every_n_steps: Count) -> None:
+        self.every_n_steps = every_n_steps
+        self.samples_per_second: list[float] = []
+        self._norms: list[Tensor] = []
+        self._lr = 0.0
+        self._started = 0.0
+        self._stopped = 0.0
+        self._first_step = 0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._norms = []
+        self._stopped = 0.0
+        self._started = time.perf_counter()
+
+    def on_before_optimizer_step(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0:
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            self._norms.append(torch.nn.utils.get_total_norm(gradients))
+        if trainer.is_last_batch:
+            self._lr = optimizer.param_groups[-1]["lr"]  # the schedule moves it right after this step
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._stop(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._stop(trainer)
+        seconds = self._stopped - self._started
+        num_samples = pl_module.score("train").num_samples.item() * trainer.world_size
+        self.samples_per_second.append(num_samples / seconds)
+        measured = {
+            "lr": self._lr,
+            "grad_norm": torch.stack(self._norms).mean() if self._norms else torch.nan,
+            "l2_penalty": pl_module.net.l2_penalty(),
+            "samples_per_second": self.samples_per_second[-1],
+            "epoch_seconds": seconds,
+        }
+        for name, value in measured.items():
+            pl_module.log(name, torch.as_tensor(value, dtype=torch.float32))
+
+    def _stop(self, trainer: lightning.Trainer) -> None:
+        if self._stopped:
+            return
+        if trainer.strategy.root_device.type == "cuda":
+            torch.cuda.synchronize()
+        self._stopped = time.perf_counter()

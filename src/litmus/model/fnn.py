@@ -1,0 +1,67 @@
+"""The feed-forward network, or multi-layer perceptron (Rumelhart, Hinton and Williams 1986)."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from litmus.check import Activation, Init, NonNegative, Probability, Widths, checked
+from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialise
+from litmus.model._net import Net
+from litmus.spec import Images, Spec
+
+
+class FNN(Net):
+    """Dense layers of the given widths, each linear -> (batch norm) -> activation -> (dropout), and a linear head.
+
+    With `residual`, each layer's output is added to its input (He et al. 2016); where the width
+    changes, the input passes through a linear projection without bias.
+    """
+
+    reads: ClassVar = (Images,)
+
+    # The layers it is made of, so that `scratch` can be the same network out of its own.
+    linear: ClassVar[Callable[..., nn.Module]] = nn.Linear
+    batch_norm: ClassVar[Callable[..., nn.Module]] = nn.BatchNorm1d
+    drop: ClassVar[Callable[..., nn.Module]] = nn.Dropout
+    activations: ClassVar[dict[str, Callable[[], nn.Module]]] = ACTIVATIONS
+    add: ClassVar[Callable[[], nn.Module]] = Add
+
+    @checked
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        widths: Widths,
+        activation: Activation,
+        init: Init,
+        residual: bool,
+        dropout: Probability,
+        batchnorm: bool,
+        l2: NonNegative,
+    ) -> None:
+        super().__init__(spec, l2)
+        assert isinstance(spec.input, Images)
+        num_inputs = spec.input.channels * spec.input.height * spec.input.width
+        layers: list[nn.Module] = []
+        for width in widths:
+            block = nn.Sequential(
+                self.linear(num_inputs, width),
+                *([self.batch_norm(width)] if batchnorm else []),
+                self.activations[activation](),
+                *([self.drop(dropout)] if dropout else []),
+            )
+            if residual:
+                same = num_inputs == width
+                shortcut = nn.Identity() if same else self.linear(num_inputs, width, bias=False)
+                layers.append(Residual(block, shortcut, self.add()))
+            else:
+                layers.append(block)
+            num_inputs = width
+        self.features = nn.Sequential(nn.Flatten(), *layers)
+        self.head = self.linear(num_inputs, self.num_outputs)
+        initialise(self, init, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) float -> (batch, classes) logits, unbounded."""
+        return self.head(self.features(x))  # type: ignore[no-any-return]

@@ -1,0 +1,58 @@
+"""The perceptron of Rosenblatt 1958, for several classes."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from litmus.check import NonNegative, Probability, Refused, checked
+from litmus.model._net import Net
+from litmus.spec import Images, Spec
+
+
+def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    """A loss whose gradient is the multi-class perceptron rule (Duda, Hart and Stork 2001, sec. 5.12).
+
+    With y the right class and k the class of the highest score s, the loss of one sample is
+    `s_k - s_y`: zero when k = y, and otherwise with gradient +x for w_k and -x for w_y. A step of
+    gradient descent therefore adds x to the right class's weights and takes it from the wrongly
+    chosen one's: the perceptron rule, averaged over the batch.
+
+    Args:
+        scores: (batch, classes).
+        targets: (batch,) class numbers.
+        label_smoothing: must be 0.
+
+    Raises:
+        Refused: label smoothing is asked for.
+    """
+    if label_smoothing:
+        raise Refused("model=perceptron learns by a rule that has no soft targets: set task.label_smoothing=0.")
+    return (scores.amax(dim=1) - scores.gather(1, targets[:, None]).squeeze(1)).mean()
+
+
+class Perceptron(Net):
+    """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on the pixels."""
+
+    reads: ClassVar = (Images,)
+    criterion = staticmethod(perceptron_loss)
+
+    @checked
+    def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
+        super().__init__(spec, l2)
+        assert isinstance(spec.input, Images)
+        num_inputs = spec.input.channels * spec.input.height * spec.input.width
+        self.features = nn.Sequential(
+            nn.Flatten(),
+            *([nn.BatchNorm1d(num_inputs)] if batchnorm else []),
+            *([nn.Dropout(dropout)] if dropout else []),
+        )
+        self.head = nn.Linear(num_inputs, self.num_outputs)
+        # The rule is invariant to the weights' scale when it starts from zero: only the order of
+        # the scores matters, so the learning rate sets nothing but the size of the weights.
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) float -> (batch, classes) scores, unbounded."""
+        return self.head(self.features(x))  # type: ignore[no-any-return]

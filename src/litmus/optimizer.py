@@ -1,0 +1,37 @@
+"""Optimizers: one function per choice of `optimizer=`, each taking a network's parameter groups.
+
+`fused` runs a whole step in one kernel: on a CPU a step of a small network's Adam then takes about
+a third of the time. RMSprop has no such kernel.
+"""
+
+from typing import Any
+
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from litmus.check import NonNegative, Positive, Probability, checked
+
+Groups = list[dict[str, Any]]
+
+
+@checked
+def sgd(groups: Groups, *, lr: Positive, momentum: Probability, nesterov: bool) -> Optimizer:
+    """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013)."""
+    return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
+
+
+@checked
+def adam(groups: Groups, *, lr: Positive, beta1: Probability, beta2: Probability, eps: NonNegative) -> Optimizer:
+    """Adam (Kingma and Ba 2015); weight decay enters the gradient, which is L2 exactly."""
+    return Adam(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
+
+
+@checked
+def adamw(groups: Groups, *, lr: Positive, beta1: Probability, beta2: Probability, eps: NonNegative) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+    return AdamW(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
+
+
+@checked
+def rmsprop(groups: Groups, *, lr: Positive, alpha: Probability, momentum: Probability, eps: NonNegative) -> Optimizer:
+    """RMSprop (Hinton 2012, lecture 6e)."""
+    return RMSprop(groups, lr=lr, alpha=alpha, momentum=momentum, eps=eps)

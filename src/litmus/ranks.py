@@ -1,0 +1,84 @@
+"""The other processes of a run that trains with DDP.
+
+Lightning starts them by repeating the command line, which under a multirun starts the whole multirun
+again in each. A run folder says all there is to know of a run, so here they are given the folder:
+`python -m litmus.ranks FOLDER`.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from litmus.rundir import RunDir
+from litmus.trainer import num_cores
+
+KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
+STOP_TIMEOUT_S = 30
+
+
+def is_leader() -> bool:
+    """Whether this process is a run's first, the one that writes its files and starts the others."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
+@contextmanager
+def started(run: RunDir, devices: int) -> Iterator[None]:
+    """Runs the other `devices - 1` processes beside the body; they end with it, however it ends.
+
+    Raises:
+        RuntimeError: one of them failed although the body did not.
+    """
+    if devices == 1 or "LOCAL_RANK" in os.environ:  # alone, or started by us, torchrun or a cluster
+        yield
+        return
+    threads = max(num_cores() // devices, 1)
+    shared = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "WORLD_SIZE": str(devices),
+        "NODE_RANK": "0",
+        "OMP_NUM_THREADS": str(threads),
+    }
+    before = {key: os.environ.get(key) for key in KEYS}
+    threads_before = torch.get_num_threads()
+    command = [sys.executable, "-m", "litmus.ranks", str(run.path)]
+    # A session of their own: Ctrl-C reaches this process alone, which then ends them.
+    others = [
+        subprocess.Popen(command, env={**os.environ, **shared, "LOCAL_RANK": str(rank)}, start_new_session=True)
+        for rank in range(1, devices)
+    ]
+    try:
+        os.environ.update(shared, LOCAL_RANK="0")
+        torch.set_num_threads(threads)
+        yield
+        failed = [code for other in others if (code := other.wait(STOP_TIMEOUT_S)) != 0]
+        if failed:
+            raise RuntimeError(f"{len(failed)} of the run's other processes failed (exit status {failed[0]}).")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        torch.set_num_threads(threads_before)
+        for key, value in before.items():
+            os.environ.pop(key) if value is None and key in os.environ else None
+            if value is not None:
+                os.environ[key] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+if __name__ == "__main__":
+    from litmus.run import follow
+
+    follow(RunDir(sys.argv[1]))

@@ -1,0 +1,171 @@
+"""The run folder: what its files are called, and reading and writing them whole or not at all."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from litmus.check import Refused
+
+CONFIG = "config.yaml"
+RESULT = "result.json"
+METRICS = "metrics.csv"
+LOG = "train.log"
+CHECKPOINTS = "checkpoints"
+BEST = "best"
+LAST = "last"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+class RunDir:
+    """A run's folder."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / CHECKPOINTS
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch by the monitored metric."""
+        return self.checkpoints / f"{BEST}.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last whole epoch."""
+        return self.checkpoints / f"{LAST}.ckpt"
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG
+
+    def claim(self, config: dict[str, Any]) -> None:
+        """Takes a folder for a new run and writes its configuration.
+
+        Raises:
+            Refused: another run lives there.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            (self.path / CONFIG).open("x").close()
+        except FileExistsError:
+            raise Refused(
+                f"{self.path} already holds a run. Continue it with resume={self.path}, or choose another folder."
+            ) from None
+        self.write_config(config)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        write_text(self.path / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def read_config(self) -> dict[str, Any]:
+        """The run's configuration, plain values.
+
+        Raises:
+            Refused: the folder is not a run's, or the file is damaged.
+        """
+        path = self.path / CONFIG
+        if not self.path.is_dir():
+            raise Refused(f"There is no folder {self.path}.")
+        if not path.is_file():
+            raise Refused(f"{self.path} is not a run folder: it has no {CONFIG}.")
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise Refused(f"{path} cannot be read: {error}") from None
+        if not isinstance(config, dict):
+            raise Refused(f"{path} is damaged: it holds no configuration.")
+        return config
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        write_text(self.path / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+    def read_result(self) -> dict[str, Any] | None:
+        """What the run reached, or None if it has not ended.
+
+        Raises:
+            Refused: the file is damaged.
+        """
+        path = self.path / RESULT
+        if not path.is_file():
+            return None
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise Refused(f"{path} cannot be read: {error}") from None
+        if not isinstance(result, dict):
+            raise Refused(f"{path} is damaged: it holds no result.")
+        return result
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """One row per epoch; the columns are all that any row has."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path / METRICS, text.getvalue())
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The rows so far, numbers as numbers; none if there is no file."""
+        path = self.path / METRICS
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+    def point_latest(self, outputs: Path) -> None:
+        """Makes `<outputs>/latest` point to this run, if the run lies in that folder."""
+        if not self.path.resolve().is_relative_to(outputs.resolve()):
+            return
+        link = outputs / f".latest-{os.getpid()}"
+        with suppress(OSError):  # a file system without links: a convenience less, nothing lost
+            link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
+            os.replace(link, outputs / "latest")
+
+
+def choice(config: dict[str, Any], group: str) -> str:
+    """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
+    parts = str(config[group]["_target_"]).split(".")
+    return parts[2] if len(parts) > 3 else parts[-1]
+
+
+def _number(text: str) -> float | int | None:
+    if text == "":
+        return None
+    value = float(text)
+    return int(value) if text.lstrip("-").isdigit() else value

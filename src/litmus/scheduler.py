@@ -1,0 +1,74 @@
+"""Learning-rate schedules: one function per choice of `scheduler=`.
+
+Each takes the optimizer, whose rate is the schedule's highest, and the number of training steps of
+the whole run; it returns Lightning's description of a schedule (without the scheduler: none).
+"""
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
+
+from litmus.check import Count, NonNegative, Probability, checked
+
+
+@checked
+def none(optimizer: Optimizer, num_steps: int) -> dict[str, Any]:
+    """A constant rate."""
+    return {}
+
+
+@checked
+def cosine(optimizer: Optimizer, num_steps: int, *, final: Probability) -> dict[str, Any]:
+    """From the full rate to `final` times it along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
+
+    def factor(step: int) -> float:
+        progress = min(step / max(num_steps, 1), 1.0)
+        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return _stepwise(LambdaLR(optimizer, factor))
+
+
+@checked
+def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Probability, initial: Probability) -> dict[str, Any]:
+    """Up from `initial` times the rate over the first `warmup` of the steps, then down to nearly nothing.
+
+    (Smith and Topin 2018.) Momentum stays as it is: only the rate moves.
+    """
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return _stepwise(
+        OneCycleLR(
+            optimizer,
+            max_lr=highest,
+            total_steps=max(num_steps, 1) + 1,  # the schedule is also asked for the rate after the last step
+            pct_start=warmup,
+            div_factor=1 / max(initial, 1e-8),
+            cycle_momentum=False,
+        )
+    )
+
+
+@checked
+def plateau(optimizer: Optimizer, num_steps: int, *, factor: Probability, patience: Count) -> dict[str, Any]:
+    """Multiplies the rate by `factor` after `patience` epochs without a better monitored metric."""
+    scheduler = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+    return {"scheduler": scheduler, "interval": "epoch"}
+
+
+@checked
+def warmup_linear(optimizer: Optimizer, num_steps: int, *, warmup: Probability, final: NonNegative) -> dict[str, Any]:
+    """Linearly up over the first `warmup` of the steps, then linearly down to `final` times the rate."""
+    rise = max(round(warmup * num_steps), 1)
+
+    def factor(step: int) -> float:
+        if step < rise and warmup:
+            return (step + 1) / rise
+        progress = min((step - rise) / max(num_steps - rise, 1), 1.0)
+        return 1 - (1 - final) * max(progress, 0.0)
+
+    return _stepwise(LambdaLR(optimizer, factor))
+
+
+def _stepwise(scheduler: Any) -> dict[str, Any]:
+    return {"scheduler": scheduler, "interval": "step"}

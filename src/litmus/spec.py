@@ -1,0 +1,102 @@
+"""What a dataset is: an input kind, and a target kind.
+
+Datasets discover these facts from their data and hand them to networks and tasks; nobody types
+them into a configuration. No torch here, so that anything may import it.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures of one size, stored as uint8 in [0, 255].
+
+    `mean` and `std` are per channel, of the training pictures scaled to [0, 1]: a network receives
+    `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width).
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    noun = "images"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as rows of int64 token numbers in [0, vocabulary_size), shape (batch, length)."""
+
+    vocabulary_size: int
+    padding: int
+    noun = "tokens"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Windows of a time series: float32 of shape (batch, length, features)."""
+
+    length: int
+    features: int
+    noun = "series"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """One class out of several: targets are int64 numbers, indices into `names`."""
+
+    names: tuple[str, ...]
+    noun = "classes"
+
+
+@dataclass(frozen=True)
+class Values:
+    """Real numbers: targets are float32 of shape (batch, len(names))."""
+
+    names: tuple[str, ...]
+    noun = "values"
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes in a picture, each of one class out of `names`."""
+
+    names: tuple[str, ...]
+    noun = "boxes"
+
+
+Input = Images | Tokens | Series
+Target = Classes | Values | Boxes
+_KINDS = {kind.__name__: kind for kind in (Images, Tokens, Series, Classes, Values, Boxes)}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A dataset's facts; `data` is the name one types after `data=`."""
+
+    data: str
+    input: Input
+    target: Target
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers, so that a checkpoint loads with `weights_only=True`."""
+        return {
+            "data": self.data,
+            "input": {"kind": type(self.input).__name__, **_listed(asdict(self.input))},
+            "target": {"kind": type(self.target).__name__, **_listed(asdict(self.target))},
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Spec":
+        """The inverse of `to_plain`; raises `KeyError` for a kind that does not exist."""
+        return cls(plain["data"], _revived(plain["input"]), _revived(plain["target"]))
+
+
+def _listed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def _revived(plain: dict[str, Any]) -> Any:
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    return _KINDS[fields.pop("kind")](**fields)

@@ -1,0 +1,93 @@
+"""What every task shares: the optimizer, the schedule, and what a checkpoint holds besides weights."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import lightning.pytorch as lightning
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import Metric
+
+MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
+MakeScheduler = Callable[[Optimizer, int], dict[str, Any]]
+Part = Literal["train", "val", "test"]
+
+
+class Task(lightning.LightningModule):
+    """A network, its loss and its metrics.
+
+    Metrics are summed on the device and logged once an epoch: reading a value each step makes a
+    small network's step half as long again.
+
+    Attributes:
+        monitor: the metric that decides which epoch is best.
+        mode: whether that metric should be as large ("max") or as small ("min") as possible.
+        train_score, val_score, test_score: what is summed over a part of the data; `compute()` gives a dict.
+    """
+
+    monitor: ClassVar[str]
+    mode: ClassVar[Literal["min", "max"]]
+
+    def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
+        super().__init__()
+        self.net = net
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.train_score = self.make_score()
+        self.val_score = self.make_score()
+        self.test_score = self.make_score()
+
+    @abstractmethod
+    def make_score(self) -> Metric:
+        """A fresh sum of whatever the task measures; `compute()` gives {"loss": ..., ...}."""
+
+    @abstractmethod
+    def step(self, batch: Any, part: Part) -> Tensor:
+        """The loss of one batch; adds it to that part's score."""
+
+    def score(self, part: Part) -> Any:
+        """What is summed over that part of the data."""
+        return getattr(self, f"{part}_score")
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self.step(batch, "train")
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.step(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.step(batch, "test")
+
+    def on_train_epoch_end(self) -> None:
+        self._log_scores("train")
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def running(self, part: Part) -> dict[str, float]:
+        """The scores of this process so far in the epoch, for a progress bar; waits for the device."""
+        return {name: float(value) for name, value in self.score(part).local().items()}
+
+    def _log_scores(self, part: Part) -> None:
+        score = self.score(part)
+        for name, value in score.compute().items():
+            self.log(f"{part}/{name}", value)
+        score.reset()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer(self.net.parameter_groups())  # type: ignore[operator]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
+        limit = self.trainer.limit_train_batches
+        batches = min(data.num_batches, limit) if isinstance(limit, int) else data.num_batches
+        schedule = self.make_scheduler(optimizer, batches * (self.trainer.max_epochs or 1))
+        if not schedule:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": self.monitor}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]

@@ -1,0 +1,143 @@
+"""How a run trains: device, processes, precision. One function serves every choice of `trainer=`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as lightning
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.strategies import DDPStrategy
+
+from litmus.check import Count, Positive, Refused, checked
+from litmus.rundir import RunDir, replacing
+
+Precision = Literal[32, "bf16-mixed", "16-mixed"]
+
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with replacing(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a run trains on, and why, for the screen and `result.json`.
+
+    Attributes:
+        accelerator: Lightning's name: "cpu", "cuda" or "mps".
+        devices: how many, which is also the number of processes.
+        precision: Lightning's name.
+        why: the reason for the precision, where it was picked for the user.
+    """
+
+    accelerator: str
+    devices: int
+    precision: Precision
+    why: str
+
+
+@checked
+def build(
+    run: RunDir,
+    net: Any,
+    callbacks: list[lightning.Callback],
+    logger: Any,
+    *,
+    accelerator: Literal["auto", "cpu", "gpu"],
+    devices: Count,
+    precision: Literal["auto", 32, "bf16-mixed", "16-mixed"],
+    max_epochs: Count,
+    gradient_clip: Positive | None,
+    limit_batches: Count | None,
+    detect_anomaly: bool,
+) -> tuple[lightning.Trainer, Hardware]:
+    """Lightning's trainer for a run, and what it trains on.
+
+    Raises:
+        Refused: a GPU is asked for and there is none, or there are fewer than asked for.
+    """
+    hardware = pick(net, accelerator, devices, precision)
+    limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), limit_batches)
+    trainer = lightning.Trainer(
+        default_root_dir=run.path,
+        accelerator=hardware.accelerator,
+        devices=devices,
+        strategy=DDPStrategy() if devices > 1 else "auto",
+        precision=hardware.precision,
+        max_epochs=max_epochs,
+        gradient_clip_val=gradient_clip,
+        detect_anomaly=detect_anomaly,
+        callbacks=callbacks,
+        logger=logger or False,
+        plugins=[_WholeCheckpoints()],
+        # Ours are faster, plainer, or not wanted.
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1_000_000_000,  # metrics are logged once an epoch
+        **limits,  # type: ignore[arg-type]
+    )
+    return trainer, hardware
+
+
+def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hardware:
+    """Resolves what was left to us.
+
+    Args:
+        net: a network, of which `gains_from_bf16` is read.
+        accelerator: "auto", "cpu" or "gpu".
+        devices: how many.
+        precision: "auto", or the one that is wanted.
+
+    Raises:
+        Refused: there is no such device.
+    """
+    kind = _accelerator(accelerator)
+    if kind == "cuda" and torch.cuda.device_count() < devices:
+        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: {torch.cuda.device_count()}.")
+    if kind == "mps" and devices > 1:
+        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: 1.")
+    if precision != "auto":
+        return Hardware(kind, devices, precision, "as asked for")  # type: ignore[arg-type]
+    if not net.gains_from_bf16:
+        return Hardware(kind, devices, 32, "this network does not gain from bf16")
+    if not has_native_bf16(kind):
+        return Hardware(kind, devices, 32, f"{device_name(kind)} has no native bf16")
+    return Hardware(kind, devices, "bf16-mixed", f"{device_name(kind)} has native bf16, and this network gains from it")
+
+
+def _accelerator(wanted: str) -> str:
+    gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
+    if wanted == "gpu" and gpu is None:
+        raise Refused("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
+    return "cpu" if wanted == "cpu" or gpu is None else gpu
+
+
+def has_native_bf16(accelerator: str) -> bool:
+    """Whether the device multiplies bf16 in hardware; emulated bf16 is slower than float32."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator == "mps":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def device_name(accelerator: str) -> str:
+    """The processor's or GPU's own name."""
+    if accelerator == "cuda":
+        return torch.cuda.get_device_name()
+    if accelerator == "mps":
+        return "Apple GPU"
+    return str(torch.cpu.get_capabilities().get("cpu_name") or "CPU")
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
