@@ -12,6 +12,7 @@ import difflib
 import functools
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -106,13 +107,16 @@ def _shown(value: Any) -> str:
     """As one types it on the command line."""
     if value is None:
         return "null"
+    if isinstance(value, str) and re.fullmatch(r"[-+.\de]*|true|false|null", value, re.IGNORECASE):
+        return f"'{value}'"  # text that looks like something else
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
     """` Did you mean x?` for the nearest of `choices`, or nothing when none is near."""
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
-    return f" Did you mean {prefix}{near[0]}?" if near else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {prefix}{by_lower[near[0]]}?" if near else ""
 
 
 def mistakes(config: dict[str, Any], root: str) -> list[str]:
@@ -156,11 +160,14 @@ def _section_mistakes(path: str, section: Any) -> Iterator[str]:
         yield from _mistakes(path, section, str(section["_target_"]))
     else:
         for key, child in section.items():
+            if child is None:  # switched off
+                continue
             if not isinstance(child, dict) or "_target_" not in child:
-                hint = did_you_mean(key, list(section))
-                yield f"There is no key {path}.{key}.{hint} {path} holds: {', '.join(section)}."
+                others = [other for other in section if other != key]
+                hint = did_you_mean(key, others, f"{path}.")
+                yield f"There is no key {path}.{key}.{hint} {path} holds: {', '.join(others)}."
             else:
-                yield from _section_mistakes(f"{path}.{key}", child)
+                yield from _mistakes(f"{path}.{key}", child, str(child["_target_"]))
 
 
 @functools.cache

@@ -26,6 +26,7 @@ from litmus.rundir import RunDir, choice
 
 ROOT = "litmus.run.settings"
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
+MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 LONGEST_NAME = 120  # of a job's folder; file systems take 255 bytes
 
 
@@ -39,7 +40,7 @@ def command_line(main: Callable[[], None]) -> None:
         main()
     except Refused as refused:
         fail(str(refused), WRONG)
-    except (HydraException, OmegaConfBaseException) as error:
+    except MISTAKES as error:
         conf = Path(sys.modules[main.__module__].__file__ or "").resolve().parent / "conf"
         fail(explanation(error, conf, sys.argv[1:]), WRONG)
     except KeyboardInterrupt:
@@ -96,11 +97,7 @@ class Hooks(Callback):
         self._check([config])
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
-            jobs = _jobs(config)
-        except (HydraException, OmegaConfBaseException) as error:
-            conf = next(s.path for s in config.hydra.runtime.config_sources if s.provider == "main")
-            fail(explanation(error, Path(conf), list(config.hydra.overrides.task)), WRONG)
+        jobs = _jobs(config)
         self._check(jobs)
         self.num_jobs = len(jobs)
 
@@ -153,5 +150,12 @@ def _jobs(config: DictConfig) -> list[DictConfig]:
 
     loader = GlobalHydra.instance().config_loader()
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(list(config.hydra.overrides.task))
-    batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [loader.load_sweep_config(config, list(job)) for batch in batches for job in batch]
+    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    composed = []
+    for job in jobs:
+        try:
+            composed.append(loader.load_sweep_config(config, list(job)))
+        except MISTAKES as error:
+            conf = next(source.path for source in config.hydra.runtime.config_sources if source.provider == "main")
+            fail(f"{' '.join(job)}: {explanation(error, Path(conf), list(job))}", WRONG)
+    return composed

@@ -67,7 +67,7 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
         screen.table(("", *names), rows, title=f"best epoch {result['best_epoch']} of {result['epochs']}")
     if result["dataset"] and result["dataset"]["warning"]:
         screen.say(result["dataset"]["warning"], style="yellow")
-    status = "" if result["status"] == "finished" else f"  {result['status']}: {result['error']}"
+    status = "" if result["status"] == "finished" else f"  {result['status']}"
     screen.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
         screen.say(f"go on with   python train.py resume={run.path}")

@@ -5,6 +5,7 @@ The only module that knows Hydra's configuration; what it hands on are plain Pyt
 
 import importlib
 import importlib.metadata
+import importlib.util
 import logging
 import platform
 import signal
@@ -15,7 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from rich.logging import RichHandler
 
 from litmus import ranks, report, screen
 from litmus.callback.history import History
-from litmus.callback.interrupt import Interrupted
+from litmus.callback.interrupt import Interrupt, Interrupted
 from litmus.callback.meter import Meter
 from litmus.check import Refused, Seed, checked, mistakes
 from litmus.rundir import RunDir, choice
@@ -188,6 +189,12 @@ def train(run: RunDir, config: Section, started: float) -> str:
 
 
 def _fit_and_test(run: RunDir, parts: Parts, outcome: Outcome, started: float) -> None:
+    interrupt = parts.callback(Interrupt)
+    with interrupt.watching() if interrupt else nullcontext():
+        _fit_then_test(run, parts, outcome, started)
+
+
+def _fit_then_test(run: RunDir, parts: Parts, outcome: Outcome, started: float) -> None:
     begin = time.perf_counter()
     outcome.seconds["startup"] = round(begin - started, 3)
     last = run.last if run.last.is_file() else None
@@ -240,7 +247,7 @@ def prepared(config: Section) -> Any:
     Where the data falls back on something smaller than it was asked for, the configuration is
     changed to say so: whoever reads it later gets the same data.
     """
-    data = build(config["data"])
+    data = build(config["data"], config["seed"])
     data.prepare_data()
     if data.warning:
         config["data"]["source"] = data.source
@@ -276,7 +283,7 @@ def build(section: Section, *context: Any) -> Any:
     """
     module_name, _, name = section["_target_"].rpartition(".")
     target = None
-    if module_name.split(".")[0] == "litmus":
+    if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
         target = getattr(importlib.import_module(module_name), name, None)
     if target is None or target.__module__ != module_name:
         raise Refused(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")

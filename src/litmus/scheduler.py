@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from litmus.check import Count, NonNegative, Probability, checked
 
@@ -32,21 +32,19 @@ def cosine(optimizer: Optimizer, num_steps: int, *, final: Probability) -> dict[
 
 @checked
 def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Probability, initial: Probability) -> dict[str, Any]:
-    """Up from `initial` times the rate over the first `warmup` of the steps, then down to nearly nothing.
+    """Up from `initial` times the rate over the first `warmup` of the steps, then down to nothing.
 
-    (Smith and Topin 2018.) Momentum stays as it is: only the rate moves.
+    (Smith and Topin 2018, with half cosines for both ways.) Momentum stays as it is: only the rate moves.
     """
-    highest = [group["lr"] for group in optimizer.param_groups]
-    return _stepwise(
-        OneCycleLR(
-            optimizer,
-            max_lr=highest,
-            total_steps=max(num_steps, 1) + 1,  # the schedule is also asked for the rate after the last step
-            pct_start=warmup,
-            div_factor=1 / max(initial, 1e-8),
-            cycle_momentum=False,
-        )
-    )
+    rise = round(warmup * num_steps)
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return initial + (1 - initial) * 0.5 * (1 - math.cos(math.pi * step / rise))
+        progress = min((step - rise) / max(num_steps - rise, 1), 1.0)
+        return 0.5 * (1 + math.cos(math.pi * progress))
+
+    return _stepwise(LambdaLR(optimizer, factor))
 
 
 @checked
@@ -59,13 +57,12 @@ def plateau(optimizer: Optimizer, num_steps: int, *, factor: Probability, patien
 @checked
 def warmup_linear(optimizer: Optimizer, num_steps: int, *, warmup: Probability, final: NonNegative) -> dict[str, Any]:
     """Linearly up over the first `warmup` of the steps, then linearly down to `final` times the rate."""
-    rise = max(round(warmup * num_steps), 1)
+    rise = round(warmup * num_steps)
 
     def factor(step: int) -> float:
-        if step < rise and warmup:
+        if step < rise:
             return (step + 1) / rise
-        progress = min((step - rise) / max(num_steps - rise, 1), 1.0)
-        return 1 - (1 - final) * max(progress, 0.0)
+        return 1 - (1 - final) * min((step - rise) / max(num_steps - rise, 1), 1.0)
 
     return _stepwise(LambdaLR(optimizer, factor))
 

@@ -47,7 +47,7 @@ class Dashboard(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._writer is not None and trainer.global_step % self.every_n_steps == 0:
+        if self._writer is not None and batch_idx % self.every_n_steps == 0:
             self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: dict[str, Any]) -> None:
@@ -90,6 +90,5 @@ def comparable(config: dict[str, Any], result: dict[str, Any]) -> dict[str, str 
             flat[section] = values
             continue
         flat |= {f"{section}.{key}": value for key, value in values.items() if key not in NOT_COMPARED}
-    del flat["data.seed"]
     plain = (str, float, int, bool)
     return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}

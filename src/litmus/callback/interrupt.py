@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -32,19 +34,16 @@ class Interrupt(lightning.Callback):
         self.received: signal.Signals | None = None
         self.replaced: dict[signal.Signals, Handler] = {}
 
-    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        if threading.current_thread() is not threading.main_thread() or self.replaced:
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.replaced[number] = signal.signal(number, self._note)
-
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self._restore()
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        self._restore()
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Catches signals in the body; around the whole of Lightning, which also sets and restores handlers."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.replaced[number] = signal.signal(number, self._note)
+        try:
+            yield
+        finally:
+            self._restore()
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
         self._stop_if_asked()
@@ -57,12 +56,11 @@ class Interrupt(lightning.Callback):
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
-        self._restore()
+        self._restore()  # the second signal acts at once
 
     def _restore(self) -> None:
         for number, handler in self.replaced.items():
             signal.signal(number, handler)
-        self.replaced = {}
 
     def _stop_if_asked(self) -> None:
         if self.received is not None:

@@ -40,7 +40,7 @@ class Meter(lightning.Callback):
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        if trainer.global_step % self.every_n_steps == 0:
+        if trainer.fit_loop.batch_idx % self.every_n_steps == 0:
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
             self._norms.append(torch.nn.utils.get_total_norm(gradients))
         if trainer.is_last_batch:
@@ -56,7 +56,7 @@ class Meter(lightning.Callback):
         self.samples_per_second.append(num_samples / seconds)
         measured = {
             "lr": self._lr,
-            "grad_norm": torch.stack(self._norms).mean() if self._norms else torch.nan,
+            "grad_norm": torch.stack(self._norms).mean(),
             "l2_penalty": pl_module.net.l2_penalty(),
             "samples_per_second": self.samples_per_second[-1],
             "epoch_seconds": seconds,

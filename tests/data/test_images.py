@@ -1,0 +1,71 @@
+import math
+
+import pytest
+import torch
+from torch import Generator
+
+from litmus.data import _images
+from litmus.data._images import Normalise, augmented
+from litmus.spec import Images
+
+FACTS = Images(1, 28, 28, (0.13,), (0.31,))
+CPU = torch.device("cpu")
+
+
+def test_normalised_values() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
+    got = Normalise(FACTS, False, CPU)(pixels, Generator()).flatten()
+    expected = [(v - 0.13) / 0.31 for v in (0.0, 0.2, 1.0)]
+    assert got.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def digit() -> torch.Tensor:
+    image = torch.zeros(1, 1, 28, 28)
+    image[..., 10:18, 12:16] = 255
+    return image
+
+
+def test_augmentation_is_reproducible_and_differs_within_a_batch() -> None:
+    batch = digit().repeat(64, 1, 1, 1)
+    a, b = (augmented(batch, Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a[0], a[1])
+    assert not torch.equal(a, augmented(batch, Generator().manual_seed(4)))
+
+
+def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
+    batch = digit().repeat(256, 1, 1, 1)
+    got = augmented(batch, Generator().manual_seed(0))
+    assert got.shape == batch.shape
+    assert got.min() >= 0
+    assert got.max() <= 255 * (1 + 1e-6)
+    share = got.sum(dim=(1, 2, 3)) / batch[0].sum()
+    assert share.min() > (1 - _images.SCALE) ** 2 * 0.95
+    assert share.max() < (1 + _images.SCALE) ** 2 * 1.05
+
+
+def moments(image: torch.Tensor) -> tuple[float, float, float]:
+    """The centre (x, y) of the ink, and its angle in degrees."""
+    y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    w = image / image.sum()
+    cx, cy = (w * x).sum(), (w * y).sum()
+    xx, yy, xy = (w * (x - cx) ** 2).sum(), (w * (y - cy) ** 2).sum(), (w * (x - cx) * (y - cy)).sum()
+    return float(cx), float(cy), math.degrees(0.5 * math.atan2(2 * xy, yy - xx))
+
+
+def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = digit().repeat(512, 1, 1, 1)
+    x0, y0, _ = moments(batch[0, 0])
+    moved = [moments(image[0]) for image in augmented(batch, Generator().manual_seed(0))]
+    dx = max(abs(x - x0) for x, _, _ in moved)
+    # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
+    assert 0.8 * 28 * _images.SHIFT < dx < 28 * _images.SHIFT * (1 + _images.SCALE) * 1.3
+    angles = [abs(a) for _, _, a in moved]
+    assert 0.9 * _images.TURN_DEGREES < max(angles) < 1.1 * _images.TURN_DEGREES
+
+
+def test_only_training_is_augmented() -> None:
+    pixels = digit().to(torch.uint8)
+    plain = Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(0))
+    assert torch.equal(plain, Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(1)))
+    assert not torch.equal(plain, Normalise(FACTS, True, CPU)(pixels, Generator().manual_seed(0)))

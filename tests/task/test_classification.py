@@ -1,0 +1,50 @@
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from litmus.model.fnn import FNN
+from litmus.model.perceptron import Perceptron
+from litmus.check import Refused
+from litmus.optimizer import adam
+from litmus.scheduler import none
+from litmus.spec import Spec
+from litmus.task.classification import Classification, Score
+
+ADAM = partial(adam, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
+
+
+def test_worked_numbers_over_batches_of_different_sizes() -> None:
+    score = Score()
+    score.update(torch.tensor(0.5), torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), torch.tensor([0, 1, 1]))
+    score.update(torch.tensor(2.0), torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
+    assert {k: v.item() for k, v in score.compute().items()} == {"loss": (0.5 * 3 + 2.0) / 4, "acc": 2 / 4}
+    score.reset()
+    score.update(torch.tensor(1.0), torch.tensor([[1.0, 2.0]]), torch.tensor([1]))
+    assert {k: v.item() for k, v in score.compute().items()} == {"loss": 1.0, "acc": 1.0}
+
+
+def task(spec: Spec, label_smoothing: float) -> Classification:
+    net = FNN(spec, widths=[4], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0)
+    return Classification(net, ADAM, none, label_smoothing=label_smoothing)
+
+
+def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
+    logits, targets = torch.zeros(1, 10), torch.tensor([3])
+    logits[0, 3] = 2.0
+    log_sum = math.log(9 + math.exp(2))
+    hard = log_sum - 2
+    soft = 0.9 * hard + 0.1 * (0.1 * hard + 0.9 * log_sum)
+    smoothed = task(digits, 0.1)
+    assert smoothed.loss(logits, targets, "train").item() == pytest.approx(soft, abs=1e-6)
+    assert smoothed.loss(logits, targets, "val").item() == pytest.approx(hard, abs=1e-6)
+    assert smoothed.loss(logits, targets, "test").item() == pytest.approx(hard, abs=1e-6)
+
+
+def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> None:
+    net = Perceptron(digits, dropout=0.0, batchnorm=False, l2=0.0)
+    own = Classification(net, ADAM, none, label_smoothing=0.0)
+    assert own.loss(torch.tensor([[1.0, 3.0]]), torch.tensor([0]), "train").item() == 2.0
+    with pytest.raises(Refused, match="label_smoothing=0"):
+        Classification(net, ADAM, none, label_smoothing=0.1)

@@ -1,0 +1,88 @@
+"""Every choice composes; what is misspelt or out of range is refused in a sentence."""
+
+from pathlib import Path
+
+import pytest
+from conftest import CONF, composed
+from hydra.errors import HydraException
+
+from litmus.check import mistakes
+from litmus.entry import ROOT as SETTINGS
+from litmus.entry import job_dir, run_dir
+
+CHOICES = [(p.parent.name, p.stem) for p in sorted(CONF.glob("*/*.yaml")) if p.parent.name != "hydra"]
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> None:
+    plus = "+" if group == "experiment" else ""
+    overrides = [f"{plus}{group}={choice}"] if not plus else [f"{group}={choice}"]
+    config = composed(*overrides)
+    if group == "callback" and choice != "default":
+        assert list(config["callback"]) == [choice]
+    assert mistakes(config, SETTINGS) == []
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_key_misspelt_fails(group: str, choice: str) -> None:
+    if group in ("experiment", "callback"):
+        return
+    for key in composed(f"{group}={choice}")[group]:
+        with pytest.raises(HydraException, match=f"{key}x"):
+            composed(f"{group}={choice}", f"{group}.{key}x=1")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.dropout=1.0", "model.dropout is a probability in [0, 1)"),
+        ("model.dropout=-0.1", "model.dropout is a probability in [0, 1)"),
+        ("model.dropout=nan", "model.dropout=nan is not allowed"),
+        ("model.dropout=true", "model.dropout=true is not allowed"),
+        ("model.dropout='0.5'", "model.dropout='0.5' is not allowed"),
+        ("model.batchnorm=1", "model.batchnorm is true or false"),
+        ("model.widths=[32,0]", "a list of whole numbers, each at least 1"),
+        ("model.activation=rellu", "Did you mean relu?"),
+        ("model.init=He", "Did you mean he?"),
+        ("optimizer.lr=0", "optimizer.lr is a number above 0"),
+        ("trainer.max_epochs=0", "a whole number, at least 1"),
+        ("trainer.max_epochs=2.5", "a whole number, at least 1"),
+        ("trainer.gradient_clip=-1", "a number above 0, or null"),
+        ("data.source=offical", "Did you mean official?"),
+        ("data.batch_size=null", "data.batch_size=null is not allowed"),
+        ("seed=-1", "seed is a whole number in [0, 2**32)"),
+        ("+model.droput=0.5", "Did you mean model.dropout?"),
+        ("~model.dropout", "model.dropout is missing"),
+        ("+callback.metre={}", "Did you mean callback.meter?"),
+        ("model._target_=os.system", "os.system is not part of litmus"),
+        ("model._target_=litmus.run.subprocess", "litmus.run defines no subprocess"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(override: str, said: str) -> None:
+    (sentence,) = mistakes(composed(override), SETTINGS)
+    assert said in sentence
+
+
+def test_a_callback_may_be_switched_off() -> None:
+    assert mistakes(composed("callback.progress=null"), SETTINGS) == []
+
+
+def test_the_command_line_wins_over_what_a_model_picks() -> None:
+    assert composed("model=perceptron")["optimizer"]["_target_"] == "litmus.optimizer.sgd"
+    assert composed("model=perceptron", "optimizer=adam")["optimizer"]["_target_"] == "litmus.optimizer.adam"
+    assert composed("trainer.max_epochs=3", "model=fnn")["trainer"]["max_epochs"] == 3
+    assert composed("model=fnn", "trainer=debug")["trainer"]["max_epochs"] == 1
+    assert composed("experiment=cnn_best", "model.dropout=0.0")["model"]["dropout"] == 0.0
+
+
+def test_adamw_says_that_its_l2_is_decoupled() -> None:
+    assert "decoupled" in (CONF / "optimizer" / "adamw.yaml").read_text()
+
+
+def test_folders_of_runs_can_be_typed_without_quotes() -> None:
+    assert job_dir("model=fnn,model.widths=[128,64],optimizer.lr=1e-3") == "model-fnn-model.widths-128-64-optimizer.lr-1e-3"
+    long = [job_dir("x=" + "1" * 300), job_dir("x=" + "1" * 299 + "2")]
+    assert len(set(long)) == 2
+    assert max(map(len, long)) < 140
+    assert run_dir("outputs/old", "cnn", "mnist") == "outputs/old"
+    assert Path(run_dir(None, "cnn", "mnist")).parent == Path("outputs/cnn-mnist")
