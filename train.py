@@ -10,6 +10,7 @@ from litmus.entry import command_line
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(config: DictConfig) -> str:
+    """One job; returns its status."""
     started = time.perf_counter()
     from litmus.run import run_job  # imports torch, which a person who asks for help need not wait for
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,14 @@ ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
 
 # A few seconds' work at most, and no network.
-SMALL = ["data.source=bundled", "data.limit=400", "trainer=cpu", "trainer.max_epochs=2", "callback.dashboard.graph=false"]
+SMALL = [
+    "data.source=bundled",
+    "data.limit=400",
+    "data.batch_size=128",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "callback.dashboard.graph=false",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +73,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python train.py ...` in a process and folder of its own."""
 
     def run(*words: str, script: str = "train.py", timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -82,4 +89,4 @@ def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.CompletedProces
             check=False,
         )
 
-    yield run
+    return run

@@ -27,7 +27,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["model.widths=[12"], "model.widths=[12 cannot be read"),
         (["model=cnn,fnn"], "Put -m before it"),
         (["-m", "model=cnn,fnn", "model.dropout=0,2"], "model.dropout=2 is not allowed"),
-        (["-m", "model=perceptron,fnn", "model.widths=[3]"], "model=perceptron model.widths=[3]: There is no key model.widths"),
+        (
+            ["-m", "model=perceptron,fnn", "model.widths=[3]"],
+            "model=perceptron model.widths=[3]: There is no key model.widths",
+        ),
         (["resume=nowhere"], "There is no folder nowhere."),
         (["-m", "resume=nowhere"], "leave out -m"),
         (["model=null"], "model"),
@@ -73,7 +76,13 @@ def test_verbs_answer_without_torch(words: list[str], tmp_path: Path) -> None:
 
 def test_help_is_worth_reading(command: Command) -> None:
     page = command("--help").stdout
-    for part in ("python train.py -m", "model: cnn, fnn", "trainer: auto, cpu, ddp, debug, gpu", "dropout: 0.0", "litmus evaluate"):
+    for part in (
+        "python train.py -m",
+        "model: cnn, fnn",
+        "trainer: auto, cpu, ddp, debug, gpu",
+        "dropout: 0.0",
+        "litmus evaluate",
+    ):
         assert part in page
     assert "evaluate" in command("--help", script="litmus").stdout
 
@@ -107,7 +116,12 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
 
 def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp_path: Path) -> None:
     done = command(
-        "-m", *SMALL, "model=perceptron,fnn", "task.label_smoothing=0,0.1", "hydra.sweep.dir=sweep", "callback.dashboard=null"
+        "-m",
+        *SMALL,
+        "model=perceptron,fnn",
+        "task.label_smoothing=0,0.1",
+        "hydra.sweep.dir=sweep",
+        "callback.dashboard=null",
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -125,7 +139,11 @@ def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp
 def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=fnn", "seed=1,2", "trainer.max_epochs=5000", "hydra.sweep.dir=sweep"]
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(ROOT / "train.py"), *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.time() + 90
     while not list((tmp_path / "sweep").glob("*/checkpoints/last.ckpt")):
@@ -147,7 +165,14 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "model=perceptron", *SMALL, "trainer.max_epochs=5000", "hydra.run.dir=there"],
+        [
+            sys.executable,
+            str(ROOT / "train.py"),
+            "model=perceptron",
+            *SMALL,
+            "trainer.max_epochs=5000",
+            "hydra.run.dir=there",
+        ],
         cwd=tmp_path,
         env={**os.environ, "LITMUS_DATA": ""},
     )
@@ -172,7 +197,14 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
 
 
 def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_path: Path) -> None:
-    words = ["model=fnn", *SMALL, "data.batch_size=64", "data.limit=404", "trainer.max_epochs=3", "trainer.gradient_clip=1.0"]
+    words = [
+        "model=fnn",
+        *SMALL,
+        "data.batch_size=64",
+        "data.limit=404",
+        "trainer.max_epochs=3",
+        "trainer.gradient_clip=1.0",
+    ]
     one = command(*words, "trainer.devices=1", "hydra.run.dir=one")
     two = command(*words, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=two")
     assert one.returncode == two.returncode == 0, two.stderr

@@ -80,7 +80,10 @@ def test_adamw_says_that_its_l2_is_decoupled() -> None:
 
 
 def test_folders_of_runs_can_be_typed_without_quotes() -> None:
-    assert job_dir("model=fnn,model.widths=[128,64],optimizer.lr=1e-3") == "model-fnn-model.widths-128-64-optimizer.lr-1e-3"
+    assert (
+        job_dir("model=fnn,model.widths=[128,64],optimizer.lr=1e-3")
+        == "model-fnn-model.widths-128-64-optimizer.lr-1e-3"
+    )
     long = [job_dir("x=" + "1" * 300), job_dir("x=" + "1" * 299 + "2")]
     assert len(set(long)) == 2
     assert max(map(len, long)) < 140

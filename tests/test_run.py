@@ -46,7 +46,13 @@ def test_a_finished_run_s_folder(train: Train) -> None:
     assert result["status"] == "finished"
     assert result["error"] is None
     assert set(result["metrics"]) == {f"{part}/{name}" for part in ("train", "val", "test") for name in ("loss", "acc")}
-    assert (result["model"], result["data"], result["seed"], result["epochs"], result["steps"]) == ("fnn", "mnist", 3, 2, 8)
+    assert (result["model"], result["data"], result["seed"], result["epochs"], result["steps"]) == (
+        "fnn",
+        "mnist",
+        3,
+        2,
+        8,
+    )
     assert set(result["seconds"]) == {"startup", "fit", "test"}
     assert result["samples_per_second"] > 0
     assert result["parameters"] == 109_386
@@ -99,7 +105,15 @@ def test_the_hparams_row_has_the_final_metrics_and_what_one_compares(train: Trai
 
     content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
     compared = set(metadata.parse_session_start_info_plugin_data(content).hparams)
-    assert {"model", "optimizer", "model.l2", "optimizer.lr", "seed", "data.batch_size", "trainer.max_epochs"} <= compared
+    assert {
+        "model",
+        "optimizer",
+        "model.l2",
+        "optimizer.lr",
+        "seed",
+        "data.batch_size",
+        "trainer.max_epochs",
+    } <= compared
     assert not {name for name in compared if "_target_" in name or "dir" in name or "callback" in name}
     with pytest.raises(KeyError):
         events.SummaryMetadata(metadata.EXPERIMENT_TAG)
@@ -250,6 +264,24 @@ def test_an_interrupted_run_stops_whole_and_goes_on(
     assert run.read_result()["epochs"] == 4
 
 
+def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = train("model=fnn", "trainer.max_epochs=3")
+    best = run.best.read_bytes()
+    moved = RunDir(run.path.rename(tmp_path / "moved"))
+    longer = ["trainer.max_epochs=4"]
+
+    def ruin(self: Meter, trainer: object, pl_module: object) -> None:
+        torch.nn.init.normal_(pl_module.net.head.weight)
+
+    monkeypatch.setattr(Meter, "on_validation_start", ruin)
+    config = running.resumed(moved, composed("model=fnn", *longer), longer)
+    with running.logged(moved):
+        assert running.train(moved, config, 0.0) == "finished"
+    assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
+    assert moved.best.read_bytes() == best
+    assert moved.read_result()["best_epoch"] <= 3
+
+
 def test_resuming_what_cannot_be(train: Train) -> None:
     run = train("model=fnn")
     with pytest.raises(Refused, match="is finished: it has trained 2 epochs. Add trainer.max_epochs=4"):
@@ -258,6 +290,8 @@ def test_resuming_what_cannot_be(train: Train) -> None:
         running.resumed(run, composed("model=cnn"), ["model=cnn"])
     with pytest.raises(Refused, match="trained with seed=0"):
         running.resumed(run, composed("seed=1"), ["seed=1"])
+    with pytest.raises(Refused, match="trained with optimizer.lr=0.003; going on with optimizer.lr=0.1 is another"):
+        running.resumed(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
     with pytest.raises(Refused, match="is not a run folder"):
         running.resumed(RunDir(run.checkpoints), composed(), [])
     longer = composed("model=fnn", "trainer.max_epochs=3")
@@ -277,7 +311,14 @@ def test_early_stopping(train: Train) -> None:
 
 
 def test_gradient_clipping_limits_the_step(train: Train) -> None:
-    changes = ["model=fnn", "optimizer=sgd", "optimizer.momentum=0.0", "scheduler=none", "trainer.max_epochs=1", "optimizer.lr=1.0"]
+    changes = [
+        "model=fnn",
+        "optimizer=sgd",
+        "optimizer.momentum=0.0",
+        "scheduler=none",
+        "trainer.max_epochs=1",
+        "optimizer.lr=1.0",
+    ]
     run = train(*changes, "trainer.gradient_clip=1e-6", "trainer.limit_batches=1")
     weights = torch.load(run.last, weights_only=True)["state_dict"]
     torch.manual_seed(0)

@@ -205,7 +205,7 @@ def _source(module_name: str) -> str | None:
 def _light_namespace(tree: ast.Module) -> dict[str, Any]:
     """The names an annotation may use: those from `typing` and from this module."""
     light = ("typing", __name__)
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
+    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
     namespace: dict[str, Any] = {}
     exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
     return namespace

@@ -138,7 +138,7 @@ class Hooks(Callback):
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
-    ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     ours._set_parent(None)
     return OmegaConf.to_container(ours, resolve=True)  # type: ignore[return-value]
 

@@ -36,7 +36,9 @@ def explanation(error: Exception, conf: Path, words: list[str]) -> str:
 def _no_such_choice(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     choices = sorted(option for option in error.options or [] if not option.startswith("_"))
-    return f"There is no {group}={name}.{did_you_mean(name, choices, f'{group}=')} {group} is one of {', '.join(choices)}."
+    return (
+        f"There is no {group}={name}.{did_you_mean(name, choices, f'{group}=')} {group} is one of {', '.join(choices)}."
+    )
 
 
 def _not_an_override(error: OverrideParseException, conf: Path) -> str:
@@ -67,7 +69,9 @@ def _no_such_key(key: str, conf: Path, words: list[str]) -> str:
     prefix = f"{where}." if where else ""
     hint = did_you_mean(name, known, prefix)
     if not path and not hint:  # a key of some group, typed without it?
-        inside = [f"{group}.{name}" for group in known if isinstance(config.get(group), DictConfig) and name in config[group]]
+        inside = [
+            f"{group}.{name}" for group in known if isinstance(config.get(group), DictConfig) and name in config[group]
+        ]
         hint = f" Did you mean {' or '.join(inside)}?" if inside else ""
     missing = f"{prefix}{name}" if name in sections else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."

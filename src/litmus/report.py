@@ -38,7 +38,7 @@ def layers(net: nn.Module, spec: Any) -> list[tuple[str, str, str, int]]:
     rows: list[tuple[str, str, str, int]] = []
 
     def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        def hook(module: nn.Module, _: Any, output: Any) -> None:
             shape = " x ".join(str(size) for size in output.shape[1:])
             rows.append((name, type(module).__name__, shape, sum(p.numel() for p in module.parameters())))
 

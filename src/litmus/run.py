@@ -3,6 +3,7 @@
 The only module that knows Hydra's configuration; what it hands on are plain Python values.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -11,10 +12,8 @@ import platform
 import signal
 import statistics
 import subprocess
-import sys
 import time
 import traceback
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -40,6 +39,7 @@ log = logging.getLogger(__name__)
 
 Section = dict[str, Any]
 OUTPUTS = Path("outputs")
+FREE_TO_CHANGE = ("trainer", "callback", "logger")  # when going on with a run: not what it learns
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "tensorboard")
 
 
@@ -116,22 +116,21 @@ def resumed(run: RunDir, composed: Section, overrides: list[str]) -> Section:
     """
     config = run.read_config()
     result = run.read_result()
-    typed = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    for key in typed:
-        if key in ("trainer", "callback", "logger"):
-            epochs = {"max_epochs": config["trainer"]["max_epochs"]} if key == "trainer" else {}
-            config[key] = {**composed[key], **epochs}
-        elif key in ("model", "data", "task", "optimizer", "scheduler"):
-            if (wanted := choice(composed, key)) != (had := choice(config, key)):
-                raise Refused(f"{run.path} was trained with {key}={had}; going on with {key}={wanted} is another run.")
-        elif key == "seed" and composed["seed"] != config["seed"]:
-            raise Refused(f"{run.path} was trained with seed={config['seed']}; another seed is another run.")
-    for key in (key for key in typed if "." in key):
-        section, *inner, last = key.split(".")
-        source, target = composed[section], config[section]
-        for name in inner:
-            source, target = source[name], target.setdefault(name, {})
-        target[last] = source[last]
+    typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
+    for group in typed & set(FREE_TO_CHANGE):  # a whole one, such as trainer=cpu
+        epochs = {"max_epochs": config["trainer"]["max_epochs"]} if group == "trainer" else {}
+        config[group] = {**composed[group], **epochs}
+    for key in sorted(typed - set(FREE_TO_CHANGE)):
+        wanted, had = _said(composed, key), _said(config, key)
+        if wanted == had:
+            continue
+        if not key.startswith(tuple(f"{group}." for group in FREE_TO_CHANGE)) and key not in (
+            "data.dir",
+            "data.source",
+        ):
+            raise Refused(f"{run.path} was trained with {key}={had}; going on with {key}={wanted} is another run.")
+        *sections, name = key.split(".")
+        functools.reduce(dict.__getitem__, sections, config)[name] = wanted
     if wrong := mistakes(config, f"{__name__}.settings"):
         raise Refused("\n".join(wrong))
     epochs = config["trainer"]["max_epochs"]
@@ -141,6 +140,13 @@ def resumed(run: RunDir, composed: Section, overrides: list[str]) -> Section:
             f"Add trainer.max_epochs={2 * epochs} to train on."
         )
     return config
+
+
+def _said(config: Section, key: str) -> Any:
+    """A key's value; for a group, the choice."""
+    value = functools.reduce(lambda section, name: section.get(name) or {}, key.split(".")[:-1], config)
+    last = key.split(".")[-1]
+    return choice(config, key) if isinstance(value.get(last), dict) and "." not in key else value.get(last)
 
 
 def train(run: RunDir, config: Section, started: float) -> str:
@@ -177,7 +183,7 @@ def train(run: RunDir, config: Section, started: float) -> str:
         outcome.status, outcome.error = "failed", f"{type(error).__name__}: {error}"
         log.info("failed:\n%s", traceback.format_exc())
         screen.complain(traceback.format_exc().rstrip())
-    result = result_of(run, config, parts, outcome)
+    result = result_of(config, parts, outcome)
     run.write_result(result)
     for callback in parts.callbacks if parts else []:
         if hasattr(callback, "on_result"):
@@ -290,7 +296,7 @@ def build(section: Section, *context: Any) -> Any:
     return target(*context, **{key: value for key, value in section.items() if key != "_target_"})
 
 
-def result_of(run: RunDir, config: Section, parts: Parts | None, outcome: Outcome) -> Section:
+def result_of(config: Section, parts: Parts | None, outcome: Outcome) -> Section:
     """What `result.json` holds; figures that were not reached are null or left out."""
     history = parts.callback(History) if parts else None
     rows = history.rows if history else []
@@ -362,11 +368,16 @@ def logged(run: RunDir) -> Iterator[None]:
     file = logging.FileHandler(run.log, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen = RichHandler(logging.WARNING, screen.errors, show_time=False, show_path=False, markup=False)
-    handlers = {"litmus": [file, to_screen], "lightning.pytorch": [file], "lightning.fabric": [file], "py.warnings": [file]}
+    handlers: dict[str, list[logging.Handler]] = {
+        "litmus": [file, to_screen],
+        "lightning.pytorch": [file],
+        "lightning.fabric": [file],
+        "py.warnings": [file],
+    }
     before = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in handlers}
     for name, wanted in handlers.items():
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = list(wanted), False
+        logger.handlers, logger.propagate = wanted, False
         logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:

@@ -32,8 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -155,7 +155,7 @@ class RunDir:
         link = outputs / f".latest-{os.getpid()}"
         with suppress(OSError):  # a file system without links: a convenience less, nothing lost
             link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
-            os.replace(link, outputs / "latest")
+            link.replace(outputs / "latest")
 
 
 def choice(config: dict[str, Any], group: str) -> str:

@@ -99,4 +99,5 @@ def _listed(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _revived(plain: dict[str, Any]) -> Any:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    return _KINDS[fields.pop("kind")](**fields)
+    kind: Any = _KINDS[str(fields.pop("kind"))]
+    return kind(**fields)

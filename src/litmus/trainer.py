@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning.pytorch as lightning
 import torch
@@ -81,7 +81,7 @@ def build(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         log_every_n_steps=1_000_000_000,  # metrics are logged once an epoch
-        **limits,  # type: ignore[arg-type]
+        **limits,
     )
     return trainer, hardware
 
@@ -104,7 +104,7 @@ def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hard
     if kind == "mps" and devices > 1:
         raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: 1.")
     if precision != "auto":
-        return Hardware(kind, devices, precision, "as asked for")  # type: ignore[arg-type]
+        return Hardware(kind, devices, cast(Precision, precision), "as asked for")
     if not net.gains_from_bf16:
         return Hardware(kind, devices, 32, "this network does not gain from bf16")
     if not has_native_bf16(kind):
@@ -126,7 +126,7 @@ def has_native_bf16(accelerator: str) -> bool:
     if accelerator == "mps":
         return False
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def device_name(accelerator: str) -> str:

@@ -55,7 +55,7 @@ def moments(image: torch.Tensor) -> tuple[float, float, float]:
 
 def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = digit().repeat(512, 1, 1, 1)
-    x0, y0, _ = moments(batch[0, 0])
+    x0, _, _ = moments(batch[0, 0])
     moved = [moments(image[0]) for image in augmented(batch, Generator().manual_seed(0))]
     dx = max(abs(x - x0) for x, _, _ in moved)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.

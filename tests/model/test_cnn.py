@@ -7,14 +7,19 @@ from litmus.spec import Spec
 
 def cnn(spec: Spec, **changes: object) -> CNN:
     settings = {"widths": [32, 64], "kernel_size": 3, "convolutions": 1, "dense": 64, "activation": "relu"}
-    return CNN(spec, **{**settings, "init": "he", "residual": False, "dropout": 0.0, "batchnorm": False, "l2": 0.0, **changes})
+    return CNN(
+        spec, **{**settings, "init": "he", "residual": False, "dropout": 0.0, "batchnorm": False, "l2": 0.0, **changes}
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "count"),
     [
         ({}, 9 * 32 + 32 + 9 * 32 * 64 + 64 + 7 * 7 * 64 * 64 + 64 + 64 * 10 + 10),
-        ({"batchnorm": True}, 9 * 32 + 32 + 9 * 32 * 64 + 64 + 7 * 7 * 64 * 64 + 64 + 64 * 10 + 10 + 2 * (32 + 64 + 64)),
+        (
+            {"batchnorm": True},
+            9 * 32 + 32 + 9 * 32 * 64 + 64 + 7 * 7 * 64 * 64 + 64 + 64 * 10 + 10 + 2 * (32 + 64 + 64),
+        ),
         # 28 -> 14 -> 7 -> 3, and no further.
         (
             {"widths": [4, 4, 4, 4, 4]},

@@ -66,7 +66,13 @@ def test_add() -> None:
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"dropout": 0.3}, {"batchnorm": True}, {"residual": True}, {"dropout": 0.3, "batchnorm": True, "residual": True}],
+    [
+        {},
+        {"dropout": 0.3},
+        {"batchnorm": True},
+        {"residual": True},
+        {"dropout": 0.3, "batchnorm": True, "residual": True},
+    ],
     ids=str,
 )
 def test_equal_to_fnn_step_for_step(activation: str, changes: dict, digits: Spec) -> None:
@@ -78,7 +84,10 @@ def test_equal_to_fnn_step_for_step(activation: str, changes: dict, digits: Spec
     hand = scratch.Scratch(digits, **settings).double()
     hand.load_state_dict(fnn.state_dict())
     generator = torch.Generator().manual_seed(1)
-    nets = [(fnn, cross_entropy), (hand, lambda z, t, label_smoothing: scratch.softmax_cross_entropy(z, t, label_smoothing))]
+    nets = [
+        (fnn, cross_entropy),
+        (hand, lambda z, t, label_smoothing: scratch.softmax_cross_entropy(z, t, label_smoothing)),
+    ]
     optimizers = [torch.optim.Adam(net.parameter_groups(), lr=1e-2) for net, _ in nets]
     for step in range(6):
         x = torch.randn(12, 1, 28, 28, dtype=torch.float64, generator=generator)

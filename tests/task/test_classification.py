@@ -4,9 +4,9 @@ from functools import partial
 import pytest
 import torch
 
+from litmus.check import Refused
 from litmus.model.fnn import FNN
 from litmus.model.perceptron import Perceptron
-from litmus.check import Refused
 from litmus.optimizer import adam
 from litmus.scheduler import none
 from litmus.spec import Spec

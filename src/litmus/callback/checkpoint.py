@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from litmus import rundir
@@ -28,5 +29,20 @@ class Checkpoint(ModelCheckpoint):
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir, rundir.CHECKPOINTS))
         self.monitor, self.mode = pl_module.monitor, pl_module.mode
-        self.kth_value, _ = {"min": (float("inf"), "min"), "max": (float("-inf"), "max")}[self.mode]
+        self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         super().setup(trainer, pl_module, stage)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on with the best score so far, wherever the run folder lies now."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath), Path(path).name)) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {
+            **state_dict,
+            "dirpath": self.dirpath,
+            "best_k_models": {here(path): score for path, score in state_dict["best_k_models"].items()},
+            **{name: here(state_dict[name]) for name in paths},
+        }
+        super().load_state_dict(moved)

@@ -30,7 +30,11 @@ class History(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         order = sorted(metrics, key=lambda name: (not name.startswith("train/"), not name.startswith("val/"), name))
-        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **{name: metrics[name] for name in order}}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            **{name: metrics[name] for name in order},
+        }
         self.rows.append(row)
         if trainer.is_global_zero:
             RunDir(trainer.default_root_dir).write_metrics(self.rows)

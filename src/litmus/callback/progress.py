@@ -5,7 +5,8 @@ from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from litmus import screen
 from litmus.check import Positive, checked
@@ -14,7 +15,8 @@ from litmus.check import Positive, checked
 class Progress(Checkpoint):
     """Shows epoch, batch, running loss and metrics, and samples per second.
 
-    A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known. The values are read from the device a few times a second, not each step.
+    A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known. The
+    values are read from the device a few times a second, not each step.
     """
 
     @checked

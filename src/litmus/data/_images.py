@@ -24,11 +24,8 @@ class Normalise:
         self.augment = augment
 
     def __call__(self, pixels: Tensor, generator: Generator) -> Tensor:
-        if self.augment:
-            scaled = augmented(pixels.float(), generator)
-        else:
-            scaled = pixels.float()
-        return torch.addcmul(self.offset, scaled, self.factor)
+        inputs = augmented(pixels.float(), generator) if self.augment else pixels.float()
+        return torch.addcmul(self.offset, inputs, self.factor)
 
 
 def augmented(images: Tensor, generator: Generator) -> Tensor:

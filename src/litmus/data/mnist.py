@@ -85,7 +85,8 @@ class MNIST(lightning.LightningDataModule):
         train, val = split_stratified(train, val_size, self.seed)
         parts = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
-        self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
+        self.images = _facts(self.splits["train"][0])
+        self.spec = Spec("mnist", self.images, Classes(tuple("0123456789")))
 
     @property
     def num_batches(self) -> int:
@@ -116,7 +117,7 @@ class MNIST(lightning.LightningDataModule):
             images,
             labels,
             batch_size=self.batch_size if training else self.eval_batch_size,
-            transform=Normalise(self.spec.input, self.augment and training, device),
+            transform=Normalise(self.images, self.augment and training, device),
             seed=self.seed,
             shuffle=training,
             rank=self.trainer.global_rank,

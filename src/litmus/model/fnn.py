@@ -25,7 +25,7 @@ class FNN(Net):
     batch_norm: ClassVar[Callable[..., nn.Module]] = nn.BatchNorm1d
     drop: ClassVar[Callable[..., nn.Module]] = nn.Dropout
     activations: ClassVar[dict[str, Callable[[], nn.Module]]] = ACTIVATIONS
-    add: ClassVar[Callable[[], nn.Module]] = Add
+    add: ClassVar[Callable[..., nn.Module]] = Add
 
     @checked
     def __init__(
@@ -64,4 +64,4 @@ class FNN(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) float -> (batch, classes) logits, unbounded."""
-        return self.head(self.features(x))  # type: ignore[no-any-return]
+        return self.head(self.features(x))

@@ -55,4 +55,4 @@ class Perceptron(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) float -> (batch, classes) scores, unbounded."""
-        return self.head(self.features(x))  # type: ignore[no-any-return]
+        return self.head(self.features(x))

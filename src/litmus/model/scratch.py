@@ -30,7 +30,7 @@ class LinearFunction(Function):
         return y if bias is None else y + bias
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
@@ -49,7 +49,7 @@ class ReluFunction(Function):
         return x.clamp_min(0)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return g * (x > 0)
 
@@ -65,7 +65,7 @@ class LeakyReluFunction(Function):
         return torch.where(x > 0, x, LeakyReluFunction.slope * x)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return torch.where(x > 0, g, LeakyReluFunction.slope * g)
 
@@ -82,7 +82,7 @@ class SigmoidFunction(Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
         return g * y * (1 - y)
 
@@ -97,7 +97,7 @@ class TanhFunction(Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
         return g * (1 - y * y)
 
@@ -116,7 +116,7 @@ class GeluFunction(Function):
         return x * cumulative
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         x, cumulative = ctx.saved_tensors
         density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
         return g * (cumulative + x * density)
@@ -135,7 +135,7 @@ class DropoutFunction(Function):
         return x * mask
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (mask,) = ctx.saved_tensors
         return g * mask, None
 
@@ -160,7 +160,7 @@ class BatchNormFunction(Function):
         return weight * z + bias
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         z, scale, weight = ctx.saved_tensors
         h = g * weight
         d_x = scale * (h - h.mean(dim=0) - z * (h * z).mean(dim=0))
@@ -175,7 +175,7 @@ class AddFunction(Function):
         return a + b
 
     @staticmethod
-    def backward(ctx: FunctionCtx, g: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, g: Tensor) -> tuple[Tensor, Tensor]:
         return g, g
 
 
@@ -198,7 +198,7 @@ class SoftmaxCrossEntropyFunction(Function):
         return -(t * log_p).sum() / num_samples
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
         log_p, t = ctx.saved_tensors
         return g * (log_p.exp() - t) / len(t), None, None
 
@@ -208,7 +208,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, in_features) -> (batch, out_features)."""
-        return LinearFunction.apply(x, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
+        return LinearFunction.apply(x, self.weight, self.bias)
 
 
 class Dropout(nn.Dropout):
@@ -216,7 +216,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape; the same."""
-        return DropoutFunction.apply(x, self.p) if self.training else x  # type: ignore[no-any-return, no-untyped-call]
+        return DropoutFunction.apply(x, self.p) if self.training else x
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -224,8 +224,10 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, features); the same. Raises ValueError for a training batch of one sample."""
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.num_batches_tracked is not None and self.momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
         if not self.training:
             # Nothing is learnt in evaluation, so there is no gradient to derive.
             return self.weight * (x - self.running_mean) * torch.rsqrt(self.running_var + self.eps) + self.bias
@@ -235,7 +237,7 @@ class BatchNorm(nn.BatchNorm1d):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(x.mean(dim=0), self.momentum)
             self.running_var.lerp_(x.var(dim=0, unbiased=True), self.momentum)
-        return BatchNormFunction.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-any-return, no-untyped-call]
+        return BatchNormFunction.apply(x, self.weight, self.bias, self.eps)
 
 
 class Add(nn.Module):
@@ -243,7 +245,7 @@ class Add(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Two tensors of one shape; their sum."""
-        return AddFunction.apply(a, b)  # type: ignore[no-any-return, no-untyped-call]
+        return AddFunction.apply(a, b)
 
 
 class Elementwise(nn.Module):
@@ -255,7 +257,7 @@ class Elementwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape; the same."""
-        return self.function.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+        return self.function.apply(x)
 
     def extra_repr(self) -> str:
         return self.function.__name__.removesuffix("Function")
@@ -263,7 +265,7 @@ class Elementwise(nn.Module):
 
 def softmax_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
     """Mean cross-entropy of (batch, classes) logits and (batch,) class numbers, in nats."""
-    return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)  # type: ignore[no-any-return, no-untyped-call]
+    return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)
 
 
 _FUNCTIONS: dict[str, type[Function]] = {

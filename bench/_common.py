@@ -1,0 +1,85 @@
+"""What the benchmarks share."""
+
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from litmus import run as running
+from litmus import screen
+from litmus.rundir import RunDir
+
+ROOT = Path(__file__).parent.parent
+CONF = ROOT / "conf"
+REPEATS = 5
+
+
+def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, title: str) -> dict[str, list[float]]:
+    """Every contestant once to warm up, then all in turn, `repeats` times; what each gave."""
+    for contestant in contestants.values():
+        contestant()
+    figures: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in track(range(repeats), title, console=Console(stderr=True)):
+        for name, contestant in contestants.items():
+            figures[name].append(contestant())
+    return figures
+
+
+def trained(*overrides: str) -> dict[str, Any]:
+    """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    before = screen.console
+    screen.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunDir(folder)
+            run.claim(config)
+            with running.logged(run):
+                running.train(run, config, time.perf_counter())
+            result = run.read_result()
+    finally:
+        screen.console = before
+    assert result is not None
+    assert result["status"] == "finished", result["error"]
+    return result
+
+
+def commanded(*overrides: str) -> dict[str, Any]:
+    """Runs `python train.py` in a process of its own; gives its result."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "train.py", *overrides, f"hydra.run.dir={folder}/run"]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        result = json.loads(Path(folder, "run", "result.json").read_text())
+    assert isinstance(result, dict)
+    return result
+
+
+def median(figures: Sequence[float]) -> float:
+    return statistics.median(figures)
+
+
+def spread(figures: Sequence[float], digits: int) -> str:
+    """`median (lowest to highest)`"""
+    return f"{median(figures):.{digits}f} ({min(figures):.{digits}f} to {max(figures):.{digits}f})"
+
+
+def ratios(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    """Pair by pair, so that a machine that slows down in between does not decide."""
+    return [x / y for x, y in zip(a, b, strict=True)]
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join('---' for _ in columns)}|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"

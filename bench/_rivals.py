@@ -1,0 +1,121 @@
+"""What litmus is measured against: bare PyTorch loops, and the usual Lightning pipeline as one would write it."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+from torchmetrics.classification import MulticlassAccuracy
+from torchvision import transforms
+from torchvision.datasets import MNIST
+
+BATCH_SIZE = 128
+MEAN, STD = 0.1307, 0.3081
+
+
+def fnn() -> nn.Module:
+    """784-128-64-10, as `model=fnn`."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def cnn() -> nn.Module:
+    """Two blocks of 3x3 filters and a dense layer, as `model=cnn`."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(7 * 7 * 64, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+
+
+def bare_loop(
+    net: nn.Module, images: Tensor, labels: Tensor, *, fused: bool, bf16: bool = False, channels_last: bool = False
+) -> Callable[[], float]:
+    """An epoch of the shortest training loop over the same uint8 tensors; gives its seconds."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    net.to(memory_format=layout)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=fused)
+
+    def epoch() -> float:
+        started = time.perf_counter()
+        order = torch.randperm(len(labels))
+        for start in range(0, len(labels), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            inputs = ((images[rows].float() / 255 - MEAN) / STD).contiguous(memory_format=layout)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = cross_entropy(net(inputs), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return time.perf_counter() - started
+
+    return epoch
+
+
+class Usual(lightning.LightningModule):
+    """The module that most tutorials write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = fnn()
+        self.accuracy = MulticlassAccuracy(num_classes=10, average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        inputs, labels = batch
+        logits = self.net(inputs)
+        loss = cross_entropy(logits, labels)
+        self.accuracy(logits, labels)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True)
+        self.log("train/acc", self.accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+
+def usual_pipeline(files: Path) -> Callable[[], float]:
+    """An epoch of Lightning over a DataLoader over torchvision's MNIST; gives its seconds.
+
+    Without loader workers: on two cores they make it slower.
+    """
+    root = Path(tempfile.mkdtemp())
+    (root / "MNIST").mkdir()
+    (root / "MNIST" / "raw").symlink_to(files, target_is_directory=True)
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
+    loader = DataLoader(MNIST(root, train=True, transform=transform), batch_size=BATCH_SIZE, shuffle=True)
+
+    class Clock(lightning.Callback):
+        seconds = 0.0
+
+        def on_train_epoch_start(self, *arguments: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_train_epoch_end(self, *arguments: Any) -> None:
+            self.seconds = time.perf_counter() - self.started
+
+    def epoch() -> float:
+        clock = Clock()
+        trainer = lightning.Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            callbacks=[clock],
+            default_root_dir=root,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(Usual(), loader)
+        return clock.seconds
+
+    return epoch

@@ -1,0 +1,102 @@
+"""The training part of an epoch of 60,000 MNIST images in batches of 128, against what else there is."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench import _rivals as rivals
+from bench._common import REPEATS, ROOT, alternated, markdown, median, ratios, spread, trained
+from litmus.data.mnist import MNIST
+
+IMAGES = 60_000
+SPEED = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
+
+
+def measure() -> str:
+    data = MNIST(
+        0, dir=None, source="auto", val_size=1, limit=None, batch_size=128, eval_batch_size=1000, augment=False
+    )
+    data.prepare_data()
+    if data.warning:
+        sys.exit(f"The speed is measured on the whole of MNIST. {data.warning}")
+    images, labels = data.splits["train"]
+    return _fnn(images, labels, data.folder) + "\n" + _cnn(images, labels, data.folder)
+
+
+def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
+    contestants: dict[str, Callable[[], float]] = {
+        "litmus": lambda: _litmus("model=fnn", "trainer.max_epochs=3"),
+        "bare": rivals.bare_loop(rivals.fnn(), images, labels, fused=False),
+        "bare, fused Adam": rivals.bare_loop(rivals.fnn(), images, labels, fused=True),
+        "usual": rivals.usual_pipeline(folder),
+        **_keras("fnn", folder),
+    }
+    figures = alternated(contestants, REPEATS, "FNN")
+    rows = [
+        ("litmus: TensorBoard, progress bar, metrics per epoch", "litmus"),
+        ("bare PyTorch loop over the same tensors", "bare"),
+        ("the same with the fused Adam that litmus uses", "bare, fused Adam"),
+        ("usual: Lightning, DataLoader, torchvision's MNIST", "usual"),
+        ("Keras on TensorFlow", "keras"),
+    ]
+    against = ["at most 1.8 (aim 1.4)", "", "at least 6 times slower", "slower"]
+    return "## FNN 784-128-64-10\n\n" + _table(figures, rows, ["", *against])
+
+
+def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
+    variants = {
+        "bare fp32": {},
+        "bare channels_last": {"channels_last": True},
+        "bare bf16": {"bf16": True},
+        "bare bf16 channels_last": {"bf16": True, "channels_last": True},
+    }
+    contestants: dict[str, Callable[[], float]] = {"litmus": lambda: _litmus("model=cnn", "trainer.max_epochs=1")}
+    for name, settings in variants.items():
+        contestants[name] = rivals.bare_loop(rivals.cnn(), images, labels, fused=True, **settings)
+    figures = alternated({**contestants, **_keras("cnn", folder)}, 3, "CNN")
+    best = min(variants, key=lambda name: median(figures[name]))
+    wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.15"}
+    rows = [("litmus: TensorBoard, progress bar, metrics per epoch", "litmus"), *((name, name) for name in variants)]
+    rows.append(("Keras on TensorFlow", "keras"))
+    return "## CNN 32-64, dense 64\n\n" + _table(figures, rows, ["", *(wanted.get(name, "") for name in variants), ""])
+
+
+def _table(figures: dict[str, list[float]], rows: list[tuple[str, str]], wanted: list[str]) -> str:
+    lines = []
+    for (what, name), aim in zip(rows, wanted, strict=True):
+        if name not in figures:
+            lines.append((what, "not installed here", "", aim))
+            continue
+        against = "" if name == "litmus" else f"{median(ratios(figures['litmus'], figures[name])):.2f}"
+        lines.append((what, spread(figures[name], 2), against, aim))
+    return markdown(("", "seconds an epoch", "litmus takes so many times as long", "asked for"), lines)
+
+
+def _litmus(*overrides: str) -> float:
+    """Seconds for 60,000 images, from the median of the run's epochs."""
+    return IMAGES / float(trained(*SPEED, *overrides)["samples_per_second"])
+
+
+def _keras(net: str, folder: Path) -> dict[str, Callable[[], float]]:
+    """Keras, where TensorFlow is installed: in this environment, or in that of KERAS_PYTHON."""
+    python = os.environ.get("KERAS_PYTHON") or (sys.executable if importlib.util.find_spec("tensorflow") else None)
+    if python is None:
+        return {}
+
+    def epoch() -> float:
+        command = [python, str(ROOT / "bench" / "_keras.py"), net, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(done.stdout.split()[-1])
+
+    return {"keras": epoch}
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    print(measure())
