@@ -43,7 +43,7 @@ bench: install ## measure speed, accuracy and memory; takes the better part of a
 	$(PYTHON) -m bench $(ARGS)
 
 dashboard: install ## TensorBoard on every run, at localhost:6006
-	$(VENV)/bin/tensorboard --load_fast=false --logdir outputs $(ARGS)
+	$(PYTHON) -m litmus dashboard outputs $(ARGS)
 
 clean: ## remove the environment and caches; outputs/ stays
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

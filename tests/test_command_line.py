@@ -33,7 +33,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         ),
         (["resume=nowhere"], "There is no folder nowhere."),
         (["-m", "resume=nowhere"], "leave out -m"),
-        (["model=null"], "model"),
+        (["model=null"], "model=null is not allowed"),
         (["experiment=cnn_bets"], "Did you mean experiment=cnn_best?"),
     ],
 )

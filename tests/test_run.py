@@ -82,11 +82,12 @@ def test_metrics_agree_everywhere(train: Train) -> None:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     board = scalars(run.path)
-    for name in ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "grad_norm", "l2_penalty"):
+    for name in ("train/loss", "train/acc", "val/loss", "val/acc", "optim/lr", "optim/grad_norm", "optim/l2_penalty"):
         written = [float(row[name]) for row in rows]
         assert [value for _, value in board[name]] == written, name
         assert all(v == v for v in written), name
-    assert set(board) >= {"samples_per_second", "epoch_seconds", "test/loss", "test/acc", "step/train_loss"}
+    assert "epoch" not in board
+    assert set(board) >= {"time/samples_per_second", "time/epoch_seconds", "test/loss", "test/acc", "step/train_loss"}
     best = max(rows, key=lambda row: float(row["val/acc"]))
     assert result["best_epoch"] == int(best["epoch"])
     for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
@@ -333,7 +334,7 @@ def test_gradient_clipping_limits_the_step(train: Train) -> None:
 def test_every_optimizer_with_every_scheduler(scheduler: str, optimizer: str, train: Train) -> None:
     run = train("model=fnn", "data.limit=200", f"optimizer={optimizer}", f"scheduler={scheduler}")
     assert run.read_result()["status"] == "finished"
-    rates = [row["lr"] for row in run.read_metrics()]
+    rates = [row["optim/lr"] for row in run.read_metrics()]
     assert (rates[0] == rates[1]) == (scheduler in ("none", "plateau"))
 
 

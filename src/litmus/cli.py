@@ -7,7 +7,10 @@ import sys
 from litmus.check import Refused
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
-VERBS = {"evaluate": "measure a run's best weights on the test set again"}
+VERBS = {
+    "dashboard": "look at runs in TensorBoard",
+    "evaluate": "measure a run's best weights on the test set again",
+}
 
 
 def main(words: list[str] | None = None) -> None:

@@ -27,6 +27,9 @@ def explanation(error: Exception, conf: Path, words: list[str]) -> str:
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
         return _no_such_key(match["key"], conf, words)
+    if text.startswith("Config group override"):
+        bad = " ".join(word for word in words if word.endswith("=null"))
+        return f"{bad} is not allowed: a group takes one of its choices, which --help lists."
     if text.startswith("Ambiguous value"):
         value = re.search(r"argument '([^']+)'", text)
         return f"{value[1] if value else text} holds several values. Put -m before it to run one after another."

@@ -1,5 +1,6 @@
 """Where metrics go: one function per choice of `logger=`, each taking the run's folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
@@ -9,6 +10,9 @@ from litmus.check import checked
 
 class _EventsOnly(TensorBoardLogger):
     """TensorBoard events right in the run's folder, and nothing else: config.yaml holds the rest."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
     def save(self) -> None:
         self.experiment.flush()

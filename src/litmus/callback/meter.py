@@ -13,10 +13,10 @@ from litmus.check import Count, checked
 class Meter(lightning.Callback):
     """Logs once an epoch, of the training part alone (validation does not count):
 
-    - `lr`: the learning rate of the epoch's last step (of the last group, the head's)
-    - `grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's
-    - `l2_penalty`: l2 * sum(w^2) at the epoch's end, which the loss does not contain
-    - `samples_per_second` and `epoch_seconds`
+    - `optim/lr`: the learning rate of the epoch's last step (of the last group, the head's)
+    - `optim/grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's
+    - `optim/l2_penalty`: l2 * sum(w^2) at the epoch's end, which the loss does not contain
+    - `time/samples_per_second` and `time/epoch_seconds`
 
     Attributes:
         samples_per_second: one figure per epoch of this process's run.
@@ -55,11 +55,11 @@ class Meter(lightning.Callback):
         num_samples = pl_module.score("train").num_samples.item() * trainer.world_size
         self.samples_per_second.append(num_samples / seconds)
         measured = {
-            "lr": self._lr,
-            "grad_norm": torch.stack(self._norms).mean(),
-            "l2_penalty": pl_module.net.l2_penalty(),
-            "samples_per_second": self.samples_per_second[-1],
-            "epoch_seconds": seconds,
+            "optim/lr": self._lr,
+            "optim/grad_norm": torch.stack(self._norms).mean(),
+            "optim/l2_penalty": pl_module.net.l2_penalty(),
+            "time/samples_per_second": self.samples_per_second[-1],
+            "time/epoch_seconds": seconds,
         }
         for name, value in measured.items():
             pl_module.log(name, torch.as_tensor(value, dtype=torch.float32))

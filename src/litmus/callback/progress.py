@@ -70,8 +70,10 @@ class Progress(Checkpoint):
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        values = screen.metrics_line({name: value for name, value in metrics.items() if "/" in name})
-        speed = f"  {metrics['samples_per_second']:,.0f} samples/s" if "samples_per_second" in metrics else ""
+        values = screen.metrics_line(
+            {name: value for name, value in metrics.items() if name.startswith(("train/", "val/"))}
+        )
+        speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
         epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
         screen.say(f"epoch {epoch}  {values}{speed}")
 

@@ -1,0 +1,53 @@
+"""Starts TensorBoard on every run below a folder, and keeps up with new ones."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from litmus.check import Refused
+from litmus.rundir import CONFIG
+
+INTERVAL_S = 2.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this verb's arguments."""
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default="outputs", help="where the runs are (outputs)")
+    parser.add_argument("--port", type=int, default=6006, help="of localhost (6006)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Serves until it is stopped.
+
+    Raises:
+        Refused: there is no such folder.
+    """
+    folder = Path(arguments.folder)
+    if not folder.is_dir():
+        raise Refused(f"There is no folder {folder}.")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends TensorBoard, too
+    with tempfile.TemporaryDirectory() as view:
+        # Prevents curves drawn as lone points.
+        flags = ["--load_fast=false", "--logdir", view, "--port", str(arguments.port)]
+        refresh(folder, Path(view))
+        server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *flags])
+        try:
+            while server.poll() is None:
+                time.sleep(INTERVAL_S)
+                refresh(folder, Path(view))
+        finally:
+            server.terminate()
+        return server.wait()
+
+
+def refresh(folder: Path, view: Path) -> None:
+    """Links in `view` everything that `folder` holds, but for links: `latest` would show a run twice."""
+    is_run = (folder / CONFIG).is_file()
+    for child in [folder.resolve()] if is_run else folder.iterdir():
+        link = view / child.name
+        if child.is_dir() and not child.is_symlink() and not link.is_symlink():
+            link.symlink_to(child.resolve(), target_is_directory=True)

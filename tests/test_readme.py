@@ -1,0 +1,58 @@
+"""What the README and the help page say can be typed, can be typed."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CONF, ROOT, SMALL, composed
+
+from litmus.check import mistakes
+from litmus.entry import ROOT as SETTINGS
+
+README = (ROOT / "README.md").read_text()
+HELP = (CONF / "hydra" / "help" / "litmus.yaml").read_text()
+COMMANDS = sorted(set(re.findall(r"^ *python train\.py ([^#\n]*?)(?:   .*)?$", README + "\n" + HELP, re.MULTILINE)))
+BLOCKS = dict(re.findall(r"```(python|yaml)\n(.*?)```", README, re.DOTALL))
+
+
+def test_commands_are_found() -> None:
+    assert len(COMMANDS) > 8
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_composes(words: str) -> None:
+    overrides = [word for word in shlex.split(words) if "=" in word and not word.startswith("resume=")]
+    if "-m" in words.split():
+        overrides = [re.sub(r"(?<==)([^\[,]+),.*", r"\1", word) for word in overrides]  # the first of several
+    assert mistakes(composed(*overrides), SETTINGS) == []
+
+
+def test_every_key_it_names_exists() -> None:
+    for key in set(re.findall(r"`((?:model|data|task|optimizer|trainer|callback)\.[a-z_.]+)(?:=[^`]*)?`", README)):
+        section = composed()
+        for name in key.split("."):
+            assert name in section, key
+            section = section[name]
+
+
+def test_the_model_it_adds_trains_and_is_listed(tmp_path: Path) -> None:
+    for part in ("src", "conf", "train.py"):
+        (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, tmp_path / part)
+    (tmp_path / "src/litmus/model/tiny.py").write_text(BLOCKS["python"])
+    (tmp_path / "conf/model/tiny.yaml").write_text(BLOCKS["yaml"])
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "train.py", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert "scratch, tiny" in run("--help").stdout
+    done = run("model=tiny", *SMALL, "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    assert "7,850 parameters" in done.stdout
+    assert "model.dropout is a probability" in run("model=tiny", "model.dropout=2").stderr
