@@ -22,7 +22,7 @@ from litmus.rundir import RunDir
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
-REPEATS = 5
+REPEATS = 7
 
 
 def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, title: str) -> dict[str, list[float]]:

@@ -78,9 +78,9 @@ def test_help_is_worth_reading(command: Command) -> None:
     page = command("--help").stdout
     for part in (
         "python train.py -m",
-        "model: cnn, fnn",
-        "trainer: auto, cpu, ddp, debug, gpu",
-        "dropout: 0.0",
+        "[cnn] | fnn",
+        "[auto] | cpu | ddp | debug | gpu",
+        "model.dropout ",
         "litmus evaluate",
     ):
         assert part in page

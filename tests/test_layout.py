@@ -71,8 +71,10 @@ MAY_IMPORT = {
     "check": set(),
     "rundir": {"check"},
     "explain": {"check"},
-    "entry": {"check", "explain", "rundir"},
+    "help": {"check"},
+    "entry": {"check", "explain", "help", "rundir"},
     "cli": {"check"},
+    "dashboard": {"check", "rundir"},
     "screen": set(),
     "optimizer": {"check"},
     "scheduler": {"check"},
@@ -97,7 +99,9 @@ def test_imports_keep_to_their_level(path: Path) -> None:
             assert name.split(".")[1] in allowed, f"{path.name} may not import {name}"
 
 
-@pytest.mark.parametrize("name", ["spec", "check", "rundir", "explain", "entry", "cli", "evaluate"])
+@pytest.mark.parametrize(
+    "name", ["spec", "check", "rundir", "explain", "help", "entry", "cli", "evaluate", "dashboard"]
+)
 def test_what_answers_at_once_does_not_import_torch(name: str) -> None:
     heavy = {"torch", "lightning", "torchmetrics", "torchvision"}
     top_level = [n for node in ast.parse((SRC / f"{name}.py").read_text()).body for n in imported_by(node)]
@@ -106,7 +110,7 @@ def test_what_answers_at_once_does_not_import_torch(name: str) -> None:
 
 def test_only_run_and_what_surrounds_it_know_hydra() -> None:
     knowing = {p.stem for p in SRC.rglob("*.py") if {"hydra", "omegaconf"} & {n.split(".")[0] for n in imported(p)}}
-    assert knowing == {"run", "entry", "explain"}
+    assert knowing == {"run", "entry", "explain", "help"}
 
 
 def test_packages_are_empty_and_nothing_is_called_utils() -> None:

@@ -13,9 +13,10 @@ from conftest import CONF, ROOT, SMALL, composed
 
 from litmus.check import mistakes
 from litmus.entry import ROOT as SETTINGS
+from litmus.help import page
 
 README = (ROOT / "README.md").read_text()
-HELP = (CONF / "hydra" / "help" / "litmus.yaml").read_text()
+HELP = page(CONF, [])
 COMMANDS = sorted(set(re.findall(r"^ *python train\.py ([^#\n]*?)(?:   .*)?$", README + "\n" + HELP, re.MULTILINE)))
 BLOCKS = dict(re.findall(r"```(python|yaml)\n(.*?)```", README, re.DOTALL))
 
@@ -51,7 +52,7 @@ def test_the_model_it_adds_trains_and_is_listed(tmp_path: Path) -> None:
         command = [sys.executable, "train.py", *words]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    assert "scratch, tiny" in run("--help").stdout
+    assert "scratch | tiny" in run("--help").stdout
     done = run("model=tiny", *SMALL, "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert "7,850 parameters" in done.stdout

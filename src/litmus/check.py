@@ -18,20 +18,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 # The string in each annotation is what a person is told when a value is refused.
 Count = Annotated[int, Ge(1), "a whole number, at least 1"]
 Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
 Positive = Annotated[float, Gt(0), "a number above 0"]
 NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
+Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
 Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
 Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]
 
 Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
 Init = Literal["he", "xavier", "normal", "default"]
 
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _PACKAGE = "litmus"
 
@@ -67,19 +66,28 @@ def _keyword_annotations(function: Callable[..., Any]) -> dict[str, Any]:
 
 def refusal(key: str, value: Any, annotation: Any) -> str | None:
     """A sentence that says why `value` is not allowed under `key`, or None if it is."""
-    try:
-        _adapter(annotation).validate_python(value)
+    if _allows(annotation, value):
         return None
-    except ValidationError:
-        pass
     choices = [choice for choice in _literals(annotation) if choice != value]
     hint = did_you_mean(str(value), [str(choice) for choice in choices])
     return f"{key}={_shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
+def _allows(annotation: Any, value: Any) -> bool:
+    from pydantic import ValidationError  # takes a while, and --help does not need it
+
+    try:
+        _adapter(annotation).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
 @functools.cache
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(annotation, config=_STRICT)
+def _adapter(annotation: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
 def _literals(annotation: Any) -> list[Any]:

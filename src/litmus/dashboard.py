@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.folder)
     if not folder.is_dir():
         raise Refused(f"There is no folder {folder}.")
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends TensorBoard, too
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends TensorBoard, too
     with tempfile.TemporaryDirectory() as view:
         # Prevents curves drawn as lone points.
         flags = ["--load_fast=false", "--logdir", view, "--port", str(arguments.port)]

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.check import Refused, mistakes
 from litmus.explain import explanation
+from litmus.help import page
 from litmus.rundir import RunDir, choice
 
 ROOT = "litmus.run.settings"
@@ -35,13 +36,18 @@ def command_line(main: Callable[[], None]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # lets Hydra's exceptions through to here
     OmegaConf.register_new_resolver("litmus.run_dir", run_dir, use_cache=True)
     OmegaConf.register_new_resolver("litmus.job_dir", job_dir)
+    conf = Path(sys.modules[main.__module__].__file__ or "").resolve().parent / "conf"
     try:
+        if {"--help", "-h"} & set(sys.argv[1:]):
+            print(page(conf, [word for word in sys.argv[1:] if not word.startswith("-")]))
+            return
         sys.argv[1:] = with_choices_of_resumed(sys.argv[1:])
+        if not any(word.startswith(("-", "hydra.mode")) for word in sys.argv[1:]):
+            sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to see what is meant
         main()
     except Refused as refused:
         fail(str(refused), WRONG)
     except MISTAKES as error:
-        conf = Path(sys.modules[main.__module__].__file__ or "").resolve().parent / "conf"
         fail(explanation(error, conf, sys.argv[1:]), WRONG)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -8,30 +8,30 @@ from typing import Any
 
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from litmus.check import NonNegative, Positive, Probability, checked
+from litmus.check import Fraction, NonNegative, Positive, checked
 
 Groups = list[dict[str, Any]]
 
 
 @checked
-def sgd(groups: Groups, *, lr: Positive, momentum: Probability, nesterov: bool) -> Optimizer:
+def sgd(groups: Groups, *, lr: Positive, momentum: Fraction, nesterov: bool) -> Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013)."""
     return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
 
 
 @checked
-def adam(groups: Groups, *, lr: Positive, beta1: Probability, beta2: Probability, eps: NonNegative) -> Optimizer:
+def adam(groups: Groups, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative) -> Optimizer:
     """Adam (Kingma and Ba 2015); weight decay enters the gradient, which is L2 exactly."""
     return Adam(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
 
 
 @checked
-def adamw(groups: Groups, *, lr: Positive, beta1: Probability, beta2: Probability, eps: NonNegative) -> Optimizer:
+def adamw(groups: Groups, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
     return AdamW(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
 
 
 @checked
-def rmsprop(groups: Groups, *, lr: Positive, alpha: Probability, momentum: Probability, eps: NonNegative) -> Optimizer:
+def rmsprop(groups: Groups, *, lr: Positive, alpha: Fraction, momentum: Fraction, eps: NonNegative) -> Optimizer:
     """RMSprop (Hinton 2012, lecture 6e)."""
     return RMSprop(groups, lr=lr, alpha=alpha, momentum=momentum, eps=eps)

@@ -10,7 +10,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from litmus.check import Count, NonNegative, Probability, checked
+from litmus.check import Count, Fraction, NonNegative, checked
 
 
 @checked
@@ -20,7 +20,7 @@ def none(optimizer: Optimizer, num_steps: int) -> dict[str, Any]:
 
 
 @checked
-def cosine(optimizer: Optimizer, num_steps: int, *, final: Probability) -> dict[str, Any]:
+def cosine(optimizer: Optimizer, num_steps: int, *, final: Fraction) -> dict[str, Any]:
     """From the full rate to `final` times it along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
 
     def factor(step: int) -> float:
@@ -31,7 +31,7 @@ def cosine(optimizer: Optimizer, num_steps: int, *, final: Probability) -> dict[
 
 
 @checked
-def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Probability, initial: Probability) -> dict[str, Any]:
+def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Fraction, initial: Fraction) -> dict[str, Any]:
     """Up from `initial` times the rate over the first `warmup` of the steps, then down to nothing.
 
     (Smith and Topin 2018, with half cosines for both ways.) Momentum stays as it is: only the rate moves.
@@ -48,14 +48,14 @@ def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Probability, init
 
 
 @checked
-def plateau(optimizer: Optimizer, num_steps: int, *, factor: Probability, patience: Count) -> dict[str, Any]:
+def plateau(optimizer: Optimizer, num_steps: int, *, factor: Fraction, patience: Count) -> dict[str, Any]:
     """Multiplies the rate by `factor` after `patience` epochs without a better monitored metric."""
     scheduler = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
     return {"scheduler": scheduler, "interval": "epoch"}
 
 
 @checked
-def warmup_linear(optimizer: Optimizer, num_steps: int, *, warmup: Probability, final: NonNegative) -> dict[str, Any]:
+def warmup_linear(optimizer: Optimizer, num_steps: int, *, warmup: Fraction, final: NonNegative) -> dict[str, Any]:
     """Linearly up over the first `warmup` of the steps, then linearly down to `final` times the rate."""
     rise = round(warmup * num_steps)
 

@@ -1,6 +1,7 @@
 """How a run trains: device, processes, precision. One function serves every choice of `trainer=`."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -8,6 +9,7 @@ from typing import Any, Literal, cast
 import lightning.pytorch as lightning
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.check import Count, Positive, Refused, checked
@@ -22,6 +24,19 @@ class _WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with replacing(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
+
+
+class _NoProfiler(Profiler):
+    """Measures nothing, in no time: Lightning's own makes sixty context managers a step."""
+
+    nothing = nullcontext()
+
+    def start(self, action_name: str) -> None: ...
+
+    def stop(self, action_name: str) -> None: ...
+
+    def profile(self, action_name: str) -> Any:
+        return self.nothing
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,9 @@ def build(
         Refused: a GPU is asked for and there is none, or there are fewer than asked for.
     """
     hardware = pick(net, accelerator, devices, precision)
+    if not torch.cuda.is_available():
+        # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), limit_batches)
     trainer = lightning.Trainer(
         default_root_dir=run.path,
@@ -75,6 +93,7 @@ def build(
         callbacks=callbacks,
         logger=logger or False,
         plugins=[_WholeCheckpoints()],
+        profiler=_NoProfiler(),
         # Ours are faster, plainer, or not wanted.
         enable_progress_bar=False,
         enable_model_summary=False,

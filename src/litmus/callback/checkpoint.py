@@ -14,6 +14,8 @@ from litmus.check import checked
 class Checkpoint(ModelCheckpoint):
     """Keeps the best epoch by the task's monitored metric, and the last one; the first wins a tie."""
 
+    state_key = "checkpoint"  # Lightning's own is put together anew at every hook
+
     @checked
     def __init__(self) -> None:
         super().__init__(

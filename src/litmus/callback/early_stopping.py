@@ -11,6 +11,8 @@ from litmus.check import Count, NonNegative, checked
 class EarlyStopping(LightningEarlyStopping):
     """Stops after `patience` epochs in which the task's monitored metric did not improve; null never stops."""
 
+    state_key = "early_stopping"  # Lightning's own is put together anew at every hook
+
     @checked
     def __init__(self, *, patience: Count | None, min_delta: NonNegative) -> None:
         self.enabled = patience is not None

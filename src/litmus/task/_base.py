@@ -1,5 +1,6 @@
 """What every task shares: the optimizer, the schedule, and what a checkpoint holds besides weights."""
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
@@ -38,6 +39,14 @@ class Task(lightning.LightningModule):
         self.val_score = self.make_score()
         self.test_score = self.make_score()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            # Lightning sets this string some fifty times a step; a module's own way looks for
+            # parameters, buffers and submodules first, which is a tenth of a small network's step.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @abstractmethod
     def make_score(self) -> Metric:
         """A fresh sum of whatever the task measures; `compute()` gives {"loss": ..., ...}."""
@@ -52,6 +61,9 @@ class Task(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self.step(batch, "train")
+
+    # Lightning inspects the signature each step, and finds it sooner here.
+    training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self.step(batch, "val")

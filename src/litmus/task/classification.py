@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from litmus.check import Probability, checked
+from litmus.check import Fraction, checked
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 
 
@@ -48,7 +48,7 @@ class Classification(Task):
 
     @checked
     def __init__(
-        self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler, *, label_smoothing: Probability
+        self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler, *, label_smoothing: Fraction
     ) -> None:
         super().__init__(net, optimizer, scheduler)
         self.label_smoothing = label_smoothing

@@ -1,0 +1,103 @@
+"""`python train.py --help`: what one can type, with every key's value and the YAML's own comment on it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from litmus.check import describe, signature
+
+PAGE = """\
+Litmus trains the classic neural networks.
+
+  python train.py model=cnn                                   the default: a CNN on MNIST
+  python train.py model=fnn model.widths=[256,128]            any key below can be set
+  python train.py optimizer=sgd optimizer.lr=0.1 seed=7       a group=choice, then its keys
+  python train.py model.dropout=0.25 model.batchnorm=true model.l2=1e-4
+  python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination, one after another
+  python train.py experiment=cnn_best                         a recipe
+  python train.py resume=outputs/latest                       go on with an interrupted run
+  python train.py model=cnn --cfg job                         show the configuration, run nothing
+  python train.py model=fnn --help                            this page, for another choice
+
+A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points to the newest.
+
+  litmus evaluate outputs/latest                              measure the test set again
+  litmus dashboard                                            look at all runs in TensorBoard
+
+Choices (group=choice)
+
+{choices}
+
+Keys (key=value), with these choices
+
+{keys}
+
+--hydra-help lists the flags of Hydra, which composes all this.
+"""
+
+
+def page(conf: Path, overrides: list[str]) -> str:
+    """The help page for the configuration that `overrides` compose.
+
+    Args:
+        conf: the folder of the configuration.
+        overrides: as typed; raises Hydra's exceptions if they are wrong.
+    """
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        config = compose("train", overrides, return_hydra_config=True)
+    chosen = config.hydra.runtime.choices
+    groups = sorted({path.parent.name for path in conf.glob("*/*.yaml")})
+    choices = [_choices(conf, group, chosen.get(group)) for group in groups if group != "callback"]
+    notes = _notes(conf, {group: str(chosen.get(group)) for group in groups})
+    keys = [_line(key, value, notes.get(key, allowed)) for key, value, allowed in _leaves("", config)]
+    return PAGE.format(choices="\n".join(choices), keys="\n".join(keys))
+
+
+def _choices(conf: Path, group: str, chosen: str | None) -> str:
+    names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names)}"
+
+
+def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:
+    """Dotted keys, values, and the annotations' words for what is allowed; `_target_` is not for typing."""
+    target = section.get("_target_")
+    for key, value in section.items():
+        full = f"{path}.{key!s}" if path else str(key)
+        if isinstance(value, DictConfig) and key != "hydra":
+            yield from _leaves(full, value)
+        elif key not in ("_target_", "hydra"):
+            yield full, value, describe(signature(target)[str(key)]) if target else ""
+
+
+def _line(key: str, value: Any, note: str) -> str:
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"  {key:<38} {text:<10} {note}".rstrip()
+
+
+def _notes(conf: Path, chosen: dict[str, str]) -> dict[str, str]:
+    """Each key's comment in the YAML of its group's choice, or in the YAML that one builds on."""
+    notes: dict[str, str] = {}
+    for group, choice in chosen.items():
+        paths = sorted((conf / group).glob("*.yaml"), key=lambda path: path.stem == choice)  # the choice's own last
+        for path in paths:
+            text = path.read_text(encoding="utf-8")
+            package = re.search(r"^# @package (\S+)", text)
+            prefix = {None: f"{group}.", "_global_": ""}.get(package and package[1], f"{package and package[1]}.")
+            notes |= _comments(prefix, text)
+    return notes | _comments("", (conf / "train.yaml").read_text(encoding="utf-8"))
+
+
+def _comments(prefix: str, text: str) -> dict[str, str]:
+    notes = {}
+    parent = ""
+    for line in text.splitlines():
+        if match := re.match(r"(?P<indent> *)(?P<key>\w+):(?P<value>.*?)(?:\s#\s*(?P<note>.*))?$", line):
+            if not match["indent"]:
+                parent = f"{match['key']}." if not match["value"].strip() else ""
+            if match["note"]:
+                notes[f"{prefix}{parent if match['indent'] else ''}{match['key']}"] = match["note"]
+    return notes
