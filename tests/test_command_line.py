@@ -100,8 +100,9 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
     assert (tmp_path / "outputs" / "latest").resolve() == folder
     result = json.loads((folder / "result.json").read_text())
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("asked for  model=fnn")
-    assert "model.dropout=0.5" in lines[0]
+    assert lines[0].startswith("model=fnn  data=mnist  task=classification  optimizer=adam")
+    assert "  model.dropout=0.5  (default 0.0)" in lines[1:10]
+    assert not any(line.startswith("  model.widths") for line in lines), "not what is as usual"
     assert any(line.startswith("head") and "650" in line for line in lines)
     assert sum(line.startswith("epoch ") for line in lines) == 2
     assert f"{result['metrics']['test/acc']:.4f}" in next(line for line in lines if line.startswith("test "))

@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(json.dumps(metrics))
         return 0
     then = result.get("metrics", {})
-    rows = [(name, repr(value), repr(then.get(name, ""))) for name, value in metrics.items()]
+    rows = [(name, repr(value), repr(then[name]) if name in then else "") for name, value in metrics.items()]
     screen.table(("metric", "now", "in result.json"), rows)
     return 0
 

@@ -21,11 +21,6 @@ KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "
 STOP_TIMEOUT_S = 30
 
 
-def is_leader() -> bool:
-    """Whether this process is a run's first, the one that writes its files and starts the others."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
-
-
 @contextmanager
 def started(run: RunDir, devices: int) -> Iterator[None]:
     """Runs the other `devices - 1` processes beside the body; they end with it, however it ends.
@@ -33,7 +28,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     Raises:
         RuntimeError: one of them failed although the body did not.
     """
-    if devices == 1 or "LOCAL_RANK" in os.environ:  # alone, or started by us, torchrun or a cluster
+    if devices == 1:
         yield
         return
     threads = max(num_cores() // devices, 1)
@@ -47,18 +42,25 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     before = {key: os.environ.get(key) for key in KEYS}
     threads_before = torch.get_num_threads()
     command = [sys.executable, "-m", "litmus.ranks", str(run.path)]
-    # A session of their own: Ctrl-C reaches this process alone, which then ends them.
-    others = [
-        subprocess.Popen(command, env={**os.environ, **shared, "LOCAL_RANK": str(rank)}, start_new_session=True)
-        for rank in range(1, devices)
-    ]
+    with run.log.open("ab") as log:
+        # A session of their own: Ctrl-C reaches this process alone, which then ends them.
+        others = [
+            subprocess.Popen(
+                command,
+                env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            for rank in range(1, devices)
+        ]
     try:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         yield
         failed = [code for other in others if (code := other.wait(STOP_TIMEOUT_S)) != 0]
         if failed:
-            raise RuntimeError(f"{len(failed)} of the run's other processes failed (exit status {failed[0]}).")
+            raise RuntimeError(f"{len(failed)} of the run's other processes failed: {run.log} says why.")
     finally:
         for other in others:
             other.kill()
@@ -67,8 +69,9 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
             torch.distributed.destroy_process_group()
         torch.set_num_threads(threads_before)
         for key, value in before.items():
-            os.environ.pop(key) if value is None and key in os.environ else None
-            if value is not None:
+            if value is None:
+                os.environ.pop(key, None)
+            else:
                 os.environ[key] = value
 
 

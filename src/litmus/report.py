@@ -1,5 +1,6 @@
 """A run on the screen: what was composed, what it is made of, how it ended."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,18 +9,35 @@ from torch import nn
 from litmus import screen
 from litmus.rundir import RunDir
 
-SECTIONS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
+GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 
 
-def configuration(config: dict[str, Any], overrides: list[str]) -> None:
-    """The configuration in short: what was asked for first, then every group on a line."""
-    asked = "  ".join(overrides) or "nothing: all defaults"
-    screen.say(f"asked for  {asked}", style="bold")
-    for section in SECTIONS:
-        values = config[section]
-        name = values["_target_"].removeprefix("litmus.")
-        keys = "  ".join(f"{k}={v}" for k, v in values.items() if k != "_target_" and v is not None)
-        screen.say(f"{section:<9}  {name}  {keys}", style="dim")
+def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dict[str, Any]) -> None:
+    """The configuration in short: what was chosen, what differs from the defaults, then every key.
+
+    Args:
+        config: as it will run.
+        choices: of the groups, `{"model": "cnn", ...}`.
+        defaults: the configuration of these choices alone.
+    """
+    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold")
+    usual = dict(_flat(defaults))
+    differing = [(key, value) for key, value in _flat(config) if value != usual.get(key)]
+    for key, value in differing:
+        screen.say(f"  {key}={value}  (default {usual.get(key)})")
+    if not differing:
+        screen.say("  all defaults")
+    for group in GROUPS:
+        keys = "  ".join(f"{k}={v}" for k, v in config[group].items() if k != "_target_" and v is not None)
+        screen.say(f"  {group:<9}  {keys}", style="dim")
+
+
+def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def parts(parts: Any) -> None:

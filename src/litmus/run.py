@@ -22,8 +22,10 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.logging import RichHandler
 
 from litmus import ranks, report, screen
@@ -104,8 +106,18 @@ def run_job(composed: DictConfig, started: float) -> str:
         run.write_config(config)
     run.point_latest(OUTPUTS)
     with logged(run):
-        report.configuration(config, overrides)
+        choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
+        report.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
+
+
+def _defaults(choices: dict[str, str]) -> Section:
+    """The configuration of these choices, when no key is set and no experiment chosen."""
+    groups = [f"{group}={choices[group]}" for group in report.GROUPS]
+    composed = GlobalHydra.instance().config_loader().load_configuration("train", groups, RunMode.RUN)
+    with open_dict(composed):
+        del composed["hydra"]
+    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
 
 
 def resumed(run: RunDir, composed: Section, overrides: list[str]) -> Section:

@@ -1,5 +1,6 @@
 """What a person sees: plain sentences without a terminal, colour and tables with one."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+log = logging.getLogger(__name__)
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str, style: str = "") -> None:
-    """A line as it is: no markup is read in it."""
+    """A line as it is, no markup read in it; `train.log` has it too."""
+    log.info(text)
     console.print(Text(text, style=style))
 
 

@@ -32,6 +32,16 @@ def test_an_epoch_gives_every_sample_once() -> None:
     assert all(torch.equal(x.long(), t) for x, t in batches)
 
 
+def test_a_single_sample_left_over_is_left_out_another_one_each_epoch() -> None:
+    lone = loader(101)
+    assert len(lone) == 10
+    epochs = [set(flat(list(lone))) for _ in range(3)]
+    assert all(len(epoch) == 100 for epoch in epochs)
+    assert len({frozenset(epoch) for epoch in epochs}) > 1
+    assert flat(list(loader(1))) == [0], "but not the only one there is"
+    assert len(flat(list(loader(101, shuffle=False)))) == 101
+
+
 def test_the_same_seed_gives_the_same_epochs_and_each_epoch_its_own() -> None:
     a, b, c = loader(), loader(), loader(seed=8)
     first, second = flat(list(a)), flat(list(a))

@@ -20,7 +20,9 @@ class BatchLoader:
     An epoch's order depends on `seed` and the epoch's number alone. Under DDP every process draws the
     same order, and takes its own slice of each batch, so that a step sees the same samples whatever
     the number of processes. A last training batch that does not divide loses the remainder (fewer
-    samples than there are processes), because DDP averages gradients as if all shares were equal.
+    samples than there are processes), because DDP averages gradients as if all shares were equal; one
+    that has fewer than two samples for each process is left out, because batch norm cannot use it.
+    Every epoch leaves out others.
 
     Args:
         inputs: (num_samples, ...) of any dtype.
@@ -57,14 +59,15 @@ class BatchLoader:
         self.position = 0  # batches already given out in this epoch
         self.generator = Generator()
         self._loaded = False
+        self._num_used = num_used(len(targets), batch_size, world_size) if shuffle else len(targets)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self.targets) / self.batch_size)
+        return math.ceil(self._num_used / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = self._begin()
-        for start in range(self.position * self.batch_size, len(self.targets), self.batch_size):
+        for start in range(self.position * self.batch_size, self._num_used, self.batch_size):
             self.position += 1
             yield self._batch(order, start)
 
@@ -110,6 +113,12 @@ class BatchLoader:
             size -= size % self.world_size
         bounds = [start + size * i // self.world_size for i in (self.rank, self.rank + 1)]
         return bounds[0], bounds[1]
+
+
+def num_used(num_samples: int, batch_size: int, world_size: int) -> int:
+    """How many of the samples a training epoch uses: all, or all but a last batch too small for anything."""
+    rest = num_samples % batch_size
+    return num_samples - rest if rest < 2 * world_size and rest < num_samples else num_samples
 
 
 def _mixed(seed: int, epoch: int) -> int:

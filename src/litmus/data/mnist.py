@@ -1,6 +1,7 @@
 """MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (LeCun, Cortes and Burges 1998)."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from litmus.check import Count, Refused, Seed, checked
 from litmus.data import _source
 from litmus.data._images import Normalise
-from litmus.data._loader import BatchLoader
+from litmus.data._loader import BatchLoader, num_used
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class MNIST(lightning.LightningDataModule):
     @property
     def num_batches(self) -> int:
         """Training steps in an epoch."""
-        return -(-len(self.splits["train"][1]) // self.batch_size)
+        world_size = self.trainer.world_size if self.trainer else 1
+        return math.ceil(num_used(len(self.splits["train"][1]), self.batch_size, world_size) / self.batch_size)
 
     @property
     def facts(self) -> dict[str, Any]:
