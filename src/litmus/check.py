@@ -70,7 +70,7 @@ def refusal(key: str, value: Any, annotation: Any) -> str | None:
         return None
     choices = [choice for choice in _literals(annotation) if choice != value]
     hint = did_you_mean(str(value), [str(choice) for choice in choices])
-    return f"{key}={_shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
+    return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
 def _allows(annotation: Any, value: Any) -> bool:
@@ -102,7 +102,7 @@ def describe(annotation: Any) -> str:
         base, *notes = get_args(annotation)
         return next((note for note in notes if isinstance(note, str)), None) or describe(base)
     if get_origin(annotation) is Literal:
-        choices = [_shown(choice) for choice in get_args(annotation)]
+        choices = [shown(choice) for choice in get_args(annotation)]
         return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
     if annotation in _WORDS:
         return _WORDS[annotation]
@@ -111,7 +111,7 @@ def describe(annotation: Any) -> str:
     return ", or ".join(describe(part) for part in get_args(annotation))
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """As one types it on the command line."""
     if value is None:
         return "null"
@@ -163,7 +163,7 @@ def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
 def _section_mistakes(path: str, section: Any) -> Iterator[str]:
     """A section is one component (it has a `_target_`), or a group of named ones."""
     if not isinstance(section, dict):
-        yield f"{path}={_shown(section)} is not allowed. {path} is a group of keys; choose one as {path}=NAME."
+        yield f"{path}={shown(section)} is not allowed. {path} is a group of keys; choose one as {path}=NAME."
     elif "_target_" in section:
         yield from _mistakes(path, section, str(section["_target_"]))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from litmus.check import describe, signature
+from litmus.check import describe, shown, signature
 
 PAGE = """\
 Litmus trains the classic neural networks.
@@ -74,8 +74,7 @@ def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:
 
 
 def _line(key: str, value: Any, note: str) -> str:
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"  {key:<38} {text:<10} {note}".rstrip()
+    return f"  {key:<38} {shown(value):<10} {note}".rstrip()
 
 
 def _notes(conf: Path, chosen: dict[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from litmus import screen
+from litmus.check import shown
 from litmus.rundir import RunDir
 
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
@@ -24,11 +25,11 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
     usual = dict(_flat(defaults))
     differing = [(key, value) for key, value in _flat(config) if value != usual.get(key)]
     for key, value in differing:
-        screen.say(f"  {key}={value}  (default {usual.get(key)})")
+        screen.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
         screen.say("  all defaults")
     for group in GROUPS:
-        keys = "  ".join(f"{k}={v}" for k, v in config[group].items() if k != "_target_" and v is not None)
+        keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
         screen.say(f"  {group:<9}  {keys}", style="dim")
 
 

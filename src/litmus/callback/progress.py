@@ -70,9 +70,8 @@ class Progress(Checkpoint):
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        values = screen.metrics_line(
-            {name: value for name, value in metrics.items() if name.startswith(("train/", "val/"))}
-        )
+        parts = [{n: v for n, v in metrics.items() if n.startswith(part)} for part in ("train/", "val/")]
+        values = screen.metrics_line({**parts[0], **parts[1]})
         speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
         epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
         screen.say(f"epoch {epoch}  {values}{speed}")
