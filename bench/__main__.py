@@ -1,10 +1,12 @@
-"""`make bench`: measures what docs/benchmarks.md says, and writes it there.
+"""`make bench`: measures what docs/benchmarks.md says, and writes it there, part by part.
 
-`make bench ARGS="startup speed"` measures some parts only, and prints them without writing.
+`make bench ARGS="startup speed"` measures these parts only, and leaves the others as they stand.
 """
 
 import importlib
 import platform
+import re
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -18,9 +20,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks
 
-Measured by `make bench`, which writes this page. Ratios travel from machine to machine, times do not.
-
-Machine: {cpu}, {cores} cores{bf16}, Python {python}, torch {torch}, {date}.
+`make bench` measures and writes this page; `make bench ARGS=speed` does one part of it. Figures are medians with the
+lowest and the highest in parentheses, and ratios are taken pair by pair between runs that alternate in one process.
+Ratios travel from machine to machine, times do not.
 """
 
 
@@ -28,23 +30,28 @@ def main() -> None:
     wanted = sys.argv[1:] or list(PARTS)
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"There is no bench {', '.join(unknown)}; there are: {', '.join(PARTS)}.")
-    pages = [head()]
     for part in wanted:
-        pages.append(importlib.import_module(f"bench.{part}").measure())
-        print(pages[-1], flush=True)
-    if len(wanted) == len(PARTS):
-        PAGE.write_text("\n".join(pages), encoding="utf-8")
-        print(f"written to {PAGE.name}")
+        text = f"{importlib.import_module(f'bench.{part}').measure()}\n{_where()}\n"
+        print(text, flush=True)
+        _write(part, text)
 
 
-def head() -> str:
-    return HEAD.format(
-        cpu=device_name("cpu"),
-        cores=num_cores(),
-        bf16=" with native bf16" if has_native_bf16("cpu") else "",
-        python=platform.python_version(),
-        torch=torch.__version__,
-        date=date.today(),
+def _write(part: str, text: str) -> None:
+    page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    parts = dict(re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->|\Z)", page, re.DOTALL))
+    parts[part] = text
+    PAGE.write_text(
+        HEAD + "".join(f"\n<!-- {p} -->\n{parts[p].strip()}\n" for p in PARTS if p in parts), encoding="utf-8"
+    )
+
+
+def _where() -> str:
+    """The machine, the versions and the code that were measured."""
+    bf16 = " with native bf16" if has_native_bf16("cpu") else ""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return (
+        f"*{device_name('cpu')}, {num_cores()} cores{bf16}; Python {platform.python_version()}, "
+        f"torch {torch.__version__}; {date.today()}, commit {commit.stdout.strip()}.*"
     )
 
 

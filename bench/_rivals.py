@@ -1,8 +1,10 @@
 """What litmus is measured against: bare PyTorch loops, and the usual Lightning pipeline as one would write it."""
 
+import io
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,8 @@ def usual_pipeline(files: Path) -> Callable[[], float]:
             enable_checkpointing=False,
             enable_model_summary=False,
         )
-        trainer.fit(Usual(), loader)
+        with redirect_stdout(io.StringIO()):  # its bar is drawn, as usual, but not here
+            trainer.fit(Usual(), loader)
         return clock.seconds
 
     return epoch
