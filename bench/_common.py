@@ -46,7 +46,7 @@ def trained(*overrides: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)
             run.claim(config)
-            with running.logged(run):
+            with screen.recorded(run.log):
                 running.train(run, config, time.perf_counter())
             result = run.read_result()
     finally:

@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from litmus import run as running
+from litmus import screen
 from litmus.rundir import RunDir
 from litmus.spec import Classes, Images, Spec
 
@@ -65,7 +66,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
         run = RunDir(tmp_path / folder)
         config = composed(*SMALL, *overrides)
         run.claim(config)
-        with running.logged(run):
+        with screen.recorded(run.log):
             running.train(run, config, time.perf_counter())
         return run
 

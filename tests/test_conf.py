@@ -7,7 +7,6 @@ from conftest import CONF, composed
 from hydra.errors import HydraException
 
 from litmus.check import mistakes
-from litmus.entry import ROOT as SETTINGS
 from litmus.entry import job_dir, run_dir
 
 CHOICES = [(p.parent.name, p.stem) for p in sorted(CONF.glob("*/*.yaml")) if p.parent.name != "hydra"]
@@ -20,7 +19,7 @@ def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> Non
     config = composed(*overrides)
     if group == "callback" and choice != "default":
         assert list(config["callback"]) == [choice]
-    assert mistakes(config, SETTINGS) == []
+    assert mistakes(config) == []
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -59,12 +58,12 @@ def test_every_key_misspelt_fails(group: str, choice: str) -> None:
     ],
 )
 def test_a_wrong_value_is_refused_in_words(override: str, said: str) -> None:
-    (sentence,) = mistakes(composed(override), SETTINGS)
+    (sentence,) = mistakes(composed(override))
     assert said in sentence
 
 
 def test_a_callback_may_be_switched_off() -> None:
-    assert mistakes(composed("callback.progress=null"), SETTINGS) == []
+    assert mistakes(composed("callback.progress=null")) == []
 
 
 def test_the_command_line_wins_over_what_a_model_picks() -> None:

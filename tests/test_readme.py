@@ -12,7 +12,6 @@ import pytest
 from conftest import CONF, ROOT, SMALL, composed
 
 from litmus.check import mistakes
-from litmus.entry import ROOT as SETTINGS
 from litmus.help import page
 
 README = (ROOT / "README.md").read_text()
@@ -30,7 +29,7 @@ def test_every_command_composes(words: str) -> None:
     overrides = [word for word in shlex.split(words) if "=" in word and not word.startswith("resume=")]
     if "-m" in words.split():
         overrides = [re.sub(r"(?<==)([^\[,]+),.*", r"\1", word) for word in overrides]  # the first of several
-    assert mistakes(composed(*overrides), SETTINGS) == []
+    assert mistakes(composed(*overrides)) == []
 
 
 def test_every_key_it_names_exists() -> None:

@@ -12,11 +12,12 @@ import torch
 from conftest import composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus import evaluate
+from litmus import evaluate, screen
 from litmus import run as running
 from litmus.callback.meter import Meter
 from litmus.check import Refused
 from litmus.data.mnist import MNIST
+from litmus.resume import resumed
 from litmus.rundir import RunDir
 from litmus.spec import Spec
 from litmus.task.classification import Classification
@@ -254,8 +255,8 @@ def test_an_interrupted_run_stops_whole_and_goes_on(
     assert "test/acc" not in result["metrics"]
     before = run.read_metrics()
 
-    config = running.resumed(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
-    with running.logged(run):
+    config = resumed(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
+    with screen.recorded(run.log):
         assert running.train(run, config, 0.0) == "finished"
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -275,8 +276,8 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
         torch.nn.init.normal_(pl_module.net.head.weight)
 
     monkeypatch.setattr(Meter, "on_validation_start", ruin)
-    config = running.resumed(moved, composed("model=fnn", *longer), longer)
-    with running.logged(moved):
+    config = resumed(moved, composed("model=fnn", *longer), longer)
+    with screen.recorded(moved.log):
         assert running.train(moved, config, 0.0) == "finished"
     assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
     assert moved.best.read_bytes() == best
@@ -286,17 +287,17 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
 def test_resuming_what_cannot_be(train: Train) -> None:
     run = train("model=fnn")
     with pytest.raises(Refused, match="is finished: it has trained 2 epochs. Add trainer.max_epochs=4"):
-        running.resumed(run, composed("model=fnn"), ["model=fnn"])
+        resumed(run, composed("model=fnn"), ["model=fnn"])
     with pytest.raises(Refused, match="trained with model=fnn; going on with model=cnn"):
-        running.resumed(run, composed("model=cnn"), ["model=cnn"])
+        resumed(run, composed("model=cnn"), ["model=cnn"])
     with pytest.raises(Refused, match="trained with seed=0"):
-        running.resumed(run, composed("seed=1"), ["seed=1"])
+        resumed(run, composed("seed=1"), ["seed=1"])
     with pytest.raises(Refused, match="trained with optimizer.lr=0.003; going on with optimizer.lr=0.1 is another"):
-        running.resumed(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
+        resumed(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
     with pytest.raises(Refused, match="is not a run folder"):
-        running.resumed(RunDir(run.checkpoints), composed(), [])
+        resumed(RunDir(run.checkpoints), composed(), [])
     longer = composed("model=fnn", "trainer.max_epochs=3")
-    assert running.resumed(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
+    assert resumed(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
 
 
 def test_a_folder_is_claimed_once(train: Train) -> None:

@@ -33,6 +33,7 @@ Init = Literal["he", "xavier", "normal", "default"]
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _PACKAGE = "litmus"
+_ROOT = "litmus.run.settings"  # its arguments are the keys at the top level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -127,14 +128,13 @@ def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
     return f" Did you mean {prefix}{by_lower[near[0]]}?" if near else ""
 
 
-def mistakes(config: dict[str, Any], root: str) -> list[str]:
+def mistakes(config: dict[str, Any]) -> list[str]:
     """Every wrong key, type or range in a composed configuration of plain values, as sentences.
 
     Args:
         config: the whole configuration; each dict with a `_target_` is checked against that target.
-        root: the target whose keyword arguments are the top-level keys.
     """
-    return list(_mistakes("", config, root))
+    return list(_mistakes("", config, _ROOT))
 
 
 def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:

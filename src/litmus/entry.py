@@ -25,7 +25,6 @@ from litmus.explain import explanation
 from litmus.help import page
 from litmus.rundir import RunDir, choice
 
-ROOT = "litmus.run.settings"
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 LONGEST_NAME = 120  # of a job's folder; file systems take 255 bytes
@@ -132,7 +131,7 @@ class Hooks(Callback):
 
     def _check(self, configs: list[DictConfig]) -> None:
         try:
-            wrong = [sentence for config in configs for sentence in mistakes(_plain(config), ROOT)]
+            wrong = [sentence for config in configs for sentence in mistakes(_plain(config))]
         except OmegaConfBaseException as error:
             wrong = [str(error)]
         if wrong:

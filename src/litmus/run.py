@@ -3,19 +3,13 @@
 The only module that knows Hydra's configuration; what it hands on are plain Python values.
 """
 
-import functools
 import importlib
-import importlib.metadata
 import importlib.util
 import logging
-import platform
 import signal
-import statistics
-import subprocess
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,26 +20,22 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
-from rich.logging import RichHandler
 
 from litmus import ranks, report, screen
-from litmus.callback.history import History
 from litmus.callback.interrupt import Interrupt, Interrupted
-from litmus.callback.meter import Meter
-from litmus.check import Refused, Seed, checked, mistakes
-from litmus.rundir import RunDir, choice
+from litmus.check import Refused, Seed, mistakes
+from litmus.result import result_of
+from litmus.resume import resumed
+from litmus.rundir import RunDir
 from litmus.task._base import Task
-from litmus.trainer import Hardware, device_name
+from litmus.trainer import Hardware
 
 log = logging.getLogger(__name__)
 
 Section = dict[str, Any]
 OUTPUTS = Path("outputs")
-FREE_TO_CHANGE = ("trainer", "callback", "logger")  # when going on with a run: not what it learns
-PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "tensorboard")
 
 
-@checked
 def settings(
     *,
     model: dict[str, Any],
@@ -105,7 +95,7 @@ def run_job(composed: DictConfig, started: float) -> str:
         config = resumed(run, config, overrides)
         run.write_config(config)
     run.point_latest(OUTPUTS)
-    with logged(run):
+    with screen.recorded(run.log):
         choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
         report.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
@@ -118,47 +108,6 @@ def _defaults(choices: dict[str, str]) -> Section:
     with open_dict(composed):
         del composed["hydra"]
     return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
-
-
-def resumed(run: RunDir, composed: Section, overrides: list[str]) -> Section:
-    """The configuration of an interrupted run, with the values that were typed on top.
-
-    Raises:
-        Refused: there is nothing to go on with, or what was typed makes another run of it.
-    """
-    config = run.read_config()
-    result = run.read_result()
-    typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
-    for group in typed & set(FREE_TO_CHANGE):  # a whole one, such as trainer=cpu
-        epochs = {"max_epochs": config["trainer"]["max_epochs"]} if group == "trainer" else {}
-        config[group] = {**composed[group], **epochs}
-    for key in sorted(typed - set(FREE_TO_CHANGE)):
-        wanted, had = _said(composed, key), _said(config, key)
-        if wanted == had:
-            continue
-        if not key.startswith(tuple(f"{group}." for group in FREE_TO_CHANGE)) and key not in (
-            "data.dir",
-            "data.source",
-        ):
-            raise Refused(f"{run.path} was trained with {key}={had}; going on with {key}={wanted} is another run.")
-        *sections, name = key.split(".")
-        functools.reduce(dict.__getitem__, sections, config)[name] = wanted
-    if wrong := mistakes(config, f"{__name__}.settings"):
-        raise Refused("\n".join(wrong))
-    epochs = config["trainer"]["max_epochs"]
-    if result and result["status"] == "finished" and result["epochs"] >= epochs:
-        raise Refused(
-            f"{run.path} is finished: it has trained {result['epochs']} epochs. "
-            f"Add trainer.max_epochs={2 * epochs} to train on."
-        )
-    return config
-
-
-def _said(config: Section, key: str) -> Any:
-    """A key's value; for a group, the choice."""
-    value = functools.reduce(lambda section, name: section.get(name) or {}, key.split(".")[:-1], config)
-    last = key.split(".")[-1]
-    return choice(config, key) if isinstance(value.get(last), dict) and "." not in key else value.get(last)
 
 
 def train(run: RunDir, config: Section, started: float) -> str:
@@ -254,7 +203,7 @@ def evaluated(run: RunDir, config: Section) -> dict[str, float]:
     """
     quiet = {**config, "callback": {}, "logger": {"_target_": "litmus.logger.none"}}
     quiet["trainer"] = {**config["trainer"], "devices": 1}
-    if wrong := mistakes(quiet, f"{__name__}.settings"):
+    if wrong := mistakes(quiet):
         raise Refused("\n".join(wrong))
     return test(run, assemble(run, quiet, prepared(quiet)))
 
@@ -308,94 +257,6 @@ def build(section: Section, *context: Any) -> Any:
     return target(*context, **{key: value for key, value in section.items() if key != "_target_"})
 
 
-def result_of(config: Section, parts: Parts | None, outcome: Outcome) -> Section:
-    """What `result.json` holds; figures that were not reached are null or left out."""
-    history = parts.callback(History) if parts else None
-    rows = history.rows if history else []
-    best = best_row(rows, parts.task) if rows and parts else {}
-    kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
-    meter = parts.callback(Meter) if parts else None
-    speeds = meter.samples_per_second if meter else []
-    return {
-        "status": outcome.status,
-        "error": outcome.error,
-        "metrics": {**kept, **outcome.test},
-        "best_epoch": best.get("epoch"),
-        "model": choice(config, "model"),
-        "data": choice(config, "data"),
-        "seed": config["seed"],
-        "epochs": rows[-1]["epoch"] if rows else 0,
-        "steps": rows[-1]["step"] if rows else 0,
-        "seconds": outcome.seconds,
-        "samples_per_second": round(statistics.median(speeds), 1) if speeds else None,
-        "parameters": sum(p.numel() for p in parts.net.parameters()) if parts else None,
-        "precision": parts.hardware.precision if parts else None,
-        "device": _device(parts.hardware) if parts else None,
-        "dataset": parts.data.facts if parts else None,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "git": _git(),
-    }
-
-
-def best_row(rows: list[Section], task: Task) -> Section:
-    """The epoch that the monitored metric chose; the first of several."""
-    sign = 1 if task.mode == "max" else -1
-    return max(rows, key=lambda row: sign * row[task.monitor])
-
-
-def _device(hardware: Hardware) -> str:
-    name = f"{hardware.accelerator} ({device_name(hardware.accelerator)})"
-    return f"{hardware.devices} x {name}" if hardware.devices > 1 else name
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git() -> Section | None:
-    """The commit of the code that ran, and whether it had changes; None outside a repository."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 def _shortest(path: Path) -> Path:
     """Relative to where one stands, if it lies below: that is what one types."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-@contextmanager
-def logged(run: RunDir) -> Iterator[None]:
-    """Sends what litmus, Lightning and Python's warnings say to `train.log`, and litmus' warnings to the screen."""
-    file = logging.FileHandler(run.log, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_screen = RichHandler(logging.WARNING, screen.errors, show_time=False, show_path=False, markup=False)
-    handlers: dict[str, list[logging.Handler]] = {
-        "litmus": [file, to_screen],
-        "lightning.pytorch": [file],
-        "lightning.fabric": [file],
-        "py.warnings": [file],
-    }
-    before = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in handlers}
-    for name, wanted in handlers.items():
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = wanted, False
-        logger.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        for name, (old, propagate) in before.items():
-            logging.getLogger(name).handlers, logging.getLogger(name).propagate = old, propagate
-        file.close()

@@ -1,10 +1,13 @@
 """What a person sees: plain sentences without a terminal, colour and tables with one."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
@@ -50,3 +53,30 @@ def number_text(value: Any) -> str:
 def metrics_line(metrics: Mapping[str, float]) -> str:
     """`train/loss 0.1234  train/acc 0.9876`"""
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+@contextmanager
+def recorded(path: Path) -> Iterator[None]:
+    """Sends what litmus, Lightning and Python's warnings say to a file, and litmus' warnings to the screen, too."""
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_screen = RichHandler(logging.WARNING, errors, show_time=False, show_path=False, markup=False)
+    handlers: dict[str, list[logging.Handler]] = {
+        "litmus": [file, to_screen],
+        "lightning.pytorch": [file],
+        "lightning.fabric": [file],
+        "py.warnings": [file],
+    }
+    before = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in handlers}
+    for name, wanted in handlers.items():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = wanted, False
+        logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        for name, (old, propagate) in before.items():
+            logging.getLogger(name).handlers, logging.getLogger(name).propagate = old, propagate
+        file.close()

@@ -1,0 +1,59 @@
+"""Going on with an interrupted run: its own configuration, and the little that may change."""
+
+import functools
+from typing import Any
+
+from litmus.check import Refused, mistakes
+from litmus.rundir import RunDir, choice
+
+# What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
+FREE_GROUPS = ("trainer", "callback", "logger")
+FREE_KEYS = ("data.dir", "data.source")
+
+
+def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """The run's configuration, with the values that were typed on top.
+
+    Args:
+        run: its folder.
+        composed: the configuration that Hydra made of the run's choices and `overrides`.
+        overrides: as typed.
+
+    Raises:
+        Refused: there is nothing to go on with, or what was typed makes another run of it.
+    """
+    config = run.read_config()
+    typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
+    for group in typed & set(FREE_GROUPS):  # a whole one, such as trainer=cpu
+        epochs = {"max_epochs": config["trainer"]["max_epochs"]} if group == "trainer" else {}
+        config[group] = {**composed[group], **epochs}
+    for key in sorted(typed - set(FREE_GROUPS)):
+        wanted, had = _said(composed, key), _said(config, key)
+        if wanted == had:
+            continue
+        *sections, name = key.split(".")
+        if key not in FREE_KEYS and sections[:1] not in [[group] for group in FREE_GROUPS]:
+            raise Refused(f"{run.path} was trained with {key}={had}; going on with {key}={wanted} is another run.")
+        functools.reduce(dict.__getitem__, sections, config)[name] = wanted
+    if wrong := mistakes(config):
+        raise Refused("\n".join(wrong))
+    _refuse_if_finished(run, config)
+    return config
+
+
+def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:
+    result = run.read_result()
+    epochs = config["trainer"]["max_epochs"]
+    if result and result["status"] == "finished" and result["epochs"] >= epochs:
+        raise Refused(
+            f"{run.path} is finished: it has trained {result['epochs']} epochs. "
+            f"Add trainer.max_epochs={2 * epochs} to train on."
+        )
+
+
+def _said(config: dict[str, Any], key: str) -> Any:
+    """A key's value; for a group, the choice."""
+    *sections, name = key.split(".")
+    holder = functools.reduce(lambda section, inner: section.get(inner) or {}, sections, config)
+    value = holder.get(name)
+    return choice(config, key) if isinstance(value, dict) and not sections else value
