@@ -34,6 +34,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["resume=nowhere"], "There is no folder nowhere."),
         (["-m", "resume=nowhere"], "leave out -m"),
         (["model=null"], "model=null is not allowed"),
+        (["model=[cnn]"], "model="),
         (["experiment=cnn_bets"], "Did you mean experiment=cnn_best?"),
     ],
 )
@@ -130,7 +131,7 @@ def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp
     assert len(results) == 4
     statuses = sorted(r["status"] for r in results.values())
     assert statuses == ["failed", "finished", "finished", "finished"]
-    assert "4 jobs in sweep" in done.stdout
+    assert "4 of 4 jobs in sweep" in done.stdout
     assert "[4/4]" in done.stdout
     failed = next(r for r in results.values() if r["status"] == "failed")
     assert failed["model"] == "perceptron"
@@ -154,6 +155,8 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert "1 of 2 jobs in sweep" in out
+    assert "  interrupted " in out
     (result,) = (json.loads(p.read_text()) for p in (tmp_path / "sweep").glob("*/result.json"))
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
@@ -192,6 +195,10 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     assert (result["status"], result["epochs"], result["model"]) == ("finished", epochs, "perceptron")
     after = (tmp_path / "there/metrics.csv").read_text().splitlines()
     assert [int(row.split(",")[0]) for row in after[1:]] == list(range(1, epochs + 1))
+    same = command("evaluate", "there", "--json", script="litmus")
+    assert json.loads(same.stdout)["test/acc"] == result["metrics"]["test/acc"]
+    assert same.stderr.count("\n") <= 3, "the subset's warning, and nothing of Lightning's"
+    assert "leave out experiment" in command("resume=there", "experiment=cnn_best").stderr
     refused = command("resume=there", "model=cnn")
     assert refused.returncode == 1
     assert "trained with model=perceptron" in refused.stderr
@@ -202,7 +209,8 @@ def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_p
         "model=fnn",
         *SMALL,
         "data.batch_size=64",
-        "data.limit=404",
+        "data.limit=401",
+        "data.eval_batch_size=100",
         "trainer.max_epochs=3",
         "trainer.gradient_clip=1.0",
     ]
@@ -211,6 +219,8 @@ def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_p
     assert one.returncode == two.returncode == 0, two.stderr
     first, second = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert second["device"].startswith("2 x cpu")
+    again = command("evaluate", "two", "--json", script="litmus")
+    assert json.loads(again.stdout) == {k: v for k, v in second["metrics"].items() if k.startswith("test/")}
     assert second["steps"] == first["steps"]
     assert second["metrics"] == pytest.approx(first["metrics"], rel=1e-3)
     assert two.stdout.count("run folder") == 1

@@ -71,6 +71,7 @@ def test_the_command_line_wins_over_what_a_model_picks() -> None:
     assert composed("model=perceptron", "optimizer=adam")["optimizer"]["_target_"] == "litmus.optimizer.adam"
     assert composed("trainer.max_epochs=3", "model=fnn")["trainer"]["max_epochs"] == 3
     assert composed("model=fnn", "trainer=debug")["trainer"]["max_epochs"] == 1
+    assert composed("experiment=cnn_best", "trainer=debug")["trainer"]["max_epochs"] == 1
     assert composed("experiment=cnn_best", "model.dropout=0.0")["model"]["dropout"] == 0.0
 
 

@@ -15,7 +15,7 @@ SETTINGS = {
 def stepped(name: str, gradient: float, decay: float = 0.0, start: float = 1.0) -> float:
     w = torch.nn.Parameter(torch.tensor([start]))
     w.grad = torch.tensor([gradient])
-    getattr(optimizer, name)([{"params": [w], "weight_decay": decay}], **SETTINGS[name]).step()
+    getattr(optimizer, name)([{"params": [w], "weight_decay": decay}], True, **SETTINGS[name]).step()
     return w.item()
 
 
@@ -44,4 +44,4 @@ def test_adamw_shrinks_apart_from_the_gradient() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(Refused, match="lr is a number above 0"):
-        optimizer.sgd([{"params": [torch.nn.Parameter(torch.zeros(1))]}], lr=-1, momentum=0.0, nesterov=False)
+        optimizer.sgd([{"params": [torch.nn.Parameter(torch.zeros(1))]}], True, lr=-1, momentum=0.0, nesterov=False)

@@ -9,7 +9,7 @@ from litmus import scheduler
 def rates(name: str, num_steps: int, **settings: float) -> list[float]:
     """The rate of every step of a run, and the one after it."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
-    schedule = getattr(scheduler, name)(optimizer, num_steps, **settings)
+    schedule = getattr(scheduler, name)(optimizer, num_steps, "max", **settings)
     seen = []
     for _ in range(num_steps + 1):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -49,10 +49,12 @@ def test_warmup_linear() -> None:
     assert rates("warmup_linear", 4, warmup=0.0, final=0.5)[0] == pytest.approx(0.4)
 
 
-def test_plateau_waits_and_lowers() -> None:
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_plateau_waits_and_lowers(mode: str) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
-    schedule = scheduler.plateau(optimizer, 10, factor=0.5, patience=2)
+    schedule = scheduler.plateau(optimizer, 10, mode, factor=0.5, patience=2)
     assert schedule["interval"] == "epoch"
-    for loss, rate in [(1.0, 0.4), (1.0, 0.4), (1.0, 0.4), (1.0, 0.2)]:
-        schedule["scheduler"].step(loss)
+    better, worse = [(4, 0.4), (3, 0.4), (2, 0.4)], [(2, 0.4), (3, 0.2), (3, 0.2), (3, 0.1)]
+    for value, rate in better + worse:
+        schedule["scheduler"].step(value if mode == "min" else 10 - value)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)

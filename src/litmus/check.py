@@ -157,7 +157,7 @@ def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
             yield wrong
     for key in allowed:
         if key not in section:
-            yield f"{path}.{key} is missing: it is {describe(allowed[key])}."
+            yield f"{f'{path}.' if path else ''}{key} is missing: it is {describe(allowed[key])}."
 
 
 def _section_mistakes(path: str, section: Any) -> Iterator[str]:

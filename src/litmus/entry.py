@@ -38,7 +38,8 @@ def command_line(main: Callable[[], None]) -> None:
     conf = Path(sys.modules[main.__module__].__file__ or "").resolve().parent / "conf"
     try:
         if {"--help", "-h"} & set(sys.argv[1:]):
-            print(page(conf, [word for word in sys.argv[1:] if not word.startswith("-")]))
+            several = {"-m", "--multirun"} & set(sys.argv[1:])
+            print(page(conf, [] if several else [word for word in sys.argv[1:] if not word.startswith("-")]))
             return
         sys.argv[1:] = with_choices_of_resumed(sys.argv[1:])
         if not any(word.startswith(("-", "hydra.mode")) for word in sys.argv[1:]):
@@ -85,6 +86,8 @@ def with_choices_of_resumed(words: list[str]) -> list[str]:
         return words
     if "-m" in words or "--multirun" in words:
         raise Refused("resume= goes on with one run: leave out -m.")
+    if any(word.startswith(("experiment=", "+experiment=")) for word in words):
+        raise Refused("resume= goes on with a run's own configuration: leave out experiment=.")
     config = RunDir(folder.strip("'\"")).read_config()
     groups = ("task", "data", "optimizer", "scheduler", "model")
     typed = [word.partition("=")[0] for word in words]
@@ -119,17 +122,22 @@ class Hooks(Callback):
             status = "failed"
         self.jobs.append((" ".join(job_return.overrides or []), str(status)))
         job_return.status, job_return.return_value = JobStatus.COMPLETED, status  # told here, not by Hydra
+        if status == "interrupted" and self.num_jobs:  # ends the multirun
+            self.on_multirun_end(config)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         self._exit()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        print(f"\n{len(self.jobs)} jobs in {config.hydra.sweep.dir}")
+        print(f"\n{len(self.jobs)} of {self.num_jobs} jobs in {config.hydra.sweep.dir}")
         for overrides, status in self.jobs:
             print(f"  {status:<12} {overrides}")
         self._exit()
 
     def _check(self, configs: list[DictConfig]) -> None:
+        choices = {**configs[0].hydra.runtime.choices}
+        if lists := [group for group, name in choices.items() if not isinstance(name, str | None)]:
+            fail(f"{lists[0]}={choices[lists[0]]} is not allowed: a group takes one of its choices.", WRONG)
         try:
             wrong = [sentence for config in configs for sentence in mistakes(_plain(config))]
         except OmegaConfBaseException as error:
@@ -138,7 +146,10 @@ class Hooks(Callback):
             fail("\n".join(dict.fromkeys(wrong)), WRONG)
 
     def _exit(self) -> None:
-        if any(status != "finished" for _, status in self.jobs):
+        statuses = {status for _, status in self.jobs}
+        if "interrupted" in statuses:
+            sys.exit(INTERRUPTED)
+        if statuses != {"finished"}:
             sys.exit(FAILED)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from litmus.check import Refused, did_you_mean
-from litmus.rundir import RunDir
+from litmus.rundir import RunDir, finite
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +30,10 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus import screen
     from litmus.run import evaluated
 
-    metrics = evaluated(run, config)
+    with screen.recorded(None):
+        metrics = evaluated(run, config, arguments.changes)
     if arguments.json:
-        print(json.dumps(metrics))
+        print(json.dumps(finite(metrics), allow_nan=False))
         return 0
     then = result.get("metrics", {})
     rows = [(name, repr(value), repr(then[name]) if name in then else "") for name, value in metrics.items()]

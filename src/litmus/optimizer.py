@@ -1,7 +1,8 @@
 """Optimizers: one function per choice of `optimizer=`, each taking a network's parameter groups.
 
 `fused` runs a whole step in one kernel: on a CPU a step of a small network's Adam then takes about
-a third of the time. RMSprop has no such kernel.
+a third of the time. RMSprop has no such kernel. With float16's scaled gradients `fused` must be off: the
+kernel would undo the scaling only after the gradient was measured and clipped.
 """
 
 from typing import Any
@@ -14,24 +15,28 @@ Groups = list[dict[str, Any]]
 
 
 @checked
-def sgd(groups: Groups, *, lr: Positive, momentum: Fraction, nesterov: bool) -> Optimizer:
+def sgd(groups: Groups, fused: bool, *, lr: Positive, momentum: Fraction, nesterov: bool) -> Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013)."""
-    return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=True)
+    return SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)
 
 
 @checked
-def adam(groups: Groups, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative) -> Optimizer:
+def adam(groups: Groups, fused: bool, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative) -> Optimizer:
     """Adam (Kingma and Ba 2015); weight decay enters the gradient, which is L2 exactly."""
-    return Adam(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
+    return Adam(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=fused)
 
 
 @checked
-def adamw(groups: Groups, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative) -> Optimizer:
+def adamw(
+    groups: Groups, fused: bool, *, lr: Positive, beta1: Fraction, beta2: Fraction, eps: NonNegative
+) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
-    return AdamW(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
+    return AdamW(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=fused)
 
 
 @checked
-def rmsprop(groups: Groups, *, lr: Positive, alpha: Fraction, momentum: Fraction, eps: NonNegative) -> Optimizer:
+def rmsprop(
+    groups: Groups, fused: bool, *, lr: Positive, alpha: Fraction, momentum: Fraction, eps: NonNegative
+) -> Optimizer:
     """RMSprop (Hinton 2012, lecture 6e)."""
     return RMSprop(groups, lr=lr, alpha=alpha, momentum=momentum, eps=eps)

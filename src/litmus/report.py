@@ -90,5 +90,5 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
     screen.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
         screen.say(f"go on with   python train.py resume={run.path}")
-    if metrics:
+    if any(run.path.glob("events.out.tfevents*")):
         screen.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")

@@ -7,19 +7,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from litmus.callback.history import History
 from litmus.callback.meter import Meter
-from litmus.rundir import choice
+from litmus.rundir import RunDir, choice
 from litmus.task._base import Task
 from litmus.trainer import Hardware, device_name
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "tensorboard")
 
 
-def result_of(config: dict[str, Any], parts: Any, outcome: Any) -> dict[str, Any]:
+def result_of(run: RunDir, config: dict[str, Any], outcome: Any) -> dict[str, Any]:
     """What `result.json` holds; figures that were not reached are null or left out."""
-    history = parts.callback(History) if parts else None
-    rows = history.rows if history else []
+    parts = outcome.parts
+    rows = run.read_metrics()
     best = best_row(rows, parts.task) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
@@ -39,7 +38,7 @@ def result_of(config: dict[str, Any], parts: Any, outcome: Any) -> dict[str, Any
         "parameters": sum(p.numel() for p in parts.net.parameters()) if parts else None,
         "precision": parts.hardware.precision if parts else None,
         "device": _device(parts.hardware) if parts else None,
-        "dataset": parts.data.facts if parts else None,
+        "dataset": outcome.data.facts if outcome.data else None,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "git": _git(),
     }

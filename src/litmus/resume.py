@@ -43,12 +43,10 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
 
 def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:
     result = run.read_result()
-    epochs = config["trainer"]["max_epochs"]
-    if result and result["status"] == "finished" and result["epochs"] >= epochs:
-        raise Refused(
-            f"{run.path} is finished: it has trained {result['epochs']} epochs. "
-            f"Add trainer.max_epochs={2 * epochs} to train on."
-        )
+    rows = run.read_metrics()
+    done, wanted = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
+    if wanted < done or (wanted == done and result and result["status"] == "finished"):
+        raise Refused(f"{run.path} has trained {done} epochs already. Add trainer.max_epochs={2 * done} to train on.")
 
 
 def _said(config: dict[str, Any], key: str) -> Any:

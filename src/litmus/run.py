@@ -6,6 +6,7 @@ The only module that knows Hydra's configuration; what it hands on are plain Pyt
 import importlib
 import importlib.util
 import logging
+import math
 import signal
 import time
 import traceback
@@ -22,13 +23,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import ranks, report, screen
-from litmus.callback.interrupt import Interrupt, Interrupted
+from litmus.callback.interrupt import Interrupt, Interrupted, stopping_at_once
 from litmus.check import Refused, Seed, mistakes
 from litmus.result import result_of
 from litmus.resume import resumed
 from litmus.rundir import RunDir
+from litmus.spec import Spec
 from litmus.task._base import Task
-from litmus.trainer import Hardware
+from litmus.trainer import Hardware, find_device
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +72,12 @@ class Parts:
 
 @dataclass
 class Outcome:
-    """How a run ended, and how long its parts took."""
+    """How a run ended, how far it came, and how long its parts took."""
 
     status: str = "finished"
     error: str | None = None
+    data: Any = None
+    parts: Parts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
 
@@ -93,7 +97,6 @@ def run_job(composed: DictConfig, started: float) -> str:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
-        run.write_config(config)
     run.point_latest(OUTPUTS)
     with screen.recorded(run.log):
         choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
@@ -115,25 +118,12 @@ def train(run: RunDir, config: Section, started: float) -> str:
 
     Returns:
         The status: finished, interrupted or failed.
-
-    Raises:
-        KeyboardInterrupt: after an interrupted run's result was written, so that a multirun ends too.
     """
     outcome = Outcome()
-    parts: Parts | None = None
     try:
-        data = prepared(config)
-        if data.warning:
-            log.warning(data.warning)
-        run.write_config(config)
-        with ranks.started(run, config["trainer"]["devices"]):
-            parts = assemble(run, config, data)
-            log.info("precision %s: %s", parts.hardware.precision, parts.hardware.why)
-            config["trainer"]["precision"] = parts.hardware.precision
-            run.write_config(config)  # what was chosen for the user stays chosen
-            report.parts(parts)
-            _fit_and_test(run, parts, outcome, started)
-    except (Interrupted, KeyboardInterrupt) as interruption:
+        with stopping_at_once():
+            _train_and_test(run, config, outcome, started)
+    except (Interrupted, KeyboardInterrupt, SystemExit) as interruption:  # Lightning makes Ctrl-C a SystemExit
         received = getattr(interruption, "received", signal.SIGINT)
         outcome.status, outcome.error = "interrupted", f"stopped by {received.name}"
     except Refused as refused:
@@ -144,41 +134,77 @@ def train(run: RunDir, config: Section, started: float) -> str:
         outcome.status, outcome.error = "failed", f"{type(error).__name__}: {error}"
         log.info("failed:\n%s", traceback.format_exc())
         screen.complain(traceback.format_exc().rstrip())
-    result = result_of(config, parts, outcome)
+    if outcome.parts is None and run.read_result() is not None:
+        return outcome.status  # could not be gone on with: what it had reached before still stands
+    result = result_of(run, config, outcome)
+    _warn_if_diverged(result)
     run.write_result(result)
-    for callback in parts.callbacks if parts else []:
+    for callback in outcome.parts.callbacks if outcome.parts else []:
         if hasattr(callback, "on_result"):
             callback.on_result(run, result)
     report.result(run, result)
-    if outcome.status == "interrupted":
-        raise KeyboardInterrupt
     return outcome.status
 
 
-def _fit_and_test(run: RunDir, parts: Parts, outcome: Outcome, started: float) -> None:
-    interrupt = parts.callback(Interrupt)
-    with interrupt.watching() if interrupt else nullcontext():
-        _fit_then_test(run, parts, outcome, started)
-
-
-def _fit_then_test(run: RunDir, parts: Parts, outcome: Outcome, started: float) -> None:
+def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: float) -> None:
+    devices = config["trainer"]["devices"]
+    _refuse_early(config, devices)
+    outcome.data = prepared(config)
+    if outcome.data.warning:
+        log.warning(outcome.data.warning)
+    run.write_config(config)
+    with ranks.started(run, devices):
+        parts = assemble(run, config, outcome.data)
+        outcome.parts = parts
+        log.info("precision %s: %s", parts.hardware.precision, parts.hardware.why)
+        config["trainer"]["precision"] = parts.hardware.precision
+        run.write_config(config)  # what was chosen for the user stays chosen
+        report.parts(parts)
+        begin = time.perf_counter()
+        outcome.seconds["startup"] = round(begin - started, 3)
+        try:
+            fit(run, parts)
+        finally:
+            outcome.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
-    outcome.seconds["startup"] = round(begin - started, 3)
-    last = run.last if run.last.is_file() else None
-    try:
-        parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=last, weights_only=True)
-    finally:
-        outcome.seconds["fit"] = round(time.perf_counter() - begin, 3)
-    begin = time.perf_counter()
-    outcome.test = test(run, parts)
+    if devices > 1:  # one process measures the test set, so that evaluating it again gives the same digits
+        outcome.test = test(run, assemble(run, _alone(config), outcome.data))
+        if parts.trainer.logger:
+            parts.trainer.logger.log_metrics(outcome.test, parts.trainer.global_step)
+    else:
+        outcome.test = test(run, parts)
     outcome.seconds["test"] = round(time.perf_counter() - begin, 3)
+
+
+def _refuse_early(config: Section, devices: int) -> None:
+    """What no data is needed for to see."""
+    find_device(config["trainer"]["accelerator"], devices, config["trainer"]["precision"])
+    batch_size = config["data"].get("batch_size", devices)
+    if batch_size % devices:
+        raise Refused(f"data.batch_size={batch_size} cannot be divided among trainer.devices={devices} processes.")
+
+
+def _warn_if_diverged(result: Section) -> None:
+    lost = [name for name, value in result["metrics"].items() if not math.isfinite(value)]
+    if lost:
+        log.warning(
+            "%s: not a number. The training diverged: try a lower optimizer.lr, or trainer.gradient_clip=1.",
+            ", ".join(lost),
+        )
+
+
+def fit(run: RunDir, parts: Parts) -> None:
+    """Trains, from the last whole epoch if there is one."""
+    interrupt = parts.callback(Interrupt)
+    last = run.last if run.last.is_file() else None
+    with interrupt.watching() if interrupt else nullcontext():
+        parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=last, weights_only=True)
 
 
 def follow(run: RunDir) -> None:
     """What a DDP run's other processes do: the same training, without a word."""
     config = run.read_config()
-    parts = assemble(run, config, prepared(config))
-    _fit_and_test(run, parts, Outcome(), time.perf_counter())
+    fit(run, assemble(run, config, prepared(config)))
 
 
 def test(run: RunDir, parts: Parts) -> dict[str, float]:
@@ -189,23 +215,48 @@ def test(run: RunDir, parts: Parts) -> dict[str, float]:
     """
     if not run.best.is_file():
         raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    (metrics,) = parts.trainer.test(
-        parts.task, datamodule=parts.data, ckpt_path=run.best, verbose=False, weights_only=True
-    )
+    interrupt = parts.callback(Interrupt)
+    with interrupt.watching() if interrupt else nullcontext():
+        (metrics,) = parts.trainer.test(
+            parts.task, datamodule=parts.data, ckpt_path=run.best, verbose=False, weights_only=True
+        )
     return {name: float(value) for name, value in metrics.items()}
 
 
-def evaluated(run: RunDir, config: Section) -> dict[str, float]:
+def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
     """The test metrics of a run folder's best weights; writes nothing.
 
+    The network gets its inputs as in training: normalised by the facts that the checkpoint holds.
+
+    Args:
+        run: the folder.
+        config: its configuration, with the changes made.
+        changes: what was changed, as typed; without any, other data than the run's is refused.
+
     Raises:
-        Refused: the configuration does not fit this version of litmus, or there are no weights.
+        Refused: the configuration does not fit this version of litmus, there are no weights, or the
+            data is not what the run was tested on.
     """
+    if wrong := mistakes(config):
+        raise Refused("\n".join(wrong))
+    if not run.best.is_file():
+        raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+    data = prepared(config)
+    before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
+    if before is not None and before != data.facts["sha256"]:
+        difference = f"{run.path} was tested on other data than is here now ({data.source})."
+        if not any(change.startswith("data.source=") for change in changes):
+            raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
+        log.warning(difference)
+    data.spec = Spec.from_plain(torch.load(run.best, weights_only=True, map_location="cpu")["spec"])
+    return test(run, assemble(run, _alone(config), data))
+
+
+def _alone(config: Section) -> Section:
+    """The same in one process that leaves no trace."""
     quiet = {**config, "callback": {}, "logger": {"_target_": "litmus.logger.none"}}
     quiet["trainer"] = {**config["trainer"], "devices": 1}
-    if wrong := mistakes(quiet):
-        raise Refused("\n".join(wrong))
-    return test(run, assemble(run, quiet, prepared(quiet)))
+    return quiet
 
 
 def prepared(config: Section) -> Any:
@@ -232,8 +283,8 @@ def assemble(run: RunDir, config: Section, data: Any) -> Parts:
     task = build(
         config["task"],
         net,
-        lambda groups: build(config["optimizer"], groups),
-        lambda optimizer, num_steps: build(config["scheduler"], optimizer, num_steps),
+        lambda groups, fused: build(config["optimizer"], groups, fused),
+        lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
     callbacks = [build(section) for section in config["callback"].values() if section is not None]
     trainer, hardware = build(config["trainer"], run, net, callbacks, build(config["logger"], run.path))

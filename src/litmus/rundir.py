@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
+GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 BEST = "best"
 LAST = "last"
 
@@ -81,16 +83,19 @@ class RunDir:
             Refused: another run lives there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        target, whole = self.path / CONFIG, self.path / f".{CONFIG}-{os.getpid()}"
+        whole.write_text(_yaml(config), encoding="utf-8")
         try:
-            (self.path / CONFIG).open("x").close()
+            os.link(whole, target)  # fails where another run was faster; a rename would not
         except FileExistsError:
             raise Refused(
                 f"{self.path} already holds a run. Continue it with resume={self.path}, or choose another folder."
             ) from None
-        self.write_config(config)
+        finally:
+            whole.unlink()
 
     def write_config(self, config: dict[str, Any]) -> None:
-        write_text(self.path / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        write_text(self.path / CONFIG, _yaml(config))
 
     def read_config(self) -> dict[str, Any]:
         """The run's configuration, plain values.
@@ -109,10 +114,13 @@ class RunDir:
             raise Refused(f"{path} cannot be read: {error}") from None
         if not isinstance(config, dict):
             raise Refused(f"{path} is damaged: it holds no configuration.")
+        for group in GROUPS:
+            if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
+                raise Refused(f"{path} is not a run's configuration: it has no {group}.")
         return config
 
     def write_result(self, result: dict[str, Any]) -> None:
-        write_text(self.path / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / RESULT, json.dumps(finite(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def read_result(self) -> dict[str, Any] | None:
         """What the run reached, or None if it has not ended.
@@ -156,6 +164,17 @@ class RunDir:
         with suppress(OSError):  # a file system without links: a convenience less, nothing lost
             link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
             link.replace(outputs / "latest")
+
+
+def _yaml(config: dict[str, Any]) -> str:
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def finite(value: Any) -> Any:
+    """The same, with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def choice(config: dict[str, Any], group: str) -> str:

@@ -1,26 +1,29 @@
 """Learning-rate schedules: one function per choice of `scheduler=`.
 
-Each takes the optimizer, whose rate is the schedule's highest, and the number of training steps of
-the whole run; it returns Lightning's description of a schedule (without the scheduler: none).
+Each takes the optimizer, whose rate is the schedule's highest, the number of training steps of the
+whole run, and whether the monitored metric should be large ("max") or small ("min"). It returns
+Lightning's description of a schedule (without the scheduler: none).
 """
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from litmus.check import Count, Fraction, NonNegative, checked
 
+Mode = Literal["min", "max"]
+
 
 @checked
-def none(optimizer: Optimizer, num_steps: int) -> dict[str, Any]:
+def none(optimizer: Optimizer, num_steps: int, mode: Mode) -> dict[str, Any]:
     """A constant rate."""
     return {}
 
 
 @checked
-def cosine(optimizer: Optimizer, num_steps: int, *, final: Fraction) -> dict[str, Any]:
+def cosine(optimizer: Optimizer, num_steps: int, mode: Mode, *, final: Fraction) -> dict[str, Any]:
     """From the full rate to `final` times it along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
 
     def factor(step: int) -> float:
@@ -31,7 +34,9 @@ def cosine(optimizer: Optimizer, num_steps: int, *, final: Fraction) -> dict[str
 
 
 @checked
-def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Fraction, initial: Fraction) -> dict[str, Any]:
+def one_cycle(
+    optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, initial: Fraction
+) -> dict[str, Any]:
     """Up from `initial` times the rate over the first `warmup` of the steps, then down to nothing.
 
     (Smith and Topin 2018, with half cosines for both ways.) Momentum stays as it is: only the rate moves.
@@ -48,14 +53,16 @@ def one_cycle(optimizer: Optimizer, num_steps: int, *, warmup: Fraction, initial
 
 
 @checked
-def plateau(optimizer: Optimizer, num_steps: int, *, factor: Fraction, patience: Count) -> dict[str, Any]:
+def plateau(optimizer: Optimizer, num_steps: int, mode: Mode, *, factor: Fraction, patience: Count) -> dict[str, Any]:
     """Multiplies the rate by `factor` after `patience` epochs without a better monitored metric."""
-    scheduler = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+    scheduler = ReduceLROnPlateau(optimizer, mode, factor, patience - 1)  # torch counts the epochs that it bears
     return {"scheduler": scheduler, "interval": "epoch"}
 
 
 @checked
-def warmup_linear(optimizer: Optimizer, num_steps: int, *, warmup: Fraction, final: NonNegative) -> dict[str, Any]:
+def warmup_linear(
+    optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, final: NonNegative
+) -> dict[str, Any]:
     """Linearly up over the first `warmup` of the steps, then linearly down to `final` times the rate."""
     rise = round(warmup * num_steps)
 

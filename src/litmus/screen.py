@@ -56,9 +56,9 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
 
 
 @contextmanager
-def recorded(path: Path) -> Iterator[None]:
-    """Sends what litmus, Lightning and Python's warnings say to a file, and litmus' warnings to the screen, too."""
-    file = logging.FileHandler(path, encoding="utf-8")
+def recorded(path: Path | None) -> Iterator[None]:
+    """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
+    file = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen = RichHandler(logging.WARNING, errors, show_time=False, show_path=False, markup=False)
     handlers: dict[str, list[logging.Handler]] = {

@@ -3,6 +3,7 @@
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,6 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from litmus.check import Count, Positive, Refused, checked
 from litmus.rundir import RunDir, replacing
 
+DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
 Precision = Literal[32, "bf16-mixed", "16-mixed"]
 
 
@@ -85,7 +87,7 @@ def build(
         default_root_dir=run.path,
         accelerator=hardware.accelerator,
         devices=devices,
-        strategy=DDPStrategy() if devices > 1 else "auto",
+        strategy=DDPStrategy(timeout=DEAD_PROCESS) if devices > 1 else "auto",
         precision=hardware.precision,
         max_epochs=max_epochs,
         gradient_clip_val=gradient_clip,
@@ -117,11 +119,7 @@ def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hard
     Raises:
         Refused: there is no such device.
     """
-    kind = _accelerator(accelerator)
-    if kind == "cuda" and torch.cuda.device_count() < devices:
-        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: {torch.cuda.device_count()}.")
-    if kind == "mps" and devices > 1:
-        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: 1.")
+    kind = find_device(accelerator, devices, precision)
     if precision != "auto":
         return Hardware(kind, devices, cast(Precision, precision), "as asked for")
     if not net.gains_from_bf16:
@@ -131,11 +129,23 @@ def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hard
     return Hardware(kind, devices, "bf16-mixed", f"{device_name(kind)} has native bf16, and this network gains from it")
 
 
-def _accelerator(wanted: str) -> str:
+def find_device(wanted: str, devices: int, precision: str | int) -> str:
+    """Lightning's name for the device: "cpu", "cuda" or "mps".
+
+    Raises:
+        Refused: there is no such device, or not as many, or it cannot compute in that precision.
+    """
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     if wanted == "gpu" and gpu is None:
         raise Refused("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
-    return "cpu" if wanted == "cpu" or gpu is None else gpu
+    if wanted == "cpu" or gpu is None:
+        if precision == "16-mixed":
+            raise Refused("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto.")
+        return "cpu"
+    available = torch.cuda.device_count() if gpu == "cuda" else 1
+    if available < devices:
+        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: {available}.")
+    return gpu
 
 
 def has_native_bf16(accelerator: str) -> bool:

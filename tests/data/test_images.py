@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 def test_normalised_values() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
-    got = Normalise(FACTS, False, CPU)(pixels, Generator()).flatten()
+    got = Normalise(FACTS, False, CPU)(pixels, Generator(), len(pixels), slice(None)).flatten()
     expected = [(v - 0.13) / 0.31 for v in (0.0, 0.2, 1.0)]
     assert got.tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -27,15 +27,15 @@ def digit() -> torch.Tensor:
 
 def test_augmentation_is_reproducible_and_differs_within_a_batch() -> None:
     batch = digit().repeat(64, 1, 1, 1)
-    a, b = (augmented(batch, Generator().manual_seed(3)) for _ in range(2))
+    a, b = (augmented(batch, Generator().manual_seed(3), len(batch), slice(None)) for _ in range(2))
     assert torch.equal(a, b)
     assert not torch.equal(a[0], a[1])
-    assert not torch.equal(a, augmented(batch, Generator().manual_seed(4)))
+    assert not torch.equal(a, augmented(batch, Generator().manual_seed(4), len(batch), slice(None)))
 
 
 def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
     batch = digit().repeat(256, 1, 1, 1)
-    got = augmented(batch, Generator().manual_seed(0))
+    got = augmented(batch, Generator().manual_seed(0), len(batch), slice(None))
     assert got.shape == batch.shape
     assert got.min() >= 0
     assert got.max() <= 255 * (1 + 1e-6)
@@ -56,7 +56,7 @@ def moments(image: torch.Tensor) -> tuple[float, float, float]:
 def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = digit().repeat(512, 1, 1, 1)
     x0, _, _ = moments(batch[0, 0])
-    moved = [moments(image[0]) for image in augmented(batch, Generator().manual_seed(0))]
+    moved = [moments(image[0]) for image in augmented(batch, Generator().manual_seed(0), len(batch), slice(None))]
     dx = max(abs(x - x0) for x, _, _ in moved)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
     assert 0.8 * 28 * _images.SHIFT < dx < 28 * _images.SHIFT * (1 + _images.SCALE) * 1.3
@@ -66,6 +66,17 @@ def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest
 
 def test_only_training_is_augmented() -> None:
     pixels = digit().to(torch.uint8)
-    plain = Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(0))
-    assert torch.equal(plain, Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(1)))
-    assert not torch.equal(plain, Normalise(FACTS, True, CPU)(pixels, Generator().manual_seed(0)))
+    plain = Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+    assert torch.equal(
+        plain, Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None))
+    )
+    assert not torch.equal(
+        plain, Normalise(FACTS, True, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+    )
+
+
+def test_a_process_s_share_is_moved_as_in_the_whole_batch() -> None:
+    batch = torch.rand(6, 1, 28, 28)
+    whole = augmented(batch, Generator().manual_seed(0), 6, slice(None))
+    share = augmented(batch[4:], Generator().manual_seed(0), 6, slice(4, 6))
+    assert torch.equal(whole[4:], share)

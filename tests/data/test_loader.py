@@ -5,12 +5,12 @@ from torch import Generator, Tensor
 from litmus.data._loader import BatchLoader
 
 
-def keep(inputs: Tensor, generator: Generator) -> Tensor:
+def keep(inputs: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:
     return inputs
 
 
-def noisy(inputs: Tensor, generator: Generator) -> Tensor:
-    return inputs + torch.rand(inputs.shape, generator=generator)
+def noisy(inputs: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:
+    return inputs + torch.rand(batch_size, generator=generator)[rows]
 
 
 def loader(num: int = 103, **changes: object) -> BatchLoader:

@@ -62,7 +62,7 @@ class Dashboard(lightning.Callback):
             writer.file_writer.add_summary(start)
             writer.file_writer.add_summary(end)
             for name, value in result["metrics"].items():
-                writer.add_scalar(name, value, result["steps"])
+                writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
 
     def _add_graph(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         inputs, _ = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]

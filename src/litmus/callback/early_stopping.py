@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning.pytorch as lightning
+import torch
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
 from litmus.check import Count, NonNegative, checked
@@ -21,7 +22,12 @@ class EarlyStopping(LightningEarlyStopping):
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         self.monitor, self.mode = pl_module.monitor, pl_module.mode
         self.min_delta = abs(self.min_delta) * (1 if self.mode == "max" else -1)
+        self.best_score = torch.tensor(float("-inf") if self.mode == "max" else float("inf"))
         super().setup(trainer, pl_module, stage)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on counting; how long to wait is what is asked for now."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
     def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
         return not self.enabled or super()._should_skip_check(trainer)

@@ -22,6 +22,23 @@ class Interrupted(Exception):
         self.received = received
 
 
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """In the body, SIGTERM raises `Interrupted`, as SIGINT raises KeyboardInterrupt by itself."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Interrupted(signal.Signals(number))
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Interrupt(lightning.Callback):
     """Turns the first SIGINT or SIGTERM into `Interrupted` between two batches; the second acts at once.
 

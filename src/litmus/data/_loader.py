@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-# Turns a batch of stored inputs into what a network receives; may draw random numbers.
-Transform = Callable[[Tensor, Generator], Tensor]
+# Turns stored inputs into what a network receives. They are the given rows of a batch of the given size:
+# random numbers are drawn for the whole batch, so that they do not depend on the number of processes.
+Transform = Callable[[Tensor, Generator, int, slice], Tensor]
 
 
 class BatchLoader:
@@ -105,7 +106,7 @@ class BatchLoader:
         else:
             rows = order[first:last]
             inputs, targets = self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
-        return self.transform(inputs, self.generator), targets
+        return self.transform(inputs, self.generator, stop - start, slice(first - start, last - start)), targets
 
     def _share(self, start: int, stop: int) -> tuple[int, int]:
         size = stop - start

@@ -14,7 +14,9 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 from litmus.check import Refused
@@ -46,7 +48,10 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
     Raises:
         Refused: no source had them; the sentence gives each one's reason.
     """
-    missing = [name for name, sha256 in checksums.items() if not _is_right(folder / name, sha256)]
+    try:
+        missing = [name for name, sha256 in checksums.items() if not _is_right(folder / name, sha256)]
+    except OSError as error:
+        raise Refused(f"{folder} cannot be read ({error}).") from None
     if not missing:
         return "disk"
     reasons = []
@@ -55,7 +60,7 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
         try:
             _fetch_into(folder, missing, checksums, fetch)
             return source
-        except Unavailable as reason:
+        except (Unavailable, OSError) as reason:  # the folder cannot be written to, the disk is full
             log.info("%s: %s", source, reason)
             reasons.append(f"{source}: {reason}")
     tried = " ".join(reasons) or "No other source was allowed."
@@ -93,7 +98,7 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
                 for name in names:
                     _download_gz(f"{mirror.rstrip('/')}/{name}.gz", folder / name)
                 return
-            except (OSError, EOFError) as error:  # URLError and BadGzipFile are OSErrors
+            except (OSError, EOFError, zlib.error, HTTPException) as error:  # URLError, BadGzipFile are OSErrors
                 failure = f"{mirror} did not answer ({getattr(error, 'reason', error)})."
         raise Unavailable(failure)
 
@@ -160,6 +165,12 @@ def _is_right(path: Path, sha256: str) -> bool:
     if found == sha256:
         return True
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
-    path.replace(aside)
+    try:
+        path.replace(aside)
+    except FileNotFoundError:  # another run that starts just now has set it aside already
+        return False
+    if sha256_of(aside) == sha256:  # ... and has even fetched it again in between
+        aside.replace(path)
+        return True
     log.warning("%s is truncated or altered (its sha256 is not the published one); set aside as %s", path, aside.name)
     return False

@@ -44,7 +44,7 @@ class MNIST(lightning.LightningDataModule):
     the order of the others.
 
     Attributes:
-        spec: the facts of the data.
+        spec: the facts of the data; setting it to a run's own makes its network see what it was trained on.
         source: where the files came from.
         sha256: of the files, by name.
         warning: a sentence about what a result on this data does not mean, or None.
@@ -86,8 +86,7 @@ class MNIST(lightning.LightningDataModule):
         train, val = split_stratified(train, val_size, self.seed)
         parts = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
-        self.images = _facts(self.splits["train"][0])
-        self.spec = Spec("mnist", self.images, Classes(tuple("0123456789")))
+        self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
     @property
     def num_batches(self) -> int:
@@ -115,11 +114,12 @@ class MNIST(lightning.LightningDataModule):
         device = self.trainer.strategy.root_device
         images, labels = (tensor.to(device) for tensor in self.splits[part])
         training = part == "train"
+        assert isinstance(self.spec.input, Images)
         return BatchLoader(
             images,
             labels,
             batch_size=self.batch_size if training else self.eval_batch_size,
-            transform=Normalise(self.images, self.augment and training, device),
+            transform=Normalise(self.spec.input, self.augment and training, device),
             seed=self.seed,
             shuffle=training,
             rank=self.trainer.global_rank,
@@ -163,9 +163,9 @@ class MNIST(lightning.LightningDataModule):
         return split_stratified(digits, len(table) // 5, seed=0)
 
     def _fitting_val_size(self, num_train: int) -> int:
-        if self.source == "bundled":
-            fitting = max(self.val_size * num_train // FULL_TRAIN, 1)
-            log.info("data.val_size=%d of %d: %d of these %d", self.val_size, FULL_TRAIN, fitting, num_train)
+        if self.source == "bundled" and num_train <= self.val_size < FULL_TRAIN:
+            fitting = self.val_size * num_train // FULL_TRAIN
+            self.warning = f"{self.warning} {fitting} of them validate, instead of data.val_size={self.val_size}."
             return fitting
         if self.val_size >= num_train:
             raise Refused(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
-MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
-MakeScheduler = Callable[[Optimizer, int], dict[str, Any]]
+MakeOptimizer = Callable[[list[dict[str, Any]], bool], Optimizer]  # parameter groups, whether steps may be fused
+MakeScheduler = Callable[[Optimizer, int, str], dict[str, Any]]  # optimizer, steps of the run, "min" or "max"
 Part = Literal["train", "val", "test"]
 
 
@@ -91,15 +91,26 @@ class Task(lightning.LightningModule):
         score.reset()
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self.net.parameter_groups())  # type: ignore[operator]
+        fused = self.trainer.precision != "16-mixed"
+        optimizer = self.make_optimizer(self.net.parameter_groups(), fused)  # type: ignore[operator]
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
         limit = self.trainer.limit_train_batches
         batches = min(data.num_batches, limit) if isinstance(limit, int) else data.num_batches
-        schedule = self.make_scheduler(optimizer, batches * (self.trainer.max_epochs or 1))
+        schedule = self.make_scheduler(optimizer, batches * (self.trainer.max_epochs or 1), self.mode)
         if not schedule:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": self.monitor}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips the gradient's norm; Lightning's own refuses fused optimizers, which are no obstacle here."""
+        if gradient_clip_val is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]
