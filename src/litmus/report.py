@@ -21,7 +21,7 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         choices: of the groups, `{"model": "cnn", ...}`.
         defaults: the configuration of these choices alone.
     """
-    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold")
+    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
     usual = dict(_flat(defaults))
     differing = [(key, value) for key, value in _flat(config) if value != usual.get(key)]
     for key, value in differing:
@@ -30,7 +30,7 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         screen.say("  all defaults")
     for group in GROUPS:
         keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
-        screen.say(f"  {group:<9}  {keys}", style="dim")
+        screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
 def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

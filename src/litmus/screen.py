@@ -17,10 +17,16 @@ console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(text: str, style: str = "") -> None:
-    """A line as it is, no markup read in it; `train.log` has it too."""
+def say(text: str, style: str = "", wrap: bool = False) -> None:
+    """A line as it is, no markup read in it; `train.log` has it too.
+
+    Args:
+        text: the line.
+        style: for a terminal.
+        wrap: break it between words in a narrow terminal; otherwise it can be copied whole.
+    """
     log.info(text)
-    console.print(Text(text, style=style))
+    console.print(Text(text, style=style), soft_wrap=not (wrap and console.is_terminal))
 
 
 def complain(text: str) -> None:
