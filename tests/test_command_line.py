@@ -34,7 +34,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["resume=nowhere"], "There is no folder nowhere."),
         (["-m", "resume=nowhere"], "leave out -m"),
         (["model=null"], "model=null is not allowed"),
-        (["model=[cnn]"], "model="),
+        (["model=[cnn]"], "model= takes one of its choices"),
         (["experiment=cnn_bets"], "Did you mean experiment=cnn_best?"),
     ],
 )

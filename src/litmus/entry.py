@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.check import Refused, mistakes
 from litmus.explain import explanation
 from litmus.help import page
-from litmus.rundir import RunDir, choice
+from litmus.rundir import GROUPS, RunDir, choice
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
@@ -135,9 +135,9 @@ class Hooks(Callback):
         self._exit()
 
     def _check(self, configs: list[DictConfig]) -> None:
-        choices = {**configs[0].hydra.runtime.choices}
-        if lists := [group for group, name in choices.items() if not isinstance(name, str | None)]:
-            fail(f"{lists[0]}={choices[lists[0]]} is not allowed: a group takes one of its choices.", WRONG)
+        for group in GROUPS:  # model=[cnn] is not listed among the choices
+            if any(not isinstance(config.hydra.runtime.choices.get(group), str) for config in configs):
+                fail(f"{group}= takes one of its choices, which --help lists.", WRONG)
         try:
             wrong = [sentence for config in configs for sentence in mistakes(_plain(config))]
         except OmegaConfBaseException as error:
