@@ -23,6 +23,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["modle=cnn"], "There is no key modle. Did you mean model?"),
         (["cnn"], "cnn is not of the form key=value. Did you mean model=cnn?"),
         (["dropout=0.5"], "Did you mean model.dropout?"),
+        (["epochs=3"], "Did you mean trainer.max_epochs?"),
         (["model.dropout=1.5"], "model.dropout=1.5 is not allowed. model.dropout is a probability in [0, 1)."),
         (["model.widths=[12"], "model.widths=[12 cannot be read"),
         (["model=cnn,fnn"], "Put -m before it"),
@@ -209,8 +210,8 @@ def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_p
         "model=fnn",
         *SMALL,
         "data.batch_size=64",
-        "data.limit=401",
-        "data.eval_batch_size=100",
+        "data.limit=402",
+        "data.eval_batch_size=83",
         "trainer.max_epochs=3",
         "trainer.gradient_clip=1.0",
     ]

@@ -186,6 +186,8 @@ def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     assert running.evaluated(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
     with pytest.raises(Refused, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
+    with pytest.raises(Refused, match="model.* cannot be changed"):
+        running.evaluated(run, run.read_config(), ["model.dropout=0.5"])
     with pytest.raises(Refused, match="data.limit=-1 is not allowed"):
         running.evaluated(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
 
@@ -297,6 +299,14 @@ def test_resuming_what_cannot_be(train: Train) -> None:
         resumed(RunDir(run.checkpoints), composed(), [])
     longer = composed("model=fnn", "trainer.max_epochs=3")
     assert resumed(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
+
+
+def test_one_process_trains_in_a_folder(train: Train) -> None:
+    run = train("model=perceptron")
+    with run.locked(), pytest.raises(Refused, match="is being trained by another process"), run.locked():
+        pass
+    with run.locked():
+        pass
 
 
 def test_a_folder_is_claimed_once(train: Train) -> None:

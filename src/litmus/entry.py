@@ -99,7 +99,7 @@ class Hooks(Callback):
 
     def __init__(self) -> None:
         self.num_jobs = 0
-        self.jobs: list[tuple[str, str]] = []  # overrides and status
+        self.jobs: list[tuple[str, str, str]] = []  # overrides, status, validation metrics
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         self._check([config])
@@ -120,7 +120,10 @@ class Hooks(Callback):
             text = str(error) if isinstance(error, Refused) else "".join(traceback.format_exception(error))
             print(text, file=sys.stderr)
             status = "failed"
-        self.jobs.append((" ".join(job_return.overrides or []), str(status)))
+        result = RunDir(job_return.hydra_cfg.hydra.runtime.output_dir).read_result() if job_return.hydra_cfg else None
+        metrics = (result or {}).get("metrics", {})
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val/") and value)
+        self.jobs.append((" ".join(job_return.overrides or []), str(status), shown))
         job_return.status, job_return.return_value = JobStatus.COMPLETED, status  # told here, not by Hydra
         if status == "interrupted" and self.num_jobs:  # ends the multirun
             self.on_multirun_end(config)
@@ -130,8 +133,8 @@ class Hooks(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         print(f"\n{len(self.jobs)} of {self.num_jobs} jobs in {config.hydra.sweep.dir}")
-        for overrides, status in self.jobs:
-            print(f"  {status:<12} {overrides}")
+        for overrides, status, metrics in self.jobs:
+            print(f"  {status:<11}  {metrics:<34}  {overrides}")
         self._exit()
 
     def _check(self, configs: list[DictConfig]) -> None:
@@ -146,7 +149,7 @@ class Hooks(Callback):
             fail("\n".join(dict.fromkeys(wrong)), WRONG)
 
     def _exit(self) -> None:
-        statuses = {status for _, status in self.jobs}
+        statuses = {status for _, status, _ in self.jobs}
         if "interrupted" in statuses:
             sys.exit(INTERRUPTED)
         if statuses != {"finished"}:

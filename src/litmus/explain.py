@@ -1,5 +1,6 @@
 """Hydra's errors as sentences: what was wrong, what is near it, what is allowed."""
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,13 @@ def _no_such_key(key: str, conf: Path, words: list[str]) -> str:
     prefix = f"{where}." if where else ""
     hint = did_you_mean(name, known, prefix)
     if not path and not hint:  # a key of some group, typed without it?
-        inside = [
-            f"{group}.{name}" for group in known if isinstance(config.get(group), DictConfig) and name in config[group]
-        ]
+        keys = {
+            str(k): f"{group}.{k}"
+            for group in known
+            if isinstance(config.get(group), DictConfig)
+            for k in config[group]
+        }
+        inside = [keys[near] for near in difflib.get_close_matches(name, keys, n=1, cutoff=0.7)]
         hint = f" Did you mean {' or '.join(inside)}?" if inside else ""
     missing = f"{prefix}{name}" if name in sections else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."

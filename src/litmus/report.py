@@ -27,7 +27,7 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
     for key, value in differing:
         screen.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
-        screen.say("  all defaults")
+        screen.say("  every key as these choices have it")
     for group in GROUPS:
         keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
         screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from litmus.check import Refused, mistakes
+from litmus.check import Refused, mistakes, shown
 from litmus.rundir import RunDir, choice
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
@@ -33,7 +33,9 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
             continue
         *sections, name = key.split(".")
         if key not in FREE_KEYS and sections[:1] not in [[group] for group in FREE_GROUPS]:
-            raise Refused(f"{run.path} was trained with {key}={had}; going on with {key}={wanted} is another run.")
+            raise Refused(
+                f"{run.path} was trained with {key}={shown(had)}; going on with {key}={shown(wanted)} is another run."
+            )
         functools.reduce(dict.__getitem__, sections, config)[name] = wanted
     if wrong := mistakes(config):
         raise Refused("\n".join(wrong))

@@ -91,14 +91,13 @@ def run_job(composed: DictConfig, started: float) -> str:
     """
     config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     hydra = HydraConfig.get()
-    run = RunDir(_shortest(Path(hydra.runtime.output_dir)))
+    run = RunDir(_shortest(Path(hydra.runtime.output_dir).resolve()))  # not outputs/latest
     overrides = list(hydra.overrides.task)
     if config["resume"] is None:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
-    run.point_latest(OUTPUTS)
-    with screen.recorded(run.log):
+    with run.locked(), screen.recorded(run.log):
         choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
         report.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
@@ -160,6 +159,7 @@ def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: flo
         config["trainer"]["precision"] = parts.hardware.precision
         run.write_config(config)  # what was chosen for the user stays chosen
         report.parts(parts)
+        run.point_latest(OUTPUTS)  # not before: a run that was refused should not hide the one before it
         begin = time.perf_counter()
         outcome.seconds["startup"] = round(begin - started, 3)
         try:
@@ -237,6 +237,8 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
         Refused: the configuration does not fit this version of litmus, there are no weights, or the
             data is not what the run was tested on.
     """
+    if any(change.startswith(("model.", "task._", "model=")) for change in changes):
+        raise Refused("The weights belong to the model as it was trained: model.* cannot be changed.")
     if wrong := mistakes(config):
         raise Refused("\n".join(wrong))
     if not run.best.is_file():

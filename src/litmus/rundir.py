@@ -1,6 +1,7 @@
 """The run folder: what its files are called, and reading and writing them whole or not at all."""
 
 import csv
+import importlib
 import io
 import json
 import math
@@ -14,6 +15,8 @@ from typing import Any
 import yaml
 
 from litmus.check import Refused
+
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
 
 CONFIG = "config.yaml"
 RESULT = "result.json"
@@ -94,6 +97,21 @@ class RunDir:
         finally:
             whole.unlink()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """In the body, no other process trains in this folder.
+
+        Raises:
+            Refused: one does already.
+        """
+        with self.log.open("ab") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lifts it, however the process ends
+                except OSError:
+                    raise Refused(f"{self.path} is being trained by another process.") from None
+            yield
+
     def write_config(self, config: dict[str, Any]) -> None:
         write_text(self.path / CONFIG, _yaml(config))
 
@@ -104,6 +122,8 @@ class RunDir:
             Refused: the folder is not a run's, or the file is damaged.
         """
         path = self.path / CONFIG
+        if self.path.is_file():
+            raise Refused(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
         if not self.path.is_dir():
             raise Refused(f"There is no folder {self.path}.")
         if not path.is_file():

@@ -101,7 +101,6 @@ def build(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        log_every_n_steps=1_000_000_000,  # metrics are logged once an epoch
         **limits,
     )
     return trainer, hardware
