@@ -1,5 +1,7 @@
 """Test accuracy with the weights of the epoch that validation chose, all of MNIST, default settings."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.progress import track
 
@@ -17,7 +19,7 @@ def measure() -> str:
     return "## Accuracy on MNIST, default settings\n\n" + table(RUNS)
 
 
-def table(runs: list[tuple[str, tuple[int, ...], str]]) -> str:
+def table(runs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
     """Trains every (override, seeds, figure asked for) and lists what was reached."""
     jobs = [(what, seed) for what, seeds, _ in runs for seed in seeds]
     progress = track(jobs, "accuracy", console=Console(stderr=True))
