@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from litmus import run as running
 from litmus import screen
 from litmus.rundir import RunDir
-from litmus.spec import Classes, Images, Spec
+from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
@@ -31,6 +31,33 @@ SMALL = [
 ]
 
 
+# An encoder of a few thousand weights, in place of the one that a package ships.
+TINY = {
+    "bert": [
+        "model.weights=null",
+        "model.config={vocab_size:300,hidden_size:16,num_hidden_layers:2,num_attention_heads:2,intermediate_size:32,max_position_embeddings:32,initializer_range:0.2}",
+        "model.max_length=32",
+    ]
+}
+DIGITS = Spec("mnist", Images(1, 28, 28, (0.13,), (0.31,)), Classes(tuple("0123456789")))
+TEXTS = Spec("sentiment", Tokens(300, 0, 32, "{}"), Classes(tuple("0123456789")))
+WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (2.0,)))
+
+
+def inputs_for(spec: Spec, size: int = 8) -> torch.Tensor:
+    """A batch as a network receives it: random; texts end in padding."""
+    generator = torch.Generator().manual_seed(0)
+    read = spec.input
+    if isinstance(read, Images):
+        return torch.randn(size, read.channels, read.height, read.width, generator=generator)
+    if isinstance(read, Series):
+        return torch.randn(size, read.length, read.features, generator=generator)
+    tokens = torch.randint(1, read.vocabulary_size, (size, 14), generator=generator)
+    for row in range(size):
+        tokens[row, 14 - row :] = 0
+    return tokens
+
+
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the checkout or the user's cache."""
@@ -41,13 +68,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def digits() -> Spec:
     """The facts of MNIST."""
-    return Spec("mnist", Images(1, 28, 28, (0.13,), (0.31,)), Classes(tuple("0123456789")))
+    return DIGITS
 
 
 @pytest.fixture
 def images() -> torch.Tensor:
     """A batch as a network receives it."""
-    return torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    return inputs_for(DIGITS)
 
 
 def composed(*overrides: str) -> dict:
@@ -62,15 +89,37 @@ def composed(*overrides: str) -> dict:
 def train(tmp_path: Path) -> Callable[..., RunDir]:
     """Trains a small run with the given overrides; gives its folder, whatever became of it."""
 
-    def trained(*overrides: str, folder: str = "run") -> RunDir:
+    def trained(*overrides: str, folder: str = "run", small: list[str] = SMALL) -> RunDir:
         run = RunDir(tmp_path / folder)
-        config = composed(*SMALL, *overrides)
+        config = composed(*small, *overrides)
         run.claim(config)
         with screen.recorded(run.log):
             running.train(run, config, time.perf_counter())
         return run
 
     return trained
+
+
+# A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.
+ON_TABLE = ["data=text_table", "data.path=reviews.csv", "data.text=review", "data.label=stars", "trainer=cpu"]
+ON_WAVE = ["data=series", "data.path=wave.csv", "trainer=cpu"]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> None:
+    """Writes reviews.csv and wave.csv."""
+    generator = torch.Generator().manual_seed(0)
+    words = {"good": "lovely great superb", "bad": "awful boring dire", "fair": "so fine usual"}
+    fill = ["the", "film", "was", "a", "bit", "of", "some", "kind", "and", "we", "saw", "it"]
+    rows = ["review,stars,score"]
+    for i in range(300):
+        label = list(words)[i % 3]
+        chosen = [words[label].split()[int(torch.randint(3, (1,), generator=generator))]]
+        chosen += [fill[j] for j in torch.randint(len(fill), (i % 9 + 1,), generator=generator)]
+        rows.append(f"{' '.join(chosen)} {i},{label},{(i % 3) + i / 1000}")
+    (tmp_path / "reviews.csv").write_text("\n".join(rows) + "\n")
+    wave = [f"{torch.sin(torch.tensor(i / 3)) * 10 + 50:.4f}" for i in range(200)]
+    (tmp_path / "wave.csv").write_text("\n".join(["month,sales", *(f"m{i},{v}" for i, v in enumerate(wave))]) + "\n")
 
 
 @pytest.fixture

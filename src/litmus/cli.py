@@ -9,6 +9,8 @@ from litmus.check import Refused
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
 VERBS = {
     "dashboard": "look at runs in TensorBoard",
+    "predict": "ask a run's network about texts",
+    "export": "write a run's network for other programs",
     "evaluate": "measure a run's best weights on the test set again",
 }
 

@@ -8,8 +8,10 @@ from torch import nn
 
 from litmus import screen
 from litmus.check import shown
-from litmus.rundir import RunDir
+from litmus.rundir import RunDir, per_class, references
 
+MOST_ROWS = 20  # of a network's summary
+MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 
 
@@ -43,7 +45,7 @@ def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 def parts(parts: Any) -> None:
     """The network layer by layer, the data, and the device."""
-    rows = layers(parts.net, parts.data.spec)
+    rows = layers(parts.net)
     screen.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
     sizes = "  ".join(f"{name} {parts.data.facts[name]:,}" for name in ("train", "val", "test"))
@@ -52,23 +54,26 @@ def parts(parts: Any) -> None:
     screen.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")
 
 
-def layers(net: nn.Module, spec: Any) -> list[tuple[str, str, str, int]]:
-    """Name, type, output shape (without the batch) and number of parameters of every leaf, in order of use."""
+def layers(net: Any) -> list[tuple[str, str, str, int]]:
+    """Name, type, output shape (without the batch) and number of parameters of every part, in order of use.
+
+    Parts are leaves, or, in a deep network, the blocks that hold them: as deep as a screen has lines.
+    """
     rows: list[tuple[str, str, str, int]] = []
 
     def note(name: str) -> Any:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
-            shape = " x ".join(str(size) for size in output.shape[1:])
-            rows.append((name, type(module).__name__, shape, sum(p.numel() for p in module.parameters())))
+            shape = " x ".join(str(size) for size in _first_tensor(output).shape[1:])
+            if all(name != row[0] for row in rows):  # one that is used several times is one part
+                rows.append((name, type(module).__name__, shape, sum(p.numel() for p in module.parameters())))
 
         return hook
 
-    leaves = [(name, module) for name, module in net.named_modules() if not list(module.children())]
-    hooks = [module.register_forward_hook(note(name)) for name, module in leaves]
+    hooks = [module.register_forward_hook(note(name)) for name, module in _parts(net)]
     training = net.training
     try:
         with torch.no_grad():
-            net.eval()(torch.zeros(2, spec.input.channels, spec.input.height, spec.input.width))
+            net.eval()(net.example(2))
     finally:
         net.train(training)
         for hook in hooks:
@@ -76,14 +81,29 @@ def layers(net: nn.Module, spec: Any) -> list[tuple[str, str, str, int]]:
     return rows
 
 
+def _parts(net: nn.Module) -> list[tuple[str, nn.Module]]:
+    def within(depth: int) -> list[tuple[str, nn.Module]]:
+        named = [(name, m) for name, m in net.named_modules() if not isinstance(m, nn.ModuleList | nn.Identity)]
+        return [
+            (name, m)
+            for name, m in named
+            if name and (name.count(".") == depth or (name.count(".") < depth and not list(m.children())))
+        ]
+
+    levels = [within(depth) for depth in range(max(name.count(".") for name, _ in net.named_modules()) + 1)]
+    return [parts for parts in levels if len(parts) <= MOST_ROWS][-1]
+
+
+def _first_tensor(output: Any) -> torch.Tensor:
+    while not isinstance(output, torch.Tensor):
+        output = next(iter(output.values())) if isinstance(output, dict) else output[0]
+    return output
+
+
 def result(run: RunDir, result: dict[str, Any]) -> None:
     """The final metrics as a table, the folder, and what to do next."""
-    metrics = result["metrics"]
-    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
-    known = [part for part in ("train", "val", "test") if any(name.startswith(part) for name in metrics)]
-    if metrics:
-        rows = [(part, *(metrics.get(f"{part}/{name}", "") for name in names)) for part in known]
-        screen.table(("", *names), rows, title=f"best epoch {result['best_epoch']} of {result['epochs']}")
+    if result["metrics"]:
+        _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
     if result["dataset"] and result["dataset"]["warning"]:
         screen.say(result["dataset"]["warning"], style="yellow")
     status = "" if result["status"] == "finished" else f"  {result['status']}"
@@ -92,3 +112,29 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
         screen.say(f"go on with   python train.py resume={run.path}")
     if any(run.path.glob("events.out.tfevents*")):
         screen.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
+
+
+def _metrics(metrics: dict[str, float], title: str) -> None:
+    """A row for each part; below, the naive forecasts of the same values; then precision and recall by class."""
+    classes, forecasts = per_class(metrics), references(metrics)
+    apart = {name for of in (classes, forecasts) for _, names in of.items() for name in names.values()}
+    shown = [name for name in metrics if name not in apart]
+    columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
+    rows = [
+        (part, *(metrics.get(f"{part}/{column}", "") for column in columns))
+        for part in ("train", "val", "test")
+        if any(name.startswith(f"{part}/") for name in shown)
+    ]
+    for (part, forecast), names in forecasts.items():
+        rows.append((f"{part}, {forecast} forecast", *(metrics[names[c]] if c in names else "" for c in columns)))
+    screen.table(("", *columns), rows, title=title)
+    if classes and len(classes) <= MOST_CLASSES:
+        rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
+        screen.table(("test", "precision", "recall"), rows)
+    if metrics.get("test/skill", 1.0) <= 0:
+        best = min(metrics[names["rmse"]] for (part, _), names in forecasts.items() if part == "test")
+        screen.say(
+            f"The network does not beat the naive forecasts: its RMSE in the test is {metrics['test/rmse']:.4g}, "
+            f"the better one's {best:.4g}.",
+            style="yellow",
+        )

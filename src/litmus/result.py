@@ -12,7 +12,17 @@ from litmus.rundir import RunDir, choice
 from litmus.task._base import Task
 from litmus.trainer import Hardware, device_name
 
-PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "tensorboard")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "tensorboard",
+    "transformers",
+)
 
 
 def result_of(run: RunDir, config: dict[str, Any], outcome: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import signal
 import time
 import traceback
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from litmus.callback.interrupt import Interrupt, Interrupted, stopping_at_once
 from litmus.check import Refused, Seed, mistakes
 from litmus.result import result_of
 from litmus.resume import resumed
-from litmus.rundir import RunDir
-from litmus.spec import Spec
+from litmus.rundir import RunDir, choice
+from litmus.spec import Boxes, Classes, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
 
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Section = dict[str, Any]
 OUTPUTS = Path("outputs")
+CONF = Path(__file__).parents[2] / "conf"
+TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by what they answer with
 
 
 def settings(
@@ -148,12 +150,13 @@ def train(run: RunDir, config: Section, started: float) -> str:
 def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: float) -> None:
     devices = config["trainer"]["devices"]
     _refuse_early(config, devices)
-    outcome.data = prepared(config)
+    known = recalled(run.last) if run.last.is_file() else None
+    outcome.data = prepared(config, known)
     if outcome.data.warning:
         log.warning(outcome.data.warning)
     run.write_config(config)
     with ranks.started(run, devices):
-        parts = assemble(run, config, outcome.data)
+        parts = assemble(run, config, outcome.data, known)
         outcome.parts = parts
         log.info("precision %s: %s", parts.hardware.precision, parts.hardware.why)
         config["trainer"]["precision"] = parts.hardware.precision
@@ -168,7 +171,7 @@ def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: flo
             outcome.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
     if devices > 1:  # one process measures the test set, so that evaluating it again gives the same digits
-        outcome.test = test(run, assemble(run, _alone(config), outcome.data))
+        outcome.test = test(run, assemble(run, _alone(config), outcome.data, known))
         if parts.trainer.logger:
             parts.trainer.logger.log_metrics(outcome.test, parts.trainer.global_step)
     else:
@@ -204,7 +207,8 @@ def fit(run: RunDir, parts: Parts) -> None:
 def follow(run: RunDir) -> None:
     """What a DDP run's other processes do: the same training, without a word."""
     config = run.read_config()
-    fit(run, assemble(run, config, prepared(config)))
+    known = recalled(run.last) if run.last.is_file() else None
+    fit(run, assemble(run, config, prepared(config, known), known))
 
 
 def test(run: RunDir, parts: Parts) -> dict[str, float]:
@@ -243,15 +247,33 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
         raise Refused("\n".join(wrong))
     if not run.best.is_file():
         raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    data = prepared(config)
+    known = recalled(run.best)
+    data = prepared(config, known)
     before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.facts["sha256"]:
-        difference = f"{run.path} was tested on other data than is here now ({data.source})."
-        if not any(change.startswith("data.source=") for change in changes):
+        difference = f"{run.path} was tested on other data than this ({data.source})."
+        if all(change.startswith("data.dir=") for change in changes):
             raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)
-    data.spec = Spec.from_plain(torch.load(run.best, weights_only=True, map_location="cpu")["spec"])
-    return test(run, assemble(run, _alone(config), data))
+    return test(run, assemble(run, _alone(config), data, known))
+
+
+def rebuilt(run: RunDir) -> Any:
+    """The run's network with its best weights, on the CPU, ready to be asked; its `spec` says what it reads.
+
+    Raises:
+        Refused: the run has no weights yet, or was made by a version of litmus that does not fit.
+    """
+    config = run.read_config()
+    if not run.best.is_file():
+        raise Refused(f"{run.path} has no {run.best.name}: no epoch was finished.")
+    known = recalled(run.best)
+    if wrong := mistakes(config):
+        raise Refused("\n".join(wrong))
+    net = build({**config["model"], **known.get("model", {})}, Spec.from_plain(known["spec"]))
+    weights = {name.removeprefix("net."): w for name, w in known["state_dict"].items() if name.startswith("net.")}
+    net.load_state_dict(weights)
+    return net.eval()
 
 
 def _alone(config: Section) -> Section:
@@ -261,27 +283,76 @@ def _alone(config: Section) -> Section:
     return quiet
 
 
-def prepared(config: Section) -> Any:
-    """The datamodule, with its data found, checked and split.
+def prepared(config: Section, known: Section | None = None) -> Any:
+    """The datamodule, with its data found, checked and split; the configuration learns what followed from it.
 
     Where the data falls back on something smaller than it was asked for, the configuration is
-    changed to say so: whoever reads it later gets the same data.
+    changed to say so: whoever reads it later gets the same data. The task is the one that the target asks for.
+
+    Args:
+        config: changed in place.
+        known: what a checkpoint holds: its spec is kept, whatever the data says.
     """
     data = build(config["data"], config["seed"])
     data.prepare_data()
     if data.warning:
         config["data"]["source"] = data.source
+    if known is not None:
+        asked, data.spec = data.spec, Spec.from_plain(known["spec"])
+        if type(asked.input) is not type(data.spec.input) or type(asked.target) is not type(data.spec.target):
+            raise Refused(
+                f"The run read {data.spec.input.noun} and answers with {data.spec.target.noun}; this data gives "
+                f"{asked.input.noun} and asks for {asked.target.noun}."
+            )
+    elif isinstance(data.spec.input, Tokens):
+        tokens = _target(config["model"]).tokens(_settings(config["model"]), data.training_texts)
+        data.spec = replace(data.spec, input=tokens or data.spec.input)
+    config["task"] = _fitting_task(config["task"], data.spec)
     return data
 
 
-def assemble(run: RunDir, config: Section, data: Any) -> Parts:
+def recalled(checkpoint: Path) -> Section:
+    """What rebuilds a run's network: the plain part of a checkpoint, and its weights, not read before they are used."""
+    return torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+
+
+def _fitting_task(section: Section, spec: Spec) -> Section:
+    """The task that answers with the data's target: the section itself, or the fitting one's defaults.
+
+    Raises:
+        Refused: the section has values of its own, which would be lost.
+    """
+    name = TASKS[type(spec.target)]
+    had = choice({"task": section}, "task")
+    if had == name:
+        return section
+    own = {key: value for key, value in section.items() if value != _task_defaults(had).get(key)}
+    if own:
+        raise Refused(
+            f"task.{next(iter(own))} is a key of task={had}; data={spec.data} asks for {spec.target.noun}: task={name}."
+        )
+    screen.say(f"task={name}: data={spec.data} asks for {spec.target.noun}")
+    return _task_defaults(name)
+
+
+def _task_defaults(name: str) -> Section:
+    return OmegaConf.to_container(OmegaConf.load(CONF / "task" / f"{name}.yaml"))  # type: ignore[return-value]
+
+
+def assemble(run: RunDir, config: Section, data: Any, known: Section | None = None) -> Parts:
     """Builds what trains and tests on `data`.
+
+    Args:
+        run: the folder.
+        config: what to build.
+        data: prepared.
+        known: what a checkpoint holds that will be loaded: the files that the network was made of are not needed again.
 
     Raises:
         Refused: data, network and device do not go together, or one of them is not to be had.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
-    net = build(config["model"], data.spec)
+    net = build({**config["model"], **(known or {}).get("model", {})}, data.spec)
     task = build(
         config["task"],
         net,
@@ -301,13 +372,21 @@ def build(section: Section, *context: Any) -> Any:
         Refused: the target is not something that litmus defines; a configuration must not be able
             to call anything else.
     """
+    return _target(section)(*context, **_settings(section))
+
+
+def _target(section: Section) -> Any:
     module_name, _, name = section["_target_"].rpartition(".")
     target = None
     if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
         target = getattr(importlib.import_module(module_name), name, None)
     if target is None or target.__module__ != module_name:
         raise Refused(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")
-    return target(*context, **{key: value for key, value in section.items() if key != "_target_"})
+    return target
+
+
+def _settings(section: Section) -> Section:
+    return {key: value for key, value in section.items() if key != "_target_"}
 
 
 def _shortest(path: Path) -> Path:

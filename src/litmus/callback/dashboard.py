@@ -11,7 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from litmus.check import Count, checked
-from litmus.rundir import RunDir
+from litmus.rundir import RunDir, per_class
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,14 @@ class Dashboard(lightning.Callback):
             return
         compared = comparable(run.read_config(), result)
         # The first summary describes the experiment: see the class's docstring.
-        _, start, end = hparams(compared, dict.fromkeys(result["metrics"], 0.0))
+        apart = {name for of in per_class(result["metrics"]).values() for name in of.values()}
+        metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
+        _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))
         with SummaryWriter(str(run.path / "final")) as writer:
             assert writer.file_writer is not None
             writer.file_writer.add_summary(start)
             writer.file_writer.add_summary(end)
-            for name, value in result["metrics"].items():
+            for name, value in metrics.items():
                 writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
 
     def _add_graph(self, trainer: lightning.Trainer, pl_module: Any) -> None:

@@ -70,8 +70,8 @@ class Progress(Checkpoint):
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        parts = [{n: v for n, v in metrics.items() if n.startswith(part)} for part in ("train/", "val/")]
-        values = screen.metrics_line({**parts[0], **parts[1]})
+        names = [f"{part}/{name}" for part in ("train", "val") for name in pl_module.headline]
+        values = screen.metrics_line({name: metrics[name] for name in names if name in metrics})
         speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
         epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
         screen.say(f"epoch {epoch}  {values}{speed}")

@@ -12,6 +12,11 @@ from torch import Generator, Tensor
 Transform = Callable[[Tensor, Generator, int, slice], Tensor]
 
 
+def as_stored(inputs: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:  # noqa: ARG001  # a Transform
+    """The transform that does nothing."""
+    return inputs
+
+
 class BatchLoader:
     """Iterates over (inputs, targets) in batches.
 
@@ -38,7 +43,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        inputs: Tensor,
+        inputs: Any,
         targets: Tensor,
         *,
         batch_size: int,
@@ -91,21 +96,27 @@ class BatchLoader:
             self.position = 0
         self._loaded = False
         generator = Generator().manual_seed(_mixed(self.seed, self.epoch))
-        order = torch.randperm(len(self.targets), generator=generator) if self.shuffle else None
+        order = self._order(generator)
         if fresh:
             self.generator = generator
         return None if order is None else order.to(self.inputs.device)
+
+    def _order(self, generator: Generator) -> Tensor | None:
+        """In which the samples come, of which batches are slices; None is the order in which they lie."""
+        return torch.randperm(len(self.targets), generator=generator) if self.shuffle else None
+
+    def _take(self, rows: Tensor | slice) -> Tensor:
+        """The stored inputs of these samples."""
+        return self.inputs[rows] if isinstance(rows, slice) else self.inputs.index_select(0, rows)
 
     def _batch(self, order: Tensor | None, start: int) -> tuple[Tensor, Tensor]:
         stop = min(start + self.batch_size, len(self.targets))
         first, last = start, stop
         if self.world_size > 1:
             first, last = self._share(start, stop)
-        if order is None:
-            inputs, targets = self.inputs[first:last], self.targets[first:last]
-        else:
-            rows = order[first:last]
-            inputs, targets = self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
+        rows = slice(first, last) if order is None else order[first:last]
+        targets = self.targets[rows] if isinstance(rows, slice) else self.targets.index_select(0, rows)
+        inputs = self._take(rows)
         return self.transform(inputs, self.generator, stop - start, slice(first - start, last - start)), targets
 
     def _share(self, start: int, stop: int) -> tuple[int, int]:

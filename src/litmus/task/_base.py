@@ -24,20 +24,22 @@ class Task(lightning.LightningModule):
     Attributes:
         monitor: the metric that decides which epoch is best.
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
+        headline: the metrics to show for every epoch; the others are only written down.
         train_score, val_score, test_score: what is summed over a part of the data; `compute()` gives a dict.
     """
 
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
+    headline: ClassVar[tuple[str, ...]]
 
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
-        self.train_score = self.make_score()
-        self.val_score = self.make_score()
-        self.test_score = self.make_score()
+        self.train_score = self.make_score("train")
+        self.val_score = self.make_score("val")
+        self.test_score = self.make_score("test")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":
@@ -48,8 +50,8 @@ class Task(lightning.LightningModule):
             super().__setattr__(name, value)
 
     @abstractmethod
-    def make_score(self) -> Metric:
-        """A fresh sum of whatever the task measures; `compute()` gives {"loss": ..., ...}."""
+    def make_score(self, part: Part) -> Metric:
+        """A fresh sum of whatever the task measures on that part; `compute()` gives {"loss": ..., ...}."""
 
     @abstractmethod
     def step(self, batch: Any, part: Part) -> Tensor:
@@ -86,9 +88,13 @@ class Task(lightning.LightningModule):
 
     def _log_scores(self, part: Part) -> None:
         score = self.score(part)
-        for name, value in score.compute().items():
+        for name, value in self.measured(part, score.compute()).items():
             self.log(f"{part}/{name}", value)
         score.reset()
+
+    def measured(self, part: Part, scores: dict[str, Tensor]) -> dict[str, Any]:
+        """The scores of a whole part, with whatever they should be seen beside."""
+        return scores
 
     def configure_optimizers(self) -> Any:
         fused = self.trainer.precision != "16-mixed"
@@ -114,3 +120,4 @@ class Task(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]
+        checkpoint["model"] = self.net.rebuilt_by()  # type: ignore[operator]

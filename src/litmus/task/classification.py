@@ -1,5 +1,6 @@
 """Choosing one class out of several."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -42,11 +43,44 @@ class Score(Metric):
         return self.local()
 
 
+class DetailedScore(Score):
+    """Also F1, precision and recall, from the confusion matrix: rows are the right classes, columns the answers.
+
+    A class that is never answered has precision 0, one that never occurs has recall 0; F1 is their
+    harmonic mean, 0 if both are. `f1` is the mean over classes, `f1_weighted` that over samples.
+    """
+
+    def __init__(self, names: Sequence[str], per_class: bool) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.per_class = per_class
+        self.add_state("confusion", torch.zeros(len(names), len(names), dtype=torch.int64), dist_reduce_fx="sum")
+        self.confusion: Tensor
+
+    def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        super().update(loss, logits, targets)
+        pairs = targets * len(self.names) + logits.argmax(dim=1)
+        self.confusion += torch.bincount(pairs, minlength=len(self.names) ** 2).view_as(self.confusion)
+
+    def local(self) -> dict[str, Tensor]:
+        """Of this process alone: `loss`, `acc`, `f1`, `f1_weighted`; by class `precision_<name>`, `recall_<name>`."""
+        counts = self.confusion.float()
+        right, answered, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
+        precision, recall = right / answered.clamp(min=1), right / occurring.clamp(min=1)
+        f1 = 2 * right / (answered + occurring).clamp(min=1)
+        scores = {**super().local(), "f1": f1.mean(), "f1_weighted": (f1 * occurring).sum() / occurring.sum()}
+        if self.per_class:
+            for i, name in enumerate(self.names):
+                scores |= {f"precision_{name}": precision[i], f"recall_{name}": recall[i]}
+        return scores
+
+
 class Classification(Task):
-    """Cross-entropy, or the loss that the network brings with it, and accuracy."""
+    """Cross-entropy, or the loss that the network brings with it; accuracy, F1, and per class in the test."""
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    headline: ClassVar = ("loss", "acc", "f1")
 
     @checked
     def __init__(
@@ -58,8 +92,10 @@ class Classification(Task):
         # A loss that cannot do what is asked should say so before the training starts.
         self.loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), "train")
 
-    def make_score(self) -> Metric:
-        return Score()
+    def make_score(self, part: Part) -> Metric:
+        if part == "train":  # a confusion matrix each step would slow a small network down
+            return Score()
+        return DetailedScore(self.net.spec.target.names, per_class=part == "test")  # type: ignore[union-attr,arg-type]
 
     def loss(self, logits: Tensor, targets: Tensor, part: Part) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""

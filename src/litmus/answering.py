@@ -1,0 +1,115 @@
+"""A trained network out of its run folder, and what it answers."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from litmus import hub
+from litmus.check import Refused
+from litmus.data._text import readable
+from litmus.data._tokens import tokenised
+from litmus.run import rebuilt
+from litmus.rundir import RunDir
+from litmus.spec import Tokens, Values
+
+log = logging.getLogger(__name__)
+
+EMPTY = "empty: no answer"
+
+
+class Answering:
+    """A run's best network, asked about texts.
+
+    Raises:
+        Refused: the run has no weights yet, or reads no texts.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self.net = rebuilt(run)
+        if not isinstance(self.net.spec.input, Tokens):
+            raise Refused(f"{run.path} reads {self.net.spec.input.noun}; litmus predict asks about texts.")
+
+    def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
+        """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
+        read = self.net.spec.input
+        asked = [readable(text) for text in texts]
+        rows = tokenised(asked, read, cache=None)
+        uncut = tokenised(asked, _uncut(read), cache=None)
+        found: list[dict[str, Any]] = [{"text": text} for text in texts]
+        worth = [i for i, text in enumerate(asked) if text]
+        order = sorted(worth, key=lambda i: int(rows.lengths[i]))
+        for start in range(0, len(order), batch_size):
+            numbers = order[start : start + batch_size]
+            for i, answer in zip(numbers, self._batch(rows.padded(torch.tensor(numbers))), strict=True):
+                found[i] |= answer
+                if (length := int(uncut.lengths[i])) > int(rows.lengths[i]):
+                    found[i]["note"] = f"cut to {int(rows.lengths[i])} of {length} tokens"
+        for i, text in enumerate(asked):
+            if not text:
+                found[i] |= {"note": EMPTY}
+        return found
+
+    def _batch(self, tokens: torch.Tensor) -> list[dict[str, Any]]:
+        with torch.inference_mode():
+            outputs = self.net(tokens).float()
+        target = self.net.spec.target
+        if isinstance(target, Values):
+            values = (outputs * torch.tensor(target.std) + torch.tensor(target.mean)).tolist()
+            return [{"values": dict(zip(target.names, row, strict=True))} for row in values]
+        probabilities = outputs.softmax(dim=1)
+        best = probabilities.argmax(dim=1).tolist()
+        return [
+            {"label": target.names[i], "probabilities": dict(zip(target.names, row, strict=True))}
+            for i, row in zip(best, probabilities.tolist(), strict=True)
+        ]
+
+
+def _uncut(tokens: Tokens) -> Tokens:
+    return Tokens(tokens.vocabulary_size, tokens.padding, 10**9, tokens.tokenizer)
+
+
+class Pipeline:
+    """One of transformers' ready-made pipelines, such as sentiment-analysis.
+
+    Raises:
+        Refused: there is no such pipeline, or its model cannot be had.
+    """
+
+    def __init__(self, task: str, weights: str | None) -> None:
+        folder = Path(weights).expanduser() if weights else None
+        here = folder is not None and folder.is_dir()
+        with hub.quiet():
+            self.pipe = self._made(task, str(folder) if here else weights, here or not hub.reachable())
+
+    @staticmethod
+    def _made(task: str, weights: str | None, local: bool) -> Any:
+        from transformers import pipeline
+
+        build: Any = pipeline  # its types allow no task that is a variable
+        try:
+            return build(task, model=weights, trust_remote_code=False, local_files_only=local)
+        except KeyError as error:
+            log.info("%s", error)
+            raise Refused(f"transformers has no pipeline {task} for texts, such as sentiment-analysis.") from None
+        except (OSError, ValueError, RuntimeError):
+            what = weights or "its default model"
+            raise Refused(
+                f"--pipeline {task}: {what} is neither a folder here nor to be had from the Hugging Face hub. "
+                "--weights FOLDER takes one that is here, such as `litmus export RUN --to huggingface` makes."
+            ) from None
+
+    def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
+        """As `Answering.answers`."""
+        worth = [text for text in texts if text.strip()]
+        given = iter(self.pipe(worth, batch_size=batch_size, top_k=None, truncation=True) if worth else [])
+        found: list[dict[str, Any]] = []
+        for text in texts:
+            if not text.strip():
+                found.append({"text": text, "note": EMPTY})
+                continue
+            scores = {entry["label"]: entry["score"] for entry in next(given)}
+            found.append({"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores})
+        return found

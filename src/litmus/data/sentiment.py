@@ -1,0 +1,124 @@
+"""Sentiment: 23,702 snippets of film reviews, tweets, product reviews and editorials, each rated by twenty people.
+
+Hutto and Gilbert, "VADER: A parsimonious rule-based model for sentiment analysis of social media text", ICWSM 2014.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+from litmus.check import Count, Refused, Seed, Share, checked
+from litmus.data import _source
+from litmus.data._split import split_groups
+from litmus.data._text import Samples, TextData, classes, readable, values
+from litmus.spec import Spec, Tokens
+
+log = logging.getLogger(__name__)
+
+FILES = {
+    "movie": "movieReviewSnippets_GroundTruth.txt",
+    "tweets": "tweets_GroundTruth.txt",
+    "amazon": "amazonReviewSnippets_GroundTruth.txt",
+    "nyt": "nytEditorialSnippets_GroundTruth.txt",
+}
+CHECKSUMS = {
+    "amazonReviewSnippets_GroundTruth.txt": "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
+    "movieReviewSnippets_GroundTruth.txt": "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
+    "nytEditorialSnippets_GroundTruth.txt": "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
+    "tweets_GroundTruth.txt": "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
+}
+ARCHIVE = "additional_resources/hutto_ICWSM_2014.tar.gz"
+UPSTREAM = f"https://raw.githubusercontent.com/cjhutto/vaderSentiment/master/{ARCHIVE}"
+PACKAGE = "vaderSentiment==3.3.2"  # its source distribution carries the same archive
+INSIDE = "hutto_ICWSM_2014/"
+NEUTRAL = 0.2  # the paper's 0.05 on scores in [-1, 1], on raw means in [-4, 4]
+HALF, STANDARD = 0.5, 0.1  # of the snippets test
+
+Rating = tuple[float, str]  # a snippet's mean rating, and its text
+
+
+class Sentiment(TextData):
+    """Snippets of one review or article, and snippets with the same text, are never on two sides of a split.
+
+    `target` is `binary` (the sign of the mean rating; means of exactly 0 are left out), `three` (negative
+    below -0.2, positive above 0.2) or `intensity` (the mean itself, from -4 to 4). `split` is `standard`
+    (a tenth tests) or `half` (half tests, as in the paper); `val_share` of the rest validates. `seed`
+    decides the split.
+    """
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        dir: str | None,
+        source: Literal["auto", "disk", "upstream", "pip"],
+        domain: Literal["movie", "tweets", "amazon", "nyt", "all"],
+        target: Literal["binary", "three", "intensity"],
+        split: Literal["standard", "half"],
+        val_share: Share,
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+    ) -> None:
+        super().__init__(seed, dir, batch_size, eval_batch_size)
+        self.allowed = source
+        self.domains = tuple(FILES) if domain == "all" else (domain,)
+        self.target = target
+        self.test_share = HALF if split == "half" else STANDARD
+        self.val_share = val_share
+        self.limit = limit
+
+    def prepare_data(self) -> None:
+        """Finds, fetches and checks the files, and splits them; raises `Refused` where they cannot be had."""
+        if self.parts:
+            return
+        self._fetch()
+        texts: list[str] = []
+        targets: list[Any] = []
+        ties: list[tuple[Any, Any]] = []
+        for domain in self.domains:
+            for line in _lines(self.folder / "sentiment" / FILES[domain]):
+                number, rating, text = line.split("\t", 2)
+                target = self._target(float(rating))
+                if target is not None:
+                    texts.append(readable(text))
+                    targets.append(target)
+                    # 12_3 is the third snippet of review or article 12.
+                    ties.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
+        strata = [0] * len(targets) if self.target == "intensity" else targets
+        val = self.val_share * (1 - self.test_share)
+        shares = {"train": 1 - self.test_share - val, "val": val, "test": self.test_share}
+        everything = Samples(texts, targets)
+        rows = split_groups(ties, strata, shares, self.seed)
+        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in ("train", "val", "test")}
+        training = self.parts["train"].targets
+        names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
+        if self.target == "intensity":
+            self.spec = Spec("sentiment", Tokens(), values("intensity", training))
+        else:
+            self.spec = Spec("sentiment", Tokens(), classes(names[self.target], training, "data=sentiment"))
+
+    def _target(self, rating: float) -> Any:
+        if self.target == "intensity":
+            return rating
+        if self.target == "binary":
+            return None if rating == 0 else "positive" if rating > 0 else "negative"
+        return "neutral" if abs(rating) <= NEUTRAL else "positive" if rating > 0 else "negative"
+
+    def _fetch(self) -> None:
+        checksums = {FILES[domain]: CHECKSUMS[FILES[domain]] for domain in self.domains}
+        sources = {
+            "upstream": _source.from_archive(UPSTREAM, INSIDE),
+            "pip": _source.from_pip(PACKAGE, f"{PACKAGE.replace('==', '-')}/{ARCHIVE}", INSIDE),
+        }
+        allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
+        try:
+            self.source = _source.ensure(self.folder / "sentiment", checksums, allowed)
+        except Refused as refused:
+            raise Refused(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
+        self.sha256 = checksums
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]

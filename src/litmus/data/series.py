@@ -1,0 +1,218 @@
+"""Forecasting: from a window of a time series to the values that follow it."""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from litmus.check import Column, Count, File, Refused, Seed, Share, checked
+from litmus.data import _table
+from litmus.data._loader import BatchLoader, as_stored, num_used
+from litmus.shipped import Unavailable, package_file, sha256_of
+from litmus.spec import Series as SeriesInput
+from litmus.spec import Spec, Values
+
+log = logging.getLogger(__name__)
+
+# Yearly mean sunspot numbers, 1700 to 2008, as statsmodels ships them; the cycle is about 11 years long.
+SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
+SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
+SUNSPOTS_PERIOD = 11
+Part = Literal["train", "val", "test"]
+
+
+class Series(lightning.LightningDataModule):
+    """Windows of one series: `window` values in, the next `horizon` values out, a window every `stride` steps.
+
+    Parts follow one another in time: the last `test_share` of the values are forecast in the test, the
+    `val_share` before them in validation. A window may reach back into the part before it, as a
+    forecaster's would; no value that is forecast in one part is forecast, or seen in training, in another.
+    Mean and deviation, by which the network's values are scaled, are the training part's.
+
+    Attributes:
+        references: for validation and test, the mean errors of two naive forecasts of the same values, in the
+            series' own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
+    """
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        path: File | None,
+        column: Column | None,
+        window: Count,
+        horizon: Count,
+        stride: Count,
+        period: Count | None,
+        val_share: Share,
+        test_share: Share,
+        encoding: str,
+        separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+    ) -> None:
+        super().__init__()
+        self.path = Path(path).expanduser() if path else None
+        self.column = column
+        self.window, self.horizon, self.stride = window, horizon, stride
+        self.period = period
+        self.val_share, self.test_share = val_share, test_share
+        self.encoding, self.separator = encoding, separator
+        self.limit = limit
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.seed = seed
+        self.source = path or "sunspots"
+        self.sha256: dict[str, str] = {}
+        self.warning: str | None = None
+        self.windows: dict[Part, Tensor] = {}  # the number of the first value to forecast, of each window
+        self.references: dict[str, dict[str, dict[str, float]]] = {}
+
+    def prepare_data(self) -> None:
+        """Reads the series and cuts it into parts; raises `Refused` where there is too little of it."""
+        if self.windows:
+            return
+        name, numbers = self._read()
+        self.values = torch.from_numpy(numbers)
+        num_test, num_val = (round(share * len(numbers)) for share in (self.test_share, self.val_share))
+        bounds = [0, len(numbers) - num_test - num_val, len(numbers) - num_test, len(numbers)]
+        parts: tuple[Part, ...] = ("train", "val", "test")
+        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(parts)}
+        training = self.values[: bounds[1]]
+        mean, std = float(training.mean()), float(training.std(correction=0))
+        if not std > 0:
+            raise Refused(f"{self.source}: the training part of {name} is constant; there is nothing to learn.")
+        names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
+        target = Values(names, (mean,) * self.horizon, (std,) * self.horizon)
+        self.spec = Spec("series", SeriesInput(self.window, 1, (mean,), (std,)), target)
+        if self.period is None:
+            self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
+            log.info("data.period: the seasonal forecast repeats the value %d steps before", self.period)
+        self.references = {part: self._references(part) for part in ("val", "test")}
+
+    @property
+    def num_batches(self) -> int:
+        """Training steps in an epoch."""
+        world_size = self.trainer.world_size if self.trainer else 1
+        return math.ceil(num_used(len(self.windows["train"]), self.batch_size, world_size) / self.batch_size)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a result should say of the data it was reached on."""
+        sizes: dict[str, int] = {name: len(starts) for name, starts in self.windows.items()}
+        return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
+
+    def train_dataloader(self) -> BatchLoader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> BatchLoader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> BatchLoader:
+        return self._loader("test")
+
+    def _loader(self, part: Part) -> BatchLoader:
+        assert self.trainer is not None
+        assert isinstance(self.spec.input, SeriesInput)
+        device = self.trainer.strategy.root_device
+        mean, std = self.spec.input.mean[0], self.spec.input.std[0]  # a run's own, when it is measured again
+        inputs = (self._before(part, self.spec.input.length) - mean) / std
+        training = part == "train"
+        return BatchLoader(
+            inputs.unsqueeze(-1).float().to(device),
+            self._after(part).float().to(device),
+            batch_size=self.batch_size if training else self.eval_batch_size,
+            transform=as_stored,
+            seed=self.seed,
+            shuffle=training,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+
+    def _windows(self, part: Part, start: int, stop: int) -> Tensor:
+        first = max(start, self.window)
+        starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limit]
+        if len(starts) == 0:
+            raise Refused(
+                f"{self.source} is too short: its {part} part has {stop - start} values, too few for data.window="
+                f"{self.window} and data.horizon={self.horizon}."
+            )
+        return starts
+
+    def _before(self, part: Part, length: int) -> Tensor:
+        return self.values[self.windows[part][:, None] + torch.arange(-length, 0)]
+
+    def _after(self, part: Part) -> Tensor:
+        return self.values[self.windows[part][:, None] + torch.arange(self.horizon)]
+
+    def _references(self, part: Part) -> dict[str, dict[str, float]]:
+        assert self.period is not None
+        actual = self._after(part)
+        last = self._before(part, 1).expand_as(actual)
+        # The newest value of the same season that is known when the forecast is made.
+        steps = torch.arange(self.horizon)
+        back = self.period * (1 + torch.div(steps, self.period, rounding_mode="floor"))
+        seasonal = self.values[(self.windows[part][:, None] + steps - back).clamp(min=0)]
+        return {"naive": _errors(last, actual), "seasonal": _errors(seasonal, actual)}
+
+    def _read(self) -> tuple[str, np.ndarray[Any, Any]]:
+        path, column = self.path, self.column
+        if path is None:
+            path, column = _sunspots(), "SUNACTIVITY"
+        wanted = [column] if column else []
+        table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
+        if column is None:
+            column = _only_numeric(table)
+        numbers = [_table.number(cells[column]) for _, cells in table.rows]
+        wrong = [line for (line, _), number in zip(table.rows, numbers, strict=True) if number is None]
+        wrong += [line for lines in table.problems.values() for line in lines]
+        if wrong:
+            shown = ", ".join(str(line) for line in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
+            raise Refused(
+                f"{path} has no number as {column} in {len(wrong)} of its rows (lines {shown}). A series must be "
+                "whole: fill the gaps, or cut it there."
+            )
+        self.sha256[path.name] = sha256_of(path)
+        return column if self.path else "sunspots", np.array(numbers, dtype=np.float64)
+
+
+def _sunspots() -> Path:
+    try:
+        path = package_file(*SUNSPOTS)
+    except Unavailable as reason:
+        raise Refused(f"data=series has no sunspots: {reason} Set data.path to a table of your own.") from None
+    if (found := sha256_of(path)) != SUNSPOTS_SHA256:
+        raise Refused(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
+    return path
+
+
+def _only_numeric(table: _table.Table) -> str:
+    columns = list(table.rows[0][1]) if table.rows else []
+    numeric = [c for c in columns if all(_table.number(cells[c]) is not None for _, cells in table.rows[:100])]
+    if len(numeric) != 1:
+        raise Refused(f"data.column=NAME must say which column of {table.path} to forecast: {', '.join(columns)}.")
+    return numeric[0]
+
+
+def _period(values: np.ndarray[Any, Any]) -> int:
+    """The lag, from 2 to a third of the series, at which it resembles itself most after its first dip; 1 if none."""
+    centred = values - values.mean()
+    longest = len(values) // 3
+    similar = np.array(
+        [float(np.dot(centred[:-lag], centred[lag:])) / (len(values) - lag) for lag in range(1, longest)]
+    )
+    dips = np.flatnonzero(similar < 0)
+    if len(dips) == 0 or similar[dips[0] :].max() <= 0:
+        return 1
+    return int(dips[0] + similar[dips[0] :].argmax()) + 1
+
+
+def _errors(forecast: Tensor, actual: Tensor) -> dict[str, float]:
+    errors = forecast - actual
+    return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}

@@ -1,0 +1,37 @@
+"""Writes a run's best network for other programs: ONNX, torch.export, or a Hugging Face folder."""
+
+import argparse
+from pathlib import Path
+
+from litmus.check import Refused
+from litmus.rundir import RunDir
+
+NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this verb's arguments."""
+    parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
+    parser.add_argument("--to", required=True, choices=sorted(NAMES), help="what to write")
+    parser.add_argument("--out", metavar="PATH", help="where; the run's folder export/ otherwise")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Writes the file or folder, checks that it answers as the network does, and says where it is.
+
+    Raises:
+        Refused: the run has no weights, the network cannot be written so, or something lies there already.
+    """
+    run = RunDir(arguments.run)
+    run.read_config()
+    path = Path(arguments.out) if arguments.out else run.path / "export" / NAMES[arguments.to]
+    if path.exists():
+        raise Refused(f"{path} is there already: remove it, or name another with --out.")
+
+    from litmus import exporting, screen
+    from litmus.run import rebuilt
+
+    with screen.recorded(None):
+        difference = exporting.write(rebuilt(run), arguments.to, path)
+    screen.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")
+    return 0

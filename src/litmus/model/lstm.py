@@ -1,0 +1,156 @@
+"""The LSTM (Hochreiter and Schmidhuber 1997), stacked: for texts, time series, and images read row by row."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from litmus.check import Count, NonNegative, Probability, Widths, checked
+from litmus.model import _vocabulary
+from litmus.model._net import Net
+from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
+
+
+class LSTM(Net):
+    """LSTM layers of the given widths, their states pooled over time, and a linear head.
+
+    Texts pass through an embedding learned from scratch; its vocabulary is made of the training
+    texts. A time series goes in as it is, an image as the series of its rows. A bidirectional layer of
+    width w gives 2w features: a second LSTM reads from the end (Schuster and Paliwal 1997). Padding
+    changes no result: it is neither read by the backward layers nor pooled. Dropout acts on
+    the embedding, between layers and before the head.
+    """
+
+    reads: ClassVar = (Tokens, Series, Images)
+    answers: ClassVar = (Classes, Values)
+
+    @checked
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        widths: Widths,
+        bidirectional: bool,
+        pooling: Literal["last", "mean", "max"],
+        embedding_size: Count,
+        vocabulary_size: Count,
+        min_count: Count,
+        max_length: Count,
+        dropout: Probability,
+        batchnorm: bool,
+        l2: NonNegative,
+    ) -> None:
+        super().__init__(spec, l2)
+        self.pooling = pooling
+        self.embedding: nn.Module = nn.Identity()
+        if isinstance(spec.input, Tokens):
+            self.embedding = nn.Embedding(spec.input.vocabulary_size, embedding_size, padding_idx=spec.input.padding)
+            num_inputs = embedding_size
+        elif isinstance(spec.input, Series):
+            num_inputs = spec.input.features
+        else:
+            num_inputs = spec.input.channels * spec.input.width
+        self.forwards, self.backwards = nn.ModuleList(), nn.ModuleList()
+        for width in widths:
+            self.forwards.append(nn.LSTM(num_inputs, width, batch_first=True))
+            if bidirectional:
+                self.backwards.append(nn.LSTM(num_inputs, width, batch_first=True))
+            num_inputs = width * (2 if bidirectional else 1)
+        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
+        self.head = nn.Linear(num_inputs, self.num_outputs)
+        self._initialise()
+
+    @classmethod
+    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
+        keys = ("vocabulary_size", "min_count", "max_length")
+        return _vocabulary.words(texts, **{key: settings[key] for key in keys})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A batch to (batch, classes) logits, or (batch, values) scaled values; both unbounded.
+
+        Tokens are int64 (batch, length); series (batch, length, features) and images (batch, channels,
+        height, width) float.
+        """
+        x, lengths = self._sequences(x)
+        for number, forwards in enumerate(self.forwards):
+            x = self.drop(x) if number or lengths is not None else x
+            states = _states(forwards, x)
+            if self.backwards:
+                # The backward LSTM reads each sequence from its own end: padding stays behind it.
+                reversed_states = _states(self.backwards[number], _reversed(x, lengths))
+                states = torch.cat([states, _reversed(reversed_states, lengths)], dim=2)
+            x = states
+        return self.head(self.drop(self.norm(self._pooled(x, lengths))))
+
+    def _sequences(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(batch, length, features), and the lengths without padding, or None where there is none."""
+        if isinstance(self.spec.input, Tokens):
+            lengths = (x != self.spec.input.padding).sum(dim=1).clamp(min=1)
+            return self.embedding(x), lengths
+        if isinstance(self.spec.input, Images):
+            return x.permute(0, 2, 1, 3).flatten(2), None
+        return x, None
+
+    def _pooled(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+        """(batch, length, features) -> (batch, features)."""
+        if self.pooling == "last":
+            return self._last(states, lengths)
+        if lengths is None:
+            return states.mean(dim=1) if self.pooling == "mean" else states.amax(dim=1)
+        padded = (torch.arange(states.shape[1], device=states.device) >= lengths[:, None]).unsqueeze(2)
+        if self.pooling == "mean":
+            return states.masked_fill(padded, 0.0).sum(dim=1) / lengths[:, None]
+        return states.masked_fill(padded, float("-inf")).amax(dim=1)
+
+    def _last(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+        """Each direction's state after it has read everything: forward at the end, backward at the beginning."""
+        width = states.shape[2] // (2 if self.backwards else 1)
+        if lengths is None:
+            end = states[:, -1, :width]
+        else:
+            place = (lengths - 1)[:, None, None].expand(-1, 1, width)
+            end = states[:, :, :width].gather(1, place).squeeze(1)
+        return torch.cat([end, states[:, 0, width:]], dim=1) if self.backwards else end
+
+    def _initialise(self) -> None:
+        """Orthogonal recurrent weights (Saxe et al. 2014); a forget gate that begins open (Jozefowicz et al. 2015)."""
+        for layer in (*self.forwards, *self.backwards):
+            width = layer.hidden_size
+            for gate in range(4):
+                nn.init.orthogonal_(layer.weight_hh_l0[gate * width : (gate + 1) * width])
+            nn.init.xavier_uniform_(layer.weight_ih_l0)
+            nn.init.zeros_(layer.bias_hh_l0)
+            nn.init.zeros_(layer.bias_ih_l0)
+            nn.init.ones_(layer.bias_ih_l0[width : 2 * width])  # torch's order: input, forget, cell, output
+
+
+def _states(layer: Any, x: Tensor) -> Tensor:
+    """(batch, length, features) -> (batch, length, width), the hidden state after each step."""
+    if not torch.compiler.is_exporting():
+        return layer(x)[0]
+    # torch.export unrolls nn.LSTM at the length of its example; a scan takes any length.
+    from torch._higher_order_ops.scan import scan
+
+    gates = x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+    zeros = torch.zeros_like(gates[:, 0, : layer.hidden_size])
+
+    def step(carried: list[Tensor], gate: Tensor) -> tuple[list[Tensor], Tensor]:
+        hidden, cell = carried
+        i, f, g, o = (gate + hidden @ layer.weight_hh_l0.T).chunk(4, dim=1)
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        return [hidden, cell], hidden.clone()
+
+    _, states = scan(step, [zeros, zeros.clone()], gates.transpose(0, 1).contiguous(), dim=0)
+    return states.transpose(0, 1)
+
+
+def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(batch, length, features) with the first `lengths` entries of each row in reverse; its own inverse."""
+    if lengths is None:
+        return x.flip(1)
+    columns = torch.arange(x.shape[1], device=x.device)
+    places = torch.where(columns < lengths[:, None], lengths[:, None] - 1 - columns, columns)
+    return x.gather(1, places.unsqueeze(2).expand_as(x))

@@ -1,0 +1,30 @@
+"""Files that installed packages ship: located without importing the package, and told apart by their hash."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+
+class Unavailable(Exception):
+    """A source cannot give the files; the sentence says why."""
+
+
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_file(package: str, *parts: str) -> Path:
+    """A file that an installed package ships, located without importing the package.
+
+    Raises:
+        Unavailable: the package is not installed, or has no such file.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise Unavailable(f"the package {package} is not installed.")
+    path = Path(found.submodule_search_locations[0], *parts)
+    if not path.is_file():
+        raise Unavailable(f"the package {package} has no {'/'.join(parts)}.")
+    return path

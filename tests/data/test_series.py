@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from litmus.check import Refused
+from litmus.data.series import Series
+
+SETTINGS = {
+    "path": "numbers.csv",
+    "column": None,
+    "window": 3,
+    "horizon": 1,
+    "stride": 1,
+    "period": 2,
+    "val_share": 0.2,
+    "test_share": 0.2,
+    "encoding": "auto",
+    "separator": "auto",
+    "limit": None,
+    "batch_size": 4,
+    "eval_batch_size": 100,
+}
+
+
+def write(values: list[object]) -> None:
+    Path("numbers.csv").write_text("\n".join(["month,sales", *[f"m{i},{v}" for i, v in enumerate(values)]]) + "\n")
+
+
+def data(**changes: object) -> Series:
+    made = Series(0, **{**SETTINGS, **changes})
+    made.prepare_data()
+    return made
+
+
+def forecast(made: Series, part: str) -> list[list[float]]:
+    return made._after(part).tolist()
+
+
+def test_parts_follow_one_another_and_share_no_forecast_value() -> None:
+    write(list(range(20)))
+    made = data()
+    assert [forecast(made, part) for part in ("train", "val", "test")] == [
+        [[float(v)] for v in range(3, 12)],
+        [[12.0], [13.0], [14.0], [15.0]],
+        [[16.0], [17.0], [18.0], [19.0]],
+    ]
+    assert made._before("test", 3)[0].tolist() == [13.0, 14.0, 15.0], "what is past is known"
+
+
+def test_scale_is_the_training_part_s() -> None:
+    write([*range(12), *[1000] * 8])
+    made = data()
+    assert made.spec.input.mean == (5.5,)
+    assert made.spec.input.std == pytest.approx((torch.arange(12.0).std(correction=0).item(),))
+    assert made.spec.target.mean == (5.5,)
+
+
+def test_errors_of_the_naive_forecasts_by_hand() -> None:
+    # The test values are 5, 1, 6, 2; before them stands 0, 4.
+    write([3, 4, 3, 1, 2, 1, 0, 2, 3, 1, 2, 3, 1, 0, 0, 4, 5, 1, 6, 2])
+    references = data().references["test"]
+    # Last values 4, 5, 1, 6: errors -1, 4, -5, 4. Two steps before 0, 4, 5, 1: errors -5, 3, -1, -1.
+    assert references["naive"] == pytest.approx({"mae": 14 / 4, "rmse": (58 / 4) ** 0.5})
+    assert references["seasonal"] == pytest.approx({"mae": 10 / 4, "rmse": (36 / 4) ** 0.5})
+
+
+def test_a_horizon_of_several_values_and_a_stride() -> None:
+    write(list(range(40)))
+    made = data(horizon=3, stride=2, period=2)
+    assert forecast(made, "test") == [[32.0, 33.0, 34.0], [34.0, 35.0, 36.0], [36.0, 37.0, 38.0]]
+    assert made.spec.target.names == ("sales+1", "sales+2", "sales+3")
+    # The newest known value of the season: for 32, 33, 34 those at 30, 31, 30.
+    assert made.references["test"]["seasonal"]["mae"] == pytest.approx((2 + 2 + 4) / 3)
+    assert made.references["test"]["naive"]["mae"] == pytest.approx((1 + 2 + 3) / 3)
+
+
+def test_the_season_is_discovered() -> None:
+    write([round(10 * torch.sin(torch.tensor(2 * torch.pi * i / 12)).item(), 4) for i in range(120)])
+    assert data(period=None).period == 12
+
+
+def test_sunspots_are_the_default() -> None:
+    pytest.importorskip("statsmodels")
+    made = data(path=None, window=22, period=None)
+    assert len(made.values) == 309
+    assert made.period == 11
+    assert sum(len(starts) for starts in made.windows.values()) == 309 - 22
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "said"),
+    [
+        ([1, 2, "", 4, "x", *range(30)], {}, r"no number as sales in 2 of its rows \(lines 4, 6\)"),
+        ([5] * 30, {}, "constant"),
+        (list(range(8)), {"window": 6}, "too short"),
+        (list(range(30)), {"column": "sale"}, r"has no column sale. Did you mean sales\?"),
+    ],
+)
+def test_what_cannot_be_forecast(values: list[object], changes: dict[str, object], said: str) -> None:
+    write(values)
+    with pytest.raises(Refused, match=said):
+        data(column="sales", **changes) if "column" not in changes else data(**changes)
+
+
+def test_several_columns_of_numbers_need_a_name() -> None:
+    Path("numbers.csv").write_text("a,b\n" + "\n".join(f"{i},{i}" for i in range(30)))
+    with pytest.raises(Refused, match="data.column=NAME must say which column of numbers.csv to forecast: a, b"):
+        data()

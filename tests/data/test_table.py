@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from litmus.check import Refused
+from litmus.data._table import Table, read
+
+
+def table(tmp_path: Path, content: bytes | str, name: str = "reviews.csv", **changes: str) -> Table:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read(path, ["review", "stars"], **{"encoding": "auto", "separator": "auto", **changes})
+
+
+def cells(found: Table) -> list[tuple[int, str, str]]:
+    return [(line, row["review"], row["stars"]) for line, row in found.rows]
+
+
+def test_quotes_commas_and_line_breaks_in_cells(tmp_path: Path) -> None:
+    found = table(tmp_path, 'stars,review\n5,"good, ""very"" good"\n1,"two\nlines"\n3,plain\n')
+    assert cells(found) == [(2, 'good, "very" good', "5"), (3, "two\nlines", "1"), (5, "plain", "3")]
+    assert not found.problems
+
+
+@pytest.mark.parametrize("bom", [b"\xef\xbb\xbf", b""])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_windows_line_ends(tmp_path: Path, bom: bytes, end: str) -> None:
+    found = table(tmp_path, bom + f"review,stars{end}caf\u00e9,4{end}".encode())
+    assert cells(found) == [(2, "caf\u00e9", "4")]
+
+
+def test_utf_16_by_its_mark(tmp_path: Path) -> None:
+    assert cells(table(tmp_path, "review,stars\ncaf\u00e9,4\n".encode("utf-16"))) == [(2, "caf\u00e9", "4")]
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "a.csv"), ("\t", "a.csv"), ("\t", "a.tsv"), ("|", "a.csv")])
+def test_another_separator_is_found(tmp_path: Path, separator: str, name: str) -> None:
+    content = f"review{separator}stars\ngood, really{separator}5\n"
+    assert cells(table(tmp_path, content, name)) == [(2, "good, really", "5")]
+
+
+def test_nuls_and_a_cell_of_a_megabyte(tmp_path: Path) -> None:
+    found = table(tmp_path, f"review,stars\na\0b,1\n{'x' * 1_000_000},2\n")
+    assert [len(review) for _, review, _ in cells(found)] == [3, 1_000_000]
+
+
+def test_broken_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
+    found = table(tmp_path, b'review,stars\ngood,5\n"bad"x,1\none,2,3\n\xff\xfe,4\nlonely\nfine,3\n')
+    assert cells(found) == [(2, "good", "5"), (7, "fine", "3")]
+    assert {wrong.partition(" (")[0]: lines for wrong, lines in found.problems.items()} == {
+        "broken quoting": [3],
+        "more cells than columns": [4],
+        "bytes that are not UTF-8": [5],
+        "fewer cells than columns": [6],
+    }
+    with pytest.raises(Refused, match=r"4 of 6 rows cannot be used.*line 3.*more than half"):
+        found.settle()
+
+
+def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"reviews.csv, line 3: a quote is opened there and never closed"):
+        table(tmp_path, 'review,stars\ngood,5\n"bad,1\nfine,3\n')
+
+
+def test_old_files_are_read_with_their_encoding(tmp_path: Path) -> None:
+    content = "review,stars\ncaf\u00e9,4\n".encode("cp1252")
+    assert cells(table(tmp_path, content, encoding="cp1252")) == [(2, "caf\u00e9", "4")]
+    with pytest.raises(Refused, match="data.encoding=klingon is no encoding"):
+        table(tmp_path, content, encoding="klingon")
+
+
+def test_a_missing_column_is_named_with_what_is_near(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"has no column review. Did you mean reviews\? It has: reviews, stars."):
+        table(tmp_path, "reviews,stars\na,1\n")
+    with pytest.raises(Refused, match="more than one column review"):
+        table(tmp_path, "review,stars,review\na,1,b\n")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_file(tmp_path: Path, content: str) -> None:
+    with pytest.raises(Refused, match="is empty"):
+        table(tmp_path, content)
+
+
+def test_a_header_alone(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has no rows"):
+        table(tmp_path, "review,stars\n").settle()
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    content = (
+        '{"review": "good", "stars": 5, "x": 1}\n\nnot json\n[1]\n{"review": "bad"}\n{"review": "so", "stars": 2.5}\n'
+    )
+    found = table(tmp_path, content, "reviews.jsonl")
+    assert cells(found) == [(1, "good", 5), (5, "bad", None), (6, "so", 2.5)]
+    assert found.problems == {"not a JSON object": [3, 4]}
+
+
+def test_parquet(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    path = tmp_path / "reviews.parquet"
+    polars.DataFrame({"review": ["good", None], "stars": [5, 1], "x": [0, 0]}).write_parquet(path)
+    found = read(path, ["review", "stars"], encoding="auto", separator="auto")
+    assert cells(found) == [(1, "good", 5), (2, None, 1)]
+    path.write_bytes(b"nonsense")
+    with pytest.raises(Refused, match="is not a Parquet file"):
+        read(path, ["review"], encoding="auto", separator="auto")
+
+
+def test_no_such_file_a_folder_and_a_near_name(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text("a")
+    with pytest.raises(Refused, match=r"There is no file .*review.csv. Did you mean reviews.csv\?"):
+        read(tmp_path / "review.csv", [], encoding="auto", separator="auto")
+    with pytest.raises(Refused, match="is a folder"):
+        read(tmp_path, [], encoding="auto", separator="auto")

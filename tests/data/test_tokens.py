@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from litmus.data import _tokens
+from litmus.data._loader import as_stored
+from litmus.data._tokens import Ragged, TokenLoader, tokenised
+from litmus.model._vocabulary import words
+
+TEXTS = ["a b c", "a", "b a", "c c c c c", "zebra a"]
+
+
+def ragged(lengths: list[int]) -> Ragged:
+    """Row i holds i + 1 over and over."""
+    sizes = torch.tensor(lengths)
+    values = torch.cat([torch.full((n,), i + 1, dtype=torch.int32) for i, n in enumerate(lengths)])
+    return Ragged(values, sizes.cumsum(0) - sizes, sizes, padding=0)
+
+
+def loader(num: int = 1030, **changes: object) -> TokenLoader:
+    lengths = torch.randint(1, 60, (num,), generator=torch.Generator().manual_seed(0)).tolist()
+    settings = {"batch_size": 8, "transform": as_stored, "seed": 7, "shuffle": True, "rank": 0, "world_size": 1}
+    return TokenLoader(ragged(lengths), torch.arange(num), **{**settings, **changes})
+
+
+def test_padded_rows() -> None:
+    assert ragged([2, 1, 3]).padded(torch.tensor([2, 1])).tolist() == [[3, 3, 3], [2, 0, 0]]
+
+
+def test_an_epoch_visits_every_text_once_each_time_in_another_order() -> None:
+    training = loader()
+    epochs = [torch.cat([targets for _, targets in training]).tolist() for _ in range(2)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(1030))] * 2
+    assert epochs[0] != epochs[1]
+
+
+def test_batches_hold_the_right_texts_of_like_length() -> None:
+    training = loader()
+    wasted = total = 0
+    for tokens, targets in training:
+        assert all(set(row.tolist()) <= {int(target) + 1, 0} for row, target in zip(tokens, targets, strict=True))
+        assert (tokens[:, -1] != 0).any(), "padded to the longest of the batch, not further"
+        wasted += int((tokens == 0).sum())
+        total += tokens.numel()
+    assert wasted / total < 0.1, "shuffled without regard to length, half of it would be padding"
+
+
+def test_long_batches_are_not_all_at_one_end_of_an_epoch() -> None:
+    lengths = [tokens.shape[1] for tokens, _ in loader()]
+    assert lengths != sorted(lengths)
+    assert abs(torch.tensor(lengths[:64]).float().mean() - torch.tensor(lengths[64:]).float().mean()) < 10
+
+
+def test_two_processes_see_each_step_s_samples_together() -> None:
+    whole = [targets.tolist() for _, targets in loader(1024)]
+    shares = [[targets.tolist() for _, targets in loader(1024, rank=rank, world_size=2)] for rank in (0, 1)]
+    assert [a + b for a, b in zip(*shares, strict=True)] == whole
+
+
+def test_a_loaded_state_goes_on_in_mid_epoch() -> None:
+    first = loader()
+    batches = iter(first)
+    for _ in range(5):
+        next(batches)
+    state = first.state_dict()
+    rest = [targets.tolist() for _, targets in batches]
+    again = loader()
+    again.load_state_dict(state)
+    assert [targets.tolist() for _, targets in again] == rest
+
+
+def test_texts_are_cut_at_max_length_and_the_cache_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = words(TEXTS, vocabulary_size=100, min_count=1, max_length=3)
+    made = tokenised(TEXTS, tokens, tmp_path)
+    assert made.lengths.tolist() == [3, 1, 2, 3, 2]
+    monkeypatch.setattr(_tokens, "_encoded", None)  # not made again
+    kept = tokenised(TEXTS, tokens, tmp_path)
+    assert torch.equal(made.values, kept.values)
+    assert torch.equal(made.lengths, kept.lengths)
+    with pytest.raises(TypeError):
+        tokenised([*TEXTS, "another"], tokens, tmp_path)
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    tokens = words(TEXTS, vocabulary_size=100, min_count=1, max_length=3)
+    made = tokenised(TEXTS, tokens, tmp_path)
+    (file,) = tmp_path.glob("*.npz")
+    file.write_bytes(file.read_bytes()[:50])
+    assert torch.equal(tokenised(TEXTS, tokens, tmp_path).values, made.values)
+
+
+def test_a_text_without_tokens_is_one_padding(tmp_path: Path) -> None:
+    made = tokenised(["", "a"], words(TEXTS, vocabulary_size=100, min_count=1, max_length=3), None)
+    assert made.lengths.tolist() == [1, 1]
+    assert made.values.tolist()[0] == 0

@@ -1,0 +1,76 @@
+import pytest
+import torch
+from conftest import WINDOWS
+
+from litmus.task.classification import DetailedScore
+from litmus.task.regression import Regression, Score
+
+
+def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
+    score = Score(torch.tensor([2.0]))
+    scaled_answers, scaled_targets = torch.tensor([[1.0], [0.0], [2.0]]), torch.tensor([[0.0], [0.0], [4.0]])
+    score.update(scaled_answers[:1], scaled_targets[:1])
+    score.update(scaled_answers[1:], scaled_targets[1:])
+    found = {name: float(value) for name, value in score.compute().items()}
+    # Errors 1, 0, -2 in scaled units; one scaled unit is 2.
+    assert found["loss"] == pytest.approx(5 / 3)
+    assert found["rmse"] == pytest.approx(2 * (5 / 3) ** 0.5)
+    assert found["mae"] == pytest.approx(2 * 1.0)
+    expected = torch.corrcoef(torch.stack([scaled_answers[:, 0], scaled_targets[:, 0]]))[0, 1]
+    assert found["r"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_constant_forecast_has_no_correlation() -> None:
+    score = Score(torch.tensor([1.0]))
+    score.update(torch.zeros(4, 1), torch.arange(4.0)[:, None])
+    assert float(score.compute()["r"]) == 0.0
+
+
+def test_targets_are_scaled_and_metrics_are_not() -> None:
+    class Constant(torch.nn.Module):
+        spec = WINDOWS  # mean 1, deviation 2
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(x), 1)
+
+    task = Regression(Constant(), None, None)
+    loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[1.0], [5.0]])), "val")
+    assert float(loss) == pytest.approx(2.0), "targets 0 and 2 in scaled units"
+    assert float(task.val_score.compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
+
+
+def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
+    class Constant(torch.nn.Module):
+        spec = WINDOWS
+
+    class Data:
+        references = {"test": {"naive": {"rmse": 4.0, "mae": 3.0}, "seasonal": {"rmse": 5.0, "mae": 2.0}}}  # noqa: RUF012
+
+    class Trainer:
+        datamodule = Data()
+
+    task = Regression(Constant(), None, None)
+    task._trainer = Trainer()
+    found = task.measured("test", {"rmse": torch.tensor(3.0), "mae": torch.tensor(1.0)})
+    assert float(found["skill"]) == pytest.approx(1 - 3 / 4)
+    assert float(found["skill_mae"]) == pytest.approx(1 - 1 / 2)
+    assert (found["naive_rmse"], found["seasonal_mae"]) == (4.0, 2.0)
+    assert task.measured("train", {"rmse": torch.tensor(3.0)}) == {"rmse": torch.tensor(3.0)}
+
+
+def test_f1_precision_and_recall_by_hand() -> None:
+    score = DetailedScore(("a", "b", "c"), per_class=True)
+    answers, targets = torch.tensor([0, 0, 1, 1, 1, 0]), torch.tensor([0, 1, 1, 1, 0, 2])
+    logits = torch.nn.functional.one_hot(answers, 3).float()
+    score.update(torch.tensor(0.5), logits[:4], targets[:4])
+    score.update(torch.tensor(0.5), logits[4:], targets[4:])
+    found = {name: float(value) for name, value in score.compute().items()}
+    # a: answered 3, right 1, occurring 2. b: answered 3, right 2, occurring 3. c: never answered.
+    assert found["precision_a"] == pytest.approx(1 / 3)
+    assert found["recall_a"] == pytest.approx(1 / 2)
+    assert (found["precision_b"], found["recall_b"]) == pytest.approx((2 / 3, 2 / 3))
+    assert (found["precision_c"], found["recall_c"]) == (0.0, 0.0)
+    f1 = [2 / 5, 4 / 6, 0.0]
+    assert found["f1"] == pytest.approx(sum(f1) / 3)
+    assert found["f1_weighted"] == pytest.approx((2 * f1[0] + 3 * f1[1] + 1 * f1[2]) / 6)
+    assert found["acc"] == pytest.approx(3 / 6)

@@ -1,0 +1,143 @@
+"""What is exported answers as the network does: the libraries that read it are asked themselves."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CONF, DIGITS, TEXTS, TINY, WINDOWS, composed, inputs_for
+
+from litmus.check import Refused
+from litmus.exporting import write
+from litmus.model._vocabulary import pieces
+from litmus.run import build
+from litmus.spec import Classes, Spec, Values
+
+CASES = [
+    ("perceptron", DIGITS, {}),
+    ("fnn", DIGITS, {"batchnorm": True}),
+    ("scratch", DIGITS, {"batchnorm": True}),
+    ("cnn", DIGITS, {"batchnorm": True, "residual": True}),
+    ("lstm", DIGITS, {}),
+    ("lstm", WINDOWS, {"bidirectional": True, "pooling": "mean"}),
+    ("lstm", TEXTS, {"pooling": "last"}),
+    ("lstm", TEXTS, {"bidirectional": True, "pooling": "max", "batchnorm": True}),
+    ("bert", TEXTS, {}),
+    ("bert", TEXTS, {"pooling": "mean", "batchnorm": True}),
+]
+IDS = [f"{name}-{spec.data}-{'-'.join(changes)}" for name, spec, changes in CASES]
+
+
+def make(name: str, spec: Spec, changes: dict[str, object]) -> torch.nn.Module:
+    torch.manual_seed(0)
+    net = build({**composed(f"model={name}", *TINY.get(name, []))["model"], **changes}, spec)
+    for _ in range(3):
+        net(inputs_for(spec))  # batch norm's statistics move
+    torch.nn.init.normal_(net.head.weight, std=0.05)
+    return net.eval()
+
+
+def others(spec: Spec) -> list[torch.Tensor]:
+    """Batches of other sizes, and texts of other lengths, than any that was seen in the making."""
+    batches = [inputs_for(spec, size) for size in (1, 13)]
+    return (
+        batches if spec is not TEXTS else [*batches, inputs_for(spec, 3)[:, :4], torch.ones(2, 27, dtype=torch.int64)]
+    )
+
+
+@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
+    net = make(name, spec, changes)
+    assert write(net, "torch", tmp_path / "model.pt2") < 1e-4
+    read = torch.export.load(tmp_path / "model.pt2").module()
+    for batch in others(spec):
+        assert torch.allclose(read(batch), net(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    net = make(name, spec, changes)
+    write(net, "onnx", tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (read,) = session.get_inputs()
+    for batch in others(spec):
+        (found,) = session.run(["outputs"], {read.name: batch.numpy()})
+        assert torch.allclose(torch.from_numpy(found), net(batch), atol=1e-5)
+    told = json.loads(session.get_modelmeta().custom_metadata_map["litmus"])
+    assert Spec.from_plain(told) == spec
+
+
+@pytest.mark.parametrize(
+    "target", [Classes(("bad", "good")), Values(("x",), (3.0,), (2.0,))], ids=["classes", "values"]
+)
+@pytest.mark.parametrize("batchnorm", [False, True])
+def test_huggingface(target: Classes | Values, batchnorm: bool, tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    texts = ["good good film", "a bad film", "so so", "good and bad and good again"]
+    tokens = pieces(texts, vocabulary_size=300, max_length=32)
+    spec = Spec("sentiment", tokens, target)
+    torch.manual_seed(0)
+    net = build({**composed("model=bert", *TINY["bert"])["model"], "batchnorm": batchnorm}, spec)
+    for _ in range(3):
+        net(torch.randint(1, tokens.vocabulary_size, (8, 9)))
+    net.eval()
+    write(net, "huggingface", tmp_path / "folder")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "folder").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "folder")
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    from litmus.data._tokens import tokenised
+
+    own = tokenised(texts, tokens, None).padded(torch.arange(4))
+    assert torch.equal(own, batch["input_ids"]), "the tokenizer is the run's"
+    with torch.no_grad():
+        expected = net(own)
+        if isinstance(target, Values):
+            expected = expected * 2.0 + 3.0
+        assert torch.allclose(model(**batch).logits, expected, atol=1e-5)
+    assert model.config.id2label == dict(enumerate(target.names))
+    assert (tmp_path / "folder" / "model.safetensors").stat().st_mode & 0o044, "others may read it, too"
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="is for model=bert"):
+        write(make("fnn", DIGITS, {}), "huggingface", tmp_path / "out")
+    with pytest.raises(Refused, match="cannot write model.pooling=mean"):
+        write(make("bert", TEXTS, {"pooling": "mean"}), "huggingface", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = make("fnn", DIGITS, {})
+    save = torch.export.save
+
+    def damaged(program: torch.export.ExportedProgram, path: Path) -> None:
+        for weight in program.state_dict.values():
+            weight.data.mul_(1.5)
+        save(program, path)
+        for weight in program.state_dict.values():
+            weight.data.div_(1.5)
+
+    monkeypatch.setattr(torch.export, "save", damaged)
+    with pytest.raises(RuntimeError, match="answers otherwise"):
+        write(net, "torch", tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_verb(train: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    from litmus.cli import main
+
+    run = train("model=fnn")
+    for again in (False, True):
+        with pytest.raises(SystemExit) as ended:
+            main(["export", str(run.path), "--to", "torch"])
+        assert (ended.value.code == 0) is not again
+    assert "is there already" in str(ended.value.code)
+    assert os.fspath(run.path / "export" / "model.pt2") in capsys.readouterr().out
+
+
+def test_every_network_is_among_the_cases() -> None:
+    assert {name for name, _, _ in CASES} == {path.stem for path in (CONF / "model").glob("*.yaml")}

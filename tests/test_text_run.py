@@ -1,0 +1,173 @@
+"""Texts and series from a table to a result, an answer, and a measurement on other data."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import ON_TABLE, ON_WAVE, TINY
+
+from litmus import evaluate
+from litmus import run as running
+from litmus.cli import main
+from litmus.rundir import RunDir
+
+Train = Callable[..., RunDir]
+LSTM = ["model=lstm", "model.widths=[16]", "model.pooling=max", "optimizer.lr=0.03", "data.batch_size=16"]
+BERT = ["model=bert", *TINY["bert"], "model.pooling=mean", "model.dropout=0", "optimizer.lr=0.01", "data.batch_size=2"]
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What `litmus ...` prints."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 0, ended.value.code
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", [LSTM, BERT], ids=["lstm", "bert"])
+def test_two_epochs_tell_separable_texts_apart(train: Train, model: list[str]) -> None:
+    run = train(*model, "trainer.max_epochs=2", small=ON_TABLE)
+    result = run.read_result()
+    assert result["status"] == "finished", result["error"]
+    assert result["metrics"]["test/acc"] > 0.9
+    assert result["metrics"]["test/f1"] > 0.9
+    assert {f"test/{what}_{name}" for what in ("precision", "recall") for name in ("good", "bad", "fair")} <= set(
+        result["metrics"]
+    )
+    assert (result["dataset"]["train"], result["dataset"]["val"], result["dataset"]["test"]) == (240, 30, 30)
+
+
+@pytest.mark.parametrize("model", [LSTM, BERT], ids=["lstm", "bert"])
+def test_numbers_are_a_regression_without_being_told(train: Train, model: list[str]) -> None:
+    run = train(*model, "data.label=score", "trainer.max_epochs=4", small=ON_TABLE)
+    result = run.read_result()
+    assert result["status"] == "finished", result["error"]
+    assert run.read_config()["task"]["_target_"].endswith("Regression")
+    assert result["metrics"]["test/r"] > 0.8
+    assert result["metrics"]["test/rmse"] < 0.6
+    assert {"test/mae", "val/rmse", "train/r"} <= set(result["metrics"])
+
+
+def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Train) -> None:
+    run = train(*LSTM, "model.min_count=1", "trainer.max_epochs=1", small=ON_TABLE)
+    config = run.read_config()
+    data = running.prepared(config, running.recalled(run.best))
+    vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
+    training = {word for text in data.parts["train"].texts for word in text.split()}
+    assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
+
+
+def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train) -> None:
+    run = train("model=lstm", "trainer.max_epochs=20", small=ON_WAVE)
+    metrics = run.read_result()["metrics"]
+    assert metrics["test/skill"] == pytest.approx(
+        1 - metrics["test/rmse"] / min(metrics["test/naive_rmse"], metrics["test/seasonal_rmse"])
+    )
+    assert metrics["test/skill"] > 0.3
+    data = running.prepared(run.read_config())
+    net = running.rebuilt(run)
+    inputs = (data._before("test", 22) - net.spec.input.mean[0]) / net.spec.input.std[0]
+    with torch.no_grad():
+        forecast = net(inputs.unsqueeze(-1).float()) * net.spec.target.std[0] + net.spec.target.mean[0]
+    error = (forecast - data._after("test")).square().mean().sqrt()
+    assert metrics["test/rmse"] == pytest.approx(float(error), rel=1e-4)
+
+
+def test_a_network_that_does_not_beat_the_naive_forecasts_is_told(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("model=lstm", "trainer.max_epochs=1", "trainer.limit_batches=1", small=ON_WAVE)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The network does not beat the naive forecasts" in out
+    assert "test, naive forecast" in out
+
+
+def test_predict_answers_in_order_whatever_the_batch(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(*LSTM, "model.max_length=12", "trainer.max_epochs=2", small=ON_TABLE)
+    lines = ["a superb film", "", "dire dire dire", "word " * 40, "so usual"]
+    (run.path / "lines.txt").write_text("\n".join(lines) + "\n")
+    capsys.readouterr()
+    answers = {}
+    for size in ("1", "64"):
+        out = told(
+            capsys, "predict", str(run.path), "--file", str(run.path / "lines.txt"), "--json", "--batch-size", size
+        )
+        answers[size] = [json.loads(line) for line in out.splitlines()]
+    first = answers["64"]
+    assert [answer["text"] for answer in first] == [line.rstrip("\n") for line in lines]
+    assert [first[i].get("label") for i in (0, 1, 2, 4)] == ["good", None, "bad", "fair"]
+    assert first[1]["note"].startswith("empty")
+    assert first[3]["note"] == "cut to 12 of 40 tokens"
+    assert sum(first[0]["probabilities"].values()) == pytest.approx(1.0)
+    for a, b in zip(answers["1"], first, strict=True):
+        assert a.get("probabilities") == pytest.approx(b.get("probabilities", None))
+    table = told(capsys, "predict", str(run.path), "a superb film", "what a dire thing")
+    assert "good" in table
+    assert "bad" in table
+
+
+def test_predict_gives_numbers_in_the_data_s_unit(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(*LSTM, "data.label=score", "trainer.max_epochs=4", small=ON_TABLE)
+    capsys.readouterr()
+    (line,) = told(capsys, "predict", str(run.path), "so usual fine film", "--json").splitlines()
+    assert json.loads(line)["values"]["score"] == pytest.approx(2.15, abs=0.7)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict"], "Name a run folder"),
+        (["predict", "nowhere", "text"], "There is no folder nowhere"),
+        (["predict", ".", "text"], "is not a run folder"),
+        (["predict", ".", "text", "--batch-size", "0"], "--batch-size 0 is not allowed"),
+        (["predict", "."], "There is nothing to ask about"),
+        (["predict", ".", "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["predict", ".", "x", "--weights", "y"], "--weights belongs to --pipeline"),
+        (["export", "nowhere", "--to", "onnx"], "There is no folder nowhere"),
+    ],
+)
+def test_what_cannot_be_asked(words: list[str], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        main(words)
+
+
+def test_evaluate_measures_on_another_table(train: Train) -> None:
+    run = train(*LSTM, "trainer.max_epochs=2", small=ON_TABLE)
+    text = (run.path.parent / "reviews.csv").read_text().splitlines()
+    (run.path.parent / "other.csv").write_text(
+        "\n".join([text[0], *[line for line in text[1:] if ",fair," not in line]])
+    )
+
+    def measured(*changes: str) -> dict[str, float]:
+        return running.evaluated(run, evaluate.changed(run.read_config(), list(changes)), list(changes))
+
+    same = measured()
+    before = run.read_result()["metrics"]
+    assert same == {name: before[name] for name in same}, "to the last digit"
+    other = measured("data.path=other.csv")
+    assert other["test/recall_fair"] == 0.0, "a class that the table lacks keeps its place"
+    assert other["test/acc"] > 0.8
+    (run.path.parent / "more.csv").write_text(
+        "\n".join([text[0], *[line.replace(",fair,", ",odd,") for line in text[1:]]])
+    )
+    with pytest.raises(running.Refused, match="has classes that the network was not trained on: odd"):
+        measured("data.path=more.csv")
+    with pytest.raises(running.Refused, match="answers with classes; this data gives tokens and asks for values"):
+        measured("data.label=score")
+
+
+def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = train(*BERT, "trainer.max_epochs=1", small=ON_TABLE)
+    before = run.read_result()["metrics"]
+    config = run.read_config()
+    config["model"]["weights"] = "a/folder/that/is/gone"
+    again = running.evaluated(run, config, [])
+    assert again == {name: before[name] for name in again}
+
+
+def test_labels_smoothed_for_a_regression_are_refused(train: Train) -> None:
+    run = train(*LSTM, "data.label=score", "task.label_smoothing=0.1", small=ON_TABLE)
+    assert "task.label_smoothing is a key of task=classification" in run.read_result()["error"]
