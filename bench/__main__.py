@@ -15,7 +15,7 @@ import torch
 
 from litmus.trainer import device_name, has_native_bf16, num_cores
 
-PARTS = ("startup", "speed", "memory", "accuracy", "recipe")
+PARTS = ("startup", "speed", "memory", "accuracy", "recipe", "text_speed", "text_accuracy", "vader")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks

@@ -66,6 +66,23 @@ def commanded(*overrides: str) -> dict[str, Any]:
     return result
 
 
+# In a small process of its own: the kernel counts what a parent held when it started a child to the child's peak.
+WATCH = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def commanded_peak_gb(*overrides: str) -> float:
+    """Largest resident set of `python train.py`, as the kernel accounts it, in 10^9 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "train.py", *overrides, f"hydra.run.dir={folder}/run"]
+        watch = [sys.executable, "-c", WATCH, *command]
+        done = subprocess.run(watch, cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1]) * 1024 / 1e9  # Linux gives kibibytes
+
+
 def median(figures: Sequence[float]) -> float:
     return statistics.median(figures)
 

@@ -31,11 +31,12 @@ def table(runs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
         tested = [100 * r["metrics"]["test/acc"] for r in of]
         chosen = [100 * r["metrics"]["val/acc"] for r in of]
         mean = sum(tested) / len(tested)
-        shown = (str(seeds), _listed(chosen), _listed(tested), f"{mean:.2f}", wanted)
+        shown = (str(seeds), listed(chosen), listed(tested), f"{mean:.2f}", wanted)
         rows.append((f"`{what}`", f"{of[0]['parameters']:,}", str(of[0]["epochs"]), *shown))
     head = ("", "parameters", "epochs", "seeds", "validation %", "test %", "mean of test", "asked for")
     return markdown(head, rows)
 
 
-def _listed(figures: list[float]) -> str:
+def listed(figures: list[float]) -> str:
+    """Percentages, one after another."""
     return ", ".join(f"{figure:.2f}" for figure in figures)

@@ -1,0 +1,57 @@
+"""What the networks for texts and series reach, and what Hugging Face's own Trainer reaches on the same split."""
+
+import io
+from contextlib import redirect_stdout
+
+from rich.console import Console
+from rich.progress import track
+
+from bench import _trainer
+from bench._common import commanded, markdown
+from bench.accuracy import listed
+from bench.text_speed import labelled, snippets
+
+SEEDS = (0, 1, 2)
+RUNS = [
+    ("model=bert", "acc", "at least 84.5 %"),
+    ("model=lstm", "acc", "at least 74 %"),
+    ("model=lstm data=mnist", "acc", "at least 98.5 %"),
+    ("model=lstm data=series", "skill", "at least 15 %"),
+]
+
+
+def measure() -> str:
+    jobs = [(what, seed) for what, _, _ in RUNS for seed in SEEDS]
+    progress = track(jobs, "texts and series", console=Console(stderr=True))
+    results = {(what, seed): commanded(*what.split(), f"seed={seed}") for what, seed in progress}
+    rows = []
+    for what, metric, wanted in RUNS:
+        of = [results[what, seed] for seed in SEEDS]
+        chosen, tested = ([100 * r["metrics"][f"{part}/{metric}"] for r in of] for part in ("val", "test"))
+        sizes = " / ".join(f"{of[0]['dataset'][part]:,}" for part in ("train", "val", "test"))
+        mean = f"{sum(tested) / len(tested):.2f}"
+        names = {"acc": "accuracy", "skill": "RMSE below the better naive forecast's"}
+        rows.append((f"`{what}`", names[metric], sizes, str(SEEDS), listed(chosen), listed(tested), mean, wanted))
+    head = ("", "%", "train / val / test", "seeds", "validation", "test", "mean of test", "asked for")
+    return (
+        "## Accuracy on film snippets, digits row by row, and sunspots; default settings\n\n"
+        + markdown(head, rows)
+        + "\n"
+        + _rival(results["model=bert", 0])
+    )
+
+
+def _rival(litmus: dict[str, dict[str, float]]) -> str:
+    """The same encoder under the Trainer's default settings, three epochs, on seed 0's split."""
+    data = snippets(seed=0)
+    with redirect_stdout(io.StringIO()):
+        found = _trainer.trained(
+            labelled(data, "train"), labelled(data, "val"), labelled(data, "test"), padded=False, epochs=3, seed=0
+        )
+    rows = [
+        ("litmus", *(f"{100 * litmus['metrics'][f'{part}/acc']:.2f}" for part in ("val", "test"))),
+        ("Trainer, dynamic padding, default settings", f"{100 * found['val']:.2f}", f"{100 * found['test']:.2f}"),
+    ]
+    return "MiniLM on film snippets, seed 0, the epoch that validation chose of three:\n\n" + markdown(
+        ("", "validation %", "test %"), rows
+    )
