@@ -33,15 +33,8 @@ def measure() -> str:
         r, f1 = (sum(figure[i] for figure in of) / len(of) for i in (0, 1))
         all_r = ", ".join(f"{figure[0]:.3f}" for figure in of)
         rows.append((domain, f"{r:.3f} / {f1:.2f}", all_r, vader, human, learned, f"{wanted:.2f}"))
-    head = (
-        "",
-        "`model=bert`: r / F1",
-        "r by seed",
-        "VADER: r / F1",
-        "one human: r / F1",
-        "best learned: F1",
-        "r asked for",
-    )
+    others = ("VADER: r / F1", "one human: r / F1", "best learned: F1")
+    head = ("", "`model=bert`: r / F1", "r by seed", *others, "r asked for")
     return (
         f"## Intensity of sentiment, `data.target=intensity data.split=half`, seeds {SEEDS}\n\n"
         + markdown(head, rows)

@@ -18,6 +18,9 @@ Litmus trains the classic neural networks.
   python train.py optimizer=sgd optimizer.lr=0.1 seed=7       a group=choice, then its keys
   python train.py model.dropout=0.25 model.batchnorm=true model.l2=1e-4
   python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination, one after another
+  python train.py model=bert                                  fine-tunes MiniLM on film snippets
+  python train.py model=lstm data=text_table data.path=reviews.csv data.text=review data.label=stars
+  python train.py model=lstm data=series                      forecasts sunspots
   python train.py experiment=cnn_best                         a recipe
   python train.py resume=outputs/latest                       go on with an interrupted run
   python train.py model=cnn --cfg job                         show the configuration, run nothing
@@ -26,6 +29,8 @@ Litmus trains the classic neural networks.
 A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points to the newest.
 
   litmus evaluate outputs/latest                              measure the test set again
+  litmus predict outputs/latest "I like it"                   ask a network for texts
+  litmus export outputs/latest --to onnx                      for other programs
   litmus dashboard                                            look at all runs in TensorBoard
 
 Choices (group=choice)
