@@ -7,14 +7,22 @@ import pytest
 import torch
 from conftest import ON_TABLE, ON_WAVE, TINY
 
-from litmus import evaluate
+from litmus import evaluate, hub, predict
 from litmus import run as running
 from litmus.cli import main
 from litmus.rundir import RunDir
 
 Train = Callable[..., RunDir]
 LSTM = ["model=lstm", "model.widths=[16]", "model.pooling=max", "optimizer.lr=0.03", "data.batch_size=16"]
-BERT = ["model=bert", *TINY["bert"], "model.pooling=mean", "model.dropout=0", "optimizer.lr=0.01", "data.batch_size=2"]
+BERT = [
+    "model=bert",
+    *TINY["bert"],
+    "model.pooling=mean",
+    "model.dropout=0",
+    "model.config.hidden_size=32",
+    "optimizer.lr=0.005",
+    "data.batch_size=2",
+]
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -100,7 +108,7 @@ def test_predict_answers_in_order_whatever_the_batch(train: Train, capsys: pytes
     assert [answer["text"] for answer in first] == [line.rstrip("\n") for line in lines]
     assert [first[i].get("label") for i in (0, 1, 2, 4)] == ["good", None, "bad", "fair"]
     assert first[1]["note"].startswith("empty")
-    assert first[3]["note"] == "cut to 12 of 40 tokens"
+    assert first[3]["note"] == "cut to its first 12 tokens"
     assert sum(first[0]["probabilities"].values()) == pytest.approx(1.0)
     for a, b in zip(answers["1"], first, strict=True):
         assert a.get("probabilities") == pytest.approx(b.get("probabilities", None))
@@ -157,6 +165,84 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
         measured("data.path=more.csv")
     with pytest.raises(running.Refused, match="answers with classes; this data gives tokens and asks for values"):
         measured("data.label=score")
+
+
+@pytest.mark.parametrize("change", ["seed=5", "data.val_share=0.3"])
+def test_what_was_trained_on_is_never_measured_as_a_test(
+    train: Train, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
+    trained = {text for part in ("train", "val") for text in running.prepared(run.read_config()).parts[part].texts}
+    measured = []
+    test = running.test
+    monkeypatch.setattr(
+        running, "test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
+    )
+    running.evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    assert measured[0].texts
+    assert not trained & set(measured[0].texts)
+
+
+def test_a_run_is_not_gone_on_with_on_other_data(train: Train, tables: None) -> None:
+    run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
+    with (run.path.parent / "reviews.csv").open("a") as file:
+        file.write("another row,good,1.5\n")
+    config = run.read_config()
+    config["trainer"]["max_epochs"] = 2
+    outcome = running.Outcome()
+    with pytest.raises(running.Refused, match=r"is not what .* was training on: reviews.csv changed since"):
+        running._train_and_test(run, config, outcome, 0.0)
+
+
+@pytest.mark.parametrize("change", ["data.horizon=3", "data.window=10"])
+def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> None:
+    run = train("model=lstm", "trainer.max_epochs=1", small=ON_WAVE)
+    with pytest.raises(running.Refused, match="data.window and data.horizon belong to the run"):
+        running.evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+
+
+def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
+    small = [*LSTM, "trainer.max_epochs=1", "data.eval_batch_size=29"]  # of 30 texts, one is left for two processes
+    one = train(*small, small=ON_TABLE, folder="one").read_result()
+    two = train(*small, "trainer=ddp", "trainer.accelerator=cpu", small=ON_TABLE, folder="two").read_result()
+    assert two["status"] == "finished", two["error"]
+    for name in ("train/loss", "val/loss", "test/loss", "test/acc", "val/f1"):
+        assert two["metrics"][name] == pytest.approx(one["metrics"][name], rel=1e-3), name
+
+
+def test_a_pipeline_out_of_an_exported_folder(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train("model=bert", *TINY["bert"], "trainer.max_epochs=1", small=ON_TABLE)
+    told(capsys, "export", str(run.path), "--to", "huggingface", "--out", "folder")
+    texts = ["a superb film", " ", "word " * 60]
+    pipeline = ["--pipeline", "sentiment-analysis", "--weights", "folder"]
+    lines = told(capsys, "predict", *pipeline, *texts, "--json").splitlines()
+    own = told(capsys, "predict", str(run.path), *texts, "--json").splitlines()
+    for line, expected in zip(map(json.loads, lines), map(json.loads, own), strict=True):
+        assert line.get("label") == expected.get("label")
+        assert line.get("note") == expected.get("note")
+        assert line.get("probabilities") == pytest.approx(expected.get("probabilities"), abs=1e-4)
+
+
+def test_a_pipeline_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "reachable", lambda: False)
+    with pytest.raises(SystemExit, match="its default model is neither a folder here nor to be had"):
+        main(["predict", "--pipeline", "sentiment-analysis", "text"])
+    with pytest.raises(SystemExit, match="image-classification is not one for a text"):
+        main(["predict", "--pipeline", "image-classification", "text"])
+
+
+def test_bytes_that_are_no_letters_and_a_line_without_an_end(
+    train: Train, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
+    (run.path / "lines.txt").write_bytes(b"\xef\xbb\xbfgood\n\xff film\n" + b"x " * 500 + b"\nlast")
+    monkeypatch.setattr(predict, "LONGEST", 100)
+    capsys.readouterr()
+    out = told(capsys, "predict", str(run.path), "--file", str(run.path / "lines.txt"), "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["text"][:6] for answer in answers] == ["good", "\ufffd film", "x x x ", "last"]
+    assert answers[1]["note"] == "bytes that are not UTF-8 were replaced"
+    assert answers[2]["note"] == "only its first 100 bytes were read"
 
 
 def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

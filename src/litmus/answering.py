@@ -9,8 +9,8 @@ import torch
 
 from litmus import hub
 from litmus.check import Refused
-from litmus.data._text import readable
-from litmus.data._tokens import tokenised
+from litmus.data._text import on_one_line
+from litmus.data._tokens import encoded, ragged
 from litmus.run import rebuilt
 from litmus.rundir import RunDir
 from litmus.spec import Tokens, Values
@@ -18,6 +18,7 @@ from litmus.spec import Tokens, Values
 log = logging.getLogger(__name__)
 
 EMPTY = "empty: no answer"
+CLASSIFIERS = ("sentiment-analysis", "text-classification")  # transformers' names of the pipelines for one text
 
 
 class Answering:
@@ -35,21 +36,20 @@ class Answering:
     def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
         read = self.net.spec.input
-        asked = [readable(text) for text in texts]
-        rows = tokenised(asked, read, cache=None)
-        uncut = tokenised(asked, _uncut(read), cache=None)
+        asked = [on_one_line(text) for text in texts]
+        made = encoded(asked, read)
+        rows = ragged(made, read)
         found: list[dict[str, Any]] = [{"text": text} for text in texts]
-        worth = [i for i, text in enumerate(asked) if text]
-        order = sorted(worth, key=lambda i: int(rows.lengths[i]))
+        order = sorted((i for i, text in enumerate(asked) if text), key=lambda i: int(rows.lengths[i]))
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
             for i, answer in zip(numbers, self._batch(rows.padded(torch.tensor(numbers))), strict=True):
                 found[i] |= answer
-                if (length := int(uncut.lengths[i])) > int(rows.lengths[i]):
-                    found[i]["note"] = f"cut to {int(rows.lengths[i])} of {length} tokens"
+                if made["cut"][i]:
+                    found[i]["note"] = f"cut to its first {read.max_length} tokens"
         for i, text in enumerate(asked):
             if not text:
-                found[i] |= {"note": EMPTY}
+                found[i]["note"] = EMPTY
         return found
 
     def _batch(self, tokens: torch.Tensor) -> list[dict[str, Any]]:
@@ -67,22 +67,26 @@ class Answering:
         ]
 
 
-def _uncut(tokens: Tokens) -> Tokens:
-    return Tokens(tokens.vocabulary_size, tokens.padding, 10**9, tokens.tokenizer)
-
-
 class Pipeline:
-    """One of transformers' ready-made pipelines, such as sentiment-analysis.
+    """One of transformers' ready-made pipelines for texts.
+
+    Args:
+        task: one of `CLASSIFIERS`.
+        weights: a name on the hub, or a folder; None is the pipeline's usual model.
 
     Raises:
-        Refused: there is no such pipeline, or its model cannot be had.
+        Refused: there is no such pipeline here, or its model cannot be had.
     """
 
     def __init__(self, task: str, weights: str | None) -> None:
+        if task not in CLASSIFIERS:
+            raise Refused(f"--pipeline {task} is not one for a text and a label: {' or '.join(CLASSIFIERS)}.")
         folder = Path(weights).expanduser() if weights else None
         here = folder is not None and folder.is_dir()
         with hub.quiet():
             self.pipe = self._made(task, str(folder) if here else weights, here or not hub.reachable())
+        self.longest = min(self.pipe.tokenizer.model_max_length, 10**6)
+        self.rates = getattr(self.pipe.model.config, "problem_type", None) == "regression"
 
     @staticmethod
     def _made(task: str, weights: str | None, local: bool) -> Any:
@@ -91,25 +95,30 @@ class Pipeline:
         build: Any = pipeline  # its types allow no task that is a variable
         try:
             return build(task, model=weights, trust_remote_code=False, local_files_only=local)
-        except KeyError as error:
-            log.info("%s", error)
-            raise Refused(f"transformers has no pipeline {task} for texts, such as sentiment-analysis.") from None
-        except (OSError, ValueError, RuntimeError):
-            what = weights or "its default model"
+        except Exception as error:  # whatever a library of many libraries raises for what it cannot get or read
+            log.info("%s", error, exc_info=True)
             raise Refused(
-                f"--pipeline {task}: {what} is neither a folder here nor to be had from the Hugging Face hub. "
-                "--weights FOLDER takes one that is here, such as `litmus export RUN --to huggingface` makes."
+                f"--pipeline {task}: {weights or 'its default model'} is neither a folder here nor to be had from the "
+                "Hugging Face hub. --weights FOLDER takes one that is here, such as `litmus export RUN --to "
+                "huggingface` makes."
             ) from None
 
     def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """As `Answering.answers`."""
         worth = [text for text in texts if text.strip()]
         given = iter(self.pipe(worth, batch_size=batch_size, top_k=None, truncation=True) if worth else [])
+        lengths = iter(len(row) for row in self.pipe.tokenizer(worth)["input_ids"]) if worth else iter(())
         found: list[dict[str, Any]] = []
         for text in texts:
             if not text.strip():
                 found.append({"text": text, "note": EMPTY})
                 continue
             scores = {entry["label"]: entry["score"] for entry in next(given)}
-            found.append({"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores})
+            if self.rates:
+                answer: dict[str, Any] = {"text": text, "values": scores}
+            else:
+                answer = {"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores}
+            if next(lengths) > self.longest:
+                answer["note"] = f"cut to its first {self.longest} tokens"
+            found.append(answer)
         return found

@@ -32,6 +32,9 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus.run import rebuilt
 
     with screen.recorded(None):
-        difference = exporting.write(rebuilt(run), arguments.to, path)
+        try:
+            difference = exporting.write(rebuilt(run), arguments.to, path)
+        except OSError as error:
+            raise Refused(f"{path} cannot be written: {error.strerror or error}.") from None
     screen.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")
     return 0

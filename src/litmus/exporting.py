@@ -31,8 +31,8 @@ def write(net: Any, form: str, path: Path) -> float:
         The largest difference between the answers of what was written and the network's.
 
     Raises:
-        Refused: the network cannot be written so.
-        RuntimeError: what was written answers otherwise than the network.
+        Refused: the network cannot be written so, or what was written answers otherwise than the network.
+        OSError: there is no writing there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
@@ -183,7 +183,7 @@ def _compared(net: Any, other: Callable[[Tensor], Tensor]) -> float:
     """The largest difference on inputs of other sizes than the example's.
 
     Raises:
-        RuntimeError: it is more than rounding.
+        Refused: it is more than rounding.
     """
     largest = 0.0
     with torch.inference_mode():
@@ -192,7 +192,7 @@ def _compared(net: Any, other: Callable[[Tensor], Tensor]) -> float:
             expected = net(probe)
             difference = float((other(probe) - expected).abs().max())
             if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
-                raise RuntimeError(f"What was written answers otherwise than the network: they differ by {difference}.")
+                raise Refused(f"What was written answers otherwise, by {difference:.1e}: it is not kept.")
             largest = max(largest, difference)
     return largest
 

@@ -1,17 +1,21 @@
 """Asks a run's network: what does it say of these texts?"""
 
 import argparse
+import codecs
 import json
+import os
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from litmus.check import Refused
 from litmus.rundir import RunDir
 
-CHUNK = 1000  # texts in memory at a time
+CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
+LONGEST = 1_000_000  # bytes of a line; no network here reads as far
+Text = tuple[str, str | None]  # and what should be said of how it was read
 SHOWN = 60  # letters of a text in the table
 
 
@@ -41,9 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
         words.insert(0, arguments.run)  # a pipeline needs no run: the first word is a text
     elif arguments.run is None and not arguments.pipeline:
         raise Refused("Name a run folder, such as outputs/latest, and then the texts.")
-    texts = _texts(words, arguments.file)
-    first = list(islice(texts, 1))
-    if not first:
+    chunks = _chunks(_texts(words, arguments.file))
+    first = next(chunks, None)
+    if first is None:
         raise Refused("There is nothing to ask about: give texts, or --file FILE, or - for standard input.")
     if not arguments.pipeline:
         RunDir(arguments.run).read_config()  # a folder that is none should be said before torch is loaded
@@ -55,46 +59,70 @@ def main(arguments: argparse.Namespace) -> int:
             network: Any = answering.Pipeline(arguments.pipeline, arguments.weights)
         else:
             network = answering.Answering(RunDir(arguments.run))
-        pending = first
-        number = 0
-        while pending := [*pending, *islice(texts, CHUNK - len(pending))]:
-            answers = network.answers(pending, arguments.batch_size)
+        for chunk in chain([first], chunks):
+            answers = network.answers([text for text, _ in chunk], arguments.batch_size)
+            for answer, (_, note) in zip(answers, chunk, strict=True):
+                if notes := [said for said in (note, answer.get("note")) if said]:
+                    answer["note"] = "; ".join(notes)
             if arguments.json:
                 for answer in answers:
                     print(json.dumps(answer, ensure_ascii=False))
             else:
-                _show(answers, number)
-            number += len(pending)
-            pending = []
+                _show(answers)
     return 0
 
 
-def _texts(words: list[str], file: str | None) -> Iterator[str]:
+def _chunks(texts: Iterator[Text]) -> Iterator[list[Text]]:
+    chunk: list[Text] = []
+    letters = 0
+    for text in texts:
+        chunk.append(text)
+        letters += len(text[0])
+        if len(chunk) == CHUNK or letters > CHUNK_LETTERS:
+            yield chunk
+            chunk, letters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _texts(words: list[str], file: str | None) -> Iterator[Text]:
     """The texts on the command line, then the file's lines; `-` stands for standard input."""
     for word in words:
         if word == "-":
-            yield from _lines(None)
+            yield from _lines(sys.stdin.buffer)
         else:
-            yield word
-    if file is not None:
-        yield from _lines(None if file == "-" else Path(file))
+            yield _decoded(os.fsencode(word))
+    if file == "-":
+        yield from _lines(sys.stdin.buffer)
+    elif file is not None:
+        try:
+            with Path(file).open("rb") as lines:
+                if lines.read(3) != codecs.BOM_UTF8:
+                    lines.seek(0)
+                yield from _lines(lines)
+        except OSError as error:
+            raise Refused(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _lines(path: Path | None) -> Iterator[str]:
-    """Lines, without their ends; bytes that are not UTF-8 become the replacement character."""
-    if path is None:
-        for line in sys.stdin.buffer:
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
-        return
+def _lines(file: BinaryIO) -> Iterator[Text]:
+    """Lines, without their ends."""
+    while line := file.readline(LONGEST):
+        text, note = _decoded(line.rstrip(b"\r\n"))
+        if len(line) == LONGEST and not line.endswith(b"\n"):
+            while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                pass
+            note = f"only its first {LONGEST:,} bytes were read"
+        yield text, note
+
+
+def _decoded(content: bytes) -> Text:
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
-            for line in file:
-                yield line.rstrip("\r\n")
-    except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}.") from None
+        return content.decode(), None
+    except UnicodeDecodeError:
+        return content.decode(errors="replace"), "bytes that are not UTF-8 were replaced"
 
 
-def _show(answers: list[dict[str, Any]], number: int) -> None:
+def _show(answers: list[dict[str, Any]]) -> None:
     from litmus import screen
 
     kinds = [key for key in ("probabilities", "values") if any(key in answer for answer in answers)]
@@ -108,5 +136,3 @@ def _show(answers: list[dict[str, Any]], number: int) -> None:
     noted = any(row[-1] for row in rows)
     columns = ["text", *(["label"] if "probabilities" in kinds else []), *names, "note"]
     screen.table(columns if noted else columns[:-1], rows if noted else [row[:-1] for row in rows])
-    if number == 0 and len(rows) == CHUNK:
-        screen.say("")

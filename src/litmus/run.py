@@ -28,7 +28,7 @@ from litmus.check import Refused, Seed, mistakes
 from litmus.result import result_of
 from litmus.resume import resumed
 from litmus.rundir import RunDir, choice
-from litmus.spec import Boxes, Classes, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Series, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
 
@@ -152,6 +152,8 @@ def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: flo
     _refuse_early(config, devices)
     known = recalled(run.last) if run.last.is_file() else None
     outcome.data = prepared(config, known)
+    if known is not None and known.get("sha256", outcome.data.facts["sha256"]) != outcome.data.facts["sha256"]:
+        raise Refused(f"The data is not what {run.path} was training on: {', '.join(known['sha256'])} changed since.")
     if outcome.data.warning:
         log.warning(outcome.data.warning)
     run.write_config(config)
@@ -255,6 +257,8 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
         if all(change.startswith("data.dir=") for change in changes):
             raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)
+    if changes and "seen" in known and hasattr(data, "leave_out"):
+        data.leave_out(known["seen"])
     return test(run, assemble(run, _alone(config), data, known))
 
 
@@ -304,11 +308,24 @@ def prepared(config: Section, known: Section | None = None) -> Any:
                 f"The run read {data.spec.input.noun} and answers with {data.spec.target.noun}; this data gives "
                 f"{asked.input.noun} and asks for {asked.target.noun}."
             )
+        _refuse_other_shapes(data.spec, asked)
     elif isinstance(data.spec.input, Tokens):
         tokens = _target(config["model"]).tokens(_settings(config["model"]), data.training_texts)
         data.spec = replace(data.spec, input=tokens or data.spec.input)
     config["task"] = _fitting_task(config["task"], data.spec)
     return data
+
+
+def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
+    sizes = []
+    for spec in (known, asked):
+        length = spec.input.length if isinstance(spec.input, Series) else None
+        sizes.append((length, len(spec.target.names) if isinstance(spec.target, Values) else None))
+    if sizes[0] != sizes[1]:
+        raise Refused(
+            f"The run read {sizes[0][0] or 'texts'} and answers with {sizes[0][1]} values; this data gives "
+            f"{sizes[1][0] or 'texts'} and asks for {sizes[1][1]}. data.window and data.horizon belong to the run."
+        )
 
 
 def recalled(checkpoint: Path) -> Section:

@@ -28,7 +28,7 @@ class Images:
 class Tokens:
     """Texts as rows of int64 token numbers in [0, vocabulary_size), shape (batch, length).
 
-    A row ends in `padding` where it is shorter than the longest of its batch; no text holds that number.
+    A row ends in `padding` where it is shorter than the longest of its batch; within a text that number does not occur.
     `tokenizer` is what turns a text into numbers: a tokenizer of the `tokenizers` library, as JSON. Texts of more
     than `max_length` tokens are cut. A dataset knows no tokenizer of its own: the network brings it, and until
     then `tokenizer` is empty.
@@ -65,9 +65,10 @@ class Classes:
 
 @dataclass(frozen=True)
 class Values:
-    """Real numbers: targets are float32 of shape (batch, len(names)), in the data's own unit.
+    """Real numbers: targets are float32 of shape (batch, len(names)), `(value - mean) / std`.
 
-    `mean` and `std` are per value, of the training targets: a network answers with `(value - mean) / std`.
+    `mean` and `std` are per value, of the training targets in the data's own unit. A network answers in
+    the same scale.
     """
 
     names: tuple[str, ...]

@@ -35,7 +35,7 @@ def snippets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             text = (
                 "The same words"
                 if number == 0 and review in (3, 30)
-                else f"snippet {number} of &lt;{review}&gt; caf\u00e9"
+                else f"snippet {number} of &amp;lt;{review}&gt; caf\u00e9"
             )
             lines.append(f"{review}_{number}\t{rating}\t{text}")
     for name in sentiment.FILES.values():

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -94,6 +95,7 @@ def test_sunspots_are_the_default() -> None:
         ([1, 2, "", 4, "x", *range(30)], {}, r"no number as sales in 2 of its rows \(lines 4, 6\)"),
         ([5] * 30, {}, "constant"),
         (list(range(8)), {"window": 6}, "too short"),
+        (list(range(30)), {"period": 29}, "data.period=29 is longer than what is known"),
         (list(range(30)), {"column": "sale"}, r"has no column sale. Did you mean sales\?"),
     ],
 )
@@ -101,6 +103,19 @@ def test_what_cannot_be_forecast(values: list[object], changes: dict[str, object
     write(values)
     with pytest.raises(Refused, match=said):
         data(column="sales", **changes) if "column" not in changes else data(**changes)
+
+
+def test_a_series_far_from_zero_keeps_its_signal() -> None:
+    write([1e12 + i % 7 for i in range(60)])
+    made = data()
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    made.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)
+    inputs, targets = next(iter(made.val_dataloader()))
+    assert inputs.shape == (12, 3, 1)
+    scaled = (made._after("val") - made.spec.target.mean[0]) / made.spec.target.std[0]
+    assert torch.allclose(targets, scaled.float())
+    assert len(targets.unique()) == 7
+    assert torch.allclose(inputs[1:, -1], targets[:-1]), "each window ends where the one before forecasts"
 
 
 def test_several_columns_of_numbers_need_a_name() -> None:

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from litmus.data._split import split_groups
+from litmus.data._split import fingerprints, known, split_groups, split_parts
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -30,6 +30,28 @@ def test_classes_keep_their_proportions() -> None:
     assert {part: Counter(strata[i] for i in rows)["rare"] for part, rows in parts.items()} == pytest.approx(
         {"train": 40, "val": 5, "test": 5}, abs=1
     )
+
+
+def test_no_part_is_empty_and_every_class_is_trained_on_while_there_are_groups() -> None:
+    ties = [[i // 20] for i in range(100)]
+    for seed in range(5):
+        assert all(split_groups(ties, [0] * 100, {"train": 0.9, "val": 0.1}, seed).values())
+        strata = ["lone"] + ["common"] * 99
+        assert 0 in split_groups([[i] for i in range(100)], strata, SHARES, seed)["train"]
+
+
+def test_fingerprints_know_what_is_tied() -> None:
+    seen = fingerprints([[("text", "a")], [("text", "b"), ("group", 1)]])
+    assert seen.tolist() == sorted(set(seen.tolist()))
+    assert known([[("text", "c")], [("text", "d"), ("group", 1)], [("text", "a")]], seen) == [False, True, True]
+
+
+def test_what_validates_does_not_change_what_tests() -> None:
+    ties = [[i // 3] for i in range(300)]
+    splits = [split_parts(ties, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
+    assert splits[0]["test"] == splits[1]["test"] == splits[2]["test"]
+    assert [len(split.get("val", [])) for split in splits] == [0, 30, 90]
+    assert all(sorted(i for rows in split.values() for i in rows) == list(range(300)) for split in splits)
 
 
 def test_the_seed_decides() -> None:

@@ -50,11 +50,27 @@ def test_broken_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
     assert {wrong.partition(" (")[0]: lines for wrong, lines in found.problems.items()} == {
         "broken quoting": [3],
         "more cells than columns": [4],
-        "bytes that are not UTF-8": [5],
+        "bytes or letters that are not utf-8": [5],
         "fewer cells than columns": [6],
     }
     with pytest.raises(Refused, match=r"4 of 6 rows cannot be used.*line 3.*more than half"):
         found.settle()
+
+
+def test_lines_that_a_broken_quote_swallowed_are_counted(tmp_path: Path) -> None:
+    rows = [f"fine {i},{i % 2}\n" for i in range(100)]
+    rows[10], rows[29] = '"broken,1\n', '"fine text",0\n'
+    found = table(tmp_path, "review,stars\n" + "".join(rows))
+    (lost,) = found.problems.values()
+    assert lost == list(range(12, 32))
+    assert len(found.rows) + len(lost) == 100
+
+
+def test_half_an_emoji_and_cells_that_are_no_text(tmp_path: Path) -> None:
+    lines = ['{"review": "\\ud83d", "stars": 1}', '{"review": "ok", "stars": [1]}', '{"review": {"a": 1}, "stars": 1}']
+    found = table(tmp_path, "\n".join([*lines, '{"review": "fine", "stars": 2}']), "reviews.jsonl")
+    assert cells(found) == [(4, "fine", 2)]
+    assert sorted(found.problems.values()) == [[1], [2], [3]]
 
 
 def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:

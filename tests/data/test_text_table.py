@@ -80,8 +80,9 @@ def test_tables_of_their_own_for_validation_and_test(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING, "litmus"):
         made = data(val_path="val.csv", test_path="test.csv")
     assert {name: len(samples) for name, samples in made.parts.items()} == {"train": 40, "val": 6, "test": 8}
-    assert set(made.sha256) == {"reviews.csv", "val.csv", "test.csv"}
-    assert "test.csv: 8 of 8 texts are training texts, too" in caplog.text
+    assert set(made.sha256) == {"train: reviews.csv", "val: val.csv", "test: test.csv"}
+    assert "test.csv: 8 of 8 rows have a text that training or validation has, too" in caplog.text
+    assert "val.csv" not in caplog.text
 
 
 def test_what_cannot_be_used_is_named_with_its_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,12 +95,42 @@ def test_what_cannot_be_used_is_named_with_its_line(caplog: pytest.LogCaptureFix
     assert "empty review: 2 (lines 23, 24)" in caplog.text
 
 
+def test_a_few_mistakes_among_numbers_do_not_make_them_classes(caplog: pytest.LogCaptureFixture) -> None:
+    write("reviews.csv", [*range(60), "n/a"])
+    with caplog.at_level(logging.WARNING, "litmus"):
+        assert isinstance(data().spec.target, Values)
+    assert "no number as stars: 1 (line 62)" in caplog.text
+
+
+def test_labels_that_are_neither_classes_nor_numbers() -> None:
+    write("reviews.csv", [f"name {i}" for i in range(60)])
+    with pytest.raises(Refused, match="60 different labels in 60 rows: neither classes nor numbers"):
+        data()
+
+
+def test_whole_numbers_that_arrive_as_floats_stay_apart() -> None:
+    polars = pytest.importorskip("polars")
+    labels = [1000001.0, 1000002.0] * 20
+    polars.DataFrame({"review": [f"t{i}" for i in range(40)], "stars": labels}).write_parquet("reviews.parquet")
+    assert data(path="reviews.parquet", kind="classes").spec.target == Classes(("1000001", "1000002"))
+
+
+def test_rows_without_a_group_are_not_one_group(caplog: pytest.LogCaptureFixture) -> None:
+    write("reviews.csv", ["good", "bad"] * 50, groups=["", *["u"] * 2, *[""] * 97])
+    with caplog.at_level(logging.WARNING, "litmus"):
+        parts = data(group="user").parts
+    assert {name: len(samples) for name, samples in parts.items()} == pytest.approx(
+        {"train": 60, "val": 20, "test": 20}, abs=2
+    )
+    assert "98 rows have no user" in caplog.text
+
+
 def test_one_class_only_and_nothing_left() -> None:
     write("reviews.csv", ["good"] * 50)
     with pytest.raises(Refused, match=r"data.label=stars has one class only \(good\)"):
         data()
     write("reviews.csv", ["good", "bad"])
-    with pytest.raises(Refused, match="too few rows"):
+    with pytest.raises(Refused, match="too few rows, or too few groups"):
         data()
     write("reviews.csv", [7.5] * 50)
     with pytest.raises(Refused, match="same stars"):

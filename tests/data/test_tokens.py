@@ -76,12 +76,19 @@ def test_texts_are_cut_at_max_length_and_the_cache_gives_the_same(
     tokens = words(TEXTS, vocabulary_size=100, min_count=1, max_length=3)
     made = tokenised(TEXTS, tokens, tmp_path)
     assert made.lengths.tolist() == [3, 1, 2, 3, 2]
-    monkeypatch.setattr(_tokens, "_encoded", None)  # not made again
+    monkeypatch.setattr(_tokens, "encoded", None)  # not made again
     kept = tokenised(TEXTS, tokens, tmp_path)
     assert torch.equal(made.values, kept.values)
     assert torch.equal(made.lengths, kept.lengths)
     with pytest.raises(TypeError):
         tokenised([*TEXTS, "another"], tokens, tmp_path)
+
+
+def test_special_tokens_in_a_text_are_letters() -> None:
+    tokens = words(["good film pad"], vocabulary_size=100, min_count=1, max_length=9)
+    (row,) = tokenised(["good [PAD] film"], tokens, None).padded(torch.tensor([0])).tolist()
+    assert 0 not in row
+    assert len(row) == 5, "good, a bracket, pad, a bracket, film"
 
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:

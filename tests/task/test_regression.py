@@ -26,6 +26,26 @@ def test_a_constant_forecast_has_no_correlation() -> None:
     assert float(score.compute()["r"]) == 0.0
 
 
+def test_the_correlation_of_values_far_from_the_training_s() -> None:
+    score = Score(torch.tensor([1.0]))
+    targets = 5000 + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
+    answers = targets + 0.1 * torch.randn(200, 1, generator=torch.Generator().manual_seed(1))
+    score.update(answers, targets)
+    expected = torch.corrcoef(torch.cat([answers, targets], dim=1).T.double())[0, 1]
+    assert float(score.compute()["r"]) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_answers_of_another_shape_are_not_broadcast() -> None:
+    class Wide(torch.nn.Module):
+        spec = WINDOWS
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(x), 1)
+
+    with pytest.raises(ValueError, match=r"answers with \(2, 1\), the targets are \(2, 3\)"):
+        Regression(Wide(), None, None).step((torch.zeros(2, 12, 1), torch.zeros(2, 3)), "val")
+
+
 def test_targets_are_scaled_and_metrics_are_not() -> None:
     class Constant(torch.nn.Module):
         spec = WINDOWS  # mean 1, deviation 2
@@ -34,8 +54,8 @@ def test_targets_are_scaled_and_metrics_are_not() -> None:
             return torch.zeros(len(x), 1)
 
     task = Regression(Constant(), None, None)
-    loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[1.0], [5.0]])), "val")
-    assert float(loss) == pytest.approx(2.0), "targets 0 and 2 in scaled units"
+    loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[0.0], [2.0]])), "val")
+    assert float(loss) == pytest.approx(2.0), "errors 0 and 2, in scaled units"
     assert float(task.val_score.compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
 
 

@@ -2,12 +2,11 @@
 
 import codecs
 import csv
-import io
 import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ class Table:
 
     Attributes:
         path: the file.
-        rows: line and cells; cells are text, but for JSON's and Parquet's own numbers.
+        rows: line and wanted cells; cells are text, but for JSON's and Parquet's own numbers.
         problems: the lines that were left out, by what is wrong with them.
     """
 
@@ -60,15 +59,16 @@ class Table:
         whole = left_out + len(self.rows)
         if not whole:
             raise Refused(f"{self.path} has no rows.")
-        unit = "row" if self.path.suffix == ".parquet" else "line"
-        reasons = "; ".join(f"{wrong}: {len(lines)} ({_listed(unit, lines)})" for wrong, lines in self.problems.items())
+        unit = "row" if self.path.suffix.lower() == ".parquet" else "line"
+        reasons = "; ".join(f"{wrong}: {len(lines)} ({listed(unit, lines)})" for wrong, lines in self.problems.items())
         said = f"{self.path}: {left_out} of {whole} rows cannot be used. {reasons}."
         if left_out > len(self.rows):
             raise Refused(f"{said} That is more than half.")
         log.warning("%s They are left out.", said)
 
 
-def _listed(unit: str, lines: Sequence[int]) -> str:
+def listed(unit: str, lines: Sequence[int]) -> str:
+    """`lines 3, 7, 8, 9, 12, ...`"""
     shown = ", ".join(str(line) for line in lines[:5])
     return f"{unit}{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > 5 else ''}"
 
@@ -79,7 +79,7 @@ def read(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) ->
     Args:
         path: its ending says what it is: .jsonl, .ndjson or .json (an object a line), .parquet; else a CSV
             whose first line names the columns.
-        wanted: columns that there must be; without any, all are read.
+        wanted: columns that there must be, which alone are kept; without any, all are.
         encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 if the file begins with its mark.
         separator: a key of `SEPARATORS`, or "auto": the one under which the wanted columns are there.
 
@@ -91,52 +91,65 @@ def read(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) ->
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else [])
         raise Refused(f"There is no file {path}.{near}")
+    kind = path.suffix.lower()
     try:
-        if path.suffix == ".parquet":
+        if kind == ".parquet":
             return _parquet(path, wanted)
-        text = _decoded(path, encoding)
+        return _text(path, wanted, _encoding(path, encoding), separator, is_json=kind in JSON_LINES)
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror or error}.") from None
-    table = Table(path)
-    rows = _json_rows(text, wanted, table) if path.suffix in JSON_LINES else _csv_rows(text, wanted, table, separator)
-    table.rows = list(rows)
-    table.keep(lambda cells: _undecodable(cells, wanted))
-    return table
+    except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 letter
+        raise Refused(f"{path} cannot be decoded: {error}.") from None
 
 
 def number(cell: Any) -> float | None:
     """The cell as a finite number, or None if it is none."""
     try:
-        number = float(cell)
-    except (TypeError, ValueError):
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return value if math.isfinite(value) else None
 
 
-def _decoded(path: Path, encoding: str) -> str:
-    content = path.read_bytes()
+def _text(path: Path, wanted: Sequence[str], encoding: str, separator: str, is_json: bool) -> Table:
+    table = Table(path)
+    # What cannot be decoded is found again row by row: each wrong byte becomes a lone surrogate.
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        if is_json:
+            table.rows = list(_json_rows(file, wanted, table))
+        else:
+            delimiter = SEPARATORS[separator] if separator != "auto" else _separator(file.readline(), wanted, path)
+            file.seek(0)
+            table.rows = list(_csv_rows(file, wanted, table, delimiter))
+    table.keep(lambda cells: _unreadable(cells, encoding))
+    return table
+
+
+def _encoding(path: Path, encoding: str) -> str:
     if encoding == "auto":
-        encoding = next((name for bom, name in BOMS.items() if content.startswith(bom)), "utf-8")
+        with path.open("rb") as file:
+            start = file.read(4)
+        return next((name for bom, name in BOMS.items() if start.startswith(bom)), "utf-8")
     try:
-        return content.decode(encoding, "surrogateescape")  # what cannot be decoded is found again, row by row
+        codecs.lookup(encoding)
     except LookupError:
         raise Refused(f"data.encoding={encoding} is no encoding that Python knows, such as utf-8 or cp1252.") from None
-    except UnicodeDecodeError as error:
-        raise Refused(f"{path} is not {encoding}: {error}.") from None
+    return encoding
 
 
-def _undecodable(cells: dict[str, Any], wanted: Sequence[str]) -> str | None:
-    for column in wanted or cells:
-        if isinstance(cells[column], str) and any("\udc80" <= letter <= "\udcff" for letter in cells[column]):
-            return "bytes that are not UTF-8 (data.encoding=cp1252 reads most old files)"
+def _unreadable(cells: dict[str, Any], encoding: str) -> str | None:
+    for column, cell in cells.items():
+        if isinstance(cell, str) and any("\ud800" <= letter <= "\udfff" for letter in cell):
+            return f"bytes or letters that are not {encoding} (data.encoding=cp1252 reads most old files)"
+        if isinstance(cell, list | dict | tuple):
+            return f"no text or number as {column}"
     return None
 
 
-def _csv_rows(text: str, wanted: Sequence[str], table: Table, separator: str) -> Iterator[Row]:
-    delimiter = SEPARATORS[separator] if separator != "auto" else _separator(text, wanted, table.path)
+def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimiter: str) -> Iterator[Row]:
     with _long_cells():
         # Strict: a quote that is not where quotes belong is an error, not a cell that swallows the next lines.
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
         columns: list[str] = []
         while True:
             line = reader.line_num + 1
@@ -147,28 +160,29 @@ def _csv_rows(text: str, wanted: Sequence[str], table: Table, separator: str) ->
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
                     raise Refused(f"{table.path}, line {line}: a quote is opened there and never closed.") from None
-                table.problems.setdefault(f"broken quoting ({error})", []).append(line)
+                lost = range(line, reader.line_num + 1)  # the quote may have swallowed lines before it showed
+                table.problems.setdefault(f"broken quoting ({error})", []).extend(lost)
                 continue
             if not cells:  # an empty line
                 continue
             if not columns:
                 columns = [name.strip() for name in cells]
                 _require(wanted, columns, table.path)
+                kept = {name: columns.index(name) for name in wanted or columns}
             elif len(cells) != len(columns):
                 wrong = "fewer" if len(cells) < len(columns) else "more"
                 table.problems.setdefault(f"{wrong} cells than columns", []).append(line)
             else:
-                yield line, dict(zip(columns, cells, strict=True))
+                yield line, {name: cells[place] for name, place in kept.items()}
     if not columns:
         raise Refused(f"{table.path} is empty.")
 
 
-def _separator(text: str, wanted: Sequence[str], path: Path) -> str:
+def _separator(first: str, wanted: Sequence[str], path: Path) -> str:
     """The one under which the first line holds the wanted columns; else the one that divides it most."""
-    first = text.split("\n", 1)[0]
-    by_ending = "\t" if path.suffix in (".tsv", ".tab") else ","
+    by_ending = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     candidates = [by_ending, *(s for s in SEPARATORS.values() if s != by_ending)]
-    headers = {s: [name.strip().strip('"') for name in first.rstrip("\r").split(s)] for s in candidates}
+    headers = {s: [name.strip().strip('"') for name in first.strip("\r\n").split(s)] for s in candidates}
     fitting = [s for s in candidates if set(wanted) <= set(headers[s])]
     chosen = fitting[0] if wanted and fitting else max(candidates, key=lambda s: len(headers[s]))
     if chosen != by_ending and len(headers[chosen]) > 1:
@@ -185,14 +199,14 @@ def _long_cells() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _json_rows(text: str, wanted: Sequence[str], table: Table) -> Iterator[Row]:
+def _json_rows(file: Iterable[str], wanted: Sequence[str], table: Table) -> Iterator[Row]:
     required = False
-    for line, content in enumerate(text.split("\n"), start=1):
+    for line, content in enumerate(file, start=1):
         if not content.strip():
             continue
         try:
             cells = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             cells = None
         if not isinstance(cells, dict):
             table.problems.setdefault("not a JSON object", []).append(line)
@@ -213,7 +227,9 @@ def _parquet(path: Path, wanted: Sequence[str]) -> Table:
         frame = polars.read_parquet(path, columns=list(wanted) or None)
     except polars.exceptions.PolarsError as error:
         raise Refused(f"{path} is not a Parquet file: {error}") from None
-    return Table(path, list(enumerate(frame.to_dicts(), start=1)))
+    table = Table(path, list(enumerate(frame.to_dicts(), start=1)))
+    table.keep(lambda cells: _unreadable(cells, "UTF-8"))
+    return table
 
 
 def _require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:

@@ -1,9 +1,9 @@
 """What every dataset of texts shares: parts, targets, and loaders of token numbers."""
 
-import html
+import logging
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,24 +15,29 @@ from torch import Tensor
 
 from litmus.check import Refused
 from litmus.data._loader import as_stored, num_used
+from litmus.data._split import fingerprints, known
 from litmus.data._tokens import Ragged, TokenLoader, tokenised
 from litmus.spec import Classes, Spec, Tokens, Values
+
+log = logging.getLogger(__name__)
 
 Part = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Texts, and what should be said of each: a class's name, or a number."""
+    """Texts, what should be said of each (a class's name, or a number), and what ties it to others (see `_split`)."""
 
     texts: list[str]
     targets: list[Any]
+    ties: list[tuple[Hashable, ...]]
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def rows(self, numbers: Sequence[int]) -> "Samples":
-        return Samples([self.texts[i] for i in numbers], [self.targets[i] for i in numbers])
+        columns = (self.texts, self.targets, self.ties)
+        return Samples(*([column[i] for i in numbers] for column in columns))  # type: ignore[arg-type]  # in order
 
 
 class TextData(lightning.LightningDataModule):
@@ -69,6 +74,27 @@ class TextData(lightning.LightningDataModule):
     def training_texts(self) -> list[str]:
         """What a vocabulary may be made of: no word of the validation or test texts."""
         return self.parts["train"].texts
+
+    @property
+    def seen(self) -> Tensor:
+        """Fingerprints of all that is tied to the training and validation texts, for `leave_out`."""
+        return fingerprints([*self.parts["train"].ties, *self.parts["val"].ties])
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Tests on no text that was seen, nor on one tied to it: a network was trained or chosen on those.
+
+        Raises:
+            Refused: nothing is left.
+        """
+        test = self.parts["test"]
+        fresh = [i for i, was in enumerate(known(test.ties, seen)) if not was]
+        if len(fresh) == len(test):
+            return
+        said = f"{len(test) - len(fresh)} of {len(test)} test texts belong to what the run was trained or chosen on"
+        if not fresh:
+            raise Refused(f"{said}: nothing is left to measure.")
+        log.warning("%s; they are left out.", said)
+        self.parts["test"] = test.rows(fresh)
 
     @property
     def num_batches(self) -> int:
@@ -111,15 +137,14 @@ class TextData(lightning.LightningDataModule):
         )
 
     def _targets(self, part: Part) -> Tensor:
-        """Class numbers, int64 (samples,); or values, float32 (samples, 1)."""
+        """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
         targets = self.parts[part].targets
         if isinstance(self.spec.target, Values):
-            return torch.tensor(targets, dtype=torch.float32).reshape(-1, 1)
+            mean, std = self.spec.target.mean[0], self.spec.target.std[0]
+            return ((torch.tensor(targets, dtype=torch.float64) - mean) / std).float().reshape(-1, 1)
         number = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted(set(targets) - set(number)):
-            raise Refused(
-                f"data={self.spec.data} has classes that the network was not trained on: {', '.join(unknown[:10])}."
-            )
+            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {_few(unknown)}.")
         return torch.tensor([number[name] for name in targets], dtype=torch.int64)
 
 
@@ -143,12 +168,17 @@ def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes
         Refused: there is only one, or one has no training text.
     """
     if len(names) < 2:
-        raise Refused(f"{what} has one class only ({', '.join(names)}): there is nothing to tell apart.")
-    if missing := [name for name in names if name not in set(training)]:
-        raise Refused(f"{what}: no training text has the class {', '.join(missing)}.")
+        raise Refused(f"{what} has one class only ({_few(names)}): there is nothing to tell apart.")
+    present = set(training)
+    if missing := [name for name in names if name not in present]:
+        raise Refused(f"{what}: no training text has the class {_few(missing)}.")
     return Classes(tuple(names))
 
 
-def readable(text: str) -> str:
-    """The text with HTML's entities as the letters they stand for, on one line."""
-    return " ".join(html.unescape(text).replace("\0", " ").split())
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+
+
+def on_one_line(text: str) -> str:
+    """The text without line breaks, NULs and runs of spaces, to which no tokenizer here gives a meaning."""
+    return " ".join(text.replace("\0", " ").split())

@@ -48,7 +48,7 @@ class Ragged:
     def padded(self, rows: Tensor) -> Tensor:
         """These rows, int64 (len(rows), longest of them)."""
         lengths = self.lengths[rows]
-        columns = torch.arange(int(lengths.max()) if len(rows) else 0, device=self.device)
+        columns = torch.arange(int(lengths.max()) if len(rows) else 1, device=self.device)
         inside = columns < lengths[:, None]
         places = torch.where(inside, self.starts[rows][:, None] + columns, 0)
         return torch.where(inside, self.values[places].long(), self.padding)
@@ -93,38 +93,42 @@ def tokenised(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragge
     path = cache / f"{digest.hexdigest()}.npz" if cache else None
     made = _kept(path) if path else None
     if made is None:
-        made = _encoded(texts, tokens)
+        made = encoded(texts, tokens)
         if path:
             _keep(path, made)
+    if num_cut := int(made["cut"].sum()):
+        log.info("%d of %d texts are longer than %d tokens and were cut", num_cut, len(texts), tokens.max_length)
+    return ragged(made, tokens)
+
+
+def ragged(made: dict[str, Any], tokens: Tokens) -> Ragged:
+    """What `encoded` made, as rows."""
     values, lengths = torch.from_numpy(made["values"]), torch.from_numpy(made["lengths"])
-    if made["num_cut"]:
-        log.info(
-            "%d of %d texts are longer than %d tokens and were cut", made["num_cut"], len(texts), tokens.max_length
-        )
     return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding)
 
 
-def _encoded(texts: Sequence[str], tokens: Tokens) -> dict[str, Any]:
-    """`values` int32 (all tokens,), `lengths` int64 (texts,), `num_cut`: how many texts were longer."""
+def encoded(texts: Sequence[str], tokens: Tokens) -> dict[str, Any]:
+    """`values` int32 (all tokens,), `lengths` int64 (texts,), `cut` bool (texts,): which were longer."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(tokens.tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(tokens.max_length)
+    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is letters, not padding
     rows: list[np.ndarray[Any, Any]] = []
-    num_cut = 0
+    cut: list[bool] = []
     for start in range(0, len(texts), CHUNK):
         for encoding in tokenizer.encode_batch(list(texts[start : start + CHUNK])):
             rows.append(np.array(encoding.ids or [tokens.padding], dtype=np.int32))
-            num_cut += bool(encoding.overflowing)
+            cut.append(bool(encoding.overflowing))
     values = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
-    return {"values": values, "lengths": np.array([len(row) for row in rows], dtype=np.int64), "num_cut": num_cut}
+    return {"values": values, "lengths": np.array([len(row) for row in rows], dtype=np.int64), "cut": np.array(cut)}
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
     try:
         with np.load(path) as file:
-            return {name: file[name] for name in ("values", "lengths")} | {"num_cut": int(file["num_cut"])}
+            return {name: file[name] for name in ("values", "lengths", "cut")}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not there, or not whole: made again
         return None
 

@@ -3,14 +3,16 @@
 Hutto and Gilbert, "VADER: A parsimonious rule-based model for sentiment analysis of social media text", ICWSM 2014.
 """
 
+import html
 import logging
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
 from litmus.check import Count, Refused, Seed, Share, checked
 from litmus.data import _source
-from litmus.data._split import split_groups
-from litmus.data._text import Samples, TextData, classes, readable, values
+from litmus.data._split import split_parts
+from litmus.data._text import Samples, TextData, classes, on_one_line, values
 from litmus.spec import Spec, Tokens
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class Sentiment(TextData):
     """Snippets of one review or article, and snippets with the same text, are never on two sides of a split.
 
     `target` is `binary` (the sign of the mean rating; means of exactly 0 are left out), `three` (negative
-    below -0.2, positive above 0.2) or `intensity` (the mean itself, from -4 to 4). `split` is `standard`
+    from -0.2 down, positive from 0.2 up) or `intensity` (the mean itself, from -4 to 4). `split` is `standard`
     (a tenth tests) or `half` (half tests, as in the paper); `val_share` of the rest validates. `seed`
     decides the split.
     """
@@ -76,21 +78,20 @@ class Sentiment(TextData):
         self._fetch()
         texts: list[str] = []
         targets: list[Any] = []
-        ties: list[tuple[Any, Any]] = []
+        ties: list[tuple[Hashable, ...]] = []
         for domain in self.domains:
             for line in _lines(self.folder / "sentiment" / FILES[domain]):
                 number, rating, text = line.split("\t", 2)
                 target = self._target(float(rating))
                 if target is not None:
-                    texts.append(readable(text))
+                    texts.append(on_one_line(_unescaped(text)))
                     targets.append(target)
                     # 12_3 is the third snippet of review or article 12.
                     ties.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
         strata = [0] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
-        shares = {"train": 1 - self.test_share - val, "val": val, "test": self.test_share}
-        everything = Samples(texts, targets)
-        rows = split_groups(ties, strata, shares, self.seed)
+        everything = Samples(texts, targets, ties)
+        rows = split_parts(ties, strata, val_share=val, test_share=self.test_share, seed=self.seed)
         self.parts = {part: everything.rows(rows[part][: self.limit]) for part in ("train", "val", "test")}
         training = self.parts["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
@@ -104,7 +105,7 @@ class Sentiment(TextData):
             return rating
         if self.target == "binary":
             return None if rating == 0 else "positive" if rating > 0 else "negative"
-        return "neutral" if abs(rating) <= NEUTRAL else "positive" if rating > 0 else "negative"
+        return "neutral" if abs(rating) < NEUTRAL else "positive" if rating > 0 else "negative"
 
     def _fetch(self) -> None:
         checksums = {FILES[domain]: CHECKSUMS[FILES[domain]] for domain in self.domains}
@@ -118,6 +119,13 @@ class Sentiment(TextData):
         except Refused as refused:
             raise Refused(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
         self.sha256 = checksums
+
+
+def _unescaped(text: str) -> str:
+    """HTML's entities as the letters they stand for; some were escaped twice."""
+    while (plain := html.unescape(text)) != text:
+        text = plain
+    return text
 
 
 def _lines(path: Path) -> list[str]:

@@ -121,12 +121,17 @@ class Series(lightning.LightningDataModule):
         assert self.trainer is not None
         assert isinstance(self.spec.input, SeriesInput)
         device = self.trainer.strategy.root_device
-        mean, std = self.spec.input.mean[0], self.spec.input.std[0]  # a run's own, when it is measured again
-        inputs = (self._before(part, self.spec.input.length) - mean) / std
+        length = self.spec.input.length
+        scaled = _scaled(self.values, self.spec.input.mean[0], self.spec.input.std[0]).to(device)
+        first, starts = int(self.windows[part][0]), self.windows[part].to(device)
+        # A view: the windows of a long series are not copied out of it.
+        inputs = scaled.unfold(0, length, 1)[first - length :: self.stride][: len(starts)]
+        assert isinstance(self.spec.target, Values)
+        targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
         training = part == "train"
         return BatchLoader(
-            inputs.unsqueeze(-1).float().to(device),
-            self._after(part).float().to(device),
+            inputs.unsqueeze(-1),
+            targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)],
             batch_size=self.batch_size if training else self.eval_batch_size,
             transform=as_stored,
             seed=self.seed,
@@ -158,7 +163,10 @@ class Series(lightning.LightningDataModule):
         # The newest value of the same season that is known when the forecast is made.
         steps = torch.arange(self.horizon)
         back = self.period * (1 + torch.div(steps, self.period, rounding_mode="floor"))
-        seasonal = self.values[(self.windows[part][:, None] + steps - back).clamp(min=0)]
+        places = self.windows[part][:, None] + steps - back
+        if int(places.min()) < 0:
+            raise Refused(f"data.period={self.period} is longer than what is known at the first {part} forecast.")
+        seasonal = self.values[places]
         return {"naive": _errors(last, actual), "seasonal": _errors(seasonal, actual)}
 
     def _read(self) -> tuple[str, np.ndarray[Any, Any]]:
@@ -204,13 +212,19 @@ def _period(values: np.ndarray[Any, Any]) -> int:
     """The lag, from 2 to a third of the series, at which it resembles itself most after its first dip; 1 if none."""
     centred = values - values.mean()
     longest = len(values) // 3
-    similar = np.array(
-        [float(np.dot(centred[:-lag], centred[lag:])) / (len(values) - lag) for lag in range(1, longest)]
-    )
+    # The autocorrelation by way of the spectrum (Wiener and Khinchin), padded so that the ends do not meet.
+    spectrum = np.fft.rfft(centred, 2 * len(centred))
+    products = np.fft.irfft(spectrum * spectrum.conj())[1:longest]
+    similar = products / (len(values) - np.arange(1, longest))
     dips = np.flatnonzero(similar < 0)
     if len(dips) == 0 or similar[dips[0] :].max() <= 0:
         return 1
     return int(dips[0] + similar[dips[0] :].argmax()) + 1
+
+
+def _scaled(values: Tensor, mean: float, std: float) -> Tensor:
+    """float64 in the series' unit -> float32: far from zero, float32 would lose the signal before it is scaled."""
+    return ((values - mean) / std).float()
 
 
 def _errors(forecast: Tensor, actual: Tensor) -> dict[str, float]:

@@ -2,18 +2,20 @@
 
 import logging
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
 from litmus.check import Column, Count, File, Refused, Seed, Share, checked
 from litmus.data import _table
-from litmus.data._split import split_groups
-from litmus.data._text import Samples, TextData, classes, readable, values
+from litmus.data._split import fingerprints, known, split_parts
+from litmus.data._text import Part, Samples, TextData, classes, on_one_line, values
 from litmus.shipped import sha256_of
 from litmus.spec import Spec, Tokens
 
 log = logging.getLogger(__name__)
 
+MOSTLY = 0.9  # of the labels must be numbers, for the others to count as mistakes
 MOST_CLASSES = 20  # labels that are numbers, with more different ones than this, are taken for values
 
 
@@ -62,28 +64,29 @@ class TextTable(TextData):
         if self.parts:
             return
         tables = {part: self._read(path) for part, path in self.paths.items()}
-        numeric = self._is_numeric(tables)
-        for table in tables.values():
+        numeric = self._is_numeric([cells[self.label] for table in tables.values() for _, cells in table.rows])
+        for part, table in tables.items():
             if numeric:
-                table.keep(
-                    lambda cells: None if _table.number(cells[self.label]) is not None else f"no number as {self.label}"
-                )
+                table.keep(lambda cells: None if self._number(cells) is not None else f"no number as {self.label}")
             table.settle()
-            self.sha256[table.path.name] = sha256_of(table.path)
+            name = table.path.name if len(tables) == 1 else f"{part}: {table.path.name}"
+            self.sha256[name] = sha256_of(table.path)
         whole = {part: self._samples(table, numeric) for part, table in tables.items()}
-        parts = {**self._split(tables["train"], whole["train"]), **{p: s for p, s in whole.items() if p != "train"}}
-        self.parts = {
-            part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in ("train", "val", "test")
-        }
-        self._warn_of_leaks(whole)
+        parts = {**whole, **self._split(whole["train"], numeric)}
+        names: tuple[Part, ...] = ("train", "val", "test")
+        self.parts = {part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in names}
         if empty := [part for part, samples in self.parts.items() if not len(samples)]:
-            raise Refused(f"{self.source} has too few rows: none is left for {' and '.join(empty)}.")
+            raise Refused(
+                f"{self.source}: nothing is left for {' and '.join(empty)}. There are too few rows, or too few groups "
+                "(rows with equal texts, or the same data.group, stay together)."
+            )
+        self._warn_of_leaks()
         training = self.parts["train"].targets
         if numeric:
             self.spec = Spec("text_table", Tokens(), values(self.label, training))
             return
-        classes_ = _sorted({target for samples in self.parts.values() for target in samples.targets})
-        self.spec = Spec("text_table", Tokens(), classes(classes_, training, f"data.label={self.label}"))
+        labels = _sorted({target for samples in self.parts.values() for target in samples.targets})
+        self.spec = Spec("text_table", Tokens(), classes(labels, training, f"data.label={self.label}"))
 
     def _read(self, path: Path) -> _table.Table:
         wanted = [self.text, self.label, *([self.group] if self.group else [])]
@@ -92,44 +95,62 @@ class TextTable(TextData):
         table.keep(lambda cells: f"no {self.label}" if _blank(cells[self.label]) else None)
         return table
 
-    def _is_numeric(self, tables: dict[str, _table.Table]) -> bool:
-        if self.kind != "auto":
+    def _is_numeric(self, labels: list[Any]) -> bool:
+        """Whether labels are values, not classes; a few that are no numbers do not change that.
+
+        Raises:
+            Refused: they are neither: nearly each is another.
+        """
+        if self.kind == "numbers" or not labels:
             return self.kind == "numbers"
-        labels = {cells[self.label] for table in tables.values() for _, cells in table.rows}
-        numbers = [_table.number(label) for label in labels]
-        known = [number for number in numbers if number is not None]
-        numeric = len(known) == len(numbers) and (
-            len(set(known)) > MOST_CLASSES or any(number != round(number) for number in known)
-        )
-        what = f"numbers, from {min(known):g} to {max(known):g}" if numeric else f"{len(labels)} classes"
-        other = "classes" if numeric else "numbers"
-        log.info("data.label=%s holds %s; data.kind=%s would take them for %s", self.label, what, other, other)
-        return numeric
+        numbers = [n for label in labels if (n := _table.number(label)) is not None]
+        looks = len(set(numbers)) > MOST_CLASSES or any(n != round(n) for n in numbers)
+        if self.kind == "auto" and looks and len(numbers) >= MOSTLY * len(labels):
+            log.info("data.label=%s: numbers; data.kind=classes would take them for classes", self.label)
+            return True
+        different = {_name(label) for label in labels}
+        if len(different) > max(MOST_CLASSES, len(labels) // 2):
+            raise Refused(
+                f"data.label={self.label} holds {len(different):,} different labels in {len(labels):,} rows: neither "
+                "classes nor numbers. Which column says what is to be learned?"
+            )
+        log.info("data.label=%s: %d classes", self.label, len(different))
+        return False
+
+    def _number(self, cells: dict[str, Any]) -> float | None:
+        return _table.number(cells[self.label])
 
     def _samples(self, table: _table.Table, numeric: bool) -> Samples:
-        cells = [cells for _, cells in table.rows]
-        labels = [_table.number(c[self.label]) if numeric else _name(c[self.label]) for c in cells]
-        return Samples([readable(str(c[self.text])) for c in cells], labels)
-
-    def _split(self, table: _table.Table, samples: Samples) -> dict[str, Samples]:
-        shares = {part: share for part, share in self.shares.items() if part not in self.paths}
-        if (rest := 1 - sum(shares.values())) <= 0:
-            raise Refused(f"data.val_share and data.test_share leave nothing to train on: they sum to {1 - rest:g}.")
-        ties: list[list[Any]] = [[("text", text.casefold())] for text in samples.texts]
+        rows = [cells for _, cells in table.rows]
+        texts = [on_one_line(str(cells[self.text])) for cells in rows]
+        labels = [self._number(cells) if numeric else _name(cells[self.label]) for cells in rows]
+        ties: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
         if self.group:
-            for own, (_, cells) in zip(ties, table.rows, strict=True):
-                own.append(("group", cells[self.group]))
-        numbers = isinstance(samples.targets[0], float) if len(samples) else False
-        strata = [0] * len(samples) if numbers else samples.targets
-        rows = split_groups(ties, strata, {"train": rest, **shares}, self.seed)
+            groups = [cells[self.group] for cells in rows]
+            ties = [own if _blank(g) else (*own, ("group", g)) for own, g in zip(ties, groups, strict=True)]
+            if blank := sum(_blank(group) for group in groups):
+                log.warning("%s: %d rows have no %s; each counts as a group.", table.path, blank, self.group)
+        return Samples(texts, labels, ties)
+
+    def _split(self, samples: Samples, numeric: bool) -> dict[str, Samples]:
+        shares = {part: None if part in self.paths else share for part, share in self.shares.items()}
+        if (taken := sum(share or 0.0 for share in shares.values())) >= 1:
+            raise Refused(f"data.val_share and data.test_share leave nothing to train on: they sum to {taken:g}.")
+        strata = [0] * len(samples) if numeric else samples.targets
+        rows = split_parts(samples.ties, strata, val_share=shares["val"], test_share=shares["test"], seed=self.seed)
         return {part: samples.rows(rows[part]) for part in rows}
 
-    def _warn_of_leaks(self, whole: dict[str, Samples]) -> None:
-        training = {text.casefold() for text in self.parts["train"].texts}
-        for part in whole:
-            known = sum(text.casefold() in training for text in whole[part].texts) if part != "train" else 0
-            if known:
-                log.warning("%s: %d of %d texts are training texts, too.", self.paths[part], known, len(whole[part]))
+    def _warn_of_leaks(self) -> None:
+        """Tables of their own may repeat what another part holds; one that was split does not."""
+        earlier: list[tuple[Hashable, ...]] = []
+        parts: tuple[Part, ...] = ("train", "val", "test")
+        for part in parts:
+            samples = self.parts[part]
+            if part in self.paths and part != "train" and (shared := sum(known(samples.ties, fingerprints(earlier)))):
+                what = "text or data.group" if self.group else "text"
+                said = "%s: %d of %d rows have a %s that training or validation has, too."
+                log.warning(said, self.paths[part], shared, len(samples), what)
+            earlier += samples.ties
 
 
 def _blank(cell: Any) -> bool:
@@ -139,7 +160,9 @@ def _blank(cell: Any) -> bool:
 def _name(cell: Any) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
-    return f"{cell:g}" if isinstance(cell, float) else str(cell).strip()
+    if isinstance(cell, float):  # whole numbers arrive so from a column with gaps
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    return str(cell).strip()
 
 
 def _sorted(names: set[str]) -> list[str]:

@@ -81,6 +81,10 @@ class BERT(Net):
             from transformers import AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(_place(weights), **_trusting(weights))
+            if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
+                raise Refused(f"model.weights={weights} has no tokenizer of the tokenizers library that can pad.")
+        if max_length <= (special := tokenizer.num_special_tokens_to_add()):
+            raise Refused(f"model.max_length={max_length} leaves no room for words: {special} tokens frame each text.")
         return Tokens(len(tokenizer), tokenizer.pad_token_id, max_length, tokenizer.backend_tokenizer.to_str())
 
     def rebuilt_by(self) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class BERT(Net):
 
 def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens, dropout: float, pooled: bool) -> Any:
     with hub.quiet(), _explained(weights):
-        from transformers import MODEL_MAPPING, AutoConfig, AutoModel
+        from transformers import MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING, AutoConfig, AutoModel
 
         if weights is None:
             entries = {"model_type": "bert", **(config or {}), "vocab_size": tokens.vocabulary_size}
@@ -148,9 +152,8 @@ def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens,
             raise Refused("model.config is for model.weights=null: other weights bring their own.")
         else:
             settings = AutoConfig.from_pretrained(_place(weights), **_trusting(weights))
-        longest = getattr(settings, "max_position_embeddings", tokens.max_length)
-        if tokens.max_length > longest:
-            raise Refused(f"model.max_length={tokens.max_length}, but this encoder knows {longest} positions.")
+        if type(settings) not in MODEL_FOR_MASKED_LM_MAPPING:
+            raise Refused(f"model=bert takes encoders like BERT; {settings.model_type} is none.")
         for name in ("hidden_dropout_prob", "dropout", "attention_probs_dropout_prob", "attention_dropout"):
             if hasattr(settings, name):
                 setattr(settings, name, 0.0 if name.startswith("attention") else dropout)
@@ -158,13 +161,29 @@ def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens,
         optional = {"add_pooling_layer": pooled} if "add_pooling_layer" in inspect.signature(built).parameters else {}
         common = {"attn_implementation": "sdpa", "dtype": torch.float32, **optional}
         if weights is None:
-            return AutoModel.from_config(settings, **common)
-        encoder, report = AutoModel.from_pretrained(
-            _place(weights), config=settings, output_loading_info=True, **_trusting(weights), **common
-        )
-        if report["missing_keys"]:
-            log.info("%s lacks %s: these begin at random", weights, ", ".join(sorted(report["missing_keys"])))
+            encoder = AutoModel.from_config(settings, **common)
+        else:
+            encoder, report = AutoModel.from_pretrained(
+                _place(weights), config=settings, output_loading_info=True, **_trusting(weights), **common
+            )
+            _refuse_random(weights, encoder, report["missing_keys"])
+        positions: Any = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+        longest = getattr(settings, "max_position_embeddings", tokens.max_length)
+        if getattr(positions, "padding_idx", None) is not None:  # RoBERTa counts positions from behind the padding's
+            longest -= positions.padding_idx + 1
+        if tokens.max_length > longest:
+            raise Refused(f"model.max_length={tokens.max_length}, but this encoder knows {longest} positions.")
         return encoder.train()
+
+
+def _refuse_random(weights: str, encoder: Any, missing: set[str]) -> None:
+    """Weights that a folder lacks begin at random: a few are said, many are a mistake."""
+    if not missing:
+        return
+    named = ", ".join(sorted(missing)[:5]) + (", ..." if len(missing) > 5 else "")
+    if len(missing) > len(encoder.state_dict()) // 2:
+        raise Refused(f"model.weights={weights} lacks {len(missing)} of the encoder's weights: {named}.")
+    log.warning("model.weights=%s lacks %s: these begin at random.", weights, named)
 
 
 def _place(weights: str) -> str:
@@ -192,16 +211,15 @@ def _trusting(weights: str) -> dict[str, bool]:
 def _explained(weights: str | None) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:  # what transformers raises for a name that it cannot get or read
-        if isinstance(error, Refused):
-            raise
-        log.info("model.weights=%s: %s", weights, error)
+    except Refused:
+        raise
+    except Exception as error:  # whatever a library of many libraries raises for what it cannot get or read
+        log.info("model.weights=%s: %s", weights, error, exc_info=True)
+        first = str(error).strip().split("\n")[0]
         if weights is None:
-            raise Refused(f"model.config is no encoder that transformers knows: {error}") from None
+            raise Refused(f"model.config is no encoder that transformers can make: {first}") from None
         if Path(weights).expanduser().is_dir():
-            raise Refused(
-                f"model.weights={weights}: the folder holds no encoder that transformers can load: {error}"
-            ) from None
+            raise Refused(f"model.weights={weights} holds no encoder that transformers can load: {first}") from None
         raise Refused(
             f"model.weights={weights} is neither a folder here nor to be had from the Hugging Face hub. Use "
             "model.weights=bundled, or download it elsewhere and set model.weights to its folder."

@@ -68,10 +68,14 @@ class Task(lightning.LightningModule):
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.step(batch, "val")
+        self._measure(batch, "val")
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        self.step(batch, "test")
+        self._measure(batch, "test")
+
+    def _measure(self, batch: Any, part: Part) -> None:
+        if len(batch[1]):  # a process's share of the last batch may be empty
+            self.step(batch, part)
 
     def on_train_epoch_end(self) -> None:
         self._log_scores("train")
@@ -120,4 +124,8 @@ class Task(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["sha256"] = data.facts["sha256"]
+        if hasattr(data, "seen"):
+            checkpoint["seen"] = data.seen
         checkpoint["model"] = self.net.rebuilt_by()  # type: ignore[operator]

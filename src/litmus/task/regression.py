@@ -10,12 +10,14 @@ from torchmetrics import Metric
 from litmus.check import checked
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 
+EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
+
 
 class Score(Metric):
     """Errors and correlation, exact over batches of different sizes and over processes.
 
-    Sums are of scaled values, whose mean is about 0 and deviation about 1: float32 loses nothing to
-    cancellation there.
+    Sums are of scaled values, in float64 where the device has it: values of other data than the
+    training's may lie far from zero, where the correlation is a difference of large numbers.
     """
 
     full_state_update = False
@@ -35,11 +37,11 @@ class Score(Metric):
         self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.num_samples: Tensor
         for name in ("squared", "absolute", "x", "y", "xx", "yy", "xy"):
-            self.add_state(name, torch.zeros(size), dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros(size, dtype=EXACT), dist_reduce_fx="sum")
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Adds a batch: scaled answers and targets, both (batch, values)."""
-        x, y = outputs.float(), targets
+        """Adds a batch: scaled answers and scaled targets, both (batch, values)."""
+        x, y = outputs.to(EXACT), targets.to(EXACT)
         self.num_samples += len(y)
         sums = {
             "squared": (x - y).square(),
@@ -64,10 +66,10 @@ class Score(Metric):
         variances = (self.xx / n - (self.x / n) ** 2) * (self.yy / n - (self.y / n) ** 2)
         r = torch.where(variances > 1e-12, covariance / variances.clamp(min=1e-12).sqrt(), 0.0)
         return {
-            "loss": (self.squared / n).mean(),
-            "rmse": (self.squared / n * self.std**2).mean().sqrt(),
-            "mae": (self.absolute / n * self.std).mean(),
-            "r": r.mean(),
+            "loss": (self.squared / n).mean().float(),
+            "rmse": (self.squared / n * self.std**2).mean().sqrt().float(),
+            "mae": (self.absolute / n * self.std).mean().float(),
+            "r": r.mean().float(),
         }
 
     def compute(self) -> dict[str, Tensor]:
@@ -89,11 +91,6 @@ class Regression(Task):
     @checked
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
-        target: Any = net.spec.target  # type: ignore[union-attr]
-        self.register_buffer("mean", torch.tensor(target.mean), persistent=False)
-        self.register_buffer("std", torch.tensor(target.std), persistent=False)
-        self.mean: Tensor
-        self.std: Tensor
 
     def make_score(self, part: Part) -> Metric:
         target: Any = self.net.spec.target  # type: ignore[union-attr]
@@ -101,10 +98,13 @@ class Regression(Task):
 
     def step(self, batch: Any, part: Part) -> Tensor:
         inputs, targets = batch
-        scaled = (targets - self.mean) / self.std
         outputs = self.net(inputs)
-        loss = mse_loss(outputs.float(), scaled)
-        self.score(part).update(outputs.detach(), scaled)
+        if outputs.shape != targets.shape:
+            raise ValueError(
+                f"The network answers with {tuple(outputs.shape)}, the targets are {tuple(targets.shape)}."
+            )
+        loss = mse_loss(outputs.float(), targets)
+        self.score(part).update(outputs.detach(), targets)
         return loss
 
     def measured(self, part: Part, scores: dict[str, Tensor]) -> dict[str, Any]:
