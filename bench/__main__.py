@@ -15,7 +15,7 @@ import torch
 
 from litmus.trainer import device_name, has_native_bf16, num_cores
 
-PARTS = ("startup", "speed", "memory", "accuracy", "recipe", "text_speed", "text_accuracy", "vader")
+PARTS = ("startup", "speed", "memory", "accuracy", "recipe", "text_speed", "text_accuracy", "text_rival", "vader")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks

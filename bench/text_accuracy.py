@@ -1,15 +1,10 @@
-"""What the networks for texts and series reach, and what Hugging Face's own Trainer reaches on the same split."""
-
-import io
-from contextlib import redirect_stdout
+"""What the networks for texts and series reach."""
 
 from rich.console import Console
 from rich.progress import track
 
-from bench import _trainer
 from bench._common import commanded, markdown
 from bench.accuracy import listed
-from bench.text_speed import labelled, snippets
 
 SEEDS = (0, 1, 2)
 RUNS = [
@@ -33,25 +28,4 @@ def measure() -> str:
         names = {"acc": "accuracy", "skill": "RMSE below the better naive forecast's"}
         rows.append((f"`{what}`", names[metric], sizes, str(SEEDS), listed(chosen), listed(tested), mean, wanted))
     head = ("", "%", "train / val / test", "seeds", "validation", "test", "mean of test", "asked for")
-    return (
-        "## Accuracy on film snippets, digits row by row, and sunspots; default settings\n\n"
-        + markdown(head, rows)
-        + "\n"
-        + _rival(results["model=bert", 0])
-    )
-
-
-def _rival(litmus: dict[str, dict[str, float]]) -> str:
-    """The same encoder under the Trainer's default settings, three epochs, on seed 0's split."""
-    data = snippets(seed=0)
-    with redirect_stdout(io.StringIO()):
-        found = _trainer.trained(
-            labelled(data, "train"), labelled(data, "val"), labelled(data, "test"), padded=False, epochs=3, seed=0
-        )
-    rows = [
-        ("litmus", *(f"{100 * litmus['metrics'][f'{part}/acc']:.2f}" for part in ("val", "test"))),
-        ("Trainer, dynamic padding, default settings", f"{100 * found['val']:.2f}", f"{100 * found['test']:.2f}"),
-    ]
-    return "MiniLM on film snippets, seed 0, the epoch that validation chose of three:\n\n" + markdown(
-        ("", "validation %", "test %"), rows
-    )
+    return "## Accuracy on film snippets, digits row by row, and sunspots; default settings\n\n" + markdown(head, rows)

@@ -12,7 +12,7 @@ from litmus.check import Refused
 from litmus.data._text import on_one_line
 from litmus.data._tokens import encoded, ragged
 from litmus.run import rebuilt
-from litmus.rundir import RunDir
+from litmus.rundir import CONFIG, RunDir
 from litmus.spec import Tokens, Values
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,10 @@ class Answering:
     def __init__(self, run: RunDir) -> None:
         self.net = rebuilt(run)
         if not isinstance(self.net.spec.input, Tokens):
-            raise Refused(f"{run.path} reads {self.net.spec.input.noun}; litmus predict asks about texts.")
+            raise Refused(
+                f"{run.path} reads {self.net.spec.input.noun}; litmus predict asks about texts. litmus export writes "
+                "its network for programs of your own."
+            )
 
     def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
@@ -47,6 +50,8 @@ class Answering:
                 found[i] |= answer
                 if made["cut"][i]:
                     found[i]["note"] = f"cut to its first {read.max_length} tokens"
+                if made["unknown"][i]:
+                    found[i]["note"] = "no word of it is known"
         for i, text in enumerate(asked):
             if not text:
                 found[i]["note"] = EMPTY
@@ -83,6 +88,8 @@ class Pipeline:
             raise Refused(f"--pipeline {task} is not one for a text and a label: {' or '.join(CLASSIFIERS)}.")
         folder = Path(weights).expanduser() if weights else None
         here = folder is not None and folder.is_dir()
+        if folder is not None and (folder / CONFIG).is_file():
+            raise Refused(f"{folder} is a run: litmus predict {folder} TEXT asks it, without --pipeline.")
         with hub.quiet():
             self.pipe = self._made(task, str(folder) if here else weights, here or not hub.reachable())
         self.longest = min(self.pipe.tokenizer.model_max_length, 10**6)

@@ -4,28 +4,42 @@ import argparse
 import importlib
 import sys
 
-from litmus.check import Refused
+from litmus.check import Refused, did_you_mean
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
 VERBS = {
-    "dashboard": "look at runs in TensorBoard",
     "predict": "ask a run's network about texts",
-    "export": "write a run's network for other programs",
     "evaluate": "measure a run's best weights on the test set again",
+    "export": "write a run's network for other programs",
+    "dashboard": "look at runs in TensorBoard",
 }
+HELP = """\
+usage: litmus VERB ...
+
+What one does with the folders that train.py writes.
+
+{verbs}
+
+litmus VERB --help says what a verb takes."""
 
 
 def main(words: list[str] | None = None) -> None:
     """The console command; exits with the verb's status, 1 for a mistake, 2 for a wrong command line."""
-    parser = argparse.ArgumentParser("litmus", description="What one does with the folders that train.py writes.")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, what in VERBS.items():
-        module = importlib.import_module(f"litmus.{verb}")
-        module.arguments(verbs.add_parser(verb, help=what, description=module.__doc__))
-    arguments = parser.parse_args(words)
+    verb, *rest = (sys.argv[1:] if words is None else words) or ["--help"]
+    if verb in ("-h", "--help"):
+        print(HELP.format(verbs="\n".join(f"  {name:<10} {what}" for name, what in VERBS.items())))
+        sys.exit(0)
+    if verb not in VERBS:
+        hint = did_you_mean(verb, list(VERBS))
+        print(f"litmus: there is no verb {verb}.{hint} There are: {', '.join(VERBS)}.", file=sys.stderr)
+        sys.exit(2)
+    module = importlib.import_module(f"litmus.{verb}")
+    parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
+    module.arguments(parser)
+    arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
     try:
-        sys.exit(importlib.import_module(f"litmus.{arguments.verb}").main(arguments))
+        sys.exit(module.main(arguments))
     except Refused as refused:
-        sys.exit(f"litmus {arguments.verb}: {refused}")
+        sys.exit(f"litmus {verb}: {refused}")
     except KeyboardInterrupt:
         sys.exit(130)

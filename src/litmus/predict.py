@@ -43,14 +43,16 @@ def main(arguments: argparse.Namespace) -> int:
     words = list(arguments.texts)
     if arguments.run is not None and arguments.pipeline:
         words.insert(0, arguments.run)  # a pipeline needs no run: the first word is a text
-    elif arguments.run is None and not arguments.pipeline:
+    elif arguments.pipeline:
+        pass
+    elif arguments.run is None:
         raise Refused("Name a run folder, such as outputs/latest, and then the texts.")
+    else:
+        RunDir(arguments.run).read_config()  # a folder that is none should be said before torch is loaded
     chunks = _chunks(_texts(words, arguments.file))
     first = next(chunks, None)
     if first is None:
-        raise Refused("There is nothing to ask about: give texts, or --file FILE, or - for standard input.")
-    if not arguments.pipeline:
-        RunDir(arguments.run).read_config()  # a folder that is none should be said before torch is loaded
+        raise Refused("There is nothing to ask about: give texts, or --file FILE with some, or - for standard input.")
 
     from litmus import answering, screen
 

@@ -9,6 +9,7 @@ from torch import nn
 from litmus import screen
 from litmus.check import shown
 from litmus.rundir import RunDir, per_class, references
+from litmus.spec import Values
 
 MOST_ROWS = 20  # of a network's summary
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
@@ -32,7 +33,8 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         screen.say("  every key as these choices have it")
     for group in GROUPS:
         keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
-        screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
+        if keys:
+            screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
 def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -51,7 +53,17 @@ def parts(parts: Any) -> None:
     sizes = "  ".join(f"{name} {parts.data.facts[name]:,}" for name in ("train", "val", "test"))
     screen.say(f"{total:,} parameters")
     screen.say(f"data  {sizes}  from {parts.data.source}")
+    screen.say(f"target  {_target(parts.data.spec.target)}")
     screen.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")
+
+
+def _target(target: Any) -> str:
+    if isinstance(target, Values):
+        scales = zip(target.names[:3], target.mean, target.std, strict=False)
+        named = ", ".join(f"{name} (mean {mean:.4g}, deviation {std:.4g})" for name, mean, std in scales)
+        return f"{len(target.names)} {'values' if len(target.names) > 1 else 'value'}: {named}"
+    more = ", ..." if len(target.names) > MOST_CLASSES else ""
+    return f"{len(target.names)} {target.noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
 
 
 def layers(net: Any) -> list[tuple[str, str, str, int]]:

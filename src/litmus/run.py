@@ -253,7 +253,7 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
     data = prepared(config, known)
     before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.facts["sha256"]:
-        difference = f"{run.path} was tested on other data than this ({data.source})."
+        difference = f"{run.path} was tested on other data than this ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
             raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)

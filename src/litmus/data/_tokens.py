@@ -108,7 +108,7 @@ def ragged(made: dict[str, Any], tokens: Tokens) -> Ragged:
 
 
 def encoded(texts: Sequence[str], tokens: Tokens) -> dict[str, Any]:
-    """`values` int32 (all tokens,), `lengths` int64 (texts,), `cut` bool (texts,): which were longer."""
+    """`values` int32 (all tokens,), `lengths` int64 (texts,); bool (texts,): which were `cut`, or wholly `unknown`."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(tokens.tokenizer)
@@ -117,12 +117,17 @@ def encoded(texts: Sequence[str], tokens: Tokens) -> dict[str, Any]:
     tokenizer.encode_special_tokens = True  # "[PAD]" in a text is letters, not padding
     rows: list[np.ndarray[Any, Any]] = []
     cut: list[bool] = []
+    unknown: list[bool] = []
+    nothing = {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")} | {tokens.padding}
     for start in range(0, len(texts), CHUNK):
         for encoding in tokenizer.encode_batch(list(texts[start : start + CHUNK])):
             rows.append(np.array(encoding.ids or [tokens.padding], dtype=np.int32))
             cut.append(bool(encoding.overflowing))
+            words = [i for i, special in zip(encoding.ids, encoding.special_tokens_mask, strict=True) if not special]
+            unknown.append(nothing.issuperset(words))
     values = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
-    return {"values": values, "lengths": np.array([len(row) for row in rows], dtype=np.int64), "cut": np.array(cut)}
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    return {"values": values, "lengths": lengths, "cut": np.array(cut), "unknown": np.array(unknown)}
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
