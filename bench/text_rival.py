@@ -1,4 +1,4 @@
-"""What Hugging Face's own Trainer reaches with default settings, on the split and the encoder of `model=bert seed=0`."""
+"""What Hugging Face's own Trainer reaches by default, on the split and with the encoder of `model=bert seed=0`."""
 
 import io
 from contextlib import redirect_stdout

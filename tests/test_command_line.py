@@ -19,7 +19,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
     ("words", "said"),
     [
         (["model.dropot=0.5"], "There is no key model.dropot. Did you mean model.dropout?"),
-        (["model=cn"], "There is no model=cn. Did you mean model=cnn? model is one of cnn, fnn, perceptron, scratch."),
+        (
+            ["model=cn"],
+            "There is no model=cn. Did you mean model=cnn? model is one of bert, cnn, fnn, lstm, perceptron, scratch.",
+        ),
         (["modle=cnn"], "There is no key modle. Did you mean model?"),
         (["cnn"], "cnn is not of the form key=value. Did you mean model=cnn?"),
         (["dropout=0.5"], "Did you mean model.dropout?"),

@@ -108,7 +108,8 @@ def test_predict_answers_in_order_whatever_the_batch(train: Train, capsys: pytes
     assert [answer["text"] for answer in first] == [line.rstrip("\n") for line in lines]
     assert [first[i].get("label") for i in (0, 1, 2, 4)] == ["good", None, "bad", "fair"]
     assert first[1]["note"].startswith("empty")
-    assert first[3]["note"] == "cut to its first 12 tokens"
+    assert first[3]["note"] == "cut to its first 12 tokens; no word of it is known"
+    assert [first[i].get("note") for i in (0, 2, 4)] == [None] * 3
     assert sum(first[0]["probabilities"].values()) == pytest.approx(1.0)
     for a, b in zip(answers["1"], first, strict=True):
         assert a.get("probabilities") == pytest.approx(b.get("probabilities", None))
@@ -131,8 +132,6 @@ def test_predict_gives_numbers_in_the_data_s_unit(train: Train, capsys: pytest.C
         (["predict", "nowhere", "text"], "There is no folder nowhere"),
         (["predict", ".", "text"], "is not a run folder"),
         (["predict", ".", "text", "--batch-size", "0"], "--batch-size 0 is not allowed"),
-        (["predict", "."], "There is nothing to ask about"),
-        (["predict", ".", "--file", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["predict", ".", "x", "--weights", "y"], "--weights belongs to --pipeline"),
         (["export", "nowhere", "--to", "onnx"], "There is no folder nowhere"),
     ],
@@ -242,7 +241,15 @@ def test_bytes_that_are_no_letters_and_a_line_without_an_end(
     answers = [json.loads(line) for line in out.splitlines()]
     assert [answer["text"][:6] for answer in answers] == ["good", "\ufffd film", "x x x ", "last"]
     assert answers[1]["note"] == "bytes that are not UTF-8 were replaced"
-    assert answers[2]["note"] == "only its first 100 bytes were read"
+    assert answers[2]["note"].startswith("only its first 100 bytes were read")
+    for words, said in (
+        ([], "There is nothing to ask about"),
+        (["--file", "nowhere.txt"], "nowhere.txt cannot be read"),
+    ):
+        with pytest.raises(SystemExit, match=said):
+            main(["predict", str(run.path), *words])
+    between = told(capsys, "predict", str(run.path), "--json", "good film")
+    assert json.loads(between)["text"] == "good film", "options may stand between a run and its texts"
 
 
 def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,3 +264,11 @@ def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytes
 def test_labels_smoothed_for_a_regression_are_refused(train: Train) -> None:
     run = train(*LSTM, "data.label=score", "task.label_smoothing=0.1", small=ON_TABLE)
     assert "task.label_smoothing is a key of task=classification" in run.read_result()["error"]
+
+
+def test_a_misspelt_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evalute", "run"])
+    assert ended.value.code == 2
+    assert "there is no verb evalute. Did you mean evaluate?" in capsys.readouterr().err
+    assert "export" in told(capsys, "--help")

@@ -48,10 +48,9 @@ class Answering:
             numbers = order[start : start + batch_size]
             for i, answer in zip(numbers, self._batch(rows.padded(torch.tensor(numbers))), strict=True):
                 found[i] |= answer
-                if made["cut"][i]:
-                    found[i]["note"] = f"cut to its first {read.max_length} tokens"
-                if made["unknown"][i]:
-                    found[i]["note"] = "no word of it is known"
+                notes = [f"cut to its first {read.max_length} tokens"] if made["cut"][i] else []
+                notes += ["no word of it is known"] if made["unknown"][i] else []
+                found[i] |= {"note": "; ".join(notes)} if notes else {}
         for i, text in enumerate(asked):
             if not text:
                 found[i]["note"] = EMPTY

@@ -74,16 +74,18 @@ def recorded(path: Path | None) -> Iterator[None]:
         "transformers": [file],
         "py.warnings": [file],
     }
-    before = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in handlers}
+    loggers = {name: logging.getLogger(name) for name in handlers}
+    before = {name: (logger.handlers, logger.propagate, logger.level) for name, logger in loggers.items()}
     for name, wanted in handlers.items():
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = wanted, False
-        logger.setLevel(logging.INFO)
+        loggers[name].handlers, loggers[name].propagate = wanted, False
+        # What transformers says besides warnings are whole configurations.
+        loggers[name].setLevel(logging.WARNING if name == "transformers" else logging.INFO)
     logging.captureWarnings(True)
     try:
         yield
     finally:
         logging.captureWarnings(False)
-        for name, (old, propagate) in before.items():
-            logging.getLogger(name).handlers, logging.getLogger(name).propagate = old, propagate
+        for name, (old, propagate, level) in before.items():
+            loggers[name].handlers, loggers[name].propagate = old, propagate
+            loggers[name].setLevel(level)
         file.close()
