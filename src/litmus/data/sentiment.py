@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from litmus.check import Count, Refused, Seed, Share, checked
 from litmus.data import _source
+from litmus.data._data import PARTS
 from litmus.data._split import split_parts
 from litmus.data._text import Samples, TextData, classes, on_one_line, values
 from litmus.spec import Spec, Tokens
@@ -92,7 +93,7 @@ class Sentiment(TextData):
         val = self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, ties)
         rows = split_parts(ties, strata, val_share=val, test_share=self.test_share, seed=self.seed)
-        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in ("train", "val", "test")}
+        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in PARTS}
         training = self.parts["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":

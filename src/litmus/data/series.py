@@ -1,18 +1,17 @@
 """Forecasting: from a window of a time series to the values that follow it."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning.pytorch as lightning
 import numpy as np
 import torch
 from torch import Tensor
 
 from litmus.check import Column, Count, File, Refused, Seed, Share, checked
 from litmus.data import _table
-from litmus.data._loader import BatchLoader, as_stored, num_used
+from litmus.data._data import PARTS, Data, Part
+from litmus.data._loader import BatchLoader, as_stored
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
@@ -23,10 +22,9 @@ log = logging.getLogger(__name__)
 SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
 SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
 SUNSPOTS_PERIOD = 11
-Part = Literal["train", "val", "test"]
 
 
-class Series(lightning.LightningDataModule):
+class Series(Data):
     """Windows of one series: `window` values in, the next `horizon` values out, a window every `stride` steps.
 
     Parts follow one another in time: the last `test_share` of the values are forecast in the test, the
@@ -58,7 +56,7 @@ class Series(lightning.LightningDataModule):
         batch_size: Count,
         eval_batch_size: Count,
     ) -> None:
-        super().__init__()
+        super().__init__(seed, batch_size, eval_batch_size)
         self.path = Path(path).expanduser() if path else None
         self.column = column
         self.window, self.horizon, self.stride = window, horizon, stride
@@ -66,11 +64,7 @@ class Series(lightning.LightningDataModule):
         self.val_share, self.test_share = val_share, test_share
         self.encoding, self.separator = encoding, separator
         self.limit = limit
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.seed = seed
         self.source = path or "sunspots"
-        self.sha256: dict[str, str] = {}
-        self.warning: str | None = None
         self.windows: dict[Part, Tensor] = {}  # the number of the first value to forecast, of each window
         self.references: dict[str, dict[str, dict[str, float]]] = {}
 
@@ -82,8 +76,7 @@ class Series(lightning.LightningDataModule):
         self.values = torch.from_numpy(numbers)
         num_test, num_val = (round(share * len(numbers)) for share in (self.test_share, self.val_share))
         bounds = [0, len(numbers) - num_test - num_val, len(numbers) - num_test, len(numbers)]
-        parts: tuple[Part, ...] = ("train", "val", "test")
-        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(parts)}
+        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(PARTS)}
         training = self.values[: bounds[1]]
         mean, std = float(training.mean()), float(training.std(correction=0))
         if not std > 0:
@@ -97,25 +90,8 @@ class Series(lightning.LightningDataModule):
         self.references = {part: self._references(part) for part in ("val", "test")}
 
     @property
-    def num_batches(self) -> int:
-        """Training steps in an epoch."""
-        world_size = self.trainer.world_size if self.trainer else 1
-        return math.ceil(num_used(len(self.windows["train"]), self.batch_size, world_size) / self.batch_size)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a result should say of the data it was reached on."""
-        sizes: dict[str, int] = {name: len(starts) for name, starts in self.windows.items()}
-        return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
-
-    def train_dataloader(self) -> BatchLoader:
-        return self._loader("train")
-
-    def val_dataloader(self) -> BatchLoader:
-        return self._loader("val")
-
-    def test_dataloader(self) -> BatchLoader:
-        return self._loader("test")
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(starts) for part, starts in self.windows.items()}
 
     def _loader(self, part: Part) -> BatchLoader:
         assert self.trainer is not None
@@ -128,17 +104,8 @@ class Series(lightning.LightningDataModule):
         inputs = scaled.unfold(0, length, 1)[first - length :: self.stride][: len(starts)]
         assert isinstance(self.spec.target, Values)
         targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
-        training = part == "train"
-        return BatchLoader(
-            inputs.unsqueeze(-1),
-            targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)],
-            batch_size=self.batch_size if training else self.eval_batch_size,
-            transform=as_stored,
-            seed=self.seed,
-            shuffle=training,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-        )
+        targets = targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)]
+        return BatchLoader(inputs.unsqueeze(-1), targets, transform=as_stored, **self._batching(part))
 
     def _windows(self, part: Part, start: int, stop: int) -> Tensor:
         first = max(start, self.window)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from litmus.check import Column, Count, File, Refused, Seed, Share, checked
 from litmus.data import _table
+from litmus.data._data import PARTS
 from litmus.data._split import fingerprints, known, split_parts
-from litmus.data._text import Part, Samples, TextData, classes, on_one_line, values
+from litmus.data._text import Samples, TextData, classes, on_one_line, values
 from litmus.shipped import sha256_of
 from litmus.spec import Spec, Tokens
 
@@ -73,8 +74,7 @@ class TextTable(TextData):
             self.sha256[name] = sha256_of(table.path)
         whole = {part: self._samples(table, numeric) for part, table in tables.items()}
         parts = {**whole, **self._split(whole["train"], numeric)}
-        names: tuple[Part, ...] = ("train", "val", "test")
-        self.parts = {part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in names}
+        self.parts = {part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in PARTS}
         if empty := [part for part, samples in self.parts.items() if not len(samples)]:
             raise Refused(
                 f"{self.source}: nothing is left for {' and '.join(empty)}. There are too few rows, or too few groups "
@@ -143,8 +143,7 @@ class TextTable(TextData):
     def _warn_of_leaks(self) -> None:
         """Tables of their own may repeat what another part holds; one that was split does not."""
         earlier: list[tuple[Hashable, ...]] = []
-        parts: tuple[Part, ...] = ("train", "val", "test")
-        for part in parts:
+        for part in PARTS:
             samples = self.parts[part]
             if part in self.paths and part != "train" and (shared := sum(known(samples.ties, fingerprints(earlier)))):
                 what = "text or data.group" if self.group else "text"
