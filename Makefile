@@ -39,7 +39,7 @@ format: install ## let ruff mend what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: install ## measure speed, accuracy and memory; takes the better part of an hour
+bench: install ## measure speed, accuracy and memory; all of it takes about two hours
 	$(PYTHON) -m bench $(ARGS)
 
 dashboard: install ## TensorBoard on every run, at localhost:6006
