@@ -41,10 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.weights and not arguments.pipeline:
         raise Refused("--weights belongs to --pipeline; a run brings its own.")
     words = list(arguments.texts)
-    if arguments.run is not None and arguments.pipeline:
-        words.insert(0, arguments.run)  # a pipeline needs no run: the first word is a text
-    elif arguments.pipeline:
-        pass
+    if arguments.pipeline:  # needs no run: the first word is a text
+        words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
         raise Refused("Name a run folder, such as outputs/latest, and then the texts.")
     else:

@@ -4,6 +4,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class TextData(Data):
         """What a vocabulary may be made of: no word of the validation or test texts."""
         return self.parts["train"].texts
 
-    @property
+    @cached_property  # every checkpoint asks for them
     def seen(self) -> Tensor:
         """Fingerprints of all that is tied to the training and validation texts, for `leave_out`."""
         return fingerprints([*self.parts["train"].ties, *self.parts["val"].ties])

@@ -4,7 +4,6 @@ Hutto and Gilbert, "VADER: A parsimonious rule-based model for sentiment analysi
 """
 
 import html
-import logging
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,6 @@ from litmus.data._data import PARTS
 from litmus.data._split import split_parts
 from litmus.data._text import Samples, TextData, classes, on_one_line, values
 from litmus.spec import Spec, Tokens
-
-log = logging.getLogger(__name__)
 
 FILES = {
     "movie": "movieReviewSnippets_GroundTruth.txt",
