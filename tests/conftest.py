@@ -39,6 +39,7 @@ TINY = {
         "model.max_length=32",
     ]
 }
+TINY["resnet"] = ["model.weights=null"]
 DIGITS = Spec("mnist", Images(1, 28, 28, (0.13,), (0.31,)), Classes(tuple("0123456789")))
 TEXTS = Spec("sentiment", Tokens(300, 0, 32, "{}"), Classes(tuple("0123456789")))
 WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (2.0,)))

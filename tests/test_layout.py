@@ -85,7 +85,7 @@ MAY_IMPORT = {
     "scheduler": {"check"},
     "logger": {"check"},
     "trainer": {"check", "rundir"},
-    "model": {"check", "spec", "model", "shipped", "hub"},
+    "model": {"check", "spec", "model", "shipped", "hub", "rundir"},
     "data": {"check", "spec", "data", "shipped"},
     "task": {"check", "spec", "task"},
     "callback": {"check", "rundir", "screen", "callback"},

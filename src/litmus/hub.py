@@ -13,15 +13,15 @@ TIMEOUT_S = 5
 
 @cache
 def reachable() -> bool:
-    """Whether the hub answers; the libraries themselves would try for half a minute.
-
-    Behind a proxy it is taken to be there.
-    """
+    """Whether the hub answers; the libraries themselves would try for half a minute."""
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
-    if HF_HUB_OFFLINE:
-        return False
-    where = urlsplit(ENDPOINT)
+    return not HF_HUB_OFFLINE and connects(ENDPOINT)
+
+
+def connects(url: str) -> bool:
+    """Whether the server of that address takes a connection; behind a proxy it is taken to."""
+    where = urlsplit(url)
     if urllib.request.getproxies().get(where.scheme):
         return True
     try:

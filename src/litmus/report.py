@@ -51,7 +51,10 @@ def parts(parts: Any) -> None:
     screen.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
     sizes = "  ".join(f"{name} {parts.data.facts[name]:,}" for name in ("train", "val", "test"))
-    screen.say(f"{total:,} parameters")
+    learning = sum(p.numel() for p in parts.net.parameters() if p.requires_grad)
+    screen.say(f"{total:,} parameters" + (f", of which {learning:,} learn" if learning < total else ""))
+    if parts.net.provenance:
+        screen.say(parts.net.provenance, wrap=True)
     screen.say(f"data  {sizes}  from {parts.data.source}")
     screen.say(f"target  {_target(parts.data.spec.target)}")
     screen.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")

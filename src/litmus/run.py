@@ -28,7 +28,7 @@ from litmus.check import Refused, Seed, mistakes
 from litmus.result import result_of
 from litmus.resume import resumed
 from litmus.rundir import RunDir, choice
-from litmus.spec import Boxes, Classes, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
 
@@ -309,11 +309,19 @@ def prepared(config: Section, known: Section | None = None) -> Any:
                 f"{asked.input.noun} and asks for {asked.target.noun}."
             )
         _refuse_other_shapes(data.spec, asked)
-    elif isinstance(data.spec.input, Tokens):
-        tokens = _target(config["model"]).tokens(_settings(config["model"]), data.training_texts)
-        data.spec = replace(data.spec, input=tokens or data.spec.input)
+    else:
+        data.spec = replace(data.spec, input=_wanted(config["model"], data))
+    data.settle()
     config["task"] = _fitting_task(config["task"], data.spec)
     return data
+
+
+def _wanted(model: Section, data: Any) -> Input:
+    """The data's input as the network wants it."""
+    read, net = data.spec.input, _target(model)
+    if isinstance(read, Tokens):
+        return net.tokens(_settings(model), data.training_texts) or read
+    return net.pictures(_settings(model), read) if isinstance(read, Images) else read
 
 
 def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
@@ -370,6 +378,7 @@ def assemble(run: RunDir, config: Section, data: Any, known: Section | None = No
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
     net = build({**config["model"], **(known or {}).get("model", {})}, data.spec)
+    data.frozen_part = net.frozen_part
     task = build(
         config["task"],
         net,

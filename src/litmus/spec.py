@@ -12,8 +12,12 @@ from typing import Any
 class Images:
     """Pictures of one size, stored as uint8 in [0, 255].
 
-    `mean` and `std` are per channel, of the training pictures scaled to [0, 1]: a network receives
-    `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width).
+    `mean` and `std` are per channel, of pictures scaled to [0, 1]: a network receives
+    `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width). A photo of any
+    size becomes one of that size by `resized`: its shorter side is made that long, then the middle is
+    cut out; with 0 the whole of it is fitted in, bars to its sides, so that no box is lost.
+
+    A dataset that leaves the choice to the network gives a size of 0, and no mean and deviation.
     """
 
     channels: int
@@ -21,6 +25,7 @@ class Images:
     width: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resized: int = 0
     noun = "images"
 
 

@@ -5,16 +5,19 @@ import torch
 from torch import Generator
 
 from litmus.data import _images
-from litmus.data._images import Normalise, augmented
+from litmus.data._images import Normalise, mean_and_deviation, moved, recut
 from litmus.spec import Images
 
 FACTS = Images(1, 28, 28, (0.13,), (0.31,))
+SIZE = (28, 28)
 CPU = torch.device("cpu")
 
 
 def test_normalised_values() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
-    got = Normalise(FACTS, False, CPU)(pixels, Generator(), len(pixels), slice(None)).flatten()
+    got = Normalise(Images(1, 1, 1, (0.13,), (0.31,)), None, CPU)(
+        pixels, Generator(), len(pixels), slice(None)
+    ).flatten()
     expected = [(v - 0.13) / 0.31 for v in (0.0, 0.2, 1.0)]
     assert got.tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -27,15 +30,15 @@ def digit() -> torch.Tensor:
 
 def test_augmentation_is_reproducible_and_differs_within_a_batch() -> None:
     batch = digit().repeat(64, 1, 1, 1)
-    a, b = (augmented(batch, Generator().manual_seed(3), len(batch), slice(None)) for _ in range(2))
+    a, b = (moved(batch, Generator().manual_seed(3), len(batch), slice(None), SIZE) for _ in range(2))
     assert torch.equal(a, b)
     assert not torch.equal(a[0], a[1])
-    assert not torch.equal(a, augmented(batch, Generator().manual_seed(4), len(batch), slice(None)))
+    assert not torch.equal(a, moved(batch, Generator().manual_seed(4), len(batch), slice(None), SIZE))
 
 
 def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
     batch = digit().repeat(256, 1, 1, 1)
-    got = augmented(batch, Generator().manual_seed(0), len(batch), slice(None))
+    got = moved(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)
     assert got.shape == batch.shape
     assert got.min() >= 0
     assert got.max() <= 255 * (1 + 1e-6)
@@ -56,27 +59,56 @@ def moments(image: torch.Tensor) -> tuple[float, float, float]:
 def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = digit().repeat(512, 1, 1, 1)
     x0, _, _ = moments(batch[0, 0])
-    moved = [moments(image[0]) for image in augmented(batch, Generator().manual_seed(0), len(batch), slice(None))]
-    dx = max(abs(x - x0) for x, _, _ in moved)
+    seen = [moments(image[0]) for image in moved(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)]
+    dx = max(abs(x - x0) for x, _, _ in seen)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
     assert 0.8 * 28 * _images.SHIFT < dx < 28 * _images.SHIFT * (1 + _images.SCALE) * 1.3
-    angles = [abs(a) for _, _, a in moved]
+    angles = [abs(a) for _, _, a in seen]
     assert 0.9 * _images.TURN_DEGREES < max(angles) < 1.1 * _images.TURN_DEGREES
 
 
 def test_only_training_is_augmented() -> None:
     pixels = digit().to(torch.uint8)
-    plain = Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
-    assert torch.equal(
-        plain, Normalise(FACTS, False, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None))
-    )
+    plain = Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+    assert torch.equal(plain, Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None)))
     assert not torch.equal(
-        plain, Normalise(FACTS, True, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+        plain, Normalise(FACTS, moved, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
     )
 
 
 def test_a_process_s_share_is_moved_as_in_the_whole_batch() -> None:
     batch = torch.rand(6, 1, 28, 28)
-    whole = augmented(batch, Generator().manual_seed(0), 6, slice(None))
-    share = augmented(batch[4:], Generator().manual_seed(0), 6, slice(4, 6))
+    whole = moved(batch, Generator().manual_seed(0), 6, slice(None), SIZE)
+    share = moved(batch[4:], Generator().manual_seed(0), 6, slice(4, 6), SIZE)
     assert torch.equal(whole[4:], share)
+
+
+def test_pictures_of_another_size_and_colour_are_made_to_fit() -> None:
+    pixels = torch.arange(0, 256, 4, dtype=torch.uint8).reshape(1, 1, 8, 8)
+    wanted = Images(3, 16, 16, (0.0, 0.5, 1.0), (1.0, 1.0, 0.5))
+    got = Normalise(wanted, None, CPU)(pixels, Generator(), 1, slice(None))
+    assert got.shape == (1, 3, 16, 16)
+    assert torch.allclose(got[:, 1], got[:, 0] - 0.5, atol=1e-6)
+    assert torch.allclose(got[:, 2], 2 * (got[:, 0] - 1), atol=1e-6)
+    assert float(got[:, 0].mean()) == pytest.approx(float(pixels.float().mean() / 255), abs=1e-3)
+
+
+def test_recut_mirrors_half_and_shows_a_part() -> None:
+    ramp = torch.arange(40.0).expand(512, 1, 40, 40)  # brighter to the right
+    got = recut(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32))
+    assert got.shape == (512, 1, 32, 32)
+    spans = got[:, 0, 16, -1] - got[:, 0, 16, 0]
+    assert 0.4 < float((spans < 0).float().mean()) < 0.6
+    shares = spans.abs() / 40 * 32 / 31  # of the width
+    assert float(shares.min()) == pytest.approx(_images.LEAST_AREA**0.5, abs=0.02)
+    assert float(shares.max()) == pytest.approx(1.0, abs=0.03)
+    share = recut(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
+    assert torch.equal(share, got[4:6])
+
+
+def test_mean_and_deviation_per_channel() -> None:
+    pixels = torch.randint(0, 256, (9, 3, 5, 4), dtype=torch.uint8, generator=Generator().manual_seed(0))
+    mean, std = mean_and_deviation(pixels, torch.tensor([0, 2, 5]))
+    expected = pixels[[0, 2, 5]].double() / 255
+    assert mean == pytest.approx(expected.mean(dim=(0, 2, 3)).tolist(), abs=1e-9)
+    assert std == pytest.approx(expected.std(dim=(0, 2, 3), correction=0).tolist(), abs=1e-9)

@@ -164,7 +164,7 @@ def test_a_refusal_names_what_fits(digits: Spec, monkeypatch: pytest.MonkeyPatch
     from litmus.model.perceptron import Perceptron
 
     monkeypatch.setattr(Perceptron, "reads", (Boxes,))
-    with pytest.raises(Refused, match="Try model=cnn or model=fnn or model=lstm or model=scratch"):
+    with pytest.raises(Refused, match="Try model=cnn or model=fnn or model=lstm or model=resnet or model=scratch"):
         make("perceptron", digits)
 
 

@@ -27,7 +27,7 @@ def test_worked_numbers_over_batches_of_different_sizes() -> None:
 
 def task(spec: Spec, label_smoothing: float) -> Classification:
     net = FNN(spec, widths=[4], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0)
-    return Classification(net, ADAM, none, label_smoothing=label_smoothing)
+    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=False)
 
 
 def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
@@ -44,7 +44,7 @@ def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
 
 def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> None:
     net = Perceptron(digits, dropout=0.0, batchnorm=False, l2=0.0)
-    own = Classification(net, ADAM, none, label_smoothing=0.0)
+    own = Classification(net, ADAM, none, label_smoothing=0.0, balanced=False)
     assert own.loss(torch.tensor([[1.0, 3.0]]), torch.tensor([0]), "train").item() == 2.0
     with pytest.raises(Refused, match="label_smoothing=0"):
-        Classification(net, ADAM, none, label_smoothing=0.1)
+        Classification(net, ADAM, none, label_smoothing=0.1, balanced=False)

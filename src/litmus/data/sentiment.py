@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from litmus.check import Count, Refused, Seed, Share, checked
 from litmus.data import _source
-from litmus.data._data import PARTS
+from litmus.data._data import PARTS, classes
 from litmus.data._split import split_parts
-from litmus.data._text import Samples, TextData, classes, on_one_line, values
+from litmus.data._text import Samples, TextData, on_one_line, values
 from litmus.spec import Spec, Tokens
 
 FILES = {

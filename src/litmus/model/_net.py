@@ -26,6 +26,7 @@ class Net(nn.Module):
         answers: the target kinds it can produce.
         gains_from_bf16: whether bf16 arithmetic makes it faster where the device has it; small
             dense networks lose more to conversions than they win.
+        provenance: where its weights come from, in a sentence, if from anywhere.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
@@ -34,6 +35,7 @@ class Net(nn.Module):
     answers: ClassVar[tuple[type[Target], ...]] = (Classes,)
     gains_from_bf16: ClassVar[bool] = False
     criterion: Criterion | None = None
+    provenance: str = ""
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()
@@ -59,6 +61,24 @@ class Net(nn.Module):
         Args:
             settings: the network's own keys and values.
             texts: of the training part, for a vocabulary to be made of.
+        """
+        return None
+
+    @classmethod
+    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003
+        """How the network wants pictures; as they are, if it does not mind.
+
+        Args:
+            settings: the network's own keys and values.
+            images: how the data has them, with a size of 0 and no mean where it leaves them to the network.
+        """
+        return images
+
+    @property
+    def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
+        """The part in front that training does not change, `images -> features`, if `forward` takes its results, too.
+
+        Those features need computing only once.
         """
         return None
 
@@ -94,6 +114,22 @@ class Net(nn.Module):
         """Matrices and kernels; not biases and norms (vectors), not embeddings."""
         embeddings = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
         return [p for p in self.parameters() if p.requires_grad and p.ndim >= 2 and id(p) not in embeddings]
+
+
+def by_depth(groups: list[dict[str, Any]], depth: dict[int, int], lr_decay: float) -> list[dict[str, Any]]:
+    """Divides parameter groups by how many steps below the head a parameter lies, the deepest first.
+
+    Args:
+        groups: as `Net.parameter_groups` gives them.
+        depth: steps, by a parameter's `id`; 0 for those that are not in it.
+        lr_decay: each step learns so many times as fast as the one above it (Howard and Ruder 2018).
+    """
+    return [
+        {**group, "params": at, "lr_scale": lr_decay**steps}
+        for steps in sorted({0, *depth.values()}, reverse=True)
+        for group in groups
+        if (at := [p for p in group["params"] if depth.get(id(p), 0) == steps])
+    ]
 
 
 def _refusal(wanted: type[Net], spec: Spec) -> str:

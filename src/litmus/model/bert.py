@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from litmus import hub
 from litmus.check import Count, NonNegative, Positive, Probability, Refused, Whole, checked
 from litmus.model import _vocabulary
-from litmus.model._net import Net
+from litmus.model._net import Net, by_depth
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Spec, Tokens, Values
 
@@ -107,21 +107,13 @@ class BERT(Net):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """As every network's, divided again by how fast a layer learns; the head's come last."""
-        depth = {id(p): 0 for p in self.parameters()}  # steps below the head
         layers = self._layers()
-        for p in self.encoder.parameters():
-            depth[id(p)] = len(layers)
+        depth = {id(p): len(layers) for p in self.encoder.parameters()}
         for number, layer in enumerate(layers):
             depth |= {id(p): len(layers) - 1 - number for p in layer.parameters()}
         above = getattr(self.encoder, "pooler", None)
         depth |= {id(p): 0 for p in above.parameters()} if above is not None else {}
-        groups = super().parameter_groups()
-        return [
-            {**group, "params": at, "lr_scale": self.lr_decay**steps}
-            for steps in sorted(set(depth.values()), reverse=True)
-            for group in groups
-            if (at := [p for p in group["params"] if depth[id(p)] == steps])
-        ]
+        return by_depth(super().parameter_groups(), depth, self.lr_decay)
 
     def _layers(self) -> nn.ModuleList:
         count = self.encoder.config.num_hidden_layers

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from litmus.check import Fraction, checked
+from litmus.check import Fraction, Refused, checked
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 
 
@@ -74,7 +74,10 @@ class DetailedScore(Score):
 
 
 class Classification(Task):
-    """Cross-entropy, or the loss that the network brings with it; accuracy, F1, and per class in the test."""
+    """Cross-entropy, or the loss that the network brings with it; accuracy, F1, and per class in the test.
+
+    `balanced` weighs a class's training samples by how rare it is: `samples / (classes * samples of the class)`.
+    """
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
@@ -82,11 +85,21 @@ class Classification(Task):
 
     @checked
     def __init__(
-        self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler, *, label_smoothing: Fraction
+        self,
+        net: nn.Module,
+        optimizer: MakeOptimizer,
+        scheduler: MakeScheduler,
+        *,
+        label_smoothing: Fraction,
+        balanced: bool,
     ) -> None:
         super().__init__(net, optimizer, scheduler)
         self.label_smoothing = label_smoothing
+        self.balanced = balanced
         self.criterion = net.criterion or _cross_entropy
+        if balanced and net.criterion:
+            raise Refused("task.balanced=true: this network brings a loss of its own, which knows no weights.")
+        self.weights: Tensor | None = None
         # A loss that cannot do what is asked should say so before the training starts.
         self.loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), "train")
 
@@ -95,9 +108,16 @@ class Classification(Task):
             return Score()
         return DetailedScore(self.net.spec.target.names, per_class=part == "test")  # type: ignore[union-attr,arg-type]
 
+    def on_fit_start(self) -> None:
+        if self.balanced:
+            counts = self.trainer.datamodule.class_counts  # type: ignore[attr-defined]
+            self.weights = (counts.sum() / (len(counts) * counts)).float().to(self.device)
+
     def loss(self, logits: Tensor, targets: Tensor, part: Part) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""
         smoothing = self.label_smoothing if part == "train" else 0.0
+        if part == "train" and self.weights is not None:
+            return cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
         return self.criterion(logits, targets, smoothing)  # type: ignore[operator]
 
     def step(self, batch: Any, part: Part) -> Tensor:

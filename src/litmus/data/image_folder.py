@@ -1,0 +1,229 @@
+"""Photos of one's own: a folder for each class, or a table of paths and labels."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+import torch
+from torch import Tensor
+
+from litmus.check import Column, Count, Refused, Seed, Share, checked
+from litmus.data import _photos, _table
+from litmus.data._data import PARTS, Part, classes, few
+from litmus.data._images import ImageData, mean_and_deviation, recut
+from litmus.data._split import split_parts
+from litmus.shipped import sha256_of
+from litmus.spec import Classes, Images, Spec
+
+log = logging.getLogger(__name__)
+
+SIZE = 64  # pixels of a side, where neither a person nor the network asks for another
+MARGIN = 8 / 7  # by which a picture is larger before its middle is cut out, as 256 to 224
+READY = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+IMBALANCE = 4  # times as many pictures in one class as in another, and it is said
+
+Sample = tuple[Path, str]  # a photo, and its class
+
+
+class ImageFolder(ImageData):
+    """Photos, one class each.
+
+    `path` is a folder with a folder of photos for each class; or one with such folders below `train`, and maybe
+    `val` and `test`; or a table (CSV, TSV, JSON lines, Parquet) with a column of paths, relative to the
+    table, and one of labels. Parts that are not there are split off, class by class. Equal files never
+    stand on two sides of a split.
+
+    Each photo is made to fit once, and kept in the cache folder: its shorter side is resized to a
+    little more than `size`, and the middle cut out.
+    """
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        path: str,
+        image: Column,
+        label: Column,
+        size: Count | None,
+        colours: Literal["rgb", "grey"],
+        val_share: Share,
+        test_share: Share,
+        dir: str | None,
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+        augment: bool,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        self.path = Path(path).expanduser()
+        self.image, self.label = image, label
+        self.size = size
+        self.channels = 3 if colours == "rgb" else 1
+        self.shares: dict[str, float | None] = {"val": val_share, "test": test_share}
+        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
+        self.limit = limit
+        self.augment = augment
+        self.move = recut if augment else None
+        self.source = path
+        self.listed: dict[str, list[Sample]] = {}
+        self.photos: _photos.Photos | None = None
+        self.samples: dict[Part, list[tuple[int, str]]] = {}  # number of a photo, and its class
+
+    def prepare_data(self) -> None:
+        """Lists the photos and their classes; raises `Refused` where there are none, or one class only."""
+        if self.listed:
+            return
+        if self.path.is_dir():
+            self.listed = self._in_folders()
+        elif self.path.is_file():
+            self.listed = {"train": self._in_table()}
+        else:
+            raise Refused(f"data.path={self.path} is neither a folder of photos nor a table of them: there is nothing.")
+        names = sorted({name for samples in self.listed.values() for _, name in samples})
+        if not names:
+            raise Refused(
+                f"data.path={self.path} holds no photos ({', '.join(e[1:] for e in _photos.ENDINGS)}) in folders, one "
+                "folder for each class."
+            )
+        target = classes(names, [name for _, name in self.listed["train"]], f"data.path={self.path}")
+        size = self.size or 0
+        self.spec = Spec("image_folder", Images(self.channels, size, size, (), (), round(size * MARGIN)), target)
+
+    def settle(self) -> None:
+        """Reads, checks and splits the photos, in the size that the spec has by now."""
+        if self.samples:
+            return
+        assert isinstance(self.spec.input, Images)
+        wanted = self.spec.input
+        if not wanted.height:
+            wanted = replace(wanted, height=SIZE, width=SIZE, resized=round(SIZE * MARGIN))
+        paths = [path for samples in self.listed.values() for path, _ in samples]
+        self.photos = _photos.collected(paths, self._kept(wanted), self.folder)
+        self._say_what_is_wrong(self.photos)
+        self.samples = self._split(self.photos)
+        digest = hashlib.sha256("".join(sorted(self.photos.sha256)).encode()).hexdigest()
+        self.sha256 = {self.path.name: digest}
+        if not wanted.mean:
+            training = torch.tensor([number for number, _ in self.samples["train"]])
+            mean, std = mean_and_deviation(self.photos.pixels, training)
+            wanted = replace(wanted, mean=mean, std=std)
+        self.spec = replace(self.spec, input=wanted)
+
+    @property
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(samples) for part, samples in self.samples.items()}
+
+    def stored(self, part: Part) -> tuple[Any, Tensor]:
+        assert self.photos is not None
+        assert isinstance(self.spec.target, Classes)
+        number = {name: i for i, name in enumerate(self.spec.target.names)}
+        if unknown := sorted({name for _, name in self.samples[part]} - set(number)):
+            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
+        rows = torch.tensor([row for row, _ in self.samples[part]])
+        targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
+        return _photos.Selection(self.photos.pixels, rows, self._margin(part)), targets
+
+    def _kept(self, wanted: Images) -> Images:
+        """How photos are stored: with the margin that random cuts need, if there are to be any."""
+        return replace(wanted, height=wanted.resized, width=wanted.resized) if self.augment else wanted
+
+    def _margin(self, part: Part) -> tuple[int, int] | None:
+        """What to cut out of the stored pictures' middle; None where all of it is used."""
+        assert isinstance(self.spec.input, Images)
+        return None if part == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
+
+    def _in_folders(self) -> dict[str, list[Sample]]:
+        below = {path.name.lower(): path for path in sorted(self.path.iterdir()) if path.is_dir()}
+        ready = {part: next((below[n] for n in names if n in below), None) for part, names in READY.items()}
+        if ready["train"] is None:
+            return {"train": self._by_class(self.path)}
+        said = ", ".join(f"{path.name}/ for {part}" for part, path in ready.items() if path)
+        log.info("%s: %s", self.path, said)
+        return {part: self._by_class(path) for part, path in ready.items() if path}
+
+    def _by_class(self, folder: Path) -> list[Sample]:
+        photos, num_others = _photos.found(folder)
+        loose = [path for path in photos if path.parent == folder]
+        if loose:
+            log.warning("%s: %d photos lie in no class's folder, and are left out.", folder, len(loose))
+        if num_others:
+            log.warning("%s: %d files are no photos by their names, and are left out.", folder, num_others)
+        return [(path, path.relative_to(folder).parts[0]) for path in photos if path.parent != folder]
+
+    def _in_table(self) -> list[Sample]:
+        table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")
+        table.keep(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
+        table.keep(lambda cells: None if self._place(cells).is_file() else f"no such file as its {self.image}")
+        table.settle()
+        self.sha256[self.path.name] = sha256_of(self.path)
+        return [(self._place(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
+
+    def _place(self, cells: dict[str, Any]) -> Path:
+        return self.path.parent / str(cells[self.image] or "").strip()
+
+    def _say_what_is_wrong(self, photos: _photos.Photos) -> None:
+        for path, why in photos.broken.items():
+            log.info("%s %s", path, why)
+        for path, why in photos.notes.items():
+            log.info("%s: %s", path, why)
+        if photos.notes:
+            log.warning("%d photos are %s", len(photos.notes), few([f"{p}" for p in photos.notes]))
+        if photos.broken:
+            said = few([f"{path} {why}" for path, why in photos.broken.items()])
+            log.warning(
+                "%d of %d photos cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
+            )
+        if len(photos.broken) > len(photos.paths):
+            raise Refused(f"{self.path}: more than half of the photos cannot be used. train.log names each of them.")
+
+    def _split(self, photos: _photos.Photos) -> dict[Part, list[tuple[int, str]]]:
+        number = {path: i for i, path in enumerate(photos.paths)}
+        usable = {
+            part: [(number[path], name) for path, name in samples if path in number]
+            for part, samples in self.listed.items()
+        }
+        whole = usable["train"]
+        rows = split_parts(
+            [((photos.sha256[i]),) for i, _ in whole],
+            [name for _, name in whole],
+            val_share=None if "val" in usable else self.shares["val"],
+            test_share=None if "test" in usable else self.shares["test"],
+            seed=self.seed,
+        )
+        parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
+        samples: dict[Part, list[tuple[int, str]]] = {part: parts[part][: self.limit] for part in PARTS}
+        if empty := [part for part, own in samples.items() if not own]:
+            raise Refused(f"{self.path}: no photo is left for {' and '.join(empty)}: there are too few of them.")
+        self._warn_of_leaks(samples, photos.sha256)
+        counts = Counter(name for _, name in samples["train"])
+        classes(sorted(counts.keys() | {n for _, n in whole}), list(counts), f"data.path={self.path}")
+        most, least = counts.most_common()[0], counts.most_common()[-1]
+        if most[1] >= IMBALANCE * least[1]:
+            log.warning(
+                "Classes are unbalanced: %d training photos of %s, %d of %s. task.balanced=true weighs them alike.",
+                most[1],
+                most[0],
+                least[1],
+                least[0],
+            )
+        return samples
+
+    def _warn_of_leaks(self, samples: dict[Part, list[tuple[int, str]]], sha256: Sequence[str]) -> None:
+        """Folders of their own may hold the same file twice, and so may two classes."""
+        labels: dict[str, set[str]] = {}
+        seen: dict[str, Part] = {}
+        leaked = 0
+        for part in PARTS:
+            for number, name in samples[part]:
+                labels.setdefault(sha256[number], set()).add(name)
+                leaked += seen.setdefault(sha256[number], part) != part
+        if leaked:
+            log.warning("%s: %d photos of validation or test are in an earlier part, too.", self.path, leaked)
+        if torn := sum(len(names) > 1 for names in labels.values()):
+            log.warning("%s: %d photos stand in more than one class.", self.path, torn)
