@@ -11,7 +11,7 @@ from litmus.check import shown
 from litmus.rundir import RunDir, per_class, references
 from litmus.spec import Values
 
-MOST_ROWS = 20  # of a network's summary
+MOST_ROWS = 30  # of a network's summary
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 

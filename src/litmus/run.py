@@ -385,7 +385,7 @@ def assemble(run: RunDir, config: Section, data: Any, known: Section | None = No
         lambda groups, fused: build(config["optimizer"], groups, fused),
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
-    callbacks = [build(section) for section in config["callback"].values() if section is not None]
+    callbacks = [built for section in config["callback"].values() if section is not None and (built := build(section))]
     trainer, hardware = build(config["trainer"], run, net, callbacks, build(config["logger"], run.path))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, hardware, callbacks)

@@ -84,7 +84,11 @@ class Values:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes in a picture, each of one class out of `names`."""
+    """Boxes in a picture, each of one class out of `names`.
+
+    Targets are float32 of shape (batch, most boxes of a picture, 5): number of the class, then centre x and y,
+    width and height, as parts of the picture's width and height. Rows that are not needed have class -1.
+    """
 
     names: tuple[str, ...]
     noun = "boxes"

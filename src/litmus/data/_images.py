@@ -51,8 +51,7 @@ class ImageData(Data):
         assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
         pixels, targets = self.stored(part)
-        if _fits(pixels, device):
-            pixels = pixels.to(device)
+        pixels = on_device(pixels, device)
         move = self.move if part == "train" else None
         transform: Any = Normalise(self.spec.input, move, device)
         if self.frozen_part is not None and part != "test":  # which is seen only once
@@ -79,11 +78,13 @@ class ImageData(Data):
         return features
 
 
-def _fits(pixels: Any, device: torch.device) -> bool:
-    """Whether pictures should lie on the device that trains; those that do not are brought there batch by batch."""
-    if device.type != "cuda" or not isinstance(pixels, Tensor):
-        return isinstance(pixels, Tensor)
-    return pixels.nbytes < RESIDENT * torch.cuda.mem_get_info(device)[0]
+def on_device(pixels: Any, device: torch.device) -> Any:
+    """The pictures on the device that trains, if they fit; those that do not are brought there batch by batch."""
+    if not isinstance(pixels, Tensor):
+        return pixels
+    if device.type == "cuda" and pixels.nbytes > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return pixels
+    return pixels.to(device)
 
 
 class Normalise:

@@ -107,7 +107,7 @@ class BatchLoader:
 
     def _take(self, rows: Tensor | slice) -> Tensor:
         """The stored inputs of these samples."""
-        return self.inputs[rows] if isinstance(rows, slice) else self.inputs.index_select(0, rows)
+        return share(self.inputs, rows)
 
     def _batch(self, order: Tensor | None, start: int) -> tuple[Tensor, Tensor]:
         stop = min(start + self.batch_size, len(self.targets))
@@ -115,9 +115,11 @@ class BatchLoader:
         if self.world_size > 1:
             first, last = self._share(start, stop)
         rows = slice(first, last) if order is None else order[first:last]
-        targets = self.targets[rows] if isinstance(rows, slice) else self.targets.index_select(0, rows)
-        inputs = self._take(rows)
-        return self.transform(inputs, self.generator, stop - start, slice(first - start, last - start)), targets
+        return self._given(rows, stop - start, slice(first - start, last - start))
+
+    def _given(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
+        """The samples of these rows, which are `within` a batch of that size."""
+        return self.transform(self._take(rows), self.generator, batch_size, within), share(self.targets, rows)
 
     def _share(self, start: int, stop: int) -> tuple[int, int]:
         size = stop - start
@@ -125,6 +127,11 @@ class BatchLoader:
             size -= size % self.world_size
         bounds = [start + size * i // self.world_size for i in (self.rank, self.rank + 1)]
         return bounds[0], bounds[1]
+
+
+def share(stored: Any, rows: Tensor | slice) -> Tensor:
+    """These rows of a tensor, or of what can be indexed like one."""
+    return stored[rows] if isinstance(rows, slice) else stored.index_select(0, rows)
 
 
 def num_used(num_samples: int, batch_size: int, world_size: int) -> int:

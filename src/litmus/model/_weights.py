@@ -123,14 +123,14 @@ def wished(images: Images, size: int, resized: int, mean: tuple[float, ...], std
     return Images(3, size, size, mean, std, resized)
 
 
-def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, head: str) -> str:
+def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, is_head: Callable[[str], bool]) -> str:
     """Puts weights into a network; a head for other classes is left as it is.
 
     Args:
         net: changed in place.
         loaded: by its names.
         what: where they come from, for sentences.
-        head: what the names of the head's tensors begin with.
+        is_head: whether a tensor of that name belongs to the head.
 
     Returns:
         What was loaded, skipped, and newly made.
@@ -141,8 +141,8 @@ def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, head: str) -> 
     own = net.state_dict()
     uncounted = {name: w for name, w in loaded.items() if not name.endswith("num_batches_tracked")}
     wanted = {name: w for name, w in own.items() if not name.endswith("num_batches_tracked")}
-    skipped = [n for n, w in uncounted.items() if n.startswith(head) and (n not in own or own[n].shape != w.shape)]
-    made = [n for n in wanted if n.startswith(head) and (n not in loaded or n in skipped)]
+    skipped = [n for n, w in uncounted.items() if is_head(n) and (n not in own or own[n].shape != w.shape)]
+    made = [n for n in wanted if is_head(n) and (n not in loaded or n in skipped)]
     usable = {name: w for name, w in uncounted.items() if name not in skipped}
     missing = [name for name in wanted if name not in usable and name not in made]
     unexpected = [name for name in usable if name not in wanted]

@@ -55,7 +55,7 @@ class ResNet(Net):
         self.head = nn.Linear(self.body.fc.in_features, self.num_outputs)
         self.body.fc = nn.Identity()
         if loaded:
-            self.provenance = _weights.load(self, loaded, f"model.weights={weights}", head="head.")
+            self.provenance = _weights.load(self, loaded, f"model.weights={weights}", _is_head)
         self.pretrained = weights is not None
         self.batchnorm = batchnorm
         self.lr_decay = lr_decay if self.pretrained else 1.0
@@ -126,6 +126,10 @@ def _tensors(arch: str, weights: str | None) -> dict[str, Tensor]:
     if weights is None or weights == _weights.CHECKPOINT:
         return {}
     return _weights.tensors(str(_weights.imagenet_file(arch)) if weights == IMAGENET else weights, _our_name)
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith("head.")
 
 
 def _our_name(torchvision_s: str) -> str:

@@ -1,0 +1,38 @@
+"""An exponential moving average of the weights, which is what is measured and kept."""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+from litmus.check import Count, Fraction, checked
+
+
+@checked
+def ema(*, decay: Fraction | None, ramp: Count) -> "EMA | None":
+    """The callback; None without a decay, so that no step is spent on it."""
+    return None if decay is None else EMA(decay, ramp)
+
+
+class EMA(WeightAveraging):
+    """After step n the average moves by `1 - decay * (1 - exp(-n / ramp))` of its distance to the weights.
+
+    So it follows quickly at first (as in the ultralytics package). Validation, the test and the checkpoints use the
+    average; `last.ckpt` holds both, so that resuming goes on with the weights themselves.
+    """
+
+    def __init__(self, decay: float, ramp: int) -> None:
+        def average(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+            weight = 1 - decay * (1 - math.exp(-(int(num_averaged) + 1) / ramp))
+            pairs = [(a, c) for a, c in zip(averaged, current, strict=True)]
+            real = [(a, c) for a, c in pairs if torch.is_floating_point(a)]
+            torch._foreach_lerp_([a for a, _ in real], [c for _, c in real], weight)
+            for a, c in pairs:
+                if not torch.is_floating_point(a):
+                    a.copy_(c)  # counters
+
+        super().__init__(multi_avg_fn=average)
+
+    state_key: Any = "ema"  # Lightning's own is put together anew at every hook

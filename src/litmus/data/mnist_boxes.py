@@ -1,0 +1,190 @@
+"""Scenes of several MNIST digits each, of varied size, with boxes tight around their ink."""
+
+import logging
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import grid_sample
+
+from litmus.check import Count, Probability, Refused, Seed, checked
+from litmus.data._boxes import COLUMNS, BoxData
+from litmus.data._data import Part
+from litmus.data.mnist import MNIST
+from litmus.spec import Boxes, Images, Spec
+
+log = logging.getLogger(__name__)
+
+INK = 64  # of 255: from where on a pixel counts as a digit's
+OVERLAP = 0.1  # of a digit's square, at most, that may lie on another's
+ATTEMPTS = 40  # places that are drawn for a digit; one that finds no room is left out
+CHUNK = 256  # scenes that are drawn at a time
+VAL_DIGITS = 5000  # of the training digits, that only validation's scenes are made of
+SEEDS = {"train": 0, "val": 1, "test": 2}  # added to the run's, but the test's
+
+
+class MNISTBoxes(BoxData):
+    """Scenes with one to `max_digits` digits, each `min_size` to `max_size` pixels high, made at the start, in memory.
+
+    Training scenes are made of MNIST's training digits, those for validation of the ones that it sets aside, and
+    the test's of its test digits: the same for every `seed`, which decides the others. Digits hardly overlap; a box
+    is the smallest that holds all of a digit's ink.
+    """
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        dir: str | None,
+        source: Literal["auto", "disk", "official", "npm", "bundled"],
+        size: Count,
+        max_digits: Count,
+        min_size: Count,
+        max_size: Count,
+        num_train: Count,
+        num_val: Count,
+        num_test: Count,
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+        mosaic: Probability,
+        flip: Probability,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
+        if not min_size <= max_size <= size:
+            raise Refused(f"data.min_size={min_size}, data.max_size={max_size} and data.size={size} must rise.")
+        self.digits = MNIST(
+            seed,
+            dir=dir,
+            source=source,
+            val_size=VAL_DIGITS,
+            limit=None,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            augment=False,
+        )
+        self.size = size
+        self.max_digits = max_digits
+        self.digit_sizes = (min_size, max_size)
+        self.numbers: dict[Part, int] = {"train": num_train, "val": num_val, "test": num_test}
+        self.limit = limit
+        self.scenes: dict[Part, tuple[Tensor, Tensor]] = {}
+
+    def prepare_data(self) -> None:
+        """Finds the digits, as `data=mnist` does, and makes the scenes."""
+        if self.scenes:
+            return
+        self.digits.prepare_data()
+        self.source, self.sha256, self.warning = self.digits.source, self.digits.sha256, self.digits.warning
+        for part, number in self.numbers.items():
+            seed = SEEDS[part] + (0 if part == "test" else 3 * self.seed)
+            self.scenes[part] = self._made(part, min(number, self.limit or number), Generator().manual_seed(seed))
+        facts = Images(1, self.size, self.size, (), ())
+        self.spec = Spec("mnist_boxes", facts, Boxes(tuple("0123456789")))
+
+    @property
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(pixels) for part, (pixels, _) in self.scenes.items()}
+
+    def stored(self, part: Part) -> tuple[Any, Tensor]:
+        return self.scenes[part]
+
+    def _made(self, part: Part, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        images, labels = self.digits.splits[part]
+        pixels = torch.zeros(number, 1, self.size, self.size, dtype=torch.uint8)
+        boxes = torch.full((number, self.max_digits, COLUMNS), -1.0)
+        for start in range(0, number, CHUNK):
+            some = slice(start, min(start + CHUNK, number))
+            pixels[some], boxes[some] = scenes(
+                images, labels, some.stop - start, self.size, self.max_digits, self.digit_sizes, generator
+            )
+        return pixels, boxes
+
+
+def scenes(
+    images: Tensor,
+    labels: Tensor,
+    number: int,
+    size: int,
+    max_digits: int,
+    digit_sizes: tuple[int, int],
+    generator: Generator,
+) -> tuple[Tensor, Tensor]:
+    """Makes scenes, all at once.
+
+    Args:
+        images: uint8 (digits, 1, 28, 28).
+        labels: int64 (digits,).
+        number: of scenes.
+        size: of a scene's side, in pixels.
+        max_digits: in a scene; how many there are is drawn evenly from 1 to that.
+        digit_sizes: the least and the greatest side of a digit's square, in pixels; drawn evenly.
+        generator: the same one makes the same scenes.
+
+    Returns:
+        uint8 (number, 1, size, size), and float32 (number, max_digits, 5), see `spec.Boxes`.
+    """
+    count = torch.randint(1, max_digits + 1, (number,), generator=generator)
+    which = torch.randint(len(labels), (number, max_digits), generator=generator)
+    least, greatest = digit_sizes
+    side = least + (greatest - least) * torch.rand(number, max_digits, generator=generator)
+    corner, placed = _places(side, size, count, generator)
+    tile = greatest + 2  # pixels of a side, in which a digit is drawn wherever it begins within a pixel
+    canvas = torch.zeros(number, size + tile, size + tile)
+    boxes = torch.full((number, max_digits, COLUMNS), -1.0)
+    for slot in range(max_digits):
+        own = placed[:, slot].nonzero().flatten()
+        start = corner[own, slot].floor()
+        drawn = _drawn(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile)
+        x, y = (start[:, axis].long()[:, None] + torch.arange(tile) for axis in (0, 1))
+        place = (own[:, None, None], y[:, :, None], x[:, None, :])
+        canvas[place] = torch.maximum(canvas[place], drawn)
+        boxes[own, slot, 0] = labels[which[own, slot]].float()
+        left, top, width, height = _tight(drawn >= INK).unbind(1)
+        centre = start + torch.stack([left + width / 2, top + height / 2], dim=1)
+        boxes[own, slot, 1:] = torch.cat([centre, width[:, None], height[:, None]], dim=1) / size
+    order = torch.argsort((boxes[..., 0] < 0).int(), dim=1, stable=True)
+    pixels = canvas[:, None, :size, :size].round().to(torch.uint8)
+    return pixels, boxes.gather(1, order[..., None].expand(-1, -1, COLUMNS))
+
+
+def _places(side: Tensor, size: int, count: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Left upper corners (scenes, slots, 2) of squares that hardly overlap, and which of them found room."""
+    number, slots = side.shape
+    corner = torch.zeros(number, slots, 2)
+    placed = torch.zeros(number, slots, dtype=torch.bool)
+    for slot in range(slots):
+        own = side[:, slot]
+        tried = torch.rand(number, ATTEMPTS, 2, generator=generator) * (size - own)[:, None, None]
+        free = torch.ones(number, ATTEMPTS, dtype=torch.bool)
+        for before in range(slot):
+            other, there = side[:, before, None], corner[:, before, None]
+            low = torch.maximum(tried, there)
+            high = torch.minimum(tried + own[:, None, None], there + other[..., None])
+            shared = (high - low).clamp(min=0).prod(dim=2)
+            smaller = torch.minimum(own, side[:, before]).square()[:, None]
+            free &= (shared <= OVERLAP * smaller) | ~placed[:, before, None]
+        first = free.int().argmax(dim=1)
+        corner[:, slot] = tried[torch.arange(number), first]
+        placed[:, slot] = free.any(dim=1) & (slot < count)
+    return corner, placed
+
+
+def _drawn(digits: Tensor, side: Tensor, corner: Tensor, tile: int) -> Tensor:
+    """Each digit, scaled to its square, on a canvas of its own: float (digits, tile, tile)."""
+    pixel = torch.arange(tile) + 0.5
+    # grid_sample's coordinates run from -1 to 1 over the digit.
+    x, y = (2 * (pixel - corner[:, axis, None]) / side[:, None] - 1 for axis in (0, 1))
+    grid = torch.stack([x[:, None, :].expand(-1, tile, -1), y[:, :, None].expand(-1, -1, tile)], dim=3)
+    return grid_sample(digits, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
+
+
+def _tight(ink: Tensor) -> Tensor:
+    """From bool (digits, tile, tile) to float (digits, 4): left, top, width and height, in pixels."""
+    edges = []
+    for along in (1, 2):  # columns are seen when rows are taken together, and the other way round
+        seen = ink.any(dim=along).int()
+        edges.append((seen.argmax(dim=1), seen.shape[1] - seen.flip(1).argmax(dim=1)))
+    (left, right), (top, bottom) = edges
+    return torch.stack([left, top, right - left, bottom - top], dim=1).float()

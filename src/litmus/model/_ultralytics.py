@@ -1,0 +1,161 @@
+"""What litmus uses of the ultralytics package, and how it keeps the package from doing anything else.
+
+At import the package writes settings into the home folder, changes an environment variable and asks for a
+network; later it may install packages, download weights and report what it does. None of that happens here: it is
+imported with its switches set, its settings go to a folder that is removed, and of its functions only those below
+are called. It is licensed under the AGPL-3.0.
+"""
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from litmus import hub
+from litmus.check import Refused
+from litmus.model import _weights
+
+SWITCHES = {
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
+    "ULTRALYTICS_SAFE_LOAD": "true",
+}
+RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
+
+
+@cache
+def package() -> Any:
+    """Its module of networks.
+
+    Raises:
+        Refused: it is not installed.
+    """
+    before = dict(os.environ)
+    settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
+    atexit.register(shutil.rmtree, settings, ignore_errors=True)
+    os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
+    try:
+        with redirect_stdout(StringIO()):
+            import ultralytics.nn.tasks as tasks
+    except ModuleNotFoundError as missing:
+        if missing.name != "ultralytics":
+            raise
+        raise Refused("model=yolo needs the package ultralytics (AGPL-3.0): pip install 'litmus[detection]'.") from None
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    logging.getLogger("ultralytics").setLevel(logging.ERROR)
+    return tasks
+
+
+def network(arch: str, channels: int, names: Sequence[str]) -> Any:
+    """A fresh network of that version and size, for those classes."""
+    made = package().DetectionModel(f"{arch}.yaml", ch=channels, nc=len(names), verbose=False)
+    made.names = dict(enumerate(names))
+    return made
+
+
+def backbone_length(network: Any) -> int:
+    """How many of its layers are the backbone."""
+    return len(network.yaml["backbone"])
+
+
+def criterion(network: Any, gains: dict[str, float]) -> Any:
+    """The package's loss for that network, `(raw outputs, batch) -> (parts times pictures, ...)`."""
+    network.args = SimpleNamespace(**gains, epochs=1)
+    return network.init_criterion()
+
+
+def schedule(criterion: Any, epoch: int, num_epochs: int) -> None:
+    """Moves the weights of a two-headed loss to where they are in that epoch, from 0."""
+    if hasattr(criterion, "decay"):
+        criterion.one2one.hyp.epochs = num_epochs
+        criterion.updates = epoch
+        criterion.o2m = criterion.decay(epoch)
+        criterion.o2o = max(criterion.total - criterion.o2m, 0.0)
+
+
+def suppressed(network: Any, answer: Tensor, min_score: float, overlap: float, most: int) -> list[Tensor]:
+    """The boxes that are left when of two that overlap only the better one is kept."""
+    from ultralytics.utils.nms import non_max_suppression
+
+    single = bool(network.end2end)
+    # No time limit: what is answered must not depend on how busy the machine is.
+    found: Any = non_max_suppression(
+        answer, min_score, overlap, multi_label=True, max_det=most, max_time_img=1e6, end2end=single
+    )
+    return found
+
+
+def is_head(name: str) -> bool:
+    """Whether a tensor's name is that of the layers that score classes: they depend on how many there are."""
+    return ".cv3." in name or ".one2one_cv3." in name
+
+
+def coco_file(arch: str) -> Path:
+    """The published weights, out of torch's cache if they are there: nothing is asked of a network then.
+
+    Raises:
+        Refused: they are neither there nor to be had.
+    """
+    path = Path(torch.hub.get_dir(), "checkpoints", f"{arch}.pt")
+    url = f"{RELEASE}/{path.name}"
+    if path.is_file():
+        return path
+    reason = "there is no connection"
+    if hub.connects(url):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path))
+            return path
+        except (OSError, RuntimeError) as error:
+            reason = str(error)
+    raise Refused(
+        f"model.weights=coco: {path} is not there, and {url} cannot be downloaded ({reason}). Put the file there, "
+        "or set model.weights to a file of yours, or begin at random with model.weights=null."
+    )
+
+
+def tensors(arch: str, weights: str) -> dict[str, Tensor]:
+    """The tensors of COCO's weights, of a .pt of the package, or of a run, by our names.
+
+    Raises:
+        Refused: there is none, or it is of another task than detection.
+    """
+    path = coco_file(arch) if weights == "coco" else _weights.checkpoint_of(weights)
+    if path.suffix == ".ckpt":
+        return _weights.tensors(str(path), str)
+    return {f"network.{name}": w for name, w in loaded(path, f"model.weights={weights}").float().state_dict().items()}
+
+
+def loaded(path: Path, what: str) -> Any:
+    """The network in a .pt of the package. Only classes that the package itself names are made; nothing else is run.
+
+    Raises:
+        Refused: it is no such file, or its task is not detection.
+    """
+    if not path.is_file():
+        raise Refused(f"{what}: there is no such file.")
+    tasks = package()
+    try:
+        content, _ = tasks.torch_safe_load(str(path), safe_only=True)
+        found = content.get("ema") or content["model"]
+    except Exception as error:  # of many kinds, by how the file is damaged, or what it would have run
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Refused(f"{what} is not a file of weights that ultralytics wrote ({first}).") from None
+    task = getattr(found, "task", None) or tasks.guess_model_task(found)
+    if type(found) is not tasks.DetectionModel:
+        raise Refused(f"{what} is a network for the task {task}; model=yolo is for detection.")
+    return found

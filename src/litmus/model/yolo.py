@@ -1,0 +1,152 @@
+"""YOLO (Redmon et al. 2016), in the versions of the ultralytics package: its networks and its loss, no more of it."""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from litmus.check import NonNegative, Positive, Probability, Refused, checked
+from litmus.model import _ultralytics, _weights
+from litmus.model._net import Net, by_depth
+from litmus.spec import Boxes, Images, Spec
+
+COCO = "coco"
+SIZE = 640  # pixels of a side, of the pictures that COCO's weights were trained on
+STRIDE = 32  # a side must be a multiple of it
+GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the parts of the loss: the package's own defaults
+MAX_BOXES = 300  # answered for a picture at most
+OVERLAP = 0.7  # of two boxes of one class, as intersection over union, above which the worse one is dropped
+
+
+class YOLO(Net):
+    """A detector: in one pass, at every place of three grids, a box and a score for each class.
+
+    `weights` is `coco`, a .pt of the ultralytics package, or the folder of a run; null begins at random. Of loaded
+    weights, the backbone learns `lr_decay` times as fast as what is behind it. `batchnorm=false` freezes the
+    statistics of its own batch norm. It has no dropout of its own: `dropout` drops whole channels of the
+    maps that the last layer reads.
+
+    The loss is the package's: complete IoU of boxes (`box`), cross-entropy of classes (`cls`), and the distribution
+    of the edges (`dfl`; their distance, in versions without), each with its gain.
+    """
+
+    reads: ClassVar = (Images,)
+    answers: ClassVar = (Boxes,)
+    gains_from_bf16: ClassVar = True
+
+    @checked
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        arch: Literal[
+            "yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x",
+            "yolov9t", "yolov9s", "yolov9m", "yolov9c", "yolov9e",
+            "yolov10n", "yolov10s", "yolov10m", "yolov10b", "yolov10l", "yolov10x",
+            "yolo11n", "yolo11s", "yolo11m", "yolo11l", "yolo11x",
+            "yolo12n", "yolo12s", "yolo12m", "yolo12l", "yolo12x",
+            "yolo26n", "yolo26s", "yolo26m", "yolo26l", "yolo26x",
+        ],
+        weights: str | None,
+        lr_decay: Positive,
+        dropout: Probability,
+        batchnorm: bool,
+        l2: NonNegative,
+    ) -> None:  # fmt: skip
+        super().__init__(spec, l2)
+        assert isinstance(spec.input, Images)
+        if spec.input.height % STRIDE or spec.input.width % STRIDE:
+            sides = f"{spec.input.height} x {spec.input.width}"
+            raise Refused(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
+        self.arch = arch
+        self.network = _ultralytics.network(arch, spec.input.channels, spec.target.names)
+        self.pretrained = weights is not None
+        if weights is not None and weights != _weights.CHECKPOINT:
+            loaded = _ultralytics.tensors(arch, weights)
+            what = f"model.weights={weights}"
+            self.provenance = _weights.load(self, loaded, what, _ultralytics.is_head)
+        self.lr_decay = lr_decay if self.pretrained else 1.0
+        self.batchnorm = batchnorm
+        self.drop = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        if dropout:
+            self.network.model[-1].register_forward_pre_hook(self._drop)
+        self._criterion: Any = None
+        # Convolutions in bf16 run about 1.7 times faster on a CPU with this layout.
+        self.to(memory_format=torch.channels_last)
+        self.train()
+
+    @classmethod
+    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:
+        size = images.height or SIZE
+        if settings["weights"] == COCO:
+            _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
+        return Images(3, size, images.width or size, (0.0,) * 3, (1.0,) * 3)
+
+    def rebuilt_by(self) -> dict[str, Any]:
+        return {"weights": _weights.CHECKPOINT if self.pretrained else None}
+
+    def train(self, mode: bool = True) -> "YOLO":
+        """As every module's; with `batchnorm=false` the statistics stay as they are."""
+        super().train(mode)
+        if not self.batchnorm:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Any:
+        """(batch, 3, height, width) in [0, 1]; in training what `losses` reads, otherwise `boxes`' input.
+
+        That is (batch, 4 + classes, places): centre, width and height in pixels, and scores in [0, 1]; of versions
+        without suppression (yolo26, yolov10) (batch, 300, 6): corners, score, class.
+        """
+        outputs = self.network(x.contiguous(memory_format=torch.channels_last))
+        return outputs if self.training or isinstance(outputs, Tensor) else outputs[0]
+
+    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, Any]:
+        """In evaluation: what `boxes` reads, and what `losses` reads."""
+        answer, raw = self.network(x.contiguous(memory_format=torch.channels_last))
+        return answer, raw
+
+    def losses(self, raw: Any, targets: Tensor) -> dict[str, Tensor]:
+        """The parts of the loss, each times its gain, means over the batch; they sum to the loss.
+
+        Args:
+            raw: what the network gave.
+            targets: float (batch, most boxes, 5), see `spec.Boxes`.
+        """
+        if self._criterion is None:
+            self._criterion = _ultralytics.criterion(self.network, GAINS)
+        there = targets[..., 0] >= 0
+        batch = {
+            "batch_idx": there.nonzero()[:, 0].float(),
+            "cls": targets[there][:, :1],
+            "bboxes": targets[there][:, 1:],
+        }
+        with torch.autocast(targets.device.type, enabled=False):
+            parts, _ = self._criterion(_in_float32(raw), batch)
+        return dict(zip(GAINS, parts / len(targets), strict=True))
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+        """Versions without suppression move the weight between their two heads during the training."""
+        if self._criterion is None:
+            self._criterion = _ultralytics.criterion(self.network, GAINS)
+        _ultralytics.schedule(self._criterion, epoch, num_epochs)
+
+    def boxes(self, answer: Tensor, min_score: float) -> list[Tensor]:
+        """For each picture float (boxes, 6): left, top, right, bottom in pixels, score, class; the best first."""
+        return _ultralytics.suppressed(self.network, answer.float(), min_score, OVERLAP, MAX_BOXES)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """As every network's, the backbone's apart: it may learn more slowly."""
+        backbone = self.network.model[: _ultralytics.backbone_length(self.network)]
+        return by_depth(super().parameter_groups(), {id(p): 1 for p in backbone.parameters()}, self.lr_decay)
+
+    def _drop(self, _: nn.Module, inputs: tuple[list[Tensor]]) -> tuple[list[Tensor]]:
+        return ([self.drop(maps) for maps in inputs[0]],)
+
+
+def _in_float32(raw: Any) -> Any:
+    if isinstance(raw, dict):
+        return {name: _in_float32(value) for name, value in raw.items()}
+    return raw.float() if isinstance(raw, Tensor) else raw
