@@ -11,7 +11,7 @@ from rich.progress import track
 
 from bench._common import ROOT, markdown
 from litmus.data.sentiment import NEUTRAL
-from litmus.run import prepared, recalled
+from litmus.run import prepared, rebuilt, recalled
 from litmus.rundir import RunDir
 
 SEEDS = (0, 1, 2)
@@ -57,11 +57,11 @@ def _rated(domain: str, seed: int) -> tuple[float, float]:
 
 
 def _f1(run: RunDir) -> float:
-    from litmus.answering import Answering
+    from litmus.answering import Texts
 
     data = prepared(run.read_config(), recalled(run.best))
     texts, ratings = data.parts["test"].texts, torch.tensor(data.parts["test"].targets)
-    answers = Answering(run).answers(texts, 64)
+    answers = Texts(rebuilt(run)).answers(texts, 64)
     rated = torch.tensor([answer["values"]["intensity"] for answer in answers])
     wanted, found = _classes(ratings), _classes(rated)
     scores = []

@@ -1,19 +1,21 @@
-"""A trained network out of its run folder, and what it answers."""
+"""A trained network, and what it answers about texts and pictures."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from litmus import hub
 from litmus.check import Refused
+from litmus.data._images import Normalise
+from litmus.data._photos import Broken, Photo, in_threads, placed
 from litmus.data._text import on_one_line
 from litmus.data._tokens import encoded, ragged
-from litmus.run import rebuilt
-from litmus.rundir import CONFIG, RunDir
-from litmus.spec import Tokens, Values
+from litmus.rundir import CONFIG
+from litmus.spec import Boxes, Images, Tokens, Values
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +23,30 @@ EMPTY = "empty: no answer"
 CLASSIFIERS = ("sentiment-analysis", "text-classification")  # transformers' names of the pipelines for one text
 
 
-class Answering:
-    """A run's best network, asked about texts.
+def asked(net: Any) -> "Texts | Pictures":
+    """What answers for a network, by what it reads.
 
     Raises:
-        Refused: the run has no weights yet, or reads no texts.
+        Refused: it reads neither texts nor pictures.
     """
+    read = net.spec.input
+    if isinstance(read, Tokens):
+        return Texts(net)
+    if isinstance(read, Images):
+        return Pictures(net)
+    raise Refused(
+        f"The network reads {read.noun}; litmus predict asks about texts and pictures. litmus export RUN writes it for "
+        "programs of your own."
+    )
 
-    def __init__(self, run: RunDir) -> None:
-        self.net = rebuilt(run)
-        if not isinstance(self.net.spec.input, Tokens):
-            raise Refused(
-                f"{run.path} reads {self.net.spec.input.noun}; litmus predict asks about texts. litmus export writes "
-                "its network for programs of your own."
-            )
+
+class Texts:
+    """A network, asked about texts."""
+
+    batch_size = 64
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
 
     def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
@@ -71,6 +83,64 @@ class Answering:
         ]
 
 
+class Pictures:
+    """A network, asked about pictures in files."""
+
+    batch_size = 16
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
+        self.draws = isinstance(net.spec.target, Boxes)
+
+    def answers(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[dict[str, Any]]:
+        """One for each, in their order: `image`, and `error`, or `label` and `probabilities`, or `boxes`."""
+        for start in range(0, len(paths), batch_size):
+            some = paths[start : start + batch_size]
+            found = [{"image": str(path)} for path in some]
+            photos: dict[int, Photo] = {}
+            for i, (_, photo) in enumerate(in_threads(some, self.net.spec.input)):
+                if isinstance(photo, Broken):
+                    found[i]["error"] = str(photo)
+                else:
+                    photos[i] = photo
+            if photos:
+                made = self._batch(list(photos.values()), topk, min_score)
+                for i, answer in zip(photos, made, strict=True):
+                    found[i] |= answer | ({"note": photos[i].note} if photos[i].note else {})
+            yield from found
+
+    def _batch(self, photos: list[Photo], topk: int, min_score: float) -> list[dict[str, Any]]:
+        spec = self.net.spec
+        pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
+        normalised = Normalise(spec.input, None, torch.device("cpu"))
+        with torch.inference_mode():
+            outputs = self.net(normalised(pixels, torch.Generator(), len(pixels), slice(None)))
+            if self.draws:
+                boxes = self.net.boxes(outputs, min_score)
+                return [self._named(own, photo.size) for own, photo in zip(boxes, photos, strict=True)]
+        probabilities = outputs.float().softmax(dim=1)
+        best = probabilities.topk(min(topk, probabilities.shape[1]), dim=1)
+        names = spec.target.names
+        return [
+            {"label": names[which[0]], "probabilities": {names[i]: p for i, p in zip(which, values, strict=True)}}
+            for which, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    def _named(self, boxes: torch.Tensor, size: tuple[int, int]) -> dict[str, Any]:
+        """Boxes in the photo's own pixels: left, top, right, bottom."""
+        (height, width), left, top = placed(size, self.net.spec.input)
+        scale = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
+        edges = (boxes[:, :4] - boxes.new_tensor([left, top] * 2)) * scale
+        edges = edges.clamp(min=0).minimum(boxes.new_tensor([size[1], size[0]] * 2))
+        names = self.net.spec.target.names
+        return {
+            "boxes": [
+                {"label": names[int(number)], "score": score, "box": [round(edge, 1) for edge in edge_row]}
+                for edge_row, (score, number) in zip(edges.tolist(), boxes[:, 4:].tolist(), strict=True)
+            ]
+        }
+
+
 class Pipeline:
     """One of transformers' ready-made pipelines for texts.
 
@@ -81,6 +151,8 @@ class Pipeline:
     Raises:
         Refused: there is no such pipeline here, or its model cannot be had.
     """
+
+    batch_size = Texts.batch_size
 
     def __init__(self, task: str, weights: str | None) -> None:
         if task not in CLASSIFIERS:
@@ -110,7 +182,7 @@ class Pipeline:
             ) from None
 
     def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
-        """As `Answering.answers`."""
+        """As `Texts.answers`."""
         worth = [text for text in texts if text.strip()]
         given = iter(self.pipe(worth, batch_size=batch_size, top_k=None, truncation=True) if worth else [])
         lengths = iter(len(row) for row in self.pipe.tokenizer(worth)["input_ids"]) if worth else iter(())

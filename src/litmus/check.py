@@ -73,8 +73,8 @@ def refusal(key: str, value: Any, annotation: Any) -> str | None:
     """A sentence that says why `value` is not allowed under `key`, or None if it is."""
     if _allows(annotation, value):
         return None
-    choices = [choice for choice in _literals(annotation) if choice != value]
-    hint = did_you_mean(str(value), [str(choice) for choice in choices])
+    others = [str(choice) for choice in choices(annotation) if choice != value]
+    hint = did_you_mean(str(value), others)
     return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
@@ -95,10 +95,11 @@ def _adapter(annotation: Any) -> Any:
     return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def _literals(annotation: Any) -> list[Any]:
+def choices(annotation: Any) -> list[Any]:
+    """The values that `annotation` lists, if it lists any."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
-    return [choice for part in get_args(annotation) for choice in _literals(part)]
+    return [choice for part in get_args(annotation) for choice in choices(part)]
 
 
 def describe(annotation: Any) -> str:
@@ -107,8 +108,8 @@ def describe(annotation: Any) -> str:
         base, *notes = get_args(annotation)
         return next((note for note in notes if isinstance(note, str)), None) or describe(base)
     if get_origin(annotation) is Literal:
-        choices = [shown(choice) for choice in get_args(annotation)]
-        return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
+        words = [shown(choice) for choice in get_args(annotation)]
+        return words[0] if len(words) == 1 else "one of " + ", ".join(words)
     if annotation in _WORDS:
         return _WORDS[annotation]
     if get_origin(annotation) in (list, dict):

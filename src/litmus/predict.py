@@ -1,7 +1,8 @@
-"""Asks a run's network: what does it say of these texts?"""
+"""Asks a network: what does it say of these texts, or what does it see in these pictures?"""
 
 import argparse
 import codecs
+import glob
 import json
 import os
 import sys
@@ -11,64 +12,184 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from litmus.check import Refused
-from litmus.rundir import RunDir
+from litmus.rundir import RunDir, replacing
 
 CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
 LONGEST = 1_000_000  # bytes of a line; no network here reads as far
 Text = tuple[str, str | None]  # and what should be said of how it was read
 SHOWN = 60  # letters of a text in the table
+PREDICTIONS = "predictions"  # the folder of drawn pictures
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, such as outputs/latest")
-    parser.add_argument("texts", metavar="TEXT", nargs="*", help="what to ask about; - reads lines from standard input")
+    what = "texts, or - for lines of standard input; or pictures: files, folders, patterns such as 'photos/*.jpg'"
+    parser.add_argument("words", metavar="WHAT", nargs="*", help=what)
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print an object a line, and nothing else")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="texts at a time (64)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or pictures (16) at a time")
+    parser.add_argument("--topk", type=int, default=5, metavar="K", help="pictures: show the K likeliest classes (5)")
+    parser.add_argument("--min-score", type=float, default=0.25, metavar="S", help="boxes: from which score on (0.25)")
+    parser.add_argument("--out", metavar="FOLDER", help="boxes: where drawn pictures go (RUN/predictions)")
+    parser.add_argument("--model", metavar="NAME", help="published weights, without a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a ready-made pipeline of transformers, without a run")
     parser.add_argument("--weights", metavar="NAME", help="the pipeline's model: a name on the hub, or a folder")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints an answer for each text.
+    """Prints an answer for each text or picture; 1 if a picture could not be read.
 
     Raises:
-        Refused: there is nothing to ask, no run to ask, or its network reads something else.
+        Refused: there is nothing to ask, no network to ask, or it reads something else.
     """
-    if arguments.batch_size < 1:
-        raise Refused(f"--batch-size {arguments.batch_size} is not allowed: it is a whole number, at least 1.")
-    if arguments.weights and not arguments.pipeline:
-        raise Refused("--weights belongs to --pipeline; a run brings its own.")
-    words = list(arguments.texts)
-    if arguments.pipeline:  # needs no run: the first word is a text
+    _refuse_early(arguments)
+    words = list(arguments.words)
+    if arguments.pipeline or arguments.model:  # they need no run: the first word is what to ask about
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
-        raise Refused("Name a run folder, such as outputs/latest, and then the texts.")
+        raise Refused("Name a run folder, such as outputs/latest, and then texts or pictures.")
     else:
         RunDir(arguments.run).read_config()  # a folder that is none should be said before torch is loaded
-    chunks = _chunks(_texts(words, arguments.file))
-    first = next(chunks, None)
-    if first is None:
-        raise Refused("There is nothing to ask about: give texts, or --file FILE with some, or - for standard input.")
+    if not words and arguments.file is None:
+        raise Refused("There is nothing to ask about: give texts or pictures, or --file FILE, or - for standard input.")
 
-    from litmus import answering, screen
+    texts = _texts(words, arguments.file)
+    if arguments.file is not None:  # an empty file should be said before torch is loaded, too
+        first = next(texts, None)
+        if first is None:
+            raise Refused(f"There is nothing to ask about: {arguments.file} is empty.")
+        texts = chain([first], texts)
+
+    from litmus import answering, run, screen
 
     with screen.recorded(None):
         if arguments.pipeline:
             network: Any = answering.Pipeline(arguments.pipeline, arguments.weights)
+        elif arguments.model:
+            network = answering.asked(run.published(arguments.model))
         else:
-            network = answering.Answering(RunDir(arguments.run))
-        for chunk in chain([first], chunks):
-            answers = network.answers([text for text, _ in chunk], arguments.batch_size)
-            for answer, (_, note) in zip(answers, chunk, strict=True):
-                if notes := [said for said in (note, answer.get("note")) if said]:
-                    answer["note"] = "; ".join(notes)
-            if arguments.json:
-                for answer in answers:
-                    print(json.dumps(answer, ensure_ascii=False))
-            else:
-                _show(answers)
+            network = answering.asked(run.rebuilt(RunDir(arguments.run)))
+        batch_size = arguments.batch_size or network.batch_size
+        if isinstance(network, answering.Pictures):
+            return _pictures(network, words, batch_size, arguments)
+        return _ask_about_texts(network, texts, batch_size, arguments.json)
+
+
+def _refuse_early(arguments: argparse.Namespace) -> None:
+    for name, least in (("batch_size", 1), ("topk", 1)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            option = f"--{name.replace('_', '-')}"
+            raise Refused(f"{option} {value} is not allowed: it is a whole number, at least {least}.")
+    if not 0 <= arguments.min_score < 1:
+        raise Refused(f"--min-score {arguments.min_score:g} is not allowed: it is a number in [0, 1).")
+    if arguments.weights and not arguments.pipeline:
+        raise Refused("--weights belongs to --pipeline; a run brings its own.")
+    if arguments.pipeline and arguments.model:
+        raise Refused("--pipeline and --model are two different networks: ask one.")
+
+
+def _pictures(network: Any, words: list[str], batch_size: int, arguments: argparse.Namespace) -> int:
+    """Asks about pictures; draws the boxes of a detector."""
+    from litmus import screen
+
+    if arguments.file is not None:
+        raise Refused("--file is for texts; name pictures, folders of them, or patterns.")
+    paths = list(dict.fromkeys(_files(words)))
+    if not paths:
+        raise Refused(f"There is no picture in {' '.join(words)}.")
+    out = Path(arguments.out) if arguments.out else RunDir(arguments.run or ".").path / PREDICTIONS
+    if arguments.run is None or arguments.model:
+        out = Path(arguments.out or PREDICTIONS)
+    answers, taken = [], set[str]()
+    for answer in network.answers(paths, batch_size, arguments.topk, arguments.min_score):
+        if "boxes" in answer:
+            answer["drawn"] = str(_drawn(answer, network.net.spec.target.names, out, taken))
+        if arguments.json:
+            print(json.dumps(answer, ensure_ascii=False))
+        answers.append(answer)
+    if not arguments.json:
+        _show_pictures(answers)
+        if network.draws and taken:
+            screen.say(f"drawn, with a .json of the boxes beside each, in {out}")
+    broken = [answer for answer in answers if "error" in answer]
+    for answer in broken:
+        screen.complain(f"{answer['image']} {answer['error']}.")
+    return 1 if broken else 0
+
+
+def _files(words: list[str]) -> Iterator[Path]:
+    """Files as they are named, those in folders, and those that fit a pattern."""
+    from litmus.data import _photos
+
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            yield from _photos.found(path)[0]
+        elif not path.exists() and glob.has_magic(word):
+            yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
+        else:
+            yield path
+
+
+def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set[str]) -> Path:
+    """Draws the boxes on a copy of the picture, and writes them beside it as JSON."""
+    from litmus import drawing
+    from litmus.data import _photos
+
+    source = Path(answer["image"])
+    ending = ".png" if source.suffix.lower() == ".png" else ".jpg"
+    name, number = source.stem, 1
+    while name in taken:  # a/cat.jpg and b/cat.jpg
+        number += 1
+        name = f"{source.stem}-{number}"
+    taken.add(name)
+    picture = drawing.drawn(_photos.upright(source), answer["boxes"], names)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with replacing(out / f"{name}{ending}") as temporary:
+            picture.save(temporary, "PNG" if ending == ".png" else "JPEG", quality=92)
+        with replacing(out / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps({"image": answer["image"], "boxes": answer["boxes"]}, indent=2) + "\n")
+    except OSError as error:
+        raise Refused(f"{out} cannot be written to: {error.strerror or error}.") from None
+    return out / f"{name}{ending}"
+
+
+def _show_pictures(answers: list[dict[str, Any]]) -> None:
+    from litmus import screen
+
+    rows: list[tuple[Any, ...]] = []
+    for answer in answers:
+        note = answer.get("note", "")
+        for i, (label, probability) in enumerate(answer.get("probabilities", {}).items()):
+            rows.append((answer["image"] if i == 0 else "", label, probability, note if i == 0 else ""))
+        for i, box in enumerate(answer.get("boxes", [])):
+            place = "  ".join(f"{edge:.0f}" for edge in box["box"])
+            rows.append((answer["image"] if i == 0 else "", box["label"], box["score"], place, note if i == 0 else ""))
+        if answer.get("boxes") == []:
+            rows.append((answer["image"], "nothing", "", "", note))
+    if rows:
+        boxed = any("boxes" in answer for answer in answers)
+        columns = (
+            ["picture", "label", "score", "left  top  right  bottom"] if boxed else ["picture", "label", "probability"]
+        )
+        noted = any(row[-1] for row in rows)
+        screen.table([*columns, "note"] if noted else columns, rows if noted else [row[:-1] for row in rows])
+
+
+def _ask_about_texts(network: Any, texts: Iterator[Text], batch_size: int, as_json: bool) -> int:
+    for chunk in _chunks(texts):
+        answers = network.answers([text for text, _ in chunk], batch_size)
+        for answer, (_, note) in zip(answers, chunk, strict=True):
+            if notes := [said for said in (note, answer.get("note")) if said]:
+                answer["note"] = "; ".join(notes)
+        if as_json:
+            for answer in answers:
+                print(json.dumps(answer, ensure_ascii=False))
+        else:
+            _show(answers)
     return 0
 
 

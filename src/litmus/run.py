@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import ranks, report, screen
 from litmus.callback.interrupt import Interrupt, Interrupted, stopping_at_once
-from litmus.check import Refused, Seed, mistakes
+from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
 from litmus.result import result_of
 from litmus.resume import resumed
 from litmus.rundir import RunDir, choice
@@ -278,6 +278,23 @@ def rebuilt(run: RunDir) -> Any:
     weights = {name.removeprefix("net."): w for name, w in known["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict(weights)
     return net.eval()
+
+
+def published(name: str) -> Any:
+    """A network with its published weights, on the CPU, ready to be asked: `resnet50`, `yolo11n`...
+
+    Raises:
+        Refused: there is none of that name, or its weights cannot be had.
+    """
+    offered: dict[str, Section] = {}
+    for path in sorted((CONF / "model").glob("*.yaml")):
+        section: Section = OmegaConf.to_container(OmegaConf.load(path))["model"]  # type: ignore[assignment,index,call-overload]
+        offered |= dict.fromkeys(choices(signature(section["_target_"]).get("arch")), section)
+    if name not in offered:
+        hint = did_you_mean(name, list(offered))
+        raise Refused(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
+    weights, spec = _target(offered[name]).published(name)
+    return build({**offered[name], "arch": name, "weights": weights}, spec).eval()
 
 
 def _alone(config: Section) -> Section:

@@ -113,9 +113,16 @@ def read(path: Path, images: Images) -> Photo:
         raise Broken("is larger than any photo (a decompression bomb?)") from None
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise Broken(f"is damaged ({error})") from None
-    fit = cut(picture, images) if images.resized else barred(picture, images)[0]
+    fit = cut(picture, images) if images.resized else barred(picture, images, size)
     pixels = np.asarray(fit).reshape(images.height, images.width, images.channels).transpose(2, 0, 1)
     return Photo(np.ascontiguousarray(pixels), size, hashlib.sha256(content).hexdigest(), note)
+
+
+def upright(path: Path) -> Image.Image:
+    """A photo that can be read, in its own size, in RGB, as a person sees it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _plain(ImageOps.exif_transpose(Image.open(path)), "RGB")
 
 
 def _upright(image: Image.Image) -> tuple[int, int]:
@@ -155,22 +162,22 @@ def cut(image: Image.Image, images: Images) -> Image.Image:
     return image.crop((left, top, left + images.width, top + images.height))
 
 
-def barred(image: Image.Image, images: Images) -> tuple[Image.Image, float, int, int]:
-    """The whole picture, as large as it fits, in the middle of grey bars.
-
-    Returns:
-        The picture; by how much it was scaled; and where its left and upper edges came to lie, in pixels.
-    """
-    scale = min(images.width / image.width, images.height / image.height)
-    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+def barred(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:
+    """The whole picture, which had that (height, width), as large as it fits in the middle of grey bars."""
+    (height, width), left, top = placed(size, images)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = (images.width - width) // 2, (images.height - height) // 2
-    canvas = Image.new(
-        image.mode, (images.width, images.height), (BARS,) * images.channels if images.channels > 1 else BARS
-    )
+    grey = BARS if images.channels == 1 else (BARS,) * images.channels
+    canvas = Image.new(image.mode, (images.width, images.height), grey)
     canvas.paste(image, (left, top))
-    return canvas, scale, left, top
+    return canvas
+
+
+def placed(size: tuple[int, int], images: Images) -> tuple[tuple[int, int], int, int]:
+    """Where a picture of that (height, width) comes to lie between bars: its (height, width) there, left and top."""
+    scale = min(images.width / size[1], images.height / size[0])
+    height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return (height, width), (images.width - width) // 2, (images.height - height) // 2
 
 
 class Files:
@@ -187,7 +194,7 @@ class Files:
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """uint8 (rows, channels, height, width)."""
-        read_again = [photo for _, photo in _in_threads([self.paths[i] for i in rows.tolist()], self.images)]
+        read_again = [photo for _, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images)]
         if lost := [photo for photo in read_again if isinstance(photo, Broken)]:
             raise OSError(f"A photo that could be read before {lost[0]}.")
         return torch.from_numpy(np.stack([photo.pixels for photo in read_again if isinstance(photo, Photo)]))
@@ -247,7 +254,7 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
     photos = Photos([], None, [], [])
     try:
         for place, photo in track(
-            _in_threads(paths, images), "reading photos", len(paths), console=_bars(), disable=not _bars().is_terminal
+            in_threads(paths, images), "reading photos", len(paths), console=_bars(), disable=not _bars().is_terminal
         ):
             if isinstance(photo, Broken):
                 photos.broken[place] = str(photo)
@@ -277,8 +284,8 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
     return again
 
 
-def _in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Photo | Broken]]:
-    """In order, a few ahead."""
+def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Photo | Broken]]:
+    """Reads files, a few ahead; gives each with its photo, or with why there is none, in order."""
 
     def attempt(path: Path) -> tuple[Path, Photo | Broken]:
         try:

@@ -74,6 +74,15 @@ class Net(nn.Module):
         """
         return images
 
+    @classmethod
+    def published(cls, arch: str) -> tuple[str, Spec]:
+        """The value of `model.weights` that means published weights, and what they read and answer.
+
+        Raises:
+            Refused: there are none, or they cannot be had.
+        """
+        raise Refused(f"There are no published weights of {arch}.")
+
     @property
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
         """The part in front that training does not change, `images -> features`, if `forward` takes its results, too.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from litmus.check import NonNegative, Positive, Probability, Refused, checked
 from litmus.model import _weights
 from litmus.model._net import Net, by_depth
-from litmus.spec import Images, Spec
+from litmus.spec import Classes, Images, Spec
 
 IMAGENET = "imagenet"
 SMALL = 64  # pixels of a side, up to which pictures get the small stem
@@ -84,6 +84,12 @@ class ResNet(Net):
         return _weights.wished(
             images, preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std)
         )
+
+    @classmethod
+    def published(cls, arch: str) -> tuple[str, Spec]:
+        images = cls.pictures({"arch": arch, "weights": IMAGENET}, Images(3, 0, 0, (), ()))
+        names = tuple(_weights.imagenet(arch).meta["categories"])
+        return IMAGENET, Spec(IMAGENET, images, Classes(names))
 
     @property
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:

@@ -82,6 +82,12 @@ class YOLO(Net):
             _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
         return Images(3, size, images.width or size, (0.0,) * 3, (1.0,) * 3)
 
+    @classmethod
+    def published(cls, arch: str) -> tuple[str, Spec]:
+        images = cls.pictures({"arch": arch, "weights": COCO}, Images(3, 0, 0, (), ()))
+        names = _ultralytics.loaded(_ultralytics.coco_file(arch), f"{arch}.pt").names
+        return COCO, Spec(COCO, images, Boxes(tuple(names[i] for i in range(len(names)))))
+
     def rebuilt_by(self) -> dict[str, Any]:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None}
 

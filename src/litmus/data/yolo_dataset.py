@@ -1,0 +1,272 @@
+"""A dataset in Ultralytics' format: pictures, and for each a text file with a line for every box."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+import yaml
+from torch import Tensor
+
+from litmus.check import Count, File, Probability, Refused, Seed, Share, checked
+from litmus.data import _photos
+from litmus.data._boxes import BoxData, rows
+from litmus.data._data import PARTS, Part, few
+from litmus.data._split import split_parts
+from litmus.spec import Boxes, Images, Spec
+
+log = logging.getLogger(__name__)
+
+SIZE = 640  # pixels of a side, where neither a person nor the network asks for another
+SLACK = 0.01  # of a picture's side, by which a box may stick out: rounding, not a mistake
+
+
+@dataclass
+class Labels:
+    """What a label file says.
+
+    Attributes:
+        boxes: (class, centre x, centre y, width, height), as parts of the picture's width and height.
+        mistakes: what is wrong with it, by line, from 1.
+    """
+
+    boxes: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    mistakes: dict[int, str] = field(default_factory=dict)
+
+
+class YOLODataset(BoxData):
+    """Pictures of any size with boxes, as `path`, a YAML file, lists them.
+
+    It names folders of pictures (or text files that list them) under `train`, `val` and maybe `test`, and classes
+    under `names`. Beside each folder `images` lies one named `labels`, with a .txt for each picture: class, centre,
+    width and height as parts of the picture's; outlines of five and more numbers become the boxes around them.
+    A picture without a label file has no boxes. A part that is not named is split off the training pictures.
+    """
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        path: File,
+        size: Count | None,
+        val_share: Share,
+        test_share: Share,
+        dir: str | None,
+        limit: Count | None,
+        batch_size: Count,
+        eval_batch_size: Count,
+        mosaic: Probability,
+        flip: Probability,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
+        self.path = Path(path).expanduser()
+        self.size = size or 0
+        self.shares: dict[str, float] = {"val": val_share, "test": test_share}
+        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
+        self.limit = limit
+        self.source = path
+        self.listed: dict[str, list[Path]] = {}
+        self.labels: dict[Path, Labels] = {}
+        self.photos: _photos.Photos | None = None
+        self.samples: dict[Part, list[int]] = {}  # numbers of photos
+
+    def prepare_data(self) -> None:
+        """Lists pictures and reads their labels; raises `Refused` where nothing can be learned from them."""
+        if self.listed:
+            return
+        described = self._described()
+        names = _names(described.get("names"), self.path)
+        root = self.path.parent / str(described.get("path") or "")
+        for part in PARTS:
+            if described.get(part):
+                self.listed[part] = list(self._pictures(root, described[part]))
+        if not self.listed.get("train"):
+            raise Refused(f"{self.path}: train names no pictures. It should be a folder, or a list of them in a file.")
+        for path in {path: None for paths in self.listed.values() for path in paths}:
+            self.labels[path] = read_labels(_label_file(path), len(names))
+        self._say_what_is_wrong()
+        self.spec = Spec("yolo_dataset", Images(3, self.size, self.size, (), ()), Boxes(names))
+
+    def settle(self) -> None:
+        """Reads and splits the pictures, in the size that the spec has by now."""
+        if self.samples:
+            return
+        assert isinstance(self.spec.input, Images)
+        wanted = self.spec.input
+        if not wanted.height:
+            wanted = replace(wanted, height=SIZE, width=SIZE)
+        wanted = replace(wanted, resized=0)
+        paths = list(self.labels)
+        self.photos = _photos.collected(paths, wanted, self.folder)
+        for path, why in {**self.photos.broken, **self.photos.notes}.items():
+            log.info("%s: %s", path, why)
+        if self.photos.broken:
+            said = few([f"{path} {why}" for path, why in self.photos.broken.items()])
+            log.warning("%d of %d pictures cannot be used: %s.", len(self.photos.broken), len(paths), said)
+        self.samples = self._split(self.photos)
+        digest = hashlib.sha256("".join(sorted(self.photos.sha256)).encode())
+        for path in sorted(self.labels):
+            digest.update(repr(self.labels[path].boxes).encode())
+        self.sha256 = {self.path.name: digest.hexdigest()}
+        self.spec = replace(self.spec, input=wanted)
+
+    @property
+    def sizes(self) -> dict[Part, int]:
+        return {part: len(numbers) for part, numbers in self.samples.items()}
+
+    def stored(self, part: Part) -> tuple[Any, Tensor]:
+        assert self.photos is not None
+        assert isinstance(self.spec.input, Images)
+        boxes = []
+        for number in self.samples[part]:
+            own = torch.tensor(self.labels[self.photos.paths[number]].boxes).reshape(-1, 5)
+            boxes.append(fitted(own, self.photos.sizes[number], self.spec.input))
+        numbers = torch.tensor(self.samples[part])
+        return _photos.Selection(self.photos.pixels, numbers, None), rows(boxes)
+
+    def _described(self) -> dict[str, Any]:
+        try:
+            described = yaml.safe_load(self.path.read_text())
+        except OSError as error:
+            raise Refused(f"data.path={self.path} cannot be read: {error.strerror}.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Refused(f"data.path={self.path} is no YAML file: {str(error).splitlines()[0]}.") from None
+        if not isinstance(described, dict):
+            raise Refused(f"data.path={self.path} should say train:, val: and names:.")
+        return described
+
+    def _pictures(self, root: Path, places: Any) -> Iterable[Path]:
+        for place in places if isinstance(places, list) else [places]:
+            path = root / str(place)
+            if path.is_dir():
+                yield from _photos.found(path)[0]
+            elif path.is_file():
+                lines = [line.strip() for line in path.read_text().splitlines()]
+                yield from (path.parent / line for line in lines if line)
+            else:
+                raise Refused(f"{self.path} names {place}, but {path} is not there.")
+
+    def _say_what_is_wrong(self) -> None:
+        kinds: Counter[str] = Counter()
+        wrong = []
+        for path, labels in self.labels.items():
+            for line, mistake in labels.mistakes.items():
+                kinds[mistake] += 1
+                wrong.append(f"{_label_file(path)}:{line}")
+                log.info("%s, line %d: %s", _label_file(path), line, mistake)
+        num_boxes = sum(len(labels.boxes) for labels in self.labels.values())
+        empty = sum(not labels.boxes for labels in self.labels.values())
+        log.info("%d pictures, %d boxes, %d pictures without any", len(self.labels), num_boxes, empty)
+        if wrong:
+            reasons = "; ".join(f"{mistake}: {count}" for mistake, count in kinds.most_common())
+            log.warning("%d lines of label files are left out (%s). %s.", len(wrong), reasons, few(wrong))
+        if not num_boxes:
+            first = _label_file(next(iter(self.labels)))
+            raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
+        if missing := sum(not _label_file(path).is_file() for path in self.labels):
+            log.warning("%d of %d pictures have no label file: they count as without boxes.", missing, len(self.labels))
+
+    def _split(self, photos: _photos.Photos) -> dict[Part, list[int]]:
+        number = {path: i for i, path in enumerate(photos.paths)}
+        usable = {part: [number[p] for p in paths if p in number] for part, paths in self.listed.items()}
+        absent = [part for part in ("val", "test") if part not in usable]
+        if absent:
+            said = " and ".join(f"{self.shares[part]:.0%} for {part}" for part in absent)
+            log.warning("%s names no pictures for %s: %s of the training ones are split off.", self.path, absent, said)
+        whole = usable["train"]
+        dealt = split_parts(
+            [(photos.sha256[i],) for i in whole],
+            [0] * len(whole),
+            val_share=self.shares["val"] if "val" in absent else None,
+            test_share=self.shares["test"] if "test" in absent else None,
+            seed=self.seed,
+        )
+        parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in dealt.items()}}
+        samples: dict[Part, list[int]] = {part: parts[part][: self.limit] for part in PARTS}
+        if empty := [part for part, numbers in samples.items() if not numbers]:
+            raise Refused(f"{self.path}: no picture is left for {' and '.join(empty)}.")
+        return samples
+
+
+def _names(names: Any, path: Path) -> tuple[str, ...]:
+    """The classes, from a list or from numbers and names."""
+    if isinstance(names, dict) and sorted(names) == list(range(len(names))) and names:
+        return tuple(str(names[i]) for i in range(len(names)))
+    if isinstance(names, list) and names:
+        return tuple(str(name) for name in names)
+    raise Refused(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")
+
+
+def _label_file(picture: Path) -> Path:
+    """The last folder `images` in the path becomes `labels`; without one, the labels lie beside the pictures."""
+    parts = list(picture.with_suffix(".txt").parts)
+    for i in reversed(range(len(parts) - 1)):
+        if parts[i] == "images":
+            parts[i] = "labels"
+            break
+    return Path(*parts)
+
+
+def read_labels(path: Path, num_classes: int) -> Labels:
+    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes."""
+    labels = Labels()
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return labels
+    except (OSError, UnicodeDecodeError) as error:
+        labels.mistakes[1] = f"the file cannot be read ({type(error).__name__})"
+        return labels
+    seen = set()
+    for line, text in enumerate(content.splitlines(), 1):
+        if not text.strip():
+            continue
+        box = _box(text.split(), num_classes)
+        if isinstance(box, str):
+            labels.mistakes[line] = box
+        elif box in seen:
+            labels.mistakes[line] = "the same box as before"
+        else:
+            seen.add(box)
+            labels.boxes.append(box)
+    return labels
+
+
+def _box(words: list[str], num_classes: int) -> tuple[float, float, float, float, float] | str:
+    """A box, or what is wrong with the line."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        return "not numbers"
+    if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
+        return "neither five numbers (class, centre, width, height) nor a class and an outline"
+    name, *rest = numbers
+    if name != int(name) or not 0 <= name < num_classes:
+        return "no such class"
+    if len(rest) > 4:
+        xs, ys = rest[0::2], rest[1::2]
+        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+    else:
+        x, y, width, height = rest
+        left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    if not all(-SLACK <= edge <= 1 + SLACK for edge in (left, right, top, bottom)):
+        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
+    left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))
+    if right <= left or bottom <= top:
+        return "a box without an area"
+    return (name, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+
+
+def fitted(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
+    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `_photos.barred`."""
+    scaled, left, top = _photos.placed(size, images)
+    factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
+    shift = boxes.new_tensor([0, left, top, 0, 0])
+    whole = boxes.new_tensor([1, images.width, images.height, images.width, images.height])
+    return (boxes * factor + shift) / whole
