@@ -15,7 +15,8 @@ from litmus.run import prepared, rebuilt, recalled
 from litmus.rundir import RunDir
 
 SEEDS = (0, 1, 2)
-RUN = ["model=bert", "model.pooling=mean"]  # chosen on validation: by about 0.01 in r better than cls
+# Chosen on validation: in r about 0.01 better than cls.
+RUN = ["model=bert", "model.pooling=mean", "optimizer.lr=1e-4"]
 # Hutto and Gilbert 2014: r / F1 of VADER, of one human, and the best learned F1 on half the snippets.
 PAPER = {
     "tweets": ("0.881 / 0.96", "0.888 / 0.84", "0.84", 0.91),

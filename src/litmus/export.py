@@ -1,4 +1,4 @@
-"""Writes a run's best network for other programs: ONNX, torch.export, or a Hugging Face folder."""
+"""Writes a run's best network for other programs: ONNX, torch.export, a Hugging Face folder, or Ultralytics' .pt."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from litmus.check import Refused
 from litmus.rundir import RunDir
 
-NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface"}
+NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface", "ultralytics": "model.pt"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

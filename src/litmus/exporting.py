@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from litmus import hub
 from litmus.check import Refused
-from litmus.spec import Classes, Images, Tokens, Values
+from litmus.spec import Boxes, Classes, Images, Tokens, Values
 
 TOLERANCE = 1e-5  # of an answer, relative to the largest; float32 in another order gives about 1e-6
 INPUTS = {"Images": "images", "Tokens": "tokens", "Series": "series"}
@@ -113,6 +113,14 @@ def to_huggingface(net: Any, path: Path) -> float:
     return _compared(net, answer)
 
 
+def to_ultralytics(net: Any, path: Path) -> float:
+    """Writes a .pt that the `yolo` command reads."""
+    if not isinstance(net.spec.target, Boxes):
+        raise Refused("--to ultralytics is for model=yolo; --to onnx and --to torch take every network.")
+    read = net.to_ultralytics(path)
+    return _compared(net, lambda x: read(x)[0])
+
+
 def _classifier(encoder: Any, target: Any) -> Any:
     """Transformers' own classifier for that encoder, with its weights; the head's are still to be set."""
     from transformers import AutoModelForSequenceClassification
@@ -134,6 +142,7 @@ WRITERS: dict[str, Callable[[Any, Path], float]] = {
     "onnx": to_onnx,
     "torch": to_torch,
     "huggingface": to_huggingface,
+    "ultralytics": to_ultralytics,
 }
 
 

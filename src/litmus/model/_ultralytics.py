@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from datetime import datetime
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -159,3 +160,37 @@ def loaded(path: Path, what: str) -> Any:
     if type(found) is not tasks.DetectionModel:
         raise Refused(f"{what} is a network for the task {task}; model=yolo is for detection.")
     return found
+
+
+def written(network: Any, path: Path, size: int) -> Any:
+    """Writes a network as the package writes its own, and gives what the package reads out of the file.
+
+    Args:
+        network: as `network` made it; it is not changed.
+        path: of the .pt.
+        size: pixels of a side, of the pictures that it was trained on.
+    """
+    tasks = package()
+    import ultralytics
+
+    copy = tasks.DetectionModel(network.yaml, ch=network.yaml["channels"], nc=len(network.names), verbose=False)
+    copy.load_state_dict(network.state_dict())
+    copy.names, copy.task = dict(network.names), "detect"
+    settings = {"task": "detect", "imgsz": size, "single_cls": False}
+    copy.args = settings
+    content = {
+        "epoch": -1,
+        "best_fitness": None,
+        "model": copy.eval(),
+        "ema": None,
+        "updates": None,
+        "optimizer": None,
+        "train_args": settings,
+        "train_metrics": {},
+        "train_results": {},
+        "date": datetime.now().astimezone().isoformat(),
+        "version": ultralytics.__version__,
+        "license": "AGPL-3.0 (https://ultralytics.com/license)",
+    }
+    torch.save(content, path)
+    return loaded(path, str(path)).float().eval()

@@ -1,5 +1,6 @@
 """YOLO (Redmon et al. 2016), in the versions of the ultralytics package: its networks and its loss, no more of it."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -147,6 +148,11 @@ class YOLO(Net):
         """As every network's, the backbone's apart: it may learn more slowly."""
         backbone = self.network.model[: _ultralytics.backbone_length(self.network)]
         return by_depth(super().parameter_groups(), {id(p): 1 for p in backbone.parameters()}, self.lr_decay)
+
+    def to_ultralytics(self, path: Path) -> Any:
+        """Writes a .pt of the package, and gives the network that the package reads out of it."""
+        assert isinstance(self.spec.input, Images)
+        return _ultralytics.written(self.network, path, self.spec.input.height)
 
     def _drop(self, _: nn.Module, inputs: tuple[list[Tensor]]) -> tuple[list[Tensor]]:
         return ([self.drop(maps) for maps in inputs[0]],)
