@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from litmus import run as running
 from litmus import screen
 from litmus.rundir import RunDir
-from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
@@ -45,12 +45,18 @@ TEXTS = Spec("sentiment", Tokens(300, 0, 32, "{}"), Classes(tuple("0123456789"))
 WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (2.0,)))
 
 
+SCENES = Spec("scenes", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(("cat", "dog")))
+# Two boxes in each picture, as a detector's loss reads them.
+IN_SCENES = torch.tensor([[0, 0.3, 0.4, 0.2, 0.3], [1, 0.7, 0.6, 0.4, 0.5], [-1, -1, -1, -1, -1]])
+
+
 def inputs_for(spec: Spec, size: int = 8) -> torch.Tensor:
     """A batch as a network receives it: random; texts end in padding."""
     generator = torch.Generator().manual_seed(0)
     read = spec.input
     if isinstance(read, Images):
-        return torch.randn(size, read.channels, read.height, read.width, generator=generator)
+        made = torch.rand if isinstance(spec.target, Boxes) else torch.randn
+        return made(size, read.channels, read.height, read.width, generator=generator)
     if isinstance(read, Series):
         return torch.randn(size, read.length, read.features, generator=generator)
     tokens = torch.randint(1, read.vocabulary_size, (size, 14), generator=generator)

@@ -136,7 +136,7 @@ def scenes(
     for slot in range(max_digits):
         own = placed[:, slot].nonzero().flatten()
         start = corner[own, slot].floor()
-        drawn = _drawn(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile)
+        drawn = _drawn(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile).round()
         x, y = (start[:, axis].long()[:, None] + torch.arange(tile) for axis in (0, 1))
         place = (own[:, None, None], y[:, :, None], x[:, None, :])
         canvas[place] = torch.maximum(canvas[place], drawn)
@@ -145,7 +145,7 @@ def scenes(
         centre = start + torch.stack([left + width / 2, top + height / 2], dim=1)
         boxes[own, slot, 1:] = torch.cat([centre, width[:, None], height[:, None]], dim=1) / size
     order = torch.argsort((boxes[..., 0] < 0).int(), dim=1, stable=True)
-    pixels = canvas[:, None, :size, :size].round().to(torch.uint8)
+    pixels = canvas[:, None, :size, :size].to(torch.uint8)
     return pixels, boxes.gather(1, order[..., None].expand(-1, -1, COLUMNS))
 
 

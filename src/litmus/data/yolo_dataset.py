@@ -247,7 +247,7 @@ def _box(words: list[str], num_classes: int) -> tuple[float, float, float, float
     if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
         return "neither five numbers (class, centre, width, height) nor a class and an outline"
     name, *rest = numbers
-    if name != int(name) or not 0 <= name < num_classes:
+    if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
         return "no such class"
     if len(rest) > 4:
         xs, ys = rest[0::2], rest[1::2]

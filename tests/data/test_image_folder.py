@@ -1,0 +1,162 @@
+"""Photos by class: found, split, told apart, and what is wrong with them said."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from litmus.check import Refused
+from litmus.data.image_folder import ImageFolder
+
+KEYS = {
+    "image": "path",
+    "label": "label",
+    "size": 16,
+    "colours": "rgb",
+    "val_share": 0.2,
+    "test_share": 0.2,
+    "dir": None,
+    "limit": None,
+    "batch_size": 4,
+    "eval_batch_size": 8,
+    "augment": False,
+}
+
+
+def photos(folder: Path, counts: dict[str, int], start: int = 0) -> Path:
+    for number, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            colour = (start + i, 80 * number, 0)
+            Image.new("RGB", (20, 24), colour).save(folder / name / f"{start + i}.png")
+    return folder
+
+
+def read(path: Path, seed: int = 0, **changes: object) -> ImageFolder:
+    data = ImageFolder(seed, path=str(path), **{**KEYS, "dir": str(path.parent / "cache"), **changes})
+    data.prepare_data()
+    data.settle()
+    return data
+
+
+def members(data: ImageFolder, part: str) -> set[Path]:
+    return {data.photos.paths[number] for number, _ in data.samples[part]}
+
+
+def test_split_by_class_and_seed(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 20, "dog": 10})
+    data = read(path)
+    assert data.spec.target.names == ("cat", "dog")
+    assert data.sizes == {"train": 18, "val": 6, "test": 6}
+    for part, cats in (("train", 12), ("val", 4), ("test", 4)):
+        assert sum(name == "cat" for _, name in data.samples[part]) == cats
+    parts = [members(data, part) for part in ("train", "val", "test")]
+    assert len(set.union(*parts)) == 30
+    assert read(path).samples == data.samples
+    assert members(read(path, seed=1), "test") != parts[2]
+    pixels, targets = data.stored("train")
+    assert pixels[:3].shape == (3, 3, 16, 16)
+    assert targets.tolist() == [("cat", "dog").index(name) for _, name in data.samples["train"]]
+    assert len(data.spec.input.mean) == 3
+
+
+def test_ready_made_parts_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "pets"
+    photos(path / "train", {"cat": 10, "dog": 10})
+    photos(path / "valid", {"cat": 3, "dog": 2}, start=100)
+    photos(path / "test", {"cat": 1, "dog": 4}, start=200)
+    data = read(path)
+    assert data.sizes == {"train": 20, "val": 5, "test": 5}
+    assert {p.parts[-3] for p in members(data, "val")} == {"valid"}
+    Image.open(path / "train" / "cat" / "1.png").save(path / "test" / "cat" / "again.png")
+    read(path)
+    assert "1 photos of validation or test are in an earlier part" in caplog.text
+
+
+def test_equal_files_stay_on_one_side(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 12, "dog": 12})
+    for i in range(12):
+        (path / "cat" / f"copy{i}.png").write_bytes((path / "cat" / f"{i}.png").read_bytes())
+    data = read(path)
+    for part in ("train", "val", "test"):
+        numbers = [number for number, _ in data.samples[part]]
+        hashes = {data.photos.sha256[number] for number in numbers}
+        others = {data.photos.sha256[n] for p in ("train", "val", "test") if p != part for n, _ in data.samples[p]}
+        assert not hashes & others
+
+
+def test_a_table_of_paths_and_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    photos(tmp_path / "all", {"x": 20})
+    rows = [f"all/x/{i}.png,{'even' if i % 2 == 0 else 'odd'}" for i in range(20)]
+    (tmp_path / "list.csv").write_text("\n".join(["file,kind", *rows, "all/x/99.png,odd", "all/x/1.png,"]) + "\n")
+    data = read(tmp_path / "list.csv", image="file", label="kind")
+    assert data.spec.target.names == ("even", "odd")
+    assert sum(data.sizes.values()) == 20
+    assert "no such file as its file: 1 (line 22)" in caplog.text
+    assert "no kind: 1 (line 23)" in caplog.text
+
+
+def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
+    (path / "cat" / "broken.jpg").write_bytes(b"\xff\xd8 no")
+    (path / "dog" / "empty.png").touch()
+    (path / "dog" / "notes.txt").write_text("x")
+    Image.new("RGB", (9, 9)).save(path / "loose.png")
+    data = read(path)
+    assert sum(data.sizes.values()) == 20
+    for said in ("2 of 22 photos cannot be used", "broken.jpg is no image", "empty.png is empty"):
+        assert said in caplog.text
+    assert "1 files are no photos by their names" in caplog.text
+    assert "1 photos lie in no class's folder" in caplog.text
+
+
+def test_imbalance_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(photos(tmp_path / "pets", {"cat": 50, "dog": 10}))
+    assert "30 training photos of cat, 6 of dog. task.balanced=true weighs them alike" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({}, "holds no photos"),
+        ({"cat": 5}, "has one class only"),
+        ({"cat": 1, "dog": 1}, "too few of them"),
+    ],
+)
+def test_what_nothing_can_be_learned_from_is_refused(tmp_path: Path, counts: dict[str, int], said: str) -> None:
+    (tmp_path / "pets").mkdir()
+    with pytest.raises(Refused, match=said):
+        read(photos(tmp_path / "pets", counts))
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="there is nothing"):
+        read(tmp_path / "nowhere")
+
+
+def test_most_of_it_broken_is_refused(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 2, "dog": 2})
+    for i in range(5):
+        (path / "cat" / f"bad{i}.jpg").touch()
+    with pytest.raises(Refused, match="more than half"):
+        read(path)
+
+
+def test_augmenting_stores_a_margin_and_evaluates_on_the_middle(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
+    plain, moved = read(path, size=14), read(path, size=14, augment=True)
+    assert moved.stored("train")[0][:1].shape[2:] == (16, 16)
+    assert moved.stored("val")[0][:1].shape[2:] == (14, 14)
+    assert moved.samples == plain.samples
+    assert (moved.stored("val")[0][:9] == plain.stored("val")[0][:9]).all()
+
+
+def test_classes_that_a_network_does_not_know_are_refused(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from litmus.spec import Classes
+
+    data = read(photos(tmp_path / "pets", {"cat": 10, "dog": 10}))
+    data.spec = replace(data.spec, target=Classes(("cat", "cow")))
+    with pytest.raises(Refused, match="not trained on: dog"):
+        data.stored("test")

@@ -1,0 +1,172 @@
+"""Photos of every kind are read right, or named."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from litmus.data import _photos
+from litmus.data._photos import Broken, collected, cut, found, placed, read
+from litmus.spec import Images
+
+RED = Images(3, 16, 16, (), (), 16)
+GREY = Images(1, 16, 16, (), (), 16)
+WHOLE = Images(3, 16, 16, (), ())
+
+
+def saved(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def halves(mode: str, left: object, right: object, size: tuple[int, int] = (40, 20)) -> Image.Image:
+    image = Image.new(mode, size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
+    return image
+
+
+def test_colour_grey_palette_and_cmyk_become_what_is_asked_for(tmp_path: Path) -> None:
+    for name, image in (
+        ("rgb.png", Image.new("RGB", (20, 20), (200, 100, 50))),
+        ("palette.png", Image.new("RGB", (20, 20), (200, 100, 50)).convert("P", palette=Image.Palette.ADAPTIVE)),
+        ("cmyk.tif", Image.new("RGB", (20, 20), (200, 100, 50)).convert("CMYK")),
+    ):
+        pixels = read(saved(tmp_path / name, image), RED).pixels
+        assert pixels.shape == (3, 16, 16)
+        assert np.abs(pixels[:, 8, 8].astype(int) - [200, 100, 50]).max() <= 2, name
+    grey = read(saved(tmp_path / "grey.png", Image.new("L", (20, 20), 77)), RED).pixels
+    assert (grey == 77).all()
+    assert read(tmp_path / "rgb.png", GREY).pixels.shape == (1, 16, 16)
+    one_bit = read(saved(tmp_path / "one.png", Image.new("1", (20, 20), 1)), RED).pixels
+    assert (one_bit == 255).all()
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    wide = Image.fromarray(np.full((20, 20), 0x80FF, dtype=np.uint16))
+    for name in ("wide.png", "wide.tif"):
+        assert (read(saved(tmp_path / name, wide), GREY).pixels == 0x80).all()
+
+
+def test_numbers_without_a_range_are_refused(tmp_path: Path) -> None:
+    image = Image.fromarray(np.full((20, 20), 0.5, dtype=np.float32))
+    with pytest.raises(Broken, match="numbers without a known range"):
+        read(saved(tmp_path / "float.tif", image), GREY)
+
+
+def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
+    assert (read(saved(tmp_path / "clear.png", image), RED).pixels == 255).all()
+
+
+def test_exif_turns_a_photo_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: what is stored on the left belongs above
+    path = saved(tmp_path / "turned.jpg", halves("RGB", "black", "white"), exif=exif)
+    photo = read(path, WHOLE)
+    assert photo.size == (40, 20)
+    assert photo.pixels[0, 3, 8] < 30
+    assert photo.pixels[0, 12, 8] > 225
+
+
+def test_the_first_picture_of_an_animation_is_used_and_that_is_said(tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (20, 20), "red"), Image.new("RGB", (20, 20), "blue")
+    photo = read(saved(tmp_path / "a.gif", first, save_all=True, append_images=[second]), RED)
+    assert "animated" in photo.note
+    assert photo.pixels[0, 8, 8] > 200
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "is empty"), (b"hello", "is no image"), (b"\xff\xd8\xff\xe0 half a header", "is damaged")],
+)
+def test_what_is_no_photo_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content)
+    with pytest.raises(Broken, match=said):
+        read(path, RED)
+
+
+def test_half_a_photo_is_damaged(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((200, 200), 50).convert("RGB").save(buffer, "PNG")
+    path = tmp_path / "half.png"
+    path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    with pytest.raises(Broken, match="is damaged"):
+        read(path, RED)
+
+
+def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "large.png", Image.new("L", (300, 300)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(Broken, match="decompression bomb"):
+        read(path, GREY)
+
+
+@pytest.mark.parametrize("size", [(300, 231), (231, 300), (500, 224), (256, 256), (64, 97)])
+def test_cutting_is_torchvision_s(size: tuple[int, int]) -> None:
+    from torchvision.transforms.functional import center_crop, resize
+
+    image = Image.effect_noise(size, 80).convert("RGB")
+    ours = cut(image, Images(3, 56, 56, (), (), 64))
+    theirs = center_crop(resize(image, [64]), [56])  # type: ignore[arg-type]
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+@pytest.mark.parametrize("size", [(40, 20), (20, 40), (100, 30), (7, 7), (33, 64)])
+def test_a_box_survives_the_bars_to_the_pixel(tmp_path: Path, size: tuple[int, int]) -> None:
+    """The picture is white, the bars are grey: where it lies is seen."""
+    wanted = Images(3, 32, 32, (), ())
+    photo = read(saved(tmp_path / "white.png", Image.new("RGB", size, "white")), wanted)
+    (height, width), left, top = placed(photo.size, wanted)
+    rows, columns = np.nonzero(photo.pixels[0] == 255)
+    assert (rows.min(), rows.max() + 1) == (top, top + height)
+    assert (columns.min(), columns.max() + 1) == (left, left + width)
+    assert max(height, width) == 32
+    assert set(np.unique(photo.pixels)) <= {_photos.BARS, 255}
+
+
+def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(5)]
+    (tmp_path / "bad.png").write_bytes(b"no")
+    paths.insert(2, tmp_path / "bad.png")
+    cache = tmp_path / "cache"
+    first = collected(paths, RED, cache)
+    assert [p.name for p in first.paths] == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+    assert first.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert list(first.broken) == [tmp_path / "bad.png"]
+    monkeypatch.setattr(_photos, "read", None)  # nothing is read again
+    again = collected(paths, RED, cache)
+    assert torch.equal(again.pixels, first.pixels)
+    assert (again.sha256, again.sizes, again.broken) == (first.sha256, first.sizes, first.broken)
+    monkeypatch.undo()
+    saved(paths[0], Image.new("RGB", (20, 20), (99, 0, 0)), compress_level=0)
+    assert collected(paths, RED, cache).pixels[0, 0, 0, 0] == 99, "another file, other pixels"
+    assert not [p for p in cache.iterdir() if "writing" in p.name]
+
+
+def test_where_there_is_no_room_photos_are_read_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(5)]
+    monkeypatch.setattr(_photos, "FREE", 0.0)
+    photos = collected(paths, RED, tmp_path / "cache")
+    assert "has no room" in caplog.text
+    assert photos.pixels.index_select(0, torch.tensor([3, 1]))[:, 0, 0, 0].tolist() == [3, 1]
+    assert not list((tmp_path / "cache").iterdir())
+    paths[3].unlink()
+    with pytest.raises(OSError, match="cannot be read"):
+        photos.pixels.index_select(0, torch.tensor([3]))
+
+
+def test_hidden_and_other_files_are_no_photos(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.PNG", ".hidden.jpg", "notes.txt", "sub/c.webp", ".git/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    photos, others = found(tmp_path)
+    assert [p.name for p in photos] == ["a.jpg", "b.PNG", "c.webp"]
+    assert others == 1

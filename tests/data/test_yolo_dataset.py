@@ -1,0 +1,167 @@
+"""Datasets in Ultralytics' format: whatever is wrong with a label is named with file and line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from litmus.check import Refused
+from litmus.data.yolo_dataset import YOLODataset, fitted, read_labels
+from litmus.spec import Images
+
+KEYS = {
+    "size": 64,
+    "val_share": 0.2,
+    "test_share": 0.2,
+    "dir": None,
+    "limit": None,
+    "batch_size": 4,
+    "eval_batch_size": 4,
+    "mosaic": 0.0,
+    "flip": 0.0,
+}
+
+
+def dataset(root: Path, parts: dict[str, int], names: str = "[cat, dog]", **lines: str) -> Path:
+    for part, count in parts.items():
+        for kind in ("images", "labels"):
+            (root / kind / part).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            colour = (i, 40 * len(part), 0)
+            Image.new("RGB", (40, 20), colour).save(root / "images" / part / f"{i}.png")
+            (root / "labels" / part / f"{i}.txt").write_text(f"{i % 2} 0.5 0.5 0.25 0.5\n")
+    said = {part: f"images/{part}" for part in parts} | lines
+    (root / "data.yaml").write_text("\n".join([*(f"{k}: {v}" for k, v in said.items()), f"names: {names}"]) + "\n")
+    return root / "data.yaml"
+
+
+def read(path: Path, **changes: object) -> YOLODataset:
+    data = YOLODataset(0, path=str(path), **{**KEYS, "dir": str(path.parent / "cache"), **changes})
+    data.prepare_data()
+    data.settle()
+    return data
+
+
+def test_parts_boxes_and_names(tmp_path: Path) -> None:
+    data = read(dataset(tmp_path, {"train": 6, "val": 3, "test": 2}))
+    assert data.sizes == {"train": 6, "val": 3, "test": 2}
+    assert data.spec.target.names == ("cat", "dog")
+    pixels, boxes = data.stored("train")
+    assert pixels[:6].shape == (6, 3, 64, 64)
+    # 40 x 20 becomes 64 x 32, with 16 rows of bars above and below.
+    assert torch.allclose(boxes[0, 0], torch.tensor([0.0, 0.5, 0.5, 0.25, 0.25]))
+
+
+def test_parts_that_are_not_named_are_split_off_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = read(dataset(tmp_path, {"train": 20}))
+    assert data.sizes == {"train": 12, "val": 4, "test": 4}
+    assert "names no pictures for" in caplog.text
+
+
+def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
+    dataset(tmp_path / "root", {"train": 6, "val": 3})
+    pictures = sorted((tmp_path / "root" / "images" / "train").glob("*.png"))
+    (tmp_path / "root" / "train.txt").write_text("\n".join(f"./images/train/{p.name}" for p in pictures[:4]) + "\n")
+    path = tmp_path / "data.yaml"
+    path.write_text("path: root\ntrain: train.txt\nval: images/val\ntest: [images/val]\nnames: {0: cat, 1: dog}\n")
+    assert read(path).sizes == {"train": 4, "val": 3, "test": 3}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("0 0.5 0.5 0.2", "neither five numbers"),
+        ("0 a b c d", "not numbers"),
+        ("7 0.5 0.5 0.2 0.2", "no such class"),
+        ("0.5 0.5 0.5 0.2 0.2", "no such class"),
+        ("-1 0.5 0.5 0.2 0.2", "no such class"),
+        ("0 20 10 8 8", "outside the picture"),
+        ("0 0.95 0.5 0.2 0.2", "outside the picture"),
+        ("0 0.5 0.5 0 0.2", "without an area"),
+        ("0 0.5 0.5 -0.2 0.2", "without an area"),
+        ("0 nan 0.5 0.2 0.2", "outside the picture"),
+        ("inf 0.5 0.5 0.2 0.2", "no such class"),
+        ("0 0.1 0.1 0.2 0.2 0.3", "neither five numbers"),
+        ("1 0.5 0.5 0.25 0.5", "the same box as before"),
+    ],
+)
+def test_a_wrong_line_is_named_and_the_others_stay(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text(f"1 0.5 0.5 0.25 0.5\n\n{line}\n0 0.2 0.2 0.1 0.1\n")
+    labels = read_labels(path, 2)
+    assert [int(box[0]) for box in labels.boxes] == [1, 0]
+    assert list(labels.mistakes) == [3]
+    assert said in labels.mistakes[3]
+
+
+def test_outlines_become_the_boxes_around_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("1 0.2 0.3 0.6 0.3 0.4 0.7\n")
+    (box,) = read_labels(path, 2).boxes
+    assert box == pytest.approx((1, 0.4, 0.5, 0.4, 0.4))
+
+
+def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = dataset(tmp_path, {"train": 10, "val": 3, "test": 2})
+    labels = tmp_path / "labels" / "train"
+    (labels / "0.txt").unlink()
+    (labels / "1.txt").write_text("")
+    (labels / "2.txt").write_bytes(b"\xff\xfe\x00\x81")
+    (labels / "3.txt").write_text("0 0.5 0.5 0.2 0.2\n0 5 5 5 5\n")
+    (tmp_path / "images" / "train" / "4.png").write_bytes(b"no")
+    data = read(path)
+    assert data.sizes["train"] == 9
+    for said in (
+        "3.txt:2",
+        "2.txt:1",
+        "1 of 15 pictures have no label file",
+        "1 of 15 pictures cannot be used",
+        "4.png",
+    ):
+        assert said in caplog.text
+    numbers, boxes = data.samples["train"], data.stored("train")[1]
+    counts = {
+        data.photos.paths[number].stem: int((own[:, 0] >= 0).sum()) for number, own in zip(numbers, boxes, strict=True)
+    }
+    assert (counts["0"], counts["1"], counts["2"], counts["3"], counts["5"]) == (0, 0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("names: [a]\n", "train names no pictures"),
+        ("train: nowhere\nnames: [a]\n", "is not there"),
+        ("train: images\n", "names should list the classes"),
+        ("train: images\nnames: {1: a, 2: b}\n", "names should list the classes"),
+        ("just text\n", "should say train"),
+        ("a: [\n", "is no YAML file"),
+    ],
+)
+def test_a_wrong_description_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "data.yaml").write_text(content)
+    with pytest.raises(Refused, match=said):
+        read(tmp_path / "data.yaml")
+
+
+def test_no_box_at_all_is_refused_with_where_labels_are_looked_for(tmp_path: Path) -> None:
+    path = dataset(tmp_path, {"train": 3})
+    for file in (tmp_path / "labels").rglob("*.txt"):
+        file.unlink()
+    with pytest.raises(Refused, match="no picture has a box.*labels/train/0.txt"):
+        read(path)
+
+
+@pytest.mark.parametrize("size", [(20, 40), (40, 20), (33, 65), (100, 100)])
+def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) -> None:
+    """A box around the whole picture becomes one around what lies between the bars."""
+    wanted = Images(3, 64, 64, (), ())
+    (_, x, y, width, height) = fitted(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
+    from litmus.data._photos import placed
+
+    (high, wide), left, top = placed(size, wanted)
+    assert (x - width / 2) * 64 == pytest.approx(left)
+    assert (y - height / 2) * 64 == pytest.approx(top)
+    assert (width * 64, height * 64) == pytest.approx((wide, high))
