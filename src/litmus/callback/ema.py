@@ -26,12 +26,10 @@ class EMA(WeightAveraging):
     def __init__(self, decay: float, ramp: int) -> None:
         def average(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
             weight = 1 - decay * (1 - math.exp(-(int(num_averaged) + 1) / ramp))
-            pairs = [(a, c) for a, c in zip(averaged, current, strict=True)]
-            real = [(a, c) for a, c in pairs if torch.is_floating_point(a)]
-            torch._foreach_lerp_([a for a, _ in real], [c for _, c in real], weight)
-            for a, c in pairs:
-                if not torch.is_floating_point(a):
-                    a.copy_(c)  # counters
+            if torch.is_floating_point(averaged[0]):  # they come by their types
+                torch._foreach_lerp_(averaged, current, weight)
+            else:
+                torch._foreach_copy_(averaged, current)  # counters
 
         super().__init__(multi_avg_fn=average)
 

@@ -73,7 +73,8 @@ def read(path: Path, what: str) -> dict[str, Any]:
         said = f"it asks for {named[1]}" if named else "it is no file of torch's, or a damaged one"
         raise Refused(f"{what} is not a file of weights alone ({said}). It was not opened further.") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise Refused(f"{what} cannot be read: {str(error).splitlines()[0]}.") from None
+        first = str(error).strip().split("\n")[0] or type(error).__name__
+        raise Refused(f"{what} cannot be read: {first}.") from None
     if not isinstance(content, dict):
         raise Refused(f"{what} holds {type(content).__name__}, not weights by their names.")
     return content

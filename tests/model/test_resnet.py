@@ -1,0 +1,223 @@
+"""Where a ResNet's weights come from, what of it learns, and that cached features change nothing."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import DIGITS, SMALL, composed
+
+from litmus.check import Refused
+from litmus.model import _weights
+from litmus.model.resnet import ResNet
+from litmus.run import build, published, rebuilt
+from litmus.rundir import RunDir
+from litmus.spec import Classes, Images, Spec
+
+PHOTOS = Spec("image_folder", Images(3, 64, 64, (0.5,) * 3, (0.2,) * 3, 73), Classes(("cat", "dog")))
+
+
+def make(spec: Spec = PHOTOS, **changes: object) -> ResNet:
+    return build({**composed("model=resnet", "data.path=x")["model"], "weights": None, **changes}, spec)
+
+
+@pytest.fixture
+def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch keeps what it downloads; nothing can be downloaded."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def imagenet(hub_folder: Path) -> dict[str, torch.Tensor]:
+    """Random weights, where ImageNet's are looked for."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(5)
+    weights = resnet18(weights=None).state_dict()
+    torch.save(weights, hub_folder / "resnet18-f37072fd.pth")
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("arch", "parameters"), [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)]
+)
+def test_parameters_as_published(arch: str, parameters: int) -> None:
+    """Torchvision's documentation gives these numbers, for 1,000 classes."""
+    spec = Spec("x", Images(3, 224, 224, (0.5,) * 3, (0.2,) * 3, 256), Classes(tuple(map(str, range(1000)))))
+    assert sum(p.numel() for p in make(spec, arch=arch).parameters()) == parameters
+
+
+def test_the_stem_fits_the_pictures() -> None:
+    assert make().body.conv1.kernel_size == (3, 3)
+    assert make(DIGITS).body.conv1.in_channels == 1
+    large = Spec("x", Images(3, 96, 96, (0.5,) * 3, (0.2,) * 3, 110), PHOTOS.target)
+    assert make(large).body.conv1.kernel_size == (7, 7)
+    assert make(large, stem="small").body.conv1.kernel_size == (3, 3)
+
+
+def test_imagenet_weights_answer_as_torchvision_s_network(imagenet: dict[str, torch.Tensor]) -> None:
+    from torchvision.models import resnet18
+
+    net = published("resnet18")
+    assert len(net.spec.target.names) == 1000
+    assert net.spec.target.names[281] == "tabby"
+    assert (net.spec.input.height, net.spec.input.resized) == (224, 256)
+    theirs = resnet18(weights=None)
+    theirs.load_state_dict(imagenet)
+    x = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.allclose(net(x), theirs.eval()(x), atol=1e-4)
+
+
+@pytest.mark.usefixtures("imagenet")
+def test_another_head_is_newly_made_and_all_of_it_is_listed() -> None:
+    net = make(weights="imagenet")
+    said = net.provenance
+    assert "model.weights=imagenet: 100 tensors loaded" in said
+    assert "skipped head.weight (1000 x 512), head.bias (1000)" in said
+    assert "newly made head.weight (2 x 512), head.bias (2)" in said
+
+
+def test_weights_that_cannot_be_had_are_said_with_three_ways_out(hub_folder: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        ResNet.pictures({"arch": "resnet50", "weights": "imagenet", "train": "all"}, PHOTOS.input)
+    said = str(refused.value)
+    assert str(hub_folder) in said
+    for way in ("Put the file there", "set model.weights to a file of yours", "model.weights=null"):
+        assert way in said
+
+
+def test_a_file_that_does_not_fit_is_refused_with_its_keys(tmp_path: Path) -> None:
+    from torchvision.models import resnet34
+
+    weights = resnet34(weights=None).state_dict()
+    del weights["bn1.weight"]
+    torch.save(weights, tmp_path / "w.pth")
+    with pytest.raises(Refused) as refused:
+        make(weights=str(tmp_path / "w.pth"))
+    said = str(refused.value)
+    assert "does not fit resnet as it is set" in said
+    assert "it lacks body.bn1.weight" in said
+    assert "it has besides body.layer1.2" in said
+
+
+def test_a_file_with_a_prefix_and_a_wrapping_is_read(tmp_path: Path) -> None:
+    from torchvision.models import resnet18
+
+    weights = {f"module.{name}": w for name, w in resnet18(weights=None).state_dict().items()}
+    torch.save({"model": weights, "epoch": 3}, tmp_path / "w.pth")
+    assert "100 tensors loaded" in make(weights=str(tmp_path / "w.pth"), stem="large").provenance
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch harm",)
+
+
+def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"conv1.weight": Hostile()}, tmp_path / "w.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Hostile()))
+    for name in ("w.pth", "plain.pth"):
+        with pytest.raises(Refused, match="is not a file of weights alone"):
+            make(weights=str(tmp_path / name))
+    assert not Path("harm").exists()
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "cannot be read|not a file"), (b"hello", "not a file|cannot be")])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(Refused, match=said):
+        make(weights=str(tmp_path / "w.pth"))
+    with pytest.raises(Refused, match="no such file"):
+        make(weights=str(tmp_path / "nothing.pth"))
+
+
+@pytest.mark.usefixtures("imagenet")
+@pytest.mark.parametrize(("train", "learning"), [("all", 62), ("last_stage", 17), ("head", 2)])
+def test_what_learns(train: str, learning: int) -> None:
+    net = make(weights="imagenet", train=train)
+    assert sum(p.requires_grad for p in net.parameters()) == learning
+    before = {n: b.clone() for n, b in net.named_buffers() if "running_mean" in n}
+    net(torch.randn(4, 3, 64, 64))
+    moved = {n for n, b in net.named_buffers() if n in before and not torch.equal(b, before[n])}
+    stages = {"all": {"bn1", "layer1", "layer2", "layer3", "layer4"}, "last_stage": {"layer4"}, "head": set()}
+    assert {name.split(".")[1] for name in moved} == stages[train]
+
+
+@pytest.mark.usefixtures("imagenet")
+def test_batchnorm_false_freezes_statistics_as_they_were_loaded() -> None:
+    net = make(weights="imagenet", batchnorm=False)
+    before = {n: b.clone() for n, b in net.named_buffers()}
+    net.train()(torch.randn(4, 3, 64, 64))
+    assert all(torch.equal(b, before[n]) for n, b in net.named_buffers())
+
+
+@pytest.mark.usefixtures("imagenet")
+def test_loaded_stages_learn_more_slowly_the_deeper() -> None:
+    net = make(weights="imagenet", lr_decay=0.5, l2=0.1)
+    rates = {id(p): group["lr_scale"] for group in net.parameter_groups() for p in group["params"]}
+    assert rates[id(net.head.weight)] == 1.0
+    assert rates[id(net.body.layer4[0].conv1.weight)] == 0.5
+    assert rates[id(net.body.conv1.weight)] == 0.5**5
+    assert {g["lr_scale"] for g in make(lr_decay=0.5).parameter_groups()} == {1.0}, "nothing was learned before"
+
+
+def test_random_weights_must_learn() -> None:
+    with pytest.raises(Refused, match="leaves random weights as they are"):
+        ResNet.pictures({"arch": "resnet18", "weights": None, "train": "head"}, PHOTOS.input)
+
+
+HEAD = ["model=resnet", "data=mnist", "model.train=head", "model.dropout=0.1", "optimizer.lr=1e-2", "seed=3"]
+
+
+@pytest.fixture
+def begun(train: Callable[..., RunDir]) -> RunDir:
+    """A run to begin with: a network that was trained on digits for a moment."""
+    few = [*SMALL, "data.limit=60", "trainer.max_epochs=1", "trainer.precision=32"]
+    return train("model=resnet", "model.weights=null", "data=mnist", folder="begun", small=few)
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+def test_features_that_are_computed_once_change_nothing(
+    train: Callable[..., RunDir], begun: RunDir, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [*SMALL, "data.limit=120", f"trainer.precision={precision}", f"model.weights={begun.path}"]
+    cached = train(*HEAD, folder="cached", small=few)
+    assert "512 features of each picture were computed once" in cached.log.read_text()
+    monkeypatch.setattr(ResNet, "frozen_part", None)
+    plain = train(*HEAD, folder="plain", small=few)
+    assert "computed once" not in plain.log.read_text()
+    ours, theirs = cached.read_result(), plain.read_result()
+    assert ours["status"] == theirs["status"] == "finished"
+    for name, value in theirs["metrics"].items():
+        assert ours["metrics"][name] == pytest.approx(value, abs=1e-4 if precision == "32" else 5e-3), name
+    digits = torch.randn(8, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.allclose(rebuilt(cached)(digits), rebuilt(plain)(digits), atol=1e-4 if precision == "32" else 5e-2)
+
+
+def test_augmentation_switches_the_features_off_and_says_so(train: Callable[..., RunDir], begun: RunDir) -> None:
+    few = [*SMALL, "data.limit=60", "data.augment=true", f"model.weights={begun.path}", "trainer.max_epochs=1"]
+    run = train(*HEAD, small=few)
+    log = run.log.read_text()
+    assert "data.augment=true: what the network's frozen part makes of a picture is computed in every epoch" in log
+    assert "val: 512 features" in log
+    assert "train: 512 features" not in log
+
+
+def test_a_run_s_weights_and_pictures_are_taken_over(train: Callable[..., RunDir], begun: RunDir) -> None:
+    few = [*SMALL, "data.limit=60", "trainer.max_epochs=1", f"model.weights={begun.path}"]
+    run = train("model=resnet", "data=mnist", small=few)
+    assert "102 tensors loaded" in run.log.read_text()
+    assert rebuilt(run).spec.input == rebuilt(begun).spec.input
+
+
+def test_checkpoints_are_not_for_users() -> None:
+    with pytest.raises(Refused, match="there is no such file"):
+        ResNet.pictures({"arch": "resnet18", "weights": _weights.CHECKPOINT, "train": "all"}, PHOTOS.input)

@@ -1,0 +1,273 @@
+"""The detector: its loss is the package's, its weights come from where they are asked for, and nothing else happens."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import IN_SCENES, ROOT, SCENES, composed
+
+from litmus.check import Refused, choices, signature
+from litmus.model import _ultralytics
+from litmus.model.yolo import YOLO
+from litmus.run import build, published
+from litmus.rundir import RunDir
+from litmus.spec import Boxes, Images, Spec
+
+
+def make(**changes: object) -> YOLO:
+    torch.manual_seed(0)
+    return build({**composed("model=yolo")["model"], **changes}, SCENES)
+
+
+def written(task: str, path: Path, name: str = "yolo11n") -> Path:
+    """A .pt as the package writes it, of another task."""
+    tasks = _ultralytics.package()
+    kinds = {
+        "segment": (tasks.SegmentationModel, "-seg"),
+        "obb": (tasks.OBBModel, "-obb"),
+        "pose": (tasks.PoseModel, "-pose"),
+    }
+    kind, suffix = kinds[task]
+    torch.save({"model": kind(f"{name}{suffix}.yaml", verbose=False), "ema": None, "train_args": {}}, path)
+    return path
+
+
+@pytest.fixture
+def coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+    """Random weights, where COCO's are looked for; nothing can be downloaded."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    names = tuple(f"thing {i}" for i in range(80))
+    torch.manual_seed(7)
+    spec = Spec("coco", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(names))
+    net = build({**composed("model=yolo")["model"]}, spec)
+    _ultralytics.written(net.network, folder / "yolo11n.pt", 640)
+    return net
+
+
+def test_every_version_and_size_is_known_to_the_package() -> None:
+    archs = choices(signature(composed("model=yolo")["model"]["_target_"])["arch"])
+    assert len(archs) == 31
+    for arch in archs:
+        tasks = _ultralytics.package()
+        loaded = tasks.yaml_model_load(f"{arch}.yaml")
+        assert loaded["scale"] == arch[-1] or "v9" in arch or "v10" in arch, arch
+
+
+@pytest.mark.parametrize("arch", ["yolo11n", "yolov8n", "yolo26n", "yolov10n", "yolov9t"])
+def test_its_loss_is_the_package_s(arch: str) -> None:
+    net = make(arch=arch)
+    x = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    targets = IN_SCENES.expand(3, -1, -1)
+    parts = net.losses(net(x), targets)
+    assert list(parts) == ["box", "cls", "dfl"]
+    batch = {
+        "img": x,
+        "batch_idx": torch.arange(3.0).repeat_interleave(2),
+        "cls": IN_SCENES[:2, :1].repeat(3, 1),
+        "bboxes": IN_SCENES[:2, 1:].repeat(3, 1),
+    }
+    whole, _ = net.network.loss(batch, net(x))
+    assert float(sum(parts.values())) == pytest.approx(float(whole.sum()) / 3, rel=1e-5)
+
+
+def test_pictures_without_a_box_have_a_loss_too() -> None:
+    net = make()
+    parts = net.losses(net(torch.rand(2, 3, 64, 64)), torch.full((2, 1, 5), -1.0))
+    assert all(part.isfinite() for part in parts.values())
+    assert float(parts["box"]) == 0.0
+    sum(parts.values()).backward()
+
+
+def test_two_headed_versions_move_the_weight_between_heads() -> None:
+    net = make(arch="yolo26n")
+    weights = []
+    for epoch in (0, 4, 9):
+        net.begin_epoch(epoch, 10)
+        weights.append(net._criterion.o2m)
+    assert weights[0] == pytest.approx(0.8)
+    assert weights[0] > weights[1] > weights[2]
+    assert weights[2] == pytest.approx(0.1)
+    net.begin_epoch(4, 10)
+    assert net._criterion.o2m == weights[1], "the same after resuming"
+
+
+def test_sides_must_be_multiples_of_32() -> None:
+    spec = Spec("scenes", Images(3, 72, 72, (0.0,) * 3, (1.0,) * 3), Boxes(("cat",)))
+    with pytest.raises(Refused, match="multiples of 32; these are 72 x 72"):
+        build(composed("model=yolo")["model"], spec)
+
+
+def test_coco_weights_are_loaded_and_what_depends_on_the_classes_is_made_anew(coco: torch.nn.Module) -> None:
+    net = make(weights="coco")
+    assert torch.equal(net.network.model[0].conv.weight, coco.network.model[0].conv.weight)
+    assert "tensors loaded; skipped network.model.23.cv3" in net.provenance
+    assert "newly made network.model.23.cv3" in net.provenance
+    rates = {group["lr_scale"] for group in net.parameter_groups()}
+    assert rates == {1.0, 0.5}
+
+
+def test_published_weights_answer_as_they_are(coco: torch.nn.Module) -> None:
+    net = published("yolo11n")
+    assert net.spec.input.height == 640
+    assert net.spec.target.names[3] == "thing 3"
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(net(x), coco.eval()(x), atol=1e-3)
+
+
+@pytest.mark.parametrize("task", ["segment", "obb", "pose"])
+def test_other_tasks_are_refused_by_name(tmp_path: Path, task: str) -> None:
+    with pytest.raises(Refused, match=f"is a network for the task {task}; model=yolo is for detection"):
+        make(weights=str(written(task, tmp_path / "other.pt")))
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch harm",)
+
+
+def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"model": Hostile()}, tmp_path / "bad.pt")
+    with pytest.raises(Refused, match="is not a file of weights that ultralytics wrote"):
+        make(weights=str(tmp_path / "bad.pt"))
+    assert not Path("harm").exists()
+    (tmp_path / "text.pt").write_text("hello")
+    for name, said in (("text.pt", "is not a file of weights"), ("nothing.pt", "no such file")):
+        with pytest.raises(Refused, match=said):
+            make(weights=str(tmp_path / name))
+
+
+def test_another_size_s_weights_are_refused(tmp_path: Path) -> None:
+    _ultralytics.written(make(arch="yolo11s").network, tmp_path / "s.pt", 64)
+    with pytest.raises(Refused, match="does not fit yolo as it is set: .*of another shape"):
+        make(weights=str(tmp_path / "s.pt"))
+
+
+FEW = [
+    "data.num_train=24",
+    "data.num_val=8",
+    "data.num_test=8",
+    "data.size=64",
+    "data.max_digits=2",
+    "data.max_size=40",
+]
+SMALL = ["model=yolo", "data.source=bundled", *FEW, "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=2"]
+
+
+def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., RunDir], tmp_path: Path) -> None:
+    import time
+
+    from litmus import run as running
+    from litmus import screen
+
+    whole = train(folder="whole", small=SMALL)
+    begun = train("trainer.max_epochs=1", folder="begun", small=SMALL)
+    config = begun.read_config()
+    assert "current_model_state" in torch.load(begun.last, weights_only=True)
+    # The schedule is over all epochs: what was begun for one is not the same training. So it is stopped instead.
+    stopped = RunDir(tmp_path / "stopped")
+    config = composed(*SMALL)
+    stopped.claim(config)
+    from litmus.callback.history import History
+
+    before = History.on_train_epoch_end
+
+    def stop(self: History, trainer: object, module: object) -> None:
+        before(self, trainer, module)
+        if trainer.current_epoch == 0:
+            trainer.should_stop = True
+
+    History.on_train_epoch_end = stop
+    try:
+        with screen.recorded(stopped.log):
+            running.train(stopped, config, time.perf_counter())
+    finally:
+        History.on_train_epoch_end = before
+    assert len(stopped.read_metrics()) == 1
+    with screen.recorded(stopped.log):
+        running.train(stopped, stopped.read_config(), time.perf_counter())
+    for name in ("val/loss", "val/map50", "train/loss"):
+        assert stopped.read_result()["metrics"][name] == whole.read_result()["metrics"][name]
+
+
+def test_the_average_is_what_is_measured_and_kept(train: Callable[..., RunDir]) -> None:
+    run = train(small=SMALL)
+    result = run.read_result()
+    assert result["status"] == "finished", result["error"]
+    assert {
+        "val/box_loss",
+        "val/cls_loss",
+        "val/dfl_loss",
+        "test/map",
+        "test/map50",
+        "test/precision",
+        "test/recall",
+    } <= set(result["metrics"])
+    kept = torch.load(run.last, weights_only=True)
+    name = "net.network.model.0.conv.weight"
+    assert not torch.equal(kept["state_dict"][name], kept["current_model_state"][name])
+
+
+def test_nothing_is_written_to_the_home_folder_and_no_network_is_asked(tmp_path: Path) -> None:
+    """Any connection ends the process with another status than 0."""
+    home, closed = tmp_path / "home", tmp_path / "closed"
+    home.mkdir()
+    closed.mkdir()
+    (closed / "sitecustomize.py").write_text(
+        "import socket, os\n"
+        "def refuse(*arguments, **options):\n"
+        "    open(os.environ['ASKED'], 'a').write(repr(arguments) + chr(10))\n"
+        "    raise OSError('there is no network')\n"
+        "socket.socket.connect = refuse\n"
+        "socket.getaddrinfo = refuse\n"
+    )
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("YOLO", "XDG", "ULTRALYTICS", "MPL"))},
+        "HOME": str(home),
+        "PYTHONPATH": str(closed),
+        "ASKED": str(tmp_path / "asked"),
+    }
+    words = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        *SMALL,
+        "trainer.max_epochs=1",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    ]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ltralytics" not in done.stdout + done.stderr
+    assert not (tmp_path / "asked").exists(), (tmp_path / "asked").read_text()
+    # Torchmetrics imports matplotlib where it is installed, whatever is trained, and that keeps a list of fonts.
+    assert [path for path in home.rglob("*") if path.is_file() and "matplotlib" not in str(path)] == []
+    assert [path for path in home.rglob("*") if "ltralytics" in path.name] == []
+    assert not list(tmp_path.glob("runs")) + list(tmp_path.glob("*.pt"))
+
+
+def test_importing_litmus_does_not_touch_the_package() -> None:
+    modules = [
+        "litmus." + ".".join(path.relative_to(ROOT / "src" / "litmus").with_suffix("").parts)
+        for path in sorted((ROOT / "src" / "litmus").rglob("*.py"))
+        if path.stem not in ("__init__", "__main__")
+    ]
+    code = f"import importlib, sys\nfor m in {modules}: importlib.import_module(m)\nprint('ultralytics' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_environment_is_as_it_was() -> None:
+    code = (
+        "import os\nos.environ.pop('OMP_NUM_THREADS', None)\nbefore = dict(os.environ)\n"
+        "from litmus.model import _ultralytics\n_ultralytics.package()\nprint(dict(os.environ) == before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "True"
