@@ -39,7 +39,7 @@ format: install ## let ruff mend what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: install ## measure speed, accuracy and memory; all of it takes about two hours
+bench: install ## measure speed, accuracy and memory; all of it takes about four hours
 	$(PYTHON) -m bench $(ARGS)
 
 dashboard: install ## TensorBoard on every run, at localhost:6006

@@ -15,7 +15,11 @@ import torch
 
 from litmus.trainer import device_name, has_native_bf16, num_cores
 
-PARTS = ("startup", "speed", "memory", "accuracy", "recipe", "text_speed", "text_accuracy", "text_rival", "vader")
+PARTS = (
+    *("startup", "speed", "memory", "accuracy", "recipe"),
+    *("text_speed", "text_accuracy", "text_rival", "vader"),
+    *("vision_speed", "vision_accuracy", "yolo_rival"),
+)
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks

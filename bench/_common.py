@@ -36,10 +36,16 @@ def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, tit
     return figures
 
 
-def trained(*overrides: str) -> dict[str, Any]:
-    """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
+def composed(*overrides: str) -> dict[str, Any]:
+    """The configuration of a command line, plain values."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    return config
+
+
+def trained(*overrides: str) -> dict[str, Any]:
+    """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
+    config = composed(*overrides)
     before = screen.console
     screen.console = Console(file=io.StringIO(), force_terminal=True, width=100)
     try:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from PIL import Image
 
 from litmus import run as running
 from litmus import screen
@@ -127,6 +128,36 @@ def tables(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text("\n".join(rows) + "\n")
     wave = [f"{torch.sin(torch.tensor(i / 3)) * 10 + 50:.4f}" for i in range(200)]
     (tmp_path / "wave.csv").write_text("\n".join(["month,sales", *(f"m{i},{v}" for i, v in enumerate(wave))]) + "\n")
+
+
+ON_PHOTOS = ["data=image_folder", "data.path=photos", "data.size=32", "trainer=cpu"]
+ON_SCENES = ["data=mnist_boxes", "data.source=bundled", "data.num_train=48", "data.num_val=8", "data.num_test=8"]
+ON_SCENES += ["data.size=64", "data.max_digits=2", "data.max_size=40", "trainer=cpu"]
+ON_BOXES = ["data=yolo_dataset", "data.path=boxes/data.yaml", "data.size=64", "trainer=cpu"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> None:
+    """Writes photos/ in three colours, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
+    generator = torch.Generator().manual_seed(0)
+    for number, name in enumerate(("blue", "green", "red")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = torch.randint(0, 60, (24, 30, 3), dtype=torch.uint8, generator=generator)
+            pixels[..., 2 - number] += 160
+            Image.fromarray(pixels.numpy()).save(tmp_path / "photos" / name / f"{i}.png")
+    for part in ("train", "val", "test"):
+        for kind in ("images", "labels"):
+            (tmp_path / "boxes" / kind / part).mkdir(parents=True)
+        for i in range(48 if part == "train" else 8):
+            pixels = torch.randint(0, 60, (48, 64, 3), dtype=torch.uint8, generator=generator)
+            x, y = (int(torch.randint(0, size - 20, (1,), generator=generator)) for size in (64, 48))
+            pixels[y : y + 20, x : x + 20, i % 2] += 160
+            Image.fromarray(pixels.numpy()).save(tmp_path / "boxes" / "images" / part / f"{i}.png")
+            line = f"{i % 2} {(x + 10) / 64} {(y + 10) / 48} {20 / 64} {20 / 48}\n"
+            (tmp_path / "boxes" / "labels" / part / f"{i}.txt").write_text(line)
+    parts = "".join(f"{part}: images/{part}\n" for part in ("train", "val", "test"))
+    (tmp_path / "boxes" / "data.yaml").write_text(f"{parts}names: [red, green]\n")
 
 
 @pytest.fixture

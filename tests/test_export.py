@@ -20,6 +20,7 @@ CASES = [
     ("fnn", DIGITS, {"batchnorm": True}),
     ("scratch", DIGITS, {"batchnorm": True}),
     ("cnn", DIGITS, {"batchnorm": True, "residual": True}),
+    ("resnet", DIGITS, {"dropout": 0.2}),
     ("lstm", DIGITS, {}),
     ("lstm", WINDOWS, {"bidirectional": True, "pooling": "mean"}),
     ("lstm", TEXTS, {"pooling": "last"}),

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 
 import pytest
-from conftest import CONF, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from conftest import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.rundir import RunDir
 
@@ -15,29 +15,45 @@ DATA = {
     "text_table": ON_TABLE,
     "text_table, numbers": [*ON_TABLE, "data.label=score"],
     "series": ON_WAVE,
+    "image_folder": ON_PHOTOS,
+    "mnist_boxes": ON_SCENES,
+    "yolo_dataset": ON_BOXES,
 }
-GIVES = {"mnist": "Images", "text_table": "Tokens", "text_table, numbers": "Tokens", "series": "Series"}
+# What a network must read, and answer with.
+ASKS = {
+    "mnist": ("Images", "Classes"),
+    "text_table": ("Tokens", "Classes"),
+    "text_table, numbers": ("Tokens", "Values"),
+    "series": ("Series", "Values"),
+    "image_folder": ("Images", "Classes"),
+    "mnist_boxes": ("Images", "Boxes"),
+    "yolo_dataset": ("Images", "Boxes"),
+}
 
 
-def reads(model: str) -> set[str]:
+def kinds(model: str) -> tuple[set[str], set[str]]:
+    """The names of what the network reads, and of what it answers with."""
     module, _, name = composed(f"model={model}")["model"]["_target_"].rpartition(".")
-    return {kind.__name__ for kind in getattr(importlib.import_module(module), name).reads}
+    net = getattr(importlib.import_module(module), name)
+    return {kind.__name__ for kind in net.reads}, {kind.__name__ for kind in net.answers}
 
 
-@pytest.mark.usefixtures("tables")
+@pytest.mark.usefixtures("tables", "pictures")
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str, data: str) -> None:
     run = train(f"model={model}", *TINY.get(model, []), *FEW, small=DATA[data])
     result = run.read_result()
-    if GIVES[data] in reads(model):
+    (reads, answers), (given, asked) = kinds(model), ASKS[data]
+    if given in reads and asked in answers:
         assert result["status"] == "finished", result["error"]
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
         assert all(value is not None for value in result["metrics"].values())
     else:
         assert result["status"] == "failed"
-        assert result["error"].startswith(f"model={model} reads ")
+        verb = "answers with" if given in reads else "reads"
+        assert result["error"].startswith(f"model={model} {verb} ")
         assert " Try model=" in result["error"]
 
 

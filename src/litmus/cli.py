@@ -8,7 +8,7 @@ from litmus.check import Refused, did_you_mean
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
 VERBS = {
-    "predict": "ask a run's network about texts",
+    "predict": "ask a network about texts or pictures",
     "evaluate": "measure a run's best weights on the test set again",
     "export": "write a run's network for other programs",
     "dashboard": "look at runs in TensorBoard",
