@@ -9,7 +9,7 @@ from torch import nn
 from litmus import screen
 from litmus.check import shown
 from litmus.rundir import RunDir, per_class, references
-from litmus.spec import Values
+from litmus.spec import Boxes, Values
 
 MOST_ROWS = 30  # of a network's summary
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
@@ -66,7 +66,8 @@ def _target(target: Any) -> str:
         named = ", ".join(f"{name} (mean {mean:.4g}, deviation {std:.4g})" for name, mean, std in scales)
         return f"{len(target.names)} {'values' if len(target.names) > 1 else 'value'}: {named}"
     more = ", ..." if len(target.names) > MOST_CLASSES else ""
-    return f"{len(target.names)} {target.noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
+    noun = "classes of boxes" if isinstance(target, Boxes) else target.noun
+    return f"{len(target.names)} {noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
 
 
 def layers(net: Any) -> list[tuple[str, str, str, int]]:

@@ -22,6 +22,7 @@ PACKAGES = (
     "numpy",
     "tensorboard",
     "transformers",
+    "ultralytics",
 )
 
 

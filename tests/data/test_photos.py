@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.data import _photos
-from litmus.data._photos import Broken, collected, cut, found, placed, read
+from litmus.data import _gallery, _photos
+from litmus.data._gallery import collected
+from litmus.data._photos import Broken, cut, found, placed, read
 from litmus.spec import Images
 
 RED = Images(3, 16, 16, (), (), 16)
@@ -153,7 +154,7 @@ def test_where_there_is_no_room_photos_are_read_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(5)]
-    monkeypatch.setattr(_photos, "FREE", 0.0)
+    monkeypatch.setattr(_gallery, "FREE", 0.0)
     photos = collected(paths, RED, tmp_path / "cache")
     assert "has no room" in caplog.text
     assert photos.pixels.index_select(0, torch.tensor([3, 1]))[:, 0, 0, 0].tolist() == [3, 1]

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from litmus.check import Refused
-from litmus.data.yolo_dataset import YOLODataset, fitted, read_labels
+from litmus.data._labels import fitted, read_labels
+from litmus.data.yolo_dataset import YOLODataset
 from litmus.spec import Images
 
 KEYS = {

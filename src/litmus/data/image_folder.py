@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from litmus.check import Column, Count, Refused, Seed, Share, checked
-from litmus.data import _photos, _table
+from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
 from litmus.data._split import split_parts
@@ -72,7 +72,7 @@ class ImageFolder(ImageData):
         self.move = recut if augment else None
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
-        self.photos: _photos.Photos | None = None
+        self.photos: _gallery.Photos | None = None
         self.samples: dict[Part, list[tuple[int, str]]] = {}  # number of a photo, and its class
 
     def prepare_data(self) -> None:
@@ -104,7 +104,7 @@ class ImageFolder(ImageData):
         if not wanted.height:
             wanted = replace(wanted, height=SIZE, width=SIZE, resized=round(SIZE * MARGIN))
         paths = [path for samples in self.listed.values() for path, _ in samples]
-        self.photos = _photos.collected(paths, self._kept(wanted), self.folder)
+        self.photos = _gallery.collected(paths, self._kept(wanted), self.folder)
         self._say_what_is_wrong(self.photos)
         self.samples = self._split(self.photos)
         digest = hashlib.sha256("".join(sorted(self.photos.sha256)).encode()).hexdigest()
@@ -127,7 +127,7 @@ class ImageFolder(ImageData):
             raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
         rows = torch.tensor([row for row, _ in self.samples[part]])
         targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
-        return _photos.Selection(self.photos.pixels, rows, self._margin(part)), targets
+        return _gallery.Selection(self.photos.pixels, rows, self._margin(part)), targets
 
     def _kept(self, wanted: Images) -> Images:
         """How photos are stored: with the margin that random cuts need, if there are to be any."""
@@ -167,7 +167,7 @@ class ImageFolder(ImageData):
     def _place(self, cells: dict[str, Any]) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
 
-    def _say_what_is_wrong(self, photos: _photos.Photos) -> None:
+    def _say_what_is_wrong(self, photos: _gallery.Photos) -> None:
         for path, why in photos.broken.items():
             log.info("%s %s", path, why)
         for path, why in photos.notes.items():
@@ -182,7 +182,7 @@ class ImageFolder(ImageData):
         if len(photos.broken) > len(photos.paths):
             raise Refused(f"{self.path}: more than half of the photos cannot be used. train.log names each of them.")
 
-    def _split(self, photos: _photos.Photos) -> dict[Part, list[tuple[int, str]]]:
+    def _split(self, photos: _gallery.Photos) -> dict[Part, list[tuple[int, str]]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
             part: [(number[path], name) for path, name in samples if path in number]

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,16 @@ import yaml
 from torch import Tensor
 
 from litmus.check import Count, File, Probability, Refused, Seed, Share, checked
-from litmus.data import _photos
+from litmus.data import _gallery, _photos
 from litmus.data._boxes import BoxData, rows
 from litmus.data._data import PARTS, Part, few
+from litmus.data._labels import Labels, fitted, label_file, read_labels
 from litmus.data._split import split_parts
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
 
 SIZE = 640  # pixels of a side, where neither a person nor the network asks for another
-SLACK = 0.01  # of a picture's side, by which a box may stick out: rounding, not a mistake
-
-
-@dataclass
-class Labels:
-    """What a label file says.
-
-    Attributes:
-        boxes: (class, centre x, centre y, width, height), as parts of the picture's width and height.
-        mistakes: what is wrong with it, by line, from 1.
-    """
-
-    boxes: list[tuple[float, float, float, float, float]] = field(default_factory=list)
-    mistakes: dict[int, str] = field(default_factory=dict)
 
 
 class YOLODataset(BoxData):
@@ -73,7 +60,7 @@ class YOLODataset(BoxData):
         self.source = path
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
-        self.photos: _photos.Photos | None = None
+        self.photos: _gallery.Photos | None = None
         self.samples: dict[Part, list[int]] = {}  # numbers of photos
 
     def prepare_data(self) -> None:
@@ -89,7 +76,7 @@ class YOLODataset(BoxData):
         if not self.listed.get("train"):
             raise Refused(f"{self.path}: train names no pictures. It should be a folder, or a list of them in a file.")
         for path in {path: None for paths in self.listed.values() for path in paths}:
-            self.labels[path] = read_labels(_label_file(path), len(names))
+            self.labels[path] = read_labels(label_file(path), len(names))
         self._say_what_is_wrong()
         self.spec = Spec("yolo_dataset", Images(3, self.size, self.size, (), ()), Boxes(names))
 
@@ -103,7 +90,7 @@ class YOLODataset(BoxData):
             wanted = replace(wanted, height=SIZE, width=SIZE)
         wanted = replace(wanted, resized=0)
         paths = list(self.labels)
-        self.photos = _photos.collected(paths, wanted, self.folder)
+        self.photos = _gallery.collected(paths, wanted, self.folder)
         for path, why in {**self.photos.broken, **self.photos.notes}.items():
             log.info("%s: %s", path, why)
         if self.photos.broken:
@@ -128,7 +115,7 @@ class YOLODataset(BoxData):
             own = torch.tensor(self.labels[self.photos.paths[number]].boxes).reshape(-1, 5)
             boxes.append(fitted(own, self.photos.sizes[number], self.spec.input))
         numbers = torch.tensor(self.samples[part])
-        return _photos.Selection(self.photos.pixels, numbers, None), rows(boxes)
+        return _gallery.Selection(self.photos.pixels, numbers, None), rows(boxes)
 
     def _described(self) -> dict[str, Any]:
         try:
@@ -158,8 +145,8 @@ class YOLODataset(BoxData):
         for path, labels in self.labels.items():
             for line, mistake in labels.mistakes.items():
                 kinds[mistake] += 1
-                wrong.append(f"{_label_file(path)}:{line}")
-                log.info("%s, line %d: %s", _label_file(path), line, mistake)
+                wrong.append(f"{label_file(path)}:{line}")
+                log.info("%s, line %d: %s", label_file(path), line, mistake)
         num_boxes = sum(len(labels.boxes) for labels in self.labels.values())
         empty = sum(not labels.boxes for labels in self.labels.values())
         log.info("%d pictures, %d boxes, %d pictures without any", len(self.labels), num_boxes, empty)
@@ -167,12 +154,12 @@ class YOLODataset(BoxData):
             reasons = "; ".join(f"{mistake}: {count}" for mistake, count in kinds.most_common())
             log.warning("%d lines of label files are left out (%s). %s.", len(wrong), reasons, few(wrong))
         if not num_boxes:
-            first = _label_file(next(iter(self.labels)))
+            first = label_file(next(iter(self.labels)))
             raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
-        if missing := sum(not _label_file(path).is_file() for path in self.labels):
+        if missing := sum(not label_file(path).is_file() for path in self.labels):
             log.warning("%d of %d pictures have no label file: they count as without boxes.", missing, len(self.labels))
 
-    def _split(self, photos: _photos.Photos) -> dict[Part, list[int]]:
+    def _split(self, photos: _gallery.Photos) -> dict[Part, list[int]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {part: [number[p] for p in paths if p in number] for part, paths in self.listed.items()}
         absent = [part for part in ("val", "test") if part not in usable]
@@ -201,72 +188,3 @@ def _names(names: Any, path: Path) -> tuple[str, ...]:
     if isinstance(names, list) and names:
         return tuple(str(name) for name in names)
     raise Refused(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")
-
-
-def _label_file(picture: Path) -> Path:
-    """The last folder `images` in the path becomes `labels`; without one, the labels lie beside the pictures."""
-    parts = list(picture.with_suffix(".txt").parts)
-    for i in reversed(range(len(parts) - 1)):
-        if parts[i] == "images":
-            parts[i] = "labels"
-            break
-    return Path(*parts)
-
-
-def read_labels(path: Path, num_classes: int) -> Labels:
-    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes."""
-    labels = Labels()
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return labels
-    except (OSError, UnicodeDecodeError) as error:
-        labels.mistakes[1] = f"the file cannot be read ({type(error).__name__})"
-        return labels
-    seen = set()
-    for line, text in enumerate(content.splitlines(), 1):
-        if not text.strip():
-            continue
-        box = _box(text.split(), num_classes)
-        if isinstance(box, str):
-            labels.mistakes[line] = box
-        elif box in seen:
-            labels.mistakes[line] = "the same box as before"
-        else:
-            seen.add(box)
-            labels.boxes.append(box)
-    return labels
-
-
-def _box(words: list[str], num_classes: int) -> tuple[float, float, float, float, float] | str:
-    """A box, or what is wrong with the line."""
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        return "not numbers"
-    if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
-        return "neither five numbers (class, centre, width, height) nor a class and an outline"
-    name, *rest = numbers
-    if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
-        return "no such class"
-    if len(rest) > 4:
-        xs, ys = rest[0::2], rest[1::2]
-        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
-    else:
-        x, y, width, height = rest
-        left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
-    if not all(-SLACK <= edge <= 1 + SLACK for edge in (left, right, top, bottom)):
-        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
-    left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))
-    if right <= left or bottom <= top:
-        return "a box without an area"
-    return (name, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-
-
-def fitted(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
-    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `_photos.barred`."""
-    scaled, left, top = _photos.placed(size, images)
-    factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
-    shift = boxes.new_tensor([0, left, top, 0, 0])
-    whole = boxes.new_tensor([1, images.width, images.height, images.width, images.height])
-    return (boxes * factor + shift) / whole

@@ -57,7 +57,7 @@ class DetailedScore(Score):
     def add_boxes(self, found: list[Tensor], there: list[Tensor]) -> None:
         """Adds a batch of pictures: what was found, and what is there; see `_precision.right`."""
         for of, truth in zip(found, there, strict=True):
-            self.hits.append(_precision.right(of, truth).to(of.device))
+            self.hits.append(_precision.right(of, truth).to(of.device, torch.uint8))  # gloo gathers no bool
             self.scores.append(of[:, 4])
             self.classes.append(of[:, 5])
             self.there.append(truth[:, 0])

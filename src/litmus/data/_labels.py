@@ -1,0 +1,93 @@
+"""Label files in Ultralytics' format: a line for every box, and what is wrong with the others."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from litmus.data import _photos
+from litmus.spec import Images
+
+SLACK = 0.01  # of a picture's side, by which a box may stick out: rounding, not a mistake
+
+
+@dataclass
+class Labels:
+    """What a label file says.
+
+    Attributes:
+        boxes: (class, centre x, centre y, width, height), as parts of the picture's width and height.
+        mistakes: what is wrong with it, by line, from 1.
+    """
+
+    boxes: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    mistakes: dict[int, str] = field(default_factory=dict)
+
+
+def label_file(picture: Path) -> Path:
+    """The last folder `images` in the path becomes `labels`; without one, the labels lie beside the pictures."""
+    parts = list(picture.with_suffix(".txt").parts)
+    for i in reversed(range(len(parts) - 1)):
+        if parts[i] == "images":
+            parts[i] = "labels"
+            break
+    return Path(*parts)
+
+
+def read_labels(path: Path, num_classes: int) -> Labels:
+    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes."""
+    labels = Labels()
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return labels
+    except (OSError, UnicodeDecodeError) as error:
+        labels.mistakes[1] = f"the file cannot be read ({type(error).__name__})"
+        return labels
+    seen = set()
+    for line, text in enumerate(content.splitlines(), 1):
+        if not text.strip():
+            continue
+        box = _box(text.split(), num_classes)
+        if isinstance(box, str):
+            labels.mistakes[line] = box
+        elif box in seen:
+            labels.mistakes[line] = "the same box as before"
+        else:
+            seen.add(box)
+            labels.boxes.append(box)
+    return labels
+
+
+def _box(words: list[str], num_classes: int) -> tuple[float, float, float, float, float] | str:
+    """A box, or what is wrong with the line."""
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        return "not numbers"
+    if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
+        return "neither five numbers (class, centre, width, height) nor a class and an outline"
+    name, *rest = numbers
+    if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
+        return "no such class"
+    if len(rest) > 4:
+        xs, ys = rest[0::2], rest[1::2]
+        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+    else:
+        x, y, width, height = rest
+        left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    if not all(-SLACK <= edge <= 1 + SLACK for edge in (left, right, top, bottom)):
+        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
+    left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))
+    if right <= left or bottom <= top:
+        return "a box without an area"
+    return (name, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+
+
+def fitted(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
+    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `_photos.barred`."""
+    scaled, left, top = _photos.placed(size, images)
+    factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
+    shift = boxes.new_tensor([0, left, top, 0, 0])
+    whole = boxes.new_tensor([1, images.width, images.height, images.width, images.height])
+    return (boxes * factor + shift) / whole
