@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CONF, DIGITS, TEXTS, TINY, WINDOWS, composed, inputs_for
+from conftest import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.check import Refused
 from litmus.exporting import write
@@ -21,6 +21,8 @@ CASES = [
     ("scratch", DIGITS, {"batchnorm": True}),
     ("cnn", DIGITS, {"batchnorm": True, "residual": True}),
     ("resnet", DIGITS, {"dropout": 0.2}),
+    ("yolo", SCENES, {}),
+    ("yolo", SCENES, {"arch": "yolo26n", "dropout": 0.1}),
     ("lstm", DIGITS, {}),
     ("lstm", WINDOWS, {"bidirectional": True, "pooling": "mean"}),
     ("lstm", TEXTS, {"pooling": "last"}),
@@ -36,7 +38,8 @@ def make(name: str, spec: Spec, changes: dict[str, object]) -> torch.nn.Module:
     net = build({**composed(f"model={name}", *TINY.get(name, []))["model"], **changes}, spec)
     for _ in range(3):
         net(inputs_for(spec))  # batch norm's statistics move
-    torch.nn.init.normal_(net.head.weight, std=0.05)
+    if hasattr(net, "head"):
+        torch.nn.init.normal_(net.head.weight, std=0.05)
     return net.eval()
 
 

@@ -117,7 +117,7 @@ class Pictures:
         with torch.inference_mode():
             outputs = self.net(normalised(pixels, torch.Generator(), len(pixels), slice(None)))
             if self.draws:
-                boxes = self.net.boxes(outputs, min_score)
+                boxes = self.net.boxes(outputs, min_score, several=False)
                 return [self._named(own, photo.size) for own, photo in zip(boxes, photos, strict=True)]
         probabilities = outputs.float().softmax(dim=1)
         best = probabilities.topk(min(topk, probabilities.shape[1]), dim=1)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 # The string in each annotation is what a person is told when a value is refused.
 Count = Annotated[int, Ge(1), "a whole number, at least 1"]
@@ -27,6 +27,7 @@ Positive = Annotated[float, Gt(0), "a number above 0"]
 NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
 Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
 Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
+Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
 Share = Annotated[float, Gt(0), Lt(1), "a part of the whole, in (0, 1)"]
 File = Annotated[str, "the path of a file"]
 Column = Annotated[str, "the name of a column"]

@@ -105,7 +105,10 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
     answers, taken = [], set[str]()
     for answer in network.answers(paths, batch_size, arguments.topk, arguments.min_score):
         if "boxes" in answer:
-            answer["drawn"] = str(_drawn(answer, network.net.spec.target.names, out, taken))
+            try:
+                answer["drawn"] = str(_drawn(answer, network.net.spec.target.names, out, taken))
+            except (OSError, ValueError, MemoryError) as error:
+                answer["error"] = f"cannot be drawn on ({error})"
         if arguments.json:
             print(json.dumps(answer, ensure_ascii=False))
         answers.append(answer)
@@ -134,16 +137,21 @@ def _files(words: list[str]) -> Iterator[Path]:
 
 
 def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set[str]) -> Path:
-    """Draws the boxes on a copy of the picture, and writes them beside it as JSON."""
+    """Draws the boxes on a copy of the picture, and writes them beside it as JSON.
+
+    Raises:
+        Refused: there is no writing there.
+        OSError: the picture cannot be read any more.
+    """
     from litmus import drawing
     from litmus.data import _photos
 
     source = Path(answer["image"])
     ending = ".png" if source.suffix.lower() == ".png" else ".jpg"
-    name, number = source.stem, 1
+    name, number = f"{source.stem}-boxes", 1
     while name in taken:  # a/cat.jpg and b/cat.jpg
         number += 1
-        name = f"{source.stem}-{number}"
+        name = f"{source.stem}-boxes-{number}"
     taken.add(name)
     picture = drawing.drawn(_photos.upright(source), answer["boxes"], names)
     try:

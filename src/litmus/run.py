@@ -336,6 +336,8 @@ def prepared(config: Section, known: Section | None = None) -> Any:
 def _wanted(model: Section, data: Any) -> Input:
     """The data's input as the network wants it."""
     read, net = data.spec.input, _target(model)
+    if not net.fits(data.spec):  # the network itself will say so
+        return read
     if isinstance(read, Tokens):
         return net.tokens(_settings(model), data.training_texts) or read
     return net.pictures(_settings(model), read) if isinstance(read, Images) else read

@@ -73,6 +73,37 @@ def test_ready_made_parts_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "1 photos of validation or test are in an earlier part" in caplog.text
 
 
+def test_a_class_may_be_named_train(tmp_path: Path) -> None:
+    data = read(photos(tmp_path / "vehicles", {"bus": 10, "car": 10, "train": 10}))
+    assert data.spec.target.names == ("bus", "car", "train")
+    photos(tmp_path / "pets" / "train", {"cat": 10, "dog": 10})
+    photos(tmp_path / "pets" / "val", {"cat": 2, "dog": 2}, start=100)
+    photos(tmp_path / "pets" / "valid", {"cat": 2, "dog": 2}, start=200)
+    with pytest.raises(Refused, match="are both folders for val"):
+        read(tmp_path / "pets")
+
+
+def test_a_limit_takes_a_fair_sample_of_ready_made_parts(tmp_path: Path) -> None:
+    for start, part in ((0, "train"), (60, "val"), (120, "test")):
+        photos(tmp_path / "pets" / part, {"cat": 30, "dog": 30}, start=start)
+    data = read(tmp_path / "pets", limit=20)
+    for part in ("train", "val", "test"):
+        assert 4 <= sum(name == "cat" for _, name in data.samples[part]) <= 16
+
+
+def test_the_fingerprint_knows_classes_and_parts(tmp_path: Path) -> None:
+    path = tmp_path / "pets"
+    for start, part in ((0, "train"), (60, "val"), (120, "test")):
+        photos(path / part, {"cat": 6, "dog": 6}, start=start)
+    before = read(path).sha256
+    assert read(path, seed=3).sha256 == before
+    (path / "test" / "cat" / "120.png").rename(path / "test" / "dog" / "moved.png")
+    relabelled = read(path).sha256
+    assert relabelled != before
+    (path / "test" / "dog" / "moved.png").rename(path / "train" / "dog" / "moved.png")
+    assert read(path).sha256 not in (before, relabelled)
+
+
 def test_equal_files_stay_on_one_side(tmp_path: Path) -> None:
     path = photos(tmp_path / "pets", {"cat": 12, "dog": 12})
     for i in range(12):

@@ -1,6 +1,8 @@
 """Photos of every kind are read right, or named."""
 
 import io
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,7 @@ def test_colour_grey_palette_and_cmyk_become_what_is_asked_for(tmp_path: Path) -
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     wide = Image.fromarray(np.full((20, 20), 0x80FF, dtype=np.uint16))
-    for name in ("wide.png", "wide.tif"):
+    for name in ("wide.png", "wide.tif", "wide.pgm"):
         assert (read(saved(tmp_path / name, wide), GREY).pixels == 0x80).all()
 
 
@@ -140,7 +142,9 @@ def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
     assert [p.name for p in first.paths] == ["0.png", "1.png", "2.png", "3.png", "4.png"]
     assert first.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert list(first.broken) == [tmp_path / "bad.png"]
-    monkeypatch.setattr(_photos, "read", None)  # nothing is read again
+    real = _photos.read
+    # What was broken is tried again, the others are not read.
+    monkeypatch.setattr(_photos, "read", lambda path, images: real(path, images) if path.name == "bad.png" else None)
     again = collected(paths, RED, cache)
     assert torch.equal(again.pixels, first.pixels)
     assert (again.sha256, again.sizes, again.broken) == (first.sha256, first.sizes, first.broken)
@@ -148,6 +152,45 @@ def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
     saved(paths[0], Image.new("RGB", (20, 20), (99, 0, 0)), compress_level=0)
     assert collected(paths, RED, cache).pixels[0, 0, 0, 0] == 99, "another file, other pixels"
     assert not [p for p in cache.iterdir() if "writing" in p.name]
+    monkeypatch.chdir(tmp_path)
+    relative = [p.relative_to(tmp_path) for p in paths]
+    assert collected(relative, RED, cache).paths == [p for p in relative if p.name != "bad.png"], (
+        "by how they are named"
+    )
+    saved(tmp_path / "bad.png", Image.new("RGB", (20, 20)))
+    os.utime(tmp_path / "bad.png", ns=(1, 1))
+    assert len(collected(paths, RED, cache).paths) == 6
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(3)]
+    real = Path.read_bytes
+
+    def fails(path: Path) -> bytes:
+        if path.name == "1.png":
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    assert len(collected(paths, RED, tmp_path / "cache").paths) == 2
+    monkeypatch.undo()
+    assert collected(paths, RED, tmp_path / "cache").pixels[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_a_strip_does_not_become_endless(tmp_path: Path) -> None:
+    path = saved(tmp_path / "strip.png", Image.new("L", (1, 20_000), 9))
+    tracemalloc.start()
+    assert (read(path, Images(3, 224, 224, (), (), 256)).pixels == 9).all()
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_file_that_is_not_there_is_broken(tmp_path: Path) -> None:
+    there = saved(tmp_path / "there.png", Image.new("RGB", (20, 20)))
+    photos = collected([there, tmp_path / "gone.png"], RED, tmp_path / "cache")
+    assert "cannot be read" in photos.broken[tmp_path / "gone.png"]
 
 
 def test_where_there_is_no_room_photos_are_read_each_time(

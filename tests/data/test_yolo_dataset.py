@@ -155,6 +155,24 @@ def test_no_box_at_all_is_refused_with_where_labels_are_looked_for(tmp_path: Pat
         read(path)
 
 
+def test_roboflow_s_layout_and_classes_by_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset(tmp_path, {"train": 6, "val": 3})
+    path = tmp_path / "data.yaml"
+    path.write_text("train: ../images/train\nvalidation: ../images/val\ntest: ../images/val\nnc: 2\n")
+    data = read(path)
+    assert data.sizes == {"train": 6, "val": 3, "test": 3}
+    assert data.spec.target.names == ("0", "1")
+    assert "3 pictures of test are in an earlier part, too" in caplog.text
+
+
+def test_a_listed_picture_that_is_missing_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = dataset(tmp_path, {"train": 6, "val": 3, "test": 2})
+    (tmp_path / "list.txt").write_text("images/train/0.png\nimages/train/99.png\n")
+    path.write_text("train: list.txt\nval: images/val\ntest: images/test\nnames: [cat, dog]\n")
+    assert read(path).sizes["train"] == 1
+    assert "99.png cannot be read" in caplog.text
+
+
 @pytest.mark.parametrize("size", [(20, 40), (40, 20), (33, 65), (100, 100)])
 def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) -> None:
     """A box around the whole picture becomes one around what lies between the bars."""

@@ -129,12 +129,15 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not Path("harm").exists()
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"", "cannot be read|not a file"), (b"hello", "not a file|cannot be")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "cannot be read|not a file"), (b"hello", "not a file|cannot be"), (bytes(range(256)), "not a file|cannot")],
+)
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(Refused, match=said):
         make(weights=str(tmp_path / "w.pth"))
-    with pytest.raises(Refused, match="no such file"):
+    with pytest.raises(Refused, match="no such file or folder"):
         make(weights=str(tmp_path / "nothing.pth"))
 
 
@@ -219,5 +222,5 @@ def test_a_run_s_weights_and_pictures_are_taken_over(train: Callable[..., RunDir
 
 
 def test_checkpoints_are_not_for_users() -> None:
-    with pytest.raises(Refused, match="there is no such file"):
+    with pytest.raises(Refused, match="there is no such file or folder"):
         ResNet.pictures({"arch": "resnet18", "weights": _weights.CHECKPOINT, "train": "all"}, PHOTOS.input)

@@ -139,9 +139,43 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
         make(weights=str(tmp_path / "bad.pt"))
     assert not Path("harm").exists()
     (tmp_path / "text.pt").write_text("hello")
-    for name, said in (("text.pt", "is not a file of weights"), ("nothing.pt", "no such file")):
+    for name, said in (("text.pt", "is not a file of weights"), ("nothing.pt", "no such file or folder")):
         with pytest.raises(Refused, match=said):
             make(weights=str(tmp_path / name))
+
+
+def test_only_the_last_layer_is_the_head() -> None:
+    net = make()
+    is_head = _ultralytics.is_head(net.network)
+    names = [name for name, _ in net.named_parameters()]
+    assert any(".cv3." in name and not is_head(name) for name in names), "blocks of the backbone have one, too"
+    assert {name.split(".")[2] for name in names if is_head(name)} == {"23"}
+
+
+def test_validation_s_loss_does_not_depend_on_the_epoch() -> None:
+    net = make(arch="yolo26n")
+    x, targets = torch.rand(2, 3, 64, 64), IN_SCENES.expand(2, -1, -1)
+    losses = []
+    for epoch in (0, 9):
+        net.train().begin_epoch(epoch, 10)
+        with torch.no_grad():
+            _, raw = net.eval().answer_and_raw(x)
+            losses.append(sum(float(part) for part in net.losses(raw, targets).values()))
+    assert losses[0] == losses[1]
+
+
+def test_boxes_are_decoded_in_float32_whatever_the_arithmetic() -> None:
+    net = make().eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        answer, raw = net.answer_and_raw(torch.rand(2, 3, 64, 64))
+    assert answer.dtype == torch.float32
+    assert torch.equal(answer, _ultralytics.decoded(net.network, raw))
+
+
+def test_weights_that_are_nowhere_are_refused_before_anything_is_read() -> None:
+    for weights in ("checkpoint", "nowhere.pt"):
+        with pytest.raises(Refused, match="there is no such file or folder"):
+            YOLO.pictures({"arch": "yolo11n", "weights": weights}, SCENES.input)
 
 
 def test_another_size_s_weights_are_refused(tmp_path: Path) -> None:

@@ -67,13 +67,12 @@ class Dashboard(lightning.Callback):
                 writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
 
     def _add_graph(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        inputs, _ = next(iter(trainer.datamodule.val_dataloader()))  # type: ignore[attr-defined]
         training = pl_module.net.training
         pl_module.net.eval()
         try:
             with torch.no_grad():
                 assert self._writer is not None
-                self._writer.add_graph(pl_module.net, inputs[:2])
+                self._writer.add_graph(pl_module.net, pl_module.net.example(2).to(pl_module.device))
         except Exception as error:  # tracing runs arbitrary code; a missing picture must not end a run
             log.warning("TensorBoard has no graph of this network: %s", error)
         finally:

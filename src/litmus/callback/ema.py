@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
@@ -34,3 +35,14 @@ class EMA(WeightAveraging):
         super().__init__(multi_avg_fn=average)
 
     state_key: Any = "ema"  # Lightning's own is put together anew at every hook
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self._device = trainer.strategy.root_device  # the weights are still elsewhere
+        super().setup(trainer, pl_module, stage)
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Only training goes on with the weights themselves; a test is of the average."""
+        if trainer.state.fn == "fit":
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)

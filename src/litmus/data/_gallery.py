@@ -3,7 +3,10 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import torch
 from rich.console import Console
 from rich.progress import track
@@ -25,6 +29,8 @@ log = logging.getLogger(__name__)
 WORKERS = 8  # threads; Pillow lets go of Python's lock while it decodes
 FREE = 0.8  # of a disk's free room that the cache may take
 VERSION = 1  # of how photos are read: another number makes the kept ones anew
+PIXELS, FACTS = "pixels", "facts.json"  # the files of a folder in the cache, which is named by what they were made of
+WRITING = ".writing-"
 
 
 @dataclass
@@ -62,10 +68,12 @@ class Files:
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """uint8 (rows, channels, height, width)."""
-        read_again = [photo for _, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images)]
-        if lost := [photo for photo in read_again if isinstance(photo, Broken)]:
-            raise OSError(f"A photo that could be read before {lost[0]}.")
-        return torch.from_numpy(np.stack([photo.pixels for photo in read_again if isinstance(photo, Photo)]))
+        pixels = []
+        for path, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images):
+            if isinstance(photo, Broken):
+                raise OSError(f"{path} could be read before, and now {photo}.")
+            pixels.append(photo.pixels)
+        return torch.from_numpy(np.stack(pixels))
 
 
 class Selection:
@@ -110,46 +118,68 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
         images: size, channels and cut; the mean and deviation do not matter.
         cache: a folder. Where its disk has no room, photos are read again for every batch, and the log says so.
     """
-    path = cache / _key(paths, images)
-    if (kept := _kept(path, images)) is not None:
-        return kept
-    shape = (len(paths), images.channels, images.height, images.width)
-    size = int(np.prod(shape))
     cache.mkdir(parents=True, exist_ok=True)
-    room = int(FREE * shutil.disk_usage(cache).free)
-    target = path.with_suffix(f".{id(paths)}.writing")
-    pixels = np.memmap(target, np.uint8, "w+", shape=shape) if size <= room and paths else None
-    photos = Photos([], None, [], [])
-    try:
-        for place, photo in track(
-            in_threads(paths, images), "reading photos", len(paths), console=_bars(), disable=not _bars().is_terminal
-        ):
-            if isinstance(photo, Broken):
-                photos.broken[place] = str(photo)
-                continue
-            if pixels is not None:
-                pixels[len(photos.paths)] = photo.pixels
-            photos.paths.append(place)
-            photos.sizes.append(photo.size)
-            photos.sha256.append(photo.sha256)
-            if photo.note:
-                photos.notes[place] = photo.note
-        if pixels is None:
-            log.warning(
-                "%s has no room for %.1f GB of pictures: every photo is read again for each batch, which is slow.",
-                cache,
-                size / 1e9,
-            )
+    _swept(cache)
+    folder = cache / _key(paths, images)
+    if (kept := _kept(folder, paths, images)) is not None:
+        return kept
+    with tempfile.TemporaryDirectory(dir=cache, prefix=WRITING) as temporary:
+        room = _room(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
+        photos, rows = _all_read(paths, images, room)
+        if room is None:
+            said = "%s has no room for so many pictures: every photo is read again for each batch, which is slow."
+            log.warning(said, cache)
             photos.pixels = Files(photos.paths, images)
             return photos
-        pixels.flush()
-        target.replace(path.with_suffix(".pixels"))
-        _keep(path, photos)
-    finally:
-        target.unlink(missing_ok=True)
-    again = _kept(path, images)
-    assert again is not None
+        room.flush()
+        _write_facts(Path(temporary, FACTS), photos, rows)
+        try:
+            Path(temporary).rename(folder)
+        except OSError:  # another run has just kept the same, or what was kept cannot be used any more
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(temporary).rename(folder)
+        Path(temporary).mkdir()  # which is about to be removed
+    again = _kept(folder, paths, images)
+    if again is None:
+        raise OSError(f"{folder} was changed while it was read.")
     return again
+
+
+def _all_read(paths: Sequence[Path], images: Images, room: Any) -> tuple[Photos, list[int]]:
+    """What is in every photo; its pixels go into `room`, in order. Also the numbers of the paths that can be used."""
+    photos = Photos([], None, [], [])
+    rows: list[int] = []
+    bars = Console(stderr=True)
+    read = track(in_threads(paths, images), "reading photos", len(paths), console=bars, disable=not bars.is_terminal)
+    for number, (path, photo) in enumerate(read):
+        if isinstance(photo, Broken):
+            photos.broken[path] = str(photo)
+            continue
+        if room is not None:
+            room[len(rows)] = photo.pixels
+        rows.append(number)
+        photos.paths.append(path)
+        photos.sizes.append(photo.size)
+        photos.sha256.append(photo.sha256)
+        if photo.note:
+            photos.notes[path] = photo.note
+    return photos, rows
+
+
+def _room(path: Path, shape: tuple[int, ...]) -> Any:
+    """A file for that many pixels, whose place on the disk is taken at once; None if there is too little."""
+    size = int(np.prod(shape))
+    if not size or size > FREE * shutil.disk_usage(path.parent).free:
+        return None
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+    except OSError:
+        return None
+    return np.memmap(path, np.uint8, "r+", shape=shape)
 
 
 def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Photo | Broken]]:
@@ -171,46 +201,47 @@ def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Ph
             yield future.result()
 
 
-def _bars() -> Console:
-    return Console(stderr=True)
-
-
 def _key(paths: Sequence[Path], images: Images) -> str:
-    digest = hashlib.sha256(
-        f"{VERSION}\0{images.channels}\0{images.height}\0{images.width}\0{images.resized}\0".encode()
-    )
+    how = (VERSION, PIL.__version__, images.channels, images.height, images.width, images.resized)
+    digest = hashlib.sha256(repr(how).encode())
     for path in paths:
-        stat = path.stat()
-        digest.update(f"{path.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        try:
+            stat = path.stat()
+            facts = (stat.st_size, stat.st_mtime_ns)
+        except OSError:  # said when it is read
+            facts = (-1, -1)
+        digest.update(f"{path.absolute()}\0{facts}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _keep(path: Path, photos: Photos) -> None:
-    facts = {
-        "paths": [str(p) for p in photos.paths],
-        "sizes": photos.sizes,
-        "sha256": photos.sha256,
-        "broken": {str(p): why for p, why in photos.broken.items()},
-        "notes": {str(p): why for p, why in photos.notes.items()},
-    }
-    temporary = path.with_suffix(f".{id(photos)}.json-writing")
-    temporary.write_text(json.dumps(facts))
-    temporary.replace(path.with_suffix(".json"))
+def _write_facts(path: Path, photos: Photos, rows: list[int]) -> None:
+    notes = [photos.notes.get(p, "") for p in photos.paths]
+    path.write_text(json.dumps({"rows": rows, "sizes": photos.sizes, "sha256": photos.sha256, "notes": notes}))
 
 
-def _kept(path: Path, images: Images) -> Photos | None:
+def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
+    """What was kept of these files; None if there is nothing, or a file that was broken is so no more."""
     try:
-        facts = json.loads(path.with_suffix(".json").read_text())
-        shape = (len(facts["paths"]), images.channels, images.height, images.width)
+        facts = json.loads((folder / FACTS).read_text())
+        shape = (len(paths), images.channels, images.height, images.width)
         # Copy on write: torch wants a writable array, and the file must stay as it is.
-        pixels = torch.from_numpy(np.memmap(path.with_suffix(".pixels"), np.uint8, "c", shape=shape))
+        pixels = torch.from_numpy(np.memmap(folder / PIXELS, np.uint8, "c", shape=shape))
     except (OSError, ValueError, KeyError):
         return None
-    return Photos(
-        [Path(p) for p in facts["paths"]],
-        pixels,
-        [(height, width) for height, width in facts["sizes"]],
-        facts["sha256"],
-        {Path(p): why for p, why in facts["broken"].items()},
-        {Path(p): why for p, why in facts["notes"].items()},
-    )
+    used = [paths[row] for row in facts["rows"]]
+    others = [paths[row] for row in sorted(set(range(len(paths))) - set(facts["rows"]))]
+    broken = {}
+    for path, photo in in_threads(others, images):
+        if not isinstance(photo, Broken):
+            return None
+        broken[path] = str(photo)
+    notes = {path: note for path, note in zip(used, facts["notes"], strict=True) if note}
+    sizes = [(height, width) for height, width in facts["sizes"]]
+    return Photos(used, pixels[: len(used)], sizes, facts["sha256"], broken, notes)
+
+
+def _swept(cache: Path) -> None:
+    """Removes what runs that were killed a day ago or more have left."""
+    for folder in cache.glob(f"{WRITING}*"):
+        if time.time() - folder.stat().st_mtime > 86_400:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,32 +64,29 @@ def read(path: Path, images: Images) -> Photo:
     if not content:
         raise Broken("is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a huge one is refused below, by its size; odd metadata do no harm
-            opened = Image.open(io.BytesIO(content))
-            # A JPEG can be decoded at a half, a quarter or an eighth of its size: much sooner, and no worse when
-            # that is still twice what is wanted.
-            least = 2 * max(images.resized, images.height, images.width)
-            size = _upright(opened)
-            opened.draft("RGB", (least, least))
-            note = _note(opened)
-            picture = _plain(ImageOps.exif_transpose(opened), MODES[images.channels])
+        opened = Image.open(io.BytesIO(content))
+        # A JPEG can be decoded at a half, a quarter or an eighth of its size: much sooner, and no worse when
+        # that is still twice what is wanted.
+        least = 2 * max(images.resized, images.height, images.width)
+        size = _upright(opened)
+        opened.draft("RGB", (least, least))
+        note = _note(opened)
+        picture = ImageOps.exif_transpose(_plain(opened, MODES[images.channels]))
+        fit = cut(picture, images) if images.resized else barred(picture, images, size)
     except UnidentifiedImageError:
         raise Broken("is no image that Pillow knows") from None
     except Image.DecompressionBombError:
         raise Broken("is larger than any photo (a decompression bomb?)") from None
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise Broken(f"is damaged ({error})") from None
-    fit = cut(picture, images) if images.resized else barred(picture, images, size)
     pixels = np.asarray(fit).reshape(images.height, images.width, images.channels).transpose(2, 0, 1)
     return Photo(np.ascontiguousarray(pixels), size, hashlib.sha256(content).hexdigest(), note)
 
 
 def upright(path: Path) -> Image.Image:
     """A photo that can be read, in its own size, in RGB, as a person sees it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _plain(ImageOps.exif_transpose(Image.open(path)), "RGB")
+    opened = Image.open(path)
+    return ImageOps.exif_transpose(_plain(opened, "RGB"))
 
 
 def _upright(image: Image.Image) -> tuple[int, int]:
@@ -100,34 +96,38 @@ def _upright(image: Image.Image) -> tuple[int, int]:
 
 
 def _note(image: Image.Image) -> str:
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's, with another view of the same
         return "animated: its first picture is used"
     return ""
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
-    """8 bits a channel; what is transparent becomes white."""
+    """8 bits a channel; what is transparent becomes white. EXIF stays."""
+    exif = image.getexif()
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "TIFF", "PPM")):
-        wide = np.asarray(image).astype(np.int64)
+        wide = np.asarray(image)
         if wide.max(initial=0) > 65535 or wide.min(initial=0) < 0:
             raise ValueError("its pixels are wider than 16 bits")
         image = Image.fromarray((wide >> 8).astype(np.uint8))
-    if image.mode == "F" or image.mode == "I":
+    if image.mode in ("F", "I"):
         raise ValueError("its pixels are numbers without a known range")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(mode)
+    image = image.convert(mode)
+    image.info["exif"] = exif.tobytes()
+    return image
 
 
 def cut(image: Image.Image, images: Images) -> Image.Image:
     """The shorter side resized to `resized`, then the middle; as torchvision's presets for its ImageNet weights do."""
     shorter = min(image.size)
     width, height = (images.resized * side // shorter for side in image.size)  # torchvision rounds down, too
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
     left, top = round((width - images.width) / 2), round((height - images.height) / 2)
-    return image.crop((left, top, left + images.width, top + images.height))
+    # Only what is needed is made: a strip would become very long.
+    x, y = image.width / width, image.height / height
+    box = (left * x, top * y, (left + images.width) * x, (top + images.height) * y)
+    return image.resize((images.width, images.height), Image.Resampling.BILINEAR, box)
 
 
 def barred(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:

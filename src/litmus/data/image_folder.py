@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import platformdirs
 import torch
 from torch import Tensor
@@ -17,7 +18,6 @@ from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
 from litmus.data._split import split_parts
-from litmus.shipped import sha256_of
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -102,13 +102,14 @@ class ImageFolder(ImageData):
         assert isinstance(self.spec.input, Images)
         wanted = self.spec.input
         if not wanted.height:
-            wanted = replace(wanted, height=SIZE, width=SIZE, resized=round(SIZE * MARGIN))
+            wanted = replace(wanted, height=SIZE, width=SIZE)
+        if not wanted.resized:  # whoever chose the size, a run on MNIST for example, cut nothing out
+            wanted = replace(wanted, resized=round(min(wanted.height, wanted.width) * MARGIN))
         paths = [path for samples in self.listed.values() for path, _ in samples]
         self.photos = _gallery.collected(paths, self._kept(wanted), self.folder)
         self._say_what_is_wrong(self.photos)
         self.samples = self._split(self.photos)
-        digest = hashlib.sha256("".join(sorted(self.photos.sha256)).encode()).hexdigest()
-        self.sha256 = {self.path.name: digest}
+        self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         if not wanted.mean:
             training = torch.tensor([number for number, _ in self.samples["train"]])
             mean, std = mean_and_deviation(self.photos.pixels, training)
@@ -129,6 +130,17 @@ class ImageFolder(ImageData):
         targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
         return _gallery.Selection(self.photos.pixels, rows, self._margin(part)), targets
 
+    def _fingerprint(self, photos: _gallery.Photos) -> str:
+        """Of the files, their classes, and the parts that they came in."""
+        sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
+        lines = [
+            f"{part} {name} {sha256[path]}"
+            for part, samples in self.listed.items()
+            for path, name in samples
+            if path in sha256
+        ]
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
     def _kept(self, wanted: Images) -> Images:
         """How photos are stored: with the margin that random cuts need, if there are to be any."""
         return replace(wanted, height=wanted.resized, width=wanted.resized) if self.augment else wanted
@@ -139,13 +151,18 @@ class ImageFolder(ImageData):
         return None if part == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
 
     def _in_folders(self) -> dict[str, list[Sample]]:
-        below = {path.name.lower(): path for path in sorted(self.path.iterdir()) if path.is_dir()}
-        ready = {part: next((below[n] for n in names if n in below), None) for part, names in READY.items()}
-        if ready["train"] is None:
+        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        parts = {name: part for part, names in READY.items() for name in names}
+        ready: dict[str, Path] = {}
+        for path in below:
+            part = parts.get(path.name.lower(), "")
+            if part and part in ready:
+                raise Refused(f"{ready[part]} and {path} are both folders for {part}: which one is meant?")
+            ready[part] = path
+        if "train" not in ready or "" in ready:  # a class may be named train, among others
             return {"train": self._by_class(self.path)}
-        said = ", ".join(f"{path.name}/ for {part}" for part, path in ready.items() if path)
-        log.info("%s: %s", self.path, said)
-        return {part: self._by_class(path) for part, path in ready.items() if path}
+        log.info("%s: %s", self.path, ", ".join(f"{path.name}/ for {part}" for part, path in ready.items()))
+        return {part: self._by_class(path) for part, path in ready.items()}
 
     def _by_class(self, folder: Path) -> list[Sample]:
         photos, num_others = _photos.found(folder)
@@ -161,7 +178,6 @@ class ImageFolder(ImageData):
         table.keep(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
         table.keep(lambda cells: None if self._place(cells).is_file() else f"no such file as its {self.image}")
         table.settle()
-        self.sha256[self.path.name] = sha256_of(self.path)
         return [(self._place(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
 
     def _place(self, cells: dict[str, Any]) -> Path:
@@ -197,6 +213,9 @@ class ImageFolder(ImageData):
             seed=self.seed,
         )
         parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
+        # As of those that were dealt, the first n of the others are a fair sample, too.
+        for part in set(usable) - (set(rows) if len(rows) > 1 else set()):
+            parts[part] = [usable[part][i] for i in np.random.default_rng(self.seed).permutation(len(usable[part]))]
         samples: dict[Part, list[tuple[int, str]]] = {part: parts[part][: self.limit] for part in PARTS}
         if empty := [part for part, own in samples.items() if not own]:
             raise Refused(f"{self.path}: no photo is left for {' and '.join(empty)}: there are too few of them.")

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
-from litmus.check import Count, Probability, Refused, Seed, checked
+from litmus.check import Chance, Count, Refused, Seed, checked
 from litmus.data._boxes import COLUMNS, BoxData
 from litmus.data._data import Part
 from litmus.data.mnist import MNIST
@@ -48,8 +48,8 @@ class MNISTBoxes(BoxData):
         limit: Count | None,
         batch_size: Count,
         eval_batch_size: Count,
-        mosaic: Probability,
-        flip: Probability,
+        mosaic: Chance,
+        flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         if not min_size <= max_size <= size:

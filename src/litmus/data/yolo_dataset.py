@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 import torch
 import yaml
 from torch import Tensor
 
-from litmus.check import Count, File, Probability, Refused, Seed, Share, checked
+from litmus.check import Chance, Count, File, Refused, Seed, Share, checked
 from litmus.data import _gallery, _photos
 from litmus.data._boxes import BoxData, rows
 from litmus.data._data import PARTS, Part, few
@@ -48,8 +49,8 @@ class YOLODataset(BoxData):
         limit: Count | None,
         batch_size: Count,
         eval_batch_size: Count,
-        mosaic: Probability,
-        flip: Probability,
+        mosaic: Chance,
+        flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         self.path = Path(path).expanduser()
@@ -68,7 +69,7 @@ class YOLODataset(BoxData):
         if self.listed:
             return
         described = self._described()
-        names = _names(described.get("names"), self.path)
+        names = _names(described, self.path)
         root = self.path.parent / str(described.get("path") or "")
         for part in PARTS:
             if described.get(part):
@@ -97,10 +98,7 @@ class YOLODataset(BoxData):
             said = few([f"{path} {why}" for path, why in self.photos.broken.items()])
             log.warning("%d of %d pictures cannot be used: %s.", len(self.photos.broken), len(paths), said)
         self.samples = self._split(self.photos)
-        digest = hashlib.sha256("".join(sorted(self.photos.sha256)).encode())
-        for path in sorted(self.labels):
-            digest.update(repr(self.labels[path].boxes).encode())
-        self.sha256 = {self.path.name: digest.hexdigest()}
+        self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         self.spec = replace(self.spec, input=wanted)
 
     @property
@@ -117,6 +115,17 @@ class YOLODataset(BoxData):
         numbers = torch.tensor(self.samples[part])
         return _gallery.Selection(self.photos.pixels, numbers, None), rows(boxes)
 
+    def _fingerprint(self, photos: _gallery.Photos) -> str:
+        """Of the pictures, their boxes, the classes, and the parts that they came in."""
+        sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
+        lines = [
+            f"{part} {sha256[path]} {self.labels[path].boxes}"
+            for part, paths in self.listed.items()
+            for path in paths
+            if path in sha256
+        ]
+        return hashlib.sha256("\n".join([repr(self.spec.target.names), *sorted(lines)]).encode()).hexdigest()
+
     def _described(self) -> dict[str, Any]:
         try:
             described = yaml.safe_load(self.path.read_text())
@@ -126,15 +135,25 @@ class YOLODataset(BoxData):
             raise Refused(f"data.path={self.path} is no YAML file: {str(error).splitlines()[0]}.") from None
         if not isinstance(described, dict):
             raise Refused(f"data.path={self.path} should say train:, val: and names:.")
+        if "validation" in described:
+            described.setdefault("val", described.pop("validation"))
         return described
 
     def _pictures(self, root: Path, places: Any) -> Iterable[Path]:
         for place in places if isinstance(places, list) else [places]:
             path = root / str(place)
+            if not path.exists() and str(place).startswith("../"):  # as Roboflow writes it
+                path = root / str(place)[3:]
             if path.is_dir():
-                yield from _photos.found(path)[0]
+                pictures, num_others = _photos.found(path)
+                if num_others:
+                    log.warning("%s: %d files are no pictures by their names, and are left out.", path, num_others)
+                yield from pictures
             elif path.is_file():
-                lines = [line.strip() for line in path.read_text().splitlines()]
+                try:
+                    lines = [line.strip() for line in path.read_text().splitlines()]
+                except UnicodeDecodeError:
+                    raise Refused(f"{self.path} names {place}, which is no list of pictures.") from None
                 yield from (path.parent / line for line in lines if line)
             else:
                 raise Refused(f"{self.path} names {place}, but {path} is not there.")
@@ -156,8 +175,15 @@ class YOLODataset(BoxData):
         if not num_boxes:
             first = label_file(next(iter(self.labels)))
             raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
-        if missing := sum(not label_file(path).is_file() for path in self.labels):
-            log.warning("%d of %d pictures have no label file: they count as without boxes.", missing, len(self.labels))
+        missing = [str(label_file(path)) for path in self.labels if not label_file(path).is_file()]
+        blank = [str(label_file(path)) for path, own in self.labels.items() if not own.boxes and not own.mistakes]
+        for file in missing:
+            log.info("%s is not there", file)
+        for file in blank:
+            log.info("%s: no box", file)
+        if missing:
+            said = "%d of %d pictures have no label file, and count as without boxes: %s."
+            log.warning(said, len(missing), len(self.labels), few(missing))
 
     def _split(self, photos: _gallery.Photos) -> dict[Part, list[int]]:
         number = {path: i for i, path in enumerate(photos.paths)}
@@ -175,16 +201,28 @@ class YOLODataset(BoxData):
             seed=self.seed,
         )
         parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in dealt.items()}}
+        # As of those that were dealt, the first n of the others are a fair sample, too.
+        for part in set(usable) - (set(dealt) if len(dealt) > 1 else set()):
+            parts[part] = [usable[part][i] for i in np.random.default_rng(self.seed).permutation(len(usable[part]))]
         samples: dict[Part, list[int]] = {part: parts[part][: self.limit] for part in PARTS}
+        earlier: set[str] = set()
+        for part in PARTS:
+            own = {photos.sha256[i] for i in samples[part]}
+            if shared := len(own & earlier):
+                log.warning("%s: %d pictures of %s are in an earlier part, too.", self.path, shared, part)
+            earlier |= own
         if empty := [part for part, numbers in samples.items() if not numbers]:
             raise Refused(f"{self.path}: no picture is left for {' and '.join(empty)}.")
         return samples
 
 
-def _names(names: Any, path: Path) -> tuple[str, ...]:
-    """The classes, from a list or from numbers and names."""
+def _names(described: dict[str, Any], path: Path) -> tuple[str, ...]:
+    """The classes, from a list, from numbers and names, or from how many there are."""
+    names = described.get("names")
     if isinstance(names, dict) and sorted(names) == list(range(len(names))) and names:
         return tuple(str(names[i]) for i in range(len(names)))
     if isinstance(names, list) and names:
         return tuple(str(name) for name in names)
+    if names is None and isinstance(described.get("nc"), int) and described["nc"] > 0:
+        return tuple(str(i) for i in range(described["nc"]))
     raise Refused(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")

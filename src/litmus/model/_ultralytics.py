@@ -11,8 +11,9 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from copy import copy
 from datetime import datetime
 from functools import cache
 from io import StringIO
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from litmus import hub
@@ -43,7 +45,7 @@ def package() -> Any:
     Raises:
         Refused: it is not installed.
     """
-    before = dict(os.environ)
+    before, opens = dict(os.environ), Image.open
     settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
     atexit.register(shutil.rmtree, settings, ignore_errors=True)
     os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
@@ -57,6 +59,7 @@ def package() -> Any:
     finally:
         os.environ.clear()
         os.environ.update(before)
+        Image.open = opens  # the package's own looks for more libraries, and would install them
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     return tasks
 
@@ -79,6 +82,16 @@ def criterion(network: Any, gains: dict[str, float]) -> Any:
     return network.init_criterion()
 
 
+def settled(criterion: Any) -> Any:
+    """The same loss with the weights that a two-headed one ends with, so that epochs can be compared."""
+    if not hasattr(criterion, "decay"):
+        return criterion
+    fixed = copy(criterion)
+    fixed.o2m = fixed.final_o2m
+    fixed.o2o = fixed.total - fixed.o2m
+    return fixed
+
+
 def schedule(criterion: Any, epoch: int, num_epochs: int) -> None:
     """Moves the weights of a two-headed loss to where they are in that epoch, from 0."""
     if hasattr(criterion, "decay"):
@@ -88,21 +101,41 @@ def schedule(criterion: Any, epoch: int, num_epochs: int) -> None:
         criterion.o2o = max(criterion.total - criterion.o2m, 0.0)
 
 
-def suppressed(network: Any, answer: Tensor, min_score: float, overlap: float, most: int) -> list[Tensor]:
-    """The boxes that are left when of two that overlap only the better one is kept."""
+def decoded(network: Any, raw: Any) -> Tensor:
+    """What the network answers, from its raw outputs."""
+    head = network.model[-1]
+    chosen = raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw
+    boxes = head._inference(chosen)
+    return head.postprocess(boxes.permute(0, 2, 1)) if head.end2end else boxes
+
+
+def suppressed(
+    network: Any, answer: Tensor, min_score: float, overlap: float, most: int, several: bool
+) -> list[Tensor]:
+    """The boxes that are left when of two that overlap only the better one is kept.
+
+    Args:
+        network: whose answer it is.
+        answer: of a batch.
+        min_score: of a box.
+        overlap: from where on, as intersection over union.
+        most: boxes of a picture.
+        several: whether a place may have boxes of several classes, as average precision is measured with.
+    """
     from ultralytics.utils.nms import non_max_suppression
 
     single = bool(network.end2end)
     # No time limit: what is answered must not depend on how busy the machine is.
     found: Any = non_max_suppression(
-        answer, min_score, overlap, multi_label=True, max_det=most, max_time_img=1e6, end2end=single
+        answer, min_score, overlap, multi_label=several, max_det=most, max_time_img=1e6, end2end=single
     )
     return found
 
 
-def is_head(name: str) -> bool:
+def is_head(network: Any) -> Callable[[str], bool]:
     """Whether a tensor's name is that of the layers that score classes: they depend on how many there are."""
-    return ".cv3." in name or ".one2one_cv3." in name
+    last = f"network.model.{len(network.model) - 1}."
+    return lambda name: name.startswith((f"{last}cv3.", f"{last}one2one_cv3."))
 
 
 def coco_file(arch: str) -> Path:
@@ -173,15 +206,15 @@ def written(network: Any, path: Path, size: int) -> Any:
     tasks = package()
     import ultralytics
 
-    copy = tasks.DetectionModel(network.yaml, ch=network.yaml["channels"], nc=len(network.names), verbose=False)
-    copy.load_state_dict(network.state_dict())
-    copy.names, copy.task = dict(network.names), "detect"
+    made = tasks.DetectionModel(network.yaml, ch=network.yaml["channels"], nc=len(network.names), verbose=False)
+    made.load_state_dict(network.state_dict())
+    made.names, made.task = dict(network.names), "detect"
     settings = {"task": "detect", "imgsz": size, "single_cls": False}
-    copy.args = settings
+    made.args = settings
     content = {
         "epoch": -1,
         "best_fitness": None,
-        "model": copy.eval(),
+        "model": made.eval(),
         "ema": None,
         "updates": None,
         "optimizer": None,

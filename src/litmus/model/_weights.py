@@ -72,7 +72,7 @@ def read(path: Path, what: str) -> dict[str, Any]:
         named = re.search(r"GLOBAL (\S+)", str(error))
         said = f"it asks for {named[1]}" if named else "it is no file of torch's, or a damaged one"
         raise Refused(f"{what} is not a file of weights alone ({said}). It was not opened further.") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of many kinds, by how the file is damaged
         first = str(error).strip().split("\n")[0] or type(error).__name__
         raise Refused(f"{what} cannot be read: {first}.") from None
     if not isinstance(content, dict):
@@ -84,6 +84,8 @@ def checkpoint_of(weights: str) -> Path:
     """The file that `model.weights` names: itself, or a run folder's best weights."""
     path = Path(weights).expanduser()
     if not path.is_dir():
+        if not path.is_file():
+            raise Refused(f"model.weights={weights}: there is no such file or folder.")
         return path
     run = RunDir(path)
     if not run.best.is_file():
@@ -119,6 +121,8 @@ def spec_of(weights: str) -> Spec | None:
 
 def wished(images: Images, size: int, resized: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Images:
     """Pictures as weights were trained on them: in colour, of their size unless the data was given one, their scale."""
+    if not images.mean and images.channels != 3:
+        raise Refused("These weights were trained on pictures in colour: data.colours=rgb, or model.weights=null.")
     if images.height and not images.mean:
         return replace(images, channels=3, resized=round(images.height * resized / size), mean=mean, std=std)
     return Images(3, size, size, mean, std, resized)

@@ -1,6 +1,7 @@
 """ResNet (He et al. 2016): torchvision's, from ImageNet's weights or from nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -79,7 +80,11 @@ class ResNet(Net):
             _weights.imagenet_file(settings["arch"])  # before a long time is spent on photos
         before = None if weights == IMAGENET else _weights.spec_of(weights)
         if before is not None and isinstance(before.input, Images):
-            return before.input
+            read = before.input
+            if not images.height or images.mean:
+                return read
+            resized = images.height * read.resized // read.height  # the size that the data was given
+            return replace(read, height=images.height, width=images.width, resized=resized)
         preset = _weights.imagenet(settings["arch"]).transforms()
         return _weights.wished(
             images, preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std)

@@ -65,7 +65,7 @@ class YOLO(Net):
         if weights is not None and weights != _weights.CHECKPOINT:
             loaded = _ultralytics.tensors(arch, weights)
             what = f"model.weights={weights}"
-            self.provenance = _weights.load(self, loaded, what, _ultralytics.is_head)
+            self.provenance = _weights.load(self, loaded, what, _ultralytics.is_head(self.network))
         self.lr_decay = lr_decay if self.pretrained else 1.0
         self.batchnorm = batchnorm
         self.drop = nn.Dropout2d(dropout) if dropout else nn.Identity()
@@ -78,9 +78,14 @@ class YOLO(Net):
 
     @classmethod
     def pictures(cls, settings: dict[str, Any], images: Images) -> Images:
-        size = images.height or SIZE
-        if settings["weights"] == COCO:
+        weights, size = settings["weights"], SIZE
+        if weights == COCO:
             _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
+        elif weights is not None:
+            path = _weights.checkpoint_of(weights)
+            before = _weights.spec_of(weights) if path.suffix == ".ckpt" else None
+            size = before.input.height if before and isinstance(before.input, Images) else SIZE
+        size = images.height or size
         return Images(3, size, images.width or size, (0.0,) * 3, (1.0,) * 3)
 
     @classmethod
@@ -112,8 +117,10 @@ class YOLO(Net):
 
     def answer_and_raw(self, x: Tensor) -> tuple[Tensor, Any]:
         """In evaluation: what `boxes` reads, and what `losses` reads."""
-        answer, raw = self.network(x.contiguous(memory_format=torch.channels_last))
-        return answer, raw
+        _, raw = self.network(x.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(x.device.type, enabled=False):  # in bf16 an edge may be pixels off
+            raw = _in_float32(raw)
+            return _ultralytics.decoded(self.network, raw), raw
 
     def losses(self, raw: Any, targets: Tensor) -> dict[str, Tensor]:
         """The parts of the loss, each times its gain, means over the batch; they sum to the loss.
@@ -131,7 +138,8 @@ class YOLO(Net):
             "bboxes": targets[there][:, 1:],
         }
         with torch.autocast(targets.device.type, enabled=False):
-            parts, _ = self._criterion(_in_float32(raw), batch)
+            criterion = self._criterion if self.training else _ultralytics.settled(self._criterion)
+            parts, _ = criterion(_in_float32(raw), batch)
         return dict(zip(GAINS, parts / len(targets), strict=True))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
@@ -140,9 +148,15 @@ class YOLO(Net):
             self._criterion = _ultralytics.criterion(self.network, GAINS)
         _ultralytics.schedule(self._criterion, epoch, num_epochs)
 
-    def boxes(self, answer: Tensor, min_score: float) -> list[Tensor]:
-        """For each picture float (boxes, 6): left, top, right, bottom in pixels, score, class; the best first."""
-        return _ultralytics.suppressed(self.network, answer.float(), min_score, OVERLAP, MAX_BOXES)
+    def boxes(self, answer: Tensor, min_score: float, several: bool) -> list[Tensor]:
+        """For each picture float (boxes, 6): left, top, right, bottom in pixels, score, class; the best first.
+
+        Args:
+            answer: of a batch.
+            min_score: of a box.
+            several: whether a place may be answered with several classes, as average precision is measured with.
+        """
+        return _ultralytics.suppressed(self.network, answer.float(), min_score, OVERLAP, MAX_BOXES, several)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """As every network's, the backbone's apart: it may learn more slowly."""

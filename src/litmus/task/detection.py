@@ -81,7 +81,7 @@ class Detection(Task):
     `map` is the mean over classes and over the ten thresholds of overlap from 0.5 to 0.95, `map50` at 0.5 alone.
 
     A detector has, besides what every network has: `losses(raw, targets)`, the parts of its loss; `answer_and_raw(x)`;
-    `boxes(answer, min_score)`; and `begin_epoch(epoch, num_epochs)`.
+    `boxes(answer, min_score, several)`; and `begin_epoch(epoch, num_epochs)`.
     """
 
     monitor: ClassVar = "val/map"
@@ -107,7 +107,7 @@ class Detection(Task):
             answer, raw = net.answer_and_raw(inputs)
             losses = net.losses(raw, targets)
             there = [corners(own, *inputs.shape[2:]) for own in targets]
-            self.score(part).add_boxes(net.boxes(answer, MIN_SCORE), there)
+            self.score(part).add_boxes(net.boxes(answer, MIN_SCORE, several=True), there)
         self.score(part).update(losses, len(targets))
         return torch.stack(list(losses.values())).sum()
 
