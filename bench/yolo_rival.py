@@ -36,8 +36,8 @@ def measure() -> str:
         f"## {ARCH} on {SCENES:,} scenes of digits, {SIZE} pixels, batches of 16, {EPOCHS} epochs, seeds {SEEDS}\n\n"
         + markdown(head, rows)
         + "\nAsked for: at least 1.6 times as fast, mAP50-95 not lower. On the test's 1,000 scenes, measured by litmus "
-        "for both. Ultralytics' settings are its defaults, but for mirroring, which is off for both. It trains in fp32, "
-        "and changes its pictures' colours and places in loader workers; litmus does not, and takes bf16 where native.\n"
+        "for both. Ultralytics' settings are its defaults, but for mirroring, off for both. It trains in fp32 and "
+        "changes its pictures' colours and places, in loader workers; litmus does not, and takes bf16 where native.\n"
     )
 
 
