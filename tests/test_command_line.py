@@ -21,7 +21,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["model.dropot=0.5"], "There is no key model.dropot. Did you mean model.dropout?"),
         (
             ["model=cn"],
-            "There is no model=cn. Did you mean model=cnn? model is one of bert, cnn, fnn, lstm, perceptron, scratch.",
+            "There is no model=cn. Did you mean model=cnn? "
+            "model is one of bert, cnn, fnn, lstm, perceptron, resnet, scratch, yolo.",
         ),
         (["modle=cnn"], "There is no key modle. Did you mean model?"),
         (["cnn"], "cnn is not of the form key=value. Did you mean model=cnn?"),
