@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "cli": {"check"},
     "dashboard": {"check", "rundir"},
     "exporting": {"check", "spec", "hub"},
+    "drawing": set(),
     "screen": set(),
     "optimizer": {"check"},
     "scheduler": {"check"},

@@ -216,16 +216,20 @@ def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path:
 
 
 def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tmp_path: Path) -> None:
-    """On pictures whose labels are a part of what the network sees: some of it is right, and some is not."""
+    """Labels are a part of what the network sees: some of it is right, and some is not.
+
+    One picture: to a network of random weights all look nearly alike, and which of two equal scores comes first would be
+    chance.
+    """
     generator = torch.Generator().manual_seed(2)
     for kind in ("images", "labels"):
         (tmp_path / "set" / kind / "val").mkdir(parents=True)
-    for i in range(16):
+    for i in range(1):
         pixels = torch.randint(0, 256, (64, 64, 3), dtype=torch.uint8, generator=generator)
         Image.fromarray(pixels.numpy()).save(tmp_path / "set" / "images" / "val" / f"{i:02}.png")
         with torch.no_grad():
             seen = detector.boxes(detector(pixels.permute(2, 0, 1)[None].float() / 255), 0.05, True)[0]
-        kept = seen[torch.randperm(len(seen), generator=generator)[:6]]
+        kept = seen[torch.randperm(len(seen), generator=generator)[:16]]
         kept[:, :4] = (kept[:, :4] + torch.randn(len(kept), 4, generator=generator)).clamp(0, 64)
         lines = [
             f"{int(name)} {(left + right) / 128} {(top + bottom) / 128} {(right - left) / 64} {(bottom - top) / 64}"
@@ -243,7 +247,7 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     data.spec = detector.spec
     data.settle()
     pixels, targets = data.stored("test")
-    x = Normalise(detector.spec.input, None, torch.device("cpu"))(pixels[:99], torch.Generator(), 16, slice(None))
+    x = Normalise(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
     score = DetailedScore()
     with torch.no_grad():
         answer, raw = detector.answer_and_raw(x)

@@ -51,7 +51,9 @@ def test_parts_boxes_and_names(tmp_path: Path) -> None:
     pixels, boxes = data.stored("train")
     assert pixels[:6].shape == (6, 3, 64, 64)
     # 40 x 20 becomes 64 x 32, with 16 rows of bars above and below.
-    assert torch.allclose(boxes[0, 0], torch.tensor([0.0, 0.5, 0.5, 0.25, 0.25]))
+    assert torch.allclose(boxes[0, 0, 1:], torch.tensor([0.5, 0.5, 0.25, 0.25]))
+    names = [float(data.photos.paths[number].stem) % 2 for number in data.samples["train"]]
+    assert boxes[:, 0, 0].tolist() == names
 
 
 def test_parts_that_are_not_named_are_split_off_and_that_is_said(
