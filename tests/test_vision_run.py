@@ -218,8 +218,8 @@ def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path:
 def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tmp_path: Path) -> None:
     """Labels are a part of what the network sees: some of it is right, and some is not.
 
-    One picture: to a network of random weights all look nearly alike, and which of two equal scores comes first would be
-    chance.
+    One picture: to a network of random weights all look nearly alike, and which of two equal scores comes first
+    would be chance.
     """
     generator = torch.Generator().manual_seed(2)
     for kind in ("images", "labels"):
