@@ -1,6 +1,7 @@
 """The same scenes, network, size, batches and epochs in litmus and in Ultralytics' own trainer."""
 
 import io
+import sys
 import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -24,6 +25,7 @@ def measure() -> str:
             (float(result["samples_per_second"]), result["metrics"]["test/map"], result["metrics"]["test/map50"])
         )
         theirs.append(_rival(seed))
+        print(f"seed {seed}: litmus {ours[-1]}, its rival {theirs[-1]}", file=sys.stderr, flush=True)
     rows = []
     for name, figures in (("litmus", ours), ("Ultralytics' trainer", theirs)):
         speeds, maps, maps50 = zip(*figures, strict=True)
