@@ -18,7 +18,8 @@ from litmus.trainer import device_name, has_native_bf16, num_cores
 PARTS = (
     *("startup", "speed", "memory", "accuracy", "recipe"),
     *("text_speed", "text_accuracy", "text_rival", "vader"),
-    *("vision_speed", "vision_accuracy", "yolo_rival"),
+    *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival"),
+    *("sweep", "sweep_kills", "hyperband"),
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

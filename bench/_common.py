@@ -37,9 +37,10 @@ def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, tit
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    """The configuration of a command line, plain values."""
+    """The configuration of a run of that command line, plain values."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    del config["sweep"]
     return config
 
 

@@ -86,7 +86,12 @@ def images() -> torch.Tensor:
 
 
 def composed(*overrides: str) -> dict:
-    """The configuration of a command line, plain values."""
+    """The configuration of a run of that command line, plain values."""
+    return {key: value for key, value in composed_whole(*overrides).items() if key != "sweep"}
+
+
+def composed_whole(*overrides: str) -> dict:
+    """The same, with what is said of sweeps."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
     assert isinstance(config, dict)

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from conftest import CONF, composed
+from conftest import CONF, composed, composed_whole
 from hydra.errors import HydraException
 
-from litmus.check import mistakes
-from litmus.entry import job_dir, run_dir
+from litmus.check import mistakes, section_mistakes
+from litmus.entry import run_dir, sweep_dir
 
-CHOICES = [(p.parent.name, p.stem) for p in sorted(CONF.glob("*/*.yaml")) if p.parent.name != "hydra"]
+CHOICES = [(p.parent.name, p.stem) for p in sorted(CONF.glob("*/[!_]*.yaml"))]
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -21,13 +21,14 @@ def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> Non
     if group == "callback" and choice != "default":
         assert list(config["callback"]) == [choice]
     assert mistakes(config) == []
+    assert section_mistakes("sweep", composed_whole(*overrides)["sweep"]) == []
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_key_misspelt_fails(group: str, choice: str) -> None:
     if group in ("experiment", "callback"):
         return
-    for key in composed(f"{group}={choice}")[group]:
+    for key in composed_whole(f"{group}={choice}")[group]:
         with pytest.raises(HydraException, match=f"{key}x"):
             composed(f"{group}={choice}", f"{group}.{key}x=1")
 
@@ -81,12 +82,9 @@ def test_adamw_says_that_its_l2_is_decoupled() -> None:
 
 
 def test_folders_of_runs_can_be_typed_without_quotes() -> None:
-    assert (
-        job_dir("model=fnn,model.widths=[128,64],optimizer.lr=1e-3")
-        == "model-fnn-model.widths-128-64-optimizer.lr-1e-3"
-    )
-    long = [job_dir("x=" + "1" * 300), job_dir("x=" + "1" * 299 + "2")]
-    assert len(set(long)) == 2
-    assert max(map(len, long)) < 140
+    words = ["model=fnn,cnn", "model.widths=[128,64]", "seed=range(0,3)"]
+    assert sweep_dir(None, words) == "outputs/sweeps/model-fnn-cnn-model.widths-128-64-seed-range-0-3"
+    assert sweep_dir(None, [*reversed(words), "sweep.jobs=2"]) == sweep_dir(None, words)
+    assert sweep_dir("mine", words) == "outputs/sweeps/mine"
     assert run_dir("outputs/old", "cnn", "mnist") == "outputs/old"
     assert Path(run_dir(None, "cnn", "mnist")).parent == Path("outputs/cnn-mnist")

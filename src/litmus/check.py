@@ -143,6 +143,11 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     return list(_mistakes("", config, _ROOT))
 
 
+def section_mistakes(path: str, section: Any) -> list[str]:
+    """As `mistakes`, for one section."""
+    return list(_section_mistakes(path, section))
+
+
 def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
     try:
         allowed = signature(target)

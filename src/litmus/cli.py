@@ -10,6 +10,7 @@ from litmus.check import Refused, did_you_mean
 VERBS = {
     "predict": "ask a network about texts or pictures",
     "evaluate": "measure a run's best weights on the test set again",
+    "compare": "rank the runs of sweeps, with intervals over seeds",
     "export": "write a run's network for other programs",
     "dashboard": "look at runs in TensorBoard",
 }

@@ -16,6 +16,11 @@ MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them 
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 
 
+def chosen(choices: dict[str, str]) -> None:
+    """The choices of the groups, in a line."""
+    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
+
+
 def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dict[str, Any]) -> None:
     """The configuration in short: what was chosen, what differs from the defaults, then every key.
 
@@ -24,7 +29,7 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         choices: of the groups, `{"model": "cnn", ...}`.
         defaults: the configuration of these choices alone.
     """
-    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
+    chosen(choices)
     usual = dict(_flat(defaults))
     differing = [(key, value) for key, value in _flat(config) if value != usual.get(key)]
     for key, value in differing:

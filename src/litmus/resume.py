@@ -1,14 +1,17 @@
 """Going on with an interrupted run: its own configuration, and the little that may change."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from litmus.check import Refused, mistakes, shown
-from litmus.rundir import RunDir, choice
+from litmus.rundir import CONFIG, RunDir, choice
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
 FREE_GROUPS = ("trainer", "callback", "logger")
 FREE_KEYS = ("data.dir", "data.source")
+# What a sweep's job may differ in from the run that its folder holds: where its data lies, and how it is watched.
+UNSEEN = ("data.dir", "logger", "callback.interrupt", "callback.meter", "callback.progress", "callback.dashboard")
 
 
 def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -41,6 +44,59 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
         raise Refused("\n".join(wrong))
     _refuse_if_finished(run, config)
     return config
+
+
+def refuse_other(run: RunDir, asked: dict[str, Any]) -> None:
+    """Keeps a sweep's job out of a folder that holds another run than the one asked for.
+
+    Args:
+        run: the job's folder.
+        asked: the configuration that the sweep asks for, before anything followed from the data.
+
+    Raises:
+        Refused: with the keys that differ.
+    """
+    if not run.path.is_dir():
+        return
+    before = run.read_asked()
+    if before is None:
+        if (run.path / CONFIG).is_file():
+            raise Refused(f"{run.path} holds a run that is not this sweep's.")
+        return
+    had, wanted = _flat(before), _flat(asked)
+    lines = [
+        f"  {key}: {shown(had.get(key))} -> {shown(wanted.get(key))}"
+        for key in sorted({*had, *wanted})
+        if had.get(key) != wanted.get(key) and not any(key == free or key.startswith(f"{free}.") for free in UNSEEN)
+    ]
+    if lines:
+        raise Refused(f"{run.path} was run with another configuration:\n" + "\n".join(lines))
+
+
+def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
+    """As `refuse_other`, for all jobs of a sweep.
+
+    Raises:
+        Refused: with all that differs, or because two jobs share a folder.
+    """
+    wrong, seen = [], set()
+    for run, asked in jobs:
+        if run.path in seen:
+            wrong.append(f"Two jobs would run in {run.path}: a value is typed twice.")
+        seen.add(run.path)
+        try:
+            refuse_other(run, asked)
+        except Refused as refused:
+            wrong.append(str(refused))
+    if wrong:
+        raise Refused("\n".join([*wrong, "Choose another sweep.name, or remove what is there."]))
+
+
+def _flat(section: dict[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        flat |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+    return flat
 
 
 def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ import math
 import signal
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import ranks, report, screen
+from litmus.callback._reporter import Pruned
 from litmus.callback.interrupt import Interrupt, Interrupted, stopping_at_once
 from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
 from litmus.result import result_of
-from litmus.resume import resumed
-from litmus.rundir import RunDir, choice
+from litmus.resume import refuse_other, resumed
+from litmus.rundir import ENDED, RunDir, choice
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
@@ -92,17 +95,59 @@ def run_job(composed: DictConfig, started: float) -> str:
         started: `time.perf_counter()` when the job began, before torch was imported.
     """
     config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    del config["sweep"]
     hydra = HydraConfig.get()
     run = RunDir(_shortest(Path(hydra.runtime.output_dir).resolve()))  # not outputs/latest
     overrides = list(hydra.overrides.task)
+    choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
+    if hydra.mode is RunMode.MULTIRUN:
+        return continued(run, config, choices, started, " ".join(overrides))
     if config["resume"] is None:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
     with run.locked(), screen.recorded(run.log):
-        choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
         report.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
+
+
+def continued(
+    run: RunDir, asked: Section, choices: dict[str, str], started: float, words: str, *watching: lightning.Callback
+) -> str:
+    """A job of a sweep: begins its run, goes on with one that was interrupted or failed, or leaves a finished one be.
+
+    Args:
+        run: its folder.
+        asked: the configuration that the sweep asks for.
+        choices: of the groups.
+        started: as in `run_job`.
+        words: what is particular to the job, as typed.
+        *watching: callbacks that are not part of the configuration.
+
+    Returns:
+        The status, as in `result.json`.
+
+    Raises:
+        Refused: the folder holds a run of another configuration.
+    """
+    refuse_other(run, asked)
+    result = run.read_result()
+    if result is not None and result["status"] in ENDED:
+        return str(result["status"])
+    run.path.mkdir(parents=True, exist_ok=True)
+    with run.locked(), screen.recorded(run.log):
+        run.forget_result()
+        config = deepcopy(asked)  # it learns what follows from the data
+        if run.last.is_file():
+            before = run.read_config()
+            config = {**before, "callback": asked["callback"], "logger": asked["logger"]}
+            log.info("going on: %s", words)
+        else:
+            run.write_asked(asked)
+            run.write_config(asked)
+            log.info("begins: %s", words)
+        report.chosen(choices)
+        return train(run, config, started, watching)
 
 
 def _defaults(choices: dict[str, str]) -> Section:
@@ -114,19 +159,34 @@ def _defaults(choices: dict[str, str]) -> Section:
     return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
 
 
-def train(run: RunDir, config: Section, started: float) -> str:
+def train(run: RunDir, config: Section, started: float, watching: Sequence[lightning.Callback] = ()) -> str:
     """Trains and tests one run in its folder; what goes wrong is said, and stored, not raised.
 
+    Args:
+        run: the folder.
+        config: of the run.
+        started: as in `run_job`.
+        watching: callbacks that are not part of the configuration.
+
     Returns:
-        The status: finished, interrupted or failed.
+        The status: finished, pruned, interrupted or failed.
     """
     outcome = Outcome()
     try:
         with stopping_at_once():
-            _train_and_test(run, config, outcome, started)
-    except (Interrupted, KeyboardInterrupt, SystemExit) as interruption:  # Lightning makes Ctrl-C a SystemExit
+            _train_and_test(run, config, outcome, started, watching)
+    except (Interrupted, KeyboardInterrupt) as interruption:
         received = getattr(interruption, "received", signal.SIGINT)
         outcome.status, outcome.error = "interrupted", f"stopped by {received.name}"
+    except Pruned as pruned:
+        outcome.status, outcome.error = "pruned", str(pruned)
+    except SystemExit as ending:
+        if isinstance(ending.__context__, KeyboardInterrupt):  # Lightning makes one of Ctrl-C
+            outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGINT.name}"
+        else:
+            outcome.status, outcome.error = "failed", f"SystemExit: something in the run called sys.exit({ending.code})"
+            log.info("failed:\n%s", traceback.format_exc())
+            screen.complain(outcome.error)
     except Refused as refused:
         outcome.status, outcome.error = "failed", str(refused)
         log.info("refused: %s", refused)
@@ -147,7 +207,9 @@ def train(run: RunDir, config: Section, started: float) -> str:
     return outcome.status
 
 
-def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: float) -> None:
+def _train_and_test(
+    run: RunDir, config: Section, outcome: Outcome, started: float, watching: Sequence[lightning.Callback]
+) -> None:
     devices = config["trainer"]["devices"]
     _refuse_early(config, devices)
     known = recalled(run.last) if run.last.is_file() else None
@@ -158,7 +220,7 @@ def _train_and_test(run: RunDir, config: Section, outcome: Outcome, started: flo
         log.warning(outcome.data.warning)
     run.write_config(config)
     with ranks.started(run, devices):
-        parts = assemble(run, config, outcome.data, known)
+        parts = assemble(run, config, outcome.data, known, watching)
         outcome.parts = parts
         log.info("precision %s: %s", parts.hardware.precision, parts.hardware.why)
         config["trainer"]["precision"] = parts.hardware.precision
@@ -383,7 +445,13 @@ def _task_defaults(name: str) -> Section:
     return OmegaConf.to_container(OmegaConf.load(CONF / "task" / f"{name}.yaml"))  # type: ignore[return-value]
 
 
-def assemble(run: RunDir, config: Section, data: Any, known: Section | None = None) -> Parts:
+def assemble(
+    run: RunDir,
+    config: Section,
+    data: Any,
+    known: Section | None = None,
+    watching: Sequence[lightning.Callback] = (),
+) -> Parts:
     """Builds what trains and tests on `data`.
 
     Args:
@@ -391,6 +459,7 @@ def assemble(run: RunDir, config: Section, data: Any, known: Section | None = No
         config: what to build.
         data: prepared.
         known: what a checkpoint holds that will be loaded: the files that the network was made of are not needed again.
+        watching: callbacks that are not part of the configuration.
 
     Raises:
         Refused: data, network and device do not go together, or one of them is not to be had.
@@ -405,6 +474,7 @@ def assemble(run: RunDir, config: Section, data: Any, known: Section | None = No
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
     callbacks = [built for section in config["callback"].values() if section is not None and (built := build(section))]
+    callbacks += watching
     trainer, hardware = build(config["trainer"], run, net, callbacks, build(config["logger"], run.path))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, hardware, callbacks)

@@ -6,9 +6,11 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,18 @@ import yaml
 
 from litmus.check import Refused
 
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where libyaml is: ten times as fast
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
 
 CONFIG = "config.yaml"
+ASKED = "asked.yaml"  # of a sweep's job: the configuration before anything followed from the data
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
+LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
+ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
 FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 BEST = "best"
 LAST = "last"
@@ -54,6 +60,14 @@ def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def slug(text: str) -> str:
+    """A name for a folder: what was typed, without what would have to be quoted wherever one types the path."""
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "job"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 class RunDir:
@@ -130,7 +144,7 @@ class RunDir:
         if not path.is_file():
             raise Refused(f"{self.path} is not a run folder: it has no {CONFIG}.")
         try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+            config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
         except yaml.YAMLError as error:
             raise Refused(f"{path} cannot be read: {error}") from None
         if not isinstance(config, dict):
@@ -139,6 +153,30 @@ class RunDir:
             if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
                 raise Refused(f"{path} is not a run's configuration: it has no {group}.")
         return config
+
+    def write_asked(self, config: dict[str, Any]) -> None:
+        write_text(self.path / ASKED, _yaml(config))
+
+    def read_asked(self) -> dict[str, Any] | None:
+        """What a sweep asked for, or None if the folder is no job's.
+
+        Raises:
+            Refused: the file is damaged.
+        """
+        path = self.path / ASKED
+        if not path.is_file():
+            return None
+        try:
+            asked = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
+        except yaml.YAMLError as error:
+            raise Refused(f"{path} cannot be read: {error}") from None
+        if not isinstance(asked, dict):
+            raise Refused(f"{path} is damaged: it holds no configuration.")
+        return asked
+
+    def forget_result(self) -> None:
+        """Of a run that is about to go on: what it had reached is not what it will have."""
+        (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_text(self.path / RESULT, json.dumps(finite(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -11,13 +11,12 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from litmus.check import Count, checked
+from litmus.hyperparameters import hyperparameters
 from litmus.rundir import RunDir, per_class
 
 log = logging.getLogger(__name__)
 
-# Settings of a run that decide where and how it is looked at, not what it learns.
-NOT_COMPARED = ("_target_", "dir", "path", "source", "eval_batch_size", "accelerator", "detect_anomaly")
-COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")
+COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
 
 
 class Dashboard(lightning.Callback):
@@ -54,7 +53,7 @@ class Dashboard(lightning.Callback):
         """Writes the HParams row of a run that has reached any metrics."""
         if self._writer is None or not result["metrics"]:
             return
-        compared = comparable(run.read_config(), result)
+        compared = comparable(run.read_config())
         # The first summary describes the experiment: see the class's docstring.
         apart = {name for of in per_class(result["metrics"]).values() for name in of.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
@@ -79,17 +78,8 @@ class Dashboard(lightning.Callback):
             pl_module.net.train(training)
 
 
-def comparable(config: dict[str, Any], result: dict[str, Any]) -> dict[str, str | float | int | bool]:
+def comparable(config: dict[str, Any]) -> dict[str, str | float | int | bool]:
     """The hyperparameters that a person would compare, flat, by the names one types."""
-    names = {"model": result["model"], "data": result["data"]}
-    for group in ("optimizer", "scheduler"):
-        names[group] = config[group]["_target_"].rpartition(".")[2]
-    flat: dict[str, Any] = dict(names)
-    for section in COMPARED:
-        values = config[section]
-        if not isinstance(values, dict):
-            flat[section] = values
-            continue
-        flat |= {f"{section}.{key}": value for key, value in values.items() if key not in NOT_COMPARED}
+    flat = {key: value for key, value in hyperparameters(config, COMPARED).items() if key != "task"}  # the data's
     plain = (str, float, int, bool)
     return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}

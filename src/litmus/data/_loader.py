@@ -77,6 +77,15 @@ class BatchLoader:
             self.position += 1
             yield self._batch(order, start)
 
+    def set_epoch(self, epoch: int) -> None:
+        """The next iteration is that epoch, from its beginning, or from where a state that was loaded had left it.
+
+        Lightning loads a loader's state only in mid-epoch: a run that goes on after a whole one would otherwise begin
+        with the order of the first.
+        """
+        if not (self._loaded and self.epoch == epoch):
+            self.epoch, self.position, self._loaded = epoch, 0, False
+
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands: plain values and tensors."""
         return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}

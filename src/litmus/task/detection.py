@@ -96,6 +96,7 @@ class Detection(Task):
         return Score() if part == "train" else DetailedScore()
 
     def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
         self.net.begin_epoch(self.current_epoch, self.trainer.max_epochs or 1)  # type: ignore[operator]
 
     def step(self, batch: Any, part: Part) -> Tensor:

@@ -1,0 +1,53 @@
+"""Ranks the runs of sweeps, with intervals over seeds, and says which of them cannot be told apart."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from litmus.check import Refused
+
+log = logging.getLogger(__name__)
+
+OUT = "compare"  # below the folder that is compared, or below outputs
+FORMATS = ("markdown", "csv", "latex", "json")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this verb's arguments."""
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="a sweep, a run, or a folder that holds any")
+    parser.add_argument("--metric", help="rank by this in place of what the task monitors, such as val/f1")
+    parser.add_argument("--top", metavar="N", type=int, help="show and write the best N settings only")
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; of several, outputs/compare)")
+    parser.add_argument("--format", choices=FORMATS, help="print the ranking like this, and nothing else")
+    parser.add_argument("--no-figures", action="store_true", help="write the ranking only, which is faster")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Prints the ranking, and writes it with figures, curves and a report.
+
+    Raises:
+        Refused: a folder is missing or holds no runs; the metric is unknown or the test's; `--top` is below 1.
+    """
+    if arguments.top is not None and arguments.top < 1:
+        raise Refused(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")
+    folders = [Path(folder) for folder in arguments.folders]
+    out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
+
+    from litmus import screen
+    from litmus.comparing import output
+    from litmus.comparing.comparison import compared
+
+    with screen.recorded(None):
+        comparison = compared(folders, arguments.metric, arguments.top)
+        for sentence in comparison.damaged:
+            log.warning(sentence)
+        texts = output.texts(comparison)
+        if arguments.format:
+            print(texts[arguments.format], end="")
+        else:
+            output.show(comparison, arguments.top)
+        where = output.write(out, texts, None if arguments.no_figures else comparison)
+        if not arguments.format:
+            for line in where:
+                screen.say(line)
+    return 0

@@ -1,0 +1,47 @@
+"""What the runs cost in time, and how much of it came to nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from litmus.comparing.collect import UNFINISHED, Run
+from litmus.comparing.ranking import Ranking
+
+LOST = ("failed", "interrupted", "pruned")
+
+
+def cost(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[str, float]:
+    """Seconds in all, of the runs that count, of those that were lost by status, of repeats, and others."""
+    counted = counted_in(rankings)
+    by_status = {status: sum(run.seconds for run in runs if run.status == status) for status in LOST}
+    ranked = sum(run.seconds for run in runs if run.folder in counted)
+    total = sum(run.seconds for run in runs)
+    if any(ranking.pruned for ranking in rankings):  # those count, and are not lost
+        by_status["pruned"] -= sum(run.seconds for run in runs if run.status == "pruned" and run.folder in counted)
+    rest = total - ranked - sum(by_status.values())
+    seconds = {"total": total, "ranked": ranked, **by_status, "repeated or without the metric": rest}
+    return {name: round(value, 3) + 0.0 for name, value in seconds.items()}
+
+
+def counted_in(rankings: Sequence[Ranking]) -> set[Path]:
+    """The folders of the runs that make up the rows."""
+    return {run.folder for ranking in rankings for row in ranking.rows for run in row.runs}
+
+
+def duration(seconds: float) -> str:
+    """In the two largest units: `1 h 12 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    for size, name, next_size, next_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    raise AssertionError("at least a minute has a unit")
+
+
+def counts(runs: Sequence[Run]) -> str:
+    """`24 runs: 20 finished, 3 failed, 1 unfinished`."""
+    order = ("finished", *LOST, UNFINISHED)
+    of = {status: sum(run.status == status for run in runs) for status in order}
+    parts = ", ".join(f"{count} {status}" for status, count in of.items() if count)
+    return f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}: {parts}" if runs else "0 runs"

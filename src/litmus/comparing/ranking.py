@@ -1,0 +1,260 @@
+"""Runs that differ only in their seed become one row; rows are sorted and held against the best."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from litmus.check import Refused, did_you_mean, shown
+from litmus.comparing.collect import UNFINISHED, Run
+from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
+from litmus.hyperparameters import CHOICES
+from litmus.monitor import mode_of
+
+LONG = 9  # letters of a number, from where it is shortened
+WHOLE = 1e6  # numbers below are written in full
+ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting.
+
+    Attributes:
+        rank: from 1.
+        settings: everything that decides what its runs learn, but for the seed.
+        runs: those that count, one for each seed.
+        left_out: runs of the same settings that do not count: failed, pruned, interrupted, unfinished, repeats.
+        value: the metric that is ranked by, over the seeds.
+        test: the same of the test set, if every run that counts has it.
+        verdict: how it stands against the best.
+    """
+
+    rank: int
+    settings: dict[str, Any]
+    runs: tuple[Run, ...]
+    left_out: tuple[Run, ...]
+    value: Summary
+    test: Summary | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Settings that can be compared: the same dataset, and the same metric decides.
+
+    Attributes:
+        data: the dataset's name.
+        metric: that is ranked by.
+        mode: whether it should be "min" or "max".
+        keys: the settings that differ between the rows.
+        rows: best first.
+        total: number of rows before `--top` cut them.
+        tests: number of tests against the best.
+        pruned: whether all its runs were pruned, and are ranked by how far they came.
+        running: unfinished runs of settings that have no row yet.
+    """
+
+    data: str
+    metric: str
+    mode: str
+    keys: tuple[str, ...]
+    rows: tuple[Row, ...]
+    total: int
+    tests: int
+    pruned: bool
+    running: tuple[Run, ...]
+
+    @property
+    def test(self) -> str:
+        """The test's counterpart of the metric: shown, never selected on."""
+        return f"test/{self.metric.partition('/')[2]}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.data}, {self.metric}"
+
+    def label(self, row: Row) -> str:
+        """A row in words: `optimizer.lr=0.003  model.dropout=0.1`."""
+        return "  ".join(f"{key}={text}" for key in self.keys if (text := cell(row, key))) or self.data
+
+    def cut(self, top: int | None) -> "Ranking":
+        """The first `top` rows."""
+        return replace(self, rows=self.rows[:top])
+
+
+def exact(row: Row, key: str) -> str:
+    """The value of a setting as one types it; nothing, where the row has no such key."""
+    value = row.settings.get(key, ABSENT)
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
+        return str(int(value))  # dropout=0 and dropout=0.0 are the same
+    return "" if value is ABSENT else shown(value)
+
+
+def cell(row: Row, key: str) -> str:
+    """The same, in short."""
+    return brief(exact(row, key))
+
+
+def brief(text: str) -> str:
+    """A value to read: of a number that a search drew, four digits."""
+    if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
+        return text
+    return f"{float(text):.4g}"
+
+
+def short_key(key: str, keys: Sequence[str]) -> str:
+    """The last part of a key's name, if no other of `keys` ends in the same."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+
+
+def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
+    """The rankings, and sentences on what one should know of them.
+
+    Only finished runs count. A pruned run was stopped because it looked bad, at an epoch of the pruner's choice: its
+    best value so far is not what the setting reaches, and one is only pruned for being worse than others, so ranking it
+    among finished runs would tell of the pruner. It is counted in its row, and listed; only where every run of a
+    dataset was pruned, those are ranked, and that is said. Nor do failed and interrupted runs count: a mean over the
+    seeds that survived looks better than the setting is, so a row says how many seeds it lost.
+
+    Args:
+        runs: all of them.
+        metric: to rank by, in place of that which each run's task monitors.
+
+    Raises:
+        Refused: the metric is the test's, or no run has it.
+    """
+    mode = None if metric is None else _mode(runs, metric)
+    sections: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        monitor = run.monitor if metric is None or mode is None else (metric, mode)
+        sections.setdefault((str(run.settings["data"]), *monitor), []).append(run)
+    rankings, notes = [], []
+    for (data, name, direction), members in sorted(sections.items(), key=lambda item: item[0]):
+        ranking, said = _ranking(data, name, direction, members)
+        rankings += [ranking] if ranking.rows or ranking.running else []
+        notes += said
+    return rankings, notes
+
+
+def _mode(runs: Sequence[Run], metric: str) -> str:
+    known = sorted({name for run in runs for name in run.metrics if not name.startswith("test/")})
+    if metric.startswith("test/"):
+        raise Refused(
+            f"{metric} is measured on the test set, which decides nothing: what is chosen by it is no longer tested "
+            f"by it. Rank by {metric.replace('test/', 'val/', 1)}; the test's value is shown beside it."
+        )
+    if metric not in known:
+        there = f" There are: {', '.join(known)}." if known else " No run has any metric yet."
+        raise Refused(f"No run has the metric {metric}.{did_you_mean(metric, known)}{there}")
+    try:
+        return mode_of(metric)
+    except Refused:
+        raise Refused(f"Whether {metric} should be small or large, its name does not say; rank by another.") from None
+
+
+def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:
+    statuses = {run.status for run in runs}
+    pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
+    counting = "pruned" if pruned else "finished"
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(identity(run.settings), []).append(run)
+    rows, repeats, running, without = [], [], [], 0
+    for members in groups.values():
+        able = [run for run in members if run.status == counting and metric in run.metrics]
+        without += sum(run.status == counting and metric not in run.metrics for run in members)
+        chosen: dict[int, Run] = {}
+        for run in sorted(able, key=lambda run: run.ended):
+            repeats += [(chosen[run.seed], run)] if run.seed in chosen else []
+            chosen[run.seed] = run
+        if chosen:
+            rows.append(_row([chosen[seed] for seed in sorted(chosen)], members, metric))
+        else:
+            running += [run for run in members if run.status == UNFINISHED]
+    sign = -1 if mode == "max" else 1
+    rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
+    against = verdicts([{run.seed: run.metrics[metric] for run in row.runs} for row in rows], mode) if rows else []
+    placed = [replace(row, rank=i + 1, verdict=v) for i, (row, v) in enumerate(zip(rows, against, strict=True))]
+    keys = differing([row.settings for row in placed])
+    tests = sum(verdict.p is not None for verdict in against)
+    ranking = Ranking(data, metric, mode, keys, tuple(placed), len(placed), tests, pruned, tuple(running))
+    return ranking, list(_notes(ranking, repeats, without))
+
+
+def lost_seeds(row: Row) -> set[int]:
+    """Seeds that were begun and given up, and have no other run that counts."""
+    given_up = {run.seed for run in row.left_out if run.status in ("failed", "pruned", "interrupted")}
+    return given_up - {run.seed for run in row.runs}
+
+
+def _row(runs: Sequence[Run], members: Sequence[Run], metric: str) -> Row:
+    test = f"test/{metric.partition('/')[2]}"
+    counted = {run.folder for run in runs}
+    tested = [run.metrics[test] for run in runs if test in run.metrics]
+    return Row(
+        rank=0,
+        settings=runs[0].settings,
+        runs=tuple(runs),
+        left_out=tuple(run for run in members if run.folder not in counted),
+        value=summary([run.metrics[metric] for run in runs]),
+        test=summary(tested) if len(tested) == len(runs) else None,
+        verdict=Verdict("", None, None, 0),
+    )
+
+
+def canonical(value: Any) -> str:
+    """Equal for values that mean the same: 1 and 1.0, but not 1 and true."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def identity(settings: dict[str, Any]) -> str:
+    """Equal for settings that mean the same, in whatever order."""
+    return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
+
+
+def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """The keys whose values differ, the choices of the groups first.
+
+    A key that only some choices have, with one value wherever it is, is left out: the choice says it already.
+    """
+    found = []
+    for key in dict.fromkeys(key for each in settings for key in each):
+        values = {canonical(each[key]) for each in settings if key in each}
+        everywhere = all(key in each for each in settings)
+        group = key.partition(".")[0]
+        if len(values) > 1 or not (everywhere or (group in CHOICES and group in found)):
+            found.append(key)
+    return tuple(found)
+
+
+def _notes(ranking: Ranking, repeats: Sequence[tuple[Run, Run]], without: int) -> Iterator[str]:
+    if ranking.pruned:
+        yield f"{ranking.title}: every run was pruned, so they are ranked by the best that each had reached until then."
+    if repeats:
+        older, newer = repeats[0]
+        more = f", and {len(repeats) - 1} more" if len(repeats) > 1 else ""
+        yield (
+            f"{ranking.title}: a run with the same configuration and seed as another is no second seed; "
+            f"the newest counts: {newer.folder} in place of {older.folder}{more}."
+        )
+    if without:
+        word = "run has" if without == 1 else "runs have"
+        yield f"{ranking.title}: {without} finished {word} no finite {ranking.metric}, and cannot be ranked."
+    counted = [run for row in ranking.rows for run in row.runs]
+    lost = sum(bool(lost_seeds(row)) for row in ranking.rows)
+    if lost:
+        word = "setting has" if lost == 1 else "settings have"
+        yield f"{ranking.title}: {lost} {word} lost seeds; a mean of those that are left may flatter."
+    if len(codes := {run.code for run in counted if run.code}) > 1:
+        yield f"{ranking.title}: the runs come from {len(codes)} versions of the code."
+    checksums: dict[tuple[str, ...], set[str]] = {}
+    for run in counted:
+        data = (f"{key}={canonical(value)}" for key, value in run.settings.items() if key.startswith("data"))
+        checksums.setdefault((str(run.seed), *data), set()).add(canonical(run.data))
+    if any(len(each) > 1 for each in checksums.values()):
+        yield f"{ranking.title}: not all runs saw the same data; files of the same name have other checksums."

@@ -1,0 +1,78 @@
+"""The launcher's end of the server that jobs are forked from."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from litmus.sweep._server import HEADER
+
+# OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+
+
+class Server:
+    """The process, started and ready.
+
+    Args:
+        modules: that it imports before it forks the first job.
+        count_gpus: whether it is to find out how many there are.
+        lock: an open file that it and the jobs inherit.
+
+    Attributes:
+        gpus: how many there are.
+
+    Raises:
+        RuntimeError: it could not be started.
+    """
+
+    def __init__(self, modules: Sequence[str], count_gpus: bool, lock: int) -> None:
+        self.socket, theirs = socket.socketpair()
+        words = [str(theirs.fileno()), str(int(count_gpus)), *modules]
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "litmus.sweep._server", *words],
+                pass_fds=(theirs.fileno(), lock),
+                env={**os.environ, **ENVIRONMENT},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches the launcher alone
+            )
+        self._heard = b""
+        messages: list[dict[str, Any]] | None = []
+        while not messages:
+            messages = self.messages()
+            if messages is None:
+                raise RuntimeError("The process that jobs are forked from could not be started; see above.")
+        self.gpus = int(messages[0]["gpus"])
+
+    def fork(self, request: dict[str, Any], channel: socket.socket) -> None:
+        """Asks for a job's process; `channel` is the job's end of its socket."""
+        body = json.dumps(request).encode()
+        with contextlib.suppress(ConnectionError):  # a server that died is noticed when it is listened to
+            socket.send_fds(self.socket, [HEADER.pack(len(body))], [channel.fileno()])
+            self.socket.sendall(body)
+
+    def messages(self) -> list[dict[str, Any]] | None:
+        """Waits for what it says: `started` and `process`, or `ended` and `code`; None when it is dead."""
+        more = received(self.socket)
+        if not more:
+            return None
+        *lines, self._heard = (self._heard + more).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def close(self) -> int:
+        """Lets it end, and the jobs with it; gives its exit status."""
+        self.socket.close()
+        return self.process.wait()
+
+
+def received(channel: socket.socket) -> bytes:
+    """What is there to be read; nothing, when the other end is gone."""
+    try:
+        return channel.recv(1 << 16)
+    except ConnectionError:
+        return b""

@@ -1,0 +1,86 @@
+"""How a job ended, from what its folder and the system say."""
+
+import signal
+from typing import Any
+
+from litmus.check import Refused
+from litmus.rundir import ENDED, RunDir, choice
+from litmus.sweep._jobs import Ended, Job
+
+TAIL = 15  # lines of a log that are shown of a failure
+
+
+def of(job: Job, code: int, seconds: float, overtime: float | None, interrupted: bool) -> Ended:
+    """What became of a job whose process has ended; a run that could not say so itself gets its `result.json`.
+
+    Args:
+        job: the job.
+        code: its exit status; negative, the signal that killed it.
+        seconds: that it ran.
+        overtime: the seconds that it was allowed, if it was stopped for taking longer.
+        interrupted: whether the sweep was asked to stop.
+    """
+    run = RunDir(job.folder)
+    try:
+        result = run.read_result()
+    except Refused as refused:
+        return Ended("failed", error=str(refused), seconds=seconds)
+    if overtime is not None and (result is None or result["status"] == "interrupted"):
+        return _failed(run, job, result, seconds, f"took longer than sweep.timeout_s={overtime:g}")
+    if result is not None:
+        return Ended(result["status"], _numbers(result["metrics"]), result["error"], seconds)
+    if code in (-signal.SIGINT, -signal.SIGTERM) or (interrupted and code == -signal.SIGKILL):
+        return Ended("interrupted", error=_how(code), seconds=seconds)
+    return _failed(run, job, result, seconds, _how(code))
+
+
+def known(job: Job) -> Ended | None:
+    """How the job had ended before, if it need not be run (again)."""
+    ended = read(job)
+    return ended if ended is not None and ended.status in ENDED else None
+
+
+def read(job: Job) -> Ended | None:
+    """What the job's folder says of its end, if anything."""
+    try:
+        result = RunDir(job.folder).read_result()
+    except Refused:
+        return None  # damaged: it is run again, and written anew
+    return None if result is None else Ended(result["status"], _numbers(result["metrics"]), result.get("error"))
+
+
+def tail(run: RunDir) -> list[str]:
+    """The last lines of a run's log."""
+    if not run.log.is_file():
+        return []
+    with run.log.open("rb") as file:
+        file.seek(max(run.log.stat().st_size - 8192, 0))
+        return file.read().decode("utf-8", "replace").splitlines()[-TAIL:]
+
+
+def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float, error: str) -> Ended:
+    said = result or {
+        "metrics": {},
+        "best_epoch": None,
+        "model": choice(job.config, "model"),
+        "data": choice(job.config, "data"),
+        "seed": job.config["seed"],
+        "epochs": (run.read_metrics() or [{"epoch": 0}])[-1]["epoch"],
+        "seconds": {"fit": round(seconds, 3)},
+        "dataset": None,
+    }
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.write_result({**said, "status": "failed", "error": error})
+    return Ended("failed", _numbers(said["metrics"]), error, seconds)
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit status {code} and without a result"
+    name = signal.Signals(-code).name
+    why = ": out of memory?" if name == "SIGKILL" else ""
+    return f"the process was killed by {name}{why}"
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in metrics.items()}

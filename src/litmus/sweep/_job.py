@@ -1,0 +1,80 @@
+"""What a job's process does, from the fork to its end."""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from litmus import screen
+from litmus.callback._reporter import Reporter
+from litmus.run import continued
+from litmus.rundir import RunDir
+
+
+def run(request: dict[str, Any], channel: socket.socket) -> int:
+    """Trains the run that was asked for, or goes on with it; gives the exit status.
+
+    Args:
+        request: `number`, `folder`, `config`, `choices`, `overrides`, `cores` to compute on, `gpus` to see or None,
+            and whether the launcher `prunes`.
+        channel: to the launcher.
+    """
+    started = time.perf_counter()
+    atexit._clear()  # the server's
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    run_dir = RunDir(Path(request["folder"]))
+    _speak_into(run_dir)
+    _compute_on(request["cores"], request["gpus"])
+    reporter = Reporter(_Launcher(channel, request["prunes"]))
+    words = " ".join(request["overrides"])
+    status = continued(run_dir, request["config"], request["choices"], started, words, reporter)
+    atexit._run_exitfuncs()
+    return 0 if status in ("finished", "pruned") else 1
+
+
+class _Launcher:
+    """The launcher, as a job sees it: it is told of every epoch, and says whether to go on."""
+
+    def __init__(self, channel: socket.socket, prunes: bool) -> None:
+        self.channel = channel
+        self.prunes = prunes
+
+    def tell(self, **message: Any) -> bool:
+        """Sends a message; for an epoch, gives whether the job is to be pruned."""
+        try:
+            self.channel.sendall(json.dumps(message).encode() + b"\n")
+            return self.prunes and "epoch" in message and self.channel.recv(1) == b"1"
+        except ConnectionError:  # the launcher is gone; the server ends this process
+            return False
+
+
+def _speak_into(run: RunDir) -> None:
+    """Nobody reads a job's screen; what goes to standard error, also out of C, goes to its train.log."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    log = os.open(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+    quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # as long as the process
+    screen.console = Console(file=quiet)
+    screen.errors = Console(file=quiet)  # train.log has it already
+
+
+def _compute_on(cores: list[int], gpus: list[int] | None) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    os.environ["OMP_NUM_THREADS"] = str(len(cores))  # for what the job itself starts
+    torch.set_num_threads(len(cores))
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))

@@ -1,0 +1,174 @@
+"""The process that a sweep's jobs are forked from: torch and Lightning are imported once, here.
+
+It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. `python -m
+litmus.sweep._server FD GPUS MODULE...` is started by the pool, with its end of a socket; what is read from there is
+one job after another, each with a socket of its own for the job to speak on.
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+HEADER = struct.Struct("!I")  # bytes of the request that follows
+GRACE_S = 10  # between asking a job to stop and killing it, once the launcher is gone
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
+
+
+def serve(control: socket.socket, gpus: bool, modules: Sequence[str]) -> None:
+    """Forks a job for every request, and tells how each ended; ends with the launcher, and the jobs with it.
+
+    Args:
+        control: to the launcher.
+        gpus: whether jobs may use GPUs, so that they are to be counted.
+        modules: to import, once for all jobs.
+    """
+    for module in modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # or the collector touches, and so copies, every page that the jobs share
+    wake, woken = socket.socketpair()
+    for end in (wake, woken):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken.fileno())
+    _tell(control, ready=True, gpus=_num_gpus() if gpus else 0)
+    running: dict[int, int] = {}  # process -> number of the job
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    wake.recv(4096)
+                _bury(control, running)
+            if control in ready:
+                request = _receive(control)
+                if request is None:
+                    break
+                _start(control, *request, running)
+    _end(running)
+
+
+def _start(control: socket.socket, request: dict[str, Any], channel: int, running: dict[int, int]) -> None:
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        control.close()
+        _be_a_job(request, channel)
+    os.close(channel)
+    running[child] = request["number"]
+    _tell(control, started=request["number"], process=child)
+
+
+def _be_a_job(request: dict[str, Any], channel: int) -> NoReturn:
+    """What the forked process does, and nothing of what the server would do after it."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpgid(0, 0)  # so that it can be killed with all that it starts
+        die_with_parent()
+        from litmus.sweep._job import run
+
+        code = run(request, socket.socket(fileno=channel))
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()  # into train.log
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def die_with_parent() -> None:
+    """Ends this process when its parent dies, however that happens; on Linux, where that can be asked for."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _num_gpus() -> int:
+    """How many there are; asked in a process of its own, because asking may set CUDA up."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        count = 0
+        try:
+            import torch
+
+            count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        finally:
+            os.write(write, bytes([min(count, 255)]))
+            os._exit(0)
+    os.close(write)
+    answer = os.read(read, 1)
+    os.close(read)
+    os.waitpid(child, 0)
+    return answer[0] if answer else 0
+
+
+def _bury(control: socket.socket, running: dict[int, int]) -> None:
+    """Tells of every job that has ended since."""
+    for process in list(running):
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            _tell(control, ended=running.pop(process), code=os.waitstatus_to_exitcode(status))
+
+
+def _end(running: dict[int, int]) -> None:
+    """Stops the jobs: the launcher is gone. What they have begun of an epoch is lost, no more."""
+    deadline = time.monotonic() + GRACE_S
+    asked = False
+    while running:
+        for process in list(running):
+            if os.waitpid(process, os.WNOHANG)[0]:
+                del running[process]
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                if time.monotonic() > deadline:
+                    os.killpg(process, signal.SIGKILL)
+                elif not asked:
+                    os.kill(process, signal.SIGTERM)
+        asked = True
+        time.sleep(0.05)
+
+
+def _receive(control: socket.socket) -> tuple[dict[str, Any], int] | None:
+    """A request and the job's end of its socket; None when the launcher is gone."""
+    try:
+        header, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 1)
+        if len(header) < HEADER.size:
+            return None
+        (size,) = HEADER.unpack(header)
+        body = bytearray()
+        while len(body) < size:
+            more = control.recv(size - len(body))
+            if not more:
+                return None
+            body += more
+    except ConnectionError:
+        return None
+    return json.loads(body), descriptors[0]
+
+
+def _tell(control: socket.socket, **message: Any) -> None:
+    with contextlib.suppress(ConnectionError):  # a launcher that is gone: noticed when reading
+        control.sendall(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2] == "1", sys.argv[3:])

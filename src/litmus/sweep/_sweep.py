@@ -1,0 +1,228 @@
+"""A sweep from its first job to its summary, in its folder."""
+
+import importlib
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from rich.console import Console
+
+from litmus.check import Refused
+from litmus.monitor import mode_of, monitored
+from litmus.rundir import ENDED, write_text
+from litmus.sweep import _ending
+from litmus.sweep._board import Board, values
+from litmus.sweep._jobs import Ended, Job, Source
+from litmus.sweep._machine import Limits
+from litmus.sweep._pool import Pool
+
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+
+FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
+WORDS = "sweep.yaml"  # what was typed: `-m resume=FOLDER` types it again
+LOCK = ".lock"
+PATIENCE_S = 20.0  # for the processes of a sweep whose launcher was killed to end
+BEST = 5  # jobs that the summary shows
+
+
+class Sweeping(Source, Protocol):
+    """A source, with the keys of `conf/sweep/_pool.yaml`."""
+
+    jobs: Any
+    jobs_per_gpu: int
+    on_fail: Any
+    timeout_s: float | None
+    prunes: bool
+    repeats: bool  # whether a job that failed is run again when the sweep goes on
+    unmade: list[str]  # sentences on jobs that could not even be composed
+    before: list[tuple[Job, Ended]]
+
+    def summary(self) -> list[str]:
+        """Sentences for the end."""
+
+
+class Told(Board):
+    """A board that remembers how every job ended, for the summary."""
+
+    def __init__(self, source: Sweeping, console: Console) -> None:
+        super().__init__(source.total, console)
+        self.results: list[tuple[Job, Ended]] = list(source.before)
+        for _, ended in source.before:
+            self.known(ended)
+
+    def ended(self, job: Job, ended: Ended, again: bool) -> None:
+        super().ended(job, ended, again)
+        if not again:
+            self.results.append((job, ended))
+
+
+def source(section: dict[str, Any]) -> Sweeping:
+    """What `sweep=` chose.
+
+    Raises:
+        Refused: it is no part of litmus.
+    """
+    module, _, name = section["_target_"].rpartition(".")
+    if not module.startswith("litmus.sweep."):
+        raise Refused(f"_target_: {section['_target_']} is not a sweep of litmus, and will not be called.")
+    made: Sweeping = getattr(importlib.import_module(module), name)(
+        **{key: value for key, value in section.items() if key != "_target_"}
+    )
+    return made
+
+
+def after(source: Any, folder: Path, stopped: bool) -> int:
+    """What is said when another of Hydra's launchers has run a grid's jobs, and the exit status."""
+    console = Console(highlight=False)
+    told = Told(source, console)
+    for job in source.left:
+        ended = _ending.read(job)
+        if ended is not None:
+            told.known(ended)
+            told.results.append((job, ended))
+    return _summarize(source, told, folder, console, stopped)
+
+
+def run(source: Sweeping, folder: Path, base: dict[str, Any], lock: int, console: Console) -> int:
+    """Runs what is left of a sweep, says how it went, and gives the exit status.
+
+    Args:
+        source: of the jobs.
+        folder: of the sweep.
+        base: the configuration of a job: what its trainer asks for decides how many run at a time.
+        lock: of the folder.
+        console: to show it on.
+
+    Raises:
+        Refused: this system cannot fork.
+    """
+    if not hasattr(os, "fork"):
+        raise Refused("Sweeps run in forked processes, which this system does not have: add hydra/launcher=basic.")
+    trainer = base["trainer"]
+    limits = Limits(
+        source.jobs,
+        source.jobs_per_gpu,
+        source.on_fail,
+        source.timeout_s,
+        trainer["accelerator"] != "cpu",  # what it finds out, the server knows
+        trainer["devices"],
+    )
+    told = Told(source, console)
+    if source.before:
+        console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
+    pool = Pool(limits, _modules(base), lock, told, source.prunes)
+    if len(source.before) < source.total:
+        with told.shown():
+            pool.run(source)
+    return _summarize(source, told, folder, console, pool.interrupted)
+
+
+@contextmanager
+def locked(folder: Path, console: Console) -> Iterator[int]:
+    """In the body, no other process sweeps in this folder; the lock is inherited by the jobs.
+
+    A folder in which nothing came to be is removed again.
+
+    Raises:
+        Refused: one does.
+    """
+    above = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    deadline, said = time.monotonic() + PATIENCE_S, False
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lifts it with the last process
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise Refused(f"{folder} is being swept by another process.") from None
+                if not said:
+                    console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
+                said = True
+                time.sleep(0.1)
+        yield lock
+    finally:
+        os.close(lock)
+        if above and [path.name for path in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+            for path in above:
+                path.rmdir()
+
+
+def remember(folder: Path, words: Sequence[str]) -> None:
+    """Writes down what was typed."""
+    write_text(folder / WORDS, yaml.safe_dump({"words": list(words)}, allow_unicode=True))
+
+
+def remembered(folder: Path) -> list[str]:
+    """What was typed.
+
+    Raises:
+        Refused: the folder is no sweep's, or the file is damaged.
+    """
+    path = folder / WORDS
+    if not path.is_file():
+        raise Refused(f"{folder} is not the folder of a sweep: it has no {WORDS}.")
+    try:
+        words = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
+    except (yaml.YAMLError, TypeError, KeyError):
+        raise Refused(f"{path} is damaged.") from None
+    return [str(word) for word in words]
+
+
+def _modules(base: dict[str, Any]) -> list[str]:
+    """That a job of this configuration imports; its neighbours differ, and import what else they need themselves."""
+    sections = [section for section in base.values() if isinstance(section, dict)]
+    targets = [inner.get("_target_") for section in sections for inner in (section, *_dicts(section))]
+    return list(dict.fromkeys(["litmus.sweep._job", *(t.rpartition(".")[0] for t in targets if t)]))
+
+
+def _dicts(section: dict[str, Any]) -> list[dict[str, Any]]:
+    return [value for value in section.values() if isinstance(value, dict)]
+
+
+def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, stopped: bool) -> int:
+    """Says how the sweep stands, and gives its exit status."""
+
+    def say(line: str, style: str = "") -> None:
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    counts = ", ".join(f"{number} {status}" for status, number in told.counts.items())
+    say(f"\n{len(told.results)} of {source.total} jobs in {folder}: {counts or 'none has ended'}", "bold")
+    for job, ended in told.results:
+        if ended.status in ("failed", "interrupted"):
+            say(f"  {ended.status:<11}  {' '.join(job.overrides)}  ({ended.error})")
+    for sentence in source.unmade:
+        say(f"  could not be composed: {sentence}")
+    for job, ended in _ranked(told.results)[:BEST]:
+        say(f"  {values(job, ended):<31}  {' '.join(job.overrides)}")
+    for sentence in source.summary():
+        say(sentence)
+    if told.results:
+        say(f"compare them   litmus compare {folder}")
+    statuses = {ended.status for _, ended in told.results}
+    num_ended = len(told.results) + len(source.unmade)
+    if "interrupted" in statuses or num_ended < source.total or ("failed" in statuses and source.repeats):
+        say(f"go on with     python train.py -m resume={folder}")
+    if stopped or "interrupted" in statuses:
+        return INTERRUPTED
+    return FAILED if statuses - set(ENDED) or num_ended < source.total or source.unmade else 0
+
+
+def _ranked(results: Sequence[tuple[Job, Ended]]) -> list[tuple[Job, Ended]]:
+    """The finished jobs, the best first; nothing where they are measured by different metrics."""
+    finished = [(job, ended) for job, ended in results if ended.status == "finished"]
+    metrics = {monitored(job.config["task"]["_target_"])[0] for job, _ in finished}
+    if len(metrics) != 1:
+        return []
+    (metric,) = metrics
+    sign = 1 if mode_of(metric) == "max" else -1
+    known = [(job, ended) for job, ended in finished if math.isfinite(ended.metrics.get(metric, math.nan))]
+    return sorted(known, key=lambda pair: -sign * pair[1].metrics[metric])

@@ -1,0 +1,80 @@
+"""Every combination of the values that were typed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from litmus.check import Count, Positive, checked
+from litmus.resume import refuse_others
+from litmus.rundir import RunDir, slug
+from litmus.sweep import _ending
+from litmus.sweep._jobs import Ended, Job
+
+
+class Grid:
+    """A sweep whose jobs are known from the beginning; those that have ended before are passed by."""
+
+    @checked
+    def __init__(
+        self,
+        *,
+        name: str | None,
+        jobs: Literal["auto"] | Count,
+        jobs_per_gpu: Count,
+        on_fail: Literal["continue", "stop", "retry"],
+        timeout_s: Positive | None,
+    ) -> None:
+        self.name = name
+        self.jobs = jobs
+        self.jobs_per_gpu = jobs_per_gpu
+        self.on_fail = on_fail
+        self.timeout_s = timeout_s
+        self.prunes = False
+        self.repeats = True
+        self.unmade: list[str] = []
+        self.total = 0
+        self.before: list[tuple[Job, Ended]] = []  # that need not be run
+        self.left: list[Job] = []  # not started yet
+
+    def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
+        """Makes the jobs, and sees which need not be run.
+
+        Args:
+            folder: of the sweep.
+            words: what was typed of the jobs, parsed.
+            composer: see `litmus.composing.Composer`.
+
+        Returns:
+            The configuration of the first job.
+
+        Raises:
+            Refused: a folder of a job holds another run, or two jobs are the same.
+        """
+        combinations = composer.combinations(words)
+        jobs = [
+            composer.job(everything, own, number, folder / slug(" ".join(own or everything)))
+            for number, (everything, own) in enumerate(combinations)
+        ]
+        refuse_others([(RunDir(job.folder), job.config) for job in jobs])
+        self.total = len(jobs)
+        for job in jobs:
+            if (ended := _ending.known(job)) is not None:
+                self.before.append((job, ended))
+            else:
+                self.left.append(job)
+        return jobs[0].config
+
+    def next(self) -> Job | None:
+        """See `_jobs.Source`."""
+        return self.left.pop(0) if self.left else None
+
+    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
+        """See `_jobs.Source`; a grid prunes nothing."""
+        return False
+
+    def ended(self, job: Job, ended: Ended) -> None:
+        """See `_jobs.Source`."""
+
+    def summary(self) -> list[str]:
+        """Nothing beyond what is said of every sweep."""
+        return []

@@ -1,0 +1,502 @@
+"""The search: what it proposes, what it learns, and that it survives being killed."""
+
+import json
+import math
+import multiprocessing
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from conftest import CONF, ROOT
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from litmus.check import Refused
+from litmus.rundir import RunDir
+from litmus.sweep._jobs import Ended, Job
+from litmus.sweep._study import FILE
+from litmus.sweep.optuna import Optuna
+
+pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
+
+PARSER = OverridesParser.create()
+SPACE = ["model.dropout=interval(0,0.6)", "optimizer.lr=tag(log,interval(1e-4,1e-1))"]
+WIDTHS = "model.widths=choice([64],[128,64])"
+EPOCHS = 9
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _schema_read_once() -> Iterator[None]:
+    """Optuna compares a file's version with scripts that it compiles anew each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        scripts = RDBStorage("sqlite://")._version_manager._create_alembic_script()
+        patch.setattr("optuna.storages._rdb.storage._VersionManager._create_alembic_script", lambda self: scripts)
+        yield
+
+
+class Composer:
+    """Makes jobs without a configuration to speak of."""
+
+    def __init__(self, task: str = "classification.Classification") -> None:
+        self.task = task
+        self.refused: set[int] = set()
+
+    def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
+        if number in self.refused:
+            raise Refused("these do not go together")
+        config = {"task": {"_target_": f"litmus.task.{self.task}"}, "trainer": {"max_epochs": EPOCHS}}
+        return Job(number, tuple(particular), folder, config, {}, tuple(words))
+
+
+def search(folder: Path, words: list[str] = SPACE, composer: Composer | None = None, **keys: Any) -> Optuna:
+    """A search that has begun, with the values of its YAML."""
+    defaults = OmegaConf.merge(
+        OmegaConf.load(CONF / "sweep" / "_pool.yaml"), OmegaConf.load(CONF / "sweep/optuna.yaml")
+    )
+    section: dict[str, Any] = OmegaConf.to_container(defaults)
+    section = {key: value for key, value in section.items() if key not in ("defaults", "_target_")}
+    made = Optuna(**{**section, **keys})
+    made.begin(folder, PARSER.parse_overrides(words), composer or Composer())
+    return made
+
+
+def values_of(job: Job) -> dict[str, Any]:
+    pairs = (word.partition("=") for word in job.overrides)
+    return {key: float(value) if "[" not in value else value for key, _, value in pairs}
+
+
+def accuracy(job: Job, epoch: int) -> float:
+    """Best at dropout 0.2 and a learning rate of 0.01; comes near what it reaches in a few epochs."""
+    found = values_of(job)
+    lr, dropout = found.get("optimizer.lr", 0.01), found.get("model.dropout", 0.2)
+    reached = 0.98 - 0.05 * math.log10(lr / 0.01) ** 2 - 0.5 * (dropout - 0.2) ** 2
+    return reached * (1 - math.exp(-epoch))
+
+
+def played(source: Optuna, most: float = math.inf, curve: Callable[[Job, int], float] = accuracy) -> list[Job]:
+    """Runs jobs one after the other, as the pool would; of those that nothing prunes, the last epoch will do."""
+    epochs = range(1, EPOCHS + 1) if source.prunes else [EPOCHS]
+    jobs: list[Job] = []
+    while len(jobs) < most and (job := source.next()) is not None:
+        jobs.append(job)
+        status, best = "finished", -math.inf
+        for epoch in epochs:
+            best = max(best, curve(job, epoch))
+            if source.epoch(job, epoch, {"val/acc": curve(job, epoch), "val/loss": 1.0}):
+                status = "pruned"
+                break
+        source.ended(job, Ended(status, {"val/acc": best, "val/loss": 1.0}))
+    return jobs
+
+
+def trials_in(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    (name,) = optuna.get_all_study_names(f"sqlite:///{folder / FILE}")
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / FILE}").get_trials()
+
+
+def write_run(job: Job, status: str, epochs: int, **metrics: float) -> None:
+    """What a run leaves behind in its folder."""
+    run = RunDir(job.folder)
+    run.write_metrics([{"epoch": epoch, "step": epoch, **metrics} for epoch in range(1, epochs + 1)])
+    kept = {name: value for name, value in metrics.items() if name.startswith("val/")}
+    run.write_result({"status": status, "metrics": kept, "best_epoch": epochs, "error": None})
+
+
+# What it proposes
+
+
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+def test_the_same_search_goes_the_same_way_in_any_folder_and_in_any_number_of_sessions(
+    tmp_path: Path, pruner: str
+) -> None:
+    words = [*SPACE, WIDTHS]
+    whole = played(search(tmp_path / "a", words, trials=14, pruner=pruner))
+    parts = played(search(tmp_path / "b", words, trials=12, pruner=pruner))
+    parts += played(search(tmp_path / "b", words, trials=14, pruner=pruner))
+    assert [job.overrides for job in parts] == [job.overrides for job in whole]
+    assert [job.number for job in parts] == list(range(14))
+    assert len({job.overrides for job in whole}) == 14
+    other = played(search(tmp_path / "c", words, trials=5, seed=1))
+    assert {job.overrides for job in other}.isdisjoint(job.overrides for job in whole)
+
+
+def test_tpe_comes_nearer_than_chance(tmp_path: Path) -> None:
+    reached = {}
+    for sampler in ("tpe", "random"):
+        jobs = played(search(tmp_path / sampler, trials=25, sampler=sampler))
+        reached[sampler] = sum(accuracy(job, EPOCHS) for job in jobs[10:])  # ten to learn from
+    assert reached["tpe"] > reached["random"]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [(sampler, "hyperband") for sampler in ("tpe", "random", "grid", "cmaes", "gp")]
+    + [("tpe", pruner) for pruner in ("median", "successive_halving")]
+    + [("cmaes", "none"), ("gp", "none")],
+)
+def test_samplers_and_pruners_work_without_a_word(
+    tmp_path: Path, sampler: str, pruner: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["model.dropout=range(0,0.6,0.1)", "model.layers=range(1,4)"] if sampler == "grid" else SPACE
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jobs = played(search(tmp_path, words, trials=12, sampler=sampler, pruner=pruner))
+    assert [job.number for job in jobs] == list(range(12))
+    assert len({job.overrides for job in jobs}) == 12
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_grid_tries_every_point_once_whatever_came_before(tmp_path: Path) -> None:
+    words = ["model.dropout=range(0,0.4,0.1)", WIDTHS]
+    played(search(tmp_path, words, sampler="random", trials=3))
+    before = {job.overrides for job, _ in search(tmp_path, words, trials=3).before}
+    source = search(tmp_path, words, sampler="grid", pruner="hyperband")
+    assert source.total == 3 + 8 - len(before)
+    played(source, most=2)
+    rest = played(search(tmp_path, words, sampler="grid", pruner="hyperband"))
+    assert len(rest) == 8 - len(before) - 2
+    assert len({job.overrides for job, _ in search(tmp_path, words, sampler="grid").before}) == 8
+
+
+# Pruning
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "successive_halving"])
+def test_pruning_stops_the_bad_and_keeps_the_best(tmp_path: Path, pruner: str) -> None:
+    played(search(tmp_path, trials=30, sampler="random", pruner=pruner))
+    trials = trials_in(tmp_path)
+    run = sum(len(trial.intermediate_values) for trial in trials)
+    assert run < 30 * EPOCHS / (1.1 if pruner == "median" else 2)
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    best = max(trial.value or 0 for trial in trials if trial.state is TrialState.COMPLETE)
+    assert best > 0.97  # of 0.98
+
+
+def test_nothing_is_pruned_unless_asked(tmp_path: Path) -> None:
+    source = search(tmp_path, trials=8)
+    assert not source.prunes
+    played(source, most=7)
+    job = source.next()
+    assert job is not None
+    assert not any(source.epoch(job, epoch, {"val/acc": 0.0}) for epoch in range(1, EPOCHS + 1))
+    assert trials_in(tmp_path)[-1].intermediate_values == dict.fromkeys(range(1, EPOCHS + 1), 0.0)
+
+
+# Going on
+
+
+def test_going_on_counts_the_trials_there_are(tmp_path: Path) -> None:
+    played(search(tmp_path, trials=4))
+    again = search(tmp_path, trials=4)
+    assert again.next() is None
+    assert [(job.number, ended.status) for job, ended in again.before] == [(i, "finished") for i in range(4)]
+    more = search(tmp_path, trials=6, pruner="median", sampler="random")
+    assert more.total == 6
+    assert [job.number for job in played(more)] == [4, 5]
+    assert search(tmp_path, trials=2).total == 6
+
+
+def test_what_was_running_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
+    first = search(tmp_path, trials=5, pruner="median")
+    played(first, most=1)
+    jobs = [first.next() for _ in range(2)]
+    for epoch in (1, 2):
+        first.epoch(jobs[0], epoch, {"val/acc": 0.5})
+    first.ended(jobs[1], Ended("interrupted", {}))
+    second = search(tmp_path, trials=5, pruner="median")
+    assert [(job.number, job.overrides, job.folder) for job in (second.next(), second.next())] == [
+        (job.number, job.overrides, job.folder) for job in jobs
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second.epoch(jobs[0], 2, {"val/acc": 0.9})  # told again
+        second.epoch(jobs[0], 3, {"val/acc": 0.6})
+    second.ended(jobs[0], Ended("finished", {"val/acc": 0.6}))
+    assert [job.number for job in played(second)] == [3, 4]
+    assert trials_in(tmp_path)[1].intermediate_values == {1: 0.5, 2: 0.5, 3: 0.6}
+
+
+@pytest.mark.parametrize(("status", "state"), [("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED)])
+def test_a_run_that_ended_unheard_is_told_from_its_folder(tmp_path: Path, status: str, state: TrialState) -> None:
+    job = search(tmp_path, trials=2).next()
+    assert job is not None
+    write_run(job, status, 3, **{"val/acc": 0.7})
+    again = search(tmp_path, trials=2)
+    assert [(job.number, ended.status) for job, ended in again.before] == [(0, status)]
+    assert [job.number for job in played(again)] == [1]
+    trial = trials_in(tmp_path)[0]
+    assert (trial.state, trial.value, trial.intermediate_values) == (state, 0.7, {1: 0.7, 2: 0.7, 3: 0.7})
+
+
+@pytest.mark.parametrize(("sampler", "known"), [("tpe", 11), ("grid", 2), ("cmaes", 2)])
+@pytest.mark.parametrize("drawn", [0, 1])
+def test_a_trial_whose_values_were_being_drawn_gets_the_rest(
+    tmp_path: Path, sampler: str, known: int, drawn: int
+) -> None:
+    words = ["model.dropout=range(0,0.6,0.1)", "model.layers=range(1,9)"]
+    keys = {"sampler": sampler, "trials": known + 2}
+    expected = played(search(tmp_path / "whole", words, **keys))
+    source = search(tmp_path / "killed", words, **keys)
+    played(source, most=known)
+    source.study.sampler = source._sampler(known)
+    trial = source.study.ask()
+    for key in list(source.space)[:drawn]:
+        trial._suggest(key, source.space[key])
+    again = played(search(tmp_path / "killed", words, **keys))
+    assert [job.overrides for job in again] == [job.overrides for job in expected[known:]]
+
+
+def test_values_that_make_no_job_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    composer = Composer()
+    source = search(tmp_path, trials=3, composer=composer)
+    played(source, most=1)
+    composer.refused = {1}
+    with pytest.raises(Refused, match="these do not go together"):
+        source.next()
+    composer.refused = set()
+    assert [job.number for job in played(search(tmp_path, trials=3))] == [2]
+
+
+@pytest.mark.parametrize(
+    ("words", "keys", "said"),
+    [
+        (["model.dropout=interval(0,0.5)", SPACE[1]], {}, "model.dropout: interval(0.0,0.6) -> interval(0.0,0.5)"),
+        (SPACE[:1], {}, "optimizer.lr: tag(log,interval(0.0001,0.1)) -> not searched"),
+        ([*SPACE, WIDTHS], {}, "model.widths: not searched -> choice([64],[128,64])"),
+        (SPACE, {"metric": "val/loss"}, "sweep.metric: val/acc -> val/loss\n  sweep.direction: maximize -> minimize"),
+        (SPACE, {"direction": "minimize"}, "sweep.direction: maximize -> minimize"),
+        (SPACE, {"seed": 1}, "sweep.seed: 0 -> 1"),
+    ],
+)
+def test_another_search_in_the_same_folder_is_refused(
+    tmp_path: Path, words: list[str], keys: dict[str, Any], said: str
+) -> None:
+    played(search(tmp_path, trials=1))
+    with pytest.raises(Refused) as refused:
+        search(tmp_path, words, **keys)
+    assert f"  {said}\n" in str(refused.value)
+
+
+def test_a_folder_may_have_any_name_and_another_one_later(tmp_path: Path) -> None:
+    folder = tmp_path / "a b?{x}#%41'"
+    source = search(folder, trials=2)
+    played(source)
+    source.summary()
+    assert [path.name for path in folder.iterdir()] == [FILE]
+    later = folder.rename(tmp_path / "later")
+    assert [job.number for job in played(search(later, trials=3))] == [2]
+
+
+def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(
+        "no database, but text that is long enough to be taken for one by its length alone\n" * 9
+    )
+    with pytest.raises(Refused, match=r"study.db cannot be read"):
+        search(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    optuna.create_study(storage=f"sqlite:///{other / FILE}").ask()
+    with pytest.raises(Refused, match="is not litmus'"):
+        search(other)
+
+
+# Being killed
+
+
+def _work(folder: Path, told: Path) -> None:
+    source = search(folder, trials=10**6, pruner="hyperband")
+    with told.open("a") as log:
+        while True:
+            (job,) = played(source, most=1)
+            print(job.number, file=log, flush=True)
+
+
+def test_sigkill_loses_nothing_whenever_it_comes(tmp_path: Path) -> None:
+    generator, told = random.Random(0), tmp_path / "told"
+    folder = tmp_path / "search"
+    told.touch()
+    for session in range(8):
+        process = multiprocessing.get_context("fork").Process(target=_work, args=(folder, told))
+        size = told.stat().st_size
+        process.start()
+        time.sleep(generator.uniform(0, 0.2))  # the first are killed while the file is made
+        while session > 3 and told.stat().st_size == size and process.is_alive():
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, 0.05))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    source = search(folder, trials=1)
+    trials = trials_in(folder)
+    ended = {trial.number for trial in trials if trial.state.is_finished()}
+    heard = {int(line) for line in told.read_text().split()}
+    assert len(heard) >= 4
+    assert heard <= ended
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert sum(not trial.state.is_finished() for trial in trials) <= 1  # the one that ran
+    assert all(set(trial.params) == set(source.space) for trial in trials)
+    assert len({tuple(trial.params.values()) for trial in trials}) == len(trials)
+
+
+# What it learns
+
+
+def test_a_run_that_diverged_is_never_the_best_and_the_sampler_keeps_away(tmp_path: Path) -> None:
+    source = search(tmp_path, ["optimizer.lr=tag(log,interval(1e-4,1e-1))"], trials=40)
+    while (job := source.next()) is not None:
+        lr = values_of(job)["optimizer.lr"]  # below, one is as good as another
+        source.ended(job, Ended("finished", {"val/acc": math.nan if lr > 0.005 else 0.9 + math.sin(1e6 * lr) / 100}))
+    trials = trials_in(tmp_path)
+    lost = [trial.params["optimizer.lr"] > 0.005 for trial in trials]
+    assert {trial.value for trial, bad in zip(trials, lost, strict=True) if bad} == {-math.inf}
+    assert all(trial.state is TrialState.COMPLETE for trial in trials)
+    assert sum(lost[:10]) >= 3
+    assert sum(lost[20:]) <= 3  # 43 % of the space
+    assert source.study.best_trial.params["optimizer.lr"] <= 0.005
+    assert f"40 trials: {40 - sum(lost)} finished, 0 pruned, 0 failed, {sum(lost)} diverged." in source.summary()
+
+
+@pytest.mark.parametrize("keys", [{}, {"metric": ["val/loss", "val/acc"]}])
+def test_where_all_diverge_there_is_no_best(tmp_path: Path, keys: dict[str, Any]) -> None:
+    source = search(tmp_path, trials=12, **keys)
+    while (job := source.next()) is not None:
+        source.ended(job, Ended("finished", {"val/acc": 0.1, "val/loss": math.nan} if keys else {"val/acc": math.nan}))
+    assert source.summary()[:2] == [
+        "No trial has finished with a number.",
+        "12 trials: 0 finished, 0 pruned, 0 failed, 12 diverged.",
+    ]
+
+
+def test_a_diverging_trial_is_pruned_if_any_are(tmp_path: Path) -> None:
+    for pruner in ("none", "median", "hyperband", "successive_halving"):
+        source = search(tmp_path / pruner, pruner=pruner)
+        job = source.next()
+        assert job is not None
+        assert source.epoch(job, 1, {"val/acc": math.nan}) == (pruner != "none")
+
+
+def test_failed_counts_and_is_told(tmp_path: Path) -> None:
+    source = search(tmp_path, trials=2)
+    job = source.next()
+    assert job is not None
+    source.ended(job, Ended("failed", {}, "RuntimeError: out of memory"))
+    played(source)
+    trial = trials_in(tmp_path)[0]
+    assert (trial.state, trial.user_attrs["error"]) == (TrialState.FAIL, "RuntimeError: out of memory")
+    assert "Trials that failed are not run again: sweep.trials=3 makes up for them." in source.summary()
+    again = search(tmp_path, trials=2)
+    assert [ended.status for _, ended in again.before] == ["failed", "finished"]
+    assert again.next() is None
+
+
+def test_the_task_s_own_metric_and_direction_are_the_default(tmp_path: Path) -> None:
+    found = search(tmp_path, composer=Composer("regression.Regression")).objectives
+    assert (found.metrics, found.directions) == (("val/rmse",), ("minimize",))
+
+
+def test_several_metrics_make_a_front_and_time_comes_from_the_table(tmp_path: Path) -> None:
+    source = search(tmp_path, trials=3, metric=["val/acc", "time/epoch_seconds"])
+    for acc, seconds in ((0.9, 1.0), (0.8, 0.5), (0.7, 2.0)):
+        job = source.next()
+        assert job is not None
+        assert not source.epoch(job, 1, {"val/acc": acc, "time/epoch_seconds": seconds})
+        write_run(job, "finished", 2, **{"val/acc": acc, "time/epoch_seconds": seconds})
+        source.ended(job, Ended("finished", {"val/acc": acc}))
+    title, *front = source.summary()[:4]
+    assert title == "Pareto front, where no trial is better in everything: 2 of 3"
+    assert front[0].startswith("  trial 1     val/acc 0.8000  time/epoch_seconds 0.5000  model.dropout=")
+    assert front[1].startswith("  trial 0     val/acc 0.9000  time/epoch_seconds 1.0000  model.dropout=")
+    assert [trial.values for trial in trials_in(tmp_path)] == [[0.9, 1.0], [0.8, 0.5], [0.7, 2.0]]
+
+
+def test_a_metric_that_runs_do_not_have_is_refused_at_the_first_epoch(tmp_path: Path) -> None:
+    source = search(tmp_path, metric="val/map")
+    job = source.next()
+    assert job is not None
+    with pytest.raises(Refused, match=r"sweep.metric=val/map is not measured.*trial_0000 has val/acc, val/loss"):
+        source.epoch(job, 1, {"val/acc": 0.5, "val/loss": 1.0})
+
+
+def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
+    source = search(tmp_path / "mine", [*SPACE, WIDTHS], trials=3)
+    jobs = played(source)
+    best = max(jobs, key=lambda job: accuracy(job, EPOCHS))
+    first, counts, last = source.summary()
+    assert first == f"Best is trial {best.number}:  val/acc {accuracy(best, EPOCHS):.4f}  {' '.join(best.overrides)}"
+    assert counts == "3 trials: 3 finished, 0 pruned, 0 failed."
+    assert f"optuna-dashboard sqlite:///{tmp_path}/mine/study.db" in last
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"metric": ["val/acc", "val/loss"], "pruner": "median"}, "sweep.pruner=median compares trials by one metric"),
+        ({"metric": ["val/acc", "val/loss"], "sampler": "cmaes"}, "sweep.sampler=cmaes searches for one metric"),
+        ({"metric": ["val/acc", "val/acc"]}, "sweep.metric is one metric, or a list of different ones"),
+        ({"metric": []}, "sweep.metric is one metric"),
+        ({"metric": "test/acc"}, "sweep.metric=test/acc: a search that looks at the test set"),
+        ({"metric": ["val/acc", "val/loss"], "direction": "minimize"}, "sweep.direction has 1, sweep.metric has 2"),
+        ({"direction": ["minimize", "maximize"]}, "sweep.direction has 2, sweep.metric has 1"),
+        ({"metric": "optim/grad_norm"}, "add sweep.direction=minimize"),
+        ({"sampler": "grid"}, "sweep.sampler=grid tries every value, and model.dropout has no end of them"),
+        ({"sampler": "tp"}, "sampler=tp is not allowed. Did you mean tpe?"),
+        ({"pruner": "halving"}, "pruner=halving is not allowed."),
+        ({"trials": 0}, "trials=0 is not allowed."),
+        ({"direction": "up"}, "direction=up is not allowed."),
+    ],
+)
+def test_what_cannot_be_is_refused_before_there_is_a_folder(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        search(tmp_path / "new", **keys)
+    assert said in str(refused.value)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words", "said"),
+    [
+        ("cmaes", [*SPACE, WIDTHS], "model.widths is a choice"),
+        ("cmaes", SPACE[:1], "two keys or more"),
+        ("grid", [f"a{i}=range(100)" for i in range(3)], "The grid has 1,000,000 points"),
+    ],
+)
+def test_a_space_that_a_sampler_would_search_otherwise_is_refused(
+    tmp_path: Path, sampler: str, words: list[str], said: str
+) -> None:
+    with pytest.raises(Refused, match=said):
+        search(tmp_path, words, sampler=sampler)
+
+
+def test_a_direction_may_be_given_where_the_name_does_not_say(tmp_path: Path) -> None:
+    found = search(tmp_path, metric=["val/acc", "optim/grad_norm"], direction=["maximize", "minimize"]).objectives
+    assert found.directions == ("maximize", "minimize")
+
+
+def test_the_launcher_s_process_stays_light_and_says_what_is_missing(tmp_path: Path) -> None:
+    script = """
+import json, sys
+import litmus.sweep.optuna
+light = not {"torch", "lightning"} & set(sys.modules)
+for name in [name for name in sys.modules if name.startswith(("litmus", "optuna"))]:
+    del sys.modules[name]
+sys.modules["optuna"] = None
+try:
+    import litmus.sweep.optuna
+except ValueError as refused:
+    print(json.dumps([light, str(refused)]))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(ran.stdout) == [True, "sweep=optuna needs the package optuna: pip install 'litmus[search]'."]

@@ -1,0 +1,229 @@
+"""The pool and its server, with jobs that behave as badly as jobs can; none of them trains."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from litmus.rundir import RunDir
+from litmus.sweep import _pool
+from litmus.sweep._jobs import Ended, Job
+from litmus.sweep._machine import Limits, cores, slots
+from litmus.sweep._pool import Pool
+
+HERE = Path(__file__).parent
+CONFIG = {"model": {"_target_": "litmus.model.fnn.FNN"}, "data": {"_target_": "litmus.data.mnist.MNIST"}, "seed": 0}
+
+
+class Jobs:
+    """A source of jobs by what they do; prunes after the third epoch."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.jobs = [Job(i, (name,), folder / f"{i}-{name}", CONFIG, {}) for i, name in enumerate(names)]
+        self.total = len(names)
+        self.ends: dict[str, Ended] = {}
+        self.epochs: list[tuple[str, int, float]] = []
+
+    def next(self) -> Job | None:
+        return self.jobs.pop(0) if self.jobs else None
+
+    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
+        self.epochs.append((job.overrides[0], epoch, metrics["val/acc"]))
+        return epoch == 3
+
+    def ended(self, job: Job, ended: Ended) -> None:
+        self.ends[job.overrides[0]] = ended
+
+
+class Quiet:
+    """A screen that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.ends: list[tuple[str, str, bool]] = []
+        self.most = self.running = 0
+
+    def started(self, job: Job) -> None:
+        self.running += 1
+        self.most = max(self.most, self.running)
+
+    def progress(self, job: Job, message: dict) -> None: ...
+
+    def ended(self, job: Job, ended: Ended, again: bool) -> None:
+        self.running -= 1
+        self.ends.append((job.overrides[0], ended.status, again))
+
+    def tick(self) -> None: ...
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    lock = os.open(tmp_path / ".lock", os.O_RDWR | os.O_CREAT)
+
+    def made(jobs=2, on_fail="continue", timeout_s=None, prunes=False) -> Pool:
+        limits = Limits(jobs, 1, on_fail, timeout_s, gpus=False, devices=1)
+        return Pool(limits, ["misbehaving"], lock, Quiet(), prunes)
+
+    yield made
+    os.close(lock)
+
+
+def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pool, "GRACE_S", 0.3)
+    jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "well")
+    running = pool(timeout_s=1.5)
+    running.run(jobs)
+    assert {name: ended.status for name, ended in jobs.ends.items()} == {
+        **dict.fromkeys(["raise", "exit", "exit_at_once", "killed", "hang"], "failed"),
+        **dict.fromkeys(["fine", "well"], "finished"),
+    }
+    assert "exit status 3" in (jobs.ends["exit"].error or "")
+    assert "exit status 4" in (jobs.ends["exit_at_once"].error or "")
+    assert "killed by SIGKILL: out of memory?" in (jobs.ends["killed"].error or "")
+    assert jobs.ends["hang"].error == "took longer than sweep.timeout_s=1.5"
+    assert 1.5 < jobs.ends["hang"].seconds < 10
+    results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")}
+    assert results["4-killed"]["status"] == "failed", "what could not say so itself is said for it"
+    assert results["4-killed"]["model"] == "fnn"
+    assert "something broke" in RunDir(tmp_path / "0-raise").log.read_text()
+    assert running.screen.most == 2
+    assert running.screen.running == 0
+
+
+def test_cores_are_divided(pool, tmp_path: Path) -> None:
+    every = cores()
+    pool(jobs=2).run(Jobs(tmp_path, "a", "b"))
+    shares = [(tmp_path / name / "cores").read_text().split() for name in ("0-a", "1-b")]
+    if len(every) > 1:
+        assert sorted(map(int, shares[0] + shares[1])) == every
+    pool(jobs=1).run(Jobs(tmp_path / "alone", "c"))
+    assert list(map(int, (tmp_path / "alone/0-c/cores").read_text().split())) == every
+
+
+@pytest.mark.parametrize(
+    ("jobs", "gpus", "numbers", "expected"),
+    [
+        (2, 0, [0, 1, 2, 3], [([0, 1], None), ([2, 3], None)]),
+        (3, 0, [0, 1], [([0], None), ([0], None), ([1], None)]),
+        ("auto", 2, [0, 1, 2, 3], [([0, 1], [0]), ([2, 3], [1])]),
+        (1, 2, [0, 1], [([0, 1], [0])]),
+    ],
+)
+def test_how_a_machine_is_divided(jobs, gpus: int, numbers: list[int], expected) -> None:
+    made = slots(Limits(jobs, 1, "continue", None, gpus=True, devices=1), gpus, numbers)
+    assert [(slot.cores, slot.gpus) for slot in made] == expected
+
+
+def test_gpus_are_shared_by_number_and_taken_by_several() -> None:
+    shared = slots(Limits("auto", 2, "continue", None, gpus=True, devices=1), 2, [0, 1, 2, 3])
+    assert [slot.gpus for slot in shared] == [[0], [1], [0], [1]]
+    pairs = slots(Limits("auto", 1, "continue", None, gpus=True, devices=2), 4, [0, 1, 2, 3])
+    assert [slot.gpus for slot in pairs] == [[0, 1], [2, 3]]
+    unused = slots(Limits("auto", 1, "continue", None, gpus=False, devices=1), 4, [0, 1])
+    assert all(slot.gpus is None for slot in unused)
+
+
+def test_a_failure_stops_the_others(pool, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, "slow", "raise", "never")
+    running = pool(on_fail="stop")
+    running.run(jobs)
+    assert {name: ended.status for name, ended in jobs.ends.items()} == {"raise": "failed", "slow": "interrupted"}
+    assert [job.overrides for job in jobs.jobs] == [("never",)]
+    assert any("on_fail=stop" in note for note in running.screen.notes)
+
+
+def test_a_failure_is_tried_once_more(pool, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, "once", "raise")
+    running = pool(jobs=1, on_fail="retry")
+    running.run(jobs)
+    assert {name: ended.status for name, ended in jobs.ends.items()} == {"once": "finished", "raise": "failed"}
+    assert (tmp_path / "1-raise/times").read_text() == "xx"
+    assert ("once", "failed", True) in running.screen.ends
+
+
+def test_a_job_is_pruned_after_an_epoch(pool, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, "pruned")
+    pool(prunes=True).run(jobs)
+    assert jobs.ends["pruned"].status == "pruned"
+    assert jobs.epochs == [("pruned", epoch, epoch / 100) for epoch in (1, 2, 3)]
+
+
+def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, "slow", "fine")
+    running = pool(jobs=1)
+
+    def kill() -> None:
+        while not (tmp_path / "0-slow/times").exists():
+            time.sleep(0.01)
+        running.server.process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    running.limits = running.limits.__class__(**{**running.limits.__dict__, "timeout_s": 1.0})
+    running.run(jobs)
+    killer.join()
+    assert (tmp_path / "0-slow/times").read_text() == "xx"
+    assert jobs.ends["fine"].status == "finished"
+    assert any("is started again" in note for note in running.screen.notes)
+
+
+LAUNCHER = """
+import os, sys
+from pathlib import Path
+sys.path[:0] = [{here!r}, {root!r}]
+from test_pool import Jobs, Limits, Pool, Quiet
+import fcntl
+lock = os.open(".lock", os.O_RDWR | os.O_CREAT)
+fcntl.flock(lock, fcntl.LOCK_EX)
+jobs = Jobs(Path("jobs"), "slow", "hang", "never")
+Pool(Limits(2, 1, "continue", None, False, 1), ["misbehaving"], lock, Quiet(), False).run(jobs)
+print({{name: ended.status for name, ended in jobs.ends.items()}}, [job.overrides[0] for job in jobs.jobs])
+"""
+
+
+@pytest.fixture
+def launcher(tmp_path: Path):
+    code = LAUNCHER.format(here=str(HERE), root=str(HERE.parent))
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    while not all((tmp_path / "jobs" / name / "times").exists() for name in ("0-slow", "1-hang")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    yield process
+    process.kill()
+
+
+def test_ctrl_c_stops_and_a_second_one_kills(launcher: subprocess.Popen) -> None:
+    launcher.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert launcher.poll() is None, "one job does not listen"
+    launcher.send_signal(signal.SIGINT)
+    out, _ = launcher.communicate(timeout=10)
+    assert out.strip() == "{'slow': 'interrupted', 'hang': 'interrupted'} ['never']"
+
+
+def test_jobs_do_not_outlive_a_launcher_that_is_killed(
+    launcher: subprocess.Popen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher.kill()
+    launcher.wait()
+    lock = os.open(tmp_path / ".lock", os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a job still holds it
+    began = time.monotonic()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert time.monotonic() - began < 20
+    os.close(lock)

@@ -1,0 +1,227 @@
+"""What `litmus compare` draws: the report in a real browser, figures, TensorBoard runs, and how long it takes."""
+
+import html
+import http.server
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_runs import made
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from litmus.comparing import curves, figures, output
+from litmus.comparing.comparison import Comparison, compared
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+# What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.
+OWN = re.compile(r"(update|optimizationguide-pa|content-autofill)\.googleapis|(accounts|clients\d)\.google\.com")
+HOSTILE = "<script>document.title='taken'</script><img src=http://example.com/a.png onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two keys, three seeds; a run that failed, one that is running, one whose texts are hostile. Compared already."""
+    folder = tmp_path_factory.mktemp("compared") / "sweep"
+    for i, lr in enumerate((0.001, 0.003, 0.01)):
+        for j, dropout in enumerate((0.0, 0.5)):
+            for seed in range(3):
+                value = 0.95 - 0.01 * i - 0.003 * j + 0.002 * seed + 0.001 * math.sin(7 * i + 3 * j + 5 * seed)
+                changes = {"optimizer": {"lr": lr}, "model": {"dropout": dropout}}
+                name = f"lr={lr},dropout={dropout},seed={seed}"
+                made(folder / name, "model=fnn", value=value, seed=seed, changes=changes)
+    lines = "\n".join([f"line {i}" for i in range(40)] + [HOSTILE])
+    made(folder / "failed", "model=fnn", seed=9, status="failed", error=f"ValueError: {HOSTILE}", log=lines)
+    made(folder / "running", "model=fnn", seed=8, status=None)
+    made(folder / "hostile", "model=fnn", value=0.5, changes={"data": {"source": HOSTILE}})
+    written(folder)
+    return folder
+
+
+@pytest.fixture
+def requests() -> Iterator[tuple[int, list[str]]]:
+    """A proxy on this machine that answers nothing and notes what it is asked for."""
+    asked: list[str] = []
+
+    class Noting(http.server.BaseHTTPRequestHandler):
+        def note(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    for method in ("GET", "HEAD", "POST", "CONNECT"):
+        setattr(Noting, f"do_{method}", Noting.note)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Noting)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1], asked
+    server.shutdown()
+
+
+def browse(page: Path, profile: Path, port: int) -> str:
+    """The page as the browser understood it."""
+    flags = ["--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"]
+    flags += ["--disable-features=NetworkTimeServiceQuerying,OptimizationHints", "--disable-domain-reliability"]
+    # Every request goes to the proxy, those to this machine included.
+    flags += [f"--proxy-server=http://127.0.0.1:{port}", "--proxy-bypass-list=<-loopback>"]
+    flags += [f"--user-data-dir={profile}", "--virtual-time-budget=3000", "--dump-dom"]
+    assert BROWSER is not None
+    home = {**os.environ, "HOME": str(profile)}
+    done = subprocess.run([BROWSER, *flags, page.as_uri()], capture_output=True, text=True, timeout=90, env=home)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
+def test_the_report_opens_in_a_browser_without_a_network_request(
+    sweep: Path, tmp_path: Path, requests: tuple[int, list[str]]
+) -> None:
+    page = sweep / "compare" / "report.html"
+    port, asked = requests
+    seen = browse(page, tmp_path / "profile", port)
+    assert [request for request in asked if not OWN.search(request)] == []
+    assert "<title>Comparison of" in seen
+    assert "not distinguishable" in seen
+    assert "optimizer.lr" in seen
+    assert seen.count("<figure>") == 4
+    assert "<script" not in seen
+    assert "line 39" in seen
+    # And were there a request, it would be seen.
+    open_page = tmp_path / "open.html"
+    open_page.write_text('<img src="http://example.com/seen.png">')
+    browse(open_page, tmp_path / "profile", port)
+    assert any("example.com/seen.png" in request for request in asked)
+
+
+def written(folder: Path) -> Path:
+    out = folder / "compare"
+    comparison = compared([folder], None, None)
+    output.write(out, output.texts(comparison), comparison)
+    return out
+
+
+def test_the_report_is_one_file_with_everything(sweep: Path) -> None:
+    text = (sweep / "compare" / "report.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!#|data:)", text.replace("xlink:", "")), "only fragments and data"
+    assert "@import" not in text
+    assert "url(http" not in text
+    assert "default-src 'none'" in text
+    plain = html.unescape(re.sub("<[^>]*>", " ", text))
+    for words in (
+        "Ranking: mnist, val/acc",
+        "not distinguishable",
+        "Configuration differences",
+        "Failures (1)",
+        "ValueError: <script>",
+        "line 39",
+        "Not in the ranking (1)",
+        "unfinished",
+        "Cost in time",
+    ):
+        assert words in plain
+    assert "line 25" not in plain.split(), "only the last lines"
+    assert plain.index("Ranking: mnist") < plain.index("by epoch") < plain.index("Failures (1)"), "the ranking first"
+
+
+def test_hostile_texts_are_texts(sweep: Path) -> None:
+    out = sweep / "compare"
+    text = (out / "report.html").read_text()
+    assert "<script" not in text
+    assert "<img" not in text
+    assert text.count("&lt;script&gt;") > 2
+    for figure in (out / "figures").glob("*.svg"):
+        names = {element.tag.rpartition("}")[2] for element in ET.parse(figure).iter()}
+        assert not names & {"script", "img", "image", "foreignObject"} or "heat-map" in figure.name
+        assert "script" not in names
+
+
+def test_identifiers_of_the_drawings_do_not_meet(sweep: Path) -> None:
+    text = (sweep / "compare" / "report.html").read_text()
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
+    assert used <= set(ids)
+
+
+def drawn(comparison: Comparison) -> dict[str, str]:
+    return {figure.name: figure.caption for figure in figures.figures(comparison.rankings[0], "")}
+
+
+def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
+    out = sweep / "compare"
+    names = {"curves", "main-effects", "heat-map", "parallel-coordinates"}
+    assert {path.name for path in (out / "figures").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
+    assert all((out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
+    made(tmp_path / "one", "model=fnn")
+    assert set(drawn(compared([tmp_path / "one"], None, None))) == {"curves"}
+
+
+def test_what_is_left_out_of_a_figure_is_said(tmp_path: Path) -> None:
+    for i in range(9):
+        changes = {"model": {"dropout": i / 10}, "optimizer": {"lr": 0.001 + i % 2}, "data": {"batch_size": 8 + i % 2}}
+        made(tmp_path / str(i), "model=fnn", value=0.9 + i / 1000, changes=changes)
+    captions = drawn(compared([tmp_path], None, None))
+    assert captions["curves"].startswith("The best 8 of 9 settings")
+    assert "optimizer.lr changed with data.batch_size." in captions["main-effects"], "one effect, not two"
+
+
+def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PER_PAGE", 2)
+    for i in range(4):
+        made(
+            tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {f"key{j}": i == j for j in range(3)}}
+        )
+    captions = drawn(compared([tmp_path], None, None))
+    assert {"main-effects-1", "main-effects-2"} <= set(captions)
+
+
+def test_a_mean_curve_ends_with_the_first_of_its_runs() -> None:
+    rows = [[{"epoch": e, "val/acc": e / 10 + s} for e in range(1, n + 1)] for s, n in ((0.0, 3), (0.2, 2))]
+    of = curves.curve(rows, "val/acc")
+    assert of.epochs == [1, 2]
+    assert of.mean == pytest.approx([0.2, 0.3])
+    assert (of.low, of.high) == (pytest.approx([0.1, 0.2]), pytest.approx([0.3, 0.4]))
+
+
+def test_mean_curves_are_tensorboard_runs(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.8, 0.9)):
+        made(tmp_path / str(seed), "model=fnn", value=value, seed=seed)
+    made(tmp_path / "other", "model=fnn", value=0.5, changes={"optimizer": {"lr": 0.5}})
+    folder = written(tmp_path) / "tensorboard"
+    assert {path.name for path in folder.iterdir()} == {"optimizer.lr=0.003", "optimizer.lr=0.5"}
+    events = EventAccumulator(str(folder / "optimizer.lr=0.003"))
+    events.Reload()
+    points = events.Scalars("val/acc")
+    assert [point.step for point in points] == [100, 200, 300, 400]
+    assert points[-1].value == pytest.approx(0.85)
+    assert set(events.Tags()["scalars"]) == {"train/loss", "val/loss", "val/acc"}
+
+
+def test_matplotlib_writes_nothing_into_the_home_folder(sweep: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"} | {"HOME": str(home)}
+    command = [sys.executable, "-m", "litmus", "compare", str(sweep)]
+    subprocess.run(command, check=True, env=environment, timeout=60, capture_output=True)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path: Path) -> None:
+    for i in range(1000):
+        changes = {"optimizer": {"lr": 10 ** -(1 + i // 250)}, "model": {"dropout": i // 10 % 25 / 50}}
+        value = 0.9 + 0.01 * math.sin(i)
+        made(tmp_path / "s" / str(i), "model=fnn", value=value, seed=i % 10, epochs=20, changes=changes)
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "litmus", "compare", str(tmp_path / "s")], check=True, capture_output=True)
+    assert time.perf_counter() - begin < 10

@@ -1,0 +1,201 @@
+"""Sweeps from the command line: what is run, what is passed by, what survives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+from conftest import ROOT, SMALL, composed
+
+from litmus import run as running
+from litmus.callback._reporter import Reporter
+from litmus.callback.interrupt import Interrupted
+from litmus.check import Refused
+from litmus.rundir import RunDir
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+WORDS = ["-m", *SMALL, "model=perceptron,fnn", "seed=0,1", "sweep.name=four"]
+CHOICES = dict.fromkeys(("model", "data", "task", "optimizer", "scheduler", "trainer"), "x")
+
+
+def learnt(run: Path) -> dict[str, Any]:
+    """All that a run has measured, but for times."""
+    result = json.loads((run / "result.json").read_text())
+    header, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
+    kept = [i for i, name in enumerate(header) if not name.startswith("time/")]
+    return {"metrics": result["metrics"], "epochs": [[row[i] for i in kept] for row in rows]}
+
+
+def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
+    done = command(*WORDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "outputs/sweeps/four"
+    names = [f"model-{model}-seed-{seed}" for model in ("fnn", "perceptron") for seed in (0, 1)]
+    assert sorted(path.parent.name for path in folder.glob("*/result.json")) == names
+    assert "4 of 4 jobs in outputs/sweeps/four: 4 finished" in done.stdout
+    assert done.stdout.count("finished     val/acc") == 4
+    assert done.stderr == ""
+    config = RunDir(folder / names[0]).read_config()
+    assert "sweep" not in config
+    assert "begins: model=fnn seed=0" in (folder / names[0] / "train.log").read_text()
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*/result.json")}
+
+    changed = command(*WORDS, "data.batch_size=64")
+    assert changed.returncode == 2
+    assert "data.batch_size: 128 -> 64" in changed.stderr
+    assert str(Path("outputs/sweeps/four") / names[0]) in changed.stderr
+
+    again = command("-m", "resume=outputs/sweeps/four", "sweep.jobs=1")
+    assert again.returncode == 0, again.stderr
+    assert "4 of 4 jobs in outputs/sweeps/four had ended before." in again.stdout
+    assert written == {path: path.stat().st_mtime_ns for path in folder.glob("*/result.json")}
+    other = command("-m", "resume=outputs/sweeps/four", "model.dropout=0.5")
+    assert other.returncode == 2
+    assert "leave out model.dropout=0.5" in other.stderr
+
+
+def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: Path) -> None:
+    for words, said in {
+        ("model=fnn,cnnn",): "There is no model=cnnn",
+        ("model=fnn,cnn", "model.widths=[8]", "model.kernel_size=3"): "There is no key model.kernel_size",
+        ("model.dropout=0,1.5",): "model.dropout is a probability",
+        ("seed=0,1", "sweep.jobs=0"): "sweep.jobs is auto, or a whole number, at least 1",
+        ("seed=0,1", "sweep.job=2"): "Did you mean sweep.jobs?",
+        ("seed=interval(0,1)",): "interval",
+        ("seed=0,1", "hydra/sweeper=basic"): "leave out hydra/sweeper",
+        ("resume=nowhere",): "nowhere is not the folder of a sweep",
+    }.items():
+        done = command("-m", *words)
+        assert done.returncode == 2, (words, done.stderr)
+        assert said in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: Path) -> None:
+    words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=basic", "hydra/launcher=basic"]
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 jobs in outputs/sweeps/basic: 2 finished" in done.stdout
+    folder = tmp_path / "outputs/sweeps/basic"
+    assert {path.parent.name for path in folder.glob("*/result.json")} == {"seed-0", "seed-1"}
+    ours = command(*words[:-1])
+    assert "2 of 2 jobs in outputs/sweeps/basic had ended before" in ours.stdout
+
+
+def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command, tmp_path: Path) -> None:
+    words = ["-m", *SMALL, "model=fnn", "model.dropout=0.3", "seed=range(0,4)", "trainer.max_epochs=25"]
+    assert command(*words, "hydra.sweep.dir=whole").returncode == 0
+    words.append("hydra.sweep.dir=killed")
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *words], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    deadline = time.time() + 90
+    while len(list(killed.glob("*/checkpoints/last.ckpt"))) < 3:  # one has ended, others are under way
+        assert time.time() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in killed.glob("*/result.json")}
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "4 finished" in done.stdout
+    assert len(list(killed.glob("*/result.json"))) == 4
+    for path in killed.glob("*/result.json"):
+        assert learnt(path.parent) == learnt(tmp_path / "whole" / path.parent.name), path.parent.name
+        if path in before and json.loads(path.read_text())["status"] == "finished":
+            log = (path.parent / "train.log").read_text()
+            assert log.count("begins: ") == 1
+
+
+class StopAfter(lightning.Callback):
+    """Interrupts a run when that epoch is over."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer, *args: Any, **kwargs: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise Interrupted(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("model", ["fnn", "lstm"])
+def test_a_continued_job_is_the_one_that_was_not_interrupted(model: str, tmp_path: Path) -> None:
+    """Dropout draws from torch's generator, whose state a checkpoint of Lightning's does not hold."""
+    words = [f"model={model}", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=4", "data.limit=200"]
+    words += ["scheduler=one_cycle", "callback.ema.decay=0.9"]
+    asked = composed(*words)
+    whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
+    assert running.continued(whole, asked, CHOICES, 0.0, "") == "finished"
+    assert running.continued(parted, asked, CHOICES, 0.0, "", StopAfter(2)) == "interrupted"
+    assert parted.read_result()["epochs"] == 2
+    assert running.continued(parted, asked, CHOICES, 0.0, "") == "finished"
+    assert learnt(parted.path) == learnt(whole.path)
+    assert "going on" in parted.log.read_text()
+
+
+def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
+    asked = composed("model=perceptron", *SMALL)
+    run = RunDir(tmp_path / "job")
+    run.claim(asked)
+    with pytest.raises(Refused, match="not this sweep's"):
+        running.continued(run, asked, CHOICES, 0.0, "")
+
+
+class Listener:
+    """Prunes after the second epoch."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+
+    def tell(self, **message: Any) -> bool:
+        self.heard.append(message)
+        return message.get("epoch") == 2
+
+
+def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
+    asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
+    run, listener = RunDir(tmp_path / "job"), Listener()
+    assert running.continued(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
+    result = run.read_result()
+    assert (result["status"], result["epochs"]) == ("pruned", 2)
+    assert result["error"] == "pruned after epoch 2 of 5"
+    assert "val/acc" in result["metrics"]
+    assert "test/acc" not in result["metrics"], "the test set decides nothing, and is spent on no pruned run"
+    assert [message.get("epoch") for message in listener.heard] == [None, 1, 2]
+    assert listener.heard[1]["monitor"] == "val/acc"
+    assert running.continued(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
+
+
+def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
+    class Exits(lightning.Callback):
+        def on_train_start(self, *args: Any) -> None:
+            sys.exit(3)
+
+    asked = composed("model=perceptron", *SMALL)
+    run = RunDir(tmp_path / "job")
+    assert running.continued(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
+    assert "sys.exit(3)" in run.read_result()["error"]
+
+
+def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
+    """Threads do not survive a fork, but the locks they hold do."""
+    code = (
+        "import threading, importlib\n"
+        "for name in ('litmus.sweep._job', 'litmus.model.fnn', 'litmus.data.mnist', 'litmus.callback.dashboard'):\n"
+        "    importlib.import_module(name)\n"
+        "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+        "print(threading.active_count(), status['Threads'].strip())"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["1", "1"]
