@@ -41,11 +41,13 @@ class Watch(_sweep.Told):
 _sweep.Told = Watch
 folder, conf, *words = sys.argv[1:]
 with initialize_config_dir(conf, version_base="1.3"):
-    composer = Composer(GlobalHydra.instance().config_loader(), "train")
+    composer = Composer(GlobalHydra.instance().config_loader(), Path(conf))
     keys = dict(name=None, jobs="auto", jobs_per_gpu=1, on_fail="continue", timeout_s=None)
     source = _sweep.source({"_target_": "litmus.sweep.grid.Grid", **keys})
-    base = source.begin(Path(folder), composer.parser.parse_overrides(words), composer)
-    assert _sweep.run(source, Path(folder), base, Console(quiet=True)) == 0
+    console = Console(quiet=True)
+    with _sweep.locked(Path(folder), console) as lock:
+        base = source.begin(Path(folder), composer.parser.parse_overrides(words), composer)
+        assert _sweep.run(source, Path(folder), base, lock, console) == 0
 print(*Watch.took)
 """
 

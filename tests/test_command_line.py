@@ -37,7 +37,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
             "model=perceptron model.widths=[3]: There is no key model.widths",
         ),
         (["resume=nowhere"], "There is no folder nowhere."),
-        (["-m", "resume=nowhere"], "leave out -m"),
+        (["-m", "resume=nowhere"], "nowhere is not the folder of a sweep"),
         (["model=null"], "model=null is not allowed"),
         (["model=[cnn]"], "model= takes one of its choices"),
         (["experiment=cnn_bets"], "Did you mean experiment=cnn_best?"),
@@ -144,7 +144,7 @@ def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp
 
 
 def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
-    words = ["-m", *SMALL, "model=fnn", "seed=1,2", "trainer.max_epochs=5000", "hydra.sweep.dir=sweep"]
+    words = ["-m", *SMALL, "model=fnn", "seed=1,2", "trainer.max_epochs=5000", "hydra.sweep.dir=sweep", "sweep.jobs=1"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *words],
         cwd=tmp_path,
@@ -160,13 +160,14 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "1 of 2 jobs in sweep" in out
+    assert "1 of 2 jobs in sweep: 1 interrupted" in out
     assert "  interrupted " in out
     (result,) = (json.loads(p.read_text()) for p in (tmp_path / "sweep").glob("*/result.json"))
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
     (folder,) = (p.parent for p in (tmp_path / "sweep").glob("*/result.json"))
-    assert f"python train.py resume={folder.relative_to(tmp_path)}" in out
+    assert "go on with     python train.py -m resume=sweep" in out
+    assert f"python train.py resume={folder.relative_to(tmp_path)}" in (folder / "train.log").read_text()
     rows = (folder / "metrics.csv").read_text().splitlines()
     assert len(rows) == result["epochs"] + 1
     assert "Traceback" not in err

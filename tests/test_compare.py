@@ -19,8 +19,8 @@ from litmus import cli, screen
 from litmus.check import Refused
 from litmus.comparing import statistics
 from litmus.comparing.comparison import Comparison, compared
+from litmus.comparing.formats import FORMATS
 from litmus.comparing.ranking import Ranking, Row
-from litmus.comparing.tables import FORMATS
 
 LRS = (0.001, 0.01)
 

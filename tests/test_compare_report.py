@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +221,7 @@ def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path: Path) -> None:
         changes = {"optimizer": {"lr": 10 ** -(1 + i // 250)}, "model": {"dropout": i // 10 % 25 / 50}}
         value = 0.9 + 0.01 * math.sin(i)
         made(tmp_path / "s" / str(i), "model=fnn", value=value, seed=i % 10, epochs=20, changes=changes)
-    begin = time.perf_counter()
+    before = os.times()
     subprocess.run([sys.executable, "-m", "litmus", "compare", str(tmp_path / "s")], check=True, capture_output=True)
-    assert time.perf_counter() - begin < 10
+    after = os.times()  # of the processor: the tests beside this one take their share of the clock's
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 10

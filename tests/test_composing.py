@@ -6,7 +6,6 @@ import pytest
 from conftest import CONF, composed
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 
 from litmus.check import Refused
 from litmus.composing import Composer, of_sweep
@@ -16,7 +15,7 @@ from litmus.rundir import slug
 @pytest.fixture
 def composer():
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield Composer(GlobalHydra.instance().config_loader(), "train")
+        yield Composer(GlobalHydra.instance().config_loader(), CONF)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def composer():
 def test_as_hydra_composes_it(words: list[str]) -> None:
     expected = composed(*words)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        composer = Composer(GlobalHydra.instance().config_loader(), "train")
+        composer = Composer(GlobalHydra.instance().config_loader(), CONF)
         assert composer.config(["model=fnn", "seed=3"])[0]["seed"] == 3, "what came before leaves no trace"
         config, choices = composer.config(words)
         assert composer.config(words)[0] == config
@@ -43,10 +42,10 @@ def test_as_hydra_composes_it(words: list[str]) -> None:
 
 
 def test_a_wrong_key_or_value_is_refused(composer: Composer) -> None:
-    with pytest.raises(HydraException, match="dropot"):
-        composer.config(["model.dropot=1"])
-    with pytest.raises(HydraException):
-        composer.config(["model=cnnn"])
+    with pytest.raises(Refused, match="model.dropot=1: There is no key model.dropot. Did you mean model.dropout"):
+        composer.job(["model.dropot=1"], [], 0, Path())
+    with pytest.raises(Refused, match="model=cnnn: There is no model=cnnn. Did you mean model=cnn"):
+        composer.job(["model=cnnn"], [], 0, Path())
     with pytest.raises(Refused, match="dropout is a probability"):
         composer.job(["model.dropout=2"], [], 0, Path())
 

@@ -85,7 +85,7 @@ MAY_IMPORT = {
     "comparing": {"check", "rundir", "screen", "monitor", "hyperparameters", "comparing"},
     "sweep": {"check", "monitor", "resume", "rundir", "sweep"},
     "sweep/_job": {"callback", "run", "rundir", "screen"},  # in a job's own process
-    "composing": {"check", "sweep"},
+    "composing": {"check", "explain", "sweep"},
     "exporting": {"check", "spec", "hub"},
     "drawing": set(),
     "screen": set(),

@@ -28,13 +28,11 @@ class LitmusLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.folder = Path(config.hydra.sweep.dir)
 
-    def run(self, source: Any, base: dict[str, Any]) -> int:
+    def run(self, source: Any, base: dict[str, Any], lock: int, console: Any) -> int:
         """Runs all jobs of the source; gives the exit status. See `litmus.sweep._sweep.run`."""
-        from rich.console import Console
-
         from litmus.sweep import _sweep
 
-        return _sweep.run(source, self.folder, base, Console(highlight=False))
+        return _sweep.run(source, self.folder, base, lock, console)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra's way to launch, for sweepers that make lists of overrides; litmus' own hands over a source."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -28,9 +29,13 @@ class LitmusSweeper(Sweeper):
     """Composes every job before the first one starts, so that a mistake is answered at once."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config = config
-        self.loader = hydra_context.config_loader
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.hydra: Any = config.hydra
+        self.section: Any = config.sweep
+        self.loader: Any = hydra_context.config_loader
+        self.chosen = str(config.hydra.runtime.choices["hydra/launcher"])
+        if (ray := OmegaConf.select(config, "hydra.launcher.ray.init")) is not None:
+            ray.setdefault("object_store_memory", None)  # hydra-ray-launcher has a value that no running cluster takes
+        self.launches: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -38,36 +43,44 @@ class LitmusSweeper(Sweeper):
         """Runs the sweep, and ends the process with its exit status.
 
         Raises:
-            Refused: a job's value is not allowed, or a folder holds another run.
-            HydraException: a key or a choice does not exist.
+            Refused: a job cannot be composed, or a folder holds another run.
         """
+        from rich.console import Console
+
         from litmus.composing import Composer, of_sweep
         from litmus.sweep import _sweep
 
-        folder = Path(self.config.hydra.sweep.dir)
-        section: dict[str, Any] = OmegaConf.to_container(self.config.sweep, resolve=True)  # type: ignore[assignment]
-        composer = Composer(self.loader, str(self.config.hydra.job.config_name))
+        folder = Path(self.hydra.sweep.dir)
+        section: dict[str, Any] = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]
+        conf = next(source.path for source in self.hydra.runtime.config_sources if source.provider == "main")
+        composer = Composer(self.loader, Path(conf))
         words = [word for word in composer.parser.parse_overrides(arguments) if not of_sweep(word)]
-        source = _sweep.source(section)
-        base = source.begin(folder, words, composer)
-        _sweep.remember(folder, arguments)
-        if isinstance(self.launcher, LitmusLauncher):
-            sys.exit(self.launcher.run(source, base))
-        sys.exit(self._elsewhere(source, folder))
+        source, console = _sweep.source(section), Console(highlight=False)
+        if not isinstance(self.launches, LitmusLauncher):
+            _sweep.refuse_elsewhere(source, arguments, self.chosen)
+        with _sweep.locked(folder, console) as lock:
+            base = source.begin(folder, words, composer)
+            _sweep.remember(folder, arguments)
+            if isinstance(self.launches, LitmusLauncher):
+                status = self.launches.run(source, base, lock, console)
+            else:
+                status = self._elsewhere(source, folder)
+        sys.exit(status)
 
     def _elsewhere(self, source: Any, folder: Path) -> int:
         """Runs the jobs that are left with another of Hydra's launchers: each sees for itself what is left of it."""
-        from litmus.check import Refused
         from litmus.sweep import _sweep
 
-        if not hasattr(source, "left"):
-            raise Refused("sweep=optuna decides after every job which comes next: it needs hydra/launcher=litmus.")
-        where = f"hydra.sweep.dir='{folder}'"  # once composed elsewhere, it could not be told from a job's words
+        # Typed, because once composed elsewhere it could not be told from a job's words; whole, because a process of
+        # another machine may stand elsewhere.
+        where = f"hydra.sweep.dir={QuotedString(str(folder.resolve()), Quote.single).with_quotes()}"
         jobs = [[*job.words, where, f"hydra.sweep.subdir={job.folder.name}"] for job in source.left]
-        stopped = False
+        said, error, stopped = [], None, False
         try:
             if jobs:
-                self.launcher.launch(jobs, initial_job_idx=0)
+                said = [str(each.return_value) for each in self.launches.launch(jobs, initial_job_idx=0)]
         except (KeyboardInterrupt, SystemExit):
             stopped = True
-        return _sweep.after(source, folder, stopped)
+        except Exception as raised:  # a job's process died, or the launcher has nothing to launch on
+            error = f"hydra/launcher={self.chosen} gave up: {type(raised).__name__}: {raised}"
+        return _sweep.after(source, folder, said, error, stopped)

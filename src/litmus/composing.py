@@ -9,11 +9,16 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from litmus.check import Refused, mistakes
+from litmus.explain import explanation
 from litmus.sweep._jobs import Job
+
+ROOT = "train"  # the configuration that the others are part of
 
 Base = tuple[DictConfig, dict[str, str]]
 
@@ -26,12 +31,12 @@ class Composer:
 
     Args:
         loader: Hydra's.
-        root: the name of the configuration.
+        conf: the folder of the configuration.
     """
 
-    def __init__(self, loader: ConfigLoaderImpl, root: str) -> None:
+    def __init__(self, loader: ConfigLoaderImpl, conf: Path) -> None:
         self.loader = loader
-        self.root = root
+        self.conf = conf
         self.parser = OverridesParser.create(config_loader=loader)
         self._bases: dict[tuple[str, ...], Base] = {}
 
@@ -45,10 +50,12 @@ class Composer:
             folder: of its run.
 
         Raises:
-            Refused: a value is not allowed.
-            HydraException: a key, or a choice, does not exist.
+            Refused: a value is not allowed; a key, or a choice, does not exist.
         """
-        config, choices = self.config(words)
+        try:
+            config, choices = self.config(words)
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise Refused(f"{' '.join(words)}: {explanation(error, self.conf, list(words))}") from None
         if wrong := mistakes(config):
             raise Refused("\n".join(wrong))
         return Job(number, tuple(particular), folder, config, choices, tuple(words))
@@ -82,7 +89,7 @@ class Composer:
 
     def _base(self, groups: tuple[str, ...]) -> Base:
         if groups not in self._bases:
-            composed = self.loader.load_configuration(self.root, list(groups), RunMode.RUN)
+            composed = self.loader.load_configuration(ROOT, list(groups), RunMode.RUN)
             choices = {str(group): str(name) for group, name in composed.hydra.runtime.choices.items()}
             with open_dict(composed):
                 del composed["hydra"], composed["sweep"]

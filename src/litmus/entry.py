@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -104,6 +103,7 @@ class Hooks(Callback):
 
     def __init__(self) -> None:
         self.status = "failed"
+        self.launcher: int | None = None  # its process
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         _check(config)
@@ -115,18 +115,20 @@ class Hooks(Callback):
             )
         if wrong := section_mistakes("sweep", _plain(config.sweep)):
             fail("\n".join(wrong), WRONG)
+        self.launcher = os.getpid()
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Also called in the processes of Hydra's other launchers."""
         self.status = str(job_return._return_value)
         if job_return.status is not JobStatus.COMPLETED:
             error = job_return._return_value
-            text = str(error) if isinstance(error, Refused) else "".join(traceback.format_exception(error))
-            print(text, file=sys.stderr)
+            refused = isinstance(error, Refused)
+            print(str(error) if refused else "".join(traceback.format_exception(error)), file=sys.stderr)
             self.status = "failed"
-        job_return.status, job_return.return_value = JobStatus.COMPLETED, self.status  # told here, not by Hydra
-        if self.status == "interrupted" and config.hydra.mode is RunMode.MULTIRUN:
-            sys.exit(INTERRUPTED)  # or a launcher that runs its jobs in this process begins the next
+            job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"
+        job_return.status = JobStatus.COMPLETED  # told here, or by the sweep, not by Hydra
+        if self.status == "interrupted" and self.launcher == os.getpid():
+            sys.exit(INTERRUPTED)  # or the launcher, which runs its jobs in this process, begins the next
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         if self.status != "finished":

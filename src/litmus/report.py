@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from rich.text import Text
 from torch import nn
 
 from litmus import screen
@@ -133,6 +134,14 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
         screen.say(f"go on with   python train.py resume={run.path}")
     if any(run.path.glob("events.out.tfevents*")):
         screen.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
+
+
+def job(run: RunDir, status: str, seconds: float) -> None:
+    """How a sweep's job ended, in a line."""
+    result = run.read_result() or {"metrics": {}, "error": None}
+    measured = {name: value for name, value in result["metrics"].items() if name.startswith("val/") and value is not None}
+    said = result["error"] or screen.metrics_line(measured)
+    screen.console.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:

@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import logging
 import math
+import os
+import platform
 import signal
 import time
 import traceback
@@ -97,11 +99,16 @@ def run_job(composed: DictConfig, started: float) -> str:
     config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     del config["sweep"]
     hydra = HydraConfig.get()
+    if hydra.mode is RunMode.MULTIRUN:
+        _stand_in(Path(hydra.runtime.cwd))
     run = RunDir(_shortest(Path(hydra.runtime.output_dir).resolve()))  # not outputs/latest
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
-        return continued(run, config, choices, started, " ".join(overrides))
+        with screen.unseen():  # several jobs may write on it
+            status = continued(run, config, choices, started, " ".join(overrides))
+        report.job(run, status, time.perf_counter() - started)
+        return status
     if config["resume"] is None:
         run.claim(config)
     else:
@@ -502,6 +509,20 @@ def _target(section: Section) -> Any:
 
 def _settings(section: Section) -> Section:
     return {key: value for key, value in section.items() if key != "_target_"}
+
+
+def _stand_in(folder: Path) -> None:
+    """Goes where the command was typed: another machine's process may stand elsewhere, and paths are relative to it.
+
+    Raises:
+        Refused: it is not there.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise Refused(
+            f"{platform.node()} has no folder {folder} ({error.strerror}): machines that run jobs share a file system."
+        ) from None
 
 
 def _shortest(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """What a person sees: plain sentences without a terminal, colour and tables with one."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,19 @@ def number_text(value: Any) -> str:
 def metrics_line(metrics: Mapping[str, float]) -> str:
     """`train/loss 0.1234  train/acc 0.9876`"""
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """In the body, nothing that is said here reaches the screen; `train.log` has it."""
+    global console, errors
+    before = console, errors
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123
+        console = errors = Console(file=nothing)
+        try:
+            yield
+        finally:
+            console, errors = before
 
 
 @contextmanager

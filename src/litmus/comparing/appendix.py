@@ -10,7 +10,8 @@ from litmus.comparing.collect import UNFINISHED, Run, last_lines
 from litmus.comparing.comparison import Comparison
 from litmus.comparing.costs import duration
 from litmus.comparing.markup import cell, more, row, table
-from litmus.comparing.ranking import ABSENT, Ranking, canonical
+from litmus.comparing.ranking import Ranking
+from litmus.comparing.settings import ABSENT, canonical
 
 MOST_LOGS = 50  # failed runs whose last lines are shown
 MOST_LISTED = 300  # runs or settings in a list

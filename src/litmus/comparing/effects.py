@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from litmus.comparing.ranking import ABSENT, Ranking, Row, exact
+from litmus.comparing.ranking import Ranking, Row
+from litmus.comparing.settings import ABSENT, exact
 from litmus.comparing.statistics import Summary, summary
 
 FEW = 12  # values up to which a key has a mean for each; of a random search every value is another
@@ -108,7 +109,7 @@ def _effect(ranking: Ranking, key: str) -> Effect:
 
 def value_text(row: Row, key: str) -> str:
     """A setting as an axis knows it."""
-    return exact(row, key) or "–"
+    return exact(row.settings, key) or "–"
 
 
 def is_number(value: object) -> bool:

@@ -9,7 +9,8 @@ from litmus.comparing.collect import UNFINISHED
 from litmus.comparing.curves import by_epoch, curve
 from litmus.comparing.effects import Effect, effects
 from litmus.comparing.maps import heat_map, parallel
-from litmus.comparing.ranking import Ranking, Row, brief, cell, differing, short_key
+from litmus.comparing.ranking import Ranking, Row
+from litmus.comparing.settings import brief, cell, differing, short_key
 from litmus.comparing.statistics import LEVEL
 
 MOST_CURVES = len(COLOURS)  # settings
@@ -45,7 +46,7 @@ def _curves(ranking: Ranking, name: str) -> Figure | None:
     if not any(by_epoch(run.rows, metric) for run in (*(run for row in rows for run in row.runs), *running)):
         return None
     keys = [key for key in differing([row.settings for row in rows]) if key in ranking.keys]
-    said = ["  ".join(f"{short_key(key, keys)}={cell(row, key)}" for key in keys) for row in rows]
+    said = ["  ".join(f"{short_key(key, keys)}={cell(row.settings, key)}" for key in keys) for row in rows]
     labels = [short(f"{row.rank}  {text or ranking.label(row)}", LETTERS) for row, text in zip(rows, said, strict=True)]
     ncols = 2 if len(rows) > 2 and max(len(label) for label in labels) < LETTERS / 2 else 1
     limits = _limits(ranking, rows)

@@ -6,7 +6,8 @@ from typing import Any
 
 from litmus.comparing.canvas import INK, PAPER, Figure, drawn, short
 from litmus.comparing.effects import Effect, value_text
-from litmus.comparing.ranking import Ranking, brief
+from litmus.comparing.ranking import Ranking
+from litmus.comparing.settings import brief
 from litmus.comparing.tables import number
 
 MOST_LINES = 300  # of parallel coordinates

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from litmus import screen
 from litmus.check import Refused
-from litmus.comparing import costs, tables
+from litmus.comparing import costs, formats, tables
 from litmus.comparing.comparison import Comparison
 from litmus.rundir import replacing
 
@@ -18,7 +18,7 @@ NOTHING = "No run has finished yet: there is nothing to rank."
 def texts(comparison: Comparison) -> dict[str, str]:
     """The rankings in each of the formats, by its name."""
     notes = [*comparison.damaged, *comparison.notes]
-    return {name: tables.written(name, comparison.rankings, notes, comparison.seconds) for name in tables.FORMATS}
+    return {name: formats.written(name, comparison.rankings, notes, comparison.seconds) for name in formats.FORMATS}
 
 
 def show(comparison: Comparison, top: int | None) -> None:
@@ -53,7 +53,7 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
     Raises:
         Refused: the folder cannot be written.
     """
-    files = {f"ranking.{tables.FORMATS[name]}": text.encode("utf-8", "replace") for name, text in texts.items()}
+    files = {f"ranking.{formats.FORMATS[name]}": text.encode("utf-8", "replace") for name, text in texts.items()}
     if whole is not None:
         files |= _drawn(whole)
     try:
@@ -64,7 +64,7 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
             _tidy(out, set(files))
     except OSError as error:
         raise Refused(f"{out} cannot be written: {error}. Choose another folder with --out.") from None
-    endings = ", ".join(f".{ending}" for ending in tables.FORMATS.values())
+    endings = ", ".join(f".{ending}" for ending in formats.FORMATS.values())
     lines = [f"rankings     {out / 'ranking'}{endings}"]
     if whole is not None:
         lines += [f"report       {out / 'report.html'}", f"figures      {out / 'figures'}"]

@@ -13,7 +13,8 @@ from litmus.comparing.canvas import Figure, for_page
 from litmus.comparing.comparison import Comparison
 from litmus.comparing.costs import counts
 from litmus.comparing.markup import STYLE, cell, row, table
-from litmus.comparing.ranking import Ranking, Row, short_key
+from litmus.comparing.ranking import Ranking, Row
+from litmus.comparing.settings import short_key
 from litmus.comparing.statistics import BEST, BETTER, SAME, WORSE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

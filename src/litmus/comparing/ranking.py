@@ -1,20 +1,14 @@
 """Runs that differ only in their seed become one row; rows are sorted and held against the best."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litmus.check import Refused, did_you_mean, shown
+from litmus.check import Refused, did_you_mean
 from litmus.comparing.collect import UNFINISHED, Run
+from litmus.comparing.settings import canonical, cell, differing, identity
 from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
-from litmus.hyperparameters import CHOICES
 from litmus.monitor import mode_of
-
-LONG = 9  # letters of a number, from where it is shortened
-WHOLE = 1e6  # numbers below are written in full
-ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
 
 
 @dataclass(frozen=True)
@@ -77,37 +71,11 @@ class Ranking:
 
     def label(self, row: Row) -> str:
         """A row in words: `optimizer.lr=0.003  model.dropout=0.1`."""
-        return "  ".join(f"{key}={text}" for key in self.keys if (text := cell(row, key))) or self.data
+        return "  ".join(f"{key}={text}" for key in self.keys if (text := cell(row.settings, key))) or self.data
 
     def cut(self, top: int | None) -> "Ranking":
         """The first `top` rows."""
         return replace(self, rows=self.rows[:top])
-
-
-def exact(row: Row, key: str) -> str:
-    """The value of a setting as one types it; nothing, where the row has no such key."""
-    value = row.settings.get(key, ABSENT)
-    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
-        return str(int(value))  # dropout=0 and dropout=0.0 are the same
-    return "" if value is ABSENT else shown(value)
-
-
-def cell(row: Row, key: str) -> str:
-    """The same, in short."""
-    return brief(exact(row, key))
-
-
-def brief(text: str) -> str:
-    """A value to read: of a number that a search drew, four digits."""
-    if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
-        return text
-    return f"{float(text):.4g}"
-
-
-def short_key(key: str, keys: Sequence[str]) -> str:
-    """The last part of a key's name, if no other of `keys` ends in the same."""
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
@@ -203,33 +171,6 @@ def _row(runs: Sequence[Run], members: Sequence[Run], metric: str) -> Row:
         test=summary(tested) if len(tested) == len(runs) else None,
         verdict=Verdict("", None, None, 0),
     )
-
-
-def canonical(value: Any) -> str:
-    """Equal for values that mean the same: 1 and 1.0, but not 1 and true."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return repr(float(value))
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def identity(settings: dict[str, Any]) -> str:
-    """Equal for settings that mean the same, in whatever order."""
-    return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
-
-
-def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """The keys whose values differ, the choices of the groups first.
-
-    A key that only some choices have, with one value wherever it is, is left out: the choice says it already.
-    """
-    found = []
-    for key in dict.fromkeys(key for each in settings for key in each):
-        values = {canonical(each[key]) for each in settings if key in each}
-        everywhere = all(key in each for each in settings)
-        group = key.partition(".")[0]
-        if len(values) > 1 or not (everywhere or (group in CHOICES and group in found)):
-            found.append(key)
-    return tuple(found)
 
 
 def _notes(ranking: Ranking, repeats: Sequence[tuple[Run, Run]], without: int) -> Iterator[str]:

@@ -26,6 +26,8 @@ fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
 WORDS = "sweep.yaml"  # what was typed: `-m resume=FOLDER` types it again
 LOCK = ".lock"
+OURS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # keys of litmus' own launcher
+STATUSES = (*ENDED, "interrupted", "failed")
 PATIENCE_S = 20.0  # for the processes of a sweep whose launcher was killed to end
 BEST = 5  # jobs that the summary shows
 
@@ -41,6 +43,9 @@ class Sweeping(Source, Protocol):
     repeats: bool  # whether a job that failed is run again when the sweep goes on
     unmade: list[str]  # sentences on jobs that could not even be composed
     before: list[tuple[Job, Ended]]
+
+    def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
+        """Makes the jobs out of what was typed; gives the configuration of one."""
 
     def summary(self) -> list[str]:
         """Sentences for the end."""
@@ -76,15 +81,54 @@ def source(section: dict[str, Any]) -> Sweeping:
     return made
 
 
-def after(source: Any, folder: Path, stopped: bool) -> int:
-    """What is said when another of Hydra's launchers has run a grid's jobs, and the exit status."""
+def refuse_elsewhere(source: Any, words: Sequence[str], launcher: str) -> None:
+    """What only litmus' own launcher does, another of Hydra's is not asked for.
+
+    Args:
+        source: of the jobs.
+        words: that were typed.
+        launcher: the other one's name.
+
+    Raises:
+        Refused: it is.
+    """
+    if not hasattr(source, "left"):
+        raise Refused("sweep=optuna decides after every job which comes next: it needs hydra/launcher=litmus.")
+    for word in words:
+        if word.partition("=")[0] in OURS:
+            raise Refused(
+                f"{word} is for litmus' own launcher. What hydra/launcher={launcher} can be told are the keys of "
+                "hydra.launcher: --cfg hydra lists them."
+            )
+
+
+def after(source: Any, folder: Path, said: Sequence[str], error: str | None, stopped: bool) -> int:
+    """What is said when another of Hydra's launchers has run a grid's jobs, and the exit status.
+
+    Args:
+        source: of the jobs.
+        folder: of the sweep.
+        said: what became of each job by its own word: a status, or why it could not begin; empty where nobody knows.
+        error: why the launcher gave up, if it did.
+        stopped: whether Ctrl-C did.
+    """
     console = Console(highlight=False)
     told = Told(source, console)
-    for job in source.left:
+    if source.before:
+        console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
+    for number, job in enumerate(source.left):
         ended = _ending.read(job)
+        if ended is None and said:
+            unseen = said[number] in STATUSES
+            why = "its folder is not here: machines that run jobs share a file system" if unseen else said[number]
+            ended = Ended("failed", error=why)
         if ended is not None:
             told.known(ended)
             told.results.append((job, ended))
+    if error is not None:
+        console.print(error, style="red", markup=False, soft_wrap=True)
+    if error is not None or stopped:
+        console.print("Jobs that it has handed over may run on; those are not run twice.", soft_wrap=True)
     return _summarize(source, told, folder, console, stopped)
 
 
@@ -140,7 +184,7 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lifts it with the last process
                 break
-            except OSError:
+            except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise Refused(f"{folder} is being swept by another process.") from None
                 if not said:
@@ -181,7 +225,16 @@ def _modules(base: dict[str, Any]) -> list[str]:
     """That a job of this configuration imports; its neighbours differ, and import what else they need themselves."""
     sections = [section for section in base.values() if isinstance(section, dict)]
     targets = [inner.get("_target_") for section in sections for inner in (section, *_dicts(section))]
-    return list(dict.fromkeys(["litmus.sweep._job", *(t.rpartition(".")[0] for t in targets if t)]))
+    return list(
+        dict.fromkeys(
+            [
+                "litmus.sweep._job",
+                "pydantic.main",
+                "pydantic.type_adapter",
+                *(t.rpartition(".")[0] for t in targets if t),
+            ]
+        )
+    )
 
 
 def _dicts(section: dict[str, Any]) -> list[dict[str, Any]]:

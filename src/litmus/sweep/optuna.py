@@ -60,6 +60,8 @@ class Optuna:
         self.directions = [direction] if isinstance(direction, str) else direction
         self.seed = seed
         self.prunes = pruner != "none"
+        self.repeats = False
+        self.unmade: list[str] = []
         self.before: list[tuple[Job, Ended]] = []  # that need not be run
         self._left: list[Job] = []  # that an earlier session began
         self._trials: dict[int, Trial] = {}  # that run, by number
@@ -108,21 +110,20 @@ class Optuna:
     def next(self) -> Job | None:
         """See `_jobs.Source`: first what an earlier session began, then what the sampler proposes.
 
-        Raises:
-            Refused: the values do not go together; they are told as failed, and not proposed again.
+        Values that do not go together are told as failed: one such trial must not end a search.
         """
         if self._left:
             return self._left.pop(0)
-        if self._started >= self.total:
-            return None
-        self.study.sampler = self._sampler(self._started)
-        trial = self.study.ask(self.space)
-        self._started += 1
-        try:
-            return self._running(trial, ())
-        except Exception:  # or it would be gone on with, time and again
-            self.study.tell(trial, state=TrialState.FAIL)
-            raise
+        while self._started < self.total:
+            self.study.sampler = self._sampler(self._started)
+            trial = self.study.ask(self.space)
+            self._started += 1
+            try:
+                return self._running(trial, ())
+            except Refused as error:
+                self.study.tell(trial, state=TrialState.FAIL)
+                self.unmade.append(f"{' '.join(self._typed(trial.params))}: {error}")
+        return None
 
     def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
         """See `_jobs.Source`; where trials are pruned, one that diverges is.

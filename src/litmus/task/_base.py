@@ -78,7 +78,8 @@ class Task(lightning.LightningModule):
             self.step(batch, part)
 
     def on_train_epoch_start(self) -> None:
-        self.trainer.train_dataloader.set_epoch(self.current_epoch)
+        loader: Any = self.trainer.train_dataloader
+        loader.set_epoch(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
         self._log_scores("train")

@@ -1,0 +1,66 @@
+"""What decides what a run learns: whether two are the same, where they differ, and how they are written."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from litmus.check import shown
+from litmus.hyperparameters import CHOICES
+
+LONG = 9  # letters of a number, from where it is shortened
+WHOLE = 1e6  # numbers below are written in full
+ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
+
+
+def canonical(value: Any) -> str:
+    """Equal for values that mean the same: 1 and 1.0, but not 1 and true."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def identity(settings: dict[str, Any]) -> str:
+    """Equal for settings that mean the same, in whatever order."""
+    return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
+
+
+def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """The keys whose values differ, the choices of the groups first.
+
+    A key that only some choices have, with one value wherever it is, is left out: the choice says it already.
+    """
+    found = []
+    for key in dict.fromkeys(key for each in settings for key in each):
+        values = {canonical(each[key]) for each in settings if key in each}
+        everywhere = all(key in each for each in settings)
+        group = key.partition(".")[0]
+        if len(values) > 1 or not (everywhere or (group in CHOICES and group in found)):
+            found.append(key)
+    return tuple(found)
+
+
+def exact(settings: dict[str, Any], key: str) -> str:
+    """A value as one types it; nothing, where there is no such key."""
+    value = settings.get(key, ABSENT)
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
+        return str(int(value))  # dropout=0 and dropout=0.0 are the same
+    return "" if value is ABSENT else shown(value)
+
+
+def cell(settings: dict[str, Any], key: str) -> str:
+    """The same, in short."""
+    return brief(exact(settings, key))
+
+
+def brief(text: str) -> str:
+    """A value to read: of a number that a search drew, four digits."""
+    if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
+        return text
+    return f"{float(text):.4g}"
+
+
+def short_key(key: str, keys: Sequence[str]) -> str:
+    """The last part of a key's name, if no other of `keys` ends in the same."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
