@@ -9,12 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CONF, ROOT, SMALL, composed
+from conftest import CONF, ROOT, SMALL, composed, composed_whole
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
-from litmus.check import mistakes
+from litmus.check import mistakes, section_mistakes
 from litmus.help import page
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text().replace("\\\n", " ")
 HELP = page(CONF, [])
 COMMANDS = sorted(set(re.findall(r"^ *python train\.py ([^#\n]*?)(?:   .*)?$", README + "\n" + HELP, re.MULTILINE)))
 BLOCKS = dict(re.findall(r"```(python|yaml)\n(.*?)```", README, re.DOTALL))
@@ -28,17 +32,29 @@ def test_commands_are_found() -> None:
 def test_every_command_composes(words: str) -> None:
     overrides = [word for word in shlex.split(words) if "=" in word and not word.startswith("resume=")]
     if "-m" in words.split():
-        overrides = [re.sub(r"(?<==)([^\[,]+),.*", r"\1", word) for word in overrides]  # the first of several
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        parsed = [word for word in parser.parse_overrides(overrides) if not word.is_sweep_override()]
+        varying = [word for word in parser.parse_overrides(overrides) if word.is_sweep_override()]
+        firsts = [f"{word.key_or_group}={_first(word)}" for word in varying]
+        overrides = [*(str(word.input_line) for word in parsed), *firsts]
     assert mistakes(composed(*overrides)) == []
+    assert section_mistakes("sweep", composed_whole(*overrides)["sweep"]) == []
+
+
+def _first(word: Override) -> str:
+    return next(iter(word.sweep_string_iterator())) if word.is_discrete_sweep() else repr(word.value().start)
 
 
 def test_every_key_it_names_exists() -> None:
     known = set()
-    for group, choice in [(path.parent.name, path.stem) for path in CONF.glob("*/*.yaml")]:
+    for group, choice in [(path.parent.name, path.stem) for path in CONF.glob("*/[!_]*.yaml")]:
         if group not in ("experiment", "callback"):
-            known |= {f"{group}.{key}" for key in composed(f"{group}={choice}")[group]}
+            known |= {f"{group}.{key}" for key in composed_whole(f"{group}={choice}")[group]}
     known |= {f"callback.{name}.{key}" for name, section in composed()["callback"].items() for key in section}
-    for key in set(re.findall(r"`((?:model|data|task|optimizer|trainer|callback)\.[a-z_.]+)(?:=[^`]*)?`", README)):
+    for key in set(
+        re.findall(r"`((?:model|data|task|optimizer|trainer|callback|sweep)\.[a-z_.]+)(?:=[^`]*)?`", README)
+    ):
         assert key in known, key
 
 

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.litmus_launcher import LitmusLauncher
 
@@ -34,7 +34,8 @@ class LitmusSweeper(Sweeper):
         self.loader: Any = hydra_context.config_loader
         self.chosen = str(config.hydra.runtime.choices["hydra/launcher"])
         if (ray := OmegaConf.select(config, "hydra.launcher.ray.init")) is not None:
-            ray.setdefault("object_store_memory", None)  # hydra-ray-launcher has a value that no running cluster takes
+            with open_dict(ray):
+                ray.setdefault("object_store_memory", None)  # or the launcher sets one: no running cluster takes it
         self.launches: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )

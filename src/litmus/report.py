@@ -138,9 +138,9 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
 
 def job(run: RunDir, status: str, seconds: float) -> None:
     """How a sweep's job ended, in a line."""
-    result = run.read_result() or {"metrics": {}, "error": None}
-    measured = {name: value for name, value in result["metrics"].items() if name.startswith("val/") and value is not None}
-    said = result["error"] or screen.metrics_line(measured)
+    result = run.read_result() or {"metrics": {}}
+    known = {name: value for name, value in result["metrics"].items() if value is not None}
+    said = result.get("error") or screen.metrics_line({name: known[name] for name in known if name[:4] == "val/"})
     screen.console.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
 
 

@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -17,6 +18,8 @@ from typing import Any
 import yaml
 
 from litmus.check import Refused
+
+log = logging.getLogger(__name__)
 
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where libyaml is: ten times as fast
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
@@ -60,6 +63,21 @@ def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def lock(file: int) -> bool:
+    """Locks an open file until it is closed or the process ends, however that happens; False if another one has.
+
+    Where there are no locks (on Windows, on some shared file systems), nothing keeps two processes apart.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.warning("This file system has no locks (%s): see to it that no run is trained twice at a time.", error)
+    return True
 
 
 def slug(text: str) -> str:
@@ -120,11 +138,8 @@ class RunDir:
             Refused: one does already.
         """
         with self.log.open("ab") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lifts it, however the process ends
-                except OSError:
-                    raise Refused(f"{self.path} is being trained by another process.") from None
+            if not lock(file.fileno()):
+                raise Refused(f"{self.path} is being trained by another process.")
             yield
 
     def write_config(self, config: dict[str, Any]) -> None:

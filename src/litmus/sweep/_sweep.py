@@ -14,14 +14,12 @@ from rich.console import Console
 
 from litmus.check import Refused
 from litmus.monitor import mode_of, monitored
-from litmus.rundir import ENDED, write_text
+from litmus.rundir import ENDED, lock, write_text
 from litmus.sweep import _ending
 from litmus.sweep._board import Board, values
 from litmus.sweep._jobs import Ended, Job, Source
 from litmus.sweep._machine import Limits
 from litmus.sweep._pool import Pool
-
-fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
 FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
 WORDS = "sweep.yaml"  # what was typed: `-m resume=FOLDER` types it again
@@ -177,23 +175,19 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
     """
     above = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     deadline, said = time.monotonic() + PATIENCE_S, False
     try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lifts it with the last process
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Refused(f"{folder} is being swept by another process.") from None
-                if not said:
-                    console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
-                said = True
-                time.sleep(0.1)
-        yield lock
+        while not lock(file):  # with the last process, the system lifts it
+            if time.monotonic() > deadline:
+                raise Refused(f"{folder} is being swept by another process.")
+            if not said:
+                console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
+            said = True
+            time.sleep(0.1)
+        yield file
     finally:
-        os.close(lock)
+        os.close(file)
         if above and [path.name for path in folder.iterdir()] == [LOCK]:
             (folder / LOCK).unlink()
             for path in above:
