@@ -13,7 +13,7 @@ from rich.progress import track
 from bench._common import ROOT, markdown, median, ratios, spread
 
 JOBS = 32
-REPEATS = 3
+REPEATS = 2
 WORDS = ["model=fnn", "trainer.max_epochs=1", "data.source=bundled"]  # 5,000 digits
 START = """
 import sys, time

@@ -73,6 +73,7 @@ MAY_IMPORT = {
     "monitor": {"check"},
     "rundir": {"check"},
     "shipped": set(),
+    "family": set(),
     "hub": set(),
     "resume": {"check", "rundir"},
     "explain": {"check"},
@@ -83,7 +84,7 @@ MAY_IMPORT = {
     "hyperparameters": {"rundir"},
     "compare": {"check", "screen", "comparing"},
     "comparing": {"check", "rundir", "screen", "monitor", "hyperparameters", "comparing"},
-    "sweep": {"check", "monitor", "resume", "rundir", "sweep"},
+    "sweep": {"check", "family", "monitor", "resume", "rundir", "sweep"},
     "sweep/_job": {"callback", "run", "rundir", "screen"},  # in a job's own process
     "composing": {"check", "explain", "sweep"},
     "exporting": {"check", "spec", "hub"},

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import torch
 
+from litmus.family import die_with_parent
 from litmus.rundir import RunDir
 from litmus.trainer import num_cores
 
@@ -82,6 +83,8 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
+    die_with_parent()  # a run that is killed cannot end the others
+
     from litmus.run import follow
 
     follow(RunDir(sys.argv[1]))

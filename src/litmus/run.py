@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import ranks, report, screen
 from litmus.callback._reporter import Pruned
-from litmus.callback.interrupt import Interrupt, Interrupted, stopping_at_once
+from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
 from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
 from litmus.result import result_of
 from litmus.resume import refuse_other, resumed
@@ -178,7 +178,7 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
     Returns:
         The status: finished, pruned, interrupted or failed.
     """
-    outcome = Outcome()
+    outcome, received = Outcome(), None
     try:
         with stopping_at_once():
             _train_and_test(run, config, outcome, started, watching)
@@ -211,6 +211,8 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
         if hasattr(callback, "on_result"):
             callback.on_result(run, result)
     report.result(run, result)
+    if received is not None:
+        pass_on(received)
     return outcome.status
 
 

@@ -12,6 +12,8 @@ import lightning.pytorch as lightning
 from litmus.check import checked
 
 Handler = Any  # what signal.signal takes and gives
+# By which a queue announces that a job's time is over, where whoever started this process listens for them.
+ANNOUNCING = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class Interrupted(Exception):
@@ -32,11 +34,22 @@ def stopping_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, *_announcing())}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def pass_on(received: signal.Signals) -> None:
+    """Tells whoever listened for the signal before, now that the run's files are written: it may end this process."""
+    if received in _announcing():
+        signal.getsignal(received)(received, None)  # type: ignore[operator,misc]
+
+
+def _announcing() -> list[signal.Signals]:
+    return [number for number in ANNOUNCING if callable(signal.getsignal(number))]
 
 
 class Interrupt(lightning.Callback):
@@ -55,7 +68,7 @@ class Interrupt(lightning.Callback):
     def watching(self) -> Iterator[None]:
         """Catches signals in the body; around the whole of Lightning, which also sets and restores handlers."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, *_announcing()):
                 self.replaced[number] = signal.signal(number, self._note)
         try:
             yield

@@ -90,11 +90,11 @@ class Pool:
             try:
                 self._start_server()
                 while True:
+                    self._look_at_the_clock()
                     self._fill(source)
                     if not self.running:
                         return
                     self._listen(source)
-                    self._look_at_the_clock()
                     self.screen.tick()
             finally:
                 self._close()
@@ -116,6 +116,7 @@ class Pool:
             raise RuntimeError(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
         self.screen.note(f"The process that jobs are forked from died (exit status {code}); it is started again.")
         for running in list(self.running.values()):
+            self._signal(running, signal.SIGKILL)  # where the system has not seen to it
             self._forget(running)
             self.again.append(running.job)
         self._start_server()

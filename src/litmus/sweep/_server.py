@@ -6,7 +6,6 @@ one job after another, each with a socket of its own for the job to speak on.
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -20,9 +19,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from litmus.family import die_with_parent
+
 HEADER = struct.Struct("!I")  # bytes of the request that follows
 GRACE_S = 10  # between asking a job to stop and killing it, once the launcher is gone
-PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
 def serve(control: socket.socket, gpus: bool, modules: Sequence[str]) -> None:
@@ -93,12 +93,6 @@ def _be_a_job(request: dict[str, Any], channel: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-def die_with_parent() -> None:
-    """Ends this process when its parent dies, however that happens; on Linux, where that can be asked for."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _num_gpus() -> int:

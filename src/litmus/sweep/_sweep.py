@@ -258,9 +258,11 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
     num_ended = len(told.results) + len(source.unmade)
     if "interrupted" in statuses or num_ended < source.total or ("failed" in statuses and source.repeats):
         say(f"go on with     python train.py -m resume={folder}")
-    if stopped or "interrupted" in statuses:
+    if stopped:
         return INTERRUPTED
-    return FAILED if statuses - set(ENDED) or num_ended < source.total or source.unmade else 0
+    if "failed" in statuses or source.unmade:
+        return FAILED
+    return INTERRUPTED if statuses - set(ENDED) or num_ended < source.total else 0
 
 
 def _ranked(results: Sequence[tuple[Job, Ended]]) -> list[tuple[Job, Ended]]:
