@@ -12,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.check import did_you_mean
 
+# Hydra's own that a package of their own brings, and the extra of litmus that installs it.
+LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
+
 
 def explanation(error: Exception, conf: Path, words: list[str]) -> str:
     """What to tell a person.
@@ -39,6 +42,9 @@ def explanation(error: Exception, conf: Path, words: list[str]) -> str:
 
 def _no_such_choice(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        extra = LAUNCHERS[name]
+        return f"{group}={name} needs the package hydra-{extra}-launcher: pip install 'litmus[{extra}]'."
     choices = sorted(option for option in error.options or [] if not option.startswith("_"))
     return (
         f"There is no {group}={name}.{did_you_mean(name, choices, f'{group}=')} {group} is one of {', '.join(choices)}."

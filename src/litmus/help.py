@@ -63,7 +63,7 @@ def page(conf: Path, overrides: list[str]) -> str:
 
 
 def _choices(conf: Path, group: str, chosen: str | None) -> str:
-    names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    names = sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
     return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names)}"
 
 

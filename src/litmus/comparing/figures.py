@@ -113,14 +113,17 @@ def _main_effects(ranking: Ranking, found: Sequence[Effect], name: str) -> Figur
             _effect(axes, effect)
         for axes in list(grid.flat)[len(found) :]:
             axes.set_visible(False)
+        values = [value for effect in found for _, value in effect.points]
+        room = 0.15 * (max(values) - min(values)) or abs(values[0]) or 1.0
         for left in grid[:, 0]:
             left.set_ylabel(ranking.metric)
+            left.set_ylim(min(values) - room, max(values) + room)  # an interval of two settings may be endless
 
     together = "".join(f" {', '.join(effect.others)} changed with {effect.key}." for effect in found if effect.others)
     caption = (
         f"Main effects on {ranking.metric}: dots are settings, the line the mean of those with that value, bars its "
-        f"{LEVEL:.0%} interval over them. Where not every combination was tried, other keys differ between the values, "
-        f"too.{together}"
+        f"{LEVEL:.0%} interval over them, cut at the edges. Where not every combination was tried, other keys differ "
+        f"between the values, too.{together}"
     )
     return drawn(name, caption, (2.5 * across if across > 1 else 4.2, 2.3 * down + 0.2), draw)
 

@@ -1,0 +1,231 @@
+"""Hydra's other launchers: jobs in processes that stand elsewhere, pickled, told apart and passed by."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+from conftest import CONF, SMALL, composed
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import MissingConfigException
+
+from litmus import run as running
+from litmus import rundir, screen
+from litmus.check import Refused
+from litmus.entry import INTERRUPTED, Hooks
+from litmus.explain import explanation
+from litmus.rundir import RunDir
+from litmus.sweep import _sweep
+from litmus.sweep._jobs import Job
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+CHOICES = dict.fromkeys(("model", "data", "task", "optimizer", "scheduler", "trainer"), "x")
+
+# As hydra-joblib-launcher and hydra-submitit-launcher do: what a job needs is pickled, and a process that knows nothing
+# of this one, and stands in another folder, composes and runs it.
+ELSEWHERE = """
+import os, subprocess, sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+from hydra.core.config_store import ConfigStore
+from hydra.core.singleton import Singleton
+from hydra.core.utils import run_job, setup_globals
+from hydra.plugins.launcher import Launcher
+
+
+@dataclass
+class Config:
+    _target_: str = "hydra_plugins.elsewhere.ElsewhereLauncher"
+    ray: dict[str, Any] = field(default_factory=lambda: {"init": {}})
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="elsewhere", node=Config)
+
+
+class ElsewhereLauncher(Launcher):
+    def __init__(self, ray):
+        assert ray.init == {"object_store_memory": None}
+
+    def setup(self, *, hydra_context, task_function, config):
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides, initial_job_idx):
+        file = Path("jobs.pkl").resolve()
+        jobs = [list(words) for words in job_overrides]
+        file.write_bytes(cloudpickle.dumps((self.context, self.task, self.config, jobs, Singleton.get_state())))
+        subprocess.run([sys.executable, "-m", "hydra_plugins.elsewhere", str(file)], cwd="/", check=True)
+        return cloudpickle.loads(file.read_bytes())
+
+
+if __name__ == "__main__":
+    context, task, config, jobs, state = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
+    setup_globals()
+    Singleton.set_state(state)
+    ended = []
+    for words in jobs:
+        composed = context.config_loader.load_sweep_config(config, words)
+        keys = {"job_dir_key": "hydra.sweep.dir", "job_subdir_key": "hydra.sweep.subdir"}
+        ended.append(run_job(hydra_context=context, task_function=task, config=composed, **keys))
+    Path(sys.argv[1]).write_bytes(cloudpickle.dumps(ended))
+"""
+
+
+def test_a_job_that_was_pickled_runs_once_in_its_folder(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = tmp_path / "plugins/hydra_plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "elsewhere.py").write_text(ELSEWHERE)
+    monkeypatch.setenv("PYTHONPATH", str(plugins.parent))
+    words = ["-m", *SMALL, "model=perceptron", "seed=0,1,2", "hydra.sweep.dir=\"outputs/my 'sweep'\""]
+    words.append("hydra/launcher=elsewhere")
+    folder = tmp_path / "outputs/my 'sweep'"
+    other = RunDir(folder / "seed-1")
+    other.path.mkdir(parents=True)
+    with other.locked():
+        done = command(*words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "3 of 3 jobs in outputs/my 'sweep': 2 finished, 1 failed" in done.stdout
+    assert "failed       seed=1  (outputs/my 'sweep'/seed-1 is being trained by another process.)" in done.stdout
+    assert {path.parent.name for path in folder.glob("*/result.json")} == {"seed-0", "seed-2"}
+    assert (tmp_path / "outputs/latest").resolve() == folder / "seed-2"
+    assert sum(line.startswith("finished") for line in done.stdout.splitlines()) == 2, "one line for each job"
+    assert "epoch 1/2" not in done.stdout
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*/result.json")}
+
+    again = command(*words)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 3 jobs in outputs/my 'sweep' had ended before." in again.stdout
+    assert "3 finished" in again.stdout
+    assert all(path.stat().st_mtime_ns == before for path, before in written.items())
+
+
+def test_what_only_litmus_launcher_does_is_refused_of_others(command: Command, tmp_path: Path) -> None:
+    for words, said in {
+        ("seed=0,1", "sweep.timeout_s=9"): "sweep.timeout_s=9 is for litmus' own launcher",
+        ("seed=0,1", "sweep=optuna"): "needs hydra/launcher=litmus",
+    }.items():
+        done = command("-m", *words, "hydra/launcher=basic")
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def swept(*seeds: int) -> Any:
+    """A grid of jobs that are left, none of which has run."""
+    config = composed("model=perceptron", *SMALL)
+    left = [Job(seed, (f"seed={seed}",), Path(f"sweep/{seed}"), config, CHOICES) for seed in seeds]
+    return SimpleNamespace(left=left, before=[], total=len(left), summary=list, repeats=True, unmade=[])
+
+
+def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
+    RunDir("sweep/0").write_result({"status": "finished", "metrics": {}, "error": None})
+    status = _sweep.after(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray gave up: WorkerCrashedError: ...", False)
+    said = capsys.readouterr().out
+    assert status == 1
+    assert "1 of 2 jobs in sweep: 1 finished" in said
+    assert "hydra/launcher=ray gave up" in said
+    assert "go on with     python train.py -m resume=sweep" in said
+
+
+def test_jobs_that_finished_where_they_cannot_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _sweep.after(swept(0), Path("sweep"), ["finished"], None, False) == 1
+    assert "its folder is not here: machines that run jobs share a file system" in capsys.readouterr().out
+
+
+def test_an_interrupted_job_ends_the_launcher_s_process_and_no_other() -> None:
+    hooks, ended = Hooks(), JobReturn()
+    ended.status, ended.return_value = JobStatus.COMPLETED, "interrupted"
+    hooks.on_job_end(composed(), ended)
+    hooks.launcher = os.getpid()
+    with pytest.raises(SystemExit) as exit_:
+        hooks.on_job_end(composed(), ended)
+    assert exit_.value.code == INTERRUPTED
+
+
+def test_a_job_says_what_kept_it_from_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = JobReturn()
+    ended.status, ended.return_value = JobStatus.FAILED, Refused("It is taken.")
+    Hooks().on_job_end(composed(), ended)
+    assert (ended.status, ended.return_value) == (JobStatus.COMPLETED, "It is taken.")
+    assert capsys.readouterr().err == "It is taken.\n"
+
+
+class Announce(lightning.Callback):
+    """The queue says, in the third epoch, that the job's time is over."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *args: Any) -> None:
+        if trainer.current_epoch == 2:
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> None:
+    """As submitit listens: its handler has the job queued again, and ends the process."""
+    asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=4")
+    run = RunDir("job")
+    seen = []
+
+    def requeue(number: int, frame: Any) -> None:
+        seen.append(run.read_result())
+        sys.exit(-1)
+
+    before = signal.signal(signal.SIGUSR2, requeue)
+    try:
+        with pytest.raises(SystemExit):
+            running.continued(run, asked, CHOICES, 0.0, "", Announce())
+        assert signal.getsignal(signal.SIGUSR2) is requeue
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    (result,) = seen
+    assert (result["status"], result["error"], result["epochs"]) == ("interrupted", "stopped by SIGUSR2", 2)
+    assert running.continued(run, asked, CHOICES, 0.0, "") == "finished"
+    assert run.log.read_text().count("going on: ") == 1
+
+
+def test_a_folder_that_is_not_on_this_machine() -> None:
+    with pytest.raises(Refused, match="has no folder nowhere .* share a file system"):
+        running._stand_in(Path("nowhere"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no file locks")
+def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    with Path("file").open("w") as first, Path("file").open("w") as second:
+        assert rundir.lock(first.fileno())
+        assert not rundir.lock(second.fileno())
+
+        def fails(*args: Any) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(rundir.fcntl, "flock", fails)
+        assert rundir.lock(second.fileno()), "as on file systems that know no locks"
+        assert "no locks" in caplog.text
+
+
+def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    with screen.unseen():
+        screen.console.print("hidden")
+        screen.complain("hidden")
+    assert capsys.readouterr() == ("", "")
+    assert not screen.console.file.closed
+
+
+@pytest.mark.parametrize("words", ["joblib joblib", "submitit_slurm submitit", "submitit_local submitit", "ray ray"])
+def test_a_launcher_that_is_not_installed(words: str) -> None:
+    launcher, extra = words.split()
+    error = MissingConfigException("...", f"hydra/launcher/{launcher}", ["basic", "litmus"])
+    assert f"pip install 'litmus[{extra}]'" in explanation(error, CONF, [])
+
+
+def test_a_launcher_that_does_not_exist() -> None:
+    error = MissingConfigException("...", "hydra/launcher/rey", ["basic", "litmus"])
+    assert "is one of basic, litmus" in explanation(error, CONF, [])
