@@ -85,7 +85,7 @@ MAY_IMPORT = {
     "compare": {"check", "screen", "comparing"},
     "comparing": {"check", "rundir", "screen", "monitor", "hyperparameters", "comparing"},
     "sweep": {"check", "family", "monitor", "resume", "rundir", "sweep"},
-    "sweep/_job": {"callback", "run", "rundir", "screen"},  # in a job's own process
+    "sweep/_job": {"callback", "check", "result", "run", "rundir", "screen"},  # in a job's own process
     "composing": {"check", "explain", "sweep"},
     "exporting": {"check", "spec", "hub"},
     "drawing": set(),

@@ -91,7 +91,7 @@ def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: P
 
 
 def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command, tmp_path: Path) -> None:
-    words = ["-m", *SMALL, "model=fnn", "model.dropout=0.3", "seed=range(0,4)", "trainer.max_epochs=25"]
+    words = ["-m", *SMALL, "model=fnn", "model.dropout=0.3", "seed=range(0,4)", "trainer.max_epochs=12"]
     assert command(*words, "hydra.sweep.dir=whole").returncode == 0
     words.append("hydra.sweep.dir=killed")
     killed = tmp_path / "killed"
@@ -128,16 +128,36 @@ class StopAfter(lightning.Callback):
             raise Interrupted(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("model", ["fnn", "lstm"])
-def test_a_continued_job_is_the_one_that_was_not_interrupted(model: str, tmp_path: Path) -> None:
+class StopBeforeTest(lightning.Callback):
+    """Interrupts a run when it is trained."""
+
+    def on_test_start(self, *args: Any) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+
+CONTINUED = {
+    "average": (["scheduler=one_cycle", "callback.ema.decay=0.9"], StopAfter(2), 2),
+    "plateau": (["scheduler=plateau", "scheduler.patience=1", "optimizer.lr=0.1"], StopAfter(3), 3),
+    "stopped early": (["callback.early_stopping.patience=1", "optimizer.lr=0.2"], StopBeforeTest(), None),
+    "not tested": ([], StopBeforeTest(), 5),
+}
+
+
+@pytest.mark.parametrize("case", CONTINUED)
+def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
     """Dropout draws from torch's generator, whose state a checkpoint of Lightning's does not hold."""
-    words = [f"model={model}", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=4", "data.limit=200"]
-    words += ["scheduler=one_cycle", "callback.ema.decay=0.9"]
-    asked = composed(*words)
+    more, stop, epochs = CONTINUED[case]
+    words = ["model=fnn", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=5", "data.limit=200"]
+    asked = composed(*words, *more)
     whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
     assert running.continued(whole, asked, CHOICES, 0.0, "") == "finished"
-    assert running.continued(parted, asked, CHOICES, 0.0, "", StopAfter(2)) == "interrupted"
-    assert parted.read_result()["epochs"] == 2
+    if case == "stopped early":
+        epochs = whole.read_result()["epochs"]
+        assert epochs < 5
+    if case == "plateau":
+        assert len({row["optim/lr"] for row in whole.read_metrics()}) > 1
+    assert running.continued(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
+    assert parted.read_result()["epochs"] == epochs
     assert running.continued(parted, asked, CHOICES, 0.0, "") == "finished"
     assert learnt(parted.path) == learnt(whole.path)
     assert "going on" in parted.log.read_text()

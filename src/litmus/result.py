@@ -1,5 +1,6 @@
 """What `result.json` says of a run."""
 
+import functools
 import importlib.metadata
 import platform
 import statistics
@@ -50,8 +51,8 @@ def result_of(run: RunDir, config: dict[str, Any], outcome: Any) -> dict[str, An
         "precision": parts.hardware.precision if parts else None,
         "device": _device(parts.hardware) if parts else None,
         "dataset": outcome.data.facts if outcome.data else None,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "git": _git(),
+        "versions": versions(),
+        "git": git(),
     }
 
 
@@ -66,6 +67,12 @@ def _device(hardware: Hardware) -> str:
     return f"{hardware.devices} x {name}" if hardware.devices > 1 else name
 
 
+@functools.cache
+def versions() -> dict[str, str | None]:
+    """Of Python and the packages that decide what is computed."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -73,15 +80,19 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git() -> dict[str, Any] | None:
-    """The commit of the code that ran, and whether it had changes; None outside a repository."""
+@functools.cache
+def git() -> dict[str, Any] | None:
+    """The commit of the code that runs, and whether it has changes; None outside a repository.
+
+    Asked once: code that changes later is not the code that runs.
+    """
     here = Path(__file__).parent
 
-    def git(*arguments: str) -> str:
+    def said(*arguments: str) -> str:
         command = ["git", "-C", str(here), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "-uno"))}
+        return {"commit": said("rev-parse", "HEAD"), "changed": bool(said("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.SubprocessError):
         return None

@@ -48,4 +48,5 @@ def run(request, channel):
 
 module = types.ModuleType("litmus.sweep._job")
 module.run = run
+module.prepare = lambda config: None
 sys.modules["litmus.sweep._job"] = module

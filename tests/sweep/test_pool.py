@@ -130,6 +130,8 @@ def test_gpus_are_shared_by_number_and_taken_by_several() -> None:
     assert [slot.gpus for slot in shared] == [[0], [1], [0], [1]]
     pairs = slots(Limits("auto", 1, "continue", None, gpus=True, devices=2), 4, [0, 1, 2, 3])
     assert [slot.gpus for slot in pairs] == [[0, 1], [2, 3]]
+    processes = slots(Limits("auto", 1, "continue", None, gpus=False, devices=2), 0, [0, 1, 2, 3])
+    assert [slot.cores for slot in processes] == [[0, 1], [2, 3]], "a core for each process of a job"
     unused = slots(Limits("auto", 1, "continue", None, gpus=False, devices=1), 4, [0, 1])
     assert all(slot.gpus is None for slot in unused)
 

@@ -5,14 +5,13 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from litmus.check import Count, checked
 from litmus.hyperparameters import hyperparameters
-from litmus.rundir import RunDir, per_class
+from litmus.rundir import RunDir, per_class, to_yaml
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Dashboard(lightning.Callback):
             return
         self._writer = trainer.logger.experiment
         config = RunDir(trainer.default_root_dir).read_config()
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        text = to_yaml(config)
         self._writer.add_text("config", "    " + text.replace("\n", "\n    "))  # four spaces: code, in Markdown
         if self.graph and trainer.current_epoch == 0:
             self._add_graph(trainer, pl_module)

@@ -29,5 +29,10 @@ class EarlyStopping(LightningEarlyStopping):
         """Goes on counting; how long to wait is what is asked for now."""
         super().load_state_dict({**state_dict, "patience": self.patience})
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """A run that had stopped, and was killed before its test, has stopped."""
+        if self.enabled and self.wait_count >= self.patience:
+            trainer.should_stop = True
+
     def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
         return not self.enabled or super()._should_skip_check(trainer)

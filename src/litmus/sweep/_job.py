@@ -1,6 +1,7 @@
 """What a job's process does, from the fork to its end."""
 
 import atexit
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from rich.console import Console
 
 from litmus import screen
 from litmus.callback._reporter import Reporter
+from litmus.check import mistakes
+from litmus.result import git, versions
 from litmus.run import continued
 from litmus.rundir import RunDir
 
@@ -38,6 +41,21 @@ def run(request: dict[str, Any], channel: socket.socket) -> int:
     status = continued(run_dir, request["config"], request["choices"], started, words, reporter)
     atexit._run_exitfuncs()
     return 0 if status in ("finished", "pruned") else 1
+
+
+def prepare(config: dict[str, Any]) -> None:
+    """Works out in the server, once, what every job of that configuration would: what is kept, is shared.
+
+    Args:
+        config: of a job. Its modules are imported, its values checked, and the code that runs is identified.
+    """
+    sections = [section for section in config.values() if isinstance(section, dict)]
+    for section in [*sections, *(inner for s in sections for inner in s.values() if isinstance(inner, dict))]:
+        if "_target_" in section:
+            importlib.import_module(section["_target_"].rpartition(".")[0])
+    mistakes(config)
+    versions()
+    git()
 
 
 class _Launcher:

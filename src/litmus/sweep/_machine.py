@@ -53,7 +53,7 @@ def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
         cores: their numbers.
     """
     shares = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
-    room = shares or max(min(len(cores), _free_gb() // GB_A_JOB), 1)
+    room = shares or max(min(len(cores) // limits.devices, _free_gb() // GB_A_JOB), 1)
     number = room if limits.jobs == "auto" else limits.jobs
     made = []
     for i in range(number):

@@ -62,6 +62,9 @@ def serve(control: socket.socket, gpus: bool, modules: Sequence[str]) -> None:
 
 
 def _start(control: socket.socket, request: dict[str, Any], channel: int, running: dict[int, int]) -> None:
+    from litmus.sweep._job import prepare
+
+    prepare(request["config"])
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)

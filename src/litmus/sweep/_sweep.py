@@ -27,6 +27,7 @@ LOCK = ".lock"
 OURS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # keys of litmus' own launcher
 STATUSES = (*ENDED, "interrupted", "failed")
 PATIENCE_S = 20.0  # for the processes of a sweep whose launcher was killed to end
+MODULES = ("litmus.sweep._job", "pydantic.main", "pydantic.type_adapter")  # that every job imports
 BEST = 5  # jobs that the summary shows
 
 
@@ -157,7 +158,7 @@ def run(source: Sweeping, folder: Path, base: dict[str, Any], lock: int, console
     told = Told(source, console)
     if source.before:
         console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
-    pool = Pool(limits, _modules(base), lock, told, source.prunes)
+    pool = Pool(limits, MODULES, lock, told, source.prunes)
     if len(source.before) < source.total:
         with told.shown():
             pool.run(source)
@@ -213,26 +214,6 @@ def remembered(folder: Path) -> list[str]:
     except (yaml.YAMLError, TypeError, KeyError):
         raise Refused(f"{path} is damaged.") from None
     return [str(word) for word in words]
-
-
-def _modules(base: dict[str, Any]) -> list[str]:
-    """That a job of this configuration imports; its neighbours differ, and import what else they need themselves."""
-    sections = [section for section in base.values() if isinstance(section, dict)]
-    targets = [inner.get("_target_") for section in sections for inner in (section, *_dicts(section))]
-    return list(
-        dict.fromkeys(
-            [
-                "litmus.sweep._job",
-                "pydantic.main",
-                "pydantic.type_adapter",
-                *(t.rpartition(".")[0] for t in targets if t),
-            ]
-        )
-    )
-
-
-def _dicts(section: dict[str, Any]) -> list[dict[str, Any]]:
-    return [value for value in section.values() if isinstance(value, dict)]
 
 
 def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, stopped: bool) -> int:

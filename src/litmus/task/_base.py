@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import lightning.pytorch as lightning
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
 
 MakeOptimizer = Callable[[list[dict[str, Any]], bool], Optimizer]  # parameter groups, whether steps may be fused
@@ -83,6 +84,13 @@ class Task(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._log_scores("train")
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau):  # not when Lightning would: it has saved the epoch by then
+            schedule.step(self.trainer.callback_metrics[self.monitor])
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
