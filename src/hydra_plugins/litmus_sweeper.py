@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.litmus_launcher import LitmusLauncher
 
+LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
+
 
 @dataclass
 class Config:
@@ -61,7 +63,8 @@ class LitmusSweeper(Sweeper):
             _sweep.refuse_elsewhere(source, arguments, self.chosen)
         with _sweep.locked(folder, console) as lock:
             base = source.begin(folder, words, composer)
-            _sweep.remember(folder, arguments)
+            launcher = [word for word in self.hydra.overrides.hydra if word.startswith(LAUNCHERS)]
+            _sweep.remember(folder, [*arguments, *launcher])
             if isinstance(self.launches, LitmusLauncher):
                 status = self.launches.run(source, base, lock, console)
             else:

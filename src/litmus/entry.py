@@ -75,14 +75,15 @@ def with_words_of_sweep(words: list[str]) -> list[str]:
     folders = [word.partition("=")[2].strip("'\"") for word in words if word.startswith("resume=")]
     if not folders or not {"-m", "--multirun"} & set(words):
         return words
+    flags = [word for word in words if word.startswith("-") and word not in ("-m", "--multirun")]
     others = [word for word in words if not word.startswith(("resume=", "-"))]
-    if strange := [word for word in others if not word.startswith("sweep.")]:
+    if strange := [word for word in others if not word.startswith(("sweep.", "hydra/launcher=", "hydra.launcher."))]:
         raise Refused(f"-m resume= goes on with a sweep as it was begun: leave out {strange[0]}.")
     from litmus.sweep._sweep import remembered
 
     typed = {word.partition("=")[0] for word in others} | {"hydra.sweep.dir"}
     before = [word for word in remembered(Path(folders[0])) if word.partition("=")[0] not in typed]
-    return ["-m", *before, *others, f"hydra.sweep.dir='{folders[0].rstrip('/')}'"]
+    return ["-m", *flags, *before, *others, f"hydra.sweep.dir='{folders[0].rstrip('/')}'"]
 
 
 def with_choices_of_resumed(words: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Lightning starts them by repeating the command line, which under a multirun starts the whole multirun
 again in each. A run folder says all there is to know of a run, so here they are given the folder:
-`python -m litmus.ranks FOLDER`.
+`python -m litmus.ranks FOLDER PARENT`.
 """
 
 import os
@@ -42,7 +42,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     }
     before = {key: os.environ.get(key) for key in KEYS}
     threads_before = torch.get_num_threads()
-    command = [sys.executable, "-m", "litmus.ranks", str(run.path)]
+    command = [sys.executable, "-m", "litmus.ranks", str(run.path), str(os.getpid())]
     with run.log.open("ab") as log:
         # A session of their own: Ctrl-C reaches this process alone, which then ends them.
         others = [
@@ -83,7 +83,7 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    die_with_parent()  # a run that is killed cannot end the others
+    die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
 
     from litmus.run import follow
 

@@ -138,16 +138,18 @@ def continued(
         Refused: the folder holds a run of another configuration.
     """
     refuse_other(run, asked)
-    result = run.read_result()
-    if result is not None and result["status"] in ENDED:
-        return str(result["status"])
     run.path.mkdir(parents=True, exist_ok=True)
     with run.locked(), screen.recorded(run.log):
+        result = run.read_result()
+        if result is not None and result["status"] in ENDED:
+            return str(result["status"])
         run.forget_result()
         config = deepcopy(asked)  # it learns what follows from the data
         if run.last.is_file():
             before = run.read_config()
             config = {**before, "callback": asked["callback"], "logger": asked["logger"]}
+            if "dir" in asked["data"]:
+                config["data"] = {**before["data"], "dir": asked["data"]["dir"]}
             log.info("going on: %s", words)
         else:
             run.write_asked(asked)

@@ -115,7 +115,8 @@ def test_cores_are_divided(pool, tmp_path: Path) -> None:
     ("jobs", "gpus", "numbers", "expected"),
     [
         (2, 0, [0, 1, 2, 3], [([0, 1], None), ([2, 3], None)]),
-        (3, 0, [0, 1], [([0], None), ([0], None), ([1], None)]),
+        (3, 0, [0, 1], [([0], None), ([1], None), ([0], None)]),
+        (2, 0, [0, 1, 2], [([0], None), ([1], None)]),
         ("auto", 2, [0, 1, 2, 3], [([0, 1], [0]), ([2, 3], [1])]),
         (1, 2, [0, 1], [([0, 1], [0])]),
     ],
@@ -175,7 +176,8 @@ def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
     running.limits = running.limits.__class__(**{**running.limits.__dict__, "timeout_s": 1.0})
     running.run(jobs)
     killer.join()
-    assert (tmp_path / "0-slow/times").read_text() == "xx"
+    assert (tmp_path / "0-slow/times").read_text() == "xx", "it is run again"
+    assert "timeout_s" in (jobs.ends["slow"].error or ""), "until its time is up"
     assert jobs.ends["fine"].status == "finished"
     assert any("is started again" in note for note in running.screen.notes)
 

@@ -5,6 +5,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from litmus.check import Count, NonNegative, checked
 
@@ -31,7 +32,8 @@ class EarlyStopping(LightningEarlyStopping):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """A run that had stopped, and was killed before its test, has stopped."""
-        if self.enabled and self.wait_count >= self.patience:
+        diverged = self.stopping_reason is EarlyStoppingReason.NON_FINITE_METRIC
+        if self.enabled and (diverged or self.wait_count >= self.patience):
             trainer.should_stop = True
 
     def _should_skip_check(self, trainer: lightning.Trainer) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from litmus.check import Refused
 from litmus.sweep._server import HEADER
 
 # OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.
@@ -27,7 +28,7 @@ class Server:
         gpus: how many there are.
 
     Raises:
-        RuntimeError: it could not be started.
+        Refused: it could not be started.
     """
 
     def __init__(self, modules: Sequence[str], count_gpus: bool, lock: int) -> None:
@@ -42,12 +43,20 @@ class Server:
                 start_new_session=True,  # Ctrl-C reaches the launcher alone
             )
         self._heard = b""
+        try:
+            self.gpus = self._ready()
+        except BaseException:  # Ctrl-C, say, while it imports
+            self.process.kill()
+            self.close()
+            raise
+
+    def _ready(self) -> int:
         messages: list[dict[str, Any]] | None = []
         while not messages:
             messages = self.messages()
             if messages is None:
-                raise RuntimeError("The process that jobs are forked from could not be started; see above.")
-        self.gpus = int(messages[0]["gpus"])
+                raise Refused("The process that jobs are forked from could not be started; see above.")
+        return int(messages[0]["gpus"])
 
     def fork(self, request: dict[str, Any], channel: socket.socket) -> None:
         """Asks for a job's process; `channel` is the job's end of its socket."""

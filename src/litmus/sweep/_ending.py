@@ -70,6 +70,9 @@ def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float
         "dataset": None,
     }
     run.path.mkdir(parents=True, exist_ok=True)
+    if run.read_asked() is None:  # it did not come so far
+        run.write_asked(job.config)
+        run.write_config(job.config)
     run.write_result({**said, "status": "failed", "error": error})
     return Ended("failed", _numbers(said["metrics"]), error, seconds)
 

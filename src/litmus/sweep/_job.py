@@ -95,4 +95,6 @@ def _compute_on(cores: list[int], gpus: list[int] | None) -> None:
     os.environ["OMP_NUM_THREADS"] = str(len(cores))  # for what the job itself starts
     torch.set_num_threads(len(cores))
     if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        before = os.environ.get("CUDA_VISIBLE_DEVICES")  # the server counted those that it sees
+        seen = before.split(",") if before else None
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seen[gpu] if seen else str(gpu) for gpu in gpus)

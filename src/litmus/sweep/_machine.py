@@ -47,6 +47,9 @@ def cores() -> list[int]:
 def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
     """Divides the machine: every core and every GPU belongs to one job, unless more jobs are asked for than there are.
 
+    All shares of the cores are equal, or the same job would give other last digits in another slot; cores that are
+    left over are not used.
+
     Args:
         limits: of the sweep.
         gpus: that there are.
@@ -55,15 +58,24 @@ def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
     shares = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
     room = shares or max(min(len(cores) // limits.devices, _free_gb() // GB_A_JOB), 1)
     number = room if limits.jobs == "auto" else limits.jobs
-    made = []
+    share, made = len(cores) // number, []
     for i in range(number):
-        own = cores[i * len(cores) // number : (i + 1) * len(cores) // number] or [cores[i % len(cores)]]
+        own = cores[i * share : (i + 1) * share] if share else [cores[i % len(cores)]]
         seen = None
         if shares:
             first = i % (gpus // limits.devices) * limits.devices
             seen = list(range(first, first + limits.devices))
         made.append(Slot(list(own), seen))
     return made
+
+
+def described(slots: Sequence[Slot]) -> str:
+    """What the division is, in a sentence."""
+    number, each = len(slots), len(slots[0].cores)
+    jobs = "One job at a time" if number == 1 else f"{number} jobs at a time"
+    gpus = slots[0].gpus
+    seeing = "" if gpus is None else f" and {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
+    return f"{jobs}, {each} core{'s' if each > 1 else ''}{seeing} each."
 
 
 def _free_gb() -> int:

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from litmus.check import Refused
 from litmus.sweep import _ending
 from litmus.sweep._client import Server, received
 from litmus.sweep._jobs import Ended, Job, Source
-from litmus.sweep._machine import Limits, Slot, cores, slots
+from litmus.sweep._machine import Limits, Slot, cores, described, slots
 
 GRACE_S = 10.0  # between asking a job to stop and killing it
 TICK_S = 0.2  # between two looks at the clock
@@ -84,11 +85,12 @@ class Pool:
         """Starts jobs while the source has some and none asked to stop; returns when all that were started have ended.
 
         Raises:
-            RuntimeError: the server could not be started, or died time and again.
+            Refused: the server could not be started, or died time and again.
         """
+        self._start_server()
+        self.screen.note(described(self.slots))
         with self._watching_signals():
             try:
-                self._start_server()
                 while True:
                     self._look_at_the_clock()
                     self._fill(source)
@@ -113,7 +115,7 @@ class Pool:
         self._selector.unregister(self.server.socket)
         code = self.server.close()
         if self.starts == STARTS:
-            raise RuntimeError(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
+            raise Refused(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
         self.screen.note(f"The process that jobs are forked from died (exit status {code}); it is started again.")
         for running in list(self.running.values()):
             self._signal(running, signal.SIGKILL)  # where the system has not seen to it
@@ -198,13 +200,14 @@ class Pool:
     def _bury(self, source: Source, running: Running, code: int) -> None:
         self._signal(running, signal.SIGKILL)  # what it may have left behind
         running.channel.setblocking(False)
-        with contextlib.suppress(KeyError, BlockingIOError):  # what it said at last
-            while self._selector.get_key(running.channel):
+        with contextlib.suppress(BlockingIOError):  # what it said at last
+            while running.channel.fileno() in self._selector.get_map():
                 self._hear_job(source, running)
         self._forget(running)
         seconds = time.monotonic() - running.began
         overtime = self.limits.timeout_s if running.reason == "timeout" else None
         ended = _ending.of(running.job, code, seconds, overtime, self.interrupted)
+        self.starts = 1  # of the server that lives: it can do its work
         failed = ended.status == "failed"
         again = failed and self._again(running.job)
         self.screen.ended(running.job, ended, again)
@@ -239,13 +242,13 @@ class Pool:
         for running in self.running.values():
             if self._signals > 1:
                 self._signal(running, signal.SIGKILL)
-            elif running.reason is None:
-                if self.limits.timeout_s is not None and now - running.began > self.limits.timeout_s:
-                    self._tell_to_stop(running, "timeout")
-                elif self.stopping:
-                    self._tell_to_stop(running, "stop")
-            elif running.reason == "timeout" and now - running.told > GRACE_S:
-                self._signal(running, signal.SIGKILL)
+            elif running.reason == "timeout":
+                if now - running.told > GRACE_S:
+                    self._signal(running, signal.SIGKILL)
+            elif self.limits.timeout_s is not None and now - running.began > self.limits.timeout_s:
+                self._tell_to_stop(running, "timeout")
+            elif self.stopping and running.reason is None:
+                self._tell_to_stop(running, "stop")
 
     def _stop(self) -> None:
         self.stopping = True
@@ -258,7 +261,7 @@ class Pool:
     def _signal(self, running: Running, number: signal.Signals) -> None:
         if running.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, and its number may be another's
             if number == signal.SIGKILL:
                 os.killpg(running.process, number)
             else:

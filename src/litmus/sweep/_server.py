@@ -65,23 +65,24 @@ def _start(control: socket.socket, request: dict[str, Any], channel: int, runnin
     from litmus.sweep._job import prepare
 
     prepare(request["config"])
+    server = os.getpid()
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
         control.close()
-        _be_a_job(request, channel)
+        _be_a_job(request, channel, server)
     os.close(channel)
     running[child] = request["number"]
     _tell(control, started=request["number"], process=child)
 
 
-def _be_a_job(request: dict[str, Any], channel: int) -> NoReturn:
+def _be_a_job(request: dict[str, Any], channel: int, server: int) -> NoReturn:
     """What the forked process does, and nothing of what the server would do after it."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)  # so that it can be killed with all that it starts
-        die_with_parent()
+        die_with_parent(server)
         from litmus.sweep._job import run
 
         code = run(request, socket.socket(fileno=channel))

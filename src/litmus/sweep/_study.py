@@ -181,13 +181,14 @@ def pruner(name: str, max_epochs: int) -> BasePruner:
 class Hyperband(HyperbandPruner):
     """Hyperband (Li et al. 2018) whose brackets depend on a trial's number alone.
 
-    Of its brackets, those are left out that look at a trial for the first time in the second half of its epochs: they
-    save next to nothing. Optuna draws a trial's bracket from the study's name, too, which is a folder's here: the
-    same search in another folder would go another way.
+    No trial is judged before a ninth of its epochs: the first few say little of the last. Of the brackets, those are
+    left out that look at a trial for the first time in the second half of its epochs: they save next to nothing.
+    Optuna draws a trial's bracket from the study's name, too, which is a folder's here: the same search in another
+    folder would go another way.
     """
 
     def __init__(self, max_epochs: int) -> None:
-        super().__init__(min_resource=1, max_resource=max(max_epochs // 2, 1), reduction_factor=3)
+        super().__init__(min_resource=max(max_epochs // 9, 1), max_resource=max(max_epochs // 2, 1), reduction_factor=3)
 
     def _get_bracket_id(self, study: Any, trial: Any) -> int:
         return super()._get_bracket_id(SimpleNamespace(study_name="litmus"), trial)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -188,11 +188,12 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
             time.sleep(0.1)
         yield file
     finally:
-        os.close(file)
         if above and [path.name for path in folder.iterdir()] == [LOCK]:
-            (folder / LOCK).unlink()
-            for path in above:
-                path.rmdir()
+            with suppress(OSError):  # another sweep may have come
+                (folder / LOCK).unlink()
+                for path in above:
+                    path.rmdir()
+        os.close(file)
 
 
 def remember(folder: Path, words: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
 """Every combination of the values that were typed."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Count, Positive, checked
+from litmus.check import Count, Positive, Refused, checked
 from litmus.resume import refuse_others
 from litmus.rundir import RunDir, slug
 from litmus.sweep import _ending
@@ -51,10 +52,14 @@ class Grid:
             Refused: a folder of a job holds another run, or two jobs are the same.
         """
         combinations = composer.combinations(words)
+        names = _names([" ".join(sorted(own or everything)) for everything, own in combinations])
         jobs = [
-            composer.job(everything, own, number, folder / slug(" ".join(own or everything)))
+            composer.job(everything, own, number, folder / names[number])
             for number, (everything, own) in enumerate(combinations)
         ]
+        for key in ("accelerator", "devices"):  # of the first, the machine is divided by
+            if len({job.config["trainer"][key] for job in jobs}) > 1:
+                raise Refused(f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time.")
         refuse_others([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
@@ -78,3 +83,13 @@ class Grid:
     def summary(self) -> list[str]:
         """Nothing beyond what is said of every sweep."""
         return []
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """Of the jobs' folders; where two would be the same without what cannot be part of a name, with a number."""
+    names = [slug(each) for each in words]
+    twice = {name for name in names if names.count(name) > 1}
+    return [
+        f"{name}-{sha256(each.encode()).hexdigest()[:8]}" if name in twice else name
+        for name, each in zip(names, words, strict=True)
+    ]

@@ -24,7 +24,8 @@ MAX_FRONT = 20  # lines of a Pareto front that the summary shows
 class Optuna:
     """A sweep whose jobs are trials of a study.
 
-    A trial's value is the metric at the best epoch by what the task monitors: that of the weights that a run keeps.
+    A trial's value is the metric at the best epoch by what the task monitors: that of the weights that a run keeps; a
+    pruned one's is its last epoch's.
     Where it is not a number, the training diverged: the trial is told as complete with the worst values there are, inf
     or -inf. So it is never the best, and the sampler learns to keep away, which it would not from a failed one.
 
@@ -98,7 +99,10 @@ class Optuna:
         self.study.pruner = _study.pruner(self.pruner, base["trainer"]["max_epochs"])
         started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
         for trial in started:
-            self._recall(trial)
+            try:
+                self._recall(trial)
+            except Refused as error:
+                self._not_made(trial, error)
         refuse_others([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
         self._started = len(started)
         sampler = self._sampler(self._started)
@@ -121,8 +125,7 @@ class Optuna:
             try:
                 return self._running(trial, ())
             except Refused as error:
-                self.study.tell(trial, state=TrialState.FAIL)
-                self.unmade.append(f"{' '.join(self._typed(trial.params))}: {error}")
+                self._not_made(trial, error)
         return None
 
     def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
@@ -194,6 +197,12 @@ class Optuna:
             self.epoch(job, row["epoch"], row)
         self.ended(job, ended)
         self.before.append((job, ended))
+
+    def _not_made(self, trial: Trial | FrozenTrial, error: Refused) -> None:
+        """Notes values that do not go together, for the summary and the study."""
+        self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self._trials.pop(trial.number, None)
+        self.unmade.append(f"{' '.join(self._typed(trial.params))}: {error}")
 
     def _running(self, trial: Trial, known: Iterable[int]) -> Job:
         self._trials[trial.number], self._epochs[trial.number] = trial, set(known)
