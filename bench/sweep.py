@@ -14,7 +14,7 @@ from bench._common import ROOT, markdown, median, ratios, spread
 
 JOBS = 32
 ALONE = 8  # of them in a process each: the rate is the same for all 32
-REPEATS = 3
+REPEATS = 2
 WORDS = ["model=fnn", "trainer.max_epochs=1", "data.source=bundled"]  # 5,000 digits
 START = """
 import sys, time

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.check import Refused, mistakes, section_mistakes
@@ -105,6 +106,7 @@ class Hooks(Callback):
     def __init__(self) -> None:
         self.status = "failed"
         self.launcher: int | None = None  # its process
+        self.folder: str | None = None  # in which the command was typed; these travel with the jobs
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         _check(config)
@@ -116,7 +118,13 @@ class Hooks(Callback):
             )
         if wrong := section_mistakes("sweep", _plain(config.sweep)):
             fail("\n".join(wrong), WRONG)
-        self.launcher = os.getpid()
+        self.launcher, self.folder = os.getpid(), str(Path.cwd())
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Composed where it runs, a job takes that process' folder for the one in which the command was typed."""
+        if self.folder is not None:
+            with read_write(HydraConfig.get()):
+                HydraConfig.get().runtime.cwd = self.folder
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Also called in the processes of Hydra's other launchers."""

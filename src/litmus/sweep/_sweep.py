@@ -126,9 +126,10 @@ def after(source: Any, folder: Path, said: Sequence[str], error: str | None, sto
             told.results.append((job, ended))
     if error is not None:
         console.print(error, style="red", markup=False, soft_wrap=True)
-    if error is not None or stopped:
-        console.print("Jobs that it has handed over may run on; those are not run twice.", soft_wrap=True)
-    return _summarize(source, told, folder, console, stopped)
+    if len(told.results) < source.total:
+        console.print("Jobs that were handed over may run on; those are not run twice.", soft_wrap=True)
+    status = _summarize(source, told, folder, console, stopped)
+    return status if error is None else FAILED
 
 
 def run(source: Sweeping, folder: Path, base: dict[str, Any], lock: int, console: Console) -> int:
