@@ -115,9 +115,12 @@ class Board:
         if len(self.rows) > most:
             said.append(f"{len(self.rows) - most} more running")
         waiting = self.total - done - len(self.rows)
-        line = "  ".join([*said, f"{len(self.rows)} running", f"{waiting} queued", *self._left(now, done)])
-        bar = ProgressBar(total=self.total, completed=done, width=min(40, self.console.width))
-        return Group(table, bar, Text(line, no_wrap=True, overflow="ellipsis"))
+        said += [f"{number} {word}" for number, word in ((len(self.rows), "running"), (waiting, "queued")) if number]
+        line = "  ".join([*said, *self._left(now, done)])
+        foot = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=self.total, completed=done, width=min(20, self.console.width // 4))
+        foot.add_row(bar, Text(line or "starting", no_wrap=True, overflow="ellipsis"))
+        return Group(table, foot) if self.rows else Group(foot)
 
     def _left(self, now: float, done: int) -> list[str]:
         if not self.num_run:
