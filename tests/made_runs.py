@@ -30,6 +30,7 @@ def made(
     ended: float | None = None,
     log: str = "INFO litmus.run: precision 32\n",
     changes: dict[str, Any] | None = None,
+    settled: dict[str, Any] | None = None,
     **more: Any,
 ) -> Path:
     """Makes one run folder.
@@ -38,9 +39,12 @@ def made(
         folder: where.
         overrides: as on the command line.
         value: of the metric at the best epoch, which is the last.
+        epochs: that it trained; 0 for a run that has not come so far.
         status: None for a run that has not ended.
         ended: when, in seconds since the epoch.
         changes: to the configuration, by the names of sections: `{"optimizer": {"lr": 0.1}}`.
+        settled: what followed from the data, written like `changes`; not None makes the run a sweep's job, which has an
+            `asked.yaml` without it.
         more: entries of result.json.
     """
     config = json.loads(_composed(*overrides))
@@ -48,6 +52,10 @@ def made(
     for section, values in (changes or {}).items():
         config[section] |= values
     run = RunDir(folder)
+    if settled is not None:
+        run.write_asked(config)
+    for section, values in (settled or {}).items():
+        config[section] |= values
     run.claim(config)
     run.checkpoints.mkdir()
     run.log.write_text(log)
@@ -57,10 +65,12 @@ def made(
         now = value - sign * 0.2 * value * (math.exp(1 - epoch) - math.exp(1 - epochs))
         losses = {"train/loss": 1 / epoch, "val/loss": 1.1 / epoch}
         rows.append({"epoch": epoch, "step": epoch * 100, **losses, metric: now})
-    run.write_metrics(rows)
+    if rows:
+        run.write_metrics(rows)
     if status is None:
         return folder
-    kept = {name: number for name, number in rows[-1].items() if name not in ("epoch", "step")}
+    last = rows[-1] if rows else {}
+    kept = {name: number for name, number in last.items() if name not in ("epoch", "step")}
     tested = {TESTED[name]: number - 0.01 * sign for name, number in kept.items() if name in TESTED}
     result = {
         "status": status,

@@ -21,6 +21,7 @@ from litmus.comparing import statistics
 from litmus.comparing.comparison import Comparison, compared
 from litmus.comparing.formats import FORMATS
 from litmus.comparing.ranking import Ranking, Row
+from litmus.rundir import RunDir
 
 LRS = (0.001, 0.01)
 
@@ -263,6 +264,98 @@ def test_a_run_whose_metric_is_no_number_is_not_averaged(tmp_path: Path) -> None
     ranking, comparison = ranked(tmp_path)
     assert ranking.rows[0].value.n == 1
     assert any("1 finished run has no finite val/acc" in note for note in comparison.notes)
+    assert any("1 setting has lost seeds" in note for note in comparison.notes)
+    made(tmp_path / "c", "model=fnn", seed=0, ended=1e9)
+    assert "| 1 (1 diverged, 1 repeated) |" in output(tmp_path, "--format", "markdown")
+    made(tmp_path / "d", "model=fnn", seed=1)
+    _, comparison = ranked(tmp_path)
+    assert not any("lost seeds" in note for note in comparison.notes), "seed 1 was run again"
+
+
+def test_a_run_that_never_measured_the_metric_did_not_diverge(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", seed=0, metrics={"val/acc": 0.9, "val/f1": 0.5})
+    made(tmp_path / "b", "model=fnn", seed=1, metrics={"val/acc": 0.9})
+    assert "| 1 (1 without the metric) |" in output(tmp_path, "--metric", "val/f1", "--format", "markdown")
+
+
+# Runs that ended before anything followed from the data
+
+EARLY = {"settled": {}, "epochs": 0}  # a job that has no epoch yet
+BY_HAND = {"epochs": 0}
+SETTLED = {"trainer": {"precision": "32"}}
+VALUES = {"_target_": "litmus.task.regression.Regression"}
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [SETTLED, {**SETTLED, "data": {"source": "bundled"}}, {**SETTLED, "task": VALUES}],
+    ids=["precision", "fallback", "task"],
+)
+def test_a_job_that_ended_early_is_lost_to_the_row_of_those_that_were_asked_the_same(
+    tmp_path: Path, settled: dict
+) -> None:
+    metric = "val/rmse" if "task" in settled else "val/acc"
+    for lr in LRS:
+        for seed in range(2):
+            changes = lr_of(lr)
+            made(tmp_path / f"{lr},{seed}", "model=fnn", seed=seed, changes=changes, settled=settled, metric=metric)
+    made(tmp_path / "failed", "model=fnn", seed=2, status="failed", changes=lr_of(0.01), **EARLY)
+    made(tmp_path / "stopped", "model=fnn", seed=3, status="interrupted", changes=lr_of(0.01), **EARLY)
+    made(tmp_path / "begun", "model=fnn", seed=4, status=None, changes=lr_of(0.01), **EARLY)
+    ranking, comparison = ranked(tmp_path)
+    assert {run.folder.name for run in row_of(ranking, 0.01).left_out} == {"failed", "stopped", "begun"}
+    assert (row_of(ranking, 0.001).left_out, ranking.running) == ((), ())
+    assert any("1 setting has lost seeds" in note for note in comparison.notes)
+    assert "2 (1 failed, 1 interrupted, 1 unfinished)" in output(tmp_path, "--format", "markdown")
+
+
+def test_jobs_and_runs_by_hand_meet_in_a_row(tmp_path: Path) -> None:
+    fell_back = {**SETTLED, "data": {"source": "bundled"}}
+    made(tmp_path / "job", "model=fnn", seed=0, settled=fell_back)
+    made(tmp_path / "run", "model=fnn", seed=1, changes=fell_back)
+    assert [row.value.n for row in ranked(tmp_path)[0].rows] == [2]
+    made(tmp_path / "run-failed", "model=fnn", seed=2, status="failed", **BY_HAND)
+    assert [len(row.left_out) for row in ranked(tmp_path)[0].rows] == [1], "asked as the job was"
+    shutil.rmtree(tmp_path / "job")
+    made(tmp_path / "job-failed", "model=fnn", seed=3, status="failed", **EARLY)
+    assert [len(row.left_out) for row in ranked(tmp_path)[0].rows] == [2], "as the run may have been asked"
+
+
+def test_an_early_end_is_not_laid_at_the_door_of_another_setting(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", settled={}, changes=SETTLED)  # 32 is what was asked for
+    made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
+    (row,) = ranked(tmp_path)[0].rows
+    assert row.left_out == ()
+
+
+def test_jobs_that_were_asked_the_same_and_learnt_from_other_data_are_two_rows(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", seed=0, settled=SETTLED)
+    made(tmp_path / "b", "model=fnn", seed=1, value=0.5, settled={**SETTLED, "data": {"source": "bundled"}})
+    made(tmp_path / "c", "model=fnn", seed=2, status=None, settled={"trainer": {"precision": "bf16-mixed"}})
+    ranking, _ = ranked(tmp_path)
+    assert (ranking.keys, len(ranking.rows)) == (("data.source",), 2)
+    assert [run.folder.name for run in ranking.running] == ["c"], "it has epochs: its settings are its own"
+
+
+def test_an_asked_yaml_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", settled=SETTLED)
+    made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
+    (tmp_path / "b" / "asked.yaml").write_text("model: [")
+    ranking, comparison = ranked(tmp_path)
+    assert [len(row.left_out) for row in ranking.rows] == [1], "its config.yaml still says what was asked"
+    (said,) = comparison.damaged
+    assert said.startswith(f"{tmp_path / 'b' / 'asked.yaml'} is damaged and passed by: ")
+
+
+def test_of_a_run_that_was_continued_every_session_takes_time(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", epochs=3)  # 10 s in its last session
+    for seconds, expected in ((2.0, 10.0), (5.0, 17.0)):
+        rows = [{"epoch": i + 1, "val/acc": 0.9, "time/epoch_seconds": seconds} for i in range(3)]
+        RunDir(tmp_path / "a").write_metrics(rows)
+        assert compared([tmp_path], None, None).seconds["total"] == pytest.approx(expected)
+    made(tmp_path / "b", "model=fnn", seed=1, status=None)
+    RunDir(tmp_path / "b").write_metrics(rows)
+    assert compared([tmp_path], None, None).seconds["total"] == pytest.approx(17.0), "b has not ended"
 
 
 def test_while_nothing_has_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,27 @@ def test_the_report_is_one_file_with_everything(sweep: Path) -> None:
     assert plain.index("Ranking: mnist") < plain.index("by epoch") < plain.index("Failures (1)"), "the ranking first"
 
 
+def test_what_cannot_be_told_has_its_reason(tmp_path: Path) -> None:
+    best = [0.95, 0.96, 0.97, 0.96]
+    others = {0.1: [value - 0.1 for value in best], 0.2: best[:1], 0.3: [0.9, 0.93, 0.92, 0.9]}
+    for lr, values in {0.003: best, **others}.items():
+        for seed, value in enumerate(values):
+            made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
+    text = (written(tmp_path) / "report.html").read_text()
+    assert "Nothing can be told of 1: too few seeds in common." in text
+    assert "Nothing can be told of 1: the same difference on every seed." in text
+
+
+def test_a_setting_that_is_better_on_the_seeds_in_common_does_not_look_worse(tmp_path: Path) -> None:
+    for lr, values in {0.003: [0.8, 0.81, 0.82, 0.99, 0.99, 0.99], 0.1: [0.83, 0.841, 0.849]}.items():
+        for seed, value in enumerate(values):
+            made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
+    text = (written(tmp_path) / "report.html").read_text()
+    (row,) = re.findall(r'<tr class="(\w+)">(?:(?!</tr>).)*better on the seeds in common', text)
+    assert row == "better"
+    assert "tr.better" in text, "it has a look of its own"
+
+
 def test_hostile_texts_are_texts(sweep: Path) -> None:
     out = sweep / "compare"
     text = (out / "report.html").read_text()
@@ -220,7 +241,9 @@ def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path: Path) -> None:
     for i in range(1000):
         changes = {"optimizer": {"lr": 10 ** -(1 + i // 250)}, "model": {"dropout": i // 10 % 25 / 50}}
         value = 0.9 + 0.01 * math.sin(i)
-        made(tmp_path / "s" / str(i), "model=fnn", value=value, seed=i % 10, epochs=20, changes=changes)
+        more = {"changes": changes, "settled": {"trainer": {"precision": "32"}}}
+        more |= {"status": "failed", "epochs": 0, "settled": {}} if i % 100 == 9 else {}
+        made(tmp_path / "s" / str(i), "model=fnn", **{"value": value, "seed": i % 10, "epochs": 20, **more})
     before = os.times()
     subprocess.run([sys.executable, "-m", "litmus", "compare", str(tmp_path / "s")], check=True, capture_output=True)
     after = os.times()  # of the processor: the tests beside this one take their share of the clock's

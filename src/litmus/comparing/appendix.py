@@ -10,7 +10,7 @@ from litmus.comparing.collect import UNFINISHED, Run, last_lines
 from litmus.comparing.comparison import Comparison
 from litmus.comparing.costs import duration
 from litmus.comparing.markup import cell, more, row, table
-from litmus.comparing.ranking import Ranking
+from litmus.comparing.ranking import Ranking, without_metric
 from litmus.comparing.settings import ABSENT, canonical
 
 MOST_LOGS = 50  # failed runs whose last lines are shown
@@ -94,7 +94,9 @@ def _why(run: Run, rankings: Sequence[Ranking]) -> str:
     if run.status != "finished":
         return run.status
     metrics = [ranking.metric for ranking in rankings if ranking.data == run.settings["data"]]
-    return "repeated" if any(metric in run.metrics for metric in metrics) else "without the metric"
+    if any(metric in run.metrics for metric in metrics):
+        return "repeated"
+    return without_metric(run, next((metric for metric in metrics if metric in run.diverged), run.monitor[0]))
 
 
 def _reached(run: Run) -> str:
@@ -122,7 +124,8 @@ def cost(comparison: Comparison) -> str:
         '<section id="cost"><h2>Cost in time</h2>'
         f"{table(['runs', 'time', 'share'], parts, right={1, 2})}"
         '<p class="soft">From the start of each run to the end of its test, one after another: runs side by side take '
-        f"less by the clock. Unfinished runs are not counted.</p>{by_setting}</section>"
+        "less by the clock. Of a run that was continued it is at least this: only the training part of its epochs is "
+        f"known of all sessions. Unfinished runs are not counted.</p>{by_setting}</section>"
     )
 
 

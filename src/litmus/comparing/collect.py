@@ -34,8 +34,9 @@ class Run:
         monitor: the metric that decided which epoch is best, and "min" or "max".
         status: finished, pruned, interrupted, failed, or unfinished.
         metrics: of the best epoch and of the test; only numbers that are finite.
+        diverged: metrics of the same that are no finite number.
         error: what went wrong, or None.
-        seconds: that it took in all, 0 if it has not ended.
+        seconds: that it took in all, 0 if it has not ended; see `_seconds`.
         ended: when its result was written, in seconds since the epoch; 0 if it was not.
         rows: of metrics.csv.
         code: the commit of the code that ran, if it is known.
@@ -48,6 +49,7 @@ class Run:
     monitor: tuple[str, str]
     status: str
     metrics: dict[str, float]
+    diverged: set[str]
     error: str | None
     seconds: float
     ended: float
@@ -77,7 +79,7 @@ def collected(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
             continue  # it was removed while we looked
         except WRONG as error:
             if path.is_dir():
-                damaged.append(f"{path} is damaged and left out: {_sentence(error)}")
+                damaged.append(f"{path} is damaged and left out: {sentence(error)}")
     if not runs and not damaged:
         raise Refused(f"There is no run folder in {' or '.join(str(folder) for folder in folders)}.")
     return runs, damaged
@@ -126,7 +128,7 @@ def read(folder: Path) -> Run:
     """
     run = RunDir(folder)
     settings = dict(hyperparameters(config := run.read_config()))
-    result = run.read_result()
+    result, rows = run.read_result(), run.read_metrics()
     seed = settings.pop("seed")
     if not isinstance(seed, int):
         raise Refused(f"its seed is {seed!r}.")
@@ -141,20 +143,37 @@ def read(folder: Path) -> Run:
         monitor=monitored(str(config["task"]["_target_"])),
         status=status,
         metrics={str(name): float(value) for name, value in ended["metrics"].items() if _is_finite(value)},
+        diverged={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
         error=ended.get("error"),
-        seconds=sum(float(value) for value in ended["seconds"].values() if _is_finite(value)),
+        seconds=_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,
-        rows=run.read_metrics(),
+        rows=rows,
         code=(ended.get("git") or {}).get("commit"),
         data=(ended.get("dataset") or {}).get("sha256") or {},
     )
+
+
+def _seconds(of: dict[str, Any], rows: Sequence[dict[str, Any]]) -> float:
+    """What a run took in all.
+
+    A result tells of the last session only. Of a run that was interrupted and continued, the epochs of all sessions,
+    which are timed without their validation, may be more.
+
+    Args:
+        of: of the result: `startup`, `fit` and `test`.
+        rows: of metrics.csv.
+    """
+    last = {name: float(value) for name, value in of.items() if _is_finite(value)}
+    epochs = sum(float(row["time/epoch_seconds"]) for row in rows if _is_finite(row.get("time/epoch_seconds")))
+    return max(sum(last.values()), epochs + last.get("startup", 0.0) + last.get("test", 0.0))
 
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """What is wrong with a file, to stand after a colon."""
     text = " ".join(str(error).split())
     if isinstance(error, Refused):
         return text

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from litmus.comparing.asked import settled
 from litmus.comparing.collect import Run, collected
 from litmus.comparing.costs import cost, counted_in
 from litmus.comparing.ranking import Ranking, ranked
@@ -19,7 +20,7 @@ class Comparison:
         rankings: one for each dataset and metric, as far as `--top` shows them.
         counted: the folders of the runs that make up the rows, those that `--top` cut included.
         seconds: what the runs cost, by what became of them.
-        damaged: a sentence for each folder that could not be read.
+        damaged: a sentence for each folder or file that could not be read.
         notes: other sentences that one should know.
     """
 
@@ -43,7 +44,8 @@ def compared(folders: Sequence[Path], metric: str | None, top: int | None) -> Co
     Raises:
         Refused: a folder is missing or holds no runs; the metric is unknown or the test's.
     """
-    runs, damaged = collected(folders)
+    collection, damaged = collected(folders)
+    runs, passed_by = settled(collection)
     rankings, notes = ranked(runs, metric)
     return Comparison(
         title=f"Comparison of {', '.join(str(folder) for folder in folders)}",
@@ -51,6 +53,6 @@ def compared(folders: Sequence[Path], metric: str | None, top: int | None) -> Co
         rankings=[ranking.cut(top) for ranking in rankings],
         counted=counted_in(rankings),
         seconds=cost(runs, rankings),
-        damaged=damaged,
+        damaged=damaged + passed_by,
         notes=notes,
     )

@@ -34,6 +34,7 @@ td.key { font-size: .84rem; max-width: 30rem; overflow-wrap: break-word; } td.sh
 td.verdict { white-space: nowrap; } td.range { padding: .45rem .3rem .1rem; }
 td.range svg { display: block; width: 120px; height: 18px; }
 tr.best td { background: var(--best); font-weight: 600; } tr.same td.verdict { color: var(--accent); font-weight: 600; }
+tr.better td.verdict { color: var(--warm); font-weight: 600; }
 tr.worse td.verdict, tr.unknown td.verdict { color: var(--soft); }
 figure { margin: 1.5rem 0; } figure > div { overflow-x: auto; }
 figure svg { display: block; width: 100%; height: auto; }

@@ -15,10 +15,10 @@ from litmus.comparing.costs import counts
 from litmus.comparing.markup import STYLE, cell, row, table
 from litmus.comparing.ranking import Ranking, Row
 from litmus.comparing.settings import short_key
-from litmus.comparing.statistics import BEST, BETTER, SAME, WORSE
+from litmus.comparing.statistics import BEST, BETTER, NO_SPREAD, SAME, WORSE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "worse"}  # of rows; others are unknown
+KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "better"}  # of rows; others are unknown
 SHORT = 25  # letters of a setting that stay on one line
 WIDTH, HEIGHT, MARGIN = 150, 22, 8  # of the picture of an interval
 
@@ -104,7 +104,8 @@ def _lead(ranking: Ranking) -> str:
         return f"One setting: {what}, with {reached} ({n})."
     others = ranking.rows[1:]
     same = sum(each.verdict.words == SAME for each in others)
-    unknown = sum(each.verdict.p is None for each in others)
+    no_spread = sum(each.verdict.words == NO_SPREAD for each in others)
+    unknown = sum(each.verdict.p is None for each in others) - no_spread
     said = [f"Best: {what}, with {reached} ({n})."]
     if same:
         said.append(
@@ -112,6 +113,8 @@ def _lead(ranking: Ranking) -> str:
         )
     if unknown:
         said.append(f"Nothing can be told of {unknown}: too few seeds in common.")
+    if no_spread:
+        said.append(f"Nothing can be told of {no_spread}: the same difference on every seed.")
     return " ".join(said)
 
 

@@ -10,6 +10,8 @@ from litmus.comparing.settings import canonical, cell, differing, identity
 from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
 from litmus.monitor import mode_of
 
+LOST = ("failed", "pruned", "interrupted", "diverged")  # fates of runs that leave a mean without their seed
+
 
 @dataclass(frozen=True)
 class Row:
@@ -19,7 +21,8 @@ class Row:
         rank: from 1.
         settings: everything that decides what its runs learn, but for the seed.
         runs: those that count, one for each seed.
-        left_out: runs of the same settings that do not count: failed, pruned, interrupted, unfinished, repeats.
+        left_out: runs of the same settings that do not count: failed, pruned, interrupted, unfinished,
+            diverged, repeats.
         value: the metric that is ranked by, over the seeds.
         test: the same of the test set, if every run that counts has it.
         verdict: how it stands against the best.
@@ -152,10 +155,22 @@ def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ra
     return ranking, list(_notes(ranking, repeats, without))
 
 
-def lost_seeds(row: Row) -> set[int]:
-    """Seeds that were begun and given up, and have no other run that counts."""
-    given_up = {run.seed for run in row.left_out if run.status in ("failed", "pruned", "interrupted")}
-    return given_up - {run.seed for run in row.runs}
+def fate(run: Run, row: Row, metric: str) -> str:
+    """Why a run of a row does not count: its status, or what is wrong with one of the status that counts."""
+    if run.status != row.runs[0].status:
+        return run.status
+    return "repeated" if metric in run.metrics else without_metric(run, metric)
+
+
+def without_metric(run: Run, metric: str) -> str:
+    """Why a run that was trained to its end has no value to rank by."""
+    return "diverged" if metric in run.diverged else "without the metric"
+
+
+def lost_seeds(row: Row, metric: str) -> set[int]:
+    """Seeds that were begun and came to nothing, and have no other run that counts."""
+    lost = {run.seed for run in row.left_out if fate(run, row, metric) in LOST}
+    return lost - {run.seed for run in row.runs}
 
 
 def _row(runs: Sequence[Run], members: Sequence[Run], metric: str) -> Row:
@@ -187,7 +202,7 @@ def _notes(ranking: Ranking, repeats: Sequence[tuple[Run, Run]], without: int) -
         word = "run has" if without == 1 else "runs have"
         yield f"{ranking.title}: {without} finished {word} no finite {ranking.metric}, and cannot be ranked."
     counted = [run for row in ranking.rows for run in row.runs]
-    lost = sum(bool(lost_seeds(row)) for row in ranking.rows)
+    lost = sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows)
     if lost:
         word = "setting has" if lost == 1 else "settings have"
         yield f"{ranking.title}: {lost} {word} lost seeds; a mean of those that are left may flatter."

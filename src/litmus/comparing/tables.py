@@ -3,7 +3,7 @@
 from collections import Counter
 
 from litmus import screen
-from litmus.comparing.ranking import Ranking, Row
+from litmus.comparing.ranking import Ranking, Row, fate
 from litmus.comparing.settings import cell, short_key
 from litmus.comparing.statistics import Summary
 
@@ -29,9 +29,9 @@ def p_text(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def seeds(row: Row) -> str:
+def seeds(ranking: Ranking, row: Row) -> str:
     """The number of seeds, and what became of others: `2 (1 failed)`."""
-    lost = Counter("repeated" if run.status == row.runs[0].status else run.status for run in row.left_out)
+    lost = Counter(fate(run, row, ranking.metric) for run in row.left_out)
     words = ", ".join(f"{count} {status}" for status, count in sorted(lost.items()))
     return f"{row.value.n} ({words})" if words else str(row.value.n)
 
@@ -47,7 +47,7 @@ def cells(ranking: Ranking, row: Row, sign: str = "±") -> list[str]:
     test = [plus_minus(row.test, sign)] if any(each.test for each in ranking.rows) else []
     settings = [cell(row.settings, key) for key in ranking.keys]
     against = [row.verdict.words, p_text(row.verdict.p)]
-    return [str(row.rank), *settings, plus_minus(row.value, sign), *against, *test, seeds(row)]
+    return [str(row.rank), *settings, plus_minus(row.value, sign), *against, *test, seeds(ranking, row)]
 
 
 def legend(ranking: Ranking) -> str:
@@ -78,5 +78,5 @@ def show(ranking: Ranking) -> None:
             p = f" (p {p_text(row.verdict.p)})" if row.verdict.p is not None else ""
             screen.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
             screen.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{p}", wrap=True)
-            screen.say(f"     {test}seeds {seeds(row)}", wrap=True)
+            screen.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
     screen.say(legend(ranking), style="dim", wrap=True)
