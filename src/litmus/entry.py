@@ -123,8 +123,9 @@ class Hooks(Callback):
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Composed where it runs, a job takes that process' folder for the one in which the command was typed."""
         if self.folder is not None:
-            with read_write(HydraConfig.get()):
-                HydraConfig.get().runtime.cwd = self.folder
+            composed: Any = HydraConfig.get()
+            with read_write(composed):
+                composed.runtime.cwd = self.folder
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Also called in the processes of Hydra's other launchers."""
