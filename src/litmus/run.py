@@ -219,7 +219,7 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
 
 
 def _train_and_test(
-    run: RunDir, config: Section, outcome: Outcome, started: float, watching: Sequence[lightning.Callback]
+    run: RunDir, config: Section, outcome: Outcome, started: float, watching: Sequence[lightning.Callback] = ()
 ) -> None:
     devices = config["trainer"]["devices"]
     _refuse_early(config, devices)

@@ -126,7 +126,7 @@ def after(source: Any, folder: Path, said: Sequence[str], error: str | None, sto
             told.results.append((job, ended))
     if error is not None:
         console.print(error, style="red", markup=False, soft_wrap=True)
-    if len(told.results) < source.total:
+    if stopped or error is not None or len(told.results) < source.total:
         console.print("Jobs that were handed over may run on; those are not run twice.", soft_wrap=True)
     status = _summarize(source, told, folder, console, stopped)
     return status if error is None else FAILED
