@@ -24,6 +24,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import ranks, report, screen
@@ -189,6 +190,8 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
         outcome.status, outcome.error = "interrupted", f"stopped by {received.name}"
     except Pruned as pruned:
         outcome.status, outcome.error = "pruned", str(pruned)
+    except SIGTERMException:  # Lightning's, at the end of an epoch, where it looks before our callback does
+        outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGTERM.name}"
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):  # Lightning makes one of Ctrl-C
             outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGINT.name}"
