@@ -36,7 +36,7 @@ def explanation(error: Exception, conf: Path, words: list[str]) -> str:
         return f"{bad} is not allowed: a group takes one of its choices, which --help lists."
     if text.startswith("Ambiguous value"):
         value = re.search(r"argument '([^']+)'", text)
-        return f"{value[1] if value else text} holds several values. Put -m before it to run one after another."
+        return f"{value[1] if value else text} holds several values. Put -m before it to run each."
     return text.strip()
 
 

@@ -17,7 +17,7 @@ Litmus trains the classic neural networks.
   python train.py model=fnn model.widths=[256,128]            any key below can be set
   python train.py optimizer=sgd optimizer.lr=0.1 seed=7       a group=choice, then its keys
   python train.py model.dropout=0.25 model.batchnorm=true model.l2=1e-4
-  python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination, one after another
+  python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination
   python train.py model=bert                                  fine-tunes MiniLM on film snippets
   python train.py model=lstm data=text_table data.path=reviews.csv data.text=review data.label=stars
   python train.py model=lstm data=series                      forecasts sunspots
