@@ -97,7 +97,7 @@ def refuse_elsewhere(source: Any, words: Sequence[str], launcher: str) -> None:
         if word.partition("=")[0] in OURS:
             raise Refused(
                 f"{word} is for litmus' own launcher. What hydra/launcher={launcher} can be told are the keys of "
-                "hydra.launcher: --cfg hydra lists them."
+                f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
             )
 
 
