@@ -207,6 +207,19 @@ def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
     assert "sys.exit(3)" in run.read_result()["error"]
 
 
+def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: Path) -> None:
+    """Lightning looks there before our callback does, and raises an exception of its own."""
+
+    class Told(lightning.Callback):
+        def on_validation_end(self, *args: Any) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    asked = composed("model=perceptron", *SMALL)
+    run = RunDir(tmp_path / "job")
+    assert running.continued(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
+    assert run.read_result()["error"] == "stopped by SIGTERM"
+
+
 def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
     """Threads do not survive a fork, but the locks they hold do."""
     code = (

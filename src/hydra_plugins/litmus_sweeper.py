@@ -54,7 +54,7 @@ class LitmusSweeper(Sweeper):
         from litmus.sweep import _sweep
 
         folder = Path(self.hydra.sweep.dir)
-        section: dict[str, Any] = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]
+        section: dict[str, Any] = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]  # a dict
         conf = next(source.path for source in self.hydra.runtime.config_sources if source.provider == "main")
         composer = Composer(self.loader, Path(conf))
         words = [word for word in composer.parser.parse_overrides(arguments) if not of_sweep(word)]

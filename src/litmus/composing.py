@@ -80,7 +80,7 @@ class Composer:
         base, choices = self._base(tuple(str(override.input_line) for override in groups))
         config = deepcopy(base)
         ConfigLoaderImpl._apply_overrides_to_config([o for o in parsed if not self._is_group(o)], config)
-        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]  # a dict
         return plain, choices
 
     def _is_group(self, override: Override) -> bool:

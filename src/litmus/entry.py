@@ -160,4 +160,4 @@ def _check(config: DictConfig) -> None:
 
 def _plain(config: DictConfig) -> dict[str, Any]:
     config._set_parent(None)
-    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]  # a dict

@@ -1,11 +1,10 @@
 """Which keys of a configuration decide what a run learns, and which only where and how it runs."""
 
 import functools
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from litmus.rundir import choice
+from litmus.rundir import choice, flat
 
 # Keys, as patterns, that do not change what is learnt. `data.path` and `data.source` are not among them: other files
 # are other data.
@@ -39,15 +38,7 @@ def hyperparameters(config: dict[str, Any], sections: tuple[str, ...] | None = N
     named = {group: choice(config, group) for group in CHOICES if sections is None or group in sections}
     order = sorted(config, key=lambda key: CHOICES.index(key) if key in CHOICES else len(CHOICES))
     within = {key: config[key] for key in order if sections is None or key in sections}
-    return named | {key: value for key, value in _flat(within) if not _ignored(key)}
-
-
-def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
+    return named | {key: value for key, value in flat(within) if not _ignored(key)}
 
 
 @functools.cache

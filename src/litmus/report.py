@@ -1,6 +1,5 @@
 """A run on the screen: what was composed, what it is made of, how it ended."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 
 from litmus import screen
 from litmus.check import shown
-from litmus.rundir import RunDir, per_class, references
+from litmus.rundir import RunDir, flat, per_class, references
 from litmus.spec import Boxes, Values
 
 MOST_ROWS = 30  # of a network's summary
@@ -31,8 +30,8 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         defaults: the configuration of these choices alone.
     """
     chosen(choices)
-    usual = dict(_flat(defaults))
-    differing = [(key, value) for key, value in _flat(config) if value != usual.get(key)]
+    usual = dict(flat(defaults))
+    differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
     for key, value in differing:
         screen.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
@@ -41,14 +40,6 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
         if keys:
             screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
-
-
-def _flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
 
 
 def parts(parts: Any) -> None:

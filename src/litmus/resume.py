@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from litmus.check import Refused, mistakes, shown
-from litmus.rundir import CONFIG, RunDir, choice
+from litmus.rundir import CONFIG, RunDir, choice, flat
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
 FREE_GROUPS = ("trainer", "callback", "logger")
@@ -63,7 +63,7 @@ def refuse_other(run: RunDir, asked: dict[str, Any]) -> None:
         if (run.path / CONFIG).is_file():
             raise Refused(f"{run.path} holds a run that is not this sweep's.")
         return
-    had, wanted = _flat(before), _flat(asked)
+    had, wanted = dict(flat(before)), dict(flat(asked))
     lines = [
         f"  {key}: {shown(had.get(key))} -> {shown(wanted.get(key))}"
         for key in sorted({*had, *wanted})
@@ -90,13 +90,6 @@ def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
             wrong.append(str(refused))
     if wrong:
         raise Refused("\n".join([*wrong, "Choose another sweep.name, or remove what is there."]))
-
-
-def _flat(section: dict[str, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in section.items():
-        flat |= _flat(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
-    return flat
 
 
 def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:

@@ -185,13 +185,13 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
     try:
         with stopping_at_once():
             _train_and_test(run, config, outcome, started, watching)
-    except (Interrupted, KeyboardInterrupt) as interruption:
-        received = getattr(interruption, "received", signal.SIGINT)
+    except (Interrupted, KeyboardInterrupt, SIGTERMException) as interruption:
+        # The last is Lightning's, which looks at an epoch's end, before our callback does.
+        usual = signal.SIGTERM if isinstance(interruption, SIGTERMException) else signal.SIGINT
+        received = getattr(interruption, "received", usual)
         outcome.status, outcome.error = "interrupted", f"stopped by {received.name}"
     except Pruned as pruned:
         outcome.status, outcome.error = "pruned", str(pruned)
-    except SIGTERMException:  # Lightning's, at the end of an epoch, where it looks before our callback does
-        outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGTERM.name}"
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):  # Lightning makes one of Ctrl-C
             outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGINT.name}"

@@ -160,12 +160,7 @@ class RunDir:
             raise Refused(f"There is no folder {self.path}.")
         if not path.is_file():
             raise Refused(f"{self.path} is not a run folder: it has no {CONFIG}.")
-        try:
-            config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-        except yaml.YAMLError as error:
-            raise Refused(f"{path} cannot be read: {error}") from None
-        if not isinstance(config, dict):
-            raise Refused(f"{path} is damaged: it holds no configuration.")
+        config = _from_yaml(path)
         for group in GROUPS:
             if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
                 raise Refused(f"{path} is not a run's configuration: it has no {group}.")
@@ -181,15 +176,7 @@ class RunDir:
             Refused: the file is damaged.
         """
         path = self.path / ASKED
-        if not path.is_file():
-            return None
-        try:
-            asked = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-        except yaml.YAMLError as error:
-            raise Refused(f"{path} cannot be read: {error}") from None
-        if not isinstance(asked, dict):
-            raise Refused(f"{path} is damaged: it holds no configuration.")
-        return asked
+        return _from_yaml(path) if path.is_file() else None
 
     def forget_result(self) -> None:
         """Of a run that is about to go on: what it had reached is not what it will have."""
@@ -242,9 +229,28 @@ class RunDir:
             link.replace(outputs / "latest")
 
 
+def flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key with its value, as one types it: `("model.dropout", 0.5)`."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
 def to_yaml(config: dict[str, Any]) -> str:
     """A configuration as `config.yaml` holds it."""
     return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
+
+
+def _from_yaml(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
+    except yaml.YAMLError as error:
+        raise Refused(f"{path} cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise Refused(f"{path} is damaged: it holds no configuration.")
+    return config
 
 
 def finite(value: Any) -> Any:

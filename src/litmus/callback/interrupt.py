@@ -45,7 +45,7 @@ def stopping_at_once() -> Iterator[None]:
 def pass_on(received: signal.Signals) -> None:
     """Tells whoever listened for the signal before, now that the run's files are written: it may end this process."""
     if received in _announcing():
-        signal.getsignal(received)(received, None)  # type: ignore[operator,misc]
+        signal.getsignal(received)(received, None)  # type: ignore[operator,misc]  # callable, by `_announcing`
 
 
 def _announcing() -> list[signal.Signals]:
