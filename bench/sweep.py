@@ -48,7 +48,8 @@ with initialize_config_dir(conf, version_base="1.3"):
     console = Console(quiet=True)
     with _sweep.locked(Path(folder), console) as lock:
         base = source.begin(Path(folder), composer.parser.parse_overrides(words), composer)
-        assert _sweep.run(source, Path(folder), base, lock, console) == 0
+        with _sweep.serving(lock) as start:
+            assert _sweep.run(source, Path(folder), base, start, console) == 0
 print(*Watch.took)
 """
 

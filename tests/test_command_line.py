@@ -91,6 +91,9 @@ def test_help_is_worth_reading(command: Command) -> None:
     ):
         assert part in page
     assert "evaluate" in command("--help", script="litmus").stdout
+    of_search = command("-m", "sweep=optuna", "model=fnn", "model.dropout=interval(0,1)", "seed=0,1", "--help").stdout
+    assert "sweep.trials " in of_search
+    assert "model.widths " in of_search
 
 
 def test_cfg_shows_the_configuration(command: Command) -> None:

@@ -258,6 +258,21 @@ def test_pruned_runs_are_ranked_only_where_there_is_nothing_else(tmp_path: Path)
     assert lrs(ranked(tmp_path)[0]) == [0.1]
 
 
+def test_a_setting_of_which_nothing_is_left_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep(tmp_path, {0.001: [0.9, 0.91]})
+    for seed in (0, 1):
+        made(tmp_path / f"lost{seed}", "model=fnn", seed=seed, status="failed", changes=lr_of(0.1))
+    _, comparison = ranked(tmp_path)
+    assert "mnist, val/acc: not ranked: optimizer.lr=0.1 (2 failed)" in comparison.notes
+    for path in tmp_path.glob("lr=*"):
+        shutil.rmtree(path)
+    assert run(tmp_path) == 1
+    printed = capsys.readouterr().out
+    assert "figures " not in printed, "there are none"
+    assert "tensorboard " not in printed
+    assert not (tmp_path / "compare" / "figures").exists()
+
+
 def test_a_run_whose_metric_is_no_number_is_not_averaged(tmp_path: Path) -> None:
     made(tmp_path / "a", "model=fnn", seed=0)
     made(tmp_path / "b", "model=fnn", seed=1, metrics={"val/acc": None})
@@ -360,9 +375,10 @@ def test_of_a_run_that_was_continued_every_session_takes_time(tmp_path: Path) ->
 
 def test_while_nothing_has_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path / "a", "model=fnn", status=None)
-    assert run(tmp_path) == 0
+    assert run(tmp_path) == 1
     printed = capsys.readouterr().out
     assert "No run has finished yet: there is nothing to rank." in printed
+    assert "figures " in printed
     assert "1 run: 1 unfinished" in printed
     assert (tmp_path / "compare" / "figures" / "curves.svg").is_file(), "its curve so far"
 

@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from litmus.comparing import curves, figures, output
 from litmus.comparing.comparison import Comparison, compared
+from litmus.comparing.effects import effects
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 # What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.
@@ -193,6 +194,14 @@ def test_what_is_left_out_of_a_figure_is_said(tmp_path: Path) -> None:
     captions = drawn(compared([tmp_path], None, None))
     assert captions["curves"].startswith("The best 8 of 9 settings")
     assert "optimizer.lr changed with data.batch_size." in captions["main-effects"], "one effect, not two"
+
+
+def test_values_at_an_axis_do_not_run_into_each_other(tmp_path: Path) -> None:
+    for i, rate in enumerate((0.0, 0.01, 0.02, 0.25, 0.49, 0.5)):
+        made(tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {"dropout": rate}})
+    (ranking,) = compared([tmp_path], None, None).rankings
+    (effect,) = effects(ranking)
+    assert [effect.texts[i] for i in sorted(figures._apart(effect))] == ["0", "0.25", "0.5"]
 
 
 def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

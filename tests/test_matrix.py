@@ -6,9 +6,11 @@ from collections.abc import Callable
 import pytest
 from conftest import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
+from litmus.monitor import measured
 from litmus.rundir import RunDir
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+REFERENCES = ("val/naive_", "val/seasonal_", "train/naive_", "train/seasonal_")  # which no setting moves
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
 DATA = {
     "mnist": ["data=mnist", *SMALL],
@@ -50,6 +52,9 @@ def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
         assert all(value is not None for value in result["metrics"].values())
+        known = measured(run.read_config()["task"]["_target_"])
+        (row,) = run.read_metrics()
+        assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
     else:
         assert result["status"] == "failed"
         verb = "answers with" if given in reads else "reads"

@@ -50,7 +50,12 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     changed = command(*WORDS, "data.batch_size=64")
     assert changed.returncode == 2
     assert "data.batch_size: 128 -> 64" in changed.stderr
-    assert str(Path("outputs/sweeps/four") / names[0]) in changed.stderr
+    assert "outputs/sweeps/four/model-perceptron-seed-0 was run with another configuration" in changed.stderr
+    assert changed.stderr.count("data.batch_size") == 1
+    assert "and so for 3 more jobs" in changed.stderr
+    alone = command("resume=outputs/sweeps/four")
+    assert alone.returncode == 2
+    assert "python train.py -m resume=outputs/sweeps/four goes on with it" in alone.stderr
 
     again = command("-m", "resume=outputs/sweeps/four", "sweep.jobs=1")
     assert again.returncode == 0, again.stderr
@@ -59,6 +64,16 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     other = command("-m", "resume=outputs/sweeps/four", "model.dropout=0.5")
     assert other.returncode == 2
     assert "leave out model.dropout=0.5" in other.stderr
+
+
+def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, tmp_path: Path) -> None:
+    words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=more"]
+    assert command(*words).returncode == 0
+    done = command(*words, "model.l2=0,0.1")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 jobs in outputs/sweeps/more had ended before." in done.stdout
+    names = {path.parent.name for path in (tmp_path / "outputs/sweeps/more").glob("*/result.json")}
+    assert names == {"seed-0", "seed-1", "model.l2-0.1-seed-0", "model.l2-0.1-seed-1"}
 
 
 def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: Path) -> None:
@@ -70,6 +85,9 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         ("seed=0,1", "sweep.job=2"): "Did you mean sweep.jobs?",
         ("seed=interval(0,1)",): "interval",
         ("seed=0,1", "hydra/sweeper=basic"): "leave out hydra/sweeper",
+        ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is no name of a folder; a-b is",
+        ("sweep=optuna", "model.dropout=interval(0,1.6)"): "model.dropout=1.6 is not allowed",
+        ("sweep=optuna", "model.dropout=interval(0,0.5)", "sweep.metric=val/ac"): "Did you mean val/acc?",
         ("resume=nowhere",): "nowhere is not the folder of a sweep",
     }.items():
         done = command("-m", *words)
@@ -223,12 +241,17 @@ def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: P
 def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
     """Threads do not survive a fork, but the locks they hold do."""
     code = (
-        "import threading, importlib\n"
-        "for name in ('litmus.sweep._job', 'litmus.model.fnn', 'litmus.data.mnist', 'litmus.callback.dashboard'):\n"
-        "    importlib.import_module(name)\n"
+        "import json, sys, threading\n"
+        "from litmus.data import _shared\n"
+        "from litmus.sweep._job import prepare\n"
+        "prepare(json.loads(sys.argv[1]))\n"
+        "assert len(_shared._kept) == 2, 'the digits, and their checksum'\n"
         "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
         "print(threading.active_count(), status['Threads'].strip())"
     )
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    config = json.dumps(composed("model=fnn", "data.source=bundled"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, config], capture_output=True, text=True, check=True, env=environment
+    )
     assert done.stdout.split() == ["1", "1"]

@@ -28,11 +28,17 @@ class LitmusLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.folder = Path(config.hydra.sweep.dir)
 
-    def run(self, source: Any, base: dict[str, Any], lock: int, console: Any) -> int:
+    def serving(self, lock: int) -> Any:
+        """In the body, the process that jobs are forked from gets ready. See `litmus.sweep._sweep.serving`."""
+        from litmus.sweep import _sweep
+
+        return _sweep.serving(lock)
+
+    def run(self, source: Any, base: dict[str, Any], start: Any, console: Any) -> int:
         """Runs all jobs of the source; gives the exit status. See `litmus.sweep._sweep.run`."""
         from litmus.sweep import _sweep
 
-        return _sweep.run(source, self.folder, base, lock, console)
+        return _sweep.run(source, self.folder, base, start, console)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra's way to launch, for sweepers that make lists of overrides; litmus' own hands over a source."""

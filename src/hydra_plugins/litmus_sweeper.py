@@ -1,6 +1,7 @@
 """Hydra's sweeper for `-m`: makes the jobs of a grid or a search, and sees that each runs once."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,14 @@ class LitmusSweeper(Sweeper):
         composer = Composer(self.loader, Path(conf))
         words = [word for word in composer.parser.parse_overrides(arguments) if not of_sweep(word)]
         source, console = _sweep.source(section), Console(highlight=False)
-        if not isinstance(self.launches, LitmusLauncher):
+        ours = isinstance(self.launches, LitmusLauncher)
+        if not ours:
             _sweep.refuse_elsewhere(source, arguments, self.chosen)
-        with _sweep.locked(folder, console) as lock:
+        with _sweep.locked(folder, console) as lock, self.launches.serving(lock) if ours else nullcontext() as start:
             base = source.begin(folder, words, composer)
             launcher = [word for word in self.hydra.overrides.hydra if word.startswith(LAUNCHERS)]
             _sweep.remember(folder, [*arguments, *launcher])
-            if isinstance(self.launches, LitmusLauncher):
-                status = self.launches.run(source, base, lock, console)
-            else:
-                status = self._elsewhere(source, folder)
+            status = self.launches.run(source, base, start, console) if ours else self._elsewhere(source, folder)
         sys.exit(status)
 
     def _elsewhere(self, source: Any, folder: Path) -> int:

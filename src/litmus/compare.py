@@ -9,6 +9,7 @@ from litmus.check import Refused
 log = logging.getLogger(__name__)
 
 OUT = "compare"  # below the folder that is compared, or below outputs
+NOTHING = 1  # exit status: no run has finished
 FORMATS = ("markdown", "csv", "latex", "json")
 
 
@@ -23,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints the ranking, and writes it with figures, curves and a report.
+    """Prints the ranking, and writes it with figures, curves and a report; gives the exit status.
 
     Raises:
         Refused: a folder is missing or holds no runs; the metric is unknown or the test's; `--top` is below 1.
@@ -50,4 +51,4 @@ def main(arguments: argparse.Namespace) -> int:
         if not arguments.format:
             for line in where:
                 screen.say(line)
-    return 0
+    return 0 if any(ranking.rows for ranking in comparison.rankings) else NOTHING

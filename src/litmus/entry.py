@@ -4,6 +4,7 @@ Nothing here imports torch: `--help`, `--cfg job` and every mistake answer at on
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from litmus.help import page
 from litmus.rundir import GROUPS, RunDir, choice, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
+CHOSEN = r"[\w/]+=\w+"  # a choice of a group, one value: of a sweep's words, what the help page can show
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 
 
@@ -36,7 +38,8 @@ def command_line(main: Callable[[], None]) -> None:
     try:
         if {"--help", "-h"} & set(sys.argv[1:]):
             several = {"-m", "--multirun"} & set(sys.argv[1:])
-            print(page(conf, [] if several else [word for word in sys.argv[1:] if not word.startswith("-")]))
+            words = [word for word in sys.argv[1:] if not word.startswith("-")]
+            print(page(conf, [word for word in words if re.fullmatch(CHOSEN, word)] if several else words))
             return
         sys.argv[1:] = with_choices_of_resumed(with_words_of_sweep(sys.argv[1:]))
         if not any(word.startswith(("-", "hydra.mode")) for word in sys.argv[1:]):
@@ -94,6 +97,10 @@ def with_choices_of_resumed(words: list[str]) -> list[str]:
         return words
     if any(word.startswith(("experiment=", "+experiment=")) for word in words):
         raise Refused("resume= goes on with a run's own configuration: leave out experiment=.")
+    from litmus.sweep._sweep import WORDS
+
+    if (Path(folder.strip("'\"")) / WORDS).is_file():
+        raise Refused(f"{folder} is the folder of a sweep: python train.py -m resume={folder} goes on with it.")
     config = RunDir(folder.strip("'\"")).read_config()
     groups = ("task", "data", "optimizer", "scheduler", "model")
     typed = [word.partition("=")[0] for word in words]
@@ -118,6 +125,9 @@ class Hooks(Callback):
             )
         if wrong := section_mistakes("sweep", _plain(config.sweep)):
             fail("\n".join(wrong), WRONG)
+        name = config.sweep.name
+        if name is not None and slug(name) != name:
+            fail(f"sweep.name={name} is no name of a folder; {slug(name)} is.", WRONG)
         self.launcher, self.folder = os.getpid(), str(Path.cwd())
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:

@@ -17,20 +17,24 @@ Litmus trains the classic neural networks.
   python train.py model=fnn model.widths=[256,128]            any key below can be set
   python train.py optimizer=sgd optimizer.lr=0.1 seed=7       a group=choice, then its keys
   python train.py model.dropout=0.25 model.batchnorm=true model.l2=1e-4
-  python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination
+  python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination: a sweep
+  python train.py -m sweep=optuna model=fnn model.dropout='interval(0,0.6)'
+                                                              a search
+  python train.py -m resume=outputs/sweeps/NAME               go on with a sweep
   python train.py model=bert                                  fine-tunes MiniLM on film snippets
   python train.py model=lstm data=text_table data.path=reviews.csv data.text=review data.label=stars
   python train.py model=lstm data=series                      forecasts sunspots
   python train.py experiment=cnn_best                         a recipe
   python train.py resume=outputs/latest                       go on with an interrupted run
   python train.py model=cnn --cfg job                         show the configuration, run nothing
-  python train.py model=fnn --help                            this page, for another choice
+  python train.py model=fnn --help                            this page, for other choices
 
 A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points to the newest.
 
   litmus evaluate outputs/latest                              measure the test set again
   litmus predict outputs/latest "I like it"                   ask a network for texts
   litmus export outputs/latest --to onnx                      for other programs
+  litmus compare outputs/sweeps/NAME                          rank what a sweep has trained
   litmus dashboard                                            look at all runs in TensorBoard
 
 Choices (group=choice)

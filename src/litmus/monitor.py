@@ -1,6 +1,6 @@
-"""Which metric decides, and whether more of it is better: known without importing torch.
+"""Which metric decides, whether more of it is better, and which others there are: known without importing torch.
 
-A task says it in two class attributes; they are read from the source text, as `litmus.check` reads signatures.
+A task says it in class attributes; they are read from the source text, as `litmus.check` reads signatures.
 """
 
 import ast
@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 from litmus.check import Refused
 
@@ -18,8 +19,12 @@ _MODES = (
     ("min", r"(.+_)?(loss|rmse|mae|seconds)"),
 )
 
+METERED = (  # by `callback.meter`
+    *("optim/lr", "optim/grad_norm", "optim/l2_penalty"),
+    *("time/epoch_seconds", "time/samples_per_second"),
+)
 
-@functools.cache
+
 def monitored(task_target: str) -> tuple[str, str]:
     """The metric that decides which epoch is best, and "min" or "max".
 
@@ -29,20 +34,37 @@ def monitored(task_target: str) -> tuple[str, str]:
     Raises:
         Refused: the target is no class of this package that has both.
     """
+    attributes = _attributes(task_target)
+    return str(attributes["monitor"]), str(attributes["mode"])
+
+
+def measured(task_target: str) -> tuple[str, ...]:
+    """The metrics that a run of this task may have for every epoch: which of them it has, network and data decide.
+
+    Raises:
+        Refused: as `monitored`.
+    """
+    names = _attributes(task_target)["measures"]
+    return (*(f"val/{name}" for name in names), *(f"train/{name}" for name in names), *METERED)
+
+
+@functools.cache
+def _attributes(task_target: str) -> dict[str, Any]:
     module_name, _, name = task_target.rpartition(".")
     found = importlib.util.find_spec(module_name) if module_name.startswith("litmus.task.") else None
     tree = ast.parse(Path(found.origin).read_text(encoding="utf-8") if found and found.origin else "")
     body = next((node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), [])
     values = {
-        node.target.id: node.value.value
+        node.target.id: ast.literal_eval(node.value)
         for node in body
         if isinstance(node, ast.AnnAssign)
         and isinstance(node.target, ast.Name)
-        and isinstance(node.value, ast.Constant)
+        and node.target.id in ("monitor", "mode", "measures")
+        and node.value is not None
     }
-    if not {"monitor", "mode"} <= set(values):
+    if not {"monitor", "mode", "measures"} <= set(values):
         raise Refused(f"{task_target} is not a task of litmus that names its monitored metric.")
-    return str(values["monitor"]), str(values["mode"])
+    return values
 
 
 def mode_of(metric: str) -> str:

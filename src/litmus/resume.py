@@ -46,6 +46,24 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
     return config
 
 
+class Other(Refused):
+    """A folder holds a run of another configuration: where, and in what it differs."""
+
+    def __init__(self, where: str, difference: str) -> None:
+        super().__init__(f"{where}\n{difference}")
+        self.where = where
+        self.difference = difference
+
+
+def learnt(asked: dict[str, Any]) -> dict[str, Any]:
+    """What of a configuration decides what is learnt: equal for two jobs that are the same run."""
+    return {
+        key: value
+        for key, value in flat(asked)
+        if not any(key == free or key.startswith(f"{free}.") for free in UNSEEN)
+    }
+
+
 def refuse_other(run: RunDir, asked: dict[str, Any]) -> None:
     """Keeps a sweep's job out of a folder that holds another run than the one asked for.
 
@@ -63,14 +81,14 @@ def refuse_other(run: RunDir, asked: dict[str, Any]) -> None:
         if (run.path / CONFIG).is_file():
             raise Refused(f"{run.path} holds a run that is not this sweep's.")
         return
-    had, wanted = dict(flat(before)), dict(flat(asked))
+    had, wanted = learnt(before), learnt(asked)
     lines = [
         f"  {key}: {shown(had.get(key))} -> {shown(wanted.get(key))}"
         for key in sorted({*had, *wanted})
-        if had.get(key) != wanted.get(key) and not any(key == free or key.startswith(f"{free}.") for free in UNSEEN)
+        if had.get(key) != wanted.get(key)
     ]
     if lines:
-        raise Refused(f"{run.path} was run with another configuration:\n" + "\n".join(lines))
+        raise Other(f"{run.path} was run with another configuration:", "\n".join(lines))
 
 
 def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
@@ -80,14 +98,19 @@ def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
         Refused: with all that differs, or because two jobs share a folder.
     """
     wrong, seen = [], set()
+    others: dict[str, list[str]] = {}
     for run, asked in jobs:
         if run.path in seen:
             wrong.append(f"Two jobs would run in {run.path}: a value is typed twice.")
         seen.add(run.path)
         try:
             refuse_other(run, asked)
+        except Other as other:
+            others.setdefault(other.difference, []).append(other.where)
         except Refused as refused:
             wrong.append(str(refused))
+    for difference, (where, *more) in others.items():  # most often the same for all
+        wrong.append(f"{where}\n{difference}" + (f"\n  and so for {len(more)} more jobs" if more else ""))
     if wrong:
         raise Refused("\n".join([*wrong, "Choose another sweep.name, or remove what is there."]))
 

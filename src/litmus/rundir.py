@@ -32,6 +32,8 @@ RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
+LAST_LINES = 15  # of a log, that are shown of a failure
+LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
@@ -113,6 +115,17 @@ class RunDir:
     @property
     def log(self) -> Path:
         return self.path / LOG
+
+    def last_lines(self) -> list[str]:
+        """The last lines of the log, without what only a terminal understands; none, where it cannot be read."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return []
+        lines = text.rstrip().splitlines()[-LAST_LINES:]
+        return ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in lines]
 
     def claim(self, config: dict[str, Any]) -> None:
         """Takes a folder for a new run and writes its configuration.

@@ -27,6 +27,8 @@ def say(text: str, style: str = "", wrap: bool = False) -> None:
         wrap: break it between words in a narrow terminal; otherwise it can be copied whole.
     """
     log.info(text)
+    if console.quiet:
+        return
     console.print(Text(text, style=style), soft_wrap=not (wrap and console.is_terminal))
 
 
@@ -37,6 +39,8 @@ def complain(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     """A table; columns of numbers are aligned to the right."""
+    if console.quiet:  # drawing takes a tenth of a short job's time
+        return
     numbers = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column, number in zip(columns, numbers, strict=True):
@@ -68,7 +72,7 @@ def unseen() -> Iterator[None]:
     global console, errors
     before = console, errors
     with open(os.devnull, "w") as nothing:  # noqa: PTH123
-        console = errors = Console(file=nothing)
+        console = errors = Console(file=nothing, quiet=True)
         try:
             yield
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from litmus.check import Refused
-from litmus.data import _source
+from litmus.data import _shared, _source
 from litmus.data._source import ensure, from_mirrors, from_npm
 from litmus.shipped import Unavailable, package_file
 
@@ -32,6 +32,24 @@ def bad(folder: Path) -> None:
 
 def unavailable(folder: Path) -> None:
     raise Unavailable("it is closed.")
+
+
+def test_a_file_is_read_once_until_it_is_touched(tmp_path: Path) -> None:
+    path, read = tmp_path / "a", []
+
+    def reading(path: Path) -> str:
+        read.append(path)
+        return path.read_text()
+
+    path.write_text("one")
+    assert [_shared.once(reading, path) for _ in range(2)] == ["one", "one"]
+    assert len(read) == 2, "nothing is kept unless it is asked for"
+    with _shared.keeping():
+        _shared.once(reading, path)
+    assert [_shared.once(reading, path) for _ in range(2)] == ["one", "one"]
+    assert len(read) == 3
+    path.write_text("other")
+    assert _shared.once(reading, path) == "other"
 
 
 def test_fetched_once_then_from_disk(tmp_path: Path) -> None:

@@ -423,10 +423,10 @@ def test_several_metrics_make_a_front_and_time_comes_from_the_table(tmp_path: Pa
 
 
 def test_a_metric_that_runs_do_not_have_is_refused_at_the_first_epoch(tmp_path: Path) -> None:
-    source = search(tmp_path, metric="val/map")
+    source = search(tmp_path, metric="val/f1")
     job = source.next()
     assert job is not None
-    with pytest.raises(Refused, match=r"sweep.metric=val/map is not measured.*trial_0000 has val/acc, val/loss"):
+    with pytest.raises(Refused, match=r"sweep.metric=val/f1 is not measured.*trial_0000 has val/acc, val/loss"):
         source.epoch(job, 1, {"val/acc": 0.5, "val/loss": 1.0})
 
 
@@ -450,6 +450,8 @@ def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
         ({"metric": ["val/acc", "val/loss"], "sampler": "cmaes"}, "sweep.sampler=cmaes searches for one metric"),
         ({"metric": ["val/acc", "val/acc"]}, "sweep.metric is one metric, or a list of different ones"),
         ({"metric": []}, "sweep.metric is one metric"),
+        ({"metric": "val/ac"}, "sweep.metric=val/ac is not something to search for. Did you mean val/acc?"),
+        ({"metric": ["val/acc", "val/map"]}, "sweep.metric=val/map is not something to search for."),
         ({"metric": "test/acc"}, "sweep.metric=test/acc: a search that looks at the test set"),
         ({"metric": ["val/acc", "val/loss"], "direction": "minimize"}, "sweep.direction has 1, sweep.metric has 2"),
         ({"direction": ["minimize", "maximize"]}, "sweep.direction has 2, sweep.metric has 1"),
@@ -466,6 +468,30 @@ def test_what_cannot_be_is_refused_before_there_is_a_folder(tmp_path: Path, keys
         search(tmp_path / "new", **keys)
     assert said in str(refused.value)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "wrong"), [("interval(0,1.6)", "=1.6"), ("0.1,0.5,2", "=2"), ("interval(-1,0.5)", "=-1.0")]
+)
+def test_every_end_of_what_is_searched_is_tried_before_the_first_trial(tmp_path: Path, word: str, wrong: str) -> None:
+    class Careful(Composer):
+        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
+            value = float(particular[0].partition("=")[2])
+            if not 0 <= value < 1:
+                raise Refused(f"{particular[0]} is not allowed.")
+            return super().job(words, particular, number, folder)
+
+    with pytest.raises(Refused, match=f"model.dropout{wrong} is not allowed"):
+        search(tmp_path / "new", [f"model.dropout={word}", SPACE[1]], Careful())
+    assert not (tmp_path / "new").exists()
+
+
+def test_where_there_are_few_values_each_is_tried_once(tmp_path: Path) -> None:
+    words = ["model.dropout=0,0.25,0.5", WIDTHS]
+    source = search(tmp_path, words, trials=50)
+    jobs = played(source)
+    assert len({job.overrides for job in jobs}) == len(jobs) == 6 == source.total
+    assert "6 trials: 6 finished, 0 pruned, 0 failed. There are no other combinations." in source.summary()
 
 
 @pytest.mark.parametrize(

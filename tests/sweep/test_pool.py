@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from litmus.rundir import RunDir
-from litmus.sweep import _pool
+from litmus.sweep import _machine, _pool
+from litmus.sweep._client import Server
 from litmus.sweep._jobs import Ended, Job
 from litmus.sweep._machine import Limits, cores, slots
 from litmus.sweep._pool import Pool
@@ -73,7 +74,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def made(jobs=2, on_fail="continue", timeout_s=None, prunes=False) -> Pool:
         limits = Limits(jobs, 1, on_fail, timeout_s, gpus=False, devices=1)
-        return Pool(limits, ["misbehaving"], lock, Quiet(), prunes)
+        return Pool(limits, lambda: Server(["misbehaving"], lock), Quiet(), prunes)
 
     yield made
     os.close(lock)
@@ -91,7 +92,7 @@ def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "exit status 3" in (jobs.ends["exit"].error or "")
     assert "exit status 4" in (jobs.ends["exit_at_once"].error or "")
     assert "killed by SIGKILL: out of memory?" in (jobs.ends["killed"].error or "")
-    assert jobs.ends["hang"].error == "took longer than sweep.timeout_s=1.5"
+    assert (jobs.ends["hang"].error or "").startswith("took longer than sweep.timeout_s=1.5; another can be typed")
     assert 1.5 < jobs.ends["hang"].seconds < 10
     results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")}
     assert results["4-killed"]["status"] == "failed", "what could not say so itself is said for it"
@@ -137,11 +138,32 @@ def test_gpus_are_shared_by_number_and_taken_by_several() -> None:
     assert all(slot.gpus is None for slot in unused)
 
 
+def test_a_container_s_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "outer" / "cpu.max").write_text("max 100000\n")
+    (inner / "memory.max").write_text("max\n")
+    (inner / "memory.stat").write_text("anon 5\nfile 1000000000\n")
+    (tmp_path / "outer" / "memory.max").write_text("7000000000\n")
+    (tmp_path / "outer" / "memory.stat").write_text("anon 500000000\nfile 6000000000\n")
+    (tmp_path / "cgroup").write_text("1:cpu:/x\n0::/outer/inner\n")
+    for name, path in {"OWN_GROUP": tmp_path / "cgroup", "GROUPS": tmp_path, "MEMINFO": tmp_path / "none"}.items():
+        monkeypatch.setattr(_machine, name, path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    assert _machine.cores() == [0, 1], "one and a half"
+    auto = Limits("auto", 1, "continue", None, gpus=False, devices=1)
+    assert len(slots(auto, 0, [0, 1, 2, 3])) == 2, "6.5 GB are free for 3 GB each"
+    monkeypatch.setattr(_machine, "OWN_GROUP", tmp_path / "none")
+    assert _machine.cores() == [0, 1, 2, 3]
+
+
 def test_a_failure_stops_the_others(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "slow", "raise", "never")
     running = pool(on_fail="stop")
     running.run(jobs)
     assert {name: ended.status for name, ended in jobs.ends.items()} == {"raise": "failed", "slow": "interrupted"}
+    assert jobs.ends["slow"].error == "stopped, because another job failed"
     assert [job.overrides for job in jobs.jobs] == [("never",)]
     assert any("on_fail=stop" in note for note in running.screen.notes)
 
@@ -186,13 +208,15 @@ LAUNCHER = """
 import os, sys
 from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
-from test_pool import Jobs, Limits, Pool, Quiet
+from test_pool import Jobs, Limits, Pool, Quiet, Server
 import fcntl
 lock = os.open(".lock", os.O_RDWR | os.O_CREAT)
 fcntl.flock(lock, fcntl.LOCK_EX)
 jobs = Jobs(Path("jobs"), "slow", "hang", "never")
-Pool(Limits(2, 1, "continue", None, False, 1), ["misbehaving"], lock, Quiet(), False).run(jobs)
+screen = Quiet()
+Pool(Limits(2, 1, "continue", None, False, 1), lambda: Server(["misbehaving"], lock), screen, False).run(jobs)
 print({{name: ended.status for name, ended in jobs.ends.items()}}, [job.overrides[0] for job in jobs.jobs])
+print({{ended.error for ended in jobs.ends.values()}}, screen.notes[-1])
 """
 
 
@@ -216,7 +240,9 @@ def test_ctrl_c_stops_and_a_second_one_kills(launcher: subprocess.Popen) -> None
     assert launcher.poll() is None, "one job does not listen"
     launcher.send_signal(signal.SIGINT)
     out, _ = launcher.communicate(timeout=10)
-    assert out.strip() == "{'slow': 'interrupted', 'hang': 'interrupted'} ['never']"
+    ends, why = out.strip().splitlines()
+    assert ends == "{'slow': 'interrupted', 'hang': 'interrupted'} ['never']"
+    assert why == "{'stopped by you'} Killing the running jobs."
 
 
 def test_jobs_do_not_outlive_a_launcher_that_is_killed(

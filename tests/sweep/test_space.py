@@ -1,5 +1,6 @@
 """From Hydra's grammar to Optuna's distributions, and back to the words of a job."""
 
+import math
 import random
 
 import pytest
@@ -7,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from litmus.check import Refused
-from litmus.sweep._space import described, first, hint, space, typed, values
+from litmus.sweep._space import described, ends, hint, points, space, typed, values
 
 PARSER = OverridesParser.create()
 
@@ -121,8 +122,11 @@ def test_values_are_all_there_are_or_none() -> None:
     assert values(IntDistribution(1, 7, step=3)) == [1, 4, 7]
     assert values(CategoricalDistribution(["x", "y"])) == ["x", "y"]
     assert values(FloatDistribution(0, 1)) is None
-    assert first(FloatDistribution(0.5, 1)) == 0.5
-    assert first(CategoricalDistribution(["x", "y"])) == "x"
+    assert ends(FloatDistribution(0.5, 1)) == [0.5, 1.0]
+    assert ends(CategoricalDistribution(["x", "y", "z"])) == ["x", "y", "z"]
+    whole, words = IntDistribution(1, 7, step=3), CategoricalDistribution(["x", "y"])
+    assert points({"a": whole, "b": words}) == 6
+    assert points({"a": whole, "b": FloatDistribution(0, 1)}) == math.inf
 
 
 def test_spaces_that_differ_are_described_differently() -> None:

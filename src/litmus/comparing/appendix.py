@@ -6,12 +6,13 @@ from typing import Any
 
 from litmus.check import shown
 from litmus.comparing import tables
-from litmus.comparing.collect import UNFINISHED, Run, last_lines
+from litmus.comparing.collect import UNFINISHED, Run
 from litmus.comparing.comparison import Comparison
 from litmus.comparing.costs import duration
 from litmus.comparing.markup import cell, more, row, table
 from litmus.comparing.ranking import Ranking, without_metric
 from litmus.comparing.settings import ABSENT, canonical
+from litmus.rundir import RunDir
 
 MOST_LOGS = 50  # failed runs whose last lines are shown
 MOST_LISTED = 300  # runs or settings in a list
@@ -55,7 +56,7 @@ def failures(comparison: Comparison) -> str:
         return ""
     parts = []
     for run in failed[:MOST_LOGS]:
-        lines = "\n".join(last_lines(run.folder)) or "(the log is empty)"
+        lines = "\n".join(RunDir(run.folder).last_lines()) or "(the log is empty)"
         parts.append(
             f"<h3><code>{escape(str(run.folder))}</code></h3>"
             f'<p class="error">{escape(run.error or "It does not say why.")}</p>'

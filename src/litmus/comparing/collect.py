@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
 STATUSES = ("finished", "pruned", "interrupted", "failed")  # that result.json may have
-LAST_LINES = 15
-LAST_BYTES = 16_000  # of a log, that its last lines are looked for in
 WRONG = (Refused, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
 
 
@@ -180,16 +178,3 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing."
     return f"{text or type(error).__name__}."
-
-
-def last_lines(folder: Path) -> list[str]:
-    """The last lines of a run's log, without what only a terminal understands."""
-    try:
-        with (folder / LOG).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LAST_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return []
-    lines = text.rstrip().splitlines()[-LAST_LINES:]
-    return ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in lines]

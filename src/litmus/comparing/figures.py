@@ -19,6 +19,7 @@ MOST_AXES = 8  # of parallel coordinates
 PER_PAGE = 9  # main effects
 MOST_CELLS = 16  # of a side of the heat map
 STEEP = 3.0  # times the range of later epochs, from where the first ones are left out of the picture
+APART = 0.12  # of an axis, between two values that are written at it
 LETTERS = 96  # of a setting below the curves
 
 
@@ -128,6 +129,18 @@ def _main_effects(ranking: Ranking, found: Sequence[Effect], name: str) -> Figur
     return drawn(name, caption, (2.5 * across if across > 1 else 4.2, 2.3 * down + 0.2), draw)
 
 
+def _apart(effect: Effect) -> set[int]:
+    """The values that can be written at an axis without running into each other: both ends, and what fits between."""
+    places = [effect.heights[text] for text in effect.texts] if effect.numeric else []
+    if not places:
+        return set(range(len(effect.texts)))
+    kept = [0]
+    for i, place in enumerate(places):
+        if place - places[kept[-1]] >= APART and places[-1] - place >= APART:
+            kept.append(i)
+    return {*kept, len(places) - 1}
+
+
 def _effect(axes: Any, effect: Effect) -> None:
     positions, log = effect.positions()
     axes.scatter(
@@ -145,7 +158,8 @@ def _effect(axes: Any, effect: Effect) -> None:
             positions, means, halves, fmt=f"o{line}", color=COLOURS[1], markersize=4, linewidth=1.3, capsize=2
         )
         if not log or len(positions) <= 6:
-            axes.set_xticks(positions, [short(brief(text), 14) for text in effect.texts], minor=False)
+            texts = [short(brief(text), 14) for text in effect.texts]
+            axes.set_xticks(positions, [text if i in _apart(effect) else "" for i, text in enumerate(texts)])
             axes.minorticks_off()
         if max(len(brief(text)) for text in effect.texts) * len(positions) > 26:
             axes.tick_params(axis="x", rotation=35)

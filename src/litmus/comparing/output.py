@@ -65,11 +65,11 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
     except OSError as error:
         raise Refused(f"{out} cannot be written: {error}. Choose another folder with --out.") from None
     endings = ", ".join(f".{ending}" for ending in formats.FORMATS.values())
-    lines = [f"rankings     {out / 'ranking'}{endings}"]
-    if whole is not None:
-        lines += [f"report       {out / 'report.html'}", f"figures      {out / 'figures'}"]
-        lines.append(f"mean curves  tensorboard --load_fast=false --logdir {out / 'tensorboard'}")
-    return lines
+    tensorboard = f"tensorboard --load_fast=false --logdir {out / 'tensorboard'}"
+    lines = {"ranking": f"rankings     {out / 'ranking'}{endings}", "report": f"report       {out / 'report.html'}"}
+    lines |= {"figures": f"figures      {out / 'figures'}", "tensorboard": f"mean curves  {tensorboard}"}
+    there = {name.partition("/")[0].partition(".")[0] for name in files}
+    return [line for name, line in lines.items() if name in there]
 
 
 def _drawn(comparison: Comparison) -> dict[str, bytes]:

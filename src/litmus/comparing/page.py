@@ -85,10 +85,15 @@ def _ranking(ranking: Ranking, number: int) -> str:
     return (
         f'<section id="ranking-{number}"><h2>Ranking: {escape(ranking.title)}</h2>\n'
         f'<p class="lead">{_lead(ranking)}</p>\n{table(head, rows, right, "cards")}\n'
-        f'<p class="legend">{escape(tables.legend(ranking))} The marks are the mean and its '
-        f"interval, from {tables.number(low)} to {tables.number(high)}. That the best was picked from several flatters "
-        "it a little.</p></section>"
+        f'<p class="legend">{escape(tables.legend(ranking))}{_marks(ranking, low, high)}</p></section>'
     )
+
+
+def _marks(ranking: Ranking, low: float, high: float) -> str:
+    """What the pictures of intervals say, and what the first row does not."""
+    ends = f", from {tables.number(low)} to {tables.number(high)}" if low < high else ""
+    flattered = " That the best was picked from several flatters it a little." if ranking.total > 1 else ""
+    return f" The marks are the mean and its interval{ends}.{flattered}"
 
 
 def _kind(kind: str, text: str) -> str:

@@ -1,5 +1,6 @@
 """Runs that differ only in their seed become one row; rows are sorted and held against the best."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from litmus.comparing.settings import canonical, cell, differing, identity
 from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
 from litmus.monitor import mode_of
 
+MOST_NAMED = 10  # settings that are not ranked
 LOST = ("failed", "pruned", "interrupted", "diverged")  # fates of runs that leave a mean without their seed
 
 
@@ -133,7 +135,7 @@ def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ra
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(identity(run.settings), []).append(run)
-    rows, repeats, running, without = [], [], [], 0
+    rows, repeats, running, without, lost = [], [], [], 0, []
     for members in groups.values():
         able = [run for run in members if run.status == counting and metric in run.metrics]
         without += sum(run.status == counting and metric not in run.metrics for run in members)
@@ -145,6 +147,7 @@ def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ra
             rows.append(_row([chosen[seed] for seed in sorted(chosen)], members, metric))
         else:
             running += [run for run in members if run.status == UNFINISHED]
+            lost += [members] if any(run.status in ("failed", "interrupted") for run in members) else []
     sign = -1 if mode == "max" else 1
     rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
     against = verdicts([{run.seed: run.metrics[metric] for run in row.runs} for row in rows], mode) if rows else []
@@ -152,7 +155,18 @@ def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ra
     keys = differing([row.settings for row in placed])
     tests = sum(verdict.p is not None for verdict in against)
     ranking = Ranking(data, metric, mode, keys, tuple(placed), len(placed), tests, pruned, tuple(running))
-    return ranking, list(_notes(ranking, repeats, without))
+    return ranking, [*_notes(ranking, repeats, without), *_unranked(ranking, lost)]
+
+
+def _unranked(ranking: Ranking, lost: Sequence[Sequence[Run]]) -> Iterator[str]:
+    """Names the settings of which no run came to its end."""
+    keys = differing([*(row.settings for row in ranking.rows), *(members[0].settings for members in lost)])
+    for members in lost[:MOST_NAMED]:
+        what = "  ".join(f"{key}={text}" for key in keys if (text := cell(members[0].settings, key)))
+        fates = ", ".join(f"{count} {status}" for status, count in Counter(run.status for run in members).items())
+        yield f"{ranking.title}: not ranked: {what or 'the only setting'} ({fates})"
+    if len(lost) > MOST_NAMED:
+        yield f"{ranking.title}: nor are {len(lost) - MOST_NAMED} more settings of which no run has finished."
 
 
 def fate(run: Run, row: Row, metric: str) -> str:

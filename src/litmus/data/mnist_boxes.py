@@ -71,6 +71,10 @@ class MNISTBoxes(BoxData):
         self.limit = limit
         self.scenes: dict[Part, tuple[Tensor, Tensor]] = {}
 
+    def share(self) -> None:
+        """See `MNIST.share`."""
+        self.digits.share()
+
     def prepare_data(self) -> None:
         """Finds the digits, as `data=mnist` does, and makes the scenes."""
         if self.scenes:

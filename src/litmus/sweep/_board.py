@@ -14,7 +14,6 @@ from rich.text import Text
 
 from litmus.monitor import monitored
 from litmus.rundir import RunDir
-from litmus.sweep import _ending
 from litmus.sweep._jobs import Ended, Job
 
 STYLES = {"finished": "green", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
@@ -86,7 +85,9 @@ class Board:
         self._print(line, STYLES.get(ended.status, ""))
         if ended.status == "failed":
             self._print(f"        {ended.error}", "red")
-            for said in _ending.tail(RunDir(job.folder)):
+            tail = RunDir(job.folder).last_lines()
+            refused = f"refused: {str(ended.error).partition(chr(10))[0]}"
+            for said in [] if any(refused in line for line in tail) else tail:  # nothing that the error does not say
                 self._print(f"        | {said}", "dim")
             self._print(f"        {job.folder}", "red")
 

@@ -17,23 +17,16 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"
 
 
 class Server:
-    """The process, started and ready.
+    """The process, which imports for a while before it is ready.
 
     Args:
         modules: that it imports before it forks the first job.
-        count_gpus: whether it is to find out how many there are.
         lock: an open file that it and the jobs inherit.
-
-    Attributes:
-        gpus: how many there are.
-
-    Raises:
-        Refused: it could not be started.
     """
 
-    def __init__(self, modules: Sequence[str], count_gpus: bool, lock: int) -> None:
+    def __init__(self, modules: Sequence[str], lock: int) -> None:
         self.socket, theirs = socket.socketpair()
-        words = [str(theirs.fileno()), str(int(count_gpus)), *modules]
+        words = [str(theirs.fileno()), *modules]
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "litmus.sweep._server", *words],
@@ -43,14 +36,13 @@ class Server:
                 start_new_session=True,  # Ctrl-C reaches the launcher alone
             )
         self._heard = b""
-        try:
-            self.gpus = self._ready()
-        except BaseException:  # Ctrl-C, say, while it imports
-            self.process.kill()
-            self.close()
-            raise
 
-    def _ready(self) -> int:
+    def ready(self) -> int:
+        """Waits until it can fork; gives the number of GPUs that there are.
+
+        Raises:
+            Refused: it could not be started.
+        """
         messages: list[dict[str, Any]] | None = []
         while not messages:
             messages = self.messages()
@@ -72,6 +64,11 @@ class Server:
             return None
         *lines, self._heard = (self._heard + more).split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def kill(self) -> None:
+        """Ends it, whatever it does."""
+        self.process.kill()
+        self.close()
 
     def close(self) -> int:
         """Lets it end, and the jobs with it; gives its exit status."""

@@ -7,10 +7,8 @@ from litmus.check import Refused
 from litmus.rundir import ENDED, RunDir, choice
 from litmus.sweep._jobs import Ended, Job
 
-TAIL = 15  # lines of a log that are shown of a failure
 
-
-def of(job: Job, code: int, seconds: float, overtime: float | None, interrupted: bool) -> Ended:
+def of(job: Job, code: int, seconds: float, overtime: float | None, stopped: str | None) -> Ended:
     """What became of a job whose process has ended; a run that could not say so itself gets its `result.json`.
 
     Args:
@@ -18,7 +16,7 @@ def of(job: Job, code: int, seconds: float, overtime: float | None, interrupted:
         code: its exit status; negative, the signal that killed it.
         seconds: that it ran.
         overtime: the seconds that it was allowed, if it was stopped for taking longer.
-        interrupted: whether the sweep was asked to stop.
+        stopped: why the sweep stops, if it does.
     """
     run = RunDir(job.folder)
     try:
@@ -26,11 +24,13 @@ def of(job: Job, code: int, seconds: float, overtime: float | None, interrupted:
     except Refused as refused:
         return Ended("failed", error=str(refused), seconds=seconds)
     if overtime is not None and (result is None or result["status"] == "interrupted"):
-        return _failed(run, job, result, seconds, f"took longer than sweep.timeout_s={overtime:g}")
+        why = f"took longer than sweep.timeout_s={overtime:g}; another can be typed when the sweep is gone on with"
+        return _failed(run, job, result, seconds, why)
     if result is not None:
-        return Ended(result["status"], _numbers(result["metrics"]), result["error"], seconds)
-    if code in (-signal.SIGINT, -signal.SIGTERM) or (interrupted and code == -signal.SIGKILL):
-        return Ended("interrupted", error=_how(code), seconds=seconds)
+        why = stopped if stopped and result["status"] == "interrupted" else result["error"]
+        return Ended(result["status"], _numbers(result["metrics"]), why, seconds)
+    if code in (-signal.SIGINT, -signal.SIGTERM) or (stopped and code == -signal.SIGKILL):
+        return Ended("interrupted", error=stopped or _how(code), seconds=seconds)
     return _failed(run, job, result, seconds, _how(code))
 
 
@@ -47,15 +47,6 @@ def read(job: Job) -> Ended | None:
     except Refused:
         return None  # damaged: it is run again, and written anew
     return None if result is None else Ended(result["status"], _numbers(result["metrics"]), result.get("error"))
-
-
-def tail(run: RunDir) -> list[str]:
-    """The last lines of a run's log."""
-    if not run.log.is_file():
-        return []
-    with run.log.open("rb") as file:
-        file.seek(max(run.log.stat().st_size - 8192, 0))
-        return file.read().decode("utf-8", "replace").splitlines()[-TAIL:]
 
 
 def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float, error: str) -> Ended:

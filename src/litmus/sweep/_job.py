@@ -1,12 +1,14 @@
 """What a job's process does, from the fork to its end."""
 
 import atexit
+import functools
 import importlib
 import json
 import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from litmus import screen
 from litmus.callback._reporter import Reporter
 from litmus.check import mistakes
 from litmus.result import git, versions
-from litmus.run import continued
+from litmus.run import build, continued
 from litmus.rundir import RunDir
 
 
@@ -47,15 +49,25 @@ def prepare(config: dict[str, Any]) -> None:
     """Works out in the server, once, what every job of that configuration would: what is kept, is shared.
 
     Args:
-        config: of a job. Its modules are imported, its values checked, and the code that runs is identified.
+        config: of a job. Its modules are imported, its values checked, its data read as far as every job reads the
+            same, and the code that runs is identified.
     """
     sections = [section for section in config.values() if isinstance(section, dict)]
     for section in [*sections, *(inner for s in sections for inner in s.values() if isinstance(inner, dict))]:
         if "_target_" in section:
             importlib.import_module(section["_target_"].rpartition(".")[0])
     mistakes(config)
+    _share(json.dumps(config["data"]))
     versions()
     git()
+
+
+@functools.cache
+def _share(data: str) -> None:
+    with suppress(Exception):  # what is wrong with it, the job will say
+        made = build(json.loads(data), 0)
+        if hasattr(made, "share"):
+            made.share()
 
 
 class _Launcher:
@@ -85,8 +97,8 @@ def _speak_into(run: RunDir) -> None:
     os.close(nothing)
     os.close(log)
     quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # as long as the process
-    screen.console = Console(file=quiet)
-    screen.errors = Console(file=quiet)  # train.log has it already
+    screen.console = Console(file=quiet, quiet=True)
+    screen.errors = Console(file=quiet, quiet=True)  # train.log has it already
 
 
 def _compute_on(cores: list[int], gpus: list[int] | None) -> None:

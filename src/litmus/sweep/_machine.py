@@ -1,5 +1,6 @@
 """How a sweep shares the machine: every core and every GPU belongs to one job."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 GB_A_JOB = 3  # of memory that are free, for `jobs=auto`
+MEMINFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,11 @@ class Slot:
 
 
 def cores() -> list[int]:
-    """That this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    """That this process may use, no more of them than a container has time on."""
+    there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    quotas = [quota.split() for quota in _container("cpu.max")]  # microseconds, in how many
+    shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
+    return there[: max(1, min([len(there), *shares]))]
 
 
 def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
@@ -80,8 +85,17 @@ def described(slots: Sequence[Slot]) -> str:
 
 def _free_gb() -> int:
     """Memory that is available, in 10^9 bytes; plenty, where the system does not say."""
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.is_file():
-        return sys.maxsize
-    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-    return int(lines["MemAvailable"].split()[0]) * 1024 // 10**9
+    pairs = zip(_container("memory.max"), _container("memory.stat"), strict=False)  # of which files' pages are free
+    free = [int(most) - int(used.partition("anon ")[2].split()[0]) for most, used in pairs if most != "max"]
+    if MEMINFO.is_file():
+        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+        free.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    return max(0, min(free)) // 10**9 if free else sys.maxsize
+
+
+def _container(name: str) -> list[str]:
+    """What that file says of this process' control group (version 2) and of those around it; nothing, elsewhere."""
+    own = OWN_GROUP.read_text().partition("0::/")[2].strip() if OWN_GROUP.is_file() else ""
+    group = GROUPS / own
+    files = [folder / name for folder in (group, *group.parents) if folder.is_relative_to(GROUPS)]
+    return [file.read_text().strip() for file in files if file.is_file()]

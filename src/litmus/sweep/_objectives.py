@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from litmus.check import Refused, did_you_mean
-from litmus.monitor import mode_of, monitored
+from litmus.monitor import measured, mode_of, monitored
 from litmus.rundir import RunDir
 
 Direction = Literal["minimize", "maximize"]
@@ -66,10 +66,14 @@ def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | Non
         task: its target, `litmus.task.classification.Classification`.
 
     Raises:
-        Refused: a name does not say.
+        Refused: there is no such metric, or its name does not say.
     """
     monitor, mode = monitored(task)
     names = (monitor,) if metrics is None else tuple(metrics)
+    there = measured(task)
+    if unknown := next((name for name in names if name not in there), None):
+        hint = did_you_mean(unknown, there)
+        raise Refused(f"sweep.metric={unknown} is not something to search for.{hint} There are {', '.join(there)}.")
     if directions is not None:
         return Objectives(names, tuple(directions))
     modes = [mode if name == monitor else mode_of(name) for name in names]

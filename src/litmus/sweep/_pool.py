@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -57,16 +57,14 @@ class Pool:
 
     Args:
         limits: how many at a time, and so on.
-        modules: that the server imports before it forks the first job.
-        lock: an open file whose lock holds as long as any process of the sweep lives.
+        start: starts a server; the first one may have been under way for a while.
         screen: who is told.
         prunes: whether the source is asked, after every epoch, if the job should go on.
     """
 
-    def __init__(self, limits: Limits, modules: Sequence[str], lock: int, screen: Screen, prunes: bool) -> None:
+    def __init__(self, limits: Limits, start: Callable[[], Server], screen: Screen, prunes: bool) -> None:
         self.limits = limits
-        self.modules = modules
-        self.lock = lock
+        self.start = start
         self.screen = screen
         self.prunes = prunes
         self.slots: list[Slot] = []
@@ -77,6 +75,7 @@ class Pool:
         self.interrupted = False
         self.exhausted = False
         self._signals = 0
+        self._killing = False
         self.starts = 0
         self.server: Server | None = None
         self._selector = selectors.DefaultSelector()
@@ -105,8 +104,13 @@ class Pool:
 
     def _start_server(self) -> None:
         self.starts += 1
-        self.server = Server(self.modules, self.limits.gpus, self.lock)
-        self.slots = self.slots or slots(self.limits, self.server.gpus, cores())
+        self.server = self.start()
+        try:
+            gpus = self.server.ready()
+        except BaseException:  # Ctrl-C, say, while it imports
+            self.server.kill()
+            raise
+        self.slots = self.slots or slots(self.limits, gpus, cores())
         self._selector.register(self.server.socket, selectors.EVENT_READ, None)
 
     def _server_died(self) -> None:
@@ -206,7 +210,7 @@ class Pool:
         self._forget(running)
         seconds = time.monotonic() - running.began
         overtime = self.limits.timeout_s if running.reason == "timeout" else None
-        ended = _ending.of(running.job, code, seconds, overtime, self.interrupted)
+        ended = _ending.of(running.job, code, seconds, overtime, self._why())
         self.starts = 1  # of the server that lives: it can do its work
         failed = ended.status == "failed"
         again = failed and self._again(running.job)
@@ -239,8 +243,11 @@ class Pool:
             self.interrupted = True
             self.screen.note("Stopping: running jobs end after their batch. Press Ctrl-C once more to kill them.")
             self._stop()
+        if self._signals > 1 and not self._killing:
+            self._killing = True
+            self.screen.note("Killing the running jobs.")
         for running in self.running.values():
-            if self._signals > 1:
+            if self._killing:
                 self._signal(running, signal.SIGKILL)
             elif running.reason == "timeout":
                 if now - running.told > GRACE_S:
@@ -252,6 +259,12 @@ class Pool:
 
     def _stop(self) -> None:
         self.stopping = True
+
+    def _why(self) -> str | None:
+        """Why the sweep stops, if it does."""
+        if self.interrupted:
+            return "stopped by you"
+        return "stopped, because another job failed" if self.stopping else None
 
     def _tell_to_stop(self, running: Running, reason: Reason) -> None:
         if running.process is not None:

@@ -1,8 +1,8 @@
 """The process that a sweep's jobs are forked from: torch and Lightning are imported once, here.
 
 It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. `python -m
-litmus.sweep._server FD GPUS MODULE...` is started by the pool, with its end of a socket; what is read from there is
-one job after another, each with a socket of its own for the job to speak on.
+litmus.sweep._server FD MODULE...` is started by the pool, with its end of a socket; what is read from there is one job
+after another, each with a socket of its own for the job to speak on.
 """
 
 import contextlib
@@ -25,16 +25,17 @@ HEADER = struct.Struct("!I")  # bytes of the request that follows
 GRACE_S = 10  # between asking a job to stop and killing it, once the launcher is gone
 
 
-def serve(control: socket.socket, gpus: bool, modules: Sequence[str]) -> None:
+def serve(control: socket.socket, modules: Sequence[str]) -> None:
     """Forks a job for every request, and tells how each ended; ends with the launcher, and the jobs with it.
 
     Args:
         control: to the launcher.
-        gpus: whether jobs may use GPUs, so that they are to be counted.
         modules: to import, once for all jobs.
     """
+    gc.disable()  # while hundreds of thousands of objects are made to stay, it would look through them again and again
     for module in modules:
         importlib.import_module(module)
+    gc.enable()
     gc.collect()
     gc.freeze()  # or the collector touches, and so copies, every page that the jobs share
     wake, woken = socket.socketpair()
@@ -42,7 +43,7 @@ def serve(control: socket.socket, gpus: bool, modules: Sequence[str]) -> None:
         end.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken.fileno())
-    _tell(control, ready=True, gpus=_num_gpus() if gpus else 0)
+    _tell(control, ready=True, gpus=_num_gpus())
     running: dict[int, int] = {}  # process -> number of the job
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
@@ -169,4 +170,4 @@ def _tell(control: socket.socket, **message: Any) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2] == "1", sys.argv[3:])
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -79,10 +79,16 @@ def values(distribution: BaseDistribution) -> list[Any] | None:
     return None
 
 
-def first(distribution: Any) -> Any:
-    """A value that there is."""
-    listed = values(distribution)
-    return listed[0] if listed else distribution.low
+def points(space: Mapping[str, BaseDistribution]) -> float:
+    """How many combinations of values there are; inf, where a key has no end of them."""
+    return math.prod(math.inf if (listed := values(each)) is None else len(listed) for each in space.values())
+
+
+def ends(distribution: Any) -> list[Any]:
+    """Values that tell whether the key may have all of them: the least and the greatest, or every one of a choice."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    return [distribution.low, distribution.high]
 
 
 def hint(sentence: str, found: Mapping[str, BaseDistribution]) -> str:

@@ -4,7 +4,7 @@ import importlib
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from litmus.monitor import mode_of, monitored
 from litmus.rundir import ENDED, lock, write_text
 from litmus.sweep import _ending
 from litmus.sweep._board import Board, values
+from litmus.sweep._client import Server
 from litmus.sweep._jobs import Ended, Job, Source
 from litmus.sweep._machine import Limits
 from litmus.sweep._pool import Pool
@@ -132,21 +133,38 @@ def after(source: Any, folder: Path, said: Sequence[str], error: str | None, sto
     return status if error is None else FAILED
 
 
-def run(source: Sweeping, folder: Path, base: dict[str, Any], lock: int, console: Console) -> int:
-    """Runs what is left of a sweep, says how it went, and gives the exit status.
+@contextmanager
+def serving(lock: int) -> Iterator[Callable[[], Server]]:
+    """Starts a server, which imports while other things are made ready; gives what starts one for a pool.
+
+    The first one that is asked for is the one that is under way; one that nobody asked for is ended.
 
     Args:
-        source: of the jobs.
-        folder: of the sweep.
-        base: the configuration of a job: what its trainer asks for decides how many run at a time.
-        lock: of the folder.
-        console: to show it on.
+        lock: of the sweep's folder.
 
     Raises:
         Refused: this system cannot fork.
     """
     if not hasattr(os, "fork"):
         raise Refused("Sweeps run in forked processes, which this system does not have: add hydra/launcher=basic.")
+    waiting = [Server(MODULES, lock)]
+    try:
+        yield lambda: waiting.pop() if waiting else Server(MODULES, lock)
+    finally:
+        for server in waiting:
+            server.kill()
+
+
+def run(source: Sweeping, folder: Path, base: dict[str, Any], start: Callable[[], Server], console: Console) -> int:
+    """Runs what is left of a sweep, says how it went, and gives the exit status.
+
+    Args:
+        source: of the jobs.
+        folder: of the sweep.
+        base: the configuration of a job: what its trainer asks for decides how many run at a time.
+        start: see `serving`.
+        console: to show it on.
+    """
     trainer = base["trainer"]
     limits = Limits(
         source.jobs,
@@ -159,7 +177,7 @@ def run(source: Sweeping, folder: Path, base: dict[str, Any], lock: int, console
     told = Told(source, console)
     if source.before:
         console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
-    pool = Pool(limits, MODULES, lock, told, source.prunes)
+    pool = Pool(limits, start, told, source.prunes)
     if len(source.before) < source.total:
         with told.shown():
             pool.run(source)
@@ -224,8 +242,10 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
     def say(line: str, style: str = "") -> None:
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    counts = ", ".join(f"{number} {status}" for status, number in told.counts.items())
-    say(f"\n{len(told.results)} of {source.total} jobs in {folder}: {counts or 'none has ended'}", "bold")
+    counts = [f"{number} {status}" for status, number in told.counts.items()]
+    waiting = source.total - len(told.results) - len(source.unmade)
+    counts += [f"{waiting} still to run"] if waiting > 0 else []
+    say(f"\n{len(told.results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
     for job, ended in told.results:
         if ended.status in ("failed", "interrupted"):
             say(f"  {ended.status:<11}  {' '.join(job.overrides)}  ({ended.error})")

@@ -1,12 +1,14 @@
 """Every combination of the values that were typed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from litmus.check import Count, Positive, Refused, checked
-from litmus.resume import refuse_others
+from litmus.resume import learnt, refuse_others
 from litmus.rundir import RunDir, slug
 from litmus.sweep import _ending
 from litmus.sweep._jobs import Ended, Job
@@ -60,6 +62,7 @@ class Grid:
         for key in ("accelerator", "devices"):  # of the first, the machine is divided by
             if len({job.config["trainer"][key] for job in jobs}) > 1:
                 raise Refused(f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time.")
+        jobs = _found_again(folder, jobs)
         refuse_others([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
@@ -83,6 +86,25 @@ class Grid:
     def summary(self) -> list[str]:
         """Nothing beyond what is said of every sweep."""
         return []
+
+
+def _found_again(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, with the folders in which an earlier sweep of this name ran the same under other words.
+
+    A key that is swept only now has, in some jobs, the value that it had for all.
+    """
+    paths = {job.folder for job in jobs}
+    before: list[tuple[dict[str, Any], Path]] = []
+    for path in sorted(folder.glob("*/")):
+        with suppress(Refused):  # damaged
+            asked = None if path in paths else RunDir(path).read_asked()
+            before += [(learnt(asked), path)] if asked is not None else []
+    found = []
+    for job in jobs:
+        wanted = None if not before or job.folder.is_dir() else learnt(job.config)
+        path = next((path for had, path in before if had == wanted), job.folder)
+        found.append(replace(job, folder=path))
+    return found
 
 
 def _names(words: Sequence[str]) -> list[str]:

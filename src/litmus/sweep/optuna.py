@@ -11,7 +11,7 @@ from litmus.resume import refuse_others
 from litmus.rundir import ENDED, RunDir
 from litmus.sweep import _ending, _objectives, _study
 from litmus.sweep._jobs import Ended, Job
-from litmus.sweep._space import described, first, hint, space, typed
+from litmus.sweep._space import described, ends, hint, points, space, typed
 
 # isort: split
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -85,11 +85,10 @@ class Optuna:
         """
         self.folder, self.composer = folder, composer
         self.space, self.words = space(words)
+        if points(self.space) <= self.total:
+            self.sampler = "grid"  # another would try the same twice, and learn nothing from it
         _study.refuse(self.sampler, self.space)
-        try:
-            base = self._job(0, {key: first(distribution) for key, distribution in self.space.items()}).config
-        except Refused as refused:
-            raise Refused(f"{refused}{hint(str(refused), self.space)}") from None
+        base = self._checked()
         self.objectives = _objectives.decided(self.metrics, self.directions, base["task"]["_target_"])
         about = {key: described(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
@@ -166,7 +165,8 @@ class Optuna:
         trials = self.study.get_trials(deepcopy=False)
         kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to go on with") for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
-        lines = [*self._found(trials), f"{len(trials)} trials: {counts}."]
+        all_tried = " There are no other combinations." if len(trials) >= points(self.space) else ""
+        lines = [*self._found(trials), f"{len(trials)} trials: {counts}.{all_tried}"]
         if failed := kinds.count("failed"):
             lines.append(f"Trials that failed are not run again: sweep.trials={self.total + failed} makes up for them.")
         url = shlex.quote(f"sqlite:///{self.folder / _study.FILE}")
@@ -207,6 +207,23 @@ class Optuna:
     def _running(self, trial: Trial, known: Iterable[int]) -> Job:
         self._trials[trial.number], self._epochs[trial.number] = trial, set(known)
         return self._job(trial.number, trial.params)
+
+    def _checked(self) -> dict[str, Any]:
+        """The configuration of a job, once every end of what is searched has been composed.
+
+        Raises:
+            Refused: a key may not have such a value, whatever the others have.
+        """
+        of = {key: ends(distribution) for key, distribution in self.space.items()}
+        least = {key: values[0] for key, values in of.items()}
+        try:
+            base = self._job(0, least).config
+            for key, values in of.items():
+                for value in values[1:]:
+                    self._job(0, {**least, key: value})
+        except Refused as refused:
+            raise Refused(f"{refused}{hint(str(refused), self.space)}") from None
+        return base
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._typed(parameters)

@@ -25,12 +25,14 @@ class Task(lightning.LightningModule):
     Attributes:
         monitor: the metric that decides which epoch is best.
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
+        measures: what a validation may tell of the network, `val/` left out.
         headline: the metrics to show for every epoch; the others are only written down.
         train_score, val_score, test_score: what is summed over a part of the data; `compute()` gives a dict.
     """
 
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
+    measures: ClassVar[tuple[str, ...]]
     headline: ClassVar[tuple[str, ...]]
 
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:

@@ -81,6 +81,7 @@ class Classification(Task):
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    measures: ClassVar = ("loss", "acc", "f1", "f1_weighted")
     headline: ClassVar = ("loss", "acc", "f1")
 
     @checked

@@ -86,6 +86,7 @@ class Detection(Task):
 
     monitor: ClassVar = "val/map"
     mode: ClassVar[Literal["min", "max"]] = "max"
+    measures: ClassVar = ("loss", "box_loss", "cls_loss", "dfl_loss", "map", "map50", "precision", "recall")
     headline: ClassVar = ("loss", "map50", "map")
 
     @checked

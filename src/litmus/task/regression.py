@@ -86,6 +86,7 @@ class Regression(Task):
 
     monitor: ClassVar = "val/rmse"
     mode: ClassVar[Literal["min", "max"]] = "min"
+    measures: ClassVar = ("loss", "rmse", "mae", "r", "skill", "skill_mae")
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked
