@@ -18,6 +18,7 @@ import pytest
 from conftest import CONF, ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
+from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
@@ -169,6 +170,20 @@ def test_a_grid_tries_every_point_once_whatever_came_before(tmp_path: Path) -> N
 
 
 # Pruning
+
+
+def test_hyperband_s_sampler_learns_from_every_bracket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    own = TPESampler.sample_independent
+
+    def noting(self: TPESampler, study: optuna.Study, *rest: Any) -> Any:
+        seen.append(len(study.get_trials(deepcopy=False)))
+        return own(self, study, *rest)
+
+    monkeypatch.setattr(TPESampler, "sample_independent", noting)
+    jobs = played(search(tmp_path, trials=6, pruner="hyperband"))
+    assert len(jobs) == 6
+    assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6], "and not those of a bracket alone"
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "successive_halving"])

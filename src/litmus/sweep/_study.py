@@ -148,7 +148,7 @@ class Grid(BaseSampler):
 
     def __init__(self, space: Mapping[str, BaseDistribution], seed: int, study: optuna.Study) -> None:
         self.space = dict(space)
-        self.study = study  # all of it; the one that a method is given may be a bracket of hyperband
+        self.study = study
         self.points = list(itertools.product(*(values(distribution) or [] for distribution in space.values())))
         random.Random(seed).shuffle(self.points)
 
@@ -178,17 +178,29 @@ def pruner(name: str, max_epochs: int) -> BasePruner:
     return MedianPruner() if name == "median" else NopPruner()
 
 
-class Hyperband(HyperbandPruner):
-    """Hyperband (Li et al. 2018) whose brackets depend on a trial's number alone.
+class Hyperband(BasePruner):
+    """Hyperband (Li et al. 2018) whose brackets depend on a trial's number alone, and share what was learnt.
 
-    No trial is judged before a ninth of its epochs: the first few say little of the last. Of the brackets, those are
+    No trial is judged before a twelfth of its epochs: the first few say little of the last. Of the brackets, those are
     left out that look at a trial for the first time in the second half of its epochs: they save next to nothing.
-    Optuna draws a trial's bracket from the study's name, too, which is a folder's here: the same search in another
-    folder would go another way.
+
+    Optuna's own shows a sampler the trials of one bracket only: in each, TPE would begin anew with ten at random. That
+    is why this is a pruner that has one, not one of that class.
     """
 
     def __init__(self, max_epochs: int) -> None:
-        super().__init__(min_resource=max(max_epochs // 9, 1), max_resource=max(max_epochs // 2, 1), reduction_factor=3)
+        least, most = max(max_epochs // 12, 1), max(max_epochs // 2, 1)
+        self.brackets = _Brackets(min_resource=least, max_resource=most, reduction_factor=3)
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the trial falls behind the others of its bracket."""
+        return self.brackets.prune(study, trial)
+
+
+class _Brackets(HyperbandPruner):
+    """Optuna draws a trial's bracket from the study's name, too, which is a folder's here: the same search in another
+    folder would go another way.
+    """
 
     def _get_bracket_id(self, study: Any, trial: Any) -> int:
         return super()._get_bracket_id(SimpleNamespace(study_name="litmus"), trial)  # type: ignore[arg-type]
