@@ -14,7 +14,7 @@ from bench._common import commanded, composed, markdown, trained
 from litmus.run import build
 
 SEEDS = (0, 1, 2)
-SCENES, EPOCHS, SIZE, ARCH = 2000, 10, 160, "yolo11n"
+SCENES, EPOCHS, SIZE, ARCH = 1000, 10, 160, "yolo11n"
 
 
 def measure() -> str:
