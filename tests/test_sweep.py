@@ -18,7 +18,9 @@ from litmus import run as running
 from litmus.callback._reporter import Reporter
 from litmus.callback.interrupt import Interrupted
 from litmus.check import Refused
+from litmus.entry import with_words_of_sweep
 from litmus.rundir import RunDir
+from litmus.sweep import _sweep
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WORDS = ["-m", *SMALL, "model=perceptron,fnn", "seed=0,1", "sweep.name=four"]
@@ -83,7 +85,7 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         ("model.dropout=0,1.5",): "model.dropout is a probability",
         ("seed=0,1", "sweep.jobs=0"): "sweep.jobs is auto, or a whole number, at least 1",
         ("seed=0,1", "sweep.job=2"): "Did you mean sweep.jobs?",
-        ("seed=interval(0,1)",): "interval",
+        ("seed=interval(0,1)",): "that is for a search, sweep=optuna",
         ("seed=0,1", "hydra/sweeper=basic"): "leave out hydra/sweeper",
         ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is no name of a folder; a-b is",
         ("sweep=optuna", "model.dropout=interval(0,1.6)"): "model.dropout=1.6 is not allowed",
@@ -95,6 +97,28 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         assert said in done.stderr, (words, done.stderr)
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_sweep_is_gone_on_with_by_another_launcher(tmp_path: Path) -> None:
+    def words(*typed: str) -> list[str]:
+        return with_words_of_sweep(["-m", f"resume={tmp_path}", *typed])
+
+    where = f"hydra.sweep.dir='{tmp_path}'"
+    _sweep.remember(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
+    assert words("hydra/launcher=litmus") == ["-m", "seed=0,1", "hydra/launcher=litmus", where]
+    assert words("hydra.launcher.n_jobs=3")[1:4] == ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]
+    _sweep.remember(tmp_path, ["seed=0,1", "sweep.jobs=2", "sweep.name=x"])
+    assert "sweep.jobs=2" not in words("hydra/launcher=ray", "+hydra.launcher.ray.remote.num_cpus=4")
+    assert "sweep.jobs=2" in words()
+
+
+def test_a_grid_keeps_out_of_a_search_s_folder(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "outputs/sweeps/x"
+    folder.mkdir(parents=True)
+    (folder / "study.db").touch()
+    done = command("-m", "model=perceptron", "seed=0,1", "sweep.name=x")
+    assert done.returncode == 2
+    assert "outputs/sweeps/x holds a search" in done.stderr
 
 
 def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: Path) -> None:

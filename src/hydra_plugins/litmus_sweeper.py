@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.litmus_launcher import LitmusLauncher
 
-LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")
+LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")  # words; with a + or without
 
 
 @dataclass
@@ -65,7 +65,7 @@ class LitmusSweeper(Sweeper):
             _sweep.refuse_elsewhere(source, arguments, self.chosen)
         with _sweep.locked(folder, console) as lock, self.launches.serving(lock) if ours else nullcontext() as start:
             base = source.begin(folder, words, composer)
-            launcher = [word for word in self.hydra.overrides.hydra if word.startswith(LAUNCHERS)]
+            launcher = [word for word in self.hydra.overrides.hydra if word.lstrip("+").startswith(LAUNCHERS)]
             _sweep.remember(folder, [*arguments, *launcher])
             status = self.launches.run(source, base, start, console) if ours else self._elsewhere(source, folder)
         sys.exit(status)

@@ -26,6 +26,7 @@ from litmus.rundir import GROUPS, RunDir, choice, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 CHOSEN = r"[\w/]+=\w+"  # a choice of a group, one value: of a sweep's words, what the help page can show
+LAUNCHER = ("hydra/launcher", "hydra.launcher.")  # keys
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 
 
@@ -80,14 +81,23 @@ def with_words_of_sweep(words: list[str]) -> list[str]:
     if not folders or not {"-m", "--multirun"} & set(words):
         return words
     flags = [word for word in words if word.startswith("-") and word not in ("-m", "--multirun")]
-    others = [word for word in words if not word.startswith(("resume=", "-"))]
-    if strange := [word for word in others if not word.startswith(("sweep.", "hydra/launcher=", "hydra.launcher."))]:
+    others = {word: _key(word) for word in words if not word.startswith(("resume=", "-"))}
+    launcher = "hydra/launcher" in others.values()
+    if strange := [word for word, key in others.items() if not key.startswith(("sweep.", *LAUNCHER))]:
         raise Refused(f"-m resume= goes on with a sweep as it was begun: leave out {strange[0]}.")
-    from litmus.sweep._sweep import remembered
+    from litmus.sweep._sweep import OURS, remembered
 
-    typed = {word.partition("=")[0] for word in others} | {"hydra.sweep.dir"}
-    before = [word for word in remembered(Path(folders[0])) if word.partition("=")[0] not in typed]
+    left_out = {*others.values(), "hydra.sweep.dir", *(OURS if launcher else ())}  # one launcher's keys are no other's
+    before = [
+        word
+        for word in remembered(Path(folders[0]))
+        if _key(word) not in left_out and not (launcher and _key(word).startswith(LAUNCHER))
+    ]
     return ["-m", *flags, *before, *others, f"hydra.sweep.dir='{folders[0].rstrip('/')}'"]
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
 
 
 def with_choices_of_resumed(words: list[str]) -> list[str]:

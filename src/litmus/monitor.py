@@ -7,6 +7,7 @@ import ast
 import functools
 import importlib.util
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,29 @@ def monitored(task_target: str) -> tuple[str, str]:
     """
     attributes = _attributes(task_target)
     return str(attributes["monitor"]), str(attributes["mode"])
+
+
+def decisive(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:
+    """As `monitored`, of what a run of that task has measured: its data may have made another task of it."""
+    names = set(metrics)
+    targets = [task_target, *(target for target in _targets() if target != task_target)]
+    return next((found for found in map(monitored, targets) if found[0] in names), monitored(task_target))
+
+
+def tasks_with(metric: str) -> list[str]:
+    """The names of the tasks that measure it: `["regression"]`."""
+    return [target.split(".")[2] for target in _targets() if metric in measured(target)]
+
+
+def task_that_decides_by(metrics: Iterable[str]) -> str | None:
+    """The name of the task that monitors one of these metrics, if there is one."""
+    names = set(metrics)
+    return next((target.split(".")[2] for target in _targets() if monitored(target)[0] in names), None)
+
+
+def _targets() -> list[str]:
+    modules = sorted(path.stem for path in (Path(__file__).parent / "task").glob("[!_]*.py"))
+    return [f"litmus.task.{module}.{module.capitalize()}" for module in modules]
 
 
 def measured(task_target: str) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ def run(request, channel):
     what = request["overrides"][0]
     if what == "raise":
         raise RuntimeError("something broke")
+    if what == "taken":
+        channel.sendall(b'{"refused": "another process trains in it"}\n')
+        return 1
     if what == "exit":
         sys.exit(3)
     if what == "exit_at_once":
@@ -46,7 +49,11 @@ def run(request, channel):
     return 0
 
 
+def prepare(config):
+    raise ImportError("what a job imports, the server need not have")
+
+
 module = types.ModuleType("litmus.sweep._job")
 module.run = run
-module.prepare = lambda config: None
+module.prepare = prepare
 sys.modules["litmus.sweep._job"] = module

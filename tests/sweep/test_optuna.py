@@ -24,8 +24,7 @@ from optuna.trial import TrialState
 
 from litmus.check import Refused
 from litmus.rundir import RunDir
-from litmus.sweep._jobs import Ended, Job
-from litmus.sweep._study import FILE
+from litmus.sweep._jobs import STUDY, Ended, Job
 from litmus.sweep.optuna import Optuna
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
@@ -101,8 +100,8 @@ def played(source: Optuna, most: float = math.inf, curve: Callable[[Job, int], f
 
 
 def trials_in(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    (name,) = optuna.get_all_study_names(f"sqlite:///{folder / FILE}")
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / FILE}").get_trials()
+    (name,) = optuna.get_all_study_names(f"sqlite:///{folder / STUDY}")
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / STUDY}").get_trials()
 
 
 def write_run(job: Job, status: str, epochs: int, **metrics: float) -> None:
@@ -310,20 +309,20 @@ def test_a_folder_may_have_any_name_and_another_one_later(tmp_path: Path) -> Non
     source = search(folder, trials=2)
     played(source)
     source.summary()
-    assert [path.name for path in folder.iterdir()] == [FILE]
+    assert [path.name for path in folder.iterdir()] == [STUDY]
     later = folder.rename(tmp_path / "later")
     assert [job.number for job in played(search(later, trials=3))] == [2]
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(
+    (tmp_path / STUDY).write_text(
         "no database, but text that is long enough to be taken for one by its length alone\n" * 9
     )
     with pytest.raises(Refused, match=r"study.db cannot be read"):
         search(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
-    optuna.create_study(storage=f"sqlite:///{other / FILE}").ask()
+    optuna.create_study(storage=f"sqlite:///{other / STUDY}").ask()
     with pytest.raises(Refused, match="is not litmus'"):
         search(other)
 
@@ -466,7 +465,7 @@ def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
         ({"metric": ["val/acc", "val/acc"]}, "sweep.metric is one metric, or a list of different ones"),
         ({"metric": []}, "sweep.metric is one metric"),
         ({"metric": "val/ac"}, "sweep.metric=val/ac is not something to search for. Did you mean val/acc?"),
-        ({"metric": ["val/acc", "val/map"]}, "sweep.metric=val/map is not something to search for."),
+        ({"metric": ["val/acc", "val/map"]}, "sweep.metric=val/map is not something to search for. It is for task=det"),
         ({"metric": "test/acc"}, "sweep.metric=test/acc: a search that looks at the test set"),
         ({"metric": ["val/acc", "val/loss"], "direction": "minimize"}, "sweep.direction has 1, sweep.metric has 2"),
         ({"direction": ["minimize", "maximize"]}, "sweep.direction has 2, sweep.metric has 1"),
@@ -501,12 +500,51 @@ def test_every_end_of_what_is_searched_is_tried_before_the_first_trial(tmp_path:
     assert not (tmp_path / "new").exists()
 
 
+def test_an_end_that_a_key_may_come_near_to_is_none_to_refuse(tmp_path: Path) -> None:
+    class Careful(Composer):
+        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
+            if not 0 < float(particular[0].partition("=")[2]) < 1:
+                raise Refused(f"{particular[0]} is not allowed.")
+            return super().job(words, particular, number, folder)
+
+    source = search(tmp_path, ["model.dropout=interval(0,1)"], Careful(), trials=3)
+    assert len(played(source)) == 3
+
+
+def test_choices_that_have_nothing_in_common_are_not_one_search(tmp_path: Path) -> None:
+    class Torn(Composer):
+        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
+            self.task = "regression.Regression" if "data=series" in particular else "classification.Classification"
+            return super().job(words, particular, number, folder)
+
+    with pytest.raises(Refused, match="data=series has another task than data=mnist: not one search"):
+        search(tmp_path, ["data=mnist,series", SPACE[0]], Torn())
+
+
+def test_what_failed_of_few_values_is_not_made_up_for(tmp_path: Path) -> None:
+    source = search(tmp_path, ["model.dropout=0,0.25"], trials=9)
+    job = source.next()
+    assert job is not None
+    source.ended(job, Ended("failed", {}, "out of memory"))
+    played(source)
+    said = " ".join(source.summary())
+    assert "by sweep.sampler=grid and not tpe" in said
+    assert "There are no other combinations." in said
+    assert "makes up for them" not in said
+    huge = search(tmp_path / "huge", ["seed_of_data=int(interval(1,1000000000000))"], trials=1)
+    assert len(played(huge)) == 1, "and nobody makes a list of them"
+
+
 def test_where_there_are_few_values_each_is_tried_once(tmp_path: Path) -> None:
     words = ["model.dropout=0,0.25,0.5", WIDTHS]
     source = search(tmp_path, words, trials=50)
     jobs = played(source)
     assert len({job.overrides for job in jobs}) == len(jobs) == 6 == source.total
-    assert "6 trials: 6 finished, 0 pruned, 0 failed. There are no other combinations." in source.summary()
+    assert source.summary()[1:4] == [
+        "6 trials: 6 finished, 0 pruned, 0 failed.",
+        "Each combination is tried once, by sweep.sampler=grid and not tpe.",
+        "There are no other combinations.",
+    ]
 
 
 @pytest.mark.parametrize(

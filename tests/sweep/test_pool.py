@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from litmus.check import Refused
 from litmus.rundir import RunDir
-from litmus.sweep import _machine, _pool
+from litmus.sweep import _machine, _pool, _sweep
 from litmus.sweep._client import Server
 from litmus.sweep._jobs import Ended, Job
 from litmus.sweep._machine import Limits, cores, slots
@@ -82,20 +83,22 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pool, "GRACE_S", 0.3)
-    jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "well")
+    jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "taken", "well")
     running = pool(timeout_s=1.5)
     running.run(jobs)
     assert {name: ended.status for name, ended in jobs.ends.items()} == {
-        **dict.fromkeys(["raise", "exit", "exit_at_once", "killed", "hang"], "failed"),
+        **dict.fromkeys(["raise", "exit", "exit_at_once", "killed", "hang", "taken"], "failed"),
         **dict.fromkeys(["fine", "well"], "finished"),
     }
     assert "exit status 3" in (jobs.ends["exit"].error or "")
     assert "exit status 4" in (jobs.ends["exit_at_once"].error or "")
     assert "killed by SIGKILL: out of memory?" in (jobs.ends["killed"].error or "")
-    assert (jobs.ends["hang"].error or "").startswith("took longer than sweep.timeout_s=1.5; another can be typed")
+    assert jobs.ends["hang"].error == "took longer than sweep.timeout_s=1.5"
     assert 1.5 < jobs.ends["hang"].seconds < 10
     results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")}
     assert results["4-killed"]["status"] == "failed", "what could not say so itself is said for it"
+    assert jobs.ends["taken"].error == "another process trains in it"
+    assert "6-taken" not in results, "whose folder it is, writes there"
     assert results["4-killed"]["model"] == "fnn"
     assert "something broke" in RunDir(tmp_path / "0-raise").log.read_text()
     assert running.screen.most == 2
@@ -151,7 +154,9 @@ def test_a_container_s_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, path in {"OWN_GROUP": tmp_path / "cgroup", "GROUPS": tmp_path, "MEMINFO": tmp_path / "none"}.items():
         monkeypatch.setattr(_machine, name, path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    assert _machine.cores() == [0, 1], "one and a half"
+    drawn = [_machine.cores() for _ in range(50)]
+    assert {len(cores) for cores in drawn} == {2}, "one and a half"
+    assert {core for cores in drawn for core in cores} == {0, 1, 2, 3}, "not always the first ones"
     auto = Limits("auto", 1, "continue", None, gpus=False, devices=1)
     assert len(slots(auto, 0, [0, 1, 2, 3])) == 2, "6.5 GB are free for 3 GB each"
     monkeypatch.setattr(_machine, "OWN_GROUP", tmp_path / "none")
@@ -202,6 +207,56 @@ def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
     assert "timeout_s" in (jobs.ends["slow"].error or ""), "until its time is up"
     assert jobs.ends["fine"].status == "finished"
     assert any("is started again" in note for note in running.screen.notes)
+
+
+def test_a_server_that_is_told_to_end_waits_for_its_jobs(pool, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, "pruned")
+    running = pool(prunes=True)
+
+    def tell() -> None:
+        while not (tmp_path / "0-pruned/times").exists():
+            time.sleep(0.01)
+        running.server.process.terminate()
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    running.run(jobs)
+    teller.join()
+    assert jobs.ends["pruned"].status == "pruned"
+    assert (tmp_path / "0-pruned/times").read_text() == "x"
+    assert not any("died" in note for note in running.screen.notes)
+
+
+def test_ctrl_c_while_the_server_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    started: list[Server] = []
+    with (tmp_path / ".lock").open("w") as lock:
+
+        def start() -> Server:
+            started.append(Server(["endless"], lock.fileno()))
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            return started[0]
+
+        jobs = Jobs(tmp_path, "fine")
+        running = Pool(Limits(1, 1, "continue", None, gpus=False, devices=1), start, Quiet(), False)
+        running.run(jobs)
+    assert running.interrupted
+    assert not jobs.ends
+    assert started[0].process.poll() == -signal.SIGKILL
+
+
+def test_a_server_that_nobody_asked_for_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Server] = []
+
+    def noting(modules: list[str], lock: int) -> Server:
+        started.append(Server(modules, lock))
+        return started[-1]
+
+    monkeypatch.setattr(_sweep, "Server", noting)
+    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), _sweep.serving(lock.fileno()):
+        raise Refused("a job cannot be composed")
+    assert started[0].process.poll() == -signal.SIGKILL
 
 
 LAUNCHER = """

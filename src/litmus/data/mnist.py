@@ -81,7 +81,10 @@ class MNIST(ImageData):
         """Reads what is there of the files, for the processes forked from this one; fetches and computes nothing."""
         with _shared.keeping(), suppress(Unavailable):
             paths = [self.folder / name for name in CHECKSUMS]
-            bundled = self.allowed == "bundled" or not all(path.is_file() for path in paths)
+            whole = all(path.is_file() for path in paths)
+            bundled = self.allowed == "bundled" or (self.allowed == "auto" and not whole)
+            if not (bundled or whole):
+                return
             for path in [package_file(*BUNDLED)] if bundled else paths:
                 once(sha256_of, path)
                 once(_read_table if bundled else _read_idx, path)

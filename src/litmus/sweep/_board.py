@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from litmus.monitor import monitored
+from litmus.monitor import decisive
 from litmus.rundir import RunDir
 from litmus.sweep._jobs import Ended, Job
 
@@ -133,5 +133,5 @@ class Board:
 
 def values(job: Job, ended: Ended) -> str:
     """Of a job's validation metrics the one that decides, and the loss."""
-    names = dict.fromkeys((monitored(job.config["task"]["_target_"])[0], "val/loss"))
+    names = dict.fromkeys((decisive(job.config["task"]["_target_"], ended.metrics)[0], "val/loss"))
     return "  ".join(f"{name} {ended.metrics[name]:.4f}" for name in names if name in ended.metrics)

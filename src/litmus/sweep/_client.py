@@ -3,16 +3,18 @@
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litmus.check import Refused
 from litmus.sweep._server import HEADER
 
 # OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.
+WAIT_S = 0.1  # between two looks at whether it is still wanted
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 
 
@@ -37,24 +39,35 @@ class Server:
             )
         self._heard = b""
 
-    def ready(self) -> int:
-        """Waits until it can fork; gives the number of GPUs that there are.
+    def ready(self, count_gpus: bool, stopped: Callable[[], bool]) -> int | None:
+        """Waits until it can fork; gives the number of GPUs that there are, 0 if they need not be counted.
+
+        Args:
+            count_gpus: whether it is to find out how many there are.
+            stopped: asked now and then; once it is true, None is given.
 
         Raises:
             Refused: it could not be started.
         """
-        messages: list[dict[str, Any]] | None = []
-        while not messages:
+        self._ask({"gpus": count_gpus}, [])
+        while not stopped():
+            if not select.select([self.socket], [], [], WAIT_S)[0]:
+                continue
             messages = self.messages()
             if messages is None:
                 raise Refused("The process that jobs are forked from could not be started; see above.")
-        return int(messages[0]["gpus"])
+            if messages:
+                return int(messages[0]["gpus"])
+        return None
 
     def fork(self, request: dict[str, Any], channel: socket.socket) -> None:
         """Asks for a job's process; `channel` is the job's end of its socket."""
+        self._ask(request, [channel.fileno()])
+
+    def _ask(self, request: dict[str, Any], descriptors: list[int]) -> None:
         body = json.dumps(request).encode()
         with contextlib.suppress(ConnectionError):  # a server that died is noticed when it is listened to
-            socket.send_fds(self.socket, [HEADER.pack(len(body))], [channel.fileno()])
+            socket.send_fds(self.socket, [HEADER.pack(len(body))], descriptors)
             self.socket.sendall(body)
 
     def messages(self) -> list[dict[str, Any]] | None:

@@ -24,8 +24,7 @@ def of(job: Job, code: int, seconds: float, overtime: float | None, stopped: str
     except Refused as refused:
         return Ended("failed", error=str(refused), seconds=seconds)
     if overtime is not None and (result is None or result["status"] == "interrupted"):
-        why = f"took longer than sweep.timeout_s={overtime:g}; another can be typed when the sweep is gone on with"
-        return _failed(run, job, result, seconds, why)
+        return _failed(run, job, result, seconds, f"took longer than sweep.timeout_s={overtime:g}")
     if result is not None:
         why = stopped if stopped and result["status"] == "interrupted" else result["error"]
         return Ended(result["status"], _numbers(result["metrics"]), why, seconds)

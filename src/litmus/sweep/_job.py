@@ -1,14 +1,12 @@
 """What a job's process does, from the fork to its end."""
 
 import atexit
-import functools
 import importlib
 import json
 import os
 import signal
 import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from rich.console import Console
 
 from litmus import screen
 from litmus.callback._reporter import Reporter
-from litmus.check import mistakes
+from litmus.check import Refused, mistakes
 from litmus.result import git, versions
 from litmus.run import build, continued
 from litmus.rundir import RunDir
@@ -38,9 +36,13 @@ def run(request: dict[str, Any], channel: socket.socket) -> int:
     run_dir = RunDir(Path(request["folder"]))
     _speak_into(run_dir)
     _compute_on(request["cores"], request["gpus"])
-    reporter = Reporter(_Launcher(channel, request["prunes"]))
+    launcher = _Launcher(channel, request["prunes"])
     words = " ".join(request["overrides"])
-    status = continued(run_dir, request["config"], request["choices"], started, words, reporter)
+    try:
+        status = continued(run_dir, request["config"], request["choices"], started, words, Reporter(launcher))
+    except Refused as refused:  # the folder holds another run, or another process trains in it
+        launcher.tell(refused=str(refused))
+        status = "failed"
     atexit._run_exitfuncs()
     return 0 if status in ("finished", "pruned") else 1
 
@@ -57,17 +59,11 @@ def prepare(config: dict[str, Any]) -> None:
         if "_target_" in section:
             importlib.import_module(section["_target_"].rpartition(".")[0])
     mistakes(config)
-    _share(json.dumps(config["data"]))
+    data = build(config["data"], config["seed"])
+    if hasattr(data, "share"):
+        data.share()
     versions()
     git()
-
-
-@functools.cache
-def _share(data: str) -> None:
-    with suppress(Exception):  # what is wrong with it, the job will say
-        made = build(json.loads(data), 0)
-        if hasattr(made, "share"):
-            made.share()
 
 
 class _Launcher:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+STUDY = "study.db"  # of a search, in the sweep's folder
+
 
 @dataclass(frozen=True)
 class Job:

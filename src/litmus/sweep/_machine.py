@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ def cores() -> list[int]:
     there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     quotas = [quota.split() for quota in _container("cpu.max")]  # microseconds, in how many
     shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
-    return there[: max(1, min([len(there), *shares]))]
+    number = max(1, min([len(there), *shares]))
+    return sorted(random.sample(there, number))  # not the first ones: all containers of a machine would sit on those
 
 
 def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from litmus.check import Refused, did_you_mean
-from litmus.monitor import measured, mode_of, monitored
+from litmus.monitor import measured, mode_of, monitored, task_that_decides_by, tasks_with
 from litmus.rundir import RunDir
 
 Direction = Literal["minimize", "maximize"]
@@ -40,7 +40,9 @@ class Objectives:
             if name not in measured:
                 hint = did_you_mean(name, list(measured))
                 has = f"{folder} has {', '.join(measured) or 'nothing'}."
-                raise Refused(f"sweep.metric={name} is not measured.{hint} {has}")
+                task = task_that_decides_by(measured)
+                other = f" The data makes it task={task}: add that." if task and task not in tasks_with(name) else ""
+                raise Refused(f"sweep.metric={name} is not measured.{hint} {has}{other}")
         return [math.nan if measured[name] is None else float(measured[name]) for name in self.metrics]
 
     def of_best_epoch(self, metrics: Mapping[str, Any], folder: Path) -> list[float]:
@@ -73,7 +75,10 @@ def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | Non
     there = measured(task)
     if unknown := next((name for name in names if name not in there), None):
         hint = did_you_mean(unknown, there)
-        raise Refused(f"sweep.metric={unknown} is not something to search for.{hint} There are {', '.join(there)}.")
+        others = "".join(f" It is for task={name}: add that." for name in tasks_with(unknown))
+        raise Refused(
+            f"sweep.metric={unknown} is not something to search for.{others or hint} There are {', '.join(there)}."
+        )
     if directions is not None:
         return Objectives(names, tuple(directions))
     modes = [mode if name == monitor else mode_of(name) for name in names]

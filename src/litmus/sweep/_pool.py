@@ -48,6 +48,7 @@ class Running:
     began: float = field(default_factory=time.monotonic)
     process: int | None = None
     unread: bytes = b""
+    refused: str | None = None  # why it could not begin, by its own word
     reason: Reason | None = None  # why it was told to stop
     told: float = 0.0  # when
 
@@ -86,10 +87,11 @@ class Pool:
         Raises:
             Refused: the server could not be started, or died time and again.
         """
-        self._start_server()
-        self.screen.note(described(self.slots))
         with self._watching_signals():
             try:
+                self._start_server()
+                if self.slots:
+                    self.screen.note(described(self.slots))
                 while True:
                     self._look_at_the_clock()
                     self._fill(source)
@@ -104,12 +106,16 @@ class Pool:
 
     def _start_server(self) -> None:
         self.starts += 1
-        self.server = self.start()
+        server = self.start()
         try:
-            gpus = self.server.ready()
-        except BaseException:  # Ctrl-C, say, while it imports
-            self.server.kill()
+            gpus = server.ready(self.limits.gpus, lambda: self._signals > 0)
+        except BaseException:
+            server.kill()
             raise
+        if gpus is None:  # Ctrl-C, while it imports
+            server.kill()
+            return
+        self.server = server
         self.slots = self.slots or slots(self.limits, gpus, cores())
         self._selector.register(self.server.socket, selectors.EVENT_READ, None)
 
@@ -118,14 +124,17 @@ class Pool:
         assert self.server is not None
         self._selector.unregister(self.server.socket)
         code = self.server.close()
+        self.server = None
         if self.starts == STARTS:
             raise Refused(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
-        self.screen.note(f"The process that jobs are forked from died (exit status {code}); it is started again.")
+        again = "" if self.stopping else "; it is started again"
+        self.screen.note(f"The process that jobs are forked from died (exit status {code}){again}.")
         for running in list(self.running.values()):
             self._signal(running, signal.SIGKILL)  # where the system has not seen to it
             self._forget(running)
             self.again.append(running.job)
-        self._start_server()
+        if not self.stopping:
+            self._start_server()
 
     # Jobs
 
@@ -194,6 +203,9 @@ class Pool:
         *lines, running.unread = (running.unread + more).split(b"\n")
         for line in lines:
             message = json.loads(line)
+            if "refused" in message:
+                running.refused = message["refused"]
+                continue
             self.screen.progress(running.job, message)
             if "epoch" in message:
                 prune = source.epoch(running.job, message["epoch"], message["metrics"])
@@ -210,7 +222,10 @@ class Pool:
         self._forget(running)
         seconds = time.monotonic() - running.began
         overtime = self.limits.timeout_s if running.reason == "timeout" else None
-        ended = _ending.of(running.job, code, seconds, overtime, self._why())
+        if running.refused is not None:
+            ended = Ended("failed", error=running.refused, seconds=seconds)
+        else:
+            ended = _ending.of(running.job, code, seconds, overtime, self._why())
         self.starts = 1  # of the server that lives: it can do its work
         failed = ended.status == "failed"
         again = failed and self._again(running.job)

@@ -26,12 +26,13 @@ GRACE_S = 10  # between asking a job to stop and killing it, once the launcher i
 
 
 def serve(control: socket.socket, modules: Sequence[str]) -> None:
-    """Forks a job for every request, and tells how each ended; ends with the launcher, and the jobs with it.
+    """Forks the jobs that are asked for, and tells how each ended; ends with the launcher, and the jobs with it.
 
     Args:
         control: to the launcher.
         modules: to import, once for all jobs.
     """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a sweep: the jobs are to save, and it ends with them
     gc.disable()  # while hundreds of thousands of objects are made to stay, it would look through them again and again
     for module in modules:
         importlib.import_module(module)
@@ -43,7 +44,6 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
         end.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken.fileno())
-    _tell(control, ready=True, gpus=_num_gpus())
     running: dict[int, int] = {}  # process -> number of the job
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
@@ -55,19 +55,35 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
                     wake.recv(4096)
                 _bury(control, running)
             if control in ready:
-                request = _receive(control)
-                if request is None:
+                received = _receive(control)
+                if received is None:
                     break
-                _start(control, *request, running)
+                request, channel = received
+                if channel is None:
+                    _tell(control, gpus=_num_gpus() if request["gpus"] else 0)
+                else:
+                    _start(control, request, channel, running)
     _end(running)
 
 
 def _start(control: socket.socket, request: dict[str, Any], channel: int, running: dict[int, int]) -> None:
     from litmus.sweep._job import prepare
 
-    prepare(request["config"])
+    with contextlib.suppress(Exception):  # a package that is missing, say: the job will find out, and fail alone
+        prepare(request["config"])
     server = os.getpid()
-    child = os.fork()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # one for the job waits until the job does not ignore it
+    try:
+        child = os.fork()
+    except OSError as error:  # no memory, no more processes
+        os.close(channel)
+        print(f"A job could not be forked: {error}", file=sys.stderr)
+        _tell(control, ended=request["number"], code=1)
+        return
+    finally:
+        if os.getpid() != server:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if child == 0:
         signal.set_wakeup_fd(-1)
         control.close()
@@ -103,8 +119,10 @@ def _be_a_job(request: dict[str, Any], channel: int, server: int) -> NoReturn:
 def _num_gpus() -> int:
     """How many there are; asked in a process of its own, because asking may set CUDA up."""
     read, write = os.pipe()
+    server = os.getpid()
     child = os.fork()
     if child == 0:
+        die_with_parent(server)
         count = 0
         try:
             import torch
@@ -146,8 +164,8 @@ def _end(running: dict[int, int]) -> None:
         time.sleep(0.05)
 
 
-def _receive(control: socket.socket) -> tuple[dict[str, Any], int] | None:
-    """A request and the job's end of its socket; None when the launcher is gone."""
+def _receive(control: socket.socket) -> tuple[dict[str, Any], int | None] | None:
+    """A request, and the job's end of its socket if it is for a job; None when the launcher is gone."""
     try:
         header, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 1)
         if len(header) < HEADER.size:
@@ -161,7 +179,7 @@ def _receive(control: socket.socket) -> tuple[dict[str, Any], int] | None:
             body += more
     except ConnectionError:
         return None
-    return json.loads(body), descriptors[0]
+    return json.loads(body), descriptors[0] if descriptors else None
 
 
 def _tell(control: socket.socket, **message: Any) -> None:

@@ -74,14 +74,23 @@ def values(distribution: BaseDistribution) -> list[Any] | None:
     if isinstance(distribution, IntDistribution):
         return list(range(distribution.low, distribution.high + 1, distribution.step))
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
-        count = round((distribution.high - distribution.low) / distribution.step) + 1
-        return [min(distribution.low + number * distribution.step, distribution.high) for number in range(count)]
+        numbers = range(int(count(distribution)))
+        return [min(distribution.low + number * distribution.step, distribution.high) for number in numbers]
     return None
+
+
+def count(distribution: Any) -> float:
+    """How many values there are; inf, where there is one between any two."""
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if distribution.step is None:
+        return math.inf
+    return round((distribution.high - distribution.low) / distribution.step) + 1
 
 
 def points(space: Mapping[str, BaseDistribution]) -> float:
     """How many combinations of values there are; inf, where a key has no end of them."""
-    return math.prod(math.inf if (listed := values(each)) is None else len(listed) for each in space.values())
+    return math.prod(map(count, space.values()))
 
 
 def ends(distribution: Any) -> list[Any]:
@@ -89,6 +98,13 @@ def ends(distribution: Any) -> list[Any]:
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     return [distribution.low, distribution.high]
+
+
+def within(distribution: Any, end: Any) -> Any:
+    """The number next to an end, where there is one between any two: the end itself is all but never drawn."""
+    if isinstance(distribution, FloatDistribution) and distribution.step is None:
+        return math.nextafter(end, distribution.low + distribution.high - end)
+    return end
 
 
 def hint(sentence: str, found: Mapping[str, BaseDistribution]) -> str:

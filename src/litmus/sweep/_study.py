@@ -6,6 +6,7 @@ writes leaves half a line, which damages the file with the next line, and a lock
 
 import importlib.util
 import itertools
+import math
 import random
 import sqlite3
 import warnings
@@ -15,8 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from litmus.check import Refused
+from litmus.sweep._jobs import STUDY
 from litmus.sweep._objectives import Objectives
-from litmus.sweep._space import values  # first: it says what is missing where Optuna is
+from litmus.sweep._space import count, points, values  # first: it says what is missing where Optuna is
 
 # isort: split
 import numpy as np
@@ -28,7 +30,6 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler,
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-FILE = "study.db"
 BUSY_S = 60.0  # to wait for somebody else who writes
 ATTRIBUTE = "litmus"  # of the study: what it searches, and for what
 MAX_POINTS = 10**5  # of a grid
@@ -48,7 +49,7 @@ def opened(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = _storage((folder / FILE).resolve())
+    storage = _storage((folder / STUDY).resolve())
     known = optuna.get_all_study_names(storage)
     name = known[0] if known else folder.resolve().name  # a folder may have been renamed since
     if known and _is_unborn(optuna.load_study(study_name=name, storage=storage)):
@@ -62,7 +63,7 @@ def opened(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple
         study.set_user_attr(ATTRIBUTE, about)
     had = study.user_attrs.get(ATTRIBUTE)
     if had is None:
-        raise Refused(f"{folder / FILE} holds a study that is not litmus'. Choose another sweep.name.")
+        raise Refused(f"{folder / STUDY} holds a study that is not litmus'. Choose another sweep.name.")
     if had != about:
         lines = [
             f"  {key}: {had.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
@@ -94,7 +95,7 @@ def _storage(path: Path) -> RDBStorage:
     try:
         connection().close()
         # The address says what kind it is; a path in it would have to be quoted, in a way that depends on the version.
-        return RDBStorage(f"sqlite:///{FILE}", {"creator": connection})
+        return RDBStorage(f"sqlite:///{STUDY}", {"creator": connection})
     except (sqlite3.DatabaseError, RuntimeError) as error:
         raise Refused(f"{path} cannot be read: {error}") from None
 
@@ -108,18 +109,15 @@ def refuse(name: str, space: Mapping[str, BaseDistribution]) -> None:
     for package in PACKAGES.get(name, ()):
         if importlib.util.find_spec(package) is None:
             raise Refused(f"sweep.sampler={name} needs the package {package}: pip install 'litmus[search]'.")
-    numbers = 1
     for key, distribution in space.items():
-        listed = values(distribution) if name == "grid" else []
-        if listed is None:
+        if name == "grid" and math.isinf(count(distribution)):
             raise Refused(f"sweep.sampler=grid tries every value, and {key} has no end of them: use range or choice.")
-        numbers *= len(listed)
         if name == "cmaes" and isinstance(distribution, CategoricalDistribution):
             raise Refused(f"sweep.sampler=cmaes searches numbers, and {key} is a choice: use sweep.sampler=tpe.")
     if name == "cmaes" and len(space) < 2:
         raise Refused("sweep.sampler=cmaes searches two keys or more: use sweep.sampler=tpe.")
-    if numbers > MAX_POINTS:
-        raise Refused(f"The grid has {numbers:,} points: use sweep.sampler=random.")
+    if name == "grid" and points(space) > MAX_POINTS:
+        raise Refused(f"The grid has {points(space):,} points: use sweep.sampler=random.")
 
 
 def sampler(
@@ -162,8 +160,11 @@ class Grid(BaseSampler):
         return self.space
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> dict[str, Any]:
-        """The first point that is left, of those that have what was drawn before the process was killed."""
-        return next(point for point in self.left() if trial.params.items() <= point.items())
+        """The first point that is left, of those that have what was drawn before the process was killed; where
+        another sampler had drawn that, none may be left: then any of those.
+        """
+        every = [dict(zip(self.space, point, strict=True)) for point in self.points]
+        return next(point for point in [*self.left(), *every] if trial.params.items() <= point.items())
 
     def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
         raise AssertionError(f"{param_name} is no part of the grid")

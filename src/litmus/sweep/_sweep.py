@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from litmus.check import Refused
-from litmus.monitor import mode_of, monitored
+from litmus.monitor import decisive
 from litmus.rundir import ENDED, lock, write_text
 from litmus.sweep import _ending
 from litmus.sweep._board import Board, values
@@ -194,11 +194,16 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
         Refused: one does.
     """
     above = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     deadline, said = time.monotonic() + PATIENCE_S, False
+    file = _opened(folder)
     try:
-        while not lock(file):  # with the last process, the system lifts it
+        while True:
+            if lock(file):  # with the last process, the system lifts it
+                if _is_there(folder, file):
+                    break
+                os.close(file)  # another sweep, in which nothing came to be, has removed what it had made
+                file = _opened(folder)
+                continue
             if time.monotonic() > deadline:
                 raise Refused(f"{folder} is being swept by another process.")
             if not said:
@@ -213,6 +218,17 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
                 for path in above:
                     path.rmdir()
         os.close(file)
+
+
+def _opened(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _is_there(folder: Path, file: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), (folder / LOCK).stat())
+    return False
 
 
 def remember(folder: Path, words: Sequence[str]) -> None:
@@ -261,6 +277,8 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
     num_ended = len(told.results) + len(source.unmade)
     if "interrupted" in statuses or num_ended < source.total or ("failed" in statuses and source.repeats):
         say(f"go on with     python train.py -m resume={folder}")
+        if source.repeats and any("sweep.timeout_s" in str(ended.error) for _, ended in told.results):
+            say("               sweep.timeout_s=SECONDS beside it allows more time")
     if stopped:
         return INTERRUPTED
     if "failed" in statuses or source.unmade:
@@ -271,10 +289,10 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
 def _ranked(results: Sequence[tuple[Job, Ended]]) -> list[tuple[Job, Ended]]:
     """The finished jobs, the best first; nothing where they are measured by different metrics."""
     finished = [(job, ended) for job, ended in results if ended.status == "finished"]
-    metrics = {monitored(job.config["task"]["_target_"])[0] for job, _ in finished}
-    if len(metrics) != 1:
+    deciding = {decisive(job.config["task"]["_target_"], ended.metrics) for job, ended in finished}
+    if len(deciding) != 1:
         return []
-    (metric,) = metrics
-    sign = 1 if mode_of(metric) == "max" else -1
+    ((metric, mode),) = deciding
+    sign = 1 if mode == "max" else -1
     known = [(job, ended) for job, ended in finished if math.isfinite(ended.metrics.get(metric, math.nan))]
     return sorted(known, key=lambda pair: -sign * pair[1].metrics[metric])

@@ -11,7 +11,7 @@ from litmus.check import Count, Positive, Refused, checked
 from litmus.resume import learnt, refuse_others
 from litmus.rundir import RunDir, slug
 from litmus.sweep import _ending
-from litmus.sweep._jobs import Ended, Job
+from litmus.sweep._jobs import STUDY, Ended, Job
 
 
 class Grid:
@@ -51,8 +51,10 @@ class Grid:
             The configuration of the first job.
 
         Raises:
-            Refused: a folder of a job holds another run, or two jobs are the same.
+            Refused: a folder of a job holds another run, two jobs are the same, or the folder is a search's.
         """
+        if (folder / STUDY).is_file():
+            raise Refused(f"{folder} holds a search, whose trials are not those of a grid. Choose another sweep.name.")
         combinations = composer.combinations(words)
         names = _names([" ".join(sorted(own or everything)) for everything, own in combinations])
         jobs = [

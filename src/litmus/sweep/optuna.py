@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,8 @@ from litmus.check import Count, Positive, Refused, Seed, checked
 from litmus.resume import refuse_others
 from litmus.rundir import ENDED, RunDir
 from litmus.sweep import _ending, _objectives, _study
-from litmus.sweep._jobs import Ended, Job
-from litmus.sweep._space import described, ends, hint, points, space, typed
+from litmus.sweep._jobs import STUDY, Ended, Job
+from litmus.sweep._space import described, ends, hint, points, space, typed, within
 
 # isort: split
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -62,6 +63,7 @@ class Optuna:
         self.seed = seed
         self.prunes = pruner != "none"
         self.repeats = False
+        self.instead_of: str | None = None  # the sampler that was asked for
         self.unmade: list[str] = []
         self.before: list[tuple[Job, Ended]] = []  # that need not be run
         self._left: list[Job] = []  # that an earlier session began
@@ -85,8 +87,8 @@ class Optuna:
         """
         self.folder, self.composer = folder, composer
         self.space, self.words = space(words)
-        if points(self.space) <= self.total:
-            self.sampler = "grid"  # another would try the same twice, and learn nothing from it
+        if points(self.space) <= self.total and self.sampler != "grid":
+            self.instead_of, self.sampler = self.sampler, "grid"  # which would try the same twice, and learn nothing
         _study.refuse(self.sampler, self.space)
         base = self._checked()
         self.objectives = _objectives.decided(self.metrics, self.directions, base["task"]["_target_"])
@@ -165,11 +167,16 @@ class Optuna:
         trials = self.study.get_trials(deepcopy=False)
         kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to go on with") for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
-        all_tried = " There are no other combinations." if len(trials) >= points(self.space) else ""
-        lines = [*self._found(trials), f"{len(trials)} trials: {counts}.{all_tried}"]
-        if failed := kinds.count("failed"):
+        tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
+        all_tried = len(tried) >= points(self.space)
+        lines = [*self._found(trials), f"{len(trials)} trials: {counts}."]
+        if self.instead_of is not None:
+            lines.append(f"Each combination is tried once, by sweep.sampler=grid and not {self.instead_of}.")
+        if all_tried:
+            lines.append("There are no other combinations.")
+        elif failed := kinds.count("failed"):
             lines.append(f"Trials that failed are not run again: sweep.trials={self.total + failed} makes up for them.")
-        url = shlex.quote(f"sqlite:///{self.folder / _study.FILE}")
+        url = shlex.quote(f"sqlite:///{self.folder / STUDY}")
         lines.append(f"see the search   optuna-dashboard {url}   (pip install optuna-dashboard)")
         self._file.remove_session()
         self._file.engine.dispose()  # so that study.db is all there is; it is opened again when it is needed
@@ -212,18 +219,28 @@ class Optuna:
         """The configuration of a job, once every end of what is searched has been composed.
 
         Raises:
-            Refused: a key may not have such a value, whatever the others have.
+            Refused: a key may not have such a value, whatever the others have; or trials would not be comparable.
         """
         of = {key: ends(distribution) for key, distribution in self.space.items()}
         least = {key: values[0] for key, values in of.items()}
-        try:
-            base = self._job(0, least).config
-            for key, values in of.items():
-                for value in values[1:]:
-                    self._job(0, {**least, key: value})
-        except Refused as refused:
-            raise Refused(f"{refused}{hint(str(refused), self.space)}") from None
+        base = self._end(least)
+        for key, value in [(key, value) for key, values in of.items() for value in values[1:]]:
+            config = self._end({**least, key: value})
+            for section, name in (("task", "_target_"), ("trainer", "accelerator"), ("trainer", "devices")):
+                if config[section].get(name) != base[section].get(name):
+                    what = section if name == "_target_" else f"{section}.{name}"
+                    raise Refused(f"{key}={value} has another {what} than {key}={least[key]}: not one search.")
         return base
+
+    def _end(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration at an end of a key's values; where that end itself is not allowed, right beside it."""
+        try:
+            return self._job(0, parameters).config
+        except Refused as refused:
+            with suppress(Refused):
+                beside = {name: within(self.space[name], value) for name, value in parameters.items()}
+                return self._job(0, beside).config
+            raise Refused(f"{refused}{hint(str(refused), self.space)}") from None
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._typed(parameters)
