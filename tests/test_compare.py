@@ -273,6 +273,24 @@ def test_a_setting_of_which_nothing_is_left_is_named(tmp_path: Path, capsys: pyt
     assert not (tmp_path / "compare" / "figures").exists()
 
 
+def test_what_one_should_know_of_the_data_is_said(tmp_path: Path) -> None:
+    few = {"sha256": {"few.csv": "a"}, "warning": "These are 5,000 of MNIST's digits."}
+    made(tmp_path / "few", "model=fnn", changes=lr_of(0.001), dataset=few)
+    made(tmp_path / "same", "model=fnn", changes=lr_of(0.01), dataset=few)
+    _, comparison = ranked(tmp_path)
+    assert comparison.notes == ["mnist, val/acc: These are 5,000 of MNIST's digits."]
+    whole = {"sha256": {"all": "b"}, "warning": None}
+    made(tmp_path / "all", "model=fnn", changes=lr_of(0.1) | {"data": {"source": "npm"}}, dataset=whole)
+    _, comparison = ranked(tmp_path)
+    assert any("the rows come from different data" in note for note in comparison.notes)
+
+
+def test_a_run_that_diverged_elsewhere_is_said(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", metrics={"val/acc": 0.1, "val/loss": None})
+    _, comparison = ranked(tmp_path)
+    assert "mnist, val/acc: 1 run that counts diverged: a metric of it is no finite number." in comparison.notes
+
+
 def test_a_run_whose_metric_is_no_number_is_not_averaged(tmp_path: Path) -> None:
     made(tmp_path / "a", "model=fnn", seed=0)
     made(tmp_path / "b", "model=fnn", seed=1, metrics={"val/acc": None})

@@ -61,6 +61,7 @@ def test_combinations_and_what_varies(composer: Composer) -> None:
 def test_names_of_folders() -> None:
     assert slug("model.widths=[64,32] seed=0") == "model.widths-64-32-seed-0"
     assert slug("[]") == "job"
+    assert slug("optimizer.lr=1e+30") == "optimizer.lr-1e30" != slug("optimizer.lr=1e-30")
     long = slug("x" * 300)
     assert len(long) < 140
     assert long != slug("x" * 301)

@@ -68,6 +68,21 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert "leave out model.dropout=0.5" in other.stderr
 
 
+def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path: Path) -> None:
+    words = ["-m", *SMALL, "model=fnn", "trainer.max_epochs=300", "sweep.name=bad", "sweep.jobs=1", "optimizer=sgd"]
+    done = command(*words, "optimizer.lr=0.1", "seed=0", "sweep.timeout_s=2")
+    assert done.returncode == 1, done.stdout
+    assert "1 job to run in outputs/sweeps/bad; torch is imported." in done.stdout
+    assert "took longer than sweep.timeout_s=2" in done.stdout
+    assert "        | " not in done.stdout, "the sentence says all"
+    assert "compare them" not in done.stdout
+    assert "sweep.timeout_s=SECONDS beside it allows more time" in done.stdout
+    done = command(*words[:4], "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e30", "sweep.name=lost")
+    assert done.returncode == 0, done.stderr
+    assert "diverged     val/acc" in done.stdout
+    assert "results are not comparable with those on the whole of MNIST" in done.stdout
+
+
 def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=more"]
     assert command(*words).returncode == 0
@@ -85,6 +100,8 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         ("model.dropout=0,1.5",): "model.dropout is a probability",
         ("seed=0,1", "sweep.jobs=0"): "sweep.jobs is auto, or a whole number, at least 1",
         ("seed=0,1", "sweep.job=2"): "Did you mean sweep.jobs?",
+        ("seed=0,1", "sweep.trials=4"): "A search has it: sweep=optuna.",
+        ("seed=0,0",): "a value is typed twice.\n",
         ("seed=interval(0,1)",): "that is for a search, sweep=optuna",
         ("seed=0,1", "hydra/sweeper=basic"): "leave out hydra/sweeper",
         ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is no name of a folder; a-b is",

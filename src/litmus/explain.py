@@ -10,9 +10,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from litmus.check import did_you_mean
+from litmus.check import did_you_mean, signature
 
 # Hydra's own that a package of their own brings, and the extra of litmus that installs it.
+SEARCH = "litmus.sweep.optuna.Optuna"
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 
 
@@ -78,6 +79,8 @@ def _no_such_key(key: str, conf: Path, words: list[str]) -> str:
         known = sorted({*known, "experiment"})
     prefix = f"{where}." if where else ""
     hint = did_you_mean(name, known, prefix)
+    if where == "sweep" and name in signature(SEARCH):
+        hint = " A search has it: sweep=optuna."
     if not path and not hint:  # a key of some group, typed without it?
         keys = {
             str(k): f"{group}.{k}"

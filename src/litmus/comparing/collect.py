@@ -39,6 +39,7 @@ class Run:
         rows: of metrics.csv.
         code: the commit of the code that ran, if it is known.
         data: checksums of what it was trained on, by file name.
+        warning: what one should know of that data, or None.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Run:
     rows: list[dict[str, Any]]
     code: str | None
     data: dict[str, str]
+    warning: str | None
 
 
 def collected(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
@@ -148,6 +150,7 @@ def read(folder: Path) -> Run:
         rows=rows,
         code=(ended.get("git") or {}).get("commit"),
         data=(ended.get("dataset") or {}).get("sha256") or {},
+        warning=(ended.get("dataset") or {}).get("warning"),
     )
 
 

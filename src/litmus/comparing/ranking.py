@@ -228,3 +228,11 @@ def _notes(ranking: Ranking, repeats: Sequence[tuple[Run, Run]], without: int) -
         checksums.setdefault((str(run.seed), *data), set()).add(canonical(run.data))
     if any(len(each) > 1 for each in checksums.values()):
         yield f"{ranking.title}: not all runs saw the same data; files of the same name have other checksums."
+    elif len({canonical(run.data) for run in counted if run.data}) > 1:
+        yield f"{ranking.title}: the rows come from different data (its checksums differ), and do not compare."
+    if diverged := sum(bool(run.diverged) for run in counted):
+        word = "run that counts" if diverged == 1 else "runs that count"
+        yield f"{ranking.title}: {diverged} {word} diverged: a metric of it is no finite number."
+    for warning in dict.fromkeys(run.warning for run in counted):
+        if warning:
+            yield f"{ranking.title}: {warning}"

@@ -1,5 +1,6 @@
 """A sweep on the screen: a table that lives in a terminal, a line for everything that happens elsewhere."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from litmus.monitor import decisive
 from litmus.rundir import RunDir
 from litmus.sweep._jobs import Ended, Job
 
-STYLES = {"finished": "green", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
+STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
 REFRESH_S = 0.25
 
 
@@ -76,18 +77,20 @@ class Board:
 
     def ended(self, job: Job, ended: Ended, again: bool) -> None:
         self.rows.pop(job.number, None)
-        word = f"{ended.status}, tried once more" if again else ended.status
+        diverged = ended.status == "finished" and not all(map(math.isfinite, ended.metrics.values()))
+        word = f"{ended.status}, tried once more" if again else "diverged" if diverged else ended.status
         if not again:
             self.known(ended)
             self.num_run += 1
         done = f"[{sum(self.counts.values()):>{len(str(self.total))}}/{self.total}]"
         line = f"{done} {word:<11}  {values(job, ended):<31}  {ended.seconds:6.1f} s  {' '.join(job.overrides)}"
-        self._print(line, STYLES.get(ended.status, ""))
+        self._print(line, STYLES.get(word, STYLES.get(ended.status, "")))
         if ended.status == "failed":
             self._print(f"        {ended.error}", "red")
             tail = RunDir(job.folder).last_lines()
             refused = f"refused: {str(ended.error).partition(chr(10))[0]}"
-            for said in [] if any(refused in line for line in tail) else tail:  # nothing that the error does not say
+            known = "sweep.timeout_s" in str(ended.error) or any(refused in line for line in tail)
+            for said in [] if known else tail:  # which says nothing that the error does not
                 self._print(f"        | {said}", "dim")
             self._print(f"        {job.folder}", "red")
 

@@ -76,6 +76,7 @@ class Pool:
         self.interrupted = False
         self.exhausted = False
         self._signals = 0
+        self._received: int = signal.SIGINT
         self._killing = False
         self.starts = 0
         self.server: Server | None = None
@@ -256,7 +257,8 @@ class Pool:
         now = time.monotonic()
         if self._signals and not self.interrupted:
             self.interrupted = True
-            self.screen.note("Stopping: running jobs end after their batch. Press Ctrl-C once more to kill them.")
+            if self.running:
+                self.screen.note("Stopping: running jobs end after their batch. Press Ctrl-C once more to kill them.")
             self._stop()
         if self._signals > 1 and not self._killing:
             self._killing = True
@@ -278,7 +280,7 @@ class Pool:
     def _why(self) -> str | None:
         """Why the sweep stops, if it does."""
         if self.interrupted:
-            return "stopped by you"
+            return "stopped by you" if self._received == signal.SIGINT else "stopped by SIGTERM"
         return "stopped, because another job failed" if self.stopping else None
 
     def _tell_to_stop(self, running: Running, reason: Reason) -> None:
@@ -297,8 +299,9 @@ class Pool:
 
     @contextlib.contextmanager
     def _watching_signals(self) -> Iterator[None]:
-        def note(*_: Any) -> None:
+        def note(received: int, _: Any) -> None:
             self._signals += 1
+            self._received = received
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from litmus.check import Refused
 from litmus.monitor import decisive
-from litmus.rundir import ENDED, lock, write_text
+from litmus.rundir import ENDED, RunDir, lock, write_text
 from litmus.sweep import _ending
 from litmus.sweep._board import Board, values
 from litmus.sweep._client import Server
@@ -177,6 +177,9 @@ def run(source: Sweeping, folder: Path, base: dict[str, Any], start: Callable[[]
     told = Told(source, console)
     if source.before:
         console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
+    left = source.total - len(source.before)
+    if left and not console.is_terminal:  # a terminal has the table
+        console.print(f"{left} {'job' if left == 1 else 'jobs'} to run in {folder}; torch is imported.", soft_wrap=True)
     pool = Pool(limits, start, told, source.prunes)
     if len(source.before) < source.total:
         with told.shown():
@@ -267,11 +270,17 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
             say(f"  {ended.status:<11}  {' '.join(job.overrides)}  ({ended.error})")
     for sentence in source.unmade:
         say(f"  could not be composed: {sentence}")
-    for job, ended in _ranked(told.results)[:BEST]:
+    ranked = _ranked(told.results)
+    if len(ranked) > BEST:
+        say(f"the best {BEST}:")
+    for job, ended in ranked[:BEST]:
         say(f"  {values(job, ended):<31}  {' '.join(job.overrides)}")
     for sentence in source.summary():
         say(sentence)
-    if told.results:
+    for warning in dict.fromkeys(_warning(job) for job, _ in told.results):
+        if warning:
+            say(warning, "yellow")
+    if any(ended.status in ENDED for _, ended in told.results):
         say(f"compare them   litmus compare {folder}")
     statuses = {ended.status for _, ended in told.results}
     num_ended = len(told.results) + len(source.unmade)
@@ -284,6 +293,14 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
     if "failed" in statuses or source.unmade:
         return FAILED
     return INTERRUPTED if statuses - set(ENDED) or num_ended < source.total else 0
+
+
+def _warning(job: Job) -> str | None:
+    """What one should know of the data that a job was trained on."""
+    with suppress(Refused):  # damaged
+        result = RunDir(job.folder).read_result() or {}
+        return (result.get("dataset") or {}).get("warning")
+    return None
 
 
 def _ranked(results: Sequence[tuple[Job, Ended]]) -> list[tuple[Job, Ended]]:
