@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.litmus_launcher import LitmusLauncher
 
-LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")  # words; with a + or without
+LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")  # what such words begin with, but for a +
 
 
 @dataclass

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.check import did_you_mean, signature
 
+SEARCH = "litmus.sweep.optuna.Optuna"  # what sweep=optuna stands for
 # Hydra's own that a package of their own brings, and the extra of litmus that installs it.
-SEARCH = "litmus.sweep.optuna.Optuna"
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 
 

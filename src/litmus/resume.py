@@ -97,11 +97,12 @@ def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
     Raises:
         Refused: with all that differs, or because two jobs share a folder.
     """
-    wrong, paths = [], [run.path for run, _ in jobs]
-    if twice := next((path for path in paths if paths.count(path) > 1), None):
-        raise Refused(f"Two jobs would run in {twice}: a value is typed twice.")
+    wrong, seen = [], set()
     others: dict[str, list[str]] = {}
     for run, asked in jobs:
+        if run.path in seen:
+            raise Refused(f"Two jobs would run in {run.path}: a value is typed twice.")
+        seen.add(run.path)
         try:
             refuse_other(run, asked)
         except Other as other:

@@ -86,8 +86,8 @@ def lock(file: int) -> bool:
 
 def slug(text: str) -> str:
     """A name for a folder: what was typed, without what would have to be quoted wherever one types the path."""
-    text_of_numbers = re.sub(r"(?<=\de)\+", "", text)  # 1e+30 is not 1e-30
-    name = re.sub(r"[^A-Za-z0-9._]+", "-", text_of_numbers).strip("-.") or "job"
+    unsigned = re.sub(r"(?<=\de)\+", "", text)  # 1e+30 is not 1e-30
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", unsigned).strip("-.") or "job"
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"

@@ -158,8 +158,9 @@ def _effect(axes: Any, effect: Effect) -> None:
             positions, means, halves, fmt=f"o{line}", color=COLOURS[1], markersize=4, linewidth=1.3, capsize=2
         )
         if not log or len(positions) <= 6:
-            texts = [short(brief(text), 14) for text in effect.texts]
-            axes.set_xticks(positions, [text if i in _apart(effect) else "" for i, text in enumerate(texts)])
+            apart = _apart(effect)
+            texts = [short(brief(text), 14) if i in apart else "" for i, text in enumerate(effect.texts)]
+            axes.set_xticks(positions, texts)
             axes.minorticks_off()
         if max(len(brief(text)) for text in effect.texts) * len(positions) > 26:
             axes.tick_params(axis="x", rotation=35)
