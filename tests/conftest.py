@@ -113,6 +113,40 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
     return trained
 
 
+@pytest.fixture
+def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch keeps what it downloads; nothing can be downloaded."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def imagenet(hub_folder: Path) -> dict[str, torch.Tensor]:
+    """Random weights, where ImageNet's are looked for."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(5)
+    weights = resnet18(weights=None).state_dict()
+    torch.save(weights, hub_folder / "resnet18-f37072fd.pth")
+    return weights
+
+
+@pytest.fixture
+def coco(hub_folder: Path) -> torch.nn.Module:
+    """Random weights, where COCO's are looked for."""
+    from litmus.model import _ultralytics
+
+    torch.manual_seed(7)
+    names = tuple(f"thing {i}" for i in range(80))
+    spec = Spec("coco", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(names))
+    net = running.build(composed("model=yolo")["model"], spec)
+    _ultralytics.written(net.network, hub_folder / "yolo11n.pt", 640)
+    return net
+
+
 # A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.
 ON_TABLE = ["data=text_table", "data.path=reviews.csv", "data.text=review", "data.label=stars", "trainer=cpu"]
 ON_WAVE = ["data=series", "data.path=wave.csv", "trainer=cpu"]

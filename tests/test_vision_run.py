@@ -13,10 +13,13 @@ import torch
 from conftest import DIGITS, SCENES, composed
 from PIL import Image
 
+from litmus import evaluate
+from litmus import run as running
 from litmus.answering import Pictures
 from litmus.check import Refused
 from litmus.cli import main
 from litmus.data._images import Normalise
+from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.exporting import write
 from litmus.run import build, evaluated
@@ -85,6 +88,107 @@ def test_what_is_no_picture_is_said_and_the_others_are_done(
     assert "nowhere.png cannot be read" in err
     with pytest.raises(SystemExit, match="There is no picture in nothing"):
         main(["predict", str(run.path), "nothing/*.png"])
+    (tmp_path / "empty").mkdir()
+    out, err = told(capsys, "predict", str(run.path), "photos/red/1.png", "typo/*.png", "empty", "--json", status=1)
+    assert len(out.splitlines()) == 1
+    assert "typo/*.png: there is no picture in it." in err
+    assert "empty: there is no picture in it." in err
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("change", ["seed=5", "data.val_share=0.3"])
+def test_no_photo_that_was_trained_on_is_measured_as_a_test(
+    train: Train, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train("model=fnn", "trainer.max_epochs=1", small=PHOTOS)
+
+    def hashes(data: ImageFolder, *parts: str) -> set[str]:
+        return {data.photos.sha256[number] for part in parts for number, _ in data.samples[part]}
+
+    trained = hashes(running.prepared(run.read_config()), "train", "val")
+    measured = []
+    test = running.test
+    monkeypatch.setattr(running, "test", lambda run, parts: measured.append(parts.data) or test(run, parts))
+    evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    assert hashes(measured[0], "test")
+    assert not hashes(measured[0], "test") & trained
+
+
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("change", ["data.size=64", "data.colours=grey", "model.dropout=0.5"])
+def test_what_belongs_to_the_network_cannot_be_changed_in_a_test(train: Train, change: str) -> None:
+    run = train("model=fnn", "trainer.max_epochs=1", small=PHOTOS)
+    with pytest.raises(Refused, match=f"{change} cannot be changed"):
+        evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+
+
+@pytest.mark.usefixtures("photos", "imagenet")
+@pytest.mark.parametrize("part", ["all", "head"])
+def test_imagenet_s_weights_are_tuned_and_named(
+    train: Train, part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["model=resnet", "data.path=photos", "data.size=32", "data.limit=24", "trainer=cpu", "trainer.max_epochs=2"]
+    run = train(f"model.train={part}", "data.batch_size=8", "optimizer.lr=0.01", small=small)
+    result = run.read_result()
+    assert result["status"] == "finished", result["error"]
+    assert "model.weights=imagenet: 100 tensors loaded; skipped head" in run.log.read_text()
+    out, _ = told(capsys, "predict", str(run.path), "photos/red/1.png", "--json")
+    assert set(json.loads(out)["probabilities"]) == set(COLOURS)
+
+
+@pytest.mark.usefixtures("photos", "imagenet")
+def test_published_weights_name_pictures_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    from torchvision.models import ResNet18_Weights
+
+    words = ["predict", "--model", "resnet18", "photos/red/1.png", "photos/blue/2.png", "--json"]
+    out, _ = told(capsys, *words)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [Path(answer["image"]).parent.name for answer in answers] == ["red", "blue"]
+    preset = ResNet18_Weights.DEFAULT
+    with torch.no_grad():
+        x = preset.transforms()(Image.open("photos/red/1.png"))[None]
+        theirs = running.published("resnet18")(x)[0].softmax(0).topk(5)
+    ours = answers[0]["probabilities"]
+    assert list(ours) == [preset.meta["categories"][i] for i in theirs.indices]
+    assert list(ours.values()) == pytest.approx(theirs.values.tolist(), abs=1e-3)
+    out, _ = told(capsys, *words, "--topk", "2")
+    assert [len(json.loads(line)["probabilities"]) for line in out.splitlines()] == [2, 2]
+
+
+@pytest.mark.usefixtures("photos", "coco")
+def test_published_weights_draw_boxes_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", "--model", "yolo11n", "photos/red/1.png", "--min-score", "0"]
+    out, _ = told(capsys, *words, "--json")
+    answer = json.loads(out)
+    assert answer["boxes"][0]["label"].startswith("thing ")
+    assert Path(answer["drawn"]) == Path("predictions/1-boxes.png")
+    beside = json.loads((tmp_path / "predictions" / "1-boxes.json").read_text())
+    assert beside == {"image": "photos/red/1.png", "boxes": answer["boxes"]}
+    told(capsys, *words)
+    assert len(list((tmp_path / "predictions").iterdir())) == 2, "the same picture is drawn in the same place"
+    drawn = (tmp_path / "predictions" / "1-boxes.png").read_bytes()
+    out, _ = told(capsys, "predict", "--model", "yolo11n", "photos/blue/1.png", "--min-score", "0", "--json")
+    assert Path(json.loads(out)["drawn"]).name == "1-boxes-2.png", "another one of that name in another place"
+    assert (tmp_path / "predictions" / "1-boxes.png").read_bytes() == drawn
+
+
+@pytest.mark.usefixtures("imagenet")
+def test_a_digit_is_asked_about_as_it_was_trained_on(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
+    few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
+    run = train("model=resnet", "data=mnist", "model.train=head", small=few)
+    net = running.rebuilt(run)
+    data = running.prepared(run.read_config(), running.recalled(run.best))
+    pixels, _ = data.stored("test")
+    Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
+    normalise = Normalise(net.spec.input, None, torch.device("cpu"))
+    with torch.no_grad():
+        ours = net(normalise(pixels[:1], torch.Generator(), 1, slice(None)))[0].softmax(0)
+    out, _ = told(capsys, "predict", str(run.path), "digit.png", "--topk", "10", "--json")
+    found = json.loads(out)["probabilities"]
+    assert [found[name] for name in net.spec.target.names] == pytest.approx(ours.tolist(), abs=5e-3)
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,12 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
 
     if arguments.file is not None:
         raise Refused("--file is for texts; name pictures, folders of them, or patterns.")
-    paths = list(dict.fromkeys(_files(words)))
+    named = {word: list(_files(word)) for word in words}
+    paths = list(dict.fromkeys(chain.from_iterable(named.values())))
     if not paths:
         raise Refused(f"There is no picture in {' '.join(words)}.")
-    out = Path(arguments.out) if arguments.out else RunDir(arguments.run or ".").path / PREDICTIONS
-    if arguments.run is None or arguments.model:
-        out = Path(arguments.out or PREDICTIONS)
-    answers, taken = [], set[str]()
+    out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
+    answers, taken = [], set[Path]()
     for answer in network.answers(paths, batch_size, arguments.topk, arguments.min_score):
         if "boxes" in answer:
             try:
@@ -116,27 +115,27 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
         _show_pictures(answers)
         if network.draws and taken:
             screen.say(f"drawn, with a .json of the boxes beside each, in {out}")
-    broken = [answer for answer in answers if "error" in answer]
-    for answer in broken:
-        screen.complain(f"{answer['image']} {answer['error']}.")
-    return 1 if broken else 0
+    wrong = [f"{answer['image']} {answer['error']}." for answer in answers if "error" in answer]
+    wrong += [f"{word}: there is no picture in it." for word, own in named.items() if not own]
+    for said in wrong:
+        screen.complain(said)
+    return 1 if wrong else 0
 
 
-def _files(words: list[str]) -> Iterator[Path]:
-    """Files as they are named, those in folders, and those that fit a pattern."""
+def _files(word: str) -> Iterator[Path]:
+    """The file of that name, those in that folder, or those that fit that pattern."""
     from litmus.data import _photos
 
-    for word in words:
-        path = Path(word).expanduser()
-        if path.is_dir():
-            yield from _photos.found(path)[0]
-        elif not path.exists() and glob.has_magic(word):
-            yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
-        else:
-            yield path
+    path = Path(word).expanduser()
+    if path.is_dir():
+        yield from _photos.found(path)[0]
+    elif not path.exists() and glob.has_magic(word):
+        yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
+    else:
+        yield path
 
 
-def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set[str]) -> Path:
+def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set[Path]) -> Path:
     """Draws the boxes on a copy of the picture, and writes them beside it as JSON.
 
     Raises:
@@ -148,21 +147,32 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
 
     source = Path(answer["image"])
     ending = ".png" if source.suffix.lower() == ".png" else ".jpg"
-    name, number = f"{source.stem}-boxes", 1
-    while name in taken:  # a/cat.jpg and b/cat.jpg
+    path, number = out / f"{source.stem}-boxes{ending}", 1
+    while path.with_suffix(".json") in taken or not _replaceable(path, answer["image"]):  # a/cat.jpg and b/cat.jpg
         number += 1
-        name = f"{source.stem}-boxes-{number}"
-    taken.add(name)
+        path = out / f"{source.stem}-boxes-{number}{ending}"
+    taken.add(path.with_suffix(".json"))
     picture = drawing.drawn(_photos.upright(source), answer["boxes"], names)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / f"{name}{ending}") as temporary:
+        with replacing(path) as temporary:
             picture.save(temporary, "PNG" if ending == ".png" else "JPEG", quality=92)
-        with replacing(out / f"{name}.json") as temporary:
+        with replacing(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps({"image": answer["image"], "boxes": answer["boxes"]}, indent=2) + "\n")
     except OSError as error:
         raise Refused(f"{out} cannot be written to: {error.strerror or error}.") from None
-    return out / f"{name}{ending}"
+    return path
+
+
+def _replaceable(drawn: Path, image: str) -> bool:
+    """Whether nothing is there but what was drawn before of the same picture."""
+    beside = drawn.with_suffix(".json")
+    if not drawn.exists() and not beside.exists():
+        return True
+    try:
+        return bool(json.loads(beside.read_text())["image"] == image)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _show_pictures(answers: list[dict[str, Any]]) -> None:

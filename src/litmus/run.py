@@ -319,8 +319,11 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
         Refused: the configuration does not fit this version of litmus, there are no weights, or the
             data is not what the run was tested on.
     """
-    if any(change.startswith("model.") for change in changes):
-        raise Refused("The weights belong to the model as it was trained: model.* cannot be changed.")
+    if fixed := [change for change in changes if change.startswith(("model.", "data.size=", "data.colours="))]:
+        raise Refused(
+            f"The weights belong to the model as it was trained, and to the pictures that it reads: {fixed[0]} cannot "
+            "be changed."
+        )
     if wrong := mistakes(config):
         raise Refused("\n".join(wrong))
     if not run.best.is_file():
@@ -412,8 +415,7 @@ def prepared(config: Section, known: Section | None = None) -> Any:
 def _wanted(model: Section, data: Any) -> Input:
     """The data's input as the network wants it."""
     read, net = data.spec.input, _target(model)
-    if not net.fits(data.spec):  # the network itself will say so
-        return read
+    net.refuse_what_does_not_fit(data.spec)  # before a long time is spent on photos
     if isinstance(read, Tokens):
         return net.tokens(_settings(model), data.training_texts) or read
     return net.pictures(_settings(model), read) if isinstance(read, Images) else read

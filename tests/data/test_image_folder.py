@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from litmus.check import Refused
+from litmus.data._split import fingerprints
 from litmus.data.image_folder import ImageFolder
 
 KEYS = {
@@ -81,6 +83,62 @@ def test_a_class_may_be_named_train(tmp_path: Path) -> None:
     photos(tmp_path / "pets" / "valid", {"cat": 2, "dog": 2}, start=200)
     with pytest.raises(Refused, match="are both folders for val"):
         read(tmp_path / "pets")
+
+
+def test_folders_beside_the_parts_are_left_out_and_a_missing_train_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for start, part in ((0, "train"), (60, "val"), (120, "test")):
+        photos(tmp_path / "pets" / part, {"cat": 6, "dog": 6}, start=start)
+    photos(tmp_path / "pets" / "drafts", {"cow": 3}, start=200)
+    (tmp_path / "pets" / "__MACOSX").mkdir()
+    data = read(tmp_path / "pets")
+    assert data.sizes == {"train": 12, "val": 12, "test": 12}
+    assert data.spec.target.names == ("cat", "dog")
+    assert "beside them, drafts/ is left out" in caplog.text
+    (tmp_path / "pets" / "train").rename(tmp_path / "pets" / "trian")
+    with pytest.raises(Refused, match="has test/ and val/ for its parts, but no folder train/"):
+        read(tmp_path / "pets")
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    photos(tmp_path / "elsewhere", {"cats": 10})
+    path = photos(tmp_path / "pets", {"dog": 10, "cow": 10}, start=50)
+    (path / "cat").symlink_to(tmp_path / "elsewhere" / "cats")
+    (path / "dog" / "again").symlink_to(path)  # back up: not for ever
+    data = read(path)
+    assert data.spec.target.names == ("cat", "cow", "dog")
+    assert sum(data.sizes.values()) == 30
+
+
+def test_a_class_of_which_no_photo_can_be_used_is_refused(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
+    (path / "cow").mkdir()
+    (path / "cow" / "1.png").write_bytes(b"no")
+    with pytest.raises(Refused, match="no training sample has the class cow"):
+        read(path)
+
+
+def test_what_was_seen_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
+    trained, other = read(path), read(path, seed=5)
+    seen = members(trained, "train") | members(trained, "val")
+    assert members(other, "test") & seen
+    other.leave_out(trained.seen)
+    assert members(other, "test")
+    assert not members(other, "test") & seen
+    assert len(other.stored("test")[1]) == other.sizes["test"]
+    assert "belong to what the run was trained or chosen on; they are left out" in caplog.text
+    with pytest.raises(Refused, match="nothing is left to measure"):
+        trained.leave_out(torch.cat([trained.seen, fingerprints(trained.ties("test"))]))
+
+
+def test_animations_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
+    first, second = Image.new("RGB", (20, 20), "red"), Image.new("RGB", (20, 20), "blue")
+    first.save(path / "cat" / "a.gif", save_all=True, append_images=[second])
+    read(path)
+    assert "1 photos are animated; the first picture is used (" in caplog.text
 
 
 def test_a_limit_takes_a_fair_sample_of_ready_made_parts(tmp_path: Path) -> None:

@@ -55,6 +55,16 @@ def test_each_box_is_tight_around_its_digit_s_ink() -> None:
         assert 13 <= height <= 15
 
 
+def test_a_digit_without_ink_has_no_box() -> None:
+    """Between the pixels of a picture, a thin stroke may be missed."""
+    faint = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    faint[0, 0, 14, 14] = 255
+    pixels, boxes = scenes(faint, torch.tensor([3]), 200, 32, 1, (2, 3), torch.Generator().manual_seed(0))
+    seen = (pixels >= INK).flatten(1).any(dim=1)
+    assert 0 < int(seen.sum()) < 200
+    assert torch.equal(boxes[:, 0, 0] >= 0, seen)
+
+
 def test_boxes_lie_inside_hardly_overlap_and_vary() -> None:
     _, boxes = made(num_train=300).stored("train")
     there = boxes[..., 0] >= 0

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -36,10 +37,11 @@ def test_colour_grey_palette_and_cmyk_become_what_is_asked_for(tmp_path: Path) -
         ("rgb.png", Image.new("RGB", (20, 20), (200, 100, 50))),
         ("palette.png", Image.new("RGB", (20, 20), (200, 100, 50)).convert("P", palette=Image.Palette.ADAPTIVE)),
         ("cmyk.tif", Image.new("RGB", (20, 20), (200, 100, 50)).convert("CMYK")),
+        ("cmyk.jpg", Image.new("RGB", (20, 20), (200, 100, 50)).convert("CMYK")),  # stored inverted, as Adobe does
     ):
         pixels = read(saved(tmp_path / name, image), RED).pixels
         assert pixels.shape == (3, 16, 16)
-        assert np.abs(pixels[:, 8, 8].astype(int) - [200, 100, 50]).max() <= 2, name
+        assert np.abs(pixels[:, 8, 8].astype(int) - [200, 100, 50]).max() <= 3, name
     grey = read(saved(tmp_path / "grey.png", Image.new("L", (20, 20), 77)), RED).pixels
     assert (grey == 77).all()
     assert read(tmp_path / "rgb.png", GREY).pixels.shape == (1, 16, 16)
@@ -64,14 +66,21 @@ def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
     assert (read(saved(tmp_path / "clear.png", image), RED).pixels == 255).all()
 
 
-def test_exif_turns_a_photo_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("orientation", "dark"),  # the left half is stored dark
+    [(1, "left"), (2, "right"), (3, "right"), (4, "left"), (5, "top"), (6, "top"), (7, "bottom"), (8, "bottom")],
+)
+def test_exif_turns_a_photo_upright(tmp_path: Path, orientation: int, dark: str) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: what is stored on the left belongs above
+    exif[0x0112] = orientation
     path = saved(tmp_path / "turned.jpg", halves("RGB", "black", "white"), exif=exif)
     photo = read(path, WHOLE)
-    assert photo.size == (40, 20)
-    assert photo.pixels[0, 3, 8] < 30
-    assert photo.pixels[0, 12, 8] > 225
+    turned = dark in ("top", "bottom")
+    assert photo.size == ((40, 20) if turned else (20, 40))
+    first, second = ((3, 8), (12, 8)) if turned else ((8, 3), (8, 12))
+    first, second = (first, second) if dark in ("top", "left") else (second, first)
+    assert photo.pixels[0, *first] < 30
+    assert photo.pixels[0, *second] > 225
 
 
 def test_the_first_picture_of_an_animation_is_used_and_that_is_said(tmp_path: Path) -> None:
@@ -205,6 +214,34 @@ def test_where_there_is_no_room_photos_are_read_each_time(
     paths[3].unlink()
     with pytest.raises(OSError, match="cannot be read"):
         photos.pixels.index_select(0, torch.tensor([3]))
+
+
+def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(3)]
+    (tmp_path / "file").touch()
+    photos = collected(paths, RED, tmp_path / "file" / "cache")
+    assert "cannot be written to" in caplog.text
+    assert photos.pixels.index_select(0, torch.tensor([2]))[0, 0, 0, 0] == 2
+
+
+def test_what_nobody_used_for_a_month_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = saved(tmp_path / "0.png", Image.new("RGB", (20, 20)))
+    cache = tmp_path / "cache"
+    collected([path], RED, cache)
+    (kept,) = cache.iterdir()
+    for name in ("mine", "a" * 64, "b" * 64, ".writing-x"):
+        (cache / name).mkdir()
+    for folder in cache.iterdir():
+        days = 2 if folder.name.startswith((".writing", "b")) else 40
+        os.utime(folder, (time.time() - days * 86_400,) * 2)
+    assert collected([path], GREY, cache).paths
+    left = {folder.name for folder in cache.iterdir()}
+    assert {"mine", "b" * 64} < left
+    assert not {kept.name, "a" * 64, ".writing-x"} & left
+    (again,) = (cache / name for name in left - {"mine", "b" * 64})
+    os.utime(again, (time.time() - 20 * 86_400,) * 2)
+    collected([path], GREY, cache)
+    assert time.time() - again.stat().st_mtime < 60, "when it was last used"
 
 
 def test_hidden_and_other_files_are_no_photos(tmp_path: Path) -> None:

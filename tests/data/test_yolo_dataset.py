@@ -94,7 +94,7 @@ def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
 def test_a_wrong_line_is_named_and_the_others_stay(tmp_path: Path, line: str, said: str) -> None:
     path = tmp_path / "x.txt"
     path.write_text(f"1 0.5 0.5 0.25 0.5\n\n{line}\n0 0.2 0.2 0.1 0.1\n")
-    labels = read_labels(path, 2)
+    labels = read_labels(path, 2, 0)
     assert [int(box[0]) for box in labels.boxes] == [1, 0]
     assert list(labels.mistakes) == [3]
     assert said in labels.mistakes[3]
@@ -103,8 +103,22 @@ def test_a_wrong_line_is_named_and_the_others_stay(tmp_path: Path, line: str, sa
 def test_outlines_become_the_boxes_around_them(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_text("1 0.2 0.3 0.6 0.3 0.4 0.7\n")
-    (box,) = read_labels(path, 2).boxes
+    (box,) = read_labels(path, 2, 0).boxes
     assert box == pytest.approx((1, 0.4, 0.5, 0.4, 0.4))
+
+
+def test_keypoints_are_left_out(tmp_path: Path) -> None:
+    """Seventeen points of two numbers look like an outline."""
+    path = dataset(tmp_path, {"train": 6, "val": 3, "test": 2}, kpt_shape="[17, 2]")
+    own = tmp_path / "labels" / "train" / "0.txt"
+    own.write_text("0 0.5 0.5 0.25 0.5" + " 0.9 0.9" * 17 + "\n0 0.5 0.5 0.25 0.5 0.9\n")
+    data = read(path)
+    labels = data.labels[tmp_path / "images" / "train" / "0.png"]
+    assert labels.boxes == [(0, 0.5, 0.5, 0.25, 0.5)]
+    assert "nor 34 more for keypoints" in labels.mistakes[2]
+    path.write_text(path.read_text().replace("[17, 2]", "many"))
+    with pytest.raises(Refused, match="kpt_shape should say"):
+        read(path)
 
 
 def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,16 +129,20 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
     (labels / "2.txt").write_bytes(b"\xff\xfe\x00\x81")
     (labels / "3.txt").write_text("0 0.5 0.5 0.2 0.2\n0 5 5 5 5\n")
     (tmp_path / "images" / "train" / "4.png").write_bytes(b"no")
+    caplog.set_level("INFO")
     data = read(path)
     assert data.sizes["train"] == 9
     for said in (
         "3.txt:2",
         "2.txt:1",
         "1 of 15 pictures have no label file",
-        "1 of 15 pictures cannot be used",
+        "1 of 15 photos cannot be used",
+        "0.txt is not there",
+        "1.txt: no box",
         "4.png",
     ):
         assert said in caplog.text
+    assert "0.txt: no box" not in caplog.text
     numbers, boxes = data.samples["train"], data.stored("train")[1]
     counts = {
         data.photos.paths[number].stem: int((own[:, 0] >= 0).sum()) for number, own in zip(numbers, boxes, strict=True)

@@ -23,27 +23,6 @@ def make(spec: Spec = PHOTOS, **changes: object) -> ResNet:
     return build({**composed("model=resnet", "data.path=x")["model"], "weights": None, **changes}, spec)
 
 
-@pytest.fixture
-def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torch keeps what it downloads; nothing can be downloaded."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
-    folder = tmp_path / "torch" / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
-def imagenet(hub_folder: Path) -> dict[str, torch.Tensor]:
-    """Random weights, where ImageNet's are looked for."""
-    from torchvision.models import resnet18
-
-    torch.manual_seed(5)
-    weights = resnet18(weights=None).state_dict()
-    torch.save(weights, hub_folder / "resnet18-f37072fd.pth")
-    return weights
-
-
 @pytest.mark.parametrize(
     ("arch", "parameters"), [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)]
 )

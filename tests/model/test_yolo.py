@@ -36,21 +36,6 @@ def written(task: str, path: Path, name: str = "yolo11n") -> Path:
     return path
 
 
-@pytest.fixture
-def coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """Random weights, where COCO's are looked for; nothing can be downloaded."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
-    folder = tmp_path / "torch" / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    names = tuple(f"thing {i}" for i in range(80))
-    torch.manual_seed(7)
-    spec = Spec("coco", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(names))
-    net = build({**composed("model=yolo")["model"]}, spec)
-    _ultralytics.written(net.network, folder / "yolo11n.pt", 640)
-    return net
-
-
 def test_every_version_and_size_is_known_to_the_package() -> None:
     archs = choices(signature(composed("model=yolo")["model"]["_target_"])["arch"])
     assert len(archs) == 31
@@ -124,7 +109,7 @@ def test_published_weights_answer_as_they_are(coco: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize("task", ["segment", "obb", "pose"])
 def test_other_tasks_are_refused_by_name(tmp_path: Path, task: str) -> None:
-    with pytest.raises(Refused, match=f"is a network for the task {task}; model=yolo is for detection"):
+    with pytest.raises(Refused, match=f"is a network for the task {task}; model=yolo is for YOLO's detectors"):
         make(weights=str(written(task, tmp_path / "other.pt")))
 
 
@@ -305,3 +290,50 @@ def test_the_environment_is_as_it_was() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "True"
+
+
+def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package deletes what it takes for its own, and downloads it again; quotes it drops from a name."""
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *words, **_: asked.append(words) or [])
+    whole = tmp_path / "whole.pt"
+    _ultralytics.written(make().network, whole, 96)
+    for name in ("yolo11n.pt", "yolov5n.pt"):
+        half = Path(name)  # in the working folder, as the package knows its own
+        half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        with pytest.raises(Refused, match=f"model.weights={name} is not a file of weights"):
+            make(weights=name)
+        assert half.is_file()
+    assert asked == []
+    (tmp_path / "o'brien").mkdir()
+    whole.rename(tmp_path / "o'brien" / "yolo11n.pt")
+    assert "tensors loaded" in make(weights=str(tmp_path / "o'brien" / "yolo11n.pt")).provenance
+
+
+def test_the_size_that_a_file_was_trained_on_is_taken(tmp_path: Path) -> None:
+    settings = {**composed("model=yolo")["model"], "weights": str(tmp_path / "own.pt")}
+    _ultralytics.written(make().network, tmp_path / "own.pt", 96)
+    assert YOLO.pictures(settings, Images(3, 0, 0, (), ())).height == 96
+    assert YOLO.pictures(settings, Images(3, 160, 160, (), ())).height == 160
+    _ultralytics.written(make().network, tmp_path / "own.pt", 100)
+    assert YOLO.pictures(settings, Images(3, 0, 0, (), ())).height == 128
+
+
+def test_saving_and_opening_are_as_they_were() -> None:
+    from PIL import Image
+
+    _ultralytics.package()
+    assert torch.save.__module__ == "torch.serialization"
+    assert Image.open.__module__ == "PIL.Image"
+
+
+def test_places_and_scores_are_compared_apart() -> None:
+    net, answer = make(), torch.rand(2, 6, 84)
+    answer[:, :4] *= 640
+    other = answer.clone()
+    other[0, 5, 3] += 0.004
+    (places, largest), (scores, one) = net.differences(answer, other)
+    assert (places, scores) == (0.0, pytest.approx(0.004, rel=1e-3))
+    assert largest > 600 > 1 >= one

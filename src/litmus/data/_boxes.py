@@ -12,7 +12,6 @@ from litmus.data._images import Normalise, on_device
 from litmus.data._loader import BatchLoader, share
 from litmus.spec import Images
 
-GREY = 114.0  # of what a mosaic does not cover
 VISIBLE = 0.2  # of a box's area, that must be left in a mosaic's window
 COLUMNS = 5  # of a box: class, centre x and y, width, height
 

@@ -4,12 +4,16 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +24,22 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from litmus.check import Refused
 from litmus.data import _photos
+from litmus.data._data import Part, few
 from litmus.data._photos import Broken, Photo
+from litmus.data._split import fingerprints, unseen
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)
 
 WORKERS = 8  # threads; Pillow lets go of Python's lock while it decodes
 FREE = 0.8  # of a disk's free room that the cache may take
+KEPT_DAYS = 30  # that pictures stay in the cache after they were last used
 VERSION = 1  # of how photos are read: another number makes the kept ones anew
 PIXELS, FACTS = "pixels", "facts.json"  # the files of a folder in the cache, which is named by what they were made of
 WRITING = ".writing-"
+AGAIN = "every photo is read again for each batch, which is slow."
 
 
 @dataclass
@@ -110,16 +119,74 @@ class Selection:
         return taken[:, :, top : top + self.middle[0], left : left + self.middle[1]]
 
 
+class Filed:
+    """A dataset of photos in files: what a network has seen is known by what is in them.
+
+    Attributes:
+        samples: of each part.
+    """
+
+    samples: dict[Part, list[Any]]
+
+    @abstractmethod
+    def ties(self, part: Part) -> list[tuple[Hashable]]:
+        """The sha256 of each sample's file."""
+
+    @cached_property  # every checkpoint asks for them
+    def seen(self) -> Tensor:
+        """Fingerprints of the training and validation photos, for `leave_out`."""
+        return fingerprints([*self.ties("train"), *self.ties("val")])
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Tests on no photo that was seen: a network was trained or chosen on those.
+
+        Raises:
+            Refused: nothing is left.
+        """
+        test = self.samples["test"]
+        self.samples["test"] = [test[i] for i in unseen(self.ties("test"), seen, "photos")]
+
+
+def say_what_is_wrong(photos: Photos, source: Path) -> None:
+    """Logs which photos cannot be used, and what was done about others.
+
+    Raises:
+        Refused: more than half of them cannot be used.
+    """
+    for path, why in photos.broken.items():
+        log.info("%s %s", path, why)
+    for path, note in photos.notes.items():
+        log.info("%s: %s", path, note)
+    for note, count in Counter(photos.notes.values()).items():
+        noted = [str(path) for path, own in photos.notes.items() if own == note]
+        log.warning("%d photos are %s (%s).", count, note, few(noted))
+    if photos.broken:
+        said = few([f"{path} {why}" for path, why in photos.broken.items()])
+        log.warning(
+            "%d of %d photos cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
+        )
+    if len(photos.broken) > len(photos.paths):
+        raise Refused(f"{source}: more than half of the photos cannot be used. train.log names each of them.")
+
+
 def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
     """Reads all photos, or takes them from the cache if the same files were read the same way before.
 
     Args:
         paths: of the files.
         images: size, channels and cut; the mean and deviation do not matter.
-        cache: a folder. Where its disk has no room, photos are read again for every batch, and the log says so.
+        cache: a folder. Where it has no room, or cannot be written to, photos are read again for every batch, and the
+            log says so.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    _swept(cache)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _swept(cache)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as error:
+        log.warning("%s cannot be written to (%s): %s", cache, error.strerror, AGAIN)
+        photos, _ = _all_read(paths, images, None)
+        photos.pixels = Files(photos.paths, images)
+        return photos
     folder = cache / _key(paths, images)
     if (kept := _kept(folder, paths, images)) is not None:
         return kept
@@ -127,8 +194,7 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
         room = _room(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
         photos, rows = _all_read(paths, images, room)
         if room is None:
-            said = "%s has no room for so many pictures: every photo is read again for each batch, which is slow."
-            log.warning(said, cache)
+            log.warning("%s has no room for so many pictures: %s", cache, AGAIN)
             photos.pixels = Files(photos.paths, images)
             return photos
         room.flush()
@@ -223,6 +289,7 @@ def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
     """What was kept of these files; None if there is nothing, or a file that was broken is so no more."""
     try:
         facts = json.loads((folder / FACTS).read_text())
+        os.utime(folder)  # when it was last used
         shape = (len(paths), images.channels, images.height, images.width)
         # Copy on write: torch wants a writable array, and the file must stay as it is.
         pixels = torch.from_numpy(np.memmap(folder / PIXELS, np.uint8, "c", shape=shape))
@@ -241,7 +308,13 @@ def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
 
 
 def _swept(cache: Path) -> None:
-    """Removes what runs that were killed a day ago or more have left."""
-    for folder in cache.glob(f"{WRITING}*"):
-        if time.time() - folder.stat().st_mtime > 86_400:
+    """Removes what runs that were killed a day ago or more have left, and what no run has used for a month."""
+    for folder in cache.iterdir():
+        if folder.name.startswith(WRITING):
+            days = 1
+        elif re.fullmatch("[0-9a-f]{64}", folder.name):  # nothing else here is ours
+            days = KEPT_DAYS
+        else:
+            continue
+        if time.time() - folder.stat().st_mtime > days * 86_400:
             shutil.rmtree(folder, ignore_errors=True)

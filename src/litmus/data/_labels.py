@@ -34,8 +34,14 @@ def label_file(picture: Path) -> Path:
     return Path(*parts)
 
 
-def read_labels(path: Path, num_classes: int) -> Labels:
-    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes."""
+def read_labels(path: Path, num_classes: int, keypoints: int) -> Labels:
+    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes.
+
+    Args:
+        path: of the file.
+        num_classes: that there are.
+        keypoints: numbers after the box of each line that say where keypoints are; they are left out.
+    """
     labels = Labels()
     try:
         content = path.read_bytes().decode("utf-8-sig")
@@ -48,7 +54,7 @@ def read_labels(path: Path, num_classes: int) -> Labels:
     for line, text in enumerate(content.splitlines(), 1):
         if not text.strip():
             continue
-        box = _box(text.split(), num_classes)
+        box = _box(text.split(), num_classes, keypoints)
         if isinstance(box, str):
             labels.mistakes[line] = box
         elif box in seen:
@@ -59,12 +65,16 @@ def read_labels(path: Path, num_classes: int) -> Labels:
     return labels
 
 
-def _box(words: list[str], num_classes: int) -> tuple[float, float, float, float, float] | str:
+def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, float, float, float, float] | str:
     """A box, or what is wrong with the line."""
     try:
         numbers = [float(word) for word in words]
     except ValueError:
         return "not numbers"
+    if keypoints:
+        if len(numbers) not in (5, 5 + keypoints):
+            return f"neither five numbers (class, centre, width, height) nor {keypoints} more for keypoints"
+        numbers = numbers[:5]
     if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
         return "neither five numbers (class, centre, width, height) nor a class and an outline"
     name, *rest = numbers

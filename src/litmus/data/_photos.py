@@ -3,6 +3,8 @@
 import hashlib
 import io
 import logging
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +44,33 @@ class Photo:
 
 def found(folder: Path) -> tuple[list[Path], int]:
     """Every photo below a folder, by its ending, sorted; and how many other files there are. Hidden ones are none."""
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _hidden(p.relative_to(folder))]
+    files = sorted(_files(folder, ()))
     photos = [p for p in files if p.suffix.lower() in ENDINGS]
     return photos, len(files) - len(photos)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.parts)
+def hidden(path: Path) -> bool:
+    """What a person does not mean by naming the folder it is in."""
+    return path.name.startswith((".", "__MACOSX"))
+
+
+def _files(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    """Those below a folder; links to folders are followed, but not back up to where one is."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        within = list(folder.iterdir())
+    except OSError as error:
+        log.warning("%s cannot be read, and is left out: %s", folder, error.strerror)
+        return
+    for path in within:
+        if hidden(path):
+            continue
+        if path.is_dir():
+            yield from _files(path, (*above, real))
+        elif path.is_file():
+            yield path
 
 
 def read(path: Path, images: Images) -> Photo:
@@ -97,7 +119,7 @@ def _upright(image: Image.Image) -> tuple[int, int]:
 
 def _note(image: Image.Image) -> str:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a phone's, with another view of the same
-        return "animated: its first picture is used"
+        return "animated; the first picture is used"
     return ""
 
 

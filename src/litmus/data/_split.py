@@ -1,11 +1,49 @@
 """Splits in which what belongs together stays together."""
 
 import hashlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from litmus.check import Refused
+from litmus.data._data import PARTS, Part
+
+log = logging.getLogger(__name__)
+
+Sample = TypeVar("Sample")
+
+
+def completed(
+    given: Mapping[str, Sequence[Sample]],
+    tie: Callable[[Sample], Hashable],
+    stratum: Callable[[Sample], Hashable],
+    shares: Mapping[str, float],
+    limit: int | None,
+    seed: int,
+) -> dict[Part, list[Sample]]:
+    """Training, validation and test samples, where some of these parts come ready-made.
+
+    Args:
+        given: the parts that there are, "train" among them; the others are split off it.
+        tie: what a sample shares with those that must stay on its side.
+        stratum: what should be as frequent on all sides.
+        shares: of the training samples, for "val" and "test", where they are split off.
+        limit: samples of a part, at most.
+        seed: of the split.
+    """
+    whole = given["train"]
+    wanted = {part: None if part in given else shares[part] for part in ("val", "test")}
+    ties, strata = [(tie(sample),) for sample in whole], [stratum(sample) for sample in whole]
+    rows = split_parts(ties, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
+    parts = {**given, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
+    # As of those that were dealt, the first n of the others are a fair sample, too.
+    for part in set(given) - (set(rows) if len(rows) > 1 else set()):
+        parts[part] = [given[part][i] for i in np.random.default_rng(seed).permutation(len(given[part]))]
+    return {part: list(parts[part][:limit]) for part in PARTS}
 
 
 def split_parts(
@@ -95,6 +133,21 @@ def known(ties: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     """Of each sample, whether one of its ties is among those fingerprints."""
     among = set(seen.tolist())
     return [any(_fingerprint(tie) in among for tie in own) for own in ties]
+
+
+def unseen(ties: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
+    """Test samples that a network was neither trained nor chosen on; the log says how many others there are.
+
+    Raises:
+        Refused: there are only others.
+    """
+    fresh = [i for i, was in enumerate(known(ties, seen)) if not was]
+    said = f"{len(ties) - len(fresh)} of {len(ties)} test {noun} belong to what the run was trained or chosen on"
+    if not fresh:
+        raise Refused(f"{said}: nothing is left to measure.")
+    if len(fresh) < len(ties):
+        log.warning("%s; they are left out.", said)
+    return fresh
 
 
 def _fingerprint(tie: Hashable) -> int:

@@ -1,6 +1,5 @@
 """What every dataset of texts shares: parts, targets, and loaders of token numbers."""
 
-import logging
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from torch import Tensor
 from litmus.check import Refused
 from litmus.data._data import Data, Part, counted, few
 from litmus.data._loader import as_stored
-from litmus.data._split import fingerprints, known
+from litmus.data._split import fingerprints, unseen
 from litmus.data._tokens import Ragged, TokenLoader, tokenised
 from litmus.spec import Tokens, Values
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,14 +72,9 @@ class TextData(Data):
             Refused: nothing is left.
         """
         test = self.parts["test"]
-        fresh = [i for i, was in enumerate(known(test.ties, seen)) if not was]
-        if len(fresh) == len(test):
-            return
-        said = f"{len(test) - len(fresh)} of {len(test)} test texts belong to what the run was trained or chosen on"
-        if not fresh:
-            raise Refused(f"{said}: nothing is left to measure.")
-        log.warning("%s; they are left out.", said)
-        self.parts["test"] = test.rows(fresh)
+        fresh = unseen(test.ties, seen, "texts")
+        if len(fresh) < len(test):
+            self.parts["test"] = test.rows(fresh)
 
     @property
     def sizes(self) -> dict[Part, int]:

@@ -3,12 +3,11 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import platformdirs
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from litmus.check import Column, Count, Refused, Seed, Share, checked
 from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
-from litmus.data._split import split_parts
+from litmus.data._split import completed
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ IMBALANCE = 4  # times as many pictures in one class as in another, and it is sa
 Sample = tuple[Path, str]  # a photo, and its class
 
 
-class ImageFolder(ImageData):
+class ImageFolder(_gallery.Filed, ImageData):
     """Photos, one class each.
 
     `path` is a folder with a folder of photos for each class; or one with such folders below `train`, and maybe
@@ -65,7 +64,7 @@ class ImageFolder(ImageData):
         self.image, self.label = image, label
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
-        self.shares: dict[str, float | None] = {"val": val_share, "test": test_share}
+        self.shares = {"val": val_share, "test": test_share}
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
         self.limit = limit
         self.augment = augment
@@ -107,7 +106,7 @@ class ImageFolder(ImageData):
             wanted = replace(wanted, resized=round(min(wanted.height, wanted.width) * MARGIN))
         paths = [path for samples in self.listed.values() for path, _ in samples]
         self.photos = _gallery.collected(paths, self._kept(wanted), self.folder)
-        self._say_what_is_wrong(self.photos)
+        _gallery.say_what_is_wrong(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         if not wanted.mean:
@@ -130,6 +129,10 @@ class ImageFolder(ImageData):
         targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
         return _gallery.Selection(self.photos.pixels, rows, self._margin(part)), targets
 
+    def ties(self, part: Part) -> list[tuple[Hashable]]:
+        assert self.photos is not None
+        return [(self.photos.sha256[number],) for number, _ in self.samples[part]]
+
     def _fingerprint(self, photos: _gallery.Photos) -> str:
         """Of the files, their classes, and the parts that they came in."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
@@ -151,16 +154,30 @@ class ImageFolder(ImageData):
         return None if part == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
 
     def _in_folders(self) -> dict[str, list[Sample]]:
-        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not _photos.hidden(path)]
         parts = {name: part for part, names in READY.items() for name in names}
         ready: dict[str, Path] = {}
+        others = []
         for path in below:
-            part = parts.get(path.name.lower(), "")
-            if part and part in ready:
+            part = parts.get(path.name.lower())
+            if part is None:
+                others.append(path)
+            elif part in ready:
                 raise Refused(f"{ready[part]} and {path} are both folders for {part}: which one is meant?")
-            ready[part] = path
-        if "train" not in ready or "" in ready:  # a class may be named train, among others
+            else:
+                ready[part] = path
+        if not ready or (others and len(ready) == 1):  # a class may be named train, among others
             return {"train": self._by_class(self.path)}
+        if "train" not in ready:
+            has = " and ".join(f"{path.name}/" for path in ready.values())
+            raise Refused(f"data.path={self.path} has {has} for its parts, but no folder train/ to learn from.")
+        if others:
+            log.warning(
+                "%s has %s for its parts; beside them, %s is left out.",
+                self.path,
+                ", ".join(f"{path.name}/" for path in ready.values()),
+                few([f"{path.name}/" for path in others]),
+            )
         log.info("%s: %s", self.path, ", ".join(f"{path.name}/ for {part}" for part, path in ready.items()))
         return {part: self._by_class(path) for part, path in ready.items()}
 
@@ -183,45 +200,20 @@ class ImageFolder(ImageData):
     def _place(self, cells: dict[str, Any]) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
 
-    def _say_what_is_wrong(self, photos: _gallery.Photos) -> None:
-        for path, why in photos.broken.items():
-            log.info("%s %s", path, why)
-        for path, why in photos.notes.items():
-            log.info("%s: %s", path, why)
-        if photos.notes:
-            log.warning("%d photos are %s", len(photos.notes), few([f"{p}" for p in photos.notes]))
-        if photos.broken:
-            said = few([f"{path} {why}" for path, why in photos.broken.items()])
-            log.warning(
-                "%d of %d photos cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
-            )
-        if len(photos.broken) > len(photos.paths):
-            raise Refused(f"{self.path}: more than half of the photos cannot be used. train.log names each of them.")
-
     def _split(self, photos: _gallery.Photos) -> dict[Part, list[tuple[int, str]]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
             part: [(number[path], name) for path, name in samples if path in number]
             for part, samples in self.listed.items()
         }
-        whole = usable["train"]
-        rows = split_parts(
-            [((photos.sha256[i]),) for i, _ in whole],
-            [name for _, name in whole],
-            val_share=None if "val" in usable else self.shares["val"],
-            test_share=None if "test" in usable else self.shares["test"],
-            seed=self.seed,
+        samples = completed(
+            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limit, self.seed
         )
-        parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
-        # As of those that were dealt, the first n of the others are a fair sample, too.
-        for part in set(usable) - (set(rows) if len(rows) > 1 else set()):
-            parts[part] = [usable[part][i] for i in np.random.default_rng(self.seed).permutation(len(usable[part]))]
-        samples: dict[Part, list[tuple[int, str]]] = {part: parts[part][: self.limit] for part in PARTS}
         if empty := [part for part, own in samples.items() if not own]:
             raise Refused(f"{self.path}: no photo is left for {' and '.join(empty)}: there are too few of them.")
         self._warn_of_leaks(samples, photos.sha256)
         counts = Counter(name for _, name in samples["train"])
-        classes(sorted(counts.keys() | {n for _, n in whole}), list(counts), f"data.path={self.path}")
+        classes(sorted({name for _, name in self.listed["train"]}), list(counts), f"data.path={self.path}")
         most, least = counts.most_common()[0], counts.most_common()[-1]
         if most[1] >= IMBALANCE * least[1]:
             log.warning(

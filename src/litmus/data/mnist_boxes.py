@@ -141,6 +141,8 @@ def scenes(
         own = placed[:, slot].nonzero().flatten()
         start = corner[own, slot].floor()
         drawn = _drawn(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile).round()
+        inked = (drawn >= INK).flatten(1).any(dim=1)  # one drawn very small may have missed every pixel
+        own, start, drawn = own[inked], start[inked], drawn[inked]
         x, y = (start[:, axis].long()[:, None] + torch.arange(tile) for axis in (0, 1))
         place = (own[:, None, None], y[:, :, None], x[:, None, :])
         canvas[place] = torch.maximum(canvas[place], drawn)

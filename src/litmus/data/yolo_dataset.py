@@ -3,12 +3,11 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import platformdirs
 import torch
 import yaml
@@ -19,7 +18,7 @@ from litmus.data import _gallery, _photos
 from litmus.data._boxes import BoxData, rows
 from litmus.data._data import PARTS, Part, few
 from litmus.data._labels import Labels, fitted, label_file, read_labels
-from litmus.data._split import split_parts
+from litmus.data._split import completed
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -27,12 +26,13 @@ log = logging.getLogger(__name__)
 SIZE = 640  # pixels of a side, where neither a person nor the network asks for another
 
 
-class YOLODataset(BoxData):
+class YOLODataset(_gallery.Filed, BoxData):
     """Pictures of any size with boxes, as `path`, a YAML file, lists them.
 
     It names folders of pictures (or text files that list them) under `train`, `val` and maybe `test`, and classes
     under `names`. Beside each folder `images` lies one named `labels`, with a .txt for each picture: class, centre,
-    width and height as parts of the picture's; outlines of five and more numbers become the boxes around them.
+    width and height as parts of the picture's; outlines of five and more numbers become the boxes around them, and
+    keypoints, which the YAML file's `kpt_shape` tells of, are left out.
     A picture without a label file has no boxes. A part that is not named is split off the training pictures.
     """
 
@@ -55,7 +55,7 @@ class YOLODataset(BoxData):
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         self.path = Path(path).expanduser()
         self.size = size or 0
-        self.shares: dict[str, float] = {"val": val_share, "test": test_share}
+        self.shares = {"val": val_share, "test": test_share}
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
         self.limit = limit
         self.source = path
@@ -76,8 +76,9 @@ class YOLODataset(BoxData):
                 self.listed[part] = list(self._pictures(root, described[part]))
         if not self.listed.get("train"):
             raise Refused(f"{self.path}: train names no pictures. It should be a folder, or a list of them in a file.")
+        keypoints = _num_keypoint_numbers(described, self.path)
         for path in {path: None for paths in self.listed.values() for path in paths}:
-            self.labels[path] = read_labels(label_file(path), len(names))
+            self.labels[path] = read_labels(label_file(path), len(names), keypoints)
         self._say_what_is_wrong()
         self.spec = Spec("yolo_dataset", Images(3, self.size, self.size, (), ()), Boxes(names))
 
@@ -90,13 +91,8 @@ class YOLODataset(BoxData):
         if not wanted.height:
             wanted = replace(wanted, height=SIZE, width=SIZE)
         wanted = replace(wanted, resized=0)
-        paths = list(self.labels)
-        self.photos = _gallery.collected(paths, wanted, self.folder)
-        for path, why in {**self.photos.broken, **self.photos.notes}.items():
-            log.info("%s: %s", path, why)
-        if self.photos.broken:
-            said = few([f"{path} {why}" for path, why in self.photos.broken.items()])
-            log.warning("%d of %d pictures cannot be used: %s.", len(self.photos.broken), len(paths), said)
+        self.photos = _gallery.collected(list(self.labels), wanted, self.folder)
+        _gallery.say_what_is_wrong(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         self.spec = replace(self.spec, input=wanted)
@@ -114,6 +110,10 @@ class YOLODataset(BoxData):
             boxes.append(fitted(own, self.photos.sizes[number], self.spec.input))
         numbers = torch.tensor(self.samples[part])
         return _gallery.Selection(self.photos.pixels, numbers, None), rows(boxes)
+
+    def ties(self, part: Part) -> list[tuple[Hashable]]:
+        assert self.photos is not None
+        return [(self.photos.sha256[number],) for number in self.samples[part]]
 
     def _fingerprint(self, photos: _gallery.Photos) -> str:
         """Of the pictures, their boxes, the classes, and the parts that they came in."""
@@ -176,7 +176,11 @@ class YOLODataset(BoxData):
             first = label_file(next(iter(self.labels)))
             raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
         missing = [str(label_file(path)) for path in self.labels if not label_file(path).is_file()]
-        blank = [str(label_file(path)) for path, own in self.labels.items() if not own.boxes and not own.mistakes]
+        blank = [
+            str(label_file(path))
+            for path, own in self.labels.items()
+            if not own.boxes and not own.mistakes and label_file(path).is_file()
+        ]
         for file in missing:
             log.info("%s is not there", file)
         for file in blank:
@@ -192,19 +196,7 @@ class YOLODataset(BoxData):
         if absent:
             said = " and ".join(f"{self.shares[part]:.0%} for {part}" for part in absent)
             log.warning("%s names no pictures for %s: %s of the training ones are split off.", self.path, absent, said)
-        whole = usable["train"]
-        dealt = split_parts(
-            [(photos.sha256[i],) for i in whole],
-            [0] * len(whole),
-            val_share=self.shares["val"] if "val" in absent else None,
-            test_share=self.shares["test"] if "test" in absent else None,
-            seed=self.seed,
-        )
-        parts = {**usable, **{part: [whole[i] for i in numbers] for part, numbers in dealt.items()}}
-        # As of those that were dealt, the first n of the others are a fair sample, too.
-        for part in set(usable) - (set(dealt) if len(dealt) > 1 else set()):
-            parts[part] = [usable[part][i] for i in np.random.default_rng(self.seed).permutation(len(usable[part]))]
-        samples: dict[Part, list[int]] = {part: parts[part][: self.limit] for part in PARTS}
+        samples = completed(usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limit, self.seed)
         earlier: set[str] = set()
         for part in PARTS:
             own = {photos.sha256[i] for i in samples[part]}
@@ -214,6 +206,16 @@ class YOLODataset(BoxData):
         if empty := [part for part, numbers in samples.items() if not numbers]:
             raise Refused(f"{self.path}: no picture is left for {' and '.join(empty)}.")
         return samples
+
+
+def _num_keypoint_numbers(described: dict[str, Any], path: Path) -> int:
+    """How many numbers of a line tell where keypoints are: datasets for poses have them after the box."""
+    shape = described.get("kpt_shape")
+    if shape is None:
+        return 0
+    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise Refused(f"{path}: kpt_shape should say how many keypoints, and of how many numbers, such as [17, 3].")
+    return shape[0] * shape[1]
 
 
 def _names(described: dict[str, Any], path: Path) -> tuple[str, ...]:

@@ -39,8 +39,7 @@ class Net(nn.Module):
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()
-        if not self.fits(spec):
-            raise Refused(_refusal(type(self), spec))
+        self.refuse_what_does_not_fit(spec)
         self.spec = spec
         self.l2 = l2
 
@@ -48,6 +47,12 @@ class Net(nn.Module):
     def fits(cls, spec: Spec) -> bool:
         """Whether the network reads this input and answers with this target."""
         return isinstance(spec.input, cls.reads) and isinstance(spec.target, cls.answers)
+
+    @classmethod
+    def refuse_what_does_not_fit(cls, spec: Spec) -> None:
+        """Raises `Refused`, with networks that would fit, if this one does not."""
+        if not cls.fits(spec):
+            raise Refused(_refusal(cls, spec))
 
     @property
     def num_outputs(self) -> int:
@@ -94,6 +99,15 @@ class Net(nn.Module):
     def rebuilt_by(self) -> dict[str, Any]:
         """Settings by which a checkpoint rebuilds the network without the files that it was made of; plain values."""
         return {}
+
+    def differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
+        """The largest difference between two answers to the same inputs, and the largest number, for numbers of a kind.
+
+        Args:
+            answer: of `forward`, in evaluation.
+            other: another program's.
+        """
+        return [(float((other - answer).abs().max()), float(answer.abs().max()))]
 
     def example(self, batch_size: int) -> Tensor:
         """An input of the right shape and type, of zeros (a text: 8 tokens that are not padding)."""

@@ -25,7 +25,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from litmus import hub
 from litmus.check import Refused
 from litmus.model import _weights
 
@@ -45,7 +44,7 @@ def package() -> Any:
     Raises:
         Refused: it is not installed.
     """
-    before, opens = dict(os.environ), Image.open
+    before, opens, saves = dict(os.environ), Image.open, torch.save
     settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
     atexit.register(shutil.rmtree, settings, ignore_errors=True)
     os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
@@ -60,6 +59,7 @@ def package() -> Any:
         os.environ.clear()
         os.environ.update(before)
         Image.open = opens  # the package's own looks for more libraries, and would install them
+        torch.save = saves  # its own tries what fails again and again
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     return tasks
 
@@ -103,19 +103,14 @@ def schedule(criterion: Any, epoch: int, num_epochs: int) -> None:
 
 def decoded(network: Any, raw: Any) -> Tensor:
     """What the network answers, from its raw outputs."""
-    head = network.model[-1]
-    chosen = raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw
-    boxes = head._inference(chosen)
-    return head.postprocess(boxes.permute(0, 2, 1)) if head.end2end else boxes
+    boxes: Tensor = network.model[-1]._inference(raw.get("one2many", raw))
+    return boxes
 
 
-def suppressed(
-    network: Any, answer: Tensor, min_score: float, overlap: float, most: int, several: bool
-) -> list[Tensor]:
+def suppressed(answer: Tensor, min_score: float, overlap: float, most: int, several: bool) -> list[Tensor]:
     """The boxes that are left when of two that overlap only the better one is kept.
 
     Args:
-        network: whose answer it is.
         answer: of a batch.
         min_score: of a box.
         overlap: from where on, as intersection over union.
@@ -124,11 +119,8 @@ def suppressed(
     """
     from ultralytics.utils.nms import non_max_suppression
 
-    single = bool(network.end2end)
     # No time limit: what is answered must not depend on how busy the machine is.
-    found: Any = non_max_suppression(
-        answer, min_score, overlap, multi_label=several, max_det=most, max_time_img=1e6, end2end=single
-    )
+    found: Any = non_max_suppression(answer, min_score, overlap, multi_label=several, max_det=most, max_time_img=1e6)
     return found
 
 
@@ -144,22 +136,7 @@ def coco_file(arch: str) -> Path:
     Raises:
         Refused: they are neither there nor to be had.
     """
-    path = Path(torch.hub.get_dir(), "checkpoints", f"{arch}.pt")
-    url = f"{RELEASE}/{path.name}"
-    if path.is_file():
-        return path
-    reason = "there is no connection"
-    if hub.connects(url):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path))
-            return path
-        except (OSError, RuntimeError) as error:
-            reason = str(error)
-    raise Refused(
-        f"model.weights=coco: {path} is not there, and {url} cannot be downloaded ({reason}). Put the file there, "
-        "or set model.weights to a file of yours, or begin at random with model.weights=null."
-    )
+    return _weights.published_file(f"{RELEASE}/{arch}.pt", "coco", None)
 
 
 def tensors(arch: str, weights: str) -> dict[str, Tensor]:
@@ -184,15 +161,27 @@ def loaded(path: Path, what: str) -> Any:
         raise Refused(f"{what}: there is no such file.")
     tasks = package()
     try:
-        content, _ = tasks.torch_safe_load(str(path), safe_only=True)
+        with tempfile.TemporaryDirectory() as folder:
+            # By its own name, the package might take the file for one of its own, delete it and ask for another.
+            neutral = Path(folder, "weights.pt")
+            neutral.symlink_to(path.resolve())
+            content, _ = tasks.torch_safe_load(str(neutral), safe_only=True)
         found = content.get("ema") or content["model"]
     except Exception as error:  # of many kinds, by how the file is damaged, or what it would have run
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise Refused(f"{what} is not a file of weights that ultralytics wrote ({first}).") from None
     task = getattr(found, "task", None) or tasks.guess_model_task(found)
     if type(found) is not tasks.DetectionModel:
-        raise Refused(f"{what} is a network for the task {task}; model=yolo is for detection.")
+        said = f"a network for the task {task}" if task != "detect" else f"a {type(found).__name__}"
+        raise Refused(f"{what} is {said}; model=yolo is for YOLO's detectors.")
     return found
+
+
+def size_of(path: Path, what: str) -> int | None:
+    """Pixels of a side, of the pictures that a .pt of the package was trained on; None where it does not say."""
+    settings = getattr(loaded(path, what), "args", None)
+    size = settings.get("imgsz") if isinstance(settings, dict) else getattr(settings, "imgsz", None)
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def written(network: Any, path: Path, size: int) -> Any:

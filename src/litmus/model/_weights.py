@@ -38,22 +38,36 @@ def imagenet_file(arch: str) -> Path:
         Refused: it is neither there nor to be had.
     """
     url = imagenet(arch).url
+    expected = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
+    return published_file(url, "imagenet", expected[1] if expected else None)
+
+
+def published_file(url: str, weights: str, sha256: str | None) -> Path:
+    """A file of published weights, out of torch's cache if it is there, downloaded into it otherwise.
+
+    Args:
+        url: where it is published.
+        weights: the value of `model.weights` that asks for it.
+        sha256: with which its hash begins, where that is known.
+
+    Raises:
+        Refused: it is neither there nor to be had.
+    """
     path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
-    expected = re.search(r"-([0-9a-f]{8,})\.", path.name)
     if path.is_file():
-        if expected and not sha256_of(path).startswith(expected[1]):
+        if sha256 and not sha256_of(path).startswith(sha256):
             log.warning("%s is not the published file (its sha256 is another); it is used all the same.", path)
         return path
     reason = "there is no connection"
     if hub.connects(url):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), expected[1] if expected else None)
+            torch.hub.download_url_to_file(url, str(path), sha256)
             return path
         except (OSError, URLError, RuntimeError) as error:  # RuntimeError: another hash than it should be
             reason = str(error)
     raise Refused(
-        f"model.weights=imagenet: {path} is not there, and {url} cannot be downloaded ({reason}). Put the file there, "
+        f"model.weights={weights}: {path} is not there, and {url} cannot be downloaded ({reason}). Put the file there, "
         "or set model.weights to a file of yours, or begin at random with model.weights=null."
     )
 
@@ -120,12 +134,15 @@ def spec_of(weights: str) -> Spec | None:
 
 
 def wished(images: Images, size: int, resized: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Images:
-    """Pictures as weights were trained on them: in colour, of their size unless the data was given one, their scale."""
+    """Pictures as weights were trained on them: in colour, of their size unless the data was given one, their scale.
+
+    Data that is stored in a size of its own is scaled to theirs whole: nothing is cut out.
+    """
     if not images.mean and images.channels != 3:
         raise Refused("These weights were trained on pictures in colour: data.colours=rgb, or model.weights=null.")
     if images.height and not images.mean:
         return replace(images, channels=3, resized=round(images.height * resized / size), mean=mean, std=std)
-    return Images(3, size, size, mean, std, resized)
+    return Images(3, size, size, mean, std, 0 if images.mean else resized)
 
 
 def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, is_head: Callable[[str], bool]) -> str:

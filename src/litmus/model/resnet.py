@@ -81,7 +81,9 @@ class ResNet(Net):
         before = None if weights == IMAGENET else _weights.spec_of(weights)
         if before is not None and isinstance(before.input, Images):
             read = before.input
-            if not images.height or images.mean:
+            if images.mean:  # stored in a size of its own, and scaled whole
+                return replace(read, resized=0)
+            if not images.height:
                 return read
             resized = images.height * read.resized // read.height  # the size that the data was given
             return replace(read, height=images.height, width=images.width, resized=resized)

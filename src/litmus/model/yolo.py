@@ -56,9 +56,7 @@ class YOLO(Net):
     ) -> None:  # fmt: skip
         super().__init__(spec, l2)
         assert isinstance(spec.input, Images)
-        if spec.input.height % STRIDE or spec.input.width % STRIDE:
-            sides = f"{spec.input.height} x {spec.input.width}"
-            raise Refused(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
+        _refuse_other_sides(spec.input)
         self.arch = arch
         self.network = _ultralytics.network(arch, spec.input.channels, spec.target.names)
         self.pretrained = weights is not None
@@ -83,10 +81,13 @@ class YOLO(Net):
             _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
         elif weights is not None:
             path = _weights.checkpoint_of(weights)
-            before = _weights.spec_of(weights) if path.suffix == ".ckpt" else None
-            size = before.input.height if before and isinstance(before.input, Images) else SIZE
-        size = images.height or size
-        return Images(3, size, images.width or size, (0.0,) * 3, (1.0,) * 3)
+            if path.suffix == ".ckpt":
+                before = _weights.spec_of(weights)
+                size = before.input.height if before and isinstance(before.input, Images) else SIZE
+            else:
+                size = _ultralytics.size_of(path, f"model.weights={weights}") or SIZE
+        height = images.height or -(-size // STRIDE) * STRIDE  # as the package rounds it
+        return _refuse_other_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
 
     @classmethod
     def published(cls, arch: str) -> tuple[str, Spec]:
@@ -109,8 +110,9 @@ class YOLO(Net):
     def forward(self, x: Tensor) -> Any:
         """(batch, 3, height, width) in [0, 1]; in training what `losses` reads, otherwise `boxes`' input.
 
-        That is (batch, 4 + classes, places): centre, width and height in pixels, and scores in [0, 1]; of versions
-        without suppression (yolo26, yolov10) (batch, 300, 6): corners, score, class.
+        That is (batch, 4 + classes, places): centre, width and height in pixels, and scores in [0, 1]. Versions with
+        two heads (yolo26, yolov10) answer, as the package's own do unless told otherwise, with the one whose boxes are
+        to be suppressed: it is the more exact.
         """
         outputs = self.network(x.contiguous(memory_format=torch.channels_last))
         return outputs if self.training or isinstance(outputs, Tensor) else outputs[0]
@@ -143,7 +145,7 @@ class YOLO(Net):
         return dict(zip(GAINS, parts / len(targets), strict=True))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Versions without suppression move the weight between their two heads during the training."""
+        """Versions with two heads move the weight between their two heads during the training."""
         if self._criterion is None:
             self._criterion = _ultralytics.criterion(self.network, GAINS)
         _ultralytics.schedule(self._criterion, epoch, num_epochs)
@@ -156,7 +158,13 @@ class YOLO(Net):
             min_score: of a box.
             several: whether a place may be answered with several classes, as average precision is measured with.
         """
-        return _ultralytics.suppressed(self.network, answer.float(), min_score, OVERLAP, MAX_BOXES, several)
+        return _ultralytics.suppressed(answer.float(), min_score, OVERLAP, MAX_BOXES, several)
+
+    def differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
+        """As every network's; of places in pixels, and of scores."""
+        apart = (other - answer).abs().amax(dim=(0, 2))
+        size = answer.abs().amax(dim=(0, 2))
+        return [(float(apart[kind].max()), float(size[kind].max())) for kind in (slice(4), slice(4, None))]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """As every network's, the backbone's apart: it may learn more slowly."""
@@ -170,6 +178,13 @@ class YOLO(Net):
 
     def _drop(self, _: nn.Module, inputs: tuple[list[Tensor]]) -> tuple[list[Tensor]]:
         return ([self.drop(maps) for maps in inputs[0]],)
+
+
+def _refuse_other_sides(images: Images) -> Images:
+    if images.height % STRIDE or images.width % STRIDE:
+        sides = f"{images.height} x {images.width}"
+        raise Refused(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
+    return images
 
 
 def _in_float32(raw: Any) -> Any:
