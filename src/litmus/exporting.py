@@ -1,6 +1,7 @@
 """A network in the formats of other programs; each is read back and compared before it counts as written."""
 
 import json
+import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -169,10 +170,13 @@ def _tokenizer(tokens: Tokens, kind: Any) -> Any:
 
 
 def _probe(net: Any, size: int) -> Tensor:
-    """Inputs that look like the data: random numbers, or random tokens in rows of different lengths."""
+    """Inputs that look like the data: random pixels or numbers, or random tokens in rows of different lengths."""
     generator = torch.Generator().manual_seed(size)
     example = net.example(size)
     read = net.spec.input
+    if isinstance(read, Images):
+        mean, std = (torch.tensor(fact).reshape(1, -1, 1, 1) for fact in (read.mean, read.std))
+        return (torch.rand(example.shape, generator=generator) - mean) / std
     if not isinstance(read, Tokens):
         return torch.randn(example.shape, generator=generator)
     longest = min(read.max_length, 5 + 2 * size)
@@ -216,9 +220,15 @@ def _needed(package: str) -> Any:
 @contextmanager
 def _plain(net: Any) -> Iterator[None]:
     """Without gradients, and without the exporter's advice."""
+    exporter = logging.getLogger("torch.onnx")
+    before = exporter.level
+    exporter.setLevel(logging.ERROR)
     net.requires_grad_(False)
     if isinstance(net.spec.input, Images):
         net.to(memory_format=torch.contiguous_format)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        finally:
+            exporter.setLevel(before)
