@@ -6,10 +6,11 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from conftest import composed
+from conftest import SMALL, composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus import evaluate, screen
@@ -289,6 +290,31 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
     assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
     assert moved.best.read_bytes() == best
     assert moved.read_result()["best_epoch"] <= 3
+
+
+def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that does not get better, as a detector's mAP stays at 0 for a while."""
+    changes = ["model=fnn", "optimizer.lr=1e-12", "trainer.max_epochs=4"]
+    monkeypatch.setattr(Meter, "on_train_epoch_start", raising(Boom("the machine went away"), 3))
+    run = train(*changes)
+    monkeypatch.undo()
+    assert torch.load(run.best, weights_only=True)["epoch"] == 0, "the first wins a tie"
+    assert torch.load(run.last, weights_only=True)["epoch"] == 2
+    trained = []
+    start = Meter.on_train_epoch_start
+
+    def note(self: Meter, trainer: Any, pl_module: object) -> None:
+        trained.append(trainer.current_epoch)
+        start(self, trainer, pl_module)
+
+    monkeypatch.setattr(Meter, "on_train_epoch_start", note)
+    config = resumed(run, composed(*SMALL, *changes), [*SMALL, *changes])
+    with screen.recorded(run.log):
+        assert running.train(run, config, 0.0) == "finished"
+    assert trained == [3]
+    assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
+    assert run.read_result()["best_epoch"] == 1
+    assert torch.load(run.last, weights_only=True)["epoch"] == 3
 
 
 def test_resuming_what_cannot_be(train: Train) -> None:

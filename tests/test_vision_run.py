@@ -155,6 +155,17 @@ def test_published_weights_name_pictures_without_a_run(capsys: pytest.CaptureFix
     assert [len(json.loads(line)["probabilities"]) for line in out.splitlines()] == [2, 2]
 
 
+@pytest.mark.usefixtures("photos", "hub_folder")
+@pytest.mark.parametrize("name", ["resnet18", "yolo11n"])
+def test_published_weights_that_are_not_there_are_said_without_training_s_advice(name: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["predict", "--model", name, "photos/red/1.png"])
+    said = str(refused.value.code)
+    assert f"{name}: " in said
+    assert "cannot be downloaded (there is no connection). Put the file there, or ask a run" in said
+    assert "model.weights" not in said
+
+
 @pytest.mark.usefixtures("photos", "coco")
 def test_published_weights_draw_boxes_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["predict", "--model", "yolo11n", "photos/red/1.png", "--min-score", "0"]

@@ -372,7 +372,12 @@ def published(name: str) -> Any:
     if name not in offered:
         hint = did_you_mean(name, list(offered))
         raise Refused(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
-    weights, spec = _target(offered[name]).published(name)
+    from litmus.model._weights import Unavailable
+
+    try:
+        weights, spec = _target(offered[name]).published(name)
+    except Unavailable as missing:
+        raise Refused(f"{name}: {missing.what}, or ask a run: litmus predict RUN.") from None
     return build({**offered[name], "arch": name, "weights": weights}, spec).eval()
 
 

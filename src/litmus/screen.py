@@ -84,7 +84,13 @@ def recorded(path: Path | None) -> Iterator[None]:
     """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
     file = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_screen = RichHandler(logging.WARNING, errors, show_time=False, show_path=False, markup=False)
+    to_screen: logging.Handler
+    if errors.is_terminal:
+        to_screen = RichHandler(logging.WARNING, errors, show_time=False, show_path=False, markup=False)
+    else:  # a line of its own for each, that can be searched for
+        to_screen = logging.StreamHandler(errors.file)
+        to_screen.setLevel(logging.WARNING)
+        to_screen.setFormatter(logging.Formatter("%(levelname)s  %(message)s"))
     handlers: dict[str, list[logging.Handler]] = {
         "litmus": [file, to_screen],
         "lightning.pytorch": [file],

@@ -218,6 +218,12 @@ def test_what_nothing_can_be_learned_from_is_refused(tmp_path: Path, counts: dic
         read(photos(tmp_path / "pets", counts))
 
 
+def test_a_class_s_own_folder_is_answered_with_the_one_above(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 5, "dog": 5})
+    with pytest.raises(Refused, match=f"the folder above, {path}, meant"):
+        read(path / "cat")
+
+
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="there is nothing"):
         read(tmp_path / "nowhere")

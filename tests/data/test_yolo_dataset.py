@@ -82,7 +82,6 @@ def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
         ("0.5 0.5 0.5 0.2 0.2", "no such class"),
         ("-1 0.5 0.5 0.2 0.2", "no such class"),
         ("0 20 10 8 8", "outside the picture"),
-        ("0 0.95 0.5 0.2 0.2", "outside the picture"),
         ("0 0.5 0.5 0 0.2", "without an area"),
         ("0 0.5 0.5 -0.2 0.2", "without an area"),
         ("0 nan 0.5 0.2 0.2", "outside the picture"),
@@ -98,6 +97,16 @@ def test_a_wrong_line_is_named_and_the_others_stay(tmp_path: Path, line: str, sa
     assert [int(box[0]) for box in labels.boxes] == [1, 0]
     assert list(labels.mistakes) == [3]
     assert said in labels.mistakes[3]
+
+
+def test_a_box_that_the_edge_cuts_is_cut(tmp_path: Path) -> None:
+    """As the package takes it: only what is seen of a thing is there to be found."""
+    path = tmp_path / "x.txt"
+    path.write_text("0 0.95 0.5 0.2 0.4\n1 0.1 0.9 0.4 0.4\n")
+    labels = read_labels(path, 2, 0)
+    assert labels.mistakes == {}
+    assert labels.boxes[0] == pytest.approx((0, 0.925, 0.5, 0.15, 0.4))
+    assert labels.boxes[1] == pytest.approx((1, 0.15, 0.85, 0.3, 0.3))
 
 
 def test_outlines_become_the_boxes_around_them(tmp_path: Path) -> None:
@@ -133,8 +142,8 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
     data = read(path)
     assert data.sizes["train"] == 9
     for said in (
-        "3.txt:2",
-        "2.txt:1",
+        "3.txt:2 outside the picture",
+        "2.txt:1 the file cannot be read",
         "1 of 15 pictures have no label file",
         "1 of 15 photos cannot be used",
         "0.txt is not there",
@@ -183,6 +192,12 @@ def test_roboflow_s_layout_and_classes_by_number(tmp_path: Path, caplog: pytest.
     assert data.sizes == {"train": 6, "val": 3, "test": 3}
     assert data.spec.target.names == ("0", "1")
     assert "3 pictures of test are in an earlier part, too" in caplog.text
+
+
+def test_a_folder_is_answered_with_the_file_in_it(tmp_path: Path) -> None:
+    path = dataset(tmp_path / "set", {"train": 3})
+    with pytest.raises(Refused, match=f"Is {path} meant"):
+        read(path.parent)
 
 
 def test_a_listed_picture_that_is_missing_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

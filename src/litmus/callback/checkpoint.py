@@ -20,19 +20,22 @@ class Checkpoint(ModelCheckpoint):
     def __init__(self) -> None:
         super().__init__(
             filename=rundir.BEST,
-            save_last=True,
             save_top_k=1,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
             auto_insert_metric_name=False,
         )
-        self.CHECKPOINT_NAME_LAST = rundir.LAST
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir, rundir.CHECKPOINTS))
         self.monitor, self.mode = pl_module.monitor, pl_module.mode
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         super().setup(trainer, pl_module, stage)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Keeps every epoch as the last one; Lightning's `save_last` keeps it only where it is the best, too."""
+        super().on_train_epoch_end(trainer, pl_module)
+        trainer.save_checkpoint(Path(str(self.dirpath), f"{rundir.LAST}.ckpt"))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on with the best score so far, wherever the run folder lies now."""

@@ -106,6 +106,6 @@ def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes
     return Classes(tuple(names))
 
 
-def few(names: Sequence[str]) -> str:
+def few(names: Sequence[str], between: str = ", ") -> str:
     """The first ten, and how many more there are."""
-    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+    return between.join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")

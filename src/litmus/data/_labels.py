@@ -8,7 +8,7 @@ from torch import Tensor
 from litmus.data import _photos
 from litmus.spec import Images
 
-SLACK = 0.01  # of a picture's side, by which a box may stick out: rounding, not a mistake
+SLACK = 0.01  # of a picture's side, by which a number may be outside of it: rounding, not a mistake
 
 
 @dataclass
@@ -79,15 +79,16 @@ def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, flo
         return "neither five numbers (class, centre, width, height) nor a class and an outline"
     name, *rest = numbers
     if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
-        return "no such class"
+        return f"no such class: they are 0 to {num_classes - 1}"
+    if not all(-SLACK <= number <= 1 + SLACK for number in rest):
+        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
     if len(rest) > 4:
         xs, ys = rest[0::2], rest[1::2]
         left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     else:
         x, y, width, height = rest
         left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
-    if not all(-SLACK <= edge <= 1 + SLACK for edge in (left, right, top, bottom)):
-        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
+    # A thing that the picture's edge cuts may be labelled with all of its size: what is seen of it counts.
     left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))
     if right <= left or bottom <= top:
         return "a box without an area"

@@ -12,7 +12,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, Refused, Seed, Share, checked
+from litmus.check import Column, Count, Photos, Refused, Seed, Share, checked
 from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
@@ -46,7 +46,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         self,
         seed: Seed,
         *,
-        path: str,
+        path: Photos,
         image: Column,
         label: Column,
         size: Count | None,
@@ -88,7 +88,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         if not names:
             raise Refused(
                 f"data.path={self.path} holds no photos ({', '.join(e[1:] for e in _photos.ENDINGS)}) in folders, one "
-                "folder for each class."
+                f"folder for each class.{self._hint()}"
             )
         target = classes(names, [name for _, name in self.listed["train"]], f"data.path={self.path}")
         size = self.size or 0
@@ -189,6 +189,11 @@ class ImageFolder(_gallery.Filed, ImageData):
         if num_others:
             log.warning("%s: %d files are no photos by their names, and are left out.", folder, num_others)
         return [(path, path.relative_to(folder).parts[0]) for path in photos if path.parent != folder]
+
+    def _hint(self) -> str:
+        """Of the folder above, where the path is one class's."""
+        loose = self.path.is_dir() and any(path.suffix.lower() in _photos.ENDINGS for path in self.path.iterdir())
+        return f" There are photos in it: is the folder above, {self.path.absolute().parent}, meant?" if loose else ""
 
     def _in_table(self) -> list[Sample]:
         table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")

@@ -130,7 +130,10 @@ class YOLODataset(_gallery.Filed, BoxData):
         try:
             described = yaml.safe_load(self.path.read_text())
         except OSError as error:
-            raise Refused(f"data.path={self.path} cannot be read: {error.strerror}.") from None
+            hint = ""
+            if self.path.is_dir() and (files := sorted([*self.path.glob("*.yaml"), *self.path.glob("*.yml")])):
+                hint = f" Is {few([str(file) for file in files])} meant?"
+            raise Refused(f"data.path={self.path} cannot be read: {error.strerror}.{hint}") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise Refused(f"data.path={self.path} is no YAML file: {str(error).splitlines()[0]}.") from None
         if not isinstance(described, dict):
@@ -164,14 +167,14 @@ class YOLODataset(_gallery.Filed, BoxData):
         for path, labels in self.labels.items():
             for line, mistake in labels.mistakes.items():
                 kinds[mistake] += 1
-                wrong.append(f"{label_file(path)}:{line}")
+                wrong.append(f"{label_file(path)}:{line} {mistake}")
                 log.info("%s, line %d: %s", label_file(path), line, mistake)
         num_boxes = sum(len(labels.boxes) for labels in self.labels.values())
         empty = sum(not labels.boxes for labels in self.labels.values())
         log.info("%d pictures, %d boxes, %d pictures without any", len(self.labels), num_boxes, empty)
         if wrong:
             reasons = "; ".join(f"{mistake}: {count}" for mistake, count in kinds.most_common())
-            log.warning("%d lines of label files are left out (%s). %s.", len(wrong), reasons, few(wrong))
+            log.warning("%d lines of label files are left out (%s):\n%s", len(wrong), reasons, few(wrong, "\n"))
         if not num_boxes:
             first = label_file(next(iter(self.labels)))
             raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")

@@ -24,6 +24,17 @@ CHECKPOINT = "checkpoint"  # as model.weights: they follow, out of the checkpoin
 SHOWN = 6  # names of tensors in a sentence
 
 
+class Unavailable(Refused):
+    """Published weights that are neither here nor to be had; `what` says so, and where to put them."""
+
+    def __init__(self, weights: str, what: str) -> None:
+        super().__init__(
+            f"model.weights={weights}: {what}, or set model.weights to a file of yours, or begin at random with "
+            "model.weights=null."
+        )
+        self.what = what
+
+
 def imagenet(arch: str) -> Any:
     """Torchvision's current weights of that network: where they are, how they want pictures, what they tell apart."""
     from torchvision.models import get_model_weights
@@ -35,7 +46,7 @@ def imagenet_file(arch: str) -> Path:
     """Their file, out of torch's cache if it is there: nothing is asked of a network then.
 
     Raises:
-        Refused: it is neither there nor to be had.
+        Unavailable: it is neither there nor to be had.
     """
     url = imagenet(arch).url
     expected = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
@@ -51,7 +62,7 @@ def published_file(url: str, weights: str, sha256: str | None) -> Path:
         sha256: with which its hash begins, where that is known.
 
     Raises:
-        Refused: it is neither there nor to be had.
+        Unavailable: it is neither there nor to be had.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
     if path.is_file():
@@ -66,10 +77,7 @@ def published_file(url: str, weights: str, sha256: str | None) -> Path:
             return path
         except (OSError, URLError, RuntimeError) as error:  # RuntimeError: another hash than it should be
             reason = str(error)
-    raise Refused(
-        f"model.weights={weights}: {path} is not there, and {url} cannot be downloaded ({reason}). Put the file there, "
-        "or set model.weights to a file of yours, or begin at random with model.weights=null."
-    )
+    raise Unavailable(weights, f"{path} is not there, and {url} cannot be downloaded ({reason}). Put the file there")
 
 
 def read(path: Path, what: str) -> dict[str, Any]:
