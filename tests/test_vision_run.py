@@ -68,6 +68,9 @@ def test_photos_are_learned_and_named(train: Train, tmp_path: Path, capsys: pyte
     assert all(answer["label"] == Path(answer["image"]).parent.name for answer in answers)
     assert next(iter(answers[0]["probabilities"])) == "red"
     assert sum(answers[0]["probabilities"].values()) == pytest.approx(1.0)
+    for option, value in (("--min-score", "0.5"), ("--out", "drawn")):
+        with pytest.raises(SystemExit, match=f"{option} is for networks that draw boxes"):
+            main(["predict", str(run.path), "photos/red/1.png", option, value])
     table, _ = told(capsys, "predict", str(run.path), "photos/red/1.png", "--topk", "2")
     assert table.split()[:6] == ["picture", "label", "probability", "photos/red/1.png", "red", table.split()[5]]
     assert len(table.strip().splitlines()) == 3
@@ -273,6 +276,8 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, capsys: pyt
     (tmp_path / "text.jpg").write_text("hello")
     _, err = told(capsys, "predict", str(run.path), "text.jpg", status=1)
     assert "text.jpg is no image that Pillow knows" in err, "ultralytics has not changed how pictures are opened"
+    with pytest.raises(SystemExit, match="--topk is for networks that name a picture's class"):
+        main(["predict", str(run.path), "text.jpg", "--topk", "2"])
     mine = tmp_path / "mine.jpg"
     mine.write_bytes((assets / "bus.jpg").read_bytes())
     told(capsys, "predict", str(run.path), "mine.jpg", "--min-score", "0", "--out", ".")
@@ -389,3 +394,14 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
 def test_other_networks_are_no_detectors(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--to ultralytics is for model=yolo"):
         write(build(composed("model=fnn")["model"], DIGITS).eval(), "ultralytics", tmp_path / "model.pt")
+
+
+def test_a_small_picture_is_enlarged_for_its_names() -> None:
+    from litmus.drawing import drawn
+
+    box = {"box": [10.0, 30.0, 50.0, 60.0], "label": "dog", "score": 0.9}
+    large = np.asarray(drawn(Image.new("RGB", (64, 80)), [box], ("cat", "dog")), dtype=int)
+    assert large.shape == (400, 320, 3)
+    assert large[200, 50].sum() > 300, "the left edge of the frame"
+    assert large[200, 120].sum() == 0, "what is inside can be seen"
+    assert drawn(Image.new("RGB", (640, 480)), [box], ("cat", "dog")).size == (640, 480)

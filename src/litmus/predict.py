@@ -19,6 +19,7 @@ LONGEST = 1_000_000  # bytes of a line; no network here reads as far
 Text = tuple[str, str | None]  # and what should be said of how it was read
 SHOWN = 60  # letters of a text in the table
 PREDICTIONS = "predictions"  # the folder of drawn pictures
+TOPK, MIN_SCORE = 5, 0.25
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print an object a line, and nothing else")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or pictures (16) at a time")
-    parser.add_argument("--topk", type=int, default=5, metavar="K", help="pictures: show the K likeliest classes (5)")
-    parser.add_argument("--min-score", type=float, default=0.25, metavar="S", help="boxes: from which score on (0.25)")
+    parser.add_argument("--topk", type=int, metavar="K", help=f"pictures: show the K likeliest classes ({TOPK})")
+    parser.add_argument("--min-score", type=float, metavar="S", help=f"boxes: from which score on ({MIN_SCORE})")
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where drawn pictures go (RUN/predictions)")
     parser.add_argument("--model", metavar="NAME", help="published weights, without a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a ready-made pipeline of transformers, without a run")
@@ -71,6 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
         else:
             network = answering.asked(run.rebuilt(RunDir(arguments.run)))
         batch_size = arguments.batch_size or network.batch_size
+        _refuse_what_has_no_effect(network, arguments)
         if isinstance(network, answering.Pictures):
             return _pictures(network, words, batch_size, arguments)
         return _ask_about_texts(network, texts, batch_size, arguments.json)
@@ -82,12 +84,26 @@ def _refuse_early(arguments: argparse.Namespace) -> None:
         if value is not None and value < least:
             option = f"--{name.replace('_', '-')}"
             raise Refused(f"{option} {value} is not allowed: it is a whole number, at least {least}.")
-    if not 0 <= arguments.min_score < 1:
+    if arguments.min_score is not None and not 0 <= arguments.min_score < 1:
         raise Refused(f"--min-score {arguments.min_score:g} is not allowed: it is a number in [0, 1).")
     if arguments.weights and not arguments.pipeline:
         raise Refused("--weights belongs to --pipeline; a run brings its own.")
     if arguments.pipeline and arguments.model:
         raise Refused("--pipeline and --model are two different networks: ask one.")
+
+
+def _refuse_what_has_no_effect(network: Any, arguments: argparse.Namespace) -> None:
+    from litmus.answering import Pictures
+
+    draws = isinstance(network, Pictures) and network.draws
+    ranks = isinstance(network, Pictures) and not network.draws
+    for name, fits, whose in (
+        ("min_score", draws, "networks that draw boxes"),
+        ("out", draws, "networks that draw boxes"),
+        ("topk", ranks, "networks that name a picture's class"),
+    ):
+        if getattr(arguments, name) is not None and not fits:
+            raise Refused(f"--{name.replace('_', '-')} is for {whose}; this one does not.")
 
 
 def _pictures(network: Any, words: list[str], batch_size: int, arguments: argparse.Namespace) -> int:
@@ -102,7 +118,9 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
         raise Refused(f"There is no picture in {' '.join(words)}.")
     out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
     answers, taken = [], set[Path]()
-    for answer in network.answers(paths, batch_size, arguments.topk, arguments.min_score):
+    topk = TOPK if arguments.topk is None else arguments.topk
+    min_score = MIN_SCORE if arguments.min_score is None else arguments.min_score
+    for answer in network.answers(paths, batch_size, topk, min_score):
         if "boxes" in answer:
             try:
                 answer["drawn"] = str(_drawn(answer, network.net.spec.target.names, out, taken))

@@ -80,6 +80,8 @@ def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, flo
     name, *rest = numbers
     if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
         return f"no such class: they are 0 to {num_classes - 1}"
+    if len(rest) == 4 and min(rest[2:]) <= 0:
+        return "a box without an area"
     if not all(-SLACK <= number <= 1 + SLACK for number in rest):
         return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
     if len(rest) > 4:
