@@ -29,7 +29,7 @@ def drawn(picture: Image.Image, boxes: Sequence[dict[str, Any]], names: Sequence
         colour = _colour(names.index(box["label"]), len(names))
         left, top, right, bottom = (times * edge for edge in box["box"])
         pen.rectangle((left, top, right, bottom), outline=colour, width=line)
-        text = f"{box['label']} {box['score']:.2f}"
+        text = f"{box['label']}  {box['score']:.2f}"
         x0, y0, x1, y1 = pen.textbbox((0, 0), text, font)
         width, height = x1 - x0 + 4, y1 - y0 + 4
         x = max(0.0, min(left, picture.width - width))
