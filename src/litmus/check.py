@@ -30,7 +30,7 @@ Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
 Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
 Share = Annotated[float, Gt(0), Lt(1), "a part of the whole, in (0, 1)"]
 File = Annotated[str, "the path of a file"]
-Photos = Annotated[
+PhotoPath = Annotated[
     str, "a folder with a folder of photos for each class (photos/cat/1.jpg), or a table of paths and labels"
 ]
 Column = Annotated[str, "the name of a column"]

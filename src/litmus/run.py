@@ -31,6 +31,7 @@ from litmus import ranks, report, screen
 from litmus.callback._reporter import Pruned
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
 from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
+from litmus.model._weights import Unavailable
 from litmus.result import result_of
 from litmus.resume import refuse_other, resumed
 from litmus.rundir import ENDED, RunDir, choice
@@ -372,8 +373,6 @@ def published(name: str) -> Any:
     if name not in offered:
         hint = did_you_mean(name, list(offered))
         raise Refused(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
-    from litmus.model._weights import Unavailable
-
     try:
         weights, spec = _target(offered[name]).published(name)
     except Unavailable as missing:

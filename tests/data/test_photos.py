@@ -224,6 +224,21 @@ def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path: Path, caplo
     assert photos.pixels.index_select(0, torch.tensor([2]))[0, 0, 0, 0] == 2
 
 
+def test_what_others_have_kept_is_used_where_one_may_only_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = saved(tmp_path / "0.png", Image.new("RGB", (20, 20), (7, 0, 0)))
+    collected([path], RED, tmp_path / "cache")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    for module, name in ((os, "utime"), (os, "mkdir"), (_gallery.tempfile, "TemporaryDirectory")):
+        monkeypatch.setattr(module, name, refuse)
+    assert torch.equal(collected([path], RED, tmp_path / "cache").pixels[:, 0, 0, 0], torch.tensor([7]).byte())
+    assert caplog.text == ""
+
+
 def test_what_nobody_used_for_a_month_is_removed_and_nothing_else(tmp_path: Path) -> None:
     path = saved(tmp_path / "0.png", Image.new("RGB", (20, 20)))
     cache = tmp_path / "cache"

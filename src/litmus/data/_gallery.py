@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,6 @@ KEPT_DAYS = 30  # that pictures stay in the cache after they were last used
 VERSION = 1  # of how photos are read: another number makes the kept ones anew
 PIXELS, FACTS = "pixels", "facts.json"  # the files of a folder in the cache, which is named by what they were made of
 WRITING = ".writing-"
-AGAIN = "every photo is read again for each batch, which is slow."
 
 
 @dataclass
@@ -178,25 +178,20 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
         cache: a folder. Where it has no room, or cannot be written to, photos are read again for every batch, and the
             log says so.
     """
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        _swept(cache)
-        tempfile.TemporaryFile(dir=cache).close()
-    except OSError as error:
-        log.warning("%s cannot be written to (%s): %s", cache, error.strerror, AGAIN)
-        photos, _ = _all_read(paths, images, None)
-        photos.pixels = Files(photos.paths, images)
-        return photos
     folder = cache / _key(paths, images)
     if (kept := _kept(folder, paths, images)) is not None:
         return kept
-    with tempfile.TemporaryDirectory(dir=cache, prefix=WRITING) as temporary:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _swept(cache)
+        writing = tempfile.TemporaryDirectory(dir=cache, prefix=WRITING)
+    except OSError as error:
+        return _unkept(paths, images, f"{cache} cannot be written to ({error.strerror})")
+    with writing as temporary:
         room = _room(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
-        photos, rows = _all_read(paths, images, room)
         if room is None:
-            log.warning("%s has no room for so many pictures: %s", cache, AGAIN)
-            photos.pixels = Files(photos.paths, images)
-            return photos
+            return _unkept(paths, images, f"{cache} has no room for so many pictures")
+        photos, rows = _all_read(paths, images, room)
         room.flush()
         _write_facts(Path(temporary, FACTS), photos, rows)
         try:
@@ -209,6 +204,13 @@ def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
     if again is None:
         raise OSError(f"{folder} was changed while it was read.")
     return again
+
+
+def _unkept(paths: Sequence[Path], images: Images, why: str) -> Photos:
+    log.warning("%s: every photo is read again for each batch, which is slow.", why)
+    photos, _ = _all_read(paths, images, None)
+    photos.pixels = Files(photos.paths, images)
+    return photos
 
 
 def _all_read(paths: Sequence[Path], images: Images, room: Any) -> tuple[Photos, list[int]]:
@@ -289,7 +291,8 @@ def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
     """What was kept of these files; None if there is nothing, or a file that was broken is so no more."""
     try:
         facts = json.loads((folder / FACTS).read_text())
-        os.utime(folder)  # when it was last used
+        with suppress(OSError):  # others may have kept it, where this user may only read
+            os.utime(folder)  # when it was last used
         shape = (len(paths), images.channels, images.height, images.width)
         # Copy on write: torch wants a writable array, and the file must stay as it is.
         pixels = torch.from_numpy(np.memmap(folder / PIXELS, np.uint8, "c", shape=shape))
@@ -316,5 +319,6 @@ def _swept(cache: Path) -> None:
             days = KEPT_DAYS
         else:
             continue
-        if time.time() - folder.stat().st_mtime > days * 86_400:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another run has just removed or renamed it
+            if time.time() - folder.stat().st_mtime > days * 86_400:
+                shutil.rmtree(folder, ignore_errors=True)

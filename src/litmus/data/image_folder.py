@@ -12,7 +12,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, Photos, Refused, Seed, Share, checked
+from litmus.check import Column, Count, PhotoPath, Refused, Seed, Share, checked
 from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
@@ -46,7 +46,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         self,
         seed: Seed,
         *,
-        path: Photos,
+        path: PhotoPath,
         image: Column,
         label: Column,
         size: Count | None,

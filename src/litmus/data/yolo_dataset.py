@@ -179,11 +179,8 @@ class YOLODataset(_gallery.Filed, BoxData):
             first = label_file(next(iter(self.labels)))
             raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
         missing = [str(label_file(path)) for path in self.labels if not label_file(path).is_file()]
-        blank = [
-            str(label_file(path))
-            for path, own in self.labels.items()
-            if not own.boxes and not own.mistakes and label_file(path).is_file()
-        ]
+        without = {str(label_file(path)) for path, own in self.labels.items() if not own.boxes and not own.mistakes}
+        blank = sorted(without.difference(missing))
         for file in missing:
             log.info("%s is not there", file)
         for file in blank:

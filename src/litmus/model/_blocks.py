@@ -28,7 +28,7 @@ def initialise(module: nn.Module, init: str, activation: str) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
             if init == "he":
-                nn.init.kaiming_normal_(layer.weight, nonlinearity=gain_name)  # type: ignore[arg-type]
+                nn.init.kaiming_normal_(layer.weight, nonlinearity=gain_name)  # type: ignore[arg-type]  # one of its names
             elif init == "xavier":
                 nn.init.xavier_uniform_(layer.weight)
             else:

@@ -60,7 +60,7 @@ class Net(nn.Module):
         return len(self.spec.target.names)
 
     @classmethod
-    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003
+    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003  # networks use them
         """How the network wants texts as numbers; None for one that does not read texts.
 
         Args:
@@ -70,7 +70,7 @@ class Net(nn.Module):
         return None
 
     @classmethod
-    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003
+    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003  # networks use them
         """How the network wants pictures; as they are, if it does not mind.
 
         Args:

@@ -164,7 +164,7 @@ def loaded(path: Path, what: str) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             # By its own name, the package might take the file for one of its own, delete it and ask for another.
             neutral = Path(folder, "weights.pt")
-            neutral.symlink_to(path.resolve())
+            shutil.copyfile(path, neutral)
             content, _ = tasks.torch_safe_load(str(neutral), safe_only=True)
         found = content.get("ema") or content["model"]
     except Exception as error:  # of many kinds, by how the file is damaged, or what it would have run

@@ -80,12 +80,7 @@ class YOLO(Net):
         if weights == COCO:
             _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
         elif weights is not None:
-            path = _weights.checkpoint_of(weights)
-            if path.suffix == ".ckpt":
-                before = _weights.spec_of(weights)
-                size = before.input.height if before and isinstance(before.input, Images) else SIZE
-            else:
-                size = _ultralytics.size_of(path, f"model.weights={weights}") or SIZE
+            size = _size_of(weights) or SIZE  # a file that cannot be read is refused here, too
         height = images.height or -(-size // STRIDE) * STRIDE  # as the package rounds it
         return _refuse_other_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
 
@@ -145,7 +140,7 @@ class YOLO(Net):
         return dict(zip(GAINS, parts / len(targets), strict=True))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Versions with two heads move the weight between their two heads during the training."""
+        """Versions with two heads move the weight between them during the training."""
         if self._criterion is None:
             self._criterion = _ultralytics.criterion(self.network, GAINS)
         _ultralytics.schedule(self._criterion, epoch, num_epochs)
@@ -178,6 +173,15 @@ class YOLO(Net):
 
     def _drop(self, _: nn.Module, inputs: tuple[list[Tensor]]) -> tuple[list[Tensor]]:
         return ([self.drop(maps) for maps in inputs[0]],)
+
+
+def _size_of(weights: str) -> int | None:
+    """Pixels of a side, of the pictures that a file's or a run's weights were trained on, where that is known."""
+    path = _weights.checkpoint_of(weights)
+    if path.suffix != ".ckpt":
+        return _ultralytics.size_of(path, f"model.weights={weights}")
+    before = _weights.spec_of(weights)
+    return before.input.height if before and isinstance(before.input, Images) else None
 
 
 def _refuse_other_sides(images: Images) -> Images:
