@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import SMALL, composed
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus import evaluate, screen
@@ -351,6 +352,15 @@ def test_early_stopping(train: Train) -> None:
     run = train("model=fnn", "trainer.max_epochs=50", "callback.early_stopping.patience=1", "optimizer.lr=1e-9")
     assert run.read_result()["epochs"] < 10
     assert run.read_result()["status"] == "finished"
+
+
+def test_nothing_stops_a_run_early_unless_asked(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Lightning calls the method by which it passes a check by: it may be renamed any day."""
+    check = LightningEarlyStopping._run_early_stopping_check
+    for hook in ("on_train_epoch_end", "on_validation_end"):
+        monkeypatch.setattr(LightningEarlyStopping, hook, lambda self, trainer, _: check(self, trainer))
+    assert train("model=fnn", "trainer.max_epochs=3", "optimizer.lr=1e-9").read_result()["epochs"] == 3
+    assert running.build(composed()["callback"]["early_stopping"]) is None
 
 
 def test_gradient_clipping_limits_the_step(train: Train) -> None:

@@ -1,6 +1,20 @@
-"""`python -m litmus` is the `litmus` command."""
+"""The `litmus` command, and `python -m litmus`: training, and what one does with run folders."""
 
-from litmus.cli import main
+import sys
+
+
+def main() -> None:
+    """Runs `litmus VERB ...`; exits with the verb's status."""
+    if sys.argv[1:2] == ["train"]:
+        from litmus.entry import train
+
+        del sys.argv[1]
+        train()
+        return
+    from litmus import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

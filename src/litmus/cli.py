@@ -8,6 +8,7 @@ from litmus.check import Refused, did_you_mean
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
 VERBS = {
+    "train": "train a network: as python train.py",
     "predict": "ask a network about texts or pictures",
     "evaluate": "measure a run's best weights on the test set again",
     "compare": "rank the runs of sweeps, with intervals over seeds",
@@ -17,7 +18,7 @@ VERBS = {
 HELP = """\
 usage: litmus VERB ...
 
-What one does with the folders that train.py writes.
+Trains networks, and works with the folders that training writes.
 
 {verbs}
 

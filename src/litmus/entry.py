@@ -6,12 +6,13 @@ Nothing here imports torch: `--help`, `--cfg job` and every mistake answer at on
 import os
 import re
 import sys
+import time
 import traceback
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -22,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.check import Refused, mistakes, section_mistakes
 from litmus.explain import explanation
 from litmus.help import page
+from litmus.hyperparameters import CONF
 from litmus.rundir import GROUPS, RunDir, choice, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
@@ -30,26 +32,34 @@ LAUNCHER = ("hydra/launcher", "hydra.launcher.")  # keys
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 
 
-def command_line(main: Callable[[], None]) -> None:
-    """Runs a `hydra.main` function; every mistake ends in a sentence and an exit status that is not 0."""
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+def _run(config: DictConfig) -> str:
+    """One job; returns its status."""
+    started = time.perf_counter()
+    from litmus.run import run_job  # imports torch, which a person who asks for help need not wait for
+
+    return run_job(config, started)
+
+
+def train() -> None:
+    """`python train.py` and `litmus train`: every mistake ends in a sentence and an exit status that is not 0."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # lets Hydra's exceptions through to here
     OmegaConf.register_new_resolver("litmus.run_dir", run_dir, use_cache=True)
     OmegaConf.register_new_resolver("litmus.sweep_dir", sweep_dir, use_cache=True)
-    conf = Path(sys.modules[main.__module__].__file__ or "").resolve().parent / "conf"
     try:
         if {"--help", "-h"} & set(sys.argv[1:]):
             several = {"-m", "--multirun"} & set(sys.argv[1:])
             words = [word for word in sys.argv[1:] if not word.startswith("-")]
-            print(page(conf, [word for word in words if re.fullmatch(CHOSEN, word)] if several else words))
+            print(page(CONF, [word for word in words if re.fullmatch(CHOSEN, word)] if several else words))
             return
         sys.argv[1:] = with_choices_of_resumed(with_words_of_sweep(sys.argv[1:]))
         if not any(word.startswith(("-", "hydra.mode")) for word in sys.argv[1:]):
             sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to see what is meant
-        main()
+        _run()
     except Refused as refused:
         fail(str(refused), WRONG)
     except MISTAKES as error:
-        fail(explanation(error, conf, sys.argv[1:]), WRONG)
+        fail(explanation(error, CONF, sys.argv[1:]), WRONG)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

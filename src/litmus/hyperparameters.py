@@ -2,10 +2,13 @@
 
 import functools
 from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from litmus.rundir import choice, flat
 
+CONF = Path(str(resources.files("litmus.conf")))  # the folder of the configuration, in a checkout or installed
 # Keys, as patterns, that do not change what is learnt. `data.path` and `data.source` are not among them: other files
 # are other data.
 NOT_COMPARED = (

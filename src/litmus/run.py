@@ -31,6 +31,7 @@ from litmus import ranks, report, screen
 from litmus.callback._reporter import Pruned
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
 from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
+from litmus.hyperparameters import CONF
 from litmus.model._weights import Unavailable
 from litmus.result import result_of
 from litmus.resume import refuse_other, resumed
@@ -43,7 +44,6 @@ log = logging.getLogger(__name__)
 
 Section = dict[str, Any]
 OUTPUTS = Path("outputs")
-CONF = Path(__file__).parents[2] / "conf"
 TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by what they answer with
 
 

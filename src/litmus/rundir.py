@@ -40,6 +40,8 @@ ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run aga
 FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 BEST = "best"
 LAST = "last"
+# `_target_` names of earlier versions, which their run folders hold, and what they are called now.
+RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
 
 
 @contextmanager
@@ -264,7 +266,19 @@ def _from_yaml(path: Path) -> dict[str, Any]:
         raise Refused(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise Refused(f"{path} is damaged: it holds no configuration.")
-    return config
+    return _with_new_names(config)
+
+
+def _with_new_names(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of an earlier version in the names of this one."""
+    return {
+        key: _with_new_names(value)
+        if isinstance(value, dict)
+        else RENAMED.get(value, value)
+        if key == "_target_" and isinstance(value, str)
+        else value
+        for key, value in config.items()
+    }
 
 
 def finite(value: Any) -> Any:

@@ -10,15 +10,19 @@ from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from litmus.check import Count, NonNegative, checked
 
 
+@checked
+def early_stopping(*, patience: Count | None, min_delta: NonNegative) -> "EarlyStopping | None":
+    """The callback; None without a patience, so that nothing could stop a run by mistake."""
+    return None if patience is None else EarlyStopping(patience, min_delta)
+
+
 class EarlyStopping(LightningEarlyStopping):
-    """Stops after `patience` epochs in which the task's monitored metric did not improve; null never stops."""
+    """Stops after `patience` epochs in which the task's monitored metric did not improve by `min_delta`."""
 
     state_key = "early_stopping"  # Lightning's own is put together anew at every hook
 
-    @checked
-    def __init__(self, *, patience: Count | None, min_delta: NonNegative) -> None:
-        self.enabled = patience is not None
-        super().__init__(monitor="", patience=patience or 0, min_delta=min_delta)
+    def __init__(self, patience: int, min_delta: float) -> None:
+        super().__init__(monitor="", patience=patience, min_delta=min_delta)
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         self.monitor, self.mode = pl_module.monitor, pl_module.mode
@@ -27,14 +31,11 @@ class EarlyStopping(LightningEarlyStopping):
         super().setup(trainer, pl_module, stage)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on counting; how long to wait is what is asked for now."""
+        """Continues counting; how long to wait is what the configuration says now."""
         super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """A run that had stopped, and was killed before its test, has stopped."""
         diverged = self.stopping_reason is EarlyStoppingReason.NON_FINITE_METRIC
-        if self.enabled and (diverged or self.wait_count >= self.patience):
+        if diverged or self.wait_count >= self.patience:
             trainer.should_stop = True
-
-    def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
-        return not self.enabled or super()._should_skip_check(trainer)
