@@ -59,7 +59,8 @@ def _write_reviews(path: Path) -> None:
 def _digest(checkout: Path, overrides: list[str], folder: Path) -> str:
     """Trains, and hashes what came of it."""
     run = Path(tempfile.mkdtemp(dir=folder), "run")
-    command = [checkout / ".venv" / "bin" / "python", checkout / "train.py", *overrides, f"hydra.run.dir={run}"]
+    python = str(checkout / ".venv" / "bin" / "python")
+    command = [python, str(checkout / "train.py"), *overrides, f"hydra.run.dir={run}"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu")
     digest = hashlib.sha256()
