@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import track
 
+from litmus import console
 from litmus import run as running
-from litmus import screen
 from litmus.rundir import RunDir
 
 ROOT = Path(__file__).parent.parent
@@ -47,17 +47,17 @@ def composed(*overrides: str) -> dict[str, Any]:
 def trained(*overrides: str) -> dict[str, Any]:
     """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
     config = composed(*overrides)
-    before = screen.console
-    screen.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    before = console.console
+    console.console = Console(file=io.StringIO(), force_terminal=True, width=100)
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)
             run.claim(config)
-            with screen.recorded(run.log):
+            with console.recorded(run.log):
                 running.train(run, config, time.perf_counter())
             result = run.read_result()
     finally:
-        screen.console = before
+        console.console = before
     assert result is not None
     assert result["status"] == "finished", result["error"]
     return result

@@ -13,8 +13,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
+from litmus import console
 from litmus import run as running
-from litmus import screen
 from litmus.rundir import RunDir
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
@@ -106,7 +106,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
         run = RunDir(tmp_path / folder)
         config = composed(*small, *overrides)
         run.claim(config)
-        with screen.recorded(run.log):
+        with console.recorded(run.log):
             running.train(run, config, time.perf_counter())
         return run
 

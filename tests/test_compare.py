@@ -15,12 +15,12 @@ import pytest
 from made_runs import made
 from scipy import stats
 
-from litmus import cli, screen
-from litmus.check import Refused
+from litmus import cli, console
 from litmus.comparing import statistics
 from litmus.comparing.comparison import Comparison, compared
 from litmus.comparing.formats import FORMATS
 from litmus.comparing.ranking import Ranking, Row
+from litmus.errors import Refused
 from litmus.rundir import RunDir
 
 LRS = (0.001, 0.01)
@@ -504,7 +504,7 @@ def test_the_screen_shows_every_number_however_narrow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     sweep(tmp_path, {0.001: [0.95, 0.952, 0.954], 0.01: [0.951, 0.95, 0.9537]})
-    monkeypatch.setattr(screen.console, "width", columns)
+    monkeypatch.setattr(console.console, "width", columns)
     printed = " ".join(output(tmp_path).split())
     for text in ("0.001", "0.01", "0.9520 ± 0.0050", "not distinguishable", "val/acc", "test/acc"):
         assert text in printed

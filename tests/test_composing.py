@@ -7,8 +7,8 @@ from conftest import CONF, composed
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from litmus.check import Refused
 from litmus.composing import Composer, of_sweep
+from litmus.errors import Refused
 from litmus.rundir import slug
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import SMALL
 
 from litmus import dashboard
-from litmus.check import Refused
+from litmus.errors import Refused
 
 
 def test_the_view_has_every_run_once_and_follows(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.exporting import write
 from litmus.model._vocabulary import pieces
 from litmus.run import build

@@ -16,10 +16,10 @@ from conftest import CONF, SMALL, composed
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 
+from litmus import console, rundir
 from litmus import run as running
-from litmus import rundir, screen
-from litmus.check import Refused
 from litmus.entry import INTERRUPTED, Hooks
+from litmus.errors import Refused
 from litmus.explain import explanation
 from litmus.rundir import RunDir
 from litmus.sweep import _sweep
@@ -211,11 +211,11 @@ def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 
 
 def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    with screen.unseen():
-        screen.console.print("hidden")
-        screen.complain("hidden")
+    with console.unseen():
+        console.console.print("hidden")
+        console.complain("hidden")
     assert capsys.readouterr() == ("", "")
-    assert not screen.console.file.closed
+    assert not console.console.file.closed
 
 
 @pytest.mark.parametrize("words", ["joblib joblib", "submitit_slurm submitit", "submitit_local submitit", "ray ray"])

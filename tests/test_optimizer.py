@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from litmus import optimizer
-from litmus.check import Refused
+from litmus.errors import Refused
 
 SETTINGS = {
     "sgd": {"lr": 0.1, "momentum": 0.0, "nesterov": True},

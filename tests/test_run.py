@@ -14,11 +14,11 @@ from conftest import SMALL, composed
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus import evaluate, screen
+from litmus import console, evaluate
 from litmus import run as running
 from litmus.callback.meter import Meter
-from litmus.check import Refused
 from litmus.data.mnist import MNIST
+from litmus.errors import Refused
 from litmus.resume import resumed
 from litmus.rundir import RunDir
 from litmus.spec import Spec
@@ -265,7 +265,7 @@ def test_an_interrupted_run_stops_whole_and_goes_on(
     before = run.read_metrics()
 
     config = resumed(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
-    with screen.recorded(run.log):
+    with console.recorded(run.log):
         assert running.train(run, config, 0.0) == "finished"
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -286,7 +286,7 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
 
     monkeypatch.setattr(Meter, "on_validation_start", ruin)
     config = resumed(moved, composed("model=fnn", *longer), longer)
-    with screen.recorded(moved.log):
+    with console.recorded(moved.log):
         assert running.train(moved, config, 0.0) == "finished"
     assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
     assert moved.best.read_bytes() == best
@@ -310,7 +310,7 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypat
 
     monkeypatch.setattr(Meter, "on_train_epoch_start", note)
     config = resumed(run, composed(*SMALL, *changes), [*SMALL, *changes])
-    with screen.recorded(run.log):
+    with console.recorded(run.log):
         assert running.train(run, config, 0.0) == "finished"
     assert trained == [3]
     assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]

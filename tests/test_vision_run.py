@@ -16,11 +16,11 @@ from PIL import Image
 from litmus import evaluate
 from litmus import run as running
 from litmus.answering import Pictures
-from litmus.check import Refused
 from litmus.cli import main
 from litmus.data._images import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
+from litmus.errors import Refused
 from litmus.exporting import write
 from litmus.run import build, evaluated
 from litmus.rundir import RunDir

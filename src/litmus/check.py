@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from litmus.errors import Refused
+
 # The string in each annotation is what a person is told when a value is refused.
 Count = Annotated[int, Ge(1), "a whole number, at least 1"]
 Whole = Annotated[int, Ge(0), "a whole number, at least 0"]
@@ -44,10 +46,6 @@ _PACKAGE = "litmus"
 _ROOT = "litmus.run.settings"  # its arguments are the keys at the top level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Refused(ValueError):
-    """Something a person can mend: shown as a sentence, without a traceback."""
 
 
 def checked(function: Function) -> Function:

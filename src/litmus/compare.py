@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from litmus.check import Refused
+from litmus.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def main(arguments: argparse.Namespace) -> int:
     folders = [Path(folder) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
-    from litmus import screen
+    from litmus import console
     from litmus.comparing import output
     from litmus.comparing.comparison import compared
 
-    with screen.recorded(None):
+    with console.recorded(None):
         comparison = compared(folders, arguments.metric, arguments.top)
         for sentence in comparison.damaged:
             log.warning(sentence)
@@ -50,5 +50,5 @@ def main(arguments: argparse.Namespace) -> int:
         where = output.write(out, texts, None if arguments.no_figures else comparison)
         if not arguments.format:
             for line in where:
-                screen.say(line)
+                console.say(line)
     return 0 if any(ranking.rows for ranking in comparison.rankings) else NOTHING

@@ -14,7 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from litmus.check import Refused, mistakes
+from litmus.check import mistakes
+from litmus.errors import Refused
 from litmus.explain import explanation
 from litmus.sweep._jobs import Job
 

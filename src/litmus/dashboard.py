@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import CONFIG
 
 INTERVAL_S = 2.0

@@ -20,7 +20,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from litmus.check import Refused, mistakes, section_mistakes
+from litmus.check import mistakes, section_mistakes
+from litmus.errors import Refused
 from litmus.explain import explanation
 from litmus.help import page
 from litmus.hyperparameters import CONF

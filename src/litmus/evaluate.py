@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from litmus.check import Refused, did_you_mean
+from litmus.check import did_you_mean
+from litmus.errors import Refused
 from litmus.rundir import RunDir, finite
 
 
@@ -27,17 +28,17 @@ def main(arguments: argparse.Namespace) -> int:
     config = changed(run.read_config(), arguments.changes)
     result = run.read_result() or {}
 
-    from litmus import screen
+    from litmus import console
     from litmus.run import evaluated
 
-    with screen.recorded(None):
+    with console.recorded(None):
         metrics = evaluated(run, config, arguments.changes)
     if arguments.json:
         print(json.dumps(finite(metrics), allow_nan=False))
         return 0
     then = result.get("metrics", {})
     rows = [(name, repr(value), repr(then[name]) if name in then else "") for name, value in metrics.items()]
-    screen.table(("metric", "now", "in result.json"), rows)
+    console.table(("metric", "now", "in result.json"), rows)
     return 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import RunDir
 
 NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface", "ultralytics": "model.pt"}
@@ -28,13 +28,13 @@ def main(arguments: argparse.Namespace) -> int:
     if path.exists():
         raise Refused(f"{path} is there already: remove it, or name another with --out.")
 
-    from litmus import exporting, screen
+    from litmus import console, exporting
     from litmus.run import rebuilt
 
-    with screen.recorded(None):
+    with console.recorded(None):
         try:
             difference = exporting.write(rebuilt(run), arguments.to, path)
         except OSError as error:
             raise Refused(f"{path} cannot be written: {error.strerror or error}.") from None
-    screen.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")
+    console.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")
     return 0

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus import hub
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.spec import Boxes, Classes, Images, Tokens, Values
 
 TOLERANCE = 1e-5  # of an answer, relative to the largest; float32 in another order gives about 1e-6

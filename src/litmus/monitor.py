@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from litmus.check import Refused
+from litmus.errors import Refused
 
 # Of a metric's name the part after `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
 # grows as the error falls, and a class may be called `loss`.

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import RunDir, replacing
 
 CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
@@ -62,9 +62,9 @@ def main(arguments: argparse.Namespace) -> int:
             raise Refused(f"There is nothing to ask about: {arguments.file} is empty.")
         texts = chain([first], texts)
 
-    from litmus import answering, run, screen
+    from litmus import answering, console, run
 
-    with screen.recorded(None):
+    with console.recorded(None):
         if arguments.pipeline:
             network: Any = answering.Pipeline(arguments.pipeline, arguments.weights)
         elif arguments.model:
@@ -108,7 +108,7 @@ def _refuse_what_has_no_effect(network: Any, arguments: argparse.Namespace) -> N
 
 def _pictures(network: Any, words: list[str], batch_size: int, arguments: argparse.Namespace) -> int:
     """Asks about pictures; draws the boxes of a detector."""
-    from litmus import screen
+    from litmus import console
 
     if arguments.file is not None:
         raise Refused("--file is for texts; name pictures, folders of them, or patterns.")
@@ -132,11 +132,11 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
     if not arguments.json:
         _show_pictures(answers)
         if network.draws and taken:
-            screen.say(f"drawn, with a .json of the boxes beside each, in {out}")
+            console.say(f"drawn, with a .json of the boxes beside each, in {out}")
     wrong = [f"{answer['image']} {answer['error']}." for answer in answers if "error" in answer]
     wrong += [f"{word}: there is no picture in it." for word, own in named.items() if not own]
     for said in wrong:
-        screen.complain(said)
+        console.complain(said)
     return 1 if wrong else 0
 
 
@@ -194,7 +194,7 @@ def _replaceable(drawn: Path, image: str) -> bool:
 
 
 def _show_pictures(answers: list[dict[str, Any]]) -> None:
-    from litmus import screen
+    from litmus import console
 
     rows: list[tuple[Any, ...]] = []
     for answer in answers:
@@ -212,7 +212,7 @@ def _show_pictures(answers: list[dict[str, Any]]) -> None:
             ["picture", "label", "score", "left  top  right  bottom"] if boxed else ["picture", "label", "probability"]
         )
         noted = any(row[-1] for row in rows)
-        screen.table([*columns, "note"] if noted else columns, rows if noted else [row[:-1] for row in rows])
+        console.table([*columns, "note"] if noted else columns, rows if noted else [row[:-1] for row in rows])
 
 
 def _ask_about_texts(network: Any, texts: Iterator[Text], batch_size: int, as_json: bool) -> int:
@@ -280,7 +280,7 @@ def _decoded(content: bytes) -> Text:
 
 
 def _show(answers: list[dict[str, Any]]) -> None:
-    from litmus import screen
+    from litmus import console
 
     kinds = [key for key in ("probabilities", "values") if any(key in answer for answer in answers)]
     names = list(dict.fromkeys(name for answer in answers for kind in kinds for name in answer.get(kind, {})))
@@ -292,4 +292,4 @@ def _show(answers: list[dict[str, Any]]) -> None:
         rows.append((text, *label, *(figures.get(name, "") for name in names), answer.get("note", "")))
     noted = any(row[-1] for row in rows)
     columns = ["text", *(["label"] if "probabilities" in kinds else []), *names, "note"]
-    screen.table(columns if noted else columns[:-1], rows if noted else [row[:-1] for row in rows])
+    console.table(columns if noted else columns[:-1], rows if noted else [row[:-1] for row in rows])

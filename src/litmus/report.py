@@ -6,7 +6,7 @@ import torch
 from rich.text import Text
 from torch import nn
 
-from litmus import screen
+from litmus import console
 from litmus.check import shown
 from litmus.rundir import RunDir, flat, per_class, references
 from litmus.spec import Boxes, Values
@@ -18,7 +18,7 @@ GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 
 def chosen(choices: dict[str, str]) -> None:
     """The choices of the groups, in a line."""
-    screen.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
+    console.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
 
 
 def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dict[str, Any]) -> None:
@@ -33,28 +33,28 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
     usual = dict(flat(defaults))
     differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
     for key, value in differing:
-        screen.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
+        console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
-        screen.say("  every key as these choices have it")
+        console.say("  every key as these choices have it")
     for group in GROUPS:
         keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
         if keys:
-            screen.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
+            console.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
 def parts(parts: Any) -> None:
     """The network layer by layer, the data, and the device."""
     rows = layers(parts.net)
-    screen.table(("layer", "type", "output", "parameters"), rows)
+    console.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
     sizes = "  ".join(f"{name} {parts.data.facts[name]:,}" for name in ("train", "val", "test"))
     learning = sum(p.numel() for p in parts.net.parameters() if p.requires_grad)
-    screen.say(f"{total:,} parameters" + (f", of which {learning:,} learn" if learning < total else ""))
+    console.say(f"{total:,} parameters" + (f", of which {learning:,} learn" if learning < total else ""))
     if parts.net.provenance:
-        screen.say(parts.net.provenance, wrap=True)
-    screen.say(f"data  {sizes}  from {parts.data.source}")
-    screen.say(f"target  {_target(parts.data.spec.target)}")
-    screen.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")
+        console.say(parts.net.provenance, wrap=True)
+    console.say(f"data  {sizes}  from {parts.data.source}")
+    console.say(f"target  {_target(parts.data.spec.target)}")
+    console.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")
 
 
 def _target(target: Any) -> str:
@@ -118,21 +118,21 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
     if result["metrics"]:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
     if result["dataset"] and result["dataset"]["warning"]:
-        screen.say(result["dataset"]["warning"], style="yellow")
+        console.say(result["dataset"]["warning"], style="yellow")
     status = "" if result["status"] == "finished" else f"  {result['status']}"
-    screen.say(f"run folder   {run.path}{status}", style="bold")
+    console.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
-        screen.say(f"go on with   python train.py resume={run.path}")
+        console.say(f"go on with   python train.py resume={run.path}")
     if any(run.path.glob("events.out.tfevents*")):
-        screen.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
+        console.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
 
 
 def job(run: RunDir, status: str, seconds: float) -> None:
     """How a sweep's job ended, in a line."""
     result = run.read_result() or {"metrics": {}}
     known = {name: value for name, value in result["metrics"].items() if value is not None}
-    said = result.get("error") or screen.metrics_line({name: known[name] for name in known if name[:4] == "val/"})
-    screen.console.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
+    said = result.get("error") or console.metrics_line({name: known[name] for name in known if name[:4] == "val/"})
+    console.console.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:
@@ -148,13 +148,13 @@ def _metrics(metrics: dict[str, float], title: str) -> None:
     ]
     for (part, forecast), names in forecasts.items():
         rows.append((f"{part}, {forecast} forecast", *(metrics[names[c]] if c in names else "" for c in columns)))
-    screen.table(("", *columns), rows, title=title)
+    console.table(("", *columns), rows, title=title)
     if classes and len(classes) <= MOST_CLASSES:
         rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
-        screen.table(("test", "precision", "recall"), rows)
+        console.table(("test", "precision", "recall"), rows)
     if metrics.get("test/skill", 1.0) <= 0:
         best = min(metrics[names["rmse"]] for (part, _), names in forecasts.items() if part == "test")
-        screen.say(
+        console.say(
             f"The network does not beat the naive forecasts: its RMSE in the test is {metrics['test/rmse']:.4g}, "
             f"the better one's {best:.4g}.",
             style="yellow",

@@ -4,7 +4,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.check import Refused, mistakes, shown
+from litmus.check import mistakes, shown
+from litmus.errors import Refused
 from litmus.rundir import CONFIG, RunDir, choice, flat
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.

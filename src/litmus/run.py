@@ -27,12 +27,11 @@ from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from litmus import ranks, report, screen
-from litmus.callback._reporter import Pruned
+from litmus import console, ranks, report
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
-from litmus.check import Refused, Seed, choices, did_you_mean, mistakes, signature
+from litmus.check import Seed, choices, did_you_mean, mistakes, signature
+from litmus.errors import Pruned, Refused, Unavailable
 from litmus.hyperparameters import CONF
-from litmus.model._weights import Unavailable
 from litmus.result import result_of
 from litmus.resume import refuse_other, resumed
 from litmus.rundir import ENDED, RunDir, choice
@@ -107,7 +106,7 @@ def run_job(composed: DictConfig, started: float) -> str:
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
-        with screen.unseen():  # several jobs may write on it
+        with console.unseen():  # several jobs may write on it
             status = continued(run, config, choices, started, " ".join(overrides))
         report.job(run, status, time.perf_counter() - started)
         return status
@@ -115,7 +114,7 @@ def run_job(composed: DictConfig, started: float) -> str:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
-    with run.locked(), screen.recorded(run.log):
+    with run.locked(), console.recorded(run.log):
         report.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
 
@@ -141,7 +140,7 @@ def continued(
     """
     refuse_other(run, asked)
     run.path.mkdir(parents=True, exist_ok=True)
-    with run.locked(), screen.recorded(run.log):
+    with run.locked(), console.recorded(run.log):
         result = run.read_result()
         if result is not None and result["status"] in ENDED:
             return str(result["status"])
@@ -199,15 +198,15 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
         else:
             outcome.status, outcome.error = "failed", f"SystemExit: something in the run called sys.exit({ending.code})"
             log.info("failed:\n%s", traceback.format_exc())
-            screen.complain(outcome.error)
+            console.complain(outcome.error)
     except Refused as refused:
         outcome.status, outcome.error = "failed", str(refused)
         log.info("refused: %s", refused)
-        screen.complain(str(refused))
+        console.complain(str(refused))
     except Exception as error:
         outcome.status, outcome.error = "failed", f"{type(error).__name__}: {error}"
         log.info("failed:\n%s", traceback.format_exc())
-        screen.complain(traceback.format_exc().rstrip())
+        console.complain(traceback.format_exc().rstrip())
     if outcome.parts is None and run.read_result() is not None:
         return outcome.status  # could not be gone on with: what it had reached before still stands
     result = result_of(run, config, outcome)
@@ -457,7 +456,7 @@ def _fitting_task(section: Section, spec: Spec) -> Section:
         raise Refused(
             f"task.{next(iter(own))} is a key of task={had}; data={spec.data} asks for {spec.target.noun}: task={name}."
         )
-    screen.say(f"task={name}: data={spec.data} asks for {spec.target.noun}")
+    console.say(f"task={name}: data={spec.data} asks for {spec.target.noun}")
     return _task_defaults(name)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from litmus.check import Refused
+from litmus.errors import Refused
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.check import Refused
 from litmus.data._split import fingerprints
 from litmus.data.image_folder import ImageFolder
+from litmus.errors import Refused
 
 KEYS = {
     "image": "path",

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from litmus.check import Refused
 from litmus.data.mnist_boxes import INK, MNISTBoxes, scenes
+from litmus.errors import Refused
 
 KEYS = {
     "dir": None,

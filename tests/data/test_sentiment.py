@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from litmus.check import Refused
 from litmus.data import sentiment
 from litmus.data.sentiment import Sentiment
+from litmus.errors import Refused
 from litmus.spec import Classes, Values
 
 SETTINGS = {

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from litmus.check import Refused
 from litmus.data.series import Series
+from litmus.errors import Refused
 
 SETTINGS = {
     "path": "numbers.csv",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from litmus.check import Refused
 from litmus.data import _shared, _source
 from litmus.data._source import ensure, from_mirrors, from_npm
+from litmus.errors import Refused
 from litmus.shipped import Unavailable, package_file
 
 FILES = {"a.bin": b"first" * 1000, "b.bin": b"second" * 1000}

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from litmus.check import Refused
 from litmus.data._table import Table, read
+from litmus.errors import Refused
 
 
 def table(tmp_path: Path, content: bytes | str, name: str = "reviews.csv", **changes: str) -> Table:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from litmus.check import Refused
 from litmus.data.text_table import TextTable
+from litmus.errors import Refused
 from litmus.spec import Classes, Values
 
 SETTINGS = {

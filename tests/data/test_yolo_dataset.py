@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.check import Refused
 from litmus.data._labels import fitted, read_labels
 from litmus.data.yolo_dataset import YOLODataset
+from litmus.errors import Refused
 from litmus.spec import Images
 
 KEYS = {

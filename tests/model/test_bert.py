@@ -7,7 +7,7 @@ import torch
 from conftest import TEXTS, TINY, composed, inputs_for
 
 from litmus import hub
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model.bert import BERT
 from litmus.run import build
 from litmus.spec import Spec, Tokens, Values

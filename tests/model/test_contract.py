@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model._net import Net
 from litmus.run import build
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values

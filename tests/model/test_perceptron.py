@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model.perceptron import Perceptron, perceptron_loss
 from litmus.spec import Spec
 

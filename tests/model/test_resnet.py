@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import DIGITS, SMALL, composed
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model import _weights
 from litmus.model.resnet import ResNet
 from litmus.run import build, published, rebuilt

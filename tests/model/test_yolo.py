@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import IN_SCENES, ROOT, SCENES, composed
 
-from litmus.check import Refused, choices, signature
+from litmus.check import choices, signature
+from litmus.errors import Refused
 from litmus.model import _ultralytics
 from litmus.model.yolo import YOLO
 from litmus.run import build, published
@@ -183,8 +184,8 @@ SMALL = ["model=yolo", "data.source=bundled", *FEW, "data.batch_size=8", "traine
 def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., RunDir], tmp_path: Path) -> None:
     import time
 
+    from litmus import console
     from litmus import run as running
-    from litmus import screen
 
     whole = train(folder="whole", small=SMALL)
     begun = train("trainer.max_epochs=1", folder="begun", small=SMALL)
@@ -205,12 +206,12 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
 
     History.on_train_epoch_end = stop
     try:
-        with screen.recorded(stopped.log):
+        with console.recorded(stopped.log):
             running.train(stopped, config, time.perf_counter())
     finally:
         History.on_train_epoch_end = before
     assert len(stopped.read_metrics()) == 1
-    with screen.recorded(stopped.log):
+    with console.recorded(stopped.log):
         running.train(stopped, stopped.read_config(), time.perf_counter())
     for name in ("val/loss", "val/map50", "train/loss"):
         assert stopped.read_result()["metrics"][name] == whole.read_result()["metrics"][name]

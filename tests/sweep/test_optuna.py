@@ -22,7 +22,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import RunDir
 from litmus.sweep._jobs import STUDY, Ended, Job
 from litmus.sweep.optuna import Optuna

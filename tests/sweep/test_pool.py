@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import RunDir
 from litmus.sweep import _machine, _pool, _sweep
 from litmus.sweep._client import Server

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.sweep._space import described, ends, hint, points, space, typed, values
 
 PARSER = OverridesParser.create()

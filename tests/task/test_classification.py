@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 import torch
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model.fnn import FNN
 from litmus.model.perceptron import Perceptron
 from litmus.optimizer import adam

@@ -5,9 +5,7 @@ from typing import Any, Protocol
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
-
-class Pruned(Exception):
-    """The sweep has seen enough of this run."""
+from litmus.errors import Pruned
 
 
 class Listener(Protocol):

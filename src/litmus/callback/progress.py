@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from litmus import screen
+from litmus import console
 from litmus.check import Positive, checked
 
 
@@ -27,7 +27,7 @@ class Progress(Checkpoint):
         self._started = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero or not screen.console.is_terminal:
+        if not trainer.is_global_zero or not console.console.is_terminal:
             return
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -35,7 +35,7 @@ class Progress(Checkpoint):
             MofNCompleteColumn(),
             TextColumn("{task.fields[values]}", style="cyan"),
             TimeRemainingColumn(compact=True),
-            console=screen.console,
+            console=console.console,
             auto_refresh=False,
             transient=True,
             expand=True,
@@ -58,7 +58,7 @@ class Progress(Checkpoint):
             return
         elapsed = time.perf_counter() - self._started
         self._next = time.perf_counter() + self.interval_s
-        values = screen.metrics_line(pl_module.running("train"))
+        values = console.metrics_line(pl_module.running("train"))
         rate = pl_module.score("train").num_samples.item() * trainer.world_size / elapsed
         self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
 
@@ -71,10 +71,10 @@ class Progress(Checkpoint):
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         names = [f"{part}/{name}" for part in ("train", "val") for name in pl_module.headline]
-        values = screen.metrics_line({name: metrics[name] for name in names if name in metrics})
+        values = console.metrics_line({name: metrics[name] for name in names if name in metrics})
         speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
         epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
-        screen.say(f"epoch {epoch}  {values}{speed}")
+        console.say(f"epoch {epoch}  {values}{speed}")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._close()

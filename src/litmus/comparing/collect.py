@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.hyperparameters import hyperparameters
 from litmus.monitor import monitored
 from litmus.rundir import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir

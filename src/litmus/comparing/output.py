@@ -1,17 +1,17 @@
-"""Where a comparison goes: the screen, and the files of its folder."""
+"""Where a comparison goes: the console, and the files of its folder."""
 
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from litmus import screen
-from litmus.check import Refused
+from litmus import console
 from litmus.comparing import costs, formats, tables
 from litmus.comparing.comparison import Comparison
+from litmus.errors import Refused
 from litmus.rundir import replacing
 
 WRITTEN = ".written"  # the files of the last time, so that those that are out of date can be removed
-MOST_SHOWN = 30  # rows on the screen, unless one asks for a number
+MOST_SHOWN = 30  # rows on the console, unless one asks for a number
 NOTHING = "No run has finished yet: there is nothing to rank."
 
 
@@ -22,7 +22,7 @@ def texts(comparison: Comparison) -> dict[str, str]:
 
 
 def show(comparison: Comparison, top: int | None) -> None:
-    """The rankings on the screen, then what one should know of them.
+    """The rankings on the console, then what one should know of them.
 
     Args:
         comparison: what to show.
@@ -32,11 +32,11 @@ def show(comparison: Comparison, top: int | None) -> None:
         if ranking.rows:
             tables.show(ranking.cut(top or MOST_SHOWN))
     for note in comparison.notes:
-        screen.say(note, style="yellow", wrap=True)
+        console.say(note, style="yellow", wrap=True)
     if not any(ranking.rows for ranking in comparison.rankings):
-        screen.say(NOTHING, wrap=True)
+        console.say(NOTHING, wrap=True)
     in_all = costs.duration(comparison.seconds["total"])
-    screen.say(f"{costs.counts(comparison.runs)}; {in_all} in all", wrap=True)
+    console.say(f"{costs.counts(comparison.runs)}; {in_all} in all", wrap=True)
 
 
 def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list[str]:

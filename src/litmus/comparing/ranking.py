@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litmus.check import Refused, did_you_mean
+from litmus.check import did_you_mean
 from litmus.comparing.collect import UNFINISHED, Run
 from litmus.comparing.settings import canonical, cell, differing, identity
 from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
+from litmus.errors import Refused
 from litmus.monitor import mode_of
 
 MOST_NAMED = 10  # settings that are not ranked

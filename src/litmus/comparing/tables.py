@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from litmus import screen
+from litmus import console
 from litmus.comparing.ranking import Ranking, Row, fate
 from litmus.comparing.settings import cell, short_key
 from litmus.comparing.statistics import Summary
@@ -68,15 +68,15 @@ def show(ranking: Ranking) -> None:
     short = [short_key(name, head) if name in ranking.keys else name for name in head]
     for names in (head, short):
         widths = [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(names)]
-        if sum(widths) + GAP * len(widths) <= screen.console.width:
-            screen.table(names, rows, title=ranking.title)
+        if sum(widths) + GAP * len(widths) <= console.console.width:
+            console.table(names, rows, title=ranking.title)
             break
     else:
-        screen.say(ranking.title, style="bold")
+        console.say(ranking.title, style="bold")
         for row in ranking.rows:
             test = f"{ranking.test} {plus_minus(row.test)}, " if row.test else ""
             p = f" (p {p_text(row.verdict.p)})" if row.verdict.p is not None else ""
-            screen.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
-            screen.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{p}", wrap=True)
-            screen.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
-    screen.say(legend(ranking), style="dim", wrap=True)
+            console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
+            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{p}", wrap=True)
+            console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
+    console.say(legend(ranking), style="dim", wrap=True)

@@ -9,8 +9,8 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
-from litmus.check import Refused
 from litmus.data._loader import BatchLoader, num_used
+from litmus.errors import Refused
 from litmus.spec import Classes, Spec
 
 Part = Literal["train", "val", "test"]

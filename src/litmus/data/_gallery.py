@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from litmus.check import Refused
 from litmus.data import _photos
 from litmus.data._data import Part, few
 from litmus.data._photos import Broken, Photo
 from litmus.data._split import fingerprints, unseen
+from litmus.errors import Refused
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)

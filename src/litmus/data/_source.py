@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from litmus.check import Refused
 from litmus.data._shared import once
+from litmus.errors import Refused
 from litmus.shipped import Unavailable, sha256_of
 
 log = logging.getLogger(__name__)

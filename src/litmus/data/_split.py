@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from litmus.check import Refused
 from litmus.data._data import PARTS, Part
+from litmus.errors import Refused
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Refused
 from litmus.data._data import Data, Part, counted, few
 from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, unseen
 from litmus.data._tokens import Ragged, TokenLoader, tokenised
+from litmus.errors import Refused
 from litmus.spec import Tokens, Values
 
 

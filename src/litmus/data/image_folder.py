@@ -12,11 +12,12 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, PhotoPath, Refused, Seed, Share, checked
+from litmus.check import Column, Count, PhotoPath, Seed, Share, checked
 from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
 from litmus.data._split import completed
+from litmus.errors import Refused
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)

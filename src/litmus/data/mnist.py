@@ -10,11 +10,12 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Count, Refused, Seed, checked
+from litmus.check import Count, Seed, checked
 from litmus.data import _shared, _source
 from litmus.data._data import Part
 from litmus.data._images import ImageData, mean_and_deviation, moved
 from litmus.data._shared import once
+from litmus.errors import Refused
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 

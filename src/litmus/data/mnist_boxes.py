@@ -7,10 +7,11 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
-from litmus.check import Chance, Count, Refused, Seed, checked
+from litmus.check import Chance, Count, Seed, checked
 from litmus.data._boxes import COLUMNS, BoxData
 from litmus.data._data import Part
 from litmus.data.mnist import MNIST
+from litmus.errors import Refused
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Count, Refused, Seed, Share, checked
+from litmus.check import Count, Seed, Share, checked
 from litmus.data import _source
 from litmus.data._data import PARTS, classes
 from litmus.data._split import split_parts
 from litmus.data._text import Samples, TextData, on_one_line, values
+from litmus.errors import Refused
 from litmus.spec import Spec, Tokens
 
 FILES = {

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, File, Refused, Seed, Share, checked
+from litmus.check import Column, Count, File, Seed, Share, checked
 from litmus.data import _table
 from litmus.data._data import PARTS, Data, Part
 from litmus.data._loader import BatchLoader, as_stored
+from litmus.errors import Refused
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values

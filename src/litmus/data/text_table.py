@@ -6,11 +6,12 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Column, Count, File, Refused, Seed, Share, checked
+from litmus.check import Column, Count, File, Seed, Share, checked
 from litmus.data import _table
 from litmus.data._data import PARTS, classes
 from litmus.data._split import fingerprints, known, split_parts
 from litmus.data._text import Samples, TextData, on_one_line, values
+from litmus.errors import Refused
 from litmus.shipped import sha256_of
 from litmus.spec import Spec, Tokens
 

@@ -13,12 +13,13 @@ import torch
 import yaml
 from torch import Tensor
 
-from litmus.check import Chance, Count, File, Refused, Seed, Share, checked
+from litmus.check import Chance, Count, File, Seed, Share, checked
 from litmus.data import _gallery, _photos
 from litmus.data._boxes import BoxData, rows
 from litmus.data._data import PARTS, Part, few
 from litmus.data._labels import Labels, fitted, label_file, read_labels
 from litmus.data._split import completed
+from litmus.errors import Refused
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)

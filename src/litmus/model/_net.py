@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus import model as siblings
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.spec import Classes, Images, Input, Series, Spec, Target, Tokens
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]

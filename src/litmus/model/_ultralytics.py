@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.model import _weights
 
 SWITCHES = {

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus import hub
-from litmus.check import Refused
+from litmus.errors import Refused, Unavailable
 from litmus.rundir import RunDir
 from litmus.shipped import sha256_of
 from litmus.spec import Images, Spec
@@ -22,17 +22,6 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint"  # as model.weights: they follow, out of the checkpoint that rebuilds the network
 SHOWN = 6  # names of tensors in a sentence
-
-
-class Unavailable(Refused):
-    """Published weights that are neither here nor to be had; `what` says so, and where to put them."""
-
-    def __init__(self, weights: str, what: str) -> None:
-        super().__init__(
-            f"model.weights={weights}: {what}, or set model.weights to a file of yours, or begin at random with "
-            "model.weights=null."
-        )
-        self.what = what
 
 
 def imagenet(arch: str) -> Any:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.sweep._server import HEADER
 
 # OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.

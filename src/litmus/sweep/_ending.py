@@ -3,7 +3,7 @@
 import signal
 from typing import Any
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.rundir import ENDED, RunDir, choice
 from litmus.sweep._jobs import Ended, Job
 

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from litmus import screen
+from litmus import console
 from litmus.callback._reporter import Reporter
-from litmus.check import Refused, mistakes
+from litmus.check import mistakes
+from litmus.errors import Refused
 from litmus.result import git, versions
 from litmus.run import build, continued
 from litmus.rundir import RunDir
@@ -93,8 +94,8 @@ def _speak_into(run: RunDir) -> None:
     os.close(nothing)
     os.close(log)
     quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # as long as the process
-    screen.console = Console(file=quiet, quiet=True)
-    screen.errors = Console(file=quiet, quiet=True)  # train.log has it already
+    console.console = Console(file=quiet, quiet=True)
+    console.errors = Console(file=quiet, quiet=True)  # train.log has it already
 
 
 def _compute_on(cores: list[int], gpus: list[int] | None) -> None:

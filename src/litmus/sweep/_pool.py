@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.sweep import _ending
 from litmus.sweep._client import Server, received
 from litmus.sweep._jobs import Ended, Job, Source

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 from rich.console import Console
 
-from litmus.check import Refused
+from litmus.errors import Refused
 from litmus.monitor import decisive
 from litmus.rundir import ENDED, RunDir, lock, write_text
 from litmus.sweep import _ending
