@@ -72,7 +72,7 @@ def test_verbs_answer_without_torch(words: list[str], tmp_path: Path) -> None:
         "import atexit, sys\n"
         "atexit.register(lambda: print('HEAVY', [m for m in ('torch', 'lightning', 'numpy') if m in sys.modules]))\n"
         f"sys.argv = ['litmus', *{words!r}]\n"
-        "from litmus.cli import main\n"
+        "from litmus.cli.main import main\n"
         "main()\n"
     )
     done = subprocess.run([sys.executable, "-c", spy], capture_output=True, text=True, cwd=tmp_path, check=False)

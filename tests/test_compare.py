@@ -15,7 +15,8 @@ import pytest
 from made_runs import made
 from scipy import stats
 
-from litmus import cli, console
+from litmus import console
+from litmus.cli import main
 from litmus.comparing import statistics
 from litmus.comparing.comparison import Comparison, compared
 from litmus.comparing.formats import FORMATS
@@ -450,7 +451,7 @@ def test_a_run_that_vanishes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
 
 def run(*words: object) -> int:
     with pytest.raises(SystemExit) as left:
-        cli.main(["compare", *map(str, words)])
+        main.main(["compare", *map(str, words)])
     return 0 if left.value.code is None else left.value.code
 
 

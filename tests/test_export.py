@@ -132,7 +132,7 @@ def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_verb(train: Callable, capsys: pytest.CaptureFixture[str]) -> None:
-    from litmus.cli import main
+    from litmus.cli.main import main
 
     run = train("model=fnn")
     for again in (False, True):

@@ -14,9 +14,10 @@ from conftest import SMALL, composed
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus import console, evaluate
+from litmus import console
 from litmus import run as running
 from litmus.callback.meter import Meter
+from litmus.cli import evaluate
 from litmus.data.mnist import MNIST
 from litmus.errors import Refused
 from litmus.resume import resumed

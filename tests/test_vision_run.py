@@ -13,10 +13,10 @@ import torch
 from conftest import DIGITS, SCENES, composed
 from PIL import Image
 
-from litmus import evaluate
 from litmus import run as running
 from litmus.answering import Pictures
-from litmus.cli import main
+from litmus.cli import evaluate
+from litmus.cli.main import main
 from litmus.data._images import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset

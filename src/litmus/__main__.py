@@ -11,9 +11,9 @@ def main() -> None:
         del sys.argv[1]
         train()
         return
-    from litmus import cli
+    from litmus.cli.main import main as verbs
 
-    cli.main()
+    verbs()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main(words: list[str] | None = None) -> None:
         hint = did_you_mean(verb, list(VERBS))
         print(f"litmus: there is no verb {verb}.{hint} There are: {', '.join(VERBS)}.", file=sys.stderr)
         sys.exit(2)
-    module = importlib.import_module(f"litmus.{verb}")
+    module = importlib.import_module(f"litmus.cli.{verb}")
     parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
     module.arguments(parser)
     arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import SMALL
 
-from litmus import dashboard
+from litmus.cli import dashboard
 from litmus.errors import Refused
 
 
