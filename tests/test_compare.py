@@ -17,10 +17,10 @@ from scipy import stats
 
 from litmus import console
 from litmus.cli import main
-from litmus.comparing import statistics
-from litmus.comparing.comparison import Comparison, compared
-from litmus.comparing.formats import FORMATS
-from litmus.comparing.ranking import Ranking, Row
+from litmus.compare import statistics
+from litmus.compare.comparison import Comparison, compared
+from litmus.compare.ranking import Ranking, Row
+from litmus.compare.report.formats import FORMATS
 from litmus.errors import Refused
 from litmus.rundir import RunDir
 
@@ -429,7 +429,7 @@ def test_a_run_without_its_configuration_is_damaged_too(tmp_path: Path, capsys: 
 
 
 def test_a_run_that_vanishes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from litmus.comparing import collect
+    from litmus.compare import collect
 
     made(tmp_path / "a", "model=fnn")
     made(tmp_path / "b", "model=fnn", seed=1)

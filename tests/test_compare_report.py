@@ -17,9 +17,10 @@ import pytest
 from made_runs import made
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus.comparing import curves, figures, output
-from litmus.comparing.comparison import Comparison, compared
-from litmus.comparing.effects import effects
+from litmus.compare import curves
+from litmus.compare.comparison import Comparison, compared
+from litmus.compare.effects import effects
+from litmus.compare.report import figures, output
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 # What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.

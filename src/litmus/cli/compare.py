@@ -35,8 +35,8 @@ def main(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
     from litmus import console
-    from litmus.comparing import output
-    from litmus.comparing.comparison import compared
+    from litmus.compare.comparison import compared
+    from litmus.compare.report import output
 
     with console.recorded(None):
         comparison = compared(folders, arguments.metric, arguments.top)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from litmus.comparing.collect import UNFINISHED, Run
-from litmus.comparing.ranking import Ranking
+from litmus.compare.collect import UNFINISHED, Run
+from litmus.compare.ranking import Ranking
 
 LOST = ("failed", "interrupted", "pruned")
 

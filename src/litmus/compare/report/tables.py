@@ -3,9 +3,9 @@
 from collections import Counter
 
 from litmus import console
-from litmus.comparing.ranking import Ranking, Row, fate
-from litmus.comparing.settings import cell, short_key
-from litmus.comparing.statistics import Summary
+from litmus.compare.ranking import Ranking, Row, fate
+from litmus.compare.settings import cell, short_key
+from litmus.compare.statistics import Summary
 
 GAP = 2  # between columns on the screen
 

@@ -5,13 +5,13 @@ from html import escape
 from typing import Any
 
 from litmus.check import shown
-from litmus.comparing import tables
-from litmus.comparing.collect import UNFINISHED, Run
-from litmus.comparing.comparison import Comparison
-from litmus.comparing.costs import duration
-from litmus.comparing.markup import cell, more, row, table
-from litmus.comparing.ranking import Ranking, without_metric
-from litmus.comparing.settings import ABSENT, canonical
+from litmus.compare.collect import UNFINISHED, Run
+from litmus.compare.comparison import Comparison
+from litmus.compare.costs import duration
+from litmus.compare.ranking import Ranking, without_metric
+from litmus.compare.report import tables
+from litmus.compare.report.markup import cell, more, row, table
+from litmus.compare.settings import ABSENT, canonical
 from litmus.rundir import RunDir
 
 MOST_LOGS = 50  # failed runs whose last lines are shown

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.comparing.ranking import Ranking, Row
-from litmus.comparing.settings import exact
-from litmus.comparing.statistics import Summary
-from litmus.comparing.tables import cells, columns, legend
+from litmus.compare.ranking import Ranking, Row
+from litmus.compare.report.tables import cells, columns, legend
+from litmus.compare.settings import exact
+from litmus.compare.statistics import Summary
 from litmus.rundir import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and what their files end in

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from litmus.comparing.ranking import Ranking, Row
-from litmus.comparing.settings import ABSENT, exact
-from litmus.comparing.statistics import Summary, summary
+from litmus.compare.ranking import Ranking, Row
+from litmus.compare.settings import ABSENT, exact
+from litmus.compare.statistics import Summary, summary
 
 FEW = 12  # values up to which a key has a mean for each; of a random search every value is another
 WIDE, CROWDED = 10.0, 0.3  # an axis is logarithmic where values span so many times the smallest, and crowd near it

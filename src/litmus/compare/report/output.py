@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from litmus import console
-from litmus.comparing import costs, formats, tables
-from litmus.comparing.comparison import Comparison
+from litmus.compare import costs
+from litmus.compare.comparison import Comparison
+from litmus.compare.report import formats, tables
 from litmus.errors import Refused
 from litmus.rundir import replacing
 
@@ -74,7 +75,8 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
 
 def _drawn(comparison: Comparison) -> dict[str, bytes]:
     """Figures, report and TensorBoard runs: the contents by their paths."""
-    from litmus.comparing import curves, figures, page  # drawing takes a while to import
+    from litmus.compare import curves  # drawing takes a while to import
+    from litmus.compare.report import figures, page  # drawing takes a while to import
 
     several = len(comparison.rankings) > 1
     prefixes = [

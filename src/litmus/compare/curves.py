@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from litmus.comparing.collect import Run
-from litmus.comparing.ranking import Ranking
+from litmus.compare.collect import Run
+from litmus.compare.ranking import Ranking
 
 EVENTS = "events.out.tfevents.0.litmus-compare"
 MOST_WRITTEN = 100  # settings of a ranking; TensorBoard draws no more in a way that one could read

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from litmus.comparing.asked import settled
-from litmus.comparing.collect import Run, collected
-from litmus.comparing.costs import cost, counted_in
-from litmus.comparing.ranking import Ranking, ranked
+from litmus.compare.collect import Run, collected
+from litmus.compare.costs import cost, counted_in
+from litmus.compare.pending import settled
+from litmus.compare.ranking import Ranking, ranked
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from litmus.comparing.collect import WRONG, Run, sentence
-from litmus.comparing.settings import identity
+from litmus.compare.collect import WRONG, Run, sentence
+from litmus.compare.settings import identity
 from litmus.hyperparameters import hyperparameters
 from litmus.rundir import ASKED, ENDED, RunDir
 

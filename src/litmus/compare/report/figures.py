@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.comparing.canvas import COLOURS, DASHES, INK, Figure, drawn, prepare, short
-from litmus.comparing.collect import UNFINISHED
-from litmus.comparing.curves import by_epoch, curve
-from litmus.comparing.effects import Effect, effects
-from litmus.comparing.maps import heat_map, parallel
-from litmus.comparing.ranking import Ranking, Row
-from litmus.comparing.settings import brief, cell, differing, short_key
-from litmus.comparing.statistics import LEVEL
+from litmus.compare.collect import UNFINISHED
+from litmus.compare.curves import by_epoch, curve
+from litmus.compare.effects import Effect, effects
+from litmus.compare.ranking import Ranking, Row
+from litmus.compare.report.canvas import COLOURS, DASHES, INK, Figure, drawn, prepare, short
+from litmus.compare.report.maps import heat_map, parallel
+from litmus.compare.settings import brief, cell, differing, short_key
+from litmus.compare.statistics import LEVEL
 
 MOST_CURVES = len(COLOURS)  # settings
 MOST_RUNNING = 20  # runs of settings of which none has finished

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from litmus.check import did_you_mean
-from litmus.comparing.collect import UNFINISHED, Run
-from litmus.comparing.settings import canonical, cell, differing, identity
-from litmus.comparing.statistics import Summary, Verdict, summary, verdicts
+from litmus.compare.collect import UNFINISHED, Run
+from litmus.compare.settings import canonical, cell, differing, identity
+from litmus.compare.statistics import Summary, Verdict, summary, verdicts
 from litmus.errors import Refused
 from litmus.monitor import mode_of
 

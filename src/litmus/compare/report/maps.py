@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.comparing.canvas import INK, PAPER, Figure, drawn, short
-from litmus.comparing.effects import Effect, value_text
-from litmus.comparing.ranking import Ranking
-from litmus.comparing.settings import brief
-from litmus.comparing.tables import number
+from litmus.compare.effects import Effect, value_text
+from litmus.compare.ranking import Ranking
+from litmus.compare.report.canvas import INK, PAPER, Figure, drawn, short
+from litmus.compare.report.tables import number
+from litmus.compare.settings import brief
 
 MOST_LINES = 300  # of parallel coordinates
 WORST, BEST = (0.60, 0.65, 0.69), (0.84, 0.37, 0.0)  # grey to vermilion, seen on light and on dark

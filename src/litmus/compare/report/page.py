@@ -8,14 +8,14 @@ import time
 from collections.abc import Sequence
 from html import escape
 
-from litmus.comparing import appendix, tables
-from litmus.comparing.canvas import Figure, for_page
-from litmus.comparing.comparison import Comparison
-from litmus.comparing.costs import counts
-from litmus.comparing.markup import STYLE, cell, row, table
-from litmus.comparing.ranking import Ranking, Row
-from litmus.comparing.settings import short_key
-from litmus.comparing.statistics import BEST, BETTER, NO_SPREAD, SAME, WORSE
+from litmus.compare.comparison import Comparison
+from litmus.compare.costs import counts
+from litmus.compare.ranking import Ranking, Row
+from litmus.compare.report import appendix, tables
+from litmus.compare.report.canvas import Figure, for_page
+from litmus.compare.report.markup import STYLE, cell, row, table
+from litmus.compare.settings import short_key
+from litmus.compare.statistics import BEST, BETTER, NO_SPREAD, SAME, WORSE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "better"}  # of rows; others are unknown
