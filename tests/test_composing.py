@@ -7,7 +7,7 @@ from conftest import CONF, composed
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from litmus.composing import Composer, of_sweep
+from litmus.compose.sweep import Composer, of_sweep
 from litmus.errors import Refused
 from litmus.rundir import slug
 

@@ -18,9 +18,10 @@ from hydra.errors import MissingConfigException
 
 from litmus import console, rundir
 from litmus import run as running
-from litmus.entry import INTERRUPTED, Hooks
+from litmus.compose.command_line import INTERRUPTED, Hooks
+from litmus.compose.errors import explanation
+from litmus.compose.job import _stand_in
 from litmus.errors import Refused
-from litmus.explain import explanation
 from litmus.rundir import RunDir
 from litmus.sweep import _sweep
 from litmus.sweep._jobs import Job
@@ -193,7 +194,7 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
 
 def test_a_folder_that_is_not_on_this_machine() -> None:
     with pytest.raises(Refused, match="has no folder nowhere .* share a file system"):
-        running._stand_in(Path("nowhere"))
+        _stand_in(Path("nowhere"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no file locks")

@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from litmus.check import mistakes, section_mistakes
-from litmus.help import page
+from litmus.compose.help import page
 
 README = (ROOT / "README.md").read_text().replace("\\\n", " ")
 HELP = page(CONF, [])

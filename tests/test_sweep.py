@@ -17,7 +17,7 @@ from conftest import ROOT, SMALL, composed
 from litmus import run as running
 from litmus.callback._reporter import Reporter
 from litmus.callback.interrupt import Interrupted
-from litmus.entry import with_words_of_sweep
+from litmus.compose.command_line import with_words_of_sweep
 from litmus.errors import Refused
 from litmus.rundir import RunDir
 from litmus.sweep import _sweep

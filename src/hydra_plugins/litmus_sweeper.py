@@ -51,7 +51,7 @@ class LitmusSweeper(Sweeper):
         """
         from rich.console import Console
 
-        from litmus.composing import Composer, of_sweep
+        from litmus.compose.sweep import Composer, of_sweep
         from litmus.sweep import _sweep
 
         folder = Path(self.hydra.sweep.dir)

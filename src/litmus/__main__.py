@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Runs `litmus VERB ...`; exits with the verb's status."""
     if sys.argv[1:2] == ["train"]:
-        from litmus.entry import train
+        from litmus.compose.command_line import train
 
         del sys.argv[1]
         train()

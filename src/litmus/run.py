@@ -7,8 +7,6 @@ import importlib
 import importlib.util
 import logging
 import math
-import os
-import platform
 import signal
 import time
 import traceback
@@ -21,11 +19,8 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 from litmus import console, ranks, report
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
@@ -33,7 +28,7 @@ from litmus.check import Seed, choices, did_you_mean, mistakes, signature
 from litmus.errors import Pruned, Refused, Unavailable
 from litmus.hyperparameters import CONF
 from litmus.result import result_of
-from litmus.resume import refuse_other, resumed
+from litmus.resume import refuse_other
 from litmus.rundir import ENDED, RunDir, choice
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
@@ -90,35 +85,6 @@ class Outcome:
     test: dict[str, float] = field(default_factory=dict)
 
 
-def run_job(composed: DictConfig, started: float) -> str:
-    """Runs what Hydra composed, and returns the status that stands in `result.json`.
-
-    Args:
-        composed: the configuration, without Hydra's own part.
-        started: `time.perf_counter()` when the job began, before torch was imported.
-    """
-    config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
-    del config["sweep"]
-    hydra = HydraConfig.get()
-    if hydra.mode is RunMode.MULTIRUN:
-        _stand_in(Path(hydra.runtime.cwd))
-    run = RunDir(_shortest(Path(hydra.runtime.output_dir).resolve()))  # not outputs/latest
-    overrides = list(hydra.overrides.task)
-    choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
-    if hydra.mode is RunMode.MULTIRUN:
-        with console.unseen():  # several jobs may write on it
-            status = continued(run, config, choices, started, " ".join(overrides))
-        report.job(run, status, time.perf_counter() - started)
-        return status
-    if config["resume"] is None:
-        run.claim(config)
-    else:
-        config = resumed(run, config, overrides)
-    with run.locked(), console.recorded(run.log):
-        report.configuration(config, choices, _defaults(choices))
-        return train(run, config, started)
-
-
 def continued(
     run: RunDir, asked: Section, choices: dict[str, str], started: float, words: str, *watching: lightning.Callback
 ) -> str:
@@ -158,15 +124,6 @@ def continued(
             log.info("begins: %s", words)
         report.chosen(choices)
         return train(run, config, started, watching)
-
-
-def _defaults(choices: dict[str, str]) -> Section:
-    """The configuration of these choices, when no key is set and no experiment chosen."""
-    groups = [f"{group}={choices[group]}" for group in report.GROUPS]
-    composed = GlobalHydra.instance().config_loader().load_configuration("train", groups, RunMode.RUN)
-    with open_dict(composed):
-        del composed["hydra"]
-    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
 
 
 def train(run: RunDir, config: Section, started: float, watching: Sequence[lightning.Callback] = ()) -> str:
@@ -521,22 +478,3 @@ def _target(section: Section) -> Any:
 
 def _settings(section: Section) -> Section:
     return {key: value for key, value in section.items() if key != "_target_"}
-
-
-def _stand_in(folder: Path) -> None:
-    """Goes where the command was typed: another machine's process may stand elsewhere, and paths are relative to it.
-
-    Raises:
-        Refused: it is not there.
-    """
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        raise Refused(
-            f"{platform.node()} has no folder {folder} ({error.strerror}): machines that run jobs share a file system."
-        ) from None
-
-
-def _shortest(path: Path) -> Path:
-    """Relative to where one stands, if it lies below: that is what one types."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

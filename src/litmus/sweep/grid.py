@@ -46,7 +46,7 @@ class Grid:
         Args:
             folder: of the sweep.
             words: what was typed of the jobs, parsed.
-            composer: see `litmus.composing.Composer`.
+            composer: see `litmus.compose.sweep.Composer`.
 
         Returns:
             The configuration of the first job.

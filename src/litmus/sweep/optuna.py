@@ -78,7 +78,7 @@ class Optuna:
         Args:
             folder: of the sweep.
             words: what was typed of the jobs, parsed.
-            composer: see `litmus.composing.Composer`.
+            composer: see `litmus.compose.sweep.Composer`.
 
         Returns:
             The configuration of a job.

@@ -21,9 +21,9 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.check import mistakes, section_mistakes
+from litmus.compose.errors import explanation
+from litmus.compose.help import page
 from litmus.errors import Refused
-from litmus.explain import explanation
-from litmus.help import page
 from litmus.hyperparameters import CONF
 from litmus.rundir import GROUPS, RunDir, choice, slug
 
@@ -37,7 +37,7 @@ MISTAKES = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra ra
 def _run(config: DictConfig) -> str:
     """One job; returns its status."""
     started = time.perf_counter()
-    from litmus.run import run_job  # imports torch, which a person who asks for help need not wait for
+    from litmus.compose.job import run_job  # imports torch, which a person who asks for help need not wait for
 
     return run_job(config, started)
 

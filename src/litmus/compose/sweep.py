@@ -15,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.check import mistakes
+from litmus.compose.errors import explanation
 from litmus.errors import Refused
-from litmus.explain import explanation
 from litmus.sweep._jobs import Job
 
 ROOT = "train"  # the configuration that the others are part of
