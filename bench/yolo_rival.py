@@ -11,7 +11,7 @@ from rich.progress import track
 
 from bench import _vision_rivals as rivals
 from bench._common import commanded, composed, markdown, trained
-from litmus.run import build
+from litmus.config.instantiate import build
 
 SEEDS = (0, 1, 2)
 SCENES, EPOCHS, SIZE, ARCH = 1000, 10, 160, "yolo11n"

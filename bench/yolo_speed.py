@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import _vision_rivals as rivals
 from bench._common import alternated, composed, markdown, median, ratios, spread, trained
-from litmus.run import build
+from litmus.config.instantiate import build
 
 SCENES, EPOCHS, SIZE, ARCH = 1000, 2, 160, "yolo11n"
 REPEATS = 3

@@ -15,6 +15,7 @@ from PIL import Image
 
 from litmus import console
 from litmus import run as running
+from litmus.config.instantiate import build
 from litmus.rundir import RunDir
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
@@ -142,7 +143,7 @@ def coco(hub_folder: Path) -> torch.nn.Module:
     torch.manual_seed(7)
     names = tuple(f"thing {i}" for i in range(80))
     spec = Spec("coco", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(names))
-    net = running.build(composed("model=yolo")["model"], spec)
+    net = build(composed("model=yolo")["model"], spec)
     _ultralytics.written(net.network, hub_folder / "yolo11n.pt", 640)
     return net
 

@@ -6,8 +6,8 @@ import pytest
 from conftest import CONF, composed, composed_whole
 from hydra.errors import HydraException
 
-from litmus.check import mistakes, section_mistakes
 from litmus.compose.command_line import run_dir, sweep_dir
+from litmus.config.validate import mistakes, section_mistakes
 
 CHOICES = [(p.parent.name, p.stem) for p in sorted(CONF.glob("*/[!_]*.yaml"))]
 

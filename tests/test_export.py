@@ -9,10 +9,10 @@ import pytest
 import torch
 from conftest import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
+from litmus.config.instantiate import build
 from litmus.errors import Refused
 from litmus.exporting import write
 from litmus.model._vocabulary import pieces
-from litmus.run import build
 from litmus.spec import Classes, Spec, Values
 
 CASES = [

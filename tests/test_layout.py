@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import CONF, ROOT, composed, composed_whole
 
-from litmus.check import mistakes, signature
+from litmus.config.validate import mistakes, signature
 
 SRC = ROOT / "src" / "litmus"
 GROUPS = ["model", "data", "task", "optimizer", "scheduler", "trainer", "logger", "sweep"]

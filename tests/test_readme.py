@@ -15,8 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
-from litmus.check import mistakes, section_mistakes
 from litmus.compose.help import page
+from litmus.config.validate import mistakes, section_mistakes
 
 README = (ROOT / "README.md").read_text().replace("\\\n", " ")
 HELP = page(CONF, [])

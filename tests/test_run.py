@@ -18,6 +18,7 @@ from litmus import console
 from litmus import run as running
 from litmus.callback.meter import Meter
 from litmus.cli import evaluate
+from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
 from litmus.errors import Refused
 from litmus.resume import resumed
@@ -140,10 +141,10 @@ def test_the_same_seed_gives_the_same_numbers_to_the_last_bit(train: Train) -> N
 def test_the_test_accuracy_equals_one_by_plain_torch(name: str, train: Train) -> None:
     run = train(f"model={name}", "trainer.precision=32", "model.dropout=0.2", "model.batchnorm=true")
     config = run.read_config()
-    data = running.build(config["data"], config["seed"])
+    data = build(config["data"], config["seed"])
     data.prepare_data()
     checkpoint = torch.load(run.best, weights_only=True)
-    net = running.build(config["model"], Spec.from_plain(checkpoint["spec"]))
+    net = build(config["model"], Spec.from_plain(checkpoint["spec"]))
     net.load_state_dict({k.removeprefix("net."): v for k, v in checkpoint["state_dict"].items()})
     net.eval()
     images, labels = data.splits["test"]
@@ -361,7 +362,7 @@ def test_nothing_stops_a_run_early_unless_asked(train: Train, monkeypatch: pytes
     for hook in ("on_train_epoch_end", "on_validation_end"):
         monkeypatch.setattr(LightningEarlyStopping, hook, lambda self, trainer, _: check(self, trainer))
     assert train("model=fnn", "trainer.max_epochs=3", "optimizer.lr=1e-9").read_result()["epochs"] == 3
-    assert running.build(composed()["callback"]["early_stopping"]) is None
+    assert build(composed()["callback"]["early_stopping"]) is None
 
 
 def test_gradient_clipping_limits_the_step(train: Train) -> None:
@@ -500,8 +501,8 @@ def test_the_validation_set_chooses_and_the_test_set_is_measured_once(
 
 def test_what_is_not_litmus_is_not_called() -> None:
     with pytest.raises(Refused, match="not a part of litmus"):
-        running.build({"_target_": "os.getcwd"})
+        build({"_target_": "os.getcwd"})
     with pytest.raises(Refused, match="not a part of litmus"):
-        running.build({"_target_": "litmus.run.Path"})
+        build({"_target_": "litmus.run.Path"})
     with pytest.raises(Refused, match="not a part of litmus"):
-        running.build({"_target_": "litmus.data.os.getcwd"})
+        build({"_target_": "litmus.data.os.getcwd"})

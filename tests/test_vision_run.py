@@ -17,12 +17,13 @@ from litmus import run as running
 from litmus.answering import Pictures
 from litmus.cli import evaluate
 from litmus.cli.main import main
+from litmus.config.instantiate import build
 from litmus.data._images import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import Refused
 from litmus.exporting import write
-from litmus.run import build, evaluated
+from litmus.run import evaluated
 from litmus.rundir import RunDir
 from litmus.spec import Boxes, Images, Spec
 from litmus.task.detection import MIN_SCORE, DetailedScore, corners

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
-from litmus.check import checked
+from litmus.config.validate import checked
 
 
 class _EventsOnly(TensorBoardLogger):

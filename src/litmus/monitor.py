@@ -1,6 +1,6 @@
 """Which metric decides, whether more of it is better, and which others there are: known without importing torch.
 
-A task says it in class attributes; they are read from the source text, as `litmus.check` reads signatures.
+A task says it in class attributes; they are read from the source text, as `litmus.config.validate` reads signatures.
 """
 
 import ast

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from litmus.check import Fraction, NonNegative, Positive, checked
+from litmus.config.types import Fraction, NonNegative, Positive
+from litmus.config.validate import checked
 
 Groups = list[dict[str, Any]]
 

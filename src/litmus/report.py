@@ -7,8 +7,9 @@ from rich.text import Text
 from torch import nn
 
 from litmus import console
-from litmus.check import shown
-from litmus.rundir import RunDir, flat, per_class, references
+from litmus.config.keys import flat
+from litmus.config.validate import shown
+from litmus.rundir import RunDir, per_class, references
 from litmus.spec import Boxes, Values
 
 MOST_ROWS = 30  # of a network's summary

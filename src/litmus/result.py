@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from litmus.callback.meter import Meter
-from litmus.rundir import RunDir, choice
+from litmus.config.keys import choice
+from litmus.rundir import RunDir
 from litmus.task._base import Task
 from litmus.trainer import Hardware, device_name
 

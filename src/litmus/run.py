@@ -3,8 +3,6 @@
 The only module that knows Hydra's configuration; what it hands on are plain Python values.
 """
 
-import importlib
-import importlib.util
 import logging
 import math
 import signal
@@ -24,37 +22,21 @@ from omegaconf import OmegaConf
 
 from litmus import console, ranks, report
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
-from litmus.check import Seed, choices, did_you_mean, mistakes, signature
+from litmus.config.instantiate import Section, _settings, _target, build
+from litmus.config.keys import CONF, choice
+from litmus.config.validate import choices, did_you_mean, mistakes, signature
 from litmus.errors import Pruned, Refused, Unavailable
-from litmus.hyperparameters import CONF
 from litmus.result import result_of
 from litmus.resume import refuse_other
-from litmus.rundir import ENDED, RunDir, choice
+from litmus.rundir import ENDED, RunDir
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
 
 log = logging.getLogger(__name__)
 
-Section = dict[str, Any]
 OUTPUTS = Path("outputs")
 TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by what they answer with
-
-
-def settings(
-    *,
-    model: dict[str, Any],
-    data: dict[str, Any],
-    task: dict[str, Any],
-    optimizer: dict[str, Any],
-    scheduler: dict[str, Any],
-    trainer: dict[str, Any],
-    callback: dict[str, Any],
-    logger: dict[str, Any],
-    seed: Seed,
-    resume: str | None,
-) -> None:
-    """The keys of a configuration, at the top level; `litmus.check` reads them here."""
 
 
 @dataclass
@@ -454,27 +436,3 @@ def assemble(
     trainer, hardware = build(config["trainer"], run, net, callbacks, build(config["logger"], run.path))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, hardware, callbacks)
-
-
-def build(section: Section, *context: Any) -> Any:
-    """Calls the section's `_target_` with `context` and the section's keys.
-
-    Raises:
-        Refused: the target is not something that litmus defines; a configuration must not be able
-            to call anything else.
-    """
-    return _target(section)(*context, **_settings(section))
-
-
-def _target(section: Section) -> Any:
-    module_name, _, name = section["_target_"].rpartition(".")
-    target = None
-    if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
-        target = getattr(importlib.import_module(module_name), name, None)
-    if target is None or target.__module__ != module_name:
-        raise Refused(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")
-    return target
-
-
-def _settings(section: Section) -> Section:
-    return {key: value for key, value in section.items() if key != "_target_"}

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from litmus.config.keys import GROUPS
 from litmus.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
-GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
 FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 BEST = "best"
@@ -245,15 +245,6 @@ class RunDir:
             link.replace(outputs / "latest")
 
 
-def flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key with its value, as one types it: `("model.dropout", 0.5)`."""
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
-
-
 def to_yaml(config: dict[str, Any]) -> str:
     """A configuration as `config.yaml` holds it."""
     return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
@@ -286,12 +277,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def choice(config: dict[str, Any], group: str) -> str:
-    """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
-    parts = str(config[group]["_target_"]).split(".")
-    return parts[2] if len(parts) > 3 else parts[-1]
 
 
 def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:

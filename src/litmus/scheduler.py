@@ -11,7 +11,8 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from litmus.check import Count, Fraction, NonNegative, checked
+from litmus.config.types import Count, Fraction, NonNegative
+from litmus.config.validate import checked
 
 Mode = Literal["min", "max"]
 

@@ -13,7 +13,8 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
-from litmus.check import Count, Positive, checked
+from litmus.config.types import Count, Positive
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.rundir import RunDir, replacing
 

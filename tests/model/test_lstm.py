@@ -2,8 +2,8 @@ import pytest
 import torch
 from conftest import DIGITS, TEXTS, WINDOWS, composed, inputs_for
 
+from litmus.config.instantiate import build
 from litmus.model._vocabulary import words
-from litmus.run import build
 from litmus.spec import Spec
 
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from litmus import rundir
-from litmus.check import checked
+from litmus.config.validate import checked
 
 
 class Checkpoint(ModelCheckpoint):

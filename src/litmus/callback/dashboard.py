@@ -9,8 +9,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from litmus.check import Count, checked
-from litmus.hyperparameters import hyperparameters
+from litmus.config.keys import hyperparameters
+from litmus.config.types import Count
+from litmus.config.validate import checked
 from litmus.rundir import RunDir, per_class, to_yaml
 
 log = logging.getLogger(__name__)

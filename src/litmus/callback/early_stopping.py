@@ -7,7 +7,8 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
-from litmus.check import Count, NonNegative, checked
+from litmus.config.types import Count, NonNegative
+from litmus.config.validate import checked
 
 
 @checked

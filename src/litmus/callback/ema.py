@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
-from litmus.check import Count, Fraction, checked
+from litmus.config.types import Count, Fraction
+from litmus.config.validate import checked
 
 
 @checked

@@ -5,7 +5,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
-from litmus.check import checked
+from litmus.config.validate import checked
 from litmus.rundir import RunDir
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 
-from litmus.check import checked
+from litmus.config.validate import checked
 
 Handler = Any  # what signal.signal takes and gives
 # By which a queue announces that a job's time is over, where whoever started this process listens for them.

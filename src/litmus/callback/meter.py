@@ -7,7 +7,8 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
-from litmus.check import Count, checked
+from litmus.config.types import Count
+from litmus.config.validate import checked
 
 
 class Meter(lightning.Callback):

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from litmus import console
-from litmus.check import Positive, checked
+from litmus.config.types import Positive
+from litmus.config.validate import checked
 
 
 class Progress(Checkpoint):

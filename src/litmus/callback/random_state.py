@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from litmus.check import checked
+from litmus.config.validate import checked
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from litmus.check import did_you_mean
+from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
 from litmus.rundir import RunDir, finite
 

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 
-from litmus.check import did_you_mean
+from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litmus.config.keys import hyperparameters
 from litmus.errors import Refused
-from litmus.hyperparameters import hyperparameters
 from litmus.monitor import monitored
 from litmus.rundir import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
 

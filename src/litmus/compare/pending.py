@@ -7,7 +7,7 @@ from typing import Any
 
 from litmus.compare.collect import WRONG, Run, sentence
 from litmus.compare.settings import identity
-from litmus.hyperparameters import hyperparameters
+from litmus.config.keys import hyperparameters
 from litmus.rundir import ASKED, ENDED, RunDir
 
 AUTO = "auto"

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litmus.check import did_you_mean
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.settings import canonical, cell, differing, identity
 from litmus.compare.statistics import Summary, Verdict, summary, verdicts
+from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
 from litmus.monitor import mode_of
 

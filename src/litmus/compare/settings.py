@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.check import shown
-from litmus.hyperparameters import CHOICES
+from litmus.config.keys import CHOICES
+from litmus.config.validate import shown
 
 LONG = 9  # letters of a number, from where it is shortened
 WHOLE = 1e6  # numbers below are written in full

@@ -20,12 +20,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from litmus.check import mistakes, section_mistakes
 from litmus.compose.errors import explanation
 from litmus.compose.help import page
+from litmus.config.keys import CONF, GROUPS, choice
+from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import Refused
-from litmus.hyperparameters import CONF
-from litmus.rundir import GROUPS, RunDir, choice, slug
+from litmus.rundir import RunDir, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 CHOSEN = r"[\w/]+=\w+"  # a choice of a group, one value: of a sweep's words, what the help page can show

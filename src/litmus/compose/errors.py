@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from litmus.check import did_you_mean, signature
+from litmus.config.validate import did_you_mean, signature
 
 SEARCH = "litmus.sweep.optuna.Optuna"  # what sweep=optuna stands for
 # Hydra's own that a package of their own brings, and the extra of litmus that installs it.

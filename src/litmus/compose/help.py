@@ -8,7 +8,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from litmus.check import describe, shown, signature
+from litmus.config.validate import describe, shown, signature
 
 PAGE = """\
 Litmus trains the classic neural networks.

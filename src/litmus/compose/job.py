@@ -11,9 +11,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console, report
+from litmus.config.instantiate import Section
 from litmus.errors import Refused
 from litmus.resume import resumed
-from litmus.run import Section, continued, train
+from litmus.run import continued, train
 from litmus.rundir import RunDir
 
 

@@ -14,8 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from litmus.check import mistakes
 from litmus.compose.errors import explanation
+from litmus.config.validate import mistakes
 from litmus.errors import Refused
 from litmus.sweep._jobs import Job
 

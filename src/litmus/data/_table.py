@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from litmus.check import did_you_mean
+from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
 
 log = logging.getLogger(__name__)

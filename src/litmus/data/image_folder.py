@@ -12,7 +12,8 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, PhotoPath, Seed, Share, checked
+from litmus.config.types import Column, Count, PhotoPath, Seed, Share
+from litmus.config.validate import checked
 from litmus.data import _gallery, _photos, _table
 from litmus.data._data import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut

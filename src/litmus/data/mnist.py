@@ -10,7 +10,8 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.check import Count, Seed, checked
+from litmus.config.types import Count, Seed
+from litmus.config.validate import checked
 from litmus.data import _shared, _source
 from litmus.data._data import Part
 from litmus.data._images import ImageData, mean_and_deviation, moved

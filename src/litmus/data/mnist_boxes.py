@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
-from litmus.check import Chance, Count, Seed, checked
+from litmus.config.types import Chance, Count, Seed
+from litmus.config.validate import checked
 from litmus.data._boxes import COLUMNS, BoxData
 from litmus.data._data import Part
 from litmus.data.mnist import MNIST

@@ -8,7 +8,8 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Count, Seed, Share, checked
+from litmus.config.types import Count, Seed, Share
+from litmus.config.validate import checked
 from litmus.data import _source
 from litmus.data._data import PARTS, classes
 from litmus.data._split import split_parts

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from litmus.check import Column, Count, File, Seed, Share, checked
+from litmus.config.types import Column, Count, File, Seed, Share
+from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._data import PARTS, Data, Part
 from litmus.data._loader import BatchLoader, as_stored

@@ -6,7 +6,8 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Column, Count, File, Seed, Share, checked
+from litmus.config.types import Column, Count, File, Seed, Share
+from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._data import PARTS, classes
 from litmus.data._split import fingerprints, known, split_parts

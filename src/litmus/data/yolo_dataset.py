@@ -13,7 +13,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from litmus.check import Chance, Count, File, Seed, Share, checked
+from litmus.config.types import Chance, Count, File, Seed, Share
+from litmus.config.validate import checked
 from litmus.data import _gallery, _photos
 from litmus.data._boxes import BoxData, rows
 from litmus.data._data import PARTS, Part, few

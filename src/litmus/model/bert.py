@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from litmus import hub
-from litmus.check import Count, NonNegative, Positive, Probability, Whole, checked
+from litmus.config.types import Count, NonNegative, Positive, Probability, Whole
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.model import _vocabulary
 from litmus.model._net import Net, by_depth

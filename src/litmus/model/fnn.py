@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from litmus.check import Activation, Init, NonNegative, Probability, Widths, checked
+from litmus.config.types import Activation, Init, NonNegative, Probability, Widths
+from litmus.config.validate import checked
 from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialise
 from litmus.model._net import Net
 from litmus.spec import Images, Spec

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from litmus.check import Count, NonNegative, Probability, Widths, checked
+from litmus.config.types import Count, NonNegative, Probability, Widths
+from litmus.config.validate import checked
 from litmus.model import _vocabulary
 from litmus.model._net import Net
 from litmus.spec import Classes, Images, Series, Spec, Tokens, Values

@@ -5,7 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from litmus.check import NonNegative, Probability, checked
+from litmus.config.types import NonNegative, Probability
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.model._net import Net
 from litmus.spec import Images, Spec

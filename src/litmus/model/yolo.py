@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from litmus.check import NonNegative, Positive, Probability, checked
+from litmus.config.types import NonNegative, Positive, Probability
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.model import _ultralytics, _weights
 from litmus.model._net import Net, by_depth

@@ -3,8 +3,9 @@
 import signal
 from typing import Any
 
+from litmus.config.keys import choice
 from litmus.errors import Refused
-from litmus.rundir import ENDED, RunDir, choice
+from litmus.rundir import ENDED, RunDir
 from litmus.sweep._jobs import Ended, Job
 
 

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from litmus import console
 from litmus.callback._reporter import Reporter
-from litmus.check import mistakes
+from litmus.config.instantiate import build
+from litmus.config.validate import mistakes
 from litmus.errors import Refused
 from litmus.result import git, versions
-from litmus.run import build, continued
+from litmus.run import continued
 from litmus.rundir import RunDir
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import did_you_mean
+from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
 from litmus.monitor import measured, mode_of, monitored, task_that_decides_by, tasks_with
 from litmus.rundir import RunDir

@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from litmus.check import Count, Positive, checked
+from litmus.config.types import Count, Positive
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.resume import learnt, refuse_others
 from litmus.rundir import RunDir, slug

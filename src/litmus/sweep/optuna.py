@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from litmus.check import Count, Positive, Seed, checked
+from litmus.config.types import Count, Positive, Seed
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.resume import refuse_others
 from litmus.rundir import ENDED, RunDir

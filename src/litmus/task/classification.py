@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from litmus.check import Fraction, checked
+from litmus.config.types import Fraction
+from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from litmus.check import checked
+from litmus.config.validate import checked
 from litmus.task import _precision
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torchmetrics import Metric
 
-from litmus.check import checked
+from litmus.config.validate import checked
 from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
 
 EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from litmus.check import shown
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.comparison import Comparison
 from litmus.compare.costs import duration
@@ -12,6 +11,7 @@ from litmus.compare.ranking import Ranking, without_metric
 from litmus.compare.report import tables
 from litmus.compare.report.markup import cell, more, row, table
 from litmus.compare.settings import ABSENT, canonical
+from litmus.config.validate import shown
 from litmus.rundir import RunDir
 
 MOST_LOGS = 50  # failed runs whose last lines are shown

@@ -1,7 +1,7 @@
 """What a value may be, and the check of a configuration against it.
 
-Constructors own the types and ranges of their arguments: they annotate them with the names below,
-and nothing else repeats them. `@checked` enforces the annotations when a constructor is called from
+Constructors own the types and ranges of their arguments: they annotate them with the names of
+`types`, and nothing else repeats them. `@checked` enforces the annotations when a constructor is called from
 Python. `mistakes` enforces them on a composed configuration before anything runs: it reads the
 signatures from the source text, because importing a network would import torch, which takes longer
 than a person who mistyped a key should wait.
@@ -17,33 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
-
+from litmus.config import types
 from litmus.errors import Refused
-
-# The string in each annotation is what a person is told when a value is refused.
-Count = Annotated[int, Ge(1), "a whole number, at least 1"]
-Whole = Annotated[int, Ge(0), "a whole number, at least 0"]
-Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
-Positive = Annotated[float, Gt(0), "a number above 0"]
-NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
-Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
-Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
-Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
-Share = Annotated[float, Gt(0), Lt(1), "a part of the whole, in (0, 1)"]
-File = Annotated[str, "the path of a file"]
-PhotoPath = Annotated[
-    str, "a folder with a folder of photos for each class (photos/cat/1.jpg), or a table of paths and labels"
-]
-Column = Annotated[str, "the name of a column"]
-Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]
-
-Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
-Init = Literal["he", "xavier", "normal", "default"]
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _PACKAGE = "litmus"
-_ROOT = "litmus.run.settings"  # its arguments are the keys at the top level
+_ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -223,8 +202,8 @@ def _source(module_name: str) -> str | None:
 
 
 def _light_namespace(tree: ast.Module) -> dict[str, Any]:
-    """The names an annotation may use: those from `typing` and from this module."""
-    light = ("typing", __name__)
+    """The names an annotation may use: those from `typing` and from `litmus.config.types`."""
+    light = ("typing", types.__name__)
     imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
     namespace: dict[str, Any] = {}
     exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)

@@ -1,0 +1,25 @@
+"""What a value may be: the names that constructors annotate their arguments with."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+# The string in each annotation is what a person is told when a value is refused.
+Count = Annotated[int, Ge(1), "a whole number, at least 1"]
+Whole = Annotated[int, Ge(0), "a whole number, at least 0"]
+Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
+Positive = Annotated[float, Gt(0), "a number above 0"]
+NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
+Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
+Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
+Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
+Share = Annotated[float, Gt(0), Lt(1), "a part of the whole, in (0, 1)"]
+File = Annotated[str, "the path of a file"]
+PhotoPath = Annotated[
+    str, "a folder with a folder of photos for each class (photos/cat/1.jpg), or a table of paths and labels"
+]
+Column = Annotated[str, "the name of a column"]
+Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]
+
+Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
+Init = Literal["he", "xavier", "normal", "default"]
