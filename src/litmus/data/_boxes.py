@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from litmus.data._data import Data, Part
+from litmus.data._base import Data, Part
 from litmus.data._images import Normalise, on_device
 from litmus.data._loader import BatchLoader, share
 from litmus.spec import Images

@@ -26,7 +26,7 @@ from rich.progress import track
 from torch import Tensor
 
 from litmus.data import _photos
-from litmus.data._data import Part, few
+from litmus.data._base import Part, few
 from litmus.data._photos import Broken, Photo
 from litmus.data._split import fingerprints, unseen
 from litmus.errors import Refused

@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
-from litmus.data._data import Data, Part, counted
+from litmus.data._base import Data, Part, counted
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.spec import Images
 

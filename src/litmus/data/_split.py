@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from litmus.data._data import PARTS, Part
+from litmus.data._base import PARTS, Part
 from litmus.errors import Refused
 
 log = logging.getLogger(__name__)

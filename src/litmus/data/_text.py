@@ -11,7 +11,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.data._data import Data, Part, counted, few
+from litmus.data._base import Data, Part, counted, few
 from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, unseen
 from litmus.data._tokens import Ragged, TokenLoader, tokenised

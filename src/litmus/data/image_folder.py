@@ -15,7 +15,7 @@ from torch import Tensor
 from litmus.config.types import Column, Count, PhotoPath, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _gallery, _photos, _table
-from litmus.data._data import PARTS, Part, classes, few
+from litmus.data._base import PARTS, Part, classes, few
 from litmus.data._images import ImageData, mean_and_deviation, recut
 from litmus.data._split import completed
 from litmus.errors import Refused

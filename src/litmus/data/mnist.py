@@ -13,7 +13,7 @@ from torch import Tensor
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
 from litmus.data import _shared, _source
-from litmus.data._data import Part
+from litmus.data._base import Part
 from litmus.data._images import ImageData, mean_and_deviation, moved
 from litmus.data._shared import once
 from litmus.errors import Refused

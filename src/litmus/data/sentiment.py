@@ -11,7 +11,7 @@ from typing import Any, Literal
 from litmus.config.types import Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _source
-from litmus.data._data import PARTS, classes
+from litmus.data._base import PARTS, classes
 from litmus.data._split import split_parts
 from litmus.data._text import Samples, TextData, on_one_line, values
 from litmus.errors import Refused

@@ -11,7 +11,7 @@ from torch import Tensor
 from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._data import PARTS, Data, Part
+from litmus.data._base import PARTS, Data, Part
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.errors import Refused
 from litmus.shipped import Unavailable, package_file, sha256_of

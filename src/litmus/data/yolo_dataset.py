@@ -16,8 +16,8 @@ from torch import Tensor
 from litmus.config.types import Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _gallery, _photos
+from litmus.data._base import PARTS, Part, few
 from litmus.data._boxes import BoxData, rows
-from litmus.data._data import PARTS, Part, few
 from litmus.data._labels import Labels, fitted, label_file, read_labels
 from litmus.data._split import completed
 from litmus.errors import Refused
