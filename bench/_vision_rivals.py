@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from litmus.data._boxes import BoxData
+from litmus.data.image.boxes import BoxData
 from litmus.model import _ultralytics
 
 BATCH_SIZE = 32

@@ -18,7 +18,7 @@ from litmus.answering import Pictures
 from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.config.instantiate import build
-from litmus.data._images import Normalise
+from litmus.data.image.base import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import Refused

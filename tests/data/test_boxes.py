@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from litmus.data._boxes import BoxLoader, flipped, mosaics, rows
 from litmus.data._loader import as_stored
+from litmus.data.image.boxes import BoxLoader, flipped, mosaics, rows
 
 NONE = [-1.0] * 5
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from litmus.data import _images
-from litmus.data._images import Normalise, mean_and_deviation, moved, recut
+from litmus.data.image import base
+from litmus.data.image.base import Normalise, mean_and_deviation, moved, recut
 from litmus.spec import Images
 
 FACTS = Images(1, 28, 28, (0.13,), (0.31,))
@@ -43,8 +43,8 @@ def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
     assert got.min() >= 0
     assert got.max() <= 255 * (1 + 1e-6)
     share = got.sum(dim=(1, 2, 3)) / batch[0].sum()
-    assert share.min() > (1 - _images.SCALE) ** 2 * 0.95
-    assert share.max() < (1 + _images.SCALE) ** 2 * 1.05
+    assert share.min() > (1 - base.SCALE) ** 2 * 0.95
+    assert share.max() < (1 + base.SCALE) ** 2 * 1.05
 
 
 def moments(image: torch.Tensor) -> tuple[float, float, float]:
@@ -62,9 +62,9 @@ def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest
     seen = [moments(image[0]) for image in moved(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)]
     dx = max(abs(x - x0) for x, _, _ in seen)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
-    assert 0.8 * 28 * _images.SHIFT < dx < 28 * _images.SHIFT * (1 + _images.SCALE) * 1.3
+    assert 0.8 * 28 * base.SHIFT < dx < 28 * base.SHIFT * (1 + base.SCALE) * 1.3
     angles = [abs(a) for _, _, a in seen]
-    assert 0.9 * _images.TURN_DEGREES < max(angles) < 1.1 * _images.TURN_DEGREES
+    assert 0.9 * base.TURN_DEGREES < max(angles) < 1.1 * base.TURN_DEGREES
 
 
 def test_only_training_is_augmented() -> None:
@@ -100,7 +100,7 @@ def test_recut_mirrors_half_and_shows_a_part() -> None:
     spans = got[:, 0, 16, -1] - got[:, 0, 16, 0]
     assert 0.4 < float((spans < 0).float().mean()) < 0.6
     shares = spans.abs() / 40 * 32 / 31  # of the width
-    assert float(shares.min()) == pytest.approx(_images.LEAST_AREA**0.5, abs=0.02)
+    assert float(shares.min()) == pytest.approx(base.LEAST_AREA**0.5, abs=0.02)
     assert float(shares.max()) == pytest.approx(1.0, abs=0.03)
     share = recut(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
     assert torch.equal(share, got[4:6])

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.data import _gallery, _photos
-from litmus.data._gallery import collected
-from litmus.data._photos import Broken, cut, found, placed, read
+from litmus.data.image import cache, decode
+from litmus.data.image.cache import collected
+from litmus.data.image.decode import Broken, cut, found, placed, read
 from litmus.spec import Images
 
 RED = Images(3, 16, 16, (), (), 16)
@@ -137,7 +137,7 @@ def test_a_box_survives_the_bars_to_the_pixel(tmp_path: Path, size: tuple[int, i
     assert (rows.min(), rows.max() + 1) == (top, top + height)
     assert (columns.min(), columns.max() + 1) == (left, left + width)
     assert max(height, width) == 32
-    assert set(np.unique(photo.pixels)) <= {_photos.BARS, 255}
+    assert set(np.unique(photo.pixels)) <= {decode.BARS, 255}
 
 
 def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
@@ -151,9 +151,9 @@ def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
     assert [p.name for p in first.paths] == ["0.png", "1.png", "2.png", "3.png", "4.png"]
     assert first.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert list(first.broken) == [tmp_path / "bad.png"]
-    real = _photos.read
+    real = decode.read
     # What was broken is tried again, the others are not read.
-    monkeypatch.setattr(_photos, "read", lambda path, images: real(path, images) if path.name == "bad.png" else None)
+    monkeypatch.setattr(decode, "read", lambda path, images: real(path, images) if path.name == "bad.png" else None)
     again = collected(paths, RED, cache)
     assert torch.equal(again.pixels, first.pixels)
     assert (again.sha256, again.sizes, again.broken) == (first.sha256, first.sizes, first.broken)
@@ -206,7 +206,7 @@ def test_where_there_is_no_room_photos_are_read_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(5)]
-    monkeypatch.setattr(_gallery, "FREE", 0.0)
+    monkeypatch.setattr(cache, "FREE", 0.0)
     photos = collected(paths, RED, tmp_path / "cache")
     assert "has no room" in caplog.text
     assert photos.pixels.index_select(0, torch.tensor([3, 1]))[:, 0, 0, 0].tolist() == [3, 1]
@@ -233,7 +233,7 @@ def test_what_others_have_kept_is_used_where_one_may_only_read(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    for module, name in ((os, "utime"), (os, "mkdir"), (_gallery.tempfile, "TemporaryDirectory")):
+    for module, name in ((os, "utime"), (os, "mkdir"), (cache.tempfile, "TemporaryDirectory")):
         monkeypatch.setattr(module, name, refuse)
     assert torch.equal(collected([path], RED, tmp_path / "cache").pixels[:, 0, 0, 0], torch.tensor([7]).byte())
     assert caplog.text == ""

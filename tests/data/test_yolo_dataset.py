@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.data._labels import fitted, read_labels
+from litmus.data.image.labels import fitted, read_labels
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import Refused
 from litmus.spec import Images
@@ -213,7 +213,7 @@ def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) 
     """A box around the whole picture becomes one around what lies between the bars."""
     wanted = Images(3, 64, 64, (), ())
     (_, x, y, width, height) = fitted(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
-    from litmus.data._photos import placed
+    from litmus.data.image.decode import placed
 
     (high, wide), left, top = placed(size, wanted)
     assert (x - width / 2) * 64 == pytest.approx(left)

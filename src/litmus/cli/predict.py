@@ -142,11 +142,11 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
 
 def _files(word: str) -> Iterator[Path]:
     """The file of that name, those in that folder, or those that fit that pattern."""
-    from litmus.data import _photos
+    from litmus.data.image import decode
 
     path = Path(word).expanduser()
     if path.is_dir():
-        yield from _photos.found(path)[0]
+        yield from decode.found(path)[0]
     elif not path.exists() and glob.has_magic(word):
         yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
     else:
@@ -161,7 +161,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         OSError: the picture cannot be read any more.
     """
     from litmus import drawing
-    from litmus.data import _photos
+    from litmus.data.image import decode
 
     source = Path(answer["image"])
     ending = ".png" if source.suffix.lower() == ".png" else ".jpg"
@@ -170,7 +170,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         number += 1
         path = out / f"{source.stem}-boxes-{number}{ending}"
     taken.add(path.with_suffix(".json"))
-    picture = drawing.drawn(_photos.upright(source), answer["boxes"], names)
+    picture = drawing.drawn(decode.upright(source), answer["boxes"], names)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:

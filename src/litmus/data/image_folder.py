@@ -14,10 +14,11 @@ from torch import Tensor
 
 from litmus.config.types import Column, Count, PhotoPath, Seed, Share
 from litmus.config.validate import checked
-from litmus.data import _gallery, _photos, _table
+from litmus.data import _table
 from litmus.data._base import PARTS, Part, classes, few
-from litmus.data._images import ImageData, mean_and_deviation, recut
 from litmus.data._split import completed
+from litmus.data.image import cache, decode
+from litmus.data.image.base import ImageData, mean_and_deviation, recut
 from litmus.errors import Refused
 from litmus.spec import Classes, Images, Spec
 
@@ -31,7 +32,7 @@ IMBALANCE = 4  # times as many pictures in one class as in another, and it is sa
 Sample = tuple[Path, str]  # a photo, and its class
 
 
-class ImageFolder(_gallery.Filed, ImageData):
+class ImageFolder(cache.Filed, ImageData):
     """Photos, one class each.
 
     `path` is a folder with a folder of photos for each class; or one with such folders below `train`, and maybe
@@ -73,7 +74,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         self.move = recut if augment else None
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
-        self.photos: _gallery.Photos | None = None
+        self.photos: cache.Photos | None = None
         self.samples: dict[Part, list[tuple[int, str]]] = {}  # number of a photo, and its class
 
     def prepare_data(self) -> None:
@@ -89,7 +90,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         names = sorted({name for samples in self.listed.values() for _, name in samples})
         if not names:
             raise Refused(
-                f"data.path={self.path} holds no photos ({', '.join(e[1:] for e in _photos.ENDINGS)}) in folders, one "
+                f"data.path={self.path} holds no photos ({', '.join(e[1:] for e in decode.ENDINGS)}) in folders, one "
                 f"folder for each class.{self._hint()}"
             )
         target = classes(names, [name for _, name in self.listed["train"]], f"data.path={self.path}")
@@ -107,8 +108,8 @@ class ImageFolder(_gallery.Filed, ImageData):
         if not wanted.resized:  # whoever chose the size, a run on MNIST for example, cut nothing out
             wanted = replace(wanted, resized=round(min(wanted.height, wanted.width) * MARGIN))
         paths = [path for samples in self.listed.values() for path, _ in samples]
-        self.photos = _gallery.collected(paths, self._kept(wanted), self.folder)
-        _gallery.say_what_is_wrong(self.photos, self.path)
+        self.photos = cache.collected(paths, self._kept(wanted), self.folder)
+        cache.say_what_is_wrong(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         if not wanted.mean:
@@ -129,13 +130,13 @@ class ImageFolder(_gallery.Filed, ImageData):
             raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
         rows = torch.tensor([row for row, _ in self.samples[part]])
         targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
-        return _gallery.Selection(self.photos.pixels, rows, self._margin(part)), targets
+        return cache.Selection(self.photos.pixels, rows, self._margin(part)), targets
 
     def ties(self, part: Part) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number, _ in self.samples[part]]
 
-    def _fingerprint(self, photos: _gallery.Photos) -> str:
+    def _fingerprint(self, photos: cache.Photos) -> str:
         """Of the files, their classes, and the parts that they came in."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
         lines = [
@@ -156,7 +157,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         return None if part == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
 
     def _in_folders(self) -> dict[str, list[Sample]]:
-        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not _photos.hidden(path)]
+        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not decode.hidden(path)]
         parts = {name: part for part, names in READY.items() for name in names}
         ready: dict[str, Path] = {}
         others = []
@@ -184,7 +185,7 @@ class ImageFolder(_gallery.Filed, ImageData):
         return {part: self._by_class(path) for part, path in ready.items()}
 
     def _by_class(self, folder: Path) -> list[Sample]:
-        photos, num_others = _photos.found(folder)
+        photos, num_others = decode.found(folder)
         loose = [path for path in photos if path.parent == folder]
         if loose:
             log.warning("%s: %d photos lie in no class's folder, and are left out.", folder, len(loose))
@@ -194,7 +195,7 @@ class ImageFolder(_gallery.Filed, ImageData):
 
     def _hint(self) -> str:
         """Of the folder above, where the path is one class's."""
-        loose = self.path.is_dir() and any(path.suffix.lower() in _photos.ENDINGS for path in self.path.iterdir())
+        loose = self.path.is_dir() and any(path.suffix.lower() in decode.ENDINGS for path in self.path.iterdir())
         return f" There are photos in it: is the folder above, {self.path.absolute().parent}, meant?" if loose else ""
 
     def _in_table(self) -> list[Sample]:
@@ -207,7 +208,7 @@ class ImageFolder(_gallery.Filed, ImageData):
     def _place(self, cells: dict[str, Any]) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
 
-    def _split(self, photos: _gallery.Photos) -> dict[Part, list[tuple[int, str]]]:
+    def _split(self, photos: cache.Photos) -> dict[Part, list[tuple[int, str]]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
             part: [(number[path], name) for path, name in samples if path in number]

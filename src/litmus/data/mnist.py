@@ -14,8 +14,8 @@ from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
 from litmus.data import _shared, _source
 from litmus.data._base import Part
-from litmus.data._images import ImageData, mean_and_deviation, moved
 from litmus.data._shared import once
+from litmus.data.image.base import ImageData, mean_and_deviation, moved
 from litmus.errors import Refused
 from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec

@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 from litmus.config.types import Chance, Count, Seed
 from litmus.config.validate import checked
 from litmus.data._base import Part
-from litmus.data._boxes import COLUMNS, BoxData
+from litmus.data.image.boxes import COLUMNS, BoxData
 from litmus.data.mnist import MNIST
 from litmus.errors import Refused
 from litmus.spec import Boxes, Images, Spec

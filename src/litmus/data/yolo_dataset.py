@@ -15,11 +15,11 @@ from torch import Tensor
 
 from litmus.config.types import Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
-from litmus.data import _gallery, _photos
 from litmus.data._base import PARTS, Part, few
-from litmus.data._boxes import BoxData, rows
-from litmus.data._labels import Labels, fitted, label_file, read_labels
 from litmus.data._split import completed
+from litmus.data.image import cache, decode
+from litmus.data.image.boxes import BoxData, rows
+from litmus.data.image.labels import Labels, fitted, label_file, read_labels
 from litmus.errors import Refused
 from litmus.spec import Boxes, Images, Spec
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SIZE = 640  # pixels of a side, where neither a person nor the network asks for another
 
 
-class YOLODataset(_gallery.Filed, BoxData):
+class YOLODataset(cache.Filed, BoxData):
     """Pictures of any size with boxes, as `path`, a YAML file, lists them.
 
     It names folders of pictures (or text files that list them) under `train`, `val` and maybe `test`, and classes
@@ -63,7 +63,7 @@ class YOLODataset(_gallery.Filed, BoxData):
         self.source = path
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
-        self.photos: _gallery.Photos | None = None
+        self.photos: cache.Photos | None = None
         self.samples: dict[Part, list[int]] = {}  # numbers of photos
 
     def prepare_data(self) -> None:
@@ -93,8 +93,8 @@ class YOLODataset(_gallery.Filed, BoxData):
         if not wanted.height:
             wanted = replace(wanted, height=SIZE, width=SIZE)
         wanted = replace(wanted, resized=0)
-        self.photos = _gallery.collected(list(self.labels), wanted, self.folder)
-        _gallery.say_what_is_wrong(self.photos, self.path)
+        self.photos = cache.collected(list(self.labels), wanted, self.folder)
+        cache.say_what_is_wrong(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         self.spec = replace(self.spec, input=wanted)
@@ -111,13 +111,13 @@ class YOLODataset(_gallery.Filed, BoxData):
             own = torch.tensor(self.labels[self.photos.paths[number]].boxes).reshape(-1, 5)
             boxes.append(fitted(own, self.photos.sizes[number], self.spec.input))
         numbers = torch.tensor(self.samples[part])
-        return _gallery.Selection(self.photos.pixels, numbers, None), rows(boxes)
+        return cache.Selection(self.photos.pixels, numbers, None), rows(boxes)
 
     def ties(self, part: Part) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number in self.samples[part]]
 
-    def _fingerprint(self, photos: _gallery.Photos) -> str:
+    def _fingerprint(self, photos: cache.Photos) -> str:
         """Of the pictures, their boxes, the classes, and the parts that they came in."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
         lines = [
@@ -150,7 +150,7 @@ class YOLODataset(_gallery.Filed, BoxData):
             if not path.exists() and str(place).startswith("../"):  # as Roboflow writes it
                 path = root / str(place)[3:]
             if path.is_dir():
-                pictures, num_others = _photos.found(path)
+                pictures, num_others = decode.found(path)
                 if num_others:
                     log.warning("%s: %d files are no pictures by their names, and are left out.", path, num_others)
                 yield from pictures
@@ -191,7 +191,7 @@ class YOLODataset(_gallery.Filed, BoxData):
             said = "%d of %d pictures have no label file, and count as without boxes: %s."
             log.warning(said, len(missing), len(self.labels), few(missing))
 
-    def _split(self, photos: _gallery.Photos) -> dict[Part, list[int]]:
+    def _split(self, photos: cache.Photos) -> dict[Part, list[int]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {part: [number[p] for p in paths if p in number] for part, paths in self.listed.items()}
         absent = [part for part in ("val", "test") if part not in usable]

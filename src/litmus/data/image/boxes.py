@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.data._base import Data, Part
-from litmus.data._images import Normalise, on_device
 from litmus.data._loader import BatchLoader, share
+from litmus.data.image.base import Normalise, on_device
 from litmus.spec import Images
 
 VISIBLE = 0.2  # of a box's area, that must be left in a mosaic's window

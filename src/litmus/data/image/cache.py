@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from litmus.data import _photos
 from litmus.data._base import Part, few
-from litmus.data._photos import Broken, Photo
 from litmus.data._split import fingerprints, unseen
+from litmus.data.image import decode
+from litmus.data.image.decode import Broken, Photo
 from litmus.errors import Refused
 from litmus.spec import Images
 
@@ -255,7 +255,7 @@ def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Ph
 
     def attempt(path: Path) -> tuple[Path, Photo | Broken]:
         try:
-            return path, _photos.read(path, images)
+            return path, decode.read(path, images)
         except Broken as reason:
             return path, reason
 

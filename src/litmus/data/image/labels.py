@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from litmus.data import _photos
+from litmus.data.image import decode
 from litmus.spec import Images
 
 SLACK = 0.01  # of a picture's side, by which a number may be outside of it: rounding, not a mistake
@@ -98,8 +98,8 @@ def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, flo
 
 
 def fitted(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
-    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `_photos.barred`."""
-    scaled, left, top = _photos.placed(size, images)
+    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `decode.barred`."""
+    scaled, left, top = decode.placed(size, images)
     factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
     shift = boxes.new_tensor([0, left, top, 0, 0])
     whole = boxes.new_tensor([1, images.width, images.height, images.width, images.height])
