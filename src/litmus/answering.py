@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from litmus import hub
-from litmus.data._text import on_one_line
-from litmus.data._tokens import encoded, ragged
 from litmus.data.image.base import Normalise
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, placed
+from litmus.data.text.base import on_one_line
+from litmus.data.text.tokens import encoded, ragged
 from litmus.errors import Refused
 from litmus.rundir import CONFIG
 from litmus.spec import Boxes, Images, Tokens, Values

@@ -13,7 +13,7 @@ from litmus.config.validate import checked
 from litmus.data import _source
 from litmus.data._base import PARTS, classes
 from litmus.data._split import split_parts
-from litmus.data._text import Samples, TextData, on_one_line, values
+from litmus.data.text.base import Samples, TextData, on_one_line, values
 from litmus.errors import Refused
 from litmus.spec import Spec, Tokens
 

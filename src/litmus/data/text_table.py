@@ -11,7 +11,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import PARTS, classes
 from litmus.data._split import fingerprints, known, split_parts
-from litmus.data._text import Samples, TextData, on_one_line, values
+from litmus.data.text.base import Samples, TextData, on_one_line, values
 from litmus.errors import Refused
 from litmus.shipped import sha256_of
 from litmus.spec import Spec, Tokens

@@ -14,7 +14,7 @@ from torch import Tensor
 from litmus.data._base import Data, Part, counted, few
 from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, unseen
-from litmus.data._tokens import Ragged, TokenLoader, tokenised
+from litmus.data.text.tokens import Ragged, TokenLoader, tokenised
 from litmus.errors import Refused
 from litmus.spec import Tokens, Values
 
