@@ -14,8 +14,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from litmus.fetch.package import package_file
 from litmus.model.bert import BUNDLED
-from litmus.shipped import package_file
 
 FOLDER = str(package_file(*BUNDLED).parent)
 

@@ -118,7 +118,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
 def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where torch keeps what it downloads; nothing can be downloaded."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("litmus.hub.connects", lambda url: False)
+    monkeypatch.setattr("litmus.fetch.hub.connects", lambda url: False)
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import ON_TABLE, ON_WAVE, TINY
 
-from litmus import hub
 from litmus import run as running
 from litmus.cli import evaluate, predict
 from litmus.cli.main import main
+from litmus.fetch import hub
 from litmus.rundir import RunDir
 
 Train = Callable[..., RunDir]

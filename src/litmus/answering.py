@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from litmus import hub
 from litmus.data.image.base import Normalise
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, placed
 from litmus.data.text.base import on_one_line
 from litmus.data.text.tokens import encoded, ragged
 from litmus.errors import Refused
+from litmus.fetch import hub
 from litmus.rundir import CONFIG
 from litmus.spec import Boxes, Images, Tokens, Values
 

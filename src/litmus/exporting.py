@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litmus import hub
 from litmus.errors import Refused
+from litmus.fetch import hub
 from litmus.spec import Boxes, Classes, Images, Tokens, Values
 
 TOLERANCE = 1e-5  # of an answer, relative to the largest; float32 in another order gives about 1e-6

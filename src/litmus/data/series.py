@@ -14,7 +14,7 @@ from litmus.data import _table
 from litmus.data._base import PARTS, Data, Part
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.errors import Refused
-from litmus.shipped import Unavailable, package_file, sha256_of
+from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
 

@@ -13,7 +13,7 @@ from litmus.data._base import PARTS, classes
 from litmus.data._split import fingerprints, known, split_parts
 from litmus.data.text.base import Samples, TextData, on_one_line, values
 from litmus.errors import Refused
-from litmus.shipped import sha256_of
+from litmus.fetch.package import sha256_of
 from litmus.spec import Spec, Tokens
 
 log = logging.getLogger(__name__)

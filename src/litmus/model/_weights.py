@@ -12,10 +12,10 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from litmus import hub
 from litmus.errors import Refused, Unavailable
+from litmus.fetch import hub
+from litmus.fetch.package import sha256_of
 from litmus.rundir import RunDir
-from litmus.shipped import sha256_of
 from litmus.spec import Images, Spec
 
 log = logging.getLogger(__name__)

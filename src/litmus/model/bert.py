@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from litmus import hub
 from litmus.config.types import Count, NonNegative, Positive, Probability, Whole
 from litmus.config.validate import checked
 from litmus.errors import Refused
+from litmus.fetch import hub
+from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.model import _vocabulary
 from litmus.model._net import Net, by_depth
-from litmus.shipped import Unavailable, package_file, sha256_of
 from litmus.spec import Classes, Spec, Tokens, Values
 
 log = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from litmus.data._shared import once
 from litmus.errors import Refused
-from litmus.shipped import Unavailable, sha256_of
+from litmus.fetch.once import once
+from litmus.fetch.package import Unavailable, sha256_of
 
 log = logging.getLogger(__name__)
 
