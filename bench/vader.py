@@ -11,7 +11,8 @@ from rich.progress import track
 
 from bench._common import ROOT, markdown
 from litmus.data.sentiment import NEUTRAL
-from litmus.run import prepared, rebuilt, recalled
+from litmus.inference.load import rebuilt
+from litmus.run import prepared, recalled
 from litmus.rundir import RunDir
 
 SEEDS = (0, 1, 2)
@@ -58,7 +59,7 @@ def _rated(domain: str, seed: int) -> tuple[float, float]:
 
 
 def _f1(run: RunDir) -> float:
-    from litmus.answering import Texts
+    from litmus.inference.texts import Texts
 
     data = prepared(run.read_config(), recalled(run.best))
     texts, ratings = data.parts["test"].texts, torch.tensor(data.parts["test"].targets)

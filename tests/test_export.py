@@ -11,7 +11,7 @@ from conftest import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, input
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused
-from litmus.exporting import write
+from litmus.inference.export import write
 from litmus.model._vocabulary import pieces
 from litmus.spec import Classes, Spec, Values
 

@@ -11,6 +11,7 @@ from litmus import run as running
 from litmus.cli import evaluate, predict
 from litmus.cli.main import main
 from litmus.fetch import hub
+from litmus.inference.load import rebuilt
 from litmus.rundir import RunDir
 
 Train = Callable[..., RunDir]
@@ -77,7 +78,7 @@ def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train) -> None
     )
     assert metrics["test/skill"] > 0.3
     data = running.prepared(run.read_config())
-    net = running.rebuilt(run)
+    net = rebuilt(run)
     inputs = (data._before("test", 22) - net.spec.input.mean[0]) / net.spec.input.std[0]
     with torch.no_grad():
         forecast = net(inputs.unsqueeze(-1).float()) * net.spec.target.std[0] + net.spec.target.mean[0]

@@ -14,7 +14,6 @@ from conftest import DIGITS, SCENES, composed
 from PIL import Image
 
 from litmus import run as running
-from litmus.answering import Pictures
 from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.config.instantiate import build
@@ -22,7 +21,9 @@ from litmus.data.image.base import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import Refused
-from litmus.exporting import write
+from litmus.inference.export import write
+from litmus.inference.images import Pictures
+from litmus.inference.load import published, rebuilt
 from litmus.run import evaluated
 from litmus.rundir import RunDir
 from litmus.spec import Boxes, Images, Spec
@@ -151,7 +152,7 @@ def test_published_weights_name_pictures_without_a_run(capsys: pytest.CaptureFix
     preset = ResNet18_Weights.DEFAULT
     with torch.no_grad():
         x = preset.transforms()(Image.open("photos/red/1.png"))[None]
-        theirs = running.published("resnet18")(x)[0].softmax(0).topk(5)
+        theirs = published("resnet18")(x)[0].softmax(0).topk(5)
     ours = answers[0]["probabilities"]
     assert list(ours) == [preset.meta["categories"][i] for i in theirs.indices]
     assert list(ours.values()) == pytest.approx(theirs.values.tolist(), abs=1e-3)
@@ -194,7 +195,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
-    net = running.rebuilt(run)
+    net = rebuilt(run)
     data = running.prepared(run.read_config(), running.recalled(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
@@ -398,7 +399,7 @@ def test_other_networks_are_no_detectors(tmp_path: Path) -> None:
 
 
 def test_a_small_picture_is_enlarged_for_its_names() -> None:
-    from litmus.drawing import drawn
+    from litmus.inference.draw import drawn
 
     box = {"box": [10.0, 30.0, 50.0, 60.0], "label": "dog", "score": 0.9}
     large = np.asarray(drawn(Image.new("RGB", (64, 80)), [box], ("cat", "dog")), dtype=int)

@@ -11,9 +11,9 @@ from conftest import DIGITS, SMALL, composed
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused
+from litmus.inference.load import published, rebuilt
 from litmus.model import _weights
 from litmus.model.resnet import ResNet
-from litmus.run import published, rebuilt
 from litmus.rundir import RunDir
 from litmus.spec import Classes, Images, Spec
 

@@ -13,9 +13,9 @@ from conftest import IN_SCENES, ROOT, SCENES, composed
 from litmus.config.instantiate import build
 from litmus.config.validate import choices, signature
 from litmus.errors import Refused
+from litmus.inference.load import published
 from litmus.model import _ultralytics
 from litmus.model.yolo import YOLO
-from litmus.run import published
 from litmus.rundir import RunDir
 from litmus.spec import Boxes, Images, Spec
 

@@ -28,12 +28,13 @@ def main(arguments: argparse.Namespace) -> int:
     if path.exists():
         raise Refused(f"{path} is there already: remove it, or name another with --out.")
 
-    from litmus import console, exporting
-    from litmus.run import rebuilt
+    from litmus import console
+    from litmus.inference import export
+    from litmus.inference.load import rebuilt
 
     with console.recorded(None):
         try:
-            difference = exporting.write(rebuilt(run), arguments.to, path)
+            difference = export.write(rebuilt(run), arguments.to, path)
         except OSError as error:
             raise Refused(f"{path} cannot be written: {error.strerror or error}.") from None
     console.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")

@@ -1,22 +1,16 @@
 """Asks a network: what does it say of these texts, or what does it see in these pictures?"""
 
 import argparse
-import codecs
-import glob
 import json
-import os
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from litmus.errors import Refused
+from litmus.inference.inputs import Text, _chunks, _files, _texts
 from litmus.rundir import RunDir, replacing
 
-CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
-LONGEST = 1_000_000  # bytes of a line; no network here reads as far
-Text = tuple[str, str | None]  # and what should be said of how it was read
 SHOWN = 60  # letters of a text in the table
 PREDICTIONS = "predictions"  # the folder of drawn pictures
 TOPK, MIN_SCORE = 5, 0.25
@@ -62,18 +56,22 @@ def main(arguments: argparse.Namespace) -> int:
             raise Refused(f"There is nothing to ask about: {arguments.file} is empty.")
         texts = chain([first], texts)
 
-    from litmus import answering, console, run
+    from litmus import console
+    from litmus.inference import predict
+    from litmus.inference.images import Pictures
+    from litmus.inference.load import published, rebuilt
+    from litmus.inference.pipeline import Pipeline
 
     with console.recorded(None):
         if arguments.pipeline:
-            network: Any = answering.Pipeline(arguments.pipeline, arguments.weights)
+            network: Any = Pipeline(arguments.pipeline, arguments.weights)
         elif arguments.model:
-            network = answering.asked(run.published(arguments.model))
+            network = predict.asked(published(arguments.model))
         else:
-            network = answering.asked(run.rebuilt(RunDir(arguments.run)))
+            network = predict.asked(rebuilt(RunDir(arguments.run)))
         batch_size = arguments.batch_size or network.batch_size
         _refuse_what_has_no_effect(network, arguments)
-        if isinstance(network, answering.Pictures):
+        if isinstance(network, Pictures):
             return _pictures(network, words, batch_size, arguments)
         return _ask_about_texts(network, texts, batch_size, arguments.json)
 
@@ -93,7 +91,7 @@ def _refuse_early(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_what_has_no_effect(network: Any, arguments: argparse.Namespace) -> None:
-    from litmus.answering import Pictures
+    from litmus.inference.images import Pictures
 
     draws = isinstance(network, Pictures) and network.draws
     ranks = isinstance(network, Pictures) and not network.draws
@@ -140,19 +138,6 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
     return 1 if wrong else 0
 
 
-def _files(word: str) -> Iterator[Path]:
-    """The file of that name, those in that folder, or those that fit that pattern."""
-    from litmus.data.image import decode
-
-    path = Path(word).expanduser()
-    if path.is_dir():
-        yield from decode.found(path)[0]
-    elif not path.exists() and glob.has_magic(word):
-        yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
-    else:
-        yield path
-
-
 def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set[Path]) -> Path:
     """Draws the boxes on a copy of the picture, and writes them beside it as JSON.
 
@@ -160,8 +145,8 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         Refused: there is no writing there.
         OSError: the picture cannot be read any more.
     """
-    from litmus import drawing
     from litmus.data.image import decode
+    from litmus.inference import draw
 
     source = Path(answer["image"])
     ending = ".png" if source.suffix.lower() == ".png" else ".jpg"
@@ -170,7 +155,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         number += 1
         path = out / f"{source.stem}-boxes-{number}{ending}"
     taken.add(path.with_suffix(".json"))
-    picture = drawing.drawn(decode.upright(source), answer["boxes"], names)
+    picture = draw.drawn(decode.upright(source), answer["boxes"], names)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -227,56 +212,6 @@ def _ask_about_texts(network: Any, texts: Iterator[Text], batch_size: int, as_js
         else:
             _show(answers)
     return 0
-
-
-def _chunks(texts: Iterator[Text]) -> Iterator[list[Text]]:
-    chunk: list[Text] = []
-    letters = 0
-    for text in texts:
-        chunk.append(text)
-        letters += len(text[0])
-        if len(chunk) == CHUNK or letters > CHUNK_LETTERS:
-            yield chunk
-            chunk, letters = [], 0
-    if chunk:
-        yield chunk
-
-
-def _texts(words: list[str], file: str | None) -> Iterator[Text]:
-    """The texts on the command line, then the file's lines; `-` stands for standard input."""
-    for word in words:
-        if word == "-":
-            yield from _lines(sys.stdin.buffer)
-        else:
-            yield _decoded(os.fsencode(word))
-    if file == "-":
-        yield from _lines(sys.stdin.buffer)
-    elif file is not None:
-        try:
-            with Path(file).open("rb") as lines:
-                if lines.read(3) != codecs.BOM_UTF8:
-                    lines.seek(0)
-                yield from _lines(lines)
-        except OSError as error:
-            raise Refused(f"{file} cannot be read: {error.strerror}.") from None
-
-
-def _lines(file: BinaryIO) -> Iterator[Text]:
-    """Lines, without their ends."""
-    while line := file.readline(LONGEST):
-        text, note = _decoded(line.rstrip(b"\r\n"))
-        if len(line) == LONGEST and not line.endswith(b"\n"):
-            while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
-                pass
-            note = f"only its first {LONGEST:,} bytes were read"
-        yield text, note
-
-
-def _decoded(content: bytes) -> Text:
-    try:
-        return content.decode(), None
-    except UnicodeDecodeError:
-        return content.decode(errors="replace"), "bytes that are not UTF-8 were replaced"
 
 
 def _show(answers: list[dict[str, Any]]) -> None:
