@@ -9,7 +9,7 @@ from conftest import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, comp
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused
-from litmus.model._net import Net
+from litmus.model._base import Net
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))

@@ -16,7 +16,7 @@ from litmus.errors import Refused
 from litmus.fetch import hub
 from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.model import _vocabulary
-from litmus.model._net import Net, by_depth
+from litmus.model._base import Net, by_depth
 from litmus.spec import Classes, Spec, Tokens, Values
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from litmus.config.types import Activation, Init, NonNegative, Probability, Widths
 from litmus.config.validate import checked
+from litmus.model._base import Net
 from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialise
-from litmus.model._net import Net
 from litmus.spec import Images, Spec
 
 

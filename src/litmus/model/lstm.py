@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from litmus.config.types import Count, NonNegative, Probability, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
-from litmus.model._net import Net
+from litmus.model._base import Net
 from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
 
 

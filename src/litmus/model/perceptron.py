@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.errors import Refused
-from litmus.model._net import Net
+from litmus.model._base import Net
 from litmus.spec import Images, Spec
 
 

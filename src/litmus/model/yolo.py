@@ -10,7 +10,7 @@ from litmus.config.types import NonNegative, Positive, Probability
 from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.model import _ultralytics, _weights
-from litmus.model._net import Net, by_depth
+from litmus.model._base import Net, by_depth
 from litmus.spec import Boxes, Images, Spec
 
 COCO = "coco"
