@@ -18,7 +18,7 @@ from rich.progress import track
 
 from litmus import console
 from litmus import run as running
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"

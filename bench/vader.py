@@ -12,8 +12,9 @@ from rich.progress import track
 from bench._common import ROOT, markdown
 from litmus.data.sentiment import NEUTRAL
 from litmus.inference.load import rebuilt
-from litmus.run import prepared, recalled
-from litmus.rundir import RunDir
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
+from litmus.run import prepared
 
 SEEDS = (0, 1, 2)
 # Chosen on validation: in r about 0.01 better than cls.

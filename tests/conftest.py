@@ -16,7 +16,7 @@ from PIL import Image
 from litmus import console
 from litmus import run as running
 from litmus.config.instantiate import build
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from typing import Any
 
 from conftest import composed
 
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 TESTED = {"val/acc": "test/acc", "val/loss": "test/loss", "val/rmse": "test/rmse", "val/f1": "test/f1"}
 

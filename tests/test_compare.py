@@ -22,7 +22,7 @@ from litmus.compare.comparison import Comparison, compared
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.formats import FORMATS
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 LRS = (0.001, 0.01)
 

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from litmus.compose.sweep import Composer, of_sweep
 from litmus.errors import Refused
-from litmus.rundir import slug
+from litmus.record.folder import slug
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from conftest import CONF, SMALL, composed
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 
-from litmus import console, rundir
+from litmus import console
 from litmus import run as running
 from litmus.compose.command_line import INTERRUPTED, Hooks
 from litmus.compose.errors import explanation
 from litmus.compose.job import _stand_in
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record import folder
+from litmus.record.folder import RunDir
 from litmus.sweep import _sweep
 from litmus.sweep._jobs import Job
 
@@ -200,14 +201,14 @@ def test_a_folder_that_is_not_on_this_machine() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="no file locks")
 def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     with Path("file").open("w") as first, Path("file").open("w") as second:
-        assert rundir.lock(first.fileno())
-        assert not rundir.lock(second.fileno())
+        assert folder.lock(first.fileno())
+        assert not folder.lock(second.fileno())
 
         def fails(*args: Any) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
-        monkeypatch.setattr(rundir.fcntl, "flock", fails)
-        assert rundir.lock(second.fileno()), "as on file systems that know no locks"
+        monkeypatch.setattr(folder.fcntl, "flock", fails)
+        assert folder.lock(second.fileno()), "as on file systems that know no locks"
         assert "no locks" in caplog.text
 
 

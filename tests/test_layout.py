@@ -147,6 +147,6 @@ def imported_by(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
-        # `from litmus import rundir` names a module; `from litmus.rundir import RunDir` does not.
+        # `from litmus import rundir` names a module; `from litmus.record.folder import RunDir` does not.
         return [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "litmus" else [node.module]
     return []

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from conftest import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
-from litmus.monitor import measured
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
+from litmus.record.metrics import measured
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 REFERENCES = ("val/naive_", "val/seasonal_", "train/naive_", "train/seasonal_")  # which no setting moves

@@ -21,8 +21,8 @@ from litmus.cli import evaluate
 from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
 from litmus.errors import Refused
+from litmus.record.folder import RunDir
 from litmus.resume import resumed
-from litmus.rundir import RunDir
 from litmus.spec import Spec
 from litmus.task.classification import Classification
 

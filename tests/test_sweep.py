@@ -19,7 +19,7 @@ from litmus.callback._reporter import Reporter
 from litmus.callback.interrupt import Interrupted
 from litmus.compose.command_line import with_words_of_sweep
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.sweep import _sweep
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

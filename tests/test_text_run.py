@@ -12,7 +12,8 @@ from litmus.cli import evaluate, predict
 from litmus.cli.main import main
 from litmus.fetch import hub
 from litmus.inference.load import rebuilt
-from litmus.rundir import RunDir
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
 LSTM = ["model=lstm", "model.widths=[16]", "model.pooling=max", "optimizer.lr=0.03", "data.batch_size=16"]
@@ -64,7 +65,7 @@ def test_numbers_are_a_regression_without_being_told(train: Train, model: list[s
 def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Train) -> None:
     run = train(*LSTM, "model.min_count=1", "trainer.max_epochs=1", small=ON_TABLE)
     config = run.read_config()
-    data = running.prepared(config, running.recalled(run.best))
+    data = running.prepared(config, recalled(run.best))
     vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
     training = {word for text in data.parts["train"].texts for word in text.split()}
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"

@@ -24,8 +24,9 @@ from litmus.errors import Refused
 from litmus.inference.export import write
 from litmus.inference.images import Pictures
 from litmus.inference.load import published, rebuilt
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
 from litmus.run import evaluated
-from litmus.rundir import RunDir
 from litmus.spec import Boxes, Images, Spec
 from litmus.task.detection import MIN_SCORE, DetailedScore, corners
 
@@ -196,7 +197,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
     net = rebuilt(run)
-    data = running.prepared(run.read_config(), running.recalled(run.best))
+    data = running.prepared(run.read_config(), recalled(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
     normalise = Normalise(net.spec.input, None, torch.device("cpu"))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 
 from litmus.family import die_with_parent
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")

@@ -9,7 +9,8 @@ from torch import nn
 from litmus import console
 from litmus.config.keys import flat
 from litmus.config.validate import shown
-from litmus.rundir import RunDir, per_class, references
+from litmus.record.folder import RunDir
+from litmus.record.metrics import per_class, references
 from litmus.spec import Boxes, Values
 
 MOST_ROWS = 30  # of a network's summary

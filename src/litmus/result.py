@@ -10,7 +10,7 @@ from typing import Any
 
 from litmus.callback.meter import Meter
 from litmus.config.keys import choice
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.task._base import Task
 from litmus.trainer import Hardware, device_name
 

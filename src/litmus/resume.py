@@ -7,7 +7,7 @@ from typing import Any
 from litmus.config.keys import choice, flat
 from litmus.config.validate import mistakes, shown
 from litmus.errors import Refused
-from litmus.rundir import CONFIG, RunDir
+from litmus.record.folder import CONFIG, RunDir
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
 FREE_GROUPS = ("trainer", "callback", "logger")

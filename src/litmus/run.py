@@ -26,9 +26,10 @@ from litmus.config.instantiate import Section, _settings, _target, build
 from litmus.config.keys import CONF, choice
 from litmus.config.validate import mistakes
 from litmus.errors import Pruned, Refused
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import ENDED, RunDir
 from litmus.result import result_of
 from litmus.resume import refuse_other
-from litmus.rundir import ENDED, RunDir
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
 from litmus.trainer import Hardware, find_device
@@ -335,11 +336,6 @@ def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
             f"The run read {sizes[0][0] or 'texts'} and answers with {sizes[0][1]} values; this data gives "
             f"{sizes[1][0] or 'texts'} and asks for {sizes[1][1]}. data.window and data.horizon belong to the run."
         )
-
-
-def recalled(checkpoint: Path) -> Section:
-    """What rebuilds a run's network: the plain part of a checkpoint, and its weights, not read before they are used."""
-    return torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
 
 
 def _fitting_task(section: Section, spec: Spec) -> Section:

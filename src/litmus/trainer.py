@@ -16,7 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
 from litmus.errors import Refused
-from litmus.rundir import RunDir, replacing
+from litmus.record.folder import RunDir, replacing
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
 Precision = Literal[32, "bf16-mixed", "16-mixed"]

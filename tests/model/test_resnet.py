@@ -14,7 +14,7 @@ from litmus.errors import Refused
 from litmus.inference.load import published, rebuilt
 from litmus.model import _weights
 from litmus.model.resnet import ResNet
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.spec import Classes, Images, Spec
 
 PHOTOS = Spec("image_folder", Images(3, 64, 64, (0.5,) * 3, (0.2,) * 3, 73), Classes(("cat", "dog")))

@@ -16,7 +16,7 @@ from litmus.errors import Refused
 from litmus.inference.load import published
 from litmus.model import _ultralytics
 from litmus.model.yolo import YOLO
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.spec import Boxes, Images, Spec
 
 

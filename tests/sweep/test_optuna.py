@@ -23,7 +23,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.sweep._jobs import STUDY, Ended, Job
 from litmus.sweep.optuna import Optuna
 

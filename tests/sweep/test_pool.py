@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.sweep import _machine, _pool, _sweep
 from litmus.sweep._client import Server
 from litmus.sweep._jobs import Ended, Job

@@ -7,8 +7,8 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from litmus import rundir
 from litmus.config.validate import checked
+from litmus.record import folder
 
 
 class Checkpoint(ModelCheckpoint):
@@ -19,7 +19,7 @@ class Checkpoint(ModelCheckpoint):
     @checked
     def __init__(self) -> None:
         super().__init__(
-            filename=rundir.BEST,
+            filename=folder.BEST,
             save_top_k=1,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
@@ -27,7 +27,7 @@ class Checkpoint(ModelCheckpoint):
         )
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
-        self.dirpath = str(Path(trainer.default_root_dir, rundir.CHECKPOINTS))
+        self.dirpath = str(Path(trainer.default_root_dir, folder.CHECKPOINTS))
         self.monitor, self.mode = pl_module.monitor, pl_module.mode
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         super().setup(trainer, pl_module, stage)
@@ -35,7 +35,7 @@ class Checkpoint(ModelCheckpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Keeps every epoch as the last one; Lightning's `save_last` keeps it only where it is the best, too."""
         super().on_train_epoch_end(trainer, pl_module)
-        trainer.save_checkpoint(Path(str(self.dirpath), f"{rundir.LAST}.ckpt"))
+        trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on with the best score so far, wherever the run folder lies now."""

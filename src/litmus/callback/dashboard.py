@@ -12,7 +12,8 @@ from torch.utils.tensorboard.summary import hparams
 from litmus.config.keys import hyperparameters
 from litmus.config.types import Count
 from litmus.config.validate import checked
-from litmus.rundir import RunDir, per_class, to_yaml
+from litmus.record.folder import RunDir, to_yaml
+from litmus.record.metrics import per_class
 
 log = logging.getLogger(__name__)
 

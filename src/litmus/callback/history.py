@@ -6,7 +6,7 @@ import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
 from litmus.config.validate import checked
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 
 class History(Checkpoint):

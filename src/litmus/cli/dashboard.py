@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from litmus.errors import Refused
-from litmus.rundir import CONFIG
+from litmus.record.folder import CONFIG
 
 INTERVAL_S = 2.0
 

@@ -8,7 +8,7 @@ import yaml
 
 from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
-from litmus.rundir import RunDir, finite
+from litmus.record.folder import RunDir, finite
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

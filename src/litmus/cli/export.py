@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from litmus.errors import Refused
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface", "ultralytics": "model.pt"}
 

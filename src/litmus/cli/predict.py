@@ -9,7 +9,7 @@ from typing import Any
 
 from litmus.errors import Refused
 from litmus.inference.inputs import Text, _chunks, _files, _texts
-from litmus.rundir import RunDir, replacing
+from litmus.record.folder import RunDir, replacing
 
 SHOWN = 60  # letters of a text in the table
 PREDICTIONS = "predictions"  # the folder of drawn pictures

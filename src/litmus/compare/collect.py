@@ -11,8 +11,8 @@ from typing import Any
 
 from litmus.config.keys import hyperparameters
 from litmus.errors import Refused
-from litmus.monitor import monitored
-from litmus.rundir import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
+from litmus.record.folder import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
+from litmus.record.metrics import monitored
 
 log = logging.getLogger(__name__)
 

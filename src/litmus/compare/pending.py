@@ -8,7 +8,7 @@ from typing import Any
 from litmus.compare.collect import WRONG, Run, sentence
 from litmus.compare.settings import identity
 from litmus.config.keys import hyperparameters
-from litmus.rundir import ASKED, ENDED, RunDir
+from litmus.record.folder import ASKED, ENDED, RunDir
 
 AUTO = "auto"
 FOLLOWING = ("trainer.precision", "data.source")  # keys whose `auto` a run's configuration replaces by what was chosen

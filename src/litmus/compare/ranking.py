@@ -10,7 +10,7 @@ from litmus.compare.settings import canonical, cell, differing, identity
 from litmus.compare.statistics import Summary, Verdict, summary, verdicts
 from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
-from litmus.monitor import mode_of
+from litmus.record.metrics import mode_of
 
 MOST_NAMED = 10  # settings that are not ranked
 LOST = ("failed", "pruned", "interrupted", "diverged")  # fates of runs that leave a mean without their seed

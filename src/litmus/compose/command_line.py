@@ -25,7 +25,7 @@ from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import Refused
-from litmus.rundir import RunDir, slug
+from litmus.record.folder import RunDir, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 CHOSEN = r"[\w/]+=\w+"  # a choice of a group, one value: of a sweep's words, what the help page can show

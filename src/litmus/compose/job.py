@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from litmus import console, report
 from litmus.config.instantiate import Section
 from litmus.errors import Refused
+from litmus.record.folder import RunDir
 from litmus.resume import resumed
 from litmus.run import continued, train
-from litmus.rundir import RunDir
 
 
 def run_job(composed: DictConfig, started: float) -> str:

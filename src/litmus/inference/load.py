@@ -8,8 +8,8 @@ from litmus.config.instantiate import Section, _target, build
 from litmus.config.keys import CONF
 from litmus.config.validate import choices, did_you_mean, mistakes, signature
 from litmus.errors import Refused, Unavailable
-from litmus.run import recalled
-from litmus.rundir import RunDir
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
 from litmus.spec import Spec
 
 

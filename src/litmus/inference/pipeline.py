@@ -8,7 +8,7 @@ from typing import Any
 from litmus.errors import Refused
 from litmus.fetch import hub
 from litmus.inference.texts import EMPTY, Texts
-from litmus.rundir import CONFIG
+from litmus.record.folder import CONFIG
 
 log = logging.getLogger(__name__)
 

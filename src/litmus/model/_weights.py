@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from litmus.errors import Refused, Unavailable
 from litmus.fetch import hub
 from litmus.fetch.package import sha256_of
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 from litmus.spec import Images, Spec
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from litmus.monitor import decisive
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
+from litmus.record.metrics import decisive
 from litmus.sweep._jobs import Ended, Job
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}

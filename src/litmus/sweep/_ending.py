@@ -5,7 +5,7 @@ from typing import Any
 
 from litmus.config.keys import choice
 from litmus.errors import Refused
-from litmus.rundir import ENDED, RunDir
+from litmus.record.folder import ENDED, RunDir
 from litmus.sweep._jobs import Ended, Job
 
 

@@ -18,9 +18,9 @@ from litmus.callback._reporter import Reporter
 from litmus.config.instantiate import build
 from litmus.config.validate import mistakes
 from litmus.errors import Refused
+from litmus.record.folder import RunDir
 from litmus.result import git, versions
 from litmus.run import continued
-from litmus.rundir import RunDir
 
 
 def run(request: dict[str, Any], channel: socket.socket) -> int:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from litmus.config.validate import did_you_mean
 from litmus.errors import Refused
-from litmus.monitor import measured, mode_of, monitored, task_that_decides_by, tasks_with
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
+from litmus.record.metrics import measured, mode_of, monitored, task_that_decides_by, tasks_with
 
 Direction = Literal["minimize", "maximize"]
 

@@ -13,8 +13,8 @@ import yaml
 from rich.console import Console
 
 from litmus.errors import Refused
-from litmus.monitor import decisive
-from litmus.rundir import ENDED, RunDir, lock, write_text
+from litmus.record.folder import ENDED, RunDir, lock, write_text
+from litmus.record.metrics import decisive
 from litmus.sweep import _ending
 from litmus.sweep._board import Board, values
 from litmus.sweep._client import Server

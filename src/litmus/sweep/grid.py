@@ -10,8 +10,8 @@ from typing import Any, Literal
 from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
 from litmus.errors import Refused
+from litmus.record.folder import RunDir, slug
 from litmus.resume import learnt, refuse_others
-from litmus.rundir import RunDir, slug
 from litmus.sweep import _ending
 from litmus.sweep._jobs import STUDY, Ended, Job
 

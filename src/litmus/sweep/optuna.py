@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from litmus.config.types import Count, Positive, Seed
 from litmus.config.validate import checked
 from litmus.errors import Refused
+from litmus.record.folder import ENDED, RunDir
 from litmus.resume import refuse_others
-from litmus.rundir import ENDED, RunDir
 from litmus.sweep import _ending, _objectives, _study
 from litmus.sweep._jobs import STUDY, Ended, Job
 from litmus.sweep._space import described, ends, hint, points, space, typed, within

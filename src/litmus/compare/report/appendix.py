@@ -12,7 +12,7 @@ from litmus.compare.report import tables
 from litmus.compare.report.markup import cell, more, row, table
 from litmus.compare.settings import ABSENT, canonical
 from litmus.config.validate import shown
-from litmus.rundir import RunDir
+from litmus.record.folder import RunDir
 
 MOST_LOGS = 50  # failed runs whose last lines are shown
 MOST_LISTED = 300  # runs or settings in a list

@@ -10,7 +10,7 @@ from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.tables import cells, columns, legend
 from litmus.compare.settings import exact
 from litmus.compare.statistics import Summary
-from litmus.rundir import finite
+from litmus.record.folder import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and what their files end in
 TEX = {

@@ -9,7 +9,7 @@ from litmus.compare import costs
 from litmus.compare.comparison import Comparison
 from litmus.compare.report import formats, tables
 from litmus.errors import Refused
-from litmus.rundir import replacing
+from litmus.record.folder import replacing
 
 WRITTEN = ".written"  # the files of the last time, so that those that are out of date can be removed
 MOST_SHOWN = 30  # rows on the console, unless one asks for a number

@@ -5,6 +5,7 @@ A task says it in class attributes; they are read from the source text, as `litm
 
 import ast
 import functools
+import importlib
 import importlib.util
 import re
 from collections.abc import Iterable
@@ -58,7 +59,7 @@ def task_that_decides_by(metrics: Iterable[str]) -> str | None:
 
 
 def _targets() -> list[str]:
-    modules = sorted(path.stem for path in (Path(__file__).parent / "task").glob("[!_]*.py"))
+    modules = sorted(path.stem for path in (Path(__file__).parents[1] / "task").glob("[!_]*.py"))
     return [f"litmus.task.{module}.{module.capitalize()}" for module in modules]
 
 
@@ -108,3 +109,27 @@ def mode_of(metric: str) -> str:
         f"Whether {metric} should be small or large, its name does not say: "
         "add sweep.direction=minimize or sweep.direction=maximize."
     )
+
+
+FORECASTS = ("naive", "seasonal")  # that a time series is compared with
+
+
+def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
+    found: dict[str, dict[str, str]] = {}
+    for name in metrics:
+        for what in ("precision", "recall"):
+            if name.startswith(prefix := f"test/{what}_"):
+                found.setdefault(name.removeprefix(prefix), {})[what] = name
+    return found
+
+
+def references(metrics: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+    """The metrics of naive forecasts: by part and forecast, `rmse` and `mae` to the metric's name."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for name in metrics:
+        part, _, rest = name.partition("/")
+        forecast, _, error = rest.partition("_")
+        if forecast in FORECASTS and error in ("rmse", "mae"):
+            found.setdefault((part, forecast), {})[error] = name
+    return found

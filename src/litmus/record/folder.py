@@ -37,7 +37,6 @@ LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
 ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
-FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 BEST = "best"
 LAST = "last"
 # `_target_` names of earlier versions, which their run folders hold, and what they are called now.
@@ -277,27 +276,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
-    found: dict[str, dict[str, str]] = {}
-    for name in metrics:
-        for what in ("precision", "recall"):
-            if name.startswith(prefix := f"test/{what}_"):
-                found.setdefault(name.removeprefix(prefix), {})[what] = name
-    return found
-
-
-def references(metrics: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
-    """The metrics of naive forecasts: by part and forecast, `rmse` and `mae` to the metric's name."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for name in metrics:
-        part, _, rest = name.partition("/")
-        forecast, _, error = rest.partition("_")
-        if forecast in FORECASTS and error in ("rmse", "mae"):
-            found.setdefault((part, forecast), {})[error] = name
-    return found
 
 
 def _number(text: str) -> float | int | None:
