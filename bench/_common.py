@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import track
 
 from litmus import console
-from litmus import run as running
 from litmus.record.folder import RunDir
+from litmus.run import train as running
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"

@@ -14,7 +14,7 @@ from litmus.data.sentiment import NEUTRAL
 from litmus.inference.load import rebuilt
 from litmus.record.checkpoint import recalled
 from litmus.record.folder import RunDir
-from litmus.run import prepared
+from litmus.run.build import prepared
 
 SEEDS = (0, 1, 2)
 # Chosen on validation: in r about 0.01 better than cls.

@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from litmus import console
-from litmus import run as running
 from litmus.config.instantiate import build
 from litmus.record.folder import RunDir
+from litmus.run import train as running
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent

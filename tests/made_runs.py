@@ -28,7 +28,7 @@ def made(
     metric: str = "val/acc",
     epochs: int = 4,
     ended: float | None = None,
-    log: str = "INFO litmus.run: precision 32\n",
+    log: str = "INFO litmus.run.train: precision 32\n",
     changes: dict[str, Any] | None = None,
     settled: dict[str, Any] | None = None,
     **more: Any,

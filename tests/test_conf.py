@@ -56,7 +56,7 @@ def test_every_key_misspelt_fails(group: str, choice: str) -> None:
         ("~model.dropout", "model.dropout is missing"),
         ("+callback.metre={}", "Did you mean callback.meter?"),
         ("model._target_=os.system", "os.system is not part of litmus"),
-        ("model._target_=litmus.run.subprocess", "litmus.run defines no subprocess"),
+        ("model._target_=litmus.run.train.subprocess", "litmus.run.train defines no subprocess"),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(override: str, said: str) -> None:

@@ -17,13 +17,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 
 from litmus import console
-from litmus import run as running
 from litmus.compose.command_line import INTERRUPTED, Hooks
 from litmus.compose.errors import explanation
 from litmus.compose.job import _stand_in
 from litmus.errors import Refused
 from litmus.record import folder
 from litmus.record.folder import RunDir
+from litmus.run.job import continued
 from litmus.sweep import _sweep
 from litmus.sweep._jobs import Job
 
@@ -183,13 +183,13 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
     before = signal.signal(signal.SIGUSR2, requeue)
     try:
         with pytest.raises(SystemExit):
-            running.continued(run, asked, CHOICES, 0.0, "", Announce())
+            continued(run, asked, CHOICES, 0.0, "", Announce())
         assert signal.getsignal(signal.SIGUSR2) is requeue
     finally:
         signal.signal(signal.SIGUSR2, before)
     (result,) = seen
     assert (result["status"], result["error"], result["epochs"]) == ("interrupted", "stopped by SIGUSR2", 2)
-    assert running.continued(run, asked, CHOICES, 0.0, "") == "finished"
+    assert continued(run, asked, CHOICES, 0.0, "") == "finished"
     assert run.log.read_text().count("going on: ") == 1
 
 

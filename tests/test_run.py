@@ -15,14 +15,16 @@ from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus import console
-from litmus import run as running
 from litmus.callback.meter import Meter
 from litmus.cli import evaluate
 from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.resume import resumed
+from litmus.run import train as running
+from litmus.run.build import assemble, prepared
+from litmus.run.evaluate import evaluated
+from litmus.run.job import resumed
 from litmus.spec import Spec
 from litmus.task.classification import Classification
 
@@ -193,13 +195,13 @@ def test_evaluate_gives_the_same_to_the_last_digit_whatever_the_defaults(
 def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     run = train("model=perceptron")
     config = evaluate.changed(run.read_config(), ["data.limit=100"])
-    assert running.evaluated(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
+    assert evaluated(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
     with pytest.raises(Refused, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
     with pytest.raises(Refused, match="model.* cannot be changed"):
-        running.evaluated(run, run.read_config(), ["model.dropout=0.5"])
+        evaluated(run, run.read_config(), ["model.dropout=0.5"])
     with pytest.raises(Refused, match="data.limit=-1 is not allowed"):
-        running.evaluated(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
+        evaluated(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
 
 
 def test_a_checkpoint_is_plain_and_rebuilds_the_network(train: Train) -> None:
@@ -378,7 +380,7 @@ def test_gradient_clipping_limits_the_step(train: Train) -> None:
     weights = torch.load(run.last, weights_only=True)["state_dict"]
     torch.manual_seed(0)
     config = run.read_config()
-    start = running.assemble(run, {**config, "callback": {}}, running.prepared(config)).net.state_dict()
+    start = assemble(run, {**config, "callback": {}}, prepared(config)).net.state_dict()
     moved = sum(float((weights[f"net.{name}"] - start[name]).square().sum()) for name in start) ** 0.5
     assert 0 < moved < 3e-6
 
@@ -421,10 +423,10 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
     result = run.read_result()
     run.write_result({**result, "dataset": {**result["dataset"], "sha256": {"t10k-images": "0"}}})
     with pytest.raises(Refused, match="was tested on other data than this"):
-        running.evaluated(run, run.read_config(), [])
+        evaluated(run, run.read_config(), [])
     changes = ["data.source=bundled"]
     config = evaluate.changed(run.read_config(), changes)
-    assert running.evaluated(run, config, changes)["test/acc"] == result["metrics"]["test/acc"]
+    assert evaluated(run, config, changes)["test/acc"] == result["metrics"]["test/acc"]
 
 
 def test_evaluation_normalises_as_in_training(train: Train) -> None:
@@ -432,7 +434,7 @@ def test_evaluation_normalises_as_in_training(train: Train) -> None:
     facts = torch.load(run.best, weights_only=True)["spec"]["input"]
     changes = ["data.limit=7"]  # of which mean and standard deviation are others
     seen = []
-    build = running.assemble
+    build = assemble
 
     def spying(run: RunDir, config: dict, data: MNIST, known: dict) -> object:
         seen.append(data.spec.input)
@@ -440,7 +442,7 @@ def test_evaluation_normalises_as_in_training(train: Train) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "assemble", spying)
-        running.evaluated(run, evaluate.changed(run.read_config(), changes), changes)
+        evaluated(run, evaluate.changed(run.read_config(), changes), changes)
     assert list(seen[0].mean) == facts["mean"]
 
 
@@ -503,6 +505,6 @@ def test_what_is_not_litmus_is_not_called() -> None:
     with pytest.raises(Refused, match="not a part of litmus"):
         build({"_target_": "os.getcwd"})
     with pytest.raises(Refused, match="not a part of litmus"):
-        build({"_target_": "litmus.run.Path"})
+        build({"_target_": "litmus.run.train.Path"})
     with pytest.raises(Refused, match="not a part of litmus"):
         build({"_target_": "litmus.data.os.getcwd"})

@@ -14,12 +14,12 @@ import lightning.pytorch as lightning
 import pytest
 from conftest import ROOT, SMALL, composed
 
-from litmus import run as running
 from litmus.callback._reporter import Reporter
 from litmus.callback.interrupt import Interrupted
 from litmus.compose.command_line import with_words_of_sweep
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
+from litmus.run.job import continued
 from litmus.sweep import _sweep
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -209,15 +209,15 @@ def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path
     words = ["model=fnn", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=5", "data.limit=200"]
     asked = composed(*words, *more)
     whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
-    assert running.continued(whole, asked, CHOICES, 0.0, "") == "finished"
+    assert continued(whole, asked, CHOICES, 0.0, "") == "finished"
     if case == "stopped early":
         epochs = whole.read_result()["epochs"]
         assert epochs < 5
     if case == "plateau":
         assert len({row["optim/lr"] for row in whole.read_metrics()}) > 1
-    assert running.continued(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
+    assert continued(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
     assert parted.read_result()["epochs"] == epochs
-    assert running.continued(parted, asked, CHOICES, 0.0, "") == "finished"
+    assert continued(parted, asked, CHOICES, 0.0, "") == "finished"
     assert learnt(parted.path) == learnt(whole.path)
     assert "going on" in parted.log.read_text()
 
@@ -227,7 +227,7 @@ def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "job")
     run.claim(asked)
     with pytest.raises(Refused, match="not this sweep's"):
-        running.continued(run, asked, CHOICES, 0.0, "")
+        continued(run, asked, CHOICES, 0.0, "")
 
 
 class Listener:
@@ -244,7 +244,7 @@ class Listener:
 def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
     asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
     run, listener = RunDir(tmp_path / "job"), Listener()
-    assert running.continued(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
+    assert continued(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
     result = run.read_result()
     assert (result["status"], result["epochs"]) == ("pruned", 2)
     assert result["error"] == "pruned after epoch 2 of 5"
@@ -252,7 +252,7 @@ def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
     assert "test/acc" not in result["metrics"], "the test set decides nothing, and is spent on no pruned run"
     assert [message.get("epoch") for message in listener.heard] == [None, 1, 2]
     assert listener.heard[1]["monitor"] == "val/acc"
-    assert running.continued(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
+    assert continued(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
 
 
 def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
 
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert running.continued(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
+    assert continued(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
     assert "sys.exit(3)" in run.read_result()["error"]
 
 
@@ -275,7 +275,7 @@ def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: P
 
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert running.continued(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
+    assert continued(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
     assert run.read_result()["error"] == "stopped by SIGTERM"
 
 

@@ -7,13 +7,15 @@ import pytest
 import torch
 from conftest import ON_TABLE, ON_WAVE, TINY
 
-from litmus import run as running
 from litmus.cli import evaluate, predict
 from litmus.cli.main import main
 from litmus.fetch import hub
 from litmus.inference.load import rebuilt
 from litmus.record.checkpoint import recalled
 from litmus.record.folder import RunDir
+from litmus.run import train as running
+from litmus.run.build import prepared
+from litmus.run.evaluate import evaluated
 
 Train = Callable[..., RunDir]
 LSTM = ["model=lstm", "model.widths=[16]", "model.pooling=max", "optimizer.lr=0.03", "data.batch_size=16"]
@@ -65,7 +67,7 @@ def test_numbers_are_a_regression_without_being_told(train: Train, model: list[s
 def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Train) -> None:
     run = train(*LSTM, "model.min_count=1", "trainer.max_epochs=1", small=ON_TABLE)
     config = run.read_config()
-    data = running.prepared(config, recalled(run.best))
+    data = prepared(config, recalled(run.best))
     vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
     training = {word for text in data.parts["train"].texts for word in text.split()}
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
@@ -78,7 +80,7 @@ def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train) -> None
         1 - metrics["test/rmse"] / min(metrics["test/naive_rmse"], metrics["test/seasonal_rmse"])
     )
     assert metrics["test/skill"] > 0.3
-    data = running.prepared(run.read_config())
+    data = prepared(run.read_config())
     net = rebuilt(run)
     inputs = (data._before("test", 22) - net.spec.input.mean[0]) / net.spec.input.std[0]
     with torch.no_grad():
@@ -152,7 +154,7 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
     )
 
     def measured(*changes: str) -> dict[str, float]:
-        return running.evaluated(run, evaluate.changed(run.read_config(), list(changes)), list(changes))
+        return evaluated(run, evaluate.changed(run.read_config(), list(changes)), list(changes))
 
     same = measured()
     before = run.read_result()["metrics"]
@@ -174,13 +176,13 @@ def test_what_was_trained_on_is_never_measured_as_a_test(
     train: Train, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
-    trained = {text for part in ("train", "val") for text in running.prepared(run.read_config()).parts[part].texts}
+    trained = {text for part in ("train", "val") for text in prepared(run.read_config()).parts[part].texts}
     measured = []
     test = running.test
     monkeypatch.setattr(
         running, "test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
     )
-    running.evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
     assert measured[0].texts
     assert not trained & set(measured[0].texts)
 
@@ -200,7 +202,7 @@ def test_a_run_is_not_gone_on_with_on_other_data(train: Train, tables: None) -> 
 def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> None:
     run = train("model=lstm", "trainer.max_epochs=1", small=ON_WAVE)
     with pytest.raises(running.Refused, match="data.window and data.horizon belong to the run"):
-        running.evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+        evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
 def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
@@ -260,7 +262,7 @@ def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytes
     before = run.read_result()["metrics"]
     config = run.read_config()
     config["model"]["weights"] = "a/folder/that/is/gone"
-    again = running.evaluated(run, config, [])
+    again = evaluated(run, config, [])
     assert again == {name: before[name] for name in again}
 
 

@@ -13,7 +13,6 @@ import torch
 from conftest import DIGITS, SCENES, composed
 from PIL import Image
 
-from litmus import run as running
 from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.config.instantiate import build
@@ -26,7 +25,9 @@ from litmus.inference.images import Pictures
 from litmus.inference.load import published, rebuilt
 from litmus.record.checkpoint import recalled
 from litmus.record.folder import RunDir
-from litmus.run import evaluated
+from litmus.run import train as running
+from litmus.run.build import prepared
+from litmus.run.evaluate import evaluated
 from litmus.spec import Boxes, Images, Spec
 from litmus.task.detection import MIN_SCORE, DetailedScore, corners
 
@@ -111,7 +112,7 @@ def test_no_photo_that_was_trained_on_is_measured_as_a_test(
     def hashes(data: ImageFolder, *parts: str) -> set[str]:
         return {data.photos.sha256[number] for part in parts for number, _ in data.samples[part]}
 
-    trained = hashes(running.prepared(run.read_config()), "train", "val")
+    trained = hashes(prepared(run.read_config()), "train", "val")
     measured = []
     test = running.test
     monkeypatch.setattr(running, "test", lambda run, parts: measured.append(parts.data) or test(run, parts))
@@ -197,7 +198,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
     net = rebuilt(run)
-    data = running.prepared(run.read_config(), recalled(run.best))
+    data = prepared(run.read_config(), recalled(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
     normalise = Normalise(net.spec.input, None, torch.device("cpu"))

@@ -186,7 +186,7 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
     import time
 
     from litmus import console
-    from litmus import run as running
+    from litmus.run import train as running
 
     whole = train(folder="whole", small=SMALL)
     begun = train("trainer.max_epochs=1", folder="begun", small=SMALL)

@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     result = run.read_result() or {}
 
     from litmus import console
-    from litmus.run import evaluated
+    from litmus.run.evaluate import evaluated
 
     with console.recorded(None):
         metrics = evaluated(run, config, arguments.changes)

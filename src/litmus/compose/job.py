@@ -10,12 +10,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from litmus import console, report
+from litmus import console
 from litmus.config.instantiate import Section
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.resume import resumed
-from litmus.run import continued, train
+from litmus.run import summary
+from litmus.run.job import continued, resumed
+from litmus.run.train import train
 
 
 def run_job(composed: DictConfig, started: float) -> str:
@@ -36,20 +37,20 @@ def run_job(composed: DictConfig, started: float) -> str:
     if hydra.mode is RunMode.MULTIRUN:
         with console.unseen():  # several jobs may write on it
             status = continued(run, config, choices, started, " ".join(overrides))
-        report.job(run, status, time.perf_counter() - started)
+        summary.job(run, status, time.perf_counter() - started)
         return status
     if config["resume"] is None:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
     with run.locked(), console.recorded(run.log):
-        report.configuration(config, choices, _defaults(choices))
+        summary.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
 
 
 def _defaults(choices: dict[str, str]) -> Section:
     """The configuration of these choices, when no key is set and no experiment chosen."""
-    groups = [f"{group}={choices[group]}" for group in report.GROUPS]
+    groups = [f"{group}={choices[group]}" for group in summary.GROUPS]
     composed = GlobalHydra.instance().config_loader().load_configuration("train", groups, RunMode.RUN)
     with open_dict(composed):
         del composed["hydra"]

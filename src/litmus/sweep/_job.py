@@ -19,8 +19,8 @@ from litmus.config.instantiate import build
 from litmus.config.validate import mistakes
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.result import git, versions
-from litmus.run import continued
+from litmus.run.job import continued
+from litmus.run.result import git, versions
 
 
 def run(request: dict[str, Any], channel: socket.socket) -> int:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from litmus.family import die_with_parent
+from litmus.run.process import die_with_parent
 
 HEADER = struct.Struct("!I")  # bytes of the request that follows
 GRACE_S = 10  # between asking a job to stop and killing it, once the launcher is gone

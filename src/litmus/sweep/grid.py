@@ -11,7 +11,7 @@ from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.record.folder import RunDir, slug
-from litmus.resume import learnt, refuse_others
+from litmus.run.job import learnt, refuse_others
 from litmus.sweep import _ending
 from litmus.sweep._jobs import STUDY, Ended, Job
 

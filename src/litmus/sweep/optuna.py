@@ -11,7 +11,7 @@ from litmus.config.types import Count, Positive, Seed
 from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.record.folder import ENDED, RunDir
-from litmus.resume import refuse_others
+from litmus.run.job import refuse_others
 from litmus.sweep import _ending, _objectives, _study
 from litmus.sweep._jobs import STUDY, Ended, Job
 from litmus.sweep._space import described, ends, hint, points, space, typed, within

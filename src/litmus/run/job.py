@@ -1,13 +1,22 @@
 """Going on with an interrupted run: its own configuration, and the little that may change."""
 
 import functools
+import logging
 from collections.abc import Sequence
-from typing import Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
+from litmus import console
+from litmus.config.instantiate import Section
 from litmus.config.keys import choice, flat
 from litmus.config.validate import mistakes, shown
 from litmus.errors import Refused
-from litmus.record.folder import CONFIG, RunDir
+from litmus.record.folder import CONFIG, ENDED, RunDir
+
+if TYPE_CHECKING:
+    import lightning.pytorch as lightning
+
+log = logging.getLogger(__name__)
 
 # What a run learns stays as it was; where and for how long it trains, and how it is watched, may change.
 FREE_GROUPS = ("trainer", "callback", "logger")
@@ -131,3 +140,47 @@ def _said(config: dict[str, Any], key: str) -> Any:
     holder = functools.reduce(lambda section, inner: section.get(inner) or {}, sections, config)
     value = holder.get(name)
     return choice(config, key) if isinstance(value, dict) and not sections else value
+
+
+def continued(
+    run: RunDir, asked: Section, choices: dict[str, str], started: float, words: str, *watching: "lightning.Callback"
+) -> str:
+    """A job of a sweep: begins its run, goes on with one that was interrupted or failed, or leaves a finished one be.
+
+    Args:
+        run: its folder.
+        asked: the configuration that the sweep asks for.
+        choices: of the groups.
+        started: as in `run_job`.
+        words: what is particular to the job, as typed.
+        *watching: callbacks that are not part of the configuration.
+
+    Returns:
+        The status, as in `result.json`.
+
+    Raises:
+        Refused: the folder holds a run of another configuration.
+    """
+    from litmus.run import summary  # these import torch
+    from litmus.run.train import train
+
+    refuse_other(run, asked)
+    run.path.mkdir(parents=True, exist_ok=True)
+    with run.locked(), console.recorded(run.log):
+        result = run.read_result()
+        if result is not None and result["status"] in ENDED:
+            return str(result["status"])
+        run.forget_result()
+        config = deepcopy(asked)  # it learns what follows from the data
+        if run.last.is_file():
+            before = run.read_config()
+            config = {**before, "callback": asked["callback"], "logger": asked["logger"]}
+            if "dir" in asked["data"]:
+                config["data"] = {**before["data"], "dir": asked["data"]["dir"]}
+            log.info("going on: %s", words)
+        else:
+            run.write_asked(asked)
+            run.write_config(asked)
+            log.info("begins: %s", words)
+        summary.chosen(choices)
+        return train(run, config, started, watching)

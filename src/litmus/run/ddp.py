@@ -2,7 +2,7 @@
 
 Lightning starts them by repeating the command line, which under a multirun starts the whole multirun
 again in each. A run folder says all there is to know of a run, so here they are given the folder:
-`python -m litmus.ranks FOLDER PARENT`.
+`python -m litmus.run.worker FOLDER PARENT`.
 """
 
 import os
@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import torch
 
-from litmus.family import die_with_parent
 from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
@@ -42,7 +41,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     }
     before = {key: os.environ.get(key) for key in KEYS}
     threads_before = torch.get_num_threads()
-    command = [sys.executable, "-m", "litmus.ranks", str(run.path), str(os.getpid())]
+    command = [sys.executable, "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
     with run.log.open("ab") as log:
         # A session of their own: Ctrl-C reaches this process alone, which then ends them.
         others = [
@@ -80,11 +79,3 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-if __name__ == "__main__":
-    die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
-
-    from litmus.run import follow
-
-    follow(RunDir(sys.argv[1]))

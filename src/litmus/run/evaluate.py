@@ -1,0 +1,49 @@
+"""A run measured again."""
+
+import logging
+
+from litmus.config.instantiate import Section
+from litmus.config.validate import mistakes
+from litmus.errors import Refused
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
+from litmus.run.build import _alone, assemble, prepared
+from litmus.run.train import test
+
+log = logging.getLogger(__name__)
+
+
+def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
+    """The test metrics of a run folder's best weights; writes nothing.
+
+    The network gets its inputs as in training: normalised by the facts that the checkpoint holds.
+
+    Args:
+        run: the folder.
+        config: its configuration, with the changes made.
+        changes: what was changed, as typed; without any, other data than the run's is refused.
+
+    Raises:
+        Refused: the configuration does not fit this version of litmus, there are no weights, or the
+            data is not what the run was tested on.
+    """
+    if fixed := [change for change in changes if change.startswith(("model.", "data.size=", "data.colours="))]:
+        raise Refused(
+            f"The weights belong to the model as it was trained, and to the pictures that it reads: {fixed[0]} cannot "
+            "be changed."
+        )
+    if wrong := mistakes(config):
+        raise Refused("\n".join(wrong))
+    if not run.best.is_file():
+        raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+    known = recalled(run.best)
+    data = prepared(config, known)
+    before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
+    if before is not None and before != data.facts["sha256"]:
+        difference = f"{run.path} was tested on other data than this ({', '.join(changes) or data.source})."
+        if all(change.startswith("data.dir=") for change in changes):
+            raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
+        log.warning(difference)
+    if changes and "seen" in known and hasattr(data, "leave_out"):
+        data.leave_out(known["seen"])
+    return test(run, assemble(run, _alone(config), data, known))

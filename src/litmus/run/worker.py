@@ -1,0 +1,21 @@
+"""What the other processes of a run that trains with DDP do: `python -m litmus.run.worker FOLDER PARENT`."""
+
+import sys
+
+from litmus.record.checkpoint import recalled
+from litmus.record.folder import RunDir
+from litmus.run.build import assemble, prepared
+from litmus.run.process import die_with_parent
+from litmus.run.train import fit
+
+
+def follow(run: RunDir) -> None:
+    """What a DDP run's other processes do: the same training, without a word."""
+    config = run.read_config()
+    known = recalled(run.last) if run.last.is_file() else None
+    fit(run, assemble(run, config, prepared(config, known), known))
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
+    follow(RunDir(sys.argv[1]))
