@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.sweep._jobs import STUDY, Ended, Job
+from litmus.sweep._base import STUDY, Ended, Job
 from litmus.sweep.optuna import Optuna
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")

@@ -14,9 +14,9 @@ import pytest
 
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.sweep import _machine, _pool, _sweep
+from litmus.sweep import _machine, _pool, _session
+from litmus.sweep._base import Ended, Job
 from litmus.sweep._client import Server
-from litmus.sweep._jobs import Ended, Job
 from litmus.sweep._machine import Limits, cores, slots
 from litmus.sweep._pool import Pool
 
@@ -253,8 +253,8 @@ def test_a_server_that_nobody_asked_for_is_ended(tmp_path: Path, monkeypatch: py
         started.append(Server(modules, lock))
         return started[-1]
 
-    monkeypatch.setattr(_sweep, "Server", noting)
-    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), _sweep.serving(lock.fileno()):
+    monkeypatch.setattr(_session, "Server", noting)
+    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), _session.serving(lock.fileno()):
         raise Refused("a job cannot be composed")
     assert started[0].process.poll() == -signal.SIGKILL
 
