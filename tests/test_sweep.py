@@ -14,13 +14,13 @@ import lightning.pytorch as lightning
 import pytest
 from conftest import ROOT, SMALL, composed
 
-from litmus.callback._reporter import Reporter
 from litmus.callback.interrupt import Interrupted
 from litmus.compose.command_line import with_words_of_sweep
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
 from litmus.run.job import continued
 from litmus.sweep import _session
+from litmus.sweep.pool.reporter import Reporter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WORDS = ["-m", *SMALL, "model=perceptron,fnn", "seed=0,1", "sweep.name=four"]
@@ -284,7 +284,7 @@ def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
     code = (
         "import json, sys, threading\n"
         "from litmus.data import _shared\n"
-        "from litmus.sweep._job import prepare\n"
+        "from litmus.sweep.pool.worker import prepare\n"
         "prepare(json.loads(sys.argv[1]))\n"
         "assert len(_shared._kept) == 2, 'the digits, and their checksum'\n"
         "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"

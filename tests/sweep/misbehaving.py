@@ -53,7 +53,7 @@ def prepare(config):
     raise ImportError("what a job imports, the server need not have")
 
 
-module = types.ModuleType("litmus.sweep._job")
+module = types.ModuleType("litmus.sweep.pool.worker")
 module.run = run
 module.prepare = prepare
-sys.modules["litmus.sweep._job"] = module
+sys.modules["litmus.sweep.pool.worker"] = module

@@ -14,11 +14,12 @@ import pytest
 
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.sweep import _machine, _pool, _session
+from litmus.sweep import _session
 from litmus.sweep._base import Ended, Job
-from litmus.sweep._client import Server
-from litmus.sweep._machine import Limits, cores, slots
-from litmus.sweep._pool import Pool
+from litmus.sweep.pool import machine, pool
+from litmus.sweep.pool.client import Server
+from litmus.sweep.pool.machine import Limits, cores, slots
+from litmus.sweep.pool.pool import Pool
 
 HERE = Path(__file__).parent
 CONFIG = {"model": {"_target_": "litmus.model.fnn.FNN"}, "data": {"_target_": "litmus.data.mnist.MNIST"}, "seed": 0}
@@ -82,7 +83,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pool, "GRACE_S", 0.3)
+    monkeypatch.setattr(pool, "GRACE_S", 0.3)
     jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "taken", "well")
     running = pool(timeout_s=1.5)
     running.run(jobs)
@@ -152,15 +153,15 @@ def test_a_container_s_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "outer" / "memory.stat").write_text("anon 500000000\nfile 6000000000\n")
     (tmp_path / "cgroup").write_text("1:cpu:/x\n0::/outer/inner\n")
     for name, path in {"OWN_GROUP": tmp_path / "cgroup", "GROUPS": tmp_path, "MEMINFO": tmp_path / "none"}.items():
-        monkeypatch.setattr(_machine, name, path)
+        monkeypatch.setattr(machine, name, path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    drawn = [_machine.cores() for _ in range(50)]
+    drawn = [machine.cores() for _ in range(50)]
     assert {len(cores) for cores in drawn} == {2}, "one and a half"
     assert {core for cores in drawn for core in cores} == {0, 1, 2, 3}, "not always the first ones"
     auto = Limits("auto", 1, "continue", None, gpus=False, devices=1)
     assert len(slots(auto, 0, [0, 1, 2, 3])) == 2, "6.5 GB are free for 3 GB each"
-    monkeypatch.setattr(_machine, "OWN_GROUP", tmp_path / "none")
-    assert _machine.cores() == [0, 1, 2, 3]
+    monkeypatch.setattr(machine, "OWN_GROUP", tmp_path / "none")
+    assert machine.cores() == [0, 1, 2, 3]
 
 
 def test_a_failure_stops_the_others(pool, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from litmus.record.metrics import decisive
 from litmus.sweep import _outcome
 from litmus.sweep._base import Ended, Job, Source
 from litmus.sweep._board import Board, values
-from litmus.sweep._client import Server
-from litmus.sweep._machine import Limits
-from litmus.sweep._pool import Pool
+from litmus.sweep.pool.client import Server
+from litmus.sweep.pool.machine import Limits
+from litmus.sweep.pool.pool import Pool
 
 FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
 WORDS = "sweep.yaml"  # what was typed: `-m resume=FOLDER` types it again
@@ -28,7 +28,7 @@ LOCK = ".lock"
 OURS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # keys of litmus' own launcher
 STATUSES = (*ENDED, "interrupted", "failed")
 PATIENCE_S = 20.0  # for the processes of a sweep whose launcher was killed to end
-MODULES = ("litmus.sweep._job", "pydantic.main", "pydantic.type_adapter")  # that every job imports
+MODULES = ("litmus.sweep.pool.worker", "pydantic.main", "pydantic.type_adapter")  # that every job imports
 BEST = 5  # jobs that the summary shows
 
 

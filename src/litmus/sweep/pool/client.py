@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from litmus.errors import Refused
-from litmus.sweep._server import HEADER
+from litmus.sweep.pool.server import HEADER
 
 # OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.
 WAIT_S = 0.1  # between two looks at whether it is still wanted
@@ -31,7 +31,7 @@ class Server:
         words = [str(theirs.fileno()), *modules]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "litmus.sweep._server", *words],
+                [sys.executable, "-m", "litmus.sweep.pool.server", *words],
                 pass_fds=(theirs.fileno(), lock),
                 env={**os.environ, **ENVIRONMENT},
                 stdin=subprocess.DEVNULL,

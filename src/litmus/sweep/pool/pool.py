@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol
 from litmus.errors import Refused
 from litmus.sweep import _outcome
 from litmus.sweep._base import Ended, Job, Source
-from litmus.sweep._client import Server, received
-from litmus.sweep._machine import Limits, Slot, cores, described, slots
+from litmus.sweep.pool.client import Server, received
+from litmus.sweep.pool.machine import Limits, Slot, cores, described, slots
 
 GRACE_S = 10.0  # between asking a job to stop and killing it
 TICK_S = 0.2  # between two looks at the clock

@@ -1,7 +1,7 @@
 """The process that a sweep's jobs are forked from: torch and Lightning are imported once, here.
 
 It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. `python -m
-litmus.sweep._server FD MODULE...` is started by the pool, with its end of a socket; what is read from there is one job
+litmus.sweep.pool.server FD MODULE...` is started by the pool, with its end of a socket; what is read from there is one job
 after another, each with a socket of its own for the job to speak on.
 """
 
@@ -67,7 +67,7 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
 
 
 def _start(control: socket.socket, request: dict[str, Any], channel: int, running: dict[int, int]) -> None:
-    from litmus.sweep._job import prepare
+    from litmus.sweep.pool.worker import prepare
 
     with contextlib.suppress(Exception):  # a package that is missing, say: the job will find out, and fail alone
         prepare(request["config"])
@@ -100,7 +100,7 @@ def _be_a_job(request: dict[str, Any], channel: int, server: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)  # so that it can be killed with all that it starts
         die_with_parent(server)
-        from litmus.sweep._job import run
+        from litmus.sweep.pool.worker import run
 
         code = run(request, socket.socket(fileno=channel))
     except SystemExit as ending:

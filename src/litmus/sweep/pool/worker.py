@@ -14,13 +14,13 @@ import torch
 from rich.console import Console
 
 from litmus import console
-from litmus.callback._reporter import Reporter
 from litmus.config.instantiate import build
 from litmus.config.validate import mistakes
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
 from litmus.run.job import continued
 from litmus.run.result import git, versions
+from litmus.sweep.pool.reporter import Reporter
 
 
 def run(request: dict[str, Any], channel: socket.socket) -> int:
