@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from litmus.errors import Refused
-from litmus.sweep._space import described, ends, hint, points, space, typed, values
+from litmus.sweep.search.space import described, ends, hint, points, space, typed, values
 
 PARSER = OverridesParser.create()
 

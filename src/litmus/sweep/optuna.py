@@ -12,9 +12,10 @@ from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.record.folder import ENDED, RunDir
 from litmus.run.job import refuse_others
-from litmus.sweep import _objectives, _outcome, _study
+from litmus.sweep import _outcome
 from litmus.sweep._base import STUDY, Ended, Job
-from litmus.sweep._space import described, ends, hint, points, space, typed, within
+from litmus.sweep.search import objectives, study
+from litmus.sweep.search.space import described, ends, hint, points, space, typed, within
 
 # isort: split
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -71,7 +72,7 @@ class Optuna:
         self._left: list[Job] = []  # that an earlier session began
         self._trials: dict[int, Trial] = {}  # that run, by number
         self._epochs: dict[int, set[int]] = {}  # of those, the ones that the study knows
-        _objectives.refuse(self.metrics, self.directions, sampler, pruner)
+        objectives.refuse(self.metrics, self.directions, sampler, pruner)
 
     def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
         """Opens the study, and sees what is left of an earlier session.
@@ -91,15 +92,15 @@ class Optuna:
         self.space, self.words = space(words)
         if points(self.space) <= self.total and self.sampler != "grid":
             self.instead_of, self.sampler = self.sampler, "grid"  # which would try the same twice, and learn nothing
-        _study.refuse(self.sampler, self.space)
+        study.refuse(self.sampler, self.space)
         base = self._checked()
-        self.objectives = _objectives.decided(self.metrics, self.directions, base["task"]["_target_"])
+        self.objectives = objectives.decided(self.metrics, self.directions, base["task"]["_target_"])
         about = {key: described(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
         about["sweep.seed"] = str(self.seed)
-        self.study, self._file = _study.opened(folder, about, self.objectives)
-        self.study.pruner = _study.pruner(self.pruner, base["trainer"]["max_epochs"])
+        self.study, self._file = study.opened(folder, about, self.objectives)
+        self.study.pruner = study.pruner(self.pruner, base["trainer"]["max_epochs"])
         started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
         for trial in started:
             try:
@@ -109,7 +110,7 @@ class Optuna:
         refuse_others([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
         self._started = len(started)
         sampler = self._sampler(self._started)
-        if isinstance(sampler, _study.Grid):
+        if isinstance(sampler, study.Grid):
             self.total = min(self.total, self._started + len(sampler.left()))
         self.total = max(self.total, self._started)
         return base
@@ -185,7 +186,7 @@ class Optuna:
         return lines
 
     def _sampler(self, number: int) -> Any:
-        return _study.sampler(self.sampler, self.space, self.seed, number, self.study)
+        return study.sampler(self.sampler, self.space, self.seed, number, self.study)
 
     def _recall(self, trial: FrozenTrial) -> None:
         """Of an earlier session: has ended, has done so when nobody was there to tell, or is gone on with."""

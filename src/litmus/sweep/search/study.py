@@ -17,8 +17,8 @@ from typing import Any
 
 from litmus.errors import Refused
 from litmus.sweep._base import STUDY
-from litmus.sweep._objectives import Objectives
-from litmus.sweep._space import count, points, values  # first: it says what is missing where Optuna is
+from litmus.sweep.search.objectives import Objectives
+from litmus.sweep.search.space import count, points, values  # first: it says what is missing where Optuna is
 
 # isort: split
 import numpy as np
