@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from conftest import composed
+from helpers import composed
 
 from litmus.record.folder import RunDir
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import CONF, composed, composed_whole
+from helpers import CONF, composed, composed_whole
 from hydra.errors import HydraException
 
 from litmus.compose.command_line import run_dir, sweep_dir

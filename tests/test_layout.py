@@ -1,12 +1,14 @@
-"""The tree is what the design says: names match, imports keep to their level, one owner per value."""
+"""The tree is what the design says: floors hold for every module, names match, one owner per value."""
 
 import ast
 import importlib
 import inspect
+import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import CONF, ROOT, composed, composed_whole
+from helpers import CONF, ROOT, composed, composed_whole
 
 from litmus.config.validate import mistakes, signature
 
@@ -14,9 +16,142 @@ SRC = ROOT / "src" / "litmus"
 GROUPS = ["model", "data", "task", "optimizer", "scheduler", "trainer", "logger", "sweep"]
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("[!_]*.yaml"))]
 
+# From the ground up; a module imports only from floors below its own, and from its own folder.
+FLOORS = (
+    ("spec", "errors", "console"),
+    ("config", "fetch"),
+    ("data", "task", "optimizer", "scheduler", "logger", "record"),
+    ("model", "callback", "trainer", "compare"),
+    ("run",),
+    ("inference", "sweep"),
+    ("compose", "cli"),
+    ("__init__", "__main__", "hydra_plugins", "train"),
+)
+FLOOR = {room: number for number, floor in enumerate(FLOORS, start=1) for room in floor}
+MODULES = {
+    **{".".join(path.relative_to(SRC.parent).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))},
+    **{f"hydra_plugins.{path.stem}": path for path in sorted((ROOT / "src" / "hydra_plugins").glob("*.py"))},
+    "train": ROOT / "train.py",
+}
+
 
 def names(folder: Path, pattern: str) -> set[str]:
     return {path.stem for path in folder.glob(pattern) if not path.stem.startswith("_")}
+
+
+def room(module: str) -> str:
+    """The folder or module right below `litmus`: `litmus.data.image.cache` is in `data`."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "litmus" and len(parts) > 1 else parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
+    return {name for node in ast.walk(ast.parse(path.read_text())) for name in imported_by(node)}
+
+
+def imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        inner = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in MODULES else node.module for name in inner]
+    return []
+
+
+def at_the_top(path: Path) -> set[str]:
+    """Those that are imported when the module is."""
+    return {name for node in ast.parse(path.read_text()).body for name in imported_by(node)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_floors_below_its_own(module: str) -> None:
+    own = room(module)
+    for name in imported(MODULES[module]):
+        if name.split(".")[0] in ("litmus", "hydra_plugins") and room(name) != own:
+            assert FLOOR[room(name)] < FLOOR[own], f"{module} (floor {FLOOR[own]}) may not import {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nobody_imports_what_another_folder_shares_inside(module: str) -> None:
+    for name in imported(MODULES[module]):
+        folder, _, last = name.rpartition(".")
+        if last.startswith("_") and not last.startswith("__") and name.split(".")[0] in ("litmus", "hydra_plugins"):
+            assert module.startswith(f"{folder}."), f"{module} may not import {name}"
+
+
+def test_imports_make_no_circle() -> None:
+    graph = {
+        module: {name for name in imported(path) if name in MODULES and not name.endswith("__init__")}
+        for module, path in MODULES.items()
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_few_modules_lie_at_the_top() -> None:
+    assert len(list(SRC.glob("*.py"))) <= 9
+
+
+def test_packages_are_empty_and_nothing_is_called_utils() -> None:
+    assert all(path.read_text() == "" for path in SRC.rglob("__init__.py"))
+    assert not list(SRC.rglob("utils.py"))
+
+
+# `compose`, and what reads Hydra's grammar of overrides.
+KNOW_HYDRA = ("litmus.compose.", "hydra_plugins.", "litmus.sweep.search.space")
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(KNOW_HYDRA)])
+def test_only_compose_and_the_plugins_know_hydra(module: str) -> None:
+    assert not {"hydra", "omegaconf"} & {name.split(".")[0] for name in imported(MODULES[module])}
+
+
+HEAVY = {"torch", "lightning", "torchmetrics", "torchvision", "transformers", "ultralytics", "scipy", "matplotlib"}
+# What answers before torch is imported: everything above and below, but for what trains and what answers with a network.
+USES_TORCH = ("data", "task", "model", "callback", "trainer", "optimizer", "scheduler", "logger")
+LIGHT = [
+    module
+    for module in MODULES
+    if room(module) not in USES_TORCH
+    and not module.startswith(("litmus.run.", "litmus.inference."))
+    and module not in ("litmus.record.checkpoint", "litmus.sweep.pool.worker", "litmus.sweep.pool.reporter")
+] + ["litmus.run.job", "litmus.run.process", "litmus.inference.inputs"]
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_answers_at_once_does_not_import_torch(module: str) -> None:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in MODULES:
+            continue
+        seen.add(name)
+        found = at_the_top(MODULES[name])
+        assert not HEAVY & {each.split(".")[0] for each in found}, f"{module} imports {name}, and with it {found}"
+        waiting += found
+
+
+# What a network that answers needs, and the verbs that ask it.
+ANSWERS = [module for module in MODULES if module.startswith(("litmus.inference.", "litmus.model."))]
+
+
+@pytest.mark.parametrize("module", ANSWERS)
+def test_a_network_that_answers_needs_no_lightning(module: str) -> None:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in MODULES:
+            continue
+        seen.add(name)
+        found = imported(MODULES[name])
+        heavy = {"lightning", "pytorch_lightning", "torchmetrics"} & {each.split(".")[0] for each in found}
+        assert not heavy, f"{module} imports {name}, and with it {heavy}"
+        waiting += found
 
 
 @pytest.mark.parametrize("group", ["model", "data", "task", "callback", "sweep"])
@@ -64,89 +199,7 @@ def test_the_default_configuration_has_no_mistakes() -> None:
     assert mistakes(composed()) == []
 
 
-VERBS = ("evaluate", "export", "predict")  # they build a run's objects, once they know that there is a run
-
-# Of litmus, who may import what; torch, lightning and the like are bound by the second test.
-MAY_IMPORT = {
-    "spec": set(),
-    "check": set(),
-    "monitor": {"check"},
-    "rundir": {"check"},
-    "shipped": set(),
-    "family": set(),
-    "hub": set(),
-    "resume": {"check", "rundir"},
-    "explain": {"check"},
-    "help": {"check"},
-    "entry": {"check", "explain", "help", "rundir", "sweep"},
-    "cli": {"check"},
-    "dashboard": {"check", "rundir"},
-    "hyperparameters": {"rundir"},
-    "compare": {"check", "screen", "comparing"},
-    "comparing": {"check", "rundir", "screen", "monitor", "hyperparameters", "comparing"},
-    "sweep": {"check", "family", "monitor", "resume", "rundir", "sweep"},
-    "sweep/_job": {"callback", "check", "result", "run", "rundir", "screen"},  # in a job's own process
-    "composing": {"check", "explain", "sweep"},
-    "exporting": {"check", "spec", "hub"},
-    "drawing": set(),
-    "screen": set(),
-    "optimizer": {"check"},
-    "scheduler": {"check"},
-    "logger": {"check"},
-    "trainer": {"check", "rundir"},
-    "model": {"check", "spec", "model", "shipped", "hub", "rundir"},
-    "data": {"check", "spec", "data", "shipped"},
-    "task": {"check", "spec", "task"},
-    "callback": {"check", "rundir", "screen", "callback", "hyperparameters"},
-}
-
-
-@pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda p: str(p.relative_to(SRC)))
-def test_imports_keep_to_their_level(path: Path) -> None:
-    parts = path.relative_to(SRC).with_suffix("").parts
-    allowed = MAY_IMPORT.get("/".join(parts), MAY_IMPORT.get(parts[0]))
-    if allowed is None:
-        assert parts[0] in ("run", "ranks", "report", "result", "answering", *VERBS, "__main__", "__init__")
-        return
-    for name in imported(path):
-        if name.startswith("litmus."):
-            assert name.split(".")[1] in allowed, f"{path.name} may not import {name}"
-
-
-AT_ONCE = ["spec", "check", "rundir", "resume", "explain", "help", "entry", "cli", "dashboard", *VERBS]
-AT_ONCE += [
-    "composing",
-    "monitor",
-    *(f"sweep/{name}" for name in ("grid", "optuna", "_objectives", "_pool", "_server", "_space", "_study", "_sweep")),
-]
-AT_ONCE += ["compare", "hyperparameters", *(f"comparing/{name}" for name in sorted(names(SRC / "comparing", "*.py")))]
-
-
-@pytest.mark.parametrize("name", AT_ONCE)
-def test_what_answers_at_once_does_not_import_torch(name: str) -> None:
-    heavy = {"torch", "lightning", "torchmetrics", "torchvision"}
-    top_level = [n for node in ast.parse((SRC / f"{name}.py").read_text()).body for n in imported_by(node)]
-    assert not heavy & {n.split(".")[0] for n in top_level}
-
-
-def test_only_run_and_what_surrounds_it_know_hydra() -> None:
-    knowing = {p.stem for p in SRC.rglob("*.py") if {"hydra", "omegaconf"} & {n.split(".")[0] for n in imported(p)}}
-    assert knowing == {"run", "entry", "explain", "help", "composing", "_space"}
-
-
-def test_packages_are_empty_and_nothing_is_called_utils() -> None:
-    assert all(path.read_text() == "" for path in SRC.rglob("__init__.py"))
-    assert not list(SRC.rglob("utils.py"))
-
-
-def imported(path: Path) -> set[str]:
-    return {name for node in ast.walk(ast.parse(path.read_text())) for name in imported_by(node)}
-
-
-def imported_by(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        # `from litmus import rundir` names a module; `from litmus.record.folder import RunDir` does not.
-        return [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "litmus" else [node.module]
-    return []
+# A name of Python's own would be shadowed for whoever runs a file of that folder.
+@pytest.mark.parametrize("module", [module for module in MODULES if module.count(".") == 1])
+def test_no_room_is_called_as_a_module_of_python_s(module: str) -> None:
+    assert module.rpartition(".")[2] not in sys.stdlib_module_names - {"__main__"}

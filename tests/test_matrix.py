@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 
 import pytest
-from conftest import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.record.folder import RunDir
 from litmus.record.metrics import measured

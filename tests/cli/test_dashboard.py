@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from helpers import SMALL
 
 from litmus.cli import dashboard
 from litmus.errors import Refused

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TEXTS, TINY, composed, inputs_for
+from helpers import TEXTS, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 import torch
-from conftest import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from helpers import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import DIGITS, TEXTS, WINDOWS, composed, inputs_for
+from helpers import DIGITS, TEXTS, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.model._vocabulary import words

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import DIGITS, SMALL, composed
+from helpers import DIGITS, SMALL, composed
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import IN_SCENES, ROOT, SCENES, composed
+from helpers import IN_SCENES, ROOT, SCENES, composed
 
 from litmus.config.instantiate import build
 from litmus.config.validate import choices, signature

@@ -15,7 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
-from conftest import CONF, ROOT
+from helpers import CONF, ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.samplers import TPESampler

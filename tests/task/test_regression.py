@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import WINDOWS
+from helpers import WINDOWS
 
 from litmus.task.classification import DetailedScore
 from litmus.task.regression import Regression, Score

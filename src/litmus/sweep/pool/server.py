@@ -1,8 +1,8 @@
 """The process that a sweep's jobs are forked from: torch and Lightning are imported once, here.
 
-It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. `python -m
-litmus.sweep.pool.server FD MODULE...` is started by the pool, with its end of a socket; what is read from there is one job
-after another, each with a socket of its own for the job to speak on.
+It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. The pool starts
+`python -m litmus.sweep.pool.server FD MODULE...` with its end of a socket; what is read from there is one job after
+another, each with a socket of its own for the job to speak on.
 """
 
 import contextlib

@@ -16,7 +16,8 @@ from litmus.errors import Refused
 from litmus.record.folder import RunDir
 from litmus.sweep import _session
 from litmus.sweep._base import Ended, Job
-from litmus.sweep.pool import machine, pool
+from litmus.sweep.pool import machine
+from litmus.sweep.pool import pool as pools
 from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.machine import Limits, cores, slots
 from litmus.sweep.pool.pool import Pool
@@ -83,7 +84,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "GRACE_S", 0.3)
+    monkeypatch.setattr(pools, "GRACE_S", 0.3)
     jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "taken", "well")
     running = pool(timeout_s=1.5)
     running.run(jobs)
@@ -278,7 +279,7 @@ print({{ended.error for ended in jobs.ends.values()}}, screen.notes[-1])
 
 @pytest.fixture
 def launcher(tmp_path: Path):
-    code = LAUNCHER.format(here=str(HERE), root=str(HERE.parent))
+    code = LAUNCHER.format(here=str(HERE), root=str(HERE.parents[1]))
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True

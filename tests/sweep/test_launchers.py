@@ -12,7 +12,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
-from conftest import CONF, SMALL, composed
+from helpers import CONF, SMALL, composed
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 

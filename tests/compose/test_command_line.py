@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL
+from helpers import ROOT, SMALL
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

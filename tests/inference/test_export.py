@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from helpers import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import Refused

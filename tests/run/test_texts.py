@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import ON_TABLE, ON_WAVE, TINY
+from helpers import ON_TABLE, ON_WAVE, TINY
 
 from litmus.cli import evaluate, predict
 from litmus.cli.main import main

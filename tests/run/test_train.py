@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SMALL, composed
+from helpers import SMALL, composed
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

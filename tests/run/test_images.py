@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, SCENES, composed
+from helpers import DIGITS, SCENES, composed
 from PIL import Image
 
 from litmus.cli import evaluate

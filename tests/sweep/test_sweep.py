@@ -12,7 +12,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
-from conftest import ROOT, SMALL, composed
+from helpers import ROOT, SMALL, composed
 
 from litmus.callback.interrupt import Interrupted
 from litmus.compose.command_line import with_words_of_sweep

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import CONF, composed
+from helpers import CONF, composed
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 

