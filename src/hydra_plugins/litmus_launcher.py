@@ -29,16 +29,16 @@ class LitmusLauncher(Launcher):
         self.folder = Path(config.hydra.sweep.dir)
 
     def serving(self, lock: int) -> Any:
-        """In the body, the process that jobs are forked from gets ready. See `litmus.sweep._session.serving`."""
-        from litmus.sweep import _session
+        """In the body, the process that jobs are forked from gets ready. See `litmus.sweep.pool.session.serving`."""
+        from litmus.sweep.pool import session
 
-        return _session.serving(lock)
+        return session.serving(lock)
 
     def run(self, source: Any, base: dict[str, Any], start: Any, console: Any) -> int:
-        """Runs all jobs of the source; gives the exit status. See `litmus.sweep._session.run`."""
-        from litmus.sweep import _session
+        """Runs all jobs of the source; gives the exit status. See `litmus.sweep.pool.session.run`."""
+        from litmus.sweep.pool import session
 
-        return _session.run(source, self.folder, base, start, console)
+        return session.run(source, self.folder, base, start, console)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra's way to launch, for sweepers that make lists of overrides; litmus' own hands over a source."""

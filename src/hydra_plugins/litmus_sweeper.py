@@ -52,27 +52,27 @@ class LitmusSweeper(Sweeper):
         from rich.console import Console
 
         from litmus.compose.sweep import Composer, of_sweep
-        from litmus.sweep import _session
+        from litmus.sweep.pool import session
 
         folder = Path(self.hydra.sweep.dir)
         section: dict[str, Any] = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]  # a dict
         conf = next(source.path for source in self.hydra.runtime.config_sources if source.provider == "main")
         composer = Composer(self.loader, Path(conf))
         words = [word for word in composer.parser.parse_overrides(arguments) if not of_sweep(word)]
-        source, console = _session.source(section), Console(highlight=False)
+        source, console = session.source(section), Console(highlight=False)
         ours = isinstance(self.launches, LitmusLauncher)
         if not ours:
-            _session.refuse_elsewhere(source, arguments, self.chosen)
-        with _session.locked(folder, console) as lock, self.launches.serving(lock) if ours else nullcontext() as start:
+            session.refuse_elsewhere(source, arguments, self.chosen)
+        with session.locked(folder, console) as lock, self.launches.serving(lock) if ours else nullcontext() as start:
             base = source.begin(folder, words, composer)
             launcher = [word for word in self.hydra.overrides.hydra if word.lstrip("+").startswith(LAUNCHERS)]
-            _session.remember(folder, [*arguments, *launcher])
+            session.remember(folder, [*arguments, *launcher])
             status = self.launches.run(source, base, start, console) if ours else self._elsewhere(source, folder)
         sys.exit(status)
 
     def _elsewhere(self, source: Any, folder: Path) -> int:
         """Runs the jobs that are left with another of Hydra's launchers: each sees for itself what is left of it."""
-        from litmus.sweep import _session
+        from litmus.sweep.pool import session
 
         # Typed, because once composed elsewhere it could not be told from a job's words; whole, because a process of
         # another machine may stand elsewhere.
@@ -86,4 +86,4 @@ class LitmusSweeper(Sweeper):
             stopped = True
         except Exception as raised:  # a job's process died, or the launcher has nothing to launch on
             error = f"hydra/launcher={self.chosen} gave up: {type(raised).__name__}: {raised}"
-        return _session.after(source, folder, said, error, stopped)
+        return session.after(source, folder, said, error, stopped)

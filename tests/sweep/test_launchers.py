@@ -24,8 +24,8 @@ from litmus.errors import Refused
 from litmus.record import folder
 from litmus.record.folder import RunDir
 from litmus.run.job import continued
-from litmus.sweep import _session
-from litmus.sweep._base import Job
+from litmus.sweep.pool import session
+from litmus.sweep.pool.job import Job
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 CHOICES = dict.fromkeys(("model", "data", "task", "optimizer", "scheduler", "trainer"), "x")
@@ -129,7 +129,7 @@ def swept(*seeds: int) -> Any:
 
 def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
     RunDir("sweep/0").write_result({"status": "finished", "metrics": {}, "error": None})
-    status = _session.after(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray gave up: ...", False)
+    status = session.after(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray gave up: ...", False)
     said = capsys.readouterr().out
     assert status == 1
     assert "1 of 2 jobs in sweep: 1 finished" in said
@@ -138,7 +138,7 @@ def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_jobs_that_left_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _session.after(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
+    assert session.after(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
     said = capsys.readouterr().out
     assert "failed       seed=0  (its folder is not here: machines that run jobs share a file system)" in said
     assert "failed       seed=1  (It is being trained.)" in said

@@ -24,8 +24,8 @@ from optuna.trial import TrialState
 
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.sweep._base import STUDY, Ended, Job
 from litmus.sweep.optuna import Optuna
+from litmus.sweep.pool.job import STUDY, Ended, Job
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 

@@ -19,7 +19,7 @@ from litmus.compose.command_line import with_words_of_sweep
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
 from litmus.run.job import continued
-from litmus.sweep import _session
+from litmus.sweep.pool import session
 from litmus.sweep.pool.reporter import Reporter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -121,10 +121,10 @@ def test_a_sweep_is_gone_on_with_by_another_launcher(tmp_path: Path) -> None:
         return with_words_of_sweep(["-m", f"resume={tmp_path}", *typed])
 
     where = f"hydra.sweep.dir='{tmp_path}'"
-    _session.remember(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
+    session.remember(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
     assert words("hydra/launcher=litmus") == ["-m", "seed=0,1", "hydra/launcher=litmus", where]
     assert words("hydra.launcher.n_jobs=3")[1:4] == ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]
-    _session.remember(tmp_path, ["seed=0,1", "sweep.jobs=2", "sweep.name=x"])
+    session.remember(tmp_path, ["seed=0,1", "sweep.jobs=2", "sweep.name=x"])
     assert "sweep.jobs=2" not in words("hydra/launcher=ray", "+hydra.launcher.ray.remote.num_cpus=4")
     assert "sweep.jobs=2" in words()
 

@@ -96,7 +96,7 @@ def with_words_of_sweep(words: list[str]) -> list[str]:
     launcher = "hydra/launcher" in others.values()
     if strange := [word for word, key in others.items() if not key.startswith(("sweep.", *LAUNCHER))]:
         raise Refused(f"-m resume= goes on with a sweep as it was begun: leave out {strange[0]}.")
-    from litmus.sweep._session import OURS, remembered
+    from litmus.sweep.pool.session import OURS, remembered
 
     left_out = {*others.values(), "hydra.sweep.dir", *(OURS if launcher else ())}  # one launcher's keys are no other's
     before = [
@@ -118,7 +118,7 @@ def with_choices_of_resumed(words: list[str]) -> list[str]:
         return words
     if any(word.startswith(("experiment=", "+experiment=")) for word in words):
         raise Refused("resume= goes on with a run's own configuration: leave out experiment=.")
-    from litmus.sweep._session import WORDS
+    from litmus.sweep.pool.session import WORDS
 
     if (Path(folder.strip("'\"")) / WORDS).is_file():
         raise Refused(f"{folder} is the folder of a sweep: python train.py -m resume={folder} goes on with it.")

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.compose.errors import explanation
 from litmus.config.validate import mistakes
 from litmus.errors import Refused
-from litmus.sweep._base import Job
+from litmus.sweep.pool.job import Job
 
 ROOT = "train"  # the configuration that the others are part of
 

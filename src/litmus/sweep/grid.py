@@ -12,8 +12,8 @@ from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.record.folder import RunDir, slug
 from litmus.run.job import learnt, refuse_others
-from litmus.sweep import _outcome
-from litmus.sweep._base import STUDY, Ended, Job
+from litmus.sweep.pool import outcome
+from litmus.sweep.pool.job import STUDY, Ended, Job
 
 
 class Grid:
@@ -70,7 +70,7 @@ class Grid:
         refuse_others([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
-            if (ended := _outcome.known(job)) is not None:
+            if (ended := outcome.known(job)) is not None:
                 self.before.append((job, ended))
             else:
                 self.left.append(job)

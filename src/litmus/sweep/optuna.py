@@ -12,8 +12,8 @@ from litmus.config.validate import checked
 from litmus.errors import Refused
 from litmus.record.folder import ENDED, RunDir
 from litmus.run.job import refuse_others
-from litmus.sweep import _outcome
-from litmus.sweep._base import STUDY, Ended, Job
+from litmus.sweep.pool import outcome
+from litmus.sweep.pool.job import STUDY, Ended, Job
 from litmus.sweep.search import objectives, study
 from litmus.sweep.search.space import described, ends, hint, points, space, typed, within
 
@@ -192,14 +192,14 @@ class Optuna:
         """Of an earlier session: has ended, has done so when nobody was there to tell, or is gone on with."""
         if trial.state is not TrialState.RUNNING:
             job = self._job(trial.number, trial.params)
-            self.before.append((job, _outcome.read(job) or Ended(STATUS[trial.state])))
+            self.before.append((job, outcome.read(job) or Ended(STATUS[trial.state])))
             return
         self.study.sampler = self._sampler(trial.number)
         live = Trial(self.study, trial._trial_id)
         for key, distribution in self.space.items():  # the launcher may have been killed while values were drawn
             live._suggest(key, distribution)
         job = self._running(live, trial.intermediate_values)
-        ended = _outcome.read(job)
+        ended = outcome.read(job)
         if ended is None or ended.status not in ENDED:
             self._left.append(job)
             return

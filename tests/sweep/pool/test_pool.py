@@ -14,11 +14,10 @@ import pytest
 
 from litmus.errors import Refused
 from litmus.record.folder import RunDir
-from litmus.sweep import _session
-from litmus.sweep._base import Ended, Job
-from litmus.sweep.pool import machine
+from litmus.sweep.pool import machine, session
 from litmus.sweep.pool import pool as pools
 from litmus.sweep.pool.client import Server
+from litmus.sweep.pool.job import Ended, Job
 from litmus.sweep.pool.machine import Limits, cores, slots
 from litmus.sweep.pool.pool import Pool
 
@@ -255,8 +254,8 @@ def test_a_server_that_nobody_asked_for_is_ended(tmp_path: Path, monkeypatch: py
         started.append(Server(modules, lock))
         return started[-1]
 
-    monkeypatch.setattr(_session, "Server", noting)
-    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), _session.serving(lock.fileno()):
+    monkeypatch.setattr(session, "Server", noting)
+    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), session.serving(lock.fileno()):
         raise Refused("a job cannot be composed")
     assert started[0].process.poll() == -signal.SIGKILL
 

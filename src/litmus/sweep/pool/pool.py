@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from litmus.errors import Refused
-from litmus.sweep import _outcome
-from litmus.sweep._base import Ended, Job, Source
+from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server, received
+from litmus.sweep.pool.job import Ended, Job, Source
 from litmus.sweep.pool.machine import Limits, Slot, cores, described, slots
 
 GRACE_S = 10.0  # between asking a job to stop and killing it
@@ -226,7 +226,7 @@ class Pool:
         if running.refused is not None:
             ended = Ended("failed", error=running.refused, seconds=seconds)
         else:
-            ended = _outcome.of(running.job, code, seconds, overtime, self._why())
+            ended = outcome.of(running.job, code, seconds, overtime, self._why())
         self.starts = 1  # of the server that lives: it can do its work
         failed = ended.status == "failed"
         again = failed and self._again(running.job)

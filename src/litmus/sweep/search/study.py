@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from litmus.errors import Refused
-from litmus.sweep._base import STUDY
+from litmus.sweep.pool.job import STUDY
 from litmus.sweep.search.objectives import Objectives
 from litmus.sweep.search.space import count, points, values  # first: it says what is missing where Optuna is
 

@@ -6,7 +6,7 @@ from typing import Any
 from litmus.config.keys import choice
 from litmus.errors import Refused
 from litmus.record.folder import ENDED, RunDir
-from litmus.sweep._base import Ended, Job
+from litmus.sweep.pool.job import Ended, Job
 
 
 def of(job: Job, code: int, seconds: float, overtime: float | None, stopped: str | None) -> Ended:

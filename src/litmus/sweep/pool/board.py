@@ -15,7 +15,7 @@ from rich.text import Text
 
 from litmus.record.folder import RunDir
 from litmus.record.metrics import decisive
-from litmus.sweep._base import Ended, Job
+from litmus.sweep.pool.job import Ended, Job
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
 REFRESH_S = 0.25

@@ -15,10 +15,10 @@ from rich.console import Console
 from litmus.errors import Refused
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import decisive
-from litmus.sweep import _outcome
-from litmus.sweep._base import Ended, Job, Source
-from litmus.sweep._board import Board, values
+from litmus.sweep.pool import outcome
+from litmus.sweep.pool.board import Board, values
 from litmus.sweep.pool.client import Server
+from litmus.sweep.pool.job import Ended, Job, Source
 from litmus.sweep.pool.machine import Limits
 from litmus.sweep.pool.pool import Pool
 
@@ -117,7 +117,7 @@ def after(source: Any, folder: Path, said: Sequence[str], error: str | None, sto
     if source.before:
         console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
     for number, job in enumerate(source.left):
-        ended = _outcome.read(job)
+        ended = outcome.read(job)
         if ended is None and said:
             unseen = said[number] in STATUSES
             why = "its folder is not here: machines that run jobs share a file system" if unseen else said[number]
