@@ -47,17 +47,17 @@ def composed(*overrides: str) -> dict[str, Any]:
 def trained(*overrides: str) -> dict[str, Any]:
     """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
     config = composed(*overrides)
-    before = console.console
-    console.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    before = console.out
+    console.out = Console(file=io.StringIO(), force_terminal=True, width=100)
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)
             run.claim(config)
-            with console.recorded(run.log):
+            with console.log_to(run.log):
                 running.train(run, config, time.perf_counter())
             result = run.read_result()
     finally:
-        console.console = before
+        console.out = before
     assert result is not None
     assert result["status"] == "finished", result["error"]
     return result

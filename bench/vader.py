@@ -11,8 +11,8 @@ from rich.progress import track
 
 from bench._common import ROOT, markdown
 from litmus.data.sentiment import NEUTRAL
-from litmus.inference.load import rebuilt
-from litmus.record.checkpoint import recalled
+from litmus.inference.load import load_run
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.build import prepared
 
@@ -60,11 +60,11 @@ def _rated(domain: str, seed: int) -> tuple[float, float]:
 
 
 def _f1(run: RunDir) -> float:
-    from litmus.inference.texts import Texts
+    from litmus.inference.texts import TextPredictor
 
-    data = prepared(run.read_config(), recalled(run.best))
+    data = prepared(run.read_config(), load_checkpoint(run.best))
     texts, ratings = data.parts["test"].texts, torch.tensor(data.parts["test"].targets)
-    answers = Texts(rebuilt(run)).answers(texts, 64)
+    answers = TextPredictor(load_run(run)).predict(texts, 64)
     rated = torch.tensor([answer["values"]["intensity"] for answer in answers])
     wanted, found = _classes(ratings), _classes(rated)
     scores = []

@@ -46,7 +46,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
         run = RunDir(tmp_path / folder)
         config = composed(*small, *overrides)
         run.claim(config)
-        with console.recorded(run.log):
+        with console.log_to(run.log):
             running.train(run, config, time.perf_counter())
         return run
 

@@ -53,7 +53,7 @@ def made(
         config[section] |= values
     run = RunDir(folder)
     if settled is not None:
-        run.write_asked(config)
+        run.write_requested(config)
     for section, values in (settled or {}).items():
         config[section] |= values
     run.claim(config)

@@ -110,7 +110,7 @@ def test_only_compose_and_the_plugins_know_hydra(module: str) -> None:
 
 
 HEAVY = {"torch", "lightning", "torchmetrics", "torchvision", "transformers", "ultralytics", "scipy", "matplotlib"}
-# What answers before torch is imported: everything above and below, but for what trains and what answers with a network.
+# What answers before torch is imported: everything but what trains, and what predicts with a network.
 USES_TORCH = ("data", "task", "model", "callback", "trainer", "optimizer", "scheduler", "logger")
 LIGHT = [
     module

@@ -37,7 +37,7 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
     """The names of what the network reads, and of what it answers with."""
     module, _, name = composed(f"model={model}")["model"]["_target_"].rpartition(".")
     net = getattr(importlib.import_module(module), name)
-    return {kind.__name__ for kind in net.reads}, {kind.__name__ for kind in net.answers}
+    return {kind.__name__ for kind in net.input_kinds}, {kind.__name__ for kind in net.target_kinds}
 
 
 @pytest.mark.usefixtures("tables", "pictures")
@@ -46,8 +46,8 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
 def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str, data: str) -> None:
     run = train(f"model={model}", *TINY.get(model, []), *FEW, small=DATA[data])
     result = run.read_result()
-    (reads, answers), (given, asked) = kinds(model), ASKS[data]
-    if given in reads and asked in answers:
+    (input_kinds, answers), (given, asked) = kinds(model), ASKS[data]
+    if given in input_kinds and asked in answers:
         assert result["status"] == "finished", result["error"]
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
@@ -57,7 +57,7 @@ def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str
         assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
     else:
         assert result["status"] == "failed"
-        verb = "answers with" if given in reads else "reads"
+        verb = "answers with" if given in input_kinds else "reads"
         assert result["error"].startswith(f"model={model} {verb} ")
         assert " Try model=" in result["error"]
 

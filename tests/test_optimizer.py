@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from litmus import optimizer
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 SETTINGS = {
     "sgd": {"lr": 0.1, "momentum": 0.0, "nesterov": True},
@@ -43,5 +43,5 @@ def test_adamw_shrinks_apart_from_the_gradient() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(Refused, match="lr is a number above 0"):
+    with pytest.raises(UserError, match="lr is a number above 0"):
         optimizer.sgd([{"params": [torch.nn.Parameter(torch.zeros(1))]}], True, lr=-1, momentum=0.0, nesterov=False)

@@ -47,7 +47,7 @@ class LitmusSweeper(Sweeper):
         """Runs the sweep, and ends the process with its exit status.
 
         Raises:
-            Refused: a job cannot be composed, or a folder holds another run.
+            UserError: a job cannot be composed, or a folder holds another run.
         """
         from rich.console import Console
 

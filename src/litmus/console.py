@@ -14,8 +14,8 @@ from rich.text import Text
 
 log = logging.getLogger(__name__)
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str, style: str = "", wrap: bool = False) -> None:
@@ -27,19 +27,19 @@ def say(text: str, style: str = "", wrap: bool = False) -> None:
         wrap: break it between words in a narrow terminal; otherwise it can be copied whole.
     """
     log.info(text)
-    if console.quiet:
+    if out.quiet:
         return
-    console.print(Text(text, style=style), soft_wrap=not (wrap and console.is_terminal))
+    out.print(Text(text, style=style), soft_wrap=not (wrap and out.is_terminal))
 
 
-def complain(text: str) -> None:
+def error(text: str) -> None:
     """A mistake, on standard error."""
-    errors.print(Text(text, style="red"))
+    err.print(Text(text, style="red"))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     """A table; columns of numbers are aligned to the right."""
-    if console.quiet:  # drawing takes a tenth of a short job's time
+    if out.quiet:  # drawing takes a tenth of a short job's time
         return
     numbers = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
@@ -47,7 +47,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
         drawn.add_column(column, justify="right" if number else "left", style="", header_style="dim")
     for row in rows:
         drawn.add_row(*(Text(value if isinstance(value, str) else number_text(value)) for value in row))
-    console.print(drawn)
+    out.print(drawn)
 
 
 def _is_number(value: Any) -> bool:
@@ -67,28 +67,28 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
 
 
 @contextmanager
-def unseen() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """In the body, nothing that is said here reaches the screen; `train.log` has it."""
-    global console, errors
-    before = console, errors
+    global out, err
+    before = out, err
     with open(os.devnull, "w") as nothing:  # noqa: PTH123
-        console = errors = Console(file=nothing, quiet=True)
+        out = err = Console(file=nothing, quiet=True)
         try:
             yield
         finally:
-            console, errors = before
+            out, err = before
 
 
 @contextmanager
-def recorded(path: Path | None) -> Iterator[None]:
+def log_to(path: Path | None) -> Iterator[None]:
     """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
     file = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen: logging.Handler
-    if errors.is_terminal:
-        to_screen = RichHandler(logging.WARNING, errors, show_time=False, show_path=False, markup=False)
+    if err.is_terminal:
+        to_screen = RichHandler(logging.WARNING, err, show_time=False, show_path=False, markup=False)
     else:  # a line of its own for each, that can be searched for
-        to_screen = logging.StreamHandler(errors.file)
+        to_screen = logging.StreamHandler(err.file)
         to_screen.setLevel(logging.WARNING)
         to_screen.setFormatter(logging.Formatter("%(levelname)s  %(message)s"))
     handlers: dict[str, list[logging.Handler]] = {

@@ -5,11 +5,11 @@ class Pruned(Exception):
     """The sweep has seen enough of this run."""
 
 
-class Refused(ValueError):
+class UserError(ValueError):
     """Something a person can mend: shown as a sentence, without a traceback."""
 
 
-class Unavailable(Refused):
+class Unavailable(UserError):
     """Published weights that are neither here nor to be had; `what` says so, and where to put them."""
 
     def __init__(self, weights: str, what: str) -> None:

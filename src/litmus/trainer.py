@@ -15,7 +15,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir, replacing
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
@@ -78,7 +78,7 @@ def build(
     """Lightning's trainer for a run, and what it trains on.
 
     Raises:
-        Refused: a GPU is asked for and there is none, or there are fewer than asked for.
+        UserError: a GPU is asked for and there is none, or there are fewer than asked for.
     """
     hardware = pick(net, accelerator, devices, precision)
     if not torch.cuda.is_available():
@@ -118,7 +118,7 @@ def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hard
         precision: "auto", or the one that is wanted.
 
     Raises:
-        Refused: there is no such device.
+        UserError: there is no such device.
     """
     kind = find_device(accelerator, devices, precision)
     if precision != "auto":
@@ -134,18 +134,18 @@ def find_device(wanted: str, devices: int, precision: str | int) -> str:
     """Lightning's name for the device: "cpu", "cuda" or "mps".
 
     Raises:
-        Refused: there is no such device, or not as many, or it cannot compute in that precision.
+        UserError: there is no such device, or not as many, or it cannot compute in that precision.
     """
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     if wanted == "gpu" and gpu is None:
-        raise Refused("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
+        raise UserError("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
     if wanted == "cpu" or gpu is None:
         if precision == "16-mixed":
-            raise Refused("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto.")
+            raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto.")
         return "cpu"
     available = torch.cuda.device_count() if gpu == "cuda" else 1
     if available < devices:
-        raise Refused(f"trainer.devices={devices} asks for more GPUs than there are: {available}.")
+        raise UserError(f"trainer.devices={devices} asks for more GPUs than there are: {available}.")
     return gpu
 
 

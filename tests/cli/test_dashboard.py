@@ -11,7 +11,7 @@ import pytest
 from helpers import SMALL
 
 from litmus.cli import dashboard
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 
 def test_the_view_has_every_run_once_and_follows(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_single_run(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there() -> None:
     import argparse
 
-    with pytest.raises(Refused, match="There is no folder nowhere"):
+    with pytest.raises(UserError, match="There is no folder nowhere"):
         dashboard.main(argparse.Namespace(folder="nowhere", port=0))
 
 

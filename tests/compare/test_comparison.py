@@ -21,7 +21,7 @@ from litmus.compare import statistics
 from litmus.compare.comparison import Comparison, compared
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.formats import FORMATS
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 
 LRS = (0.001, 0.01)
@@ -227,10 +227,10 @@ def test_another_metric(tmp_path: Path) -> None:
     ranking, _ = ranked(tmp_path, metric="val/f1")
     assert [(row.value.mean, row.test.mean) for row in ranking.rows] == [(0.6, 0.1), (0.5, 0.4)]
     with pytest.raises(
-        Refused, match=r"No run has the metric val/f2. Did you mean val/f1\? There are: val/acc, val/f1"
+        UserError, match=r"No run has the metric val/f2. Did you mean val/f1\? There are: val/acc, val/f1"
     ):
         compared([tmp_path], "val/f2", None)
-    with pytest.raises(Refused, match="test/acc is measured on the test set, which decides nothing.*Rank by val/acc"):
+    with pytest.raises(UserError, match="test/acc is measured on the test set, which decides nothing.*Rank by val/acc"):
         compared([tmp_path], "test/acc", None)
 
 
@@ -505,7 +505,7 @@ def test_the_screen_shows_every_number_however_narrow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     sweep(tmp_path, {0.001: [0.95, 0.952, 0.954], 0.01: [0.951, 0.95, 0.9537]})
-    monkeypatch.setattr(console.console, "width", columns)
+    monkeypatch.setattr(console.out, "width", columns)
     printed = " ".join(output(tmp_path).split())
     for text in ("0.001", "0.01", "0.9520 ± 0.0050", "not distinguishable", "val/acc", "test/acc"):
         assert text in printed
@@ -541,7 +541,8 @@ def test_several_folders_go_to_outputs(tmp_path: Path, command: Callable) -> Non
 def test_it_answers_without_torch(tmp_path: Path) -> None:
     sweep(tmp_path, {0.001: [0.9, 0.91], 0.01: [0.8, 0.81]})
     code = (
-        "import sys; from litmus import compare; import argparse; p = argparse.ArgumentParser(); compare.arguments(p);"
+        "import sys; from litmus.cli import compare; import argparse; p = argparse.ArgumentParser();"
+        "compare.arguments(p);"
         f"compare.main(p.parse_args([{str(tmp_path)!r}])); assert not {{'torch', 'lightning'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)

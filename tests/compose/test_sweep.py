@@ -8,7 +8,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from litmus.compose.sweep import Composer, of_sweep
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import slug
 
 
@@ -42,11 +42,11 @@ def test_as_hydra_composes_it(words: list[str]) -> None:
 
 
 def test_a_wrong_key_or_value_is_refused(composer: Composer) -> None:
-    with pytest.raises(Refused, match="model.dropot=1: There is no key model.dropot. Did you mean model.dropout"):
+    with pytest.raises(UserError, match="model.dropot=1: There is no key model.dropot. Did you mean model.dropout"):
         composer.job(["model.dropot=1"], [], 0, Path())
-    with pytest.raises(Refused, match="model=cnnn: There is no model=cnnn. Did you mean model=cnn"):
+    with pytest.raises(UserError, match="model=cnnn: There is no model=cnnn. Did you mean model=cnn"):
         composer.job(["model=cnnn"], [], 0, Path())
-    with pytest.raises(Refused, match="dropout is a probability"):
+    with pytest.raises(UserError, match="dropout is a probability"):
         composer.job(["model.dropout=2"], [], 0, Path())
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from litmus.data._split import fingerprints
 from litmus.data.image_folder import ImageFolder
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 KEYS = {
     "image": "path",
@@ -37,7 +37,7 @@ def photos(folder: Path, counts: dict[str, int], start: int = 0) -> Path:
 def read(path: Path, seed: int = 0, **changes: object) -> ImageFolder:
     data = ImageFolder(seed, path=str(path), **{**KEYS, "dir": str(path.parent / "cache"), **changes})
     data.prepare_data()
-    data.settle()
+    data.setup()
     return data
 
 
@@ -81,7 +81,7 @@ def test_a_class_may_be_named_train(tmp_path: Path) -> None:
     photos(tmp_path / "pets" / "train", {"cat": 10, "dog": 10})
     photos(tmp_path / "pets" / "val", {"cat": 2, "dog": 2}, start=100)
     photos(tmp_path / "pets" / "valid", {"cat": 2, "dog": 2}, start=200)
-    with pytest.raises(Refused, match="are both folders for val"):
+    with pytest.raises(UserError, match="are both folders for val"):
         read(tmp_path / "pets")
 
 
@@ -97,7 +97,7 @@ def test_folders_beside_the_parts_are_left_out_and_a_missing_train_is_said(
     assert data.spec.target.names == ("cat", "dog")
     assert "beside them, drafts/ is left out" in caplog.text
     (tmp_path / "pets" / "train").rename(tmp_path / "pets" / "trian")
-    with pytest.raises(Refused, match="has test/ and val/ for its parts, but no folder train/"):
+    with pytest.raises(UserError, match="has test/ and val/ for its parts, but no folder train/"):
         read(tmp_path / "pets")
 
 
@@ -115,7 +115,7 @@ def test_a_class_of_which_no_photo_can_be_used_is_refused(tmp_path: Path) -> Non
     path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
     (path / "cow").mkdir()
     (path / "cow" / "1.png").write_bytes(b"no")
-    with pytest.raises(Refused, match="no training sample has the class cow"):
+    with pytest.raises(UserError, match="no training sample has the class cow"):
         read(path)
 
 
@@ -129,8 +129,8 @@ def test_what_was_seen_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert not members(other, "test") & seen
     assert len(other.stored("test")[1]) == other.sizes["test"]
     assert "belong to what the run was trained or chosen on; they are left out" in caplog.text
-    with pytest.raises(Refused, match="nothing is left to measure"):
-        trained.leave_out(torch.cat([trained.seen, fingerprints(trained.ties("test"))]))
+    with pytest.raises(UserError, match="nothing is left to measure"):
+        trained.leave_out(torch.cat([trained.seen, fingerprints(trained.groups("test"))]))
 
 
 def test_animations_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -214,18 +214,18 @@ def test_imbalance_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
 )
 def test_what_nothing_can_be_learned_from_is_refused(tmp_path: Path, counts: dict[str, int], said: str) -> None:
     (tmp_path / "pets").mkdir()
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         read(photos(tmp_path / "pets", counts))
 
 
 def test_a_class_s_own_folder_is_answered_with_the_one_above(tmp_path: Path) -> None:
     path = photos(tmp_path / "pets", {"cat": 5, "dog": 5})
-    with pytest.raises(Refused, match=f"the folder above, {path}, meant"):
+    with pytest.raises(UserError, match=f"the folder above, {path}, meant"):
         read(path / "cat")
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="there is nothing"):
+    with pytest.raises(UserError, match="there is nothing"):
         read(tmp_path / "nowhere")
 
 
@@ -233,7 +233,7 @@ def test_most_of_it_broken_is_refused(tmp_path: Path) -> None:
     path = photos(tmp_path / "pets", {"cat": 2, "dog": 2})
     for i in range(5):
         (path / "cat" / f"bad{i}.jpg").touch()
-    with pytest.raises(Refused, match="more than half"):
+    with pytest.raises(UserError, match="more than half"):
         read(path)
 
 
@@ -253,5 +253,5 @@ def test_classes_that_a_network_does_not_know_are_refused(tmp_path: Path) -> Non
 
     data = read(photos(tmp_path / "pets", {"cat": 10, "dog": 10}))
     data.spec = replace(data.spec, target=Classes(("cat", "cow")))
-    with pytest.raises(Refused, match="not trained on: dog"):
+    with pytest.raises(UserError, match="not trained on: dog"):
         data.stored("test")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from litmus.data.mnist_boxes import INK, MNISTBoxes, scenes
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 KEYS = {
     "dir": None,
@@ -93,5 +93,5 @@ def test_digits_of_one_part_are_in_no_other() -> None:
 
 
 def test_sizes_must_rise() -> None:
-    with pytest.raises(Refused, match="must rise"):
+    with pytest.raises(UserError, match="must rise"):
         made(min_size=50)

@@ -7,7 +7,7 @@ import torch
 
 from litmus.data import sentiment
 from litmus.data.sentiment import Sentiment
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Classes, Values
 
 SETTINGS = {
@@ -108,5 +108,5 @@ def test_a_source_distribution_s_archive_is_unpacked(snippets: Path, tmp_path: P
 
 
 def test_without_any_source_one_sentence_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"data.source=disk cannot give the sentiment snippets.*lacks amazon"):
+    with pytest.raises(UserError, match=r"data.source=disk cannot give the sentiment snippets.*lacks amazon"):
         data(source="disk")

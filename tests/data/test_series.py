@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from litmus.data.series import Series
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 SETTINGS = {
     "path": "numbers.csv",
@@ -60,7 +60,7 @@ def test_scale_is_the_training_part_s() -> None:
 def test_errors_of_the_naive_forecasts_by_hand() -> None:
     # The test values are 5, 1, 6, 2; before them stands 0, 4.
     write([3, 4, 3, 1, 2, 1, 0, 2, 3, 1, 2, 3, 1, 0, 0, 4, 5, 1, 6, 2])
-    references = data().references["test"]
+    references = data().baselines["test"]
     # Last values 4, 5, 1, 6: errors -1, 4, -5, 4. Two steps before 0, 4, 5, 1: errors -5, 3, -1, -1.
     assert references["naive"] == pytest.approx({"mae": 14 / 4, "rmse": (58 / 4) ** 0.5})
     assert references["seasonal"] == pytest.approx({"mae": 10 / 4, "rmse": (36 / 4) ** 0.5})
@@ -72,8 +72,8 @@ def test_a_horizon_of_several_values_and_a_stride() -> None:
     assert forecast(made, "test") == [[32.0, 33.0, 34.0], [34.0, 35.0, 36.0], [36.0, 37.0, 38.0]]
     assert made.spec.target.names == ("sales+1", "sales+2", "sales+3")
     # The newest known value of the season: for 32, 33, 34 those at 30, 31, 30.
-    assert made.references["test"]["seasonal"]["mae"] == pytest.approx((2 + 2 + 4) / 3)
-    assert made.references["test"]["naive"]["mae"] == pytest.approx((1 + 2 + 3) / 3)
+    assert made.baselines["test"]["seasonal"]["mae"] == pytest.approx((2 + 2 + 4) / 3)
+    assert made.baselines["test"]["naive"]["mae"] == pytest.approx((1 + 2 + 3) / 3)
 
 
 def test_the_season_is_discovered() -> None:
@@ -101,7 +101,7 @@ def test_sunspots_are_the_default() -> None:
 )
 def test_what_cannot_be_forecast(values: list[object], changes: dict[str, object], said: str) -> None:
     write(values)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         data(column="sales", **changes) if "column" not in changes else data(**changes)
 
 
@@ -120,5 +120,5 @@ def test_a_series_far_from_zero_keeps_its_signal() -> None:
 
 def test_several_columns_of_numbers_need_a_name() -> None:
     Path("numbers.csv").write_text("a,b\n" + "\n".join(f"{i},{i}" for i in range(30)))
-    with pytest.raises(Refused, match="data.column=NAME must say which column of numbers.csv to forecast: a, b"):
+    with pytest.raises(UserError, match="data.column=NAME must say which column of numbers.csv to forecast: a, b"):
         data()

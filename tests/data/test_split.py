@@ -15,10 +15,10 @@ def test_every_sample_is_in_one_part_and_shares_are_kept() -> None:
 
 def test_what_is_tied_stays_together_through_chains() -> None:
     # 0 and 1 share a group, 1 and 2 a text: 0, 1 and 2 belong together.
-    ties = [[("group", 1), ("text", "a")], [("group", 1), ("text", "b")], [("group", 2), ("text", "b")]]
-    ties += [[("group", i), ("text", f"t{i % 40}")] for i in range(3, 103)]
+    groups = [[("group", 1), ("text", "a")], [("group", 1), ("text", "b")], [("group", 2), ("text", "b")]]
+    groups += [[("group", i), ("text", f"t{i % 40}")] for i in range(3, 103)]
     for seed in range(5):
-        parts = split_groups(ties, [0] * len(ties), {"a": 0.5, "b": 0.5}, seed)
+        parts = split_groups(groups, [0] * len(groups), {"a": 0.5, "b": 0.5}, seed)
         side = {i: part for part, rows in parts.items() for i in rows}
         assert side[0] == side[1] == side[2]
         assert all(side[i] == side[i + 40] for i in range(3, 63))
@@ -33,9 +33,9 @@ def test_classes_keep_their_proportions() -> None:
 
 
 def test_no_part_is_empty_and_every_class_is_trained_on_while_there_are_groups() -> None:
-    ties = [[i // 20] for i in range(100)]
+    groups = [[i // 20] for i in range(100)]
     for seed in range(5):
-        assert all(split_groups(ties, [0] * 100, {"train": 0.9, "val": 0.1}, seed).values())
+        assert all(split_groups(groups, [0] * 100, {"train": 0.9, "val": 0.1}, seed).values())
         strata = ["lone"] + ["common"] * 99
         assert 0 in split_groups([[i] for i in range(100)], strata, SHARES, seed)["train"]
 
@@ -47,8 +47,8 @@ def test_fingerprints_know_what_is_tied() -> None:
 
 
 def test_what_validates_does_not_change_what_tests() -> None:
-    ties = [[i // 3] for i in range(300)]
-    splits = [split_parts(ties, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
+    groups = [[i // 3] for i in range(300)]
+    splits = [split_parts(groups, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
     assert splits[0]["test"] == splits[1]["test"] == splits[2]["test"]
     assert [len(split.get("val", [])) for split in splits] == [0, 30, 90]
     assert all(sorted(i for rows in split.values() for i in rows) == list(range(300)) for split in splits)
@@ -63,7 +63,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_a_large_group_does_not_fall_to_a_small_part_by_its_size() -> None:
-    ties = [[0]] * 300 + [[i] for i in range(1, 701)]
+    groups = [[0]] * 300 + [[i] for i in range(1, 701)]
     for seed in range(10):
-        parts = split_groups(ties, [0] * 1000, SHARES, seed)
+        parts = split_groups(groups, [0] * 1000, SHARES, seed)
         assert len(parts["test"]) < 250 or 0 not in parts["test"]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from litmus.data._table import Table, read
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 
 def table(tmp_path: Path, content: bytes | str, name: str = "reviews.csv", **changes: str) -> Table:
@@ -53,8 +53,8 @@ def test_broken_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
         "bytes or letters that are not utf-8": [5],
         "fewer cells than columns": [6],
     }
-    with pytest.raises(Refused, match=r"4 of 6 rows cannot be used.*line 3.*more than half"):
-        found.settle()
+    with pytest.raises(UserError, match=r"4 of 6 rows cannot be used.*line 3.*more than half"):
+        found.warn_of_problems()
 
 
 def test_lines_that_a_broken_quote_swallowed_are_counted(tmp_path: Path) -> None:
@@ -74,33 +74,33 @@ def test_half_an_emoji_and_cells_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"reviews.csv, line 3: a quote is opened there and never closed"):
+    with pytest.raises(UserError, match=r"reviews.csv, line 3: a quote is opened there and never closed"):
         table(tmp_path, 'review,stars\ngood,5\n"bad,1\nfine,3\n')
 
 
 def test_old_files_are_read_with_their_encoding(tmp_path: Path) -> None:
     content = "review,stars\ncaf\u00e9,4\n".encode("cp1252")
     assert cells(table(tmp_path, content, encoding="cp1252")) == [(2, "caf\u00e9", "4")]
-    with pytest.raises(Refused, match="data.encoding=klingon is no encoding"):
+    with pytest.raises(UserError, match="data.encoding=klingon is no encoding"):
         table(tmp_path, content, encoding="klingon")
 
 
 def test_a_missing_column_is_named_with_what_is_near(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"has no column review. Did you mean reviews\? It has: reviews, stars."):
+    with pytest.raises(UserError, match=r"has no column review. Did you mean reviews\? It has: reviews, stars."):
         table(tmp_path, "reviews,stars\na,1\n")
-    with pytest.raises(Refused, match="more than one column review"):
+    with pytest.raises(UserError, match="more than one column review"):
         table(tmp_path, "review,stars,review\na,1,b\n")
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_empty_file(tmp_path: Path, content: str) -> None:
-    with pytest.raises(Refused, match="is empty"):
+    with pytest.raises(UserError, match="is empty"):
         table(tmp_path, content)
 
 
 def test_a_header_alone(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="has no rows"):
-        table(tmp_path, "review,stars\n").settle()
+    with pytest.raises(UserError, match="has no rows"):
+        table(tmp_path, "review,stars\n").warn_of_problems()
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -119,13 +119,13 @@ def test_parquet(tmp_path: Path) -> None:
     found = read(path, ["review", "stars"], encoding="auto", separator="auto")
     assert cells(found) == [(1, "good", 5), (2, None, 1)]
     path.write_bytes(b"nonsense")
-    with pytest.raises(Refused, match="is not a Parquet file"):
+    with pytest.raises(UserError, match="is not a Parquet file"):
         read(path, ["review"], encoding="auto", separator="auto")
 
 
 def test_no_such_file_a_folder_and_a_near_name(tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text("a")
-    with pytest.raises(Refused, match=r"There is no file .*review.csv. Did you mean reviews.csv\?"):
+    with pytest.raises(UserError, match=r"There is no file .*review.csv. Did you mean reviews.csv\?"):
         read(tmp_path / "review.csv", [], encoding="auto", separator="auto")
-    with pytest.raises(Refused, match="is a folder"):
+    with pytest.raises(UserError, match="is a folder"):
         read(tmp_path, [], encoding="auto", separator="auto")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from litmus.data.text_table import TextTable
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Classes, Values
 
 SETTINGS = {
@@ -104,7 +104,7 @@ def test_a_few_mistakes_among_numbers_do_not_make_them_classes(caplog: pytest.Lo
 
 def test_labels_that_are_neither_classes_nor_numbers() -> None:
     write("reviews.csv", [f"name {i}" for i in range(60)])
-    with pytest.raises(Refused, match="60 different labels in 60 rows: neither classes nor numbers"):
+    with pytest.raises(UserError, match="60 different labels in 60 rows: neither classes nor numbers"):
         data()
 
 
@@ -127,17 +127,17 @@ def test_rows_without_a_group_are_not_one_group(caplog: pytest.LogCaptureFixture
 
 def test_one_class_only_and_nothing_left() -> None:
     write("reviews.csv", ["good"] * 50)
-    with pytest.raises(Refused, match=r"data.label=stars has one class only \(good\)"):
+    with pytest.raises(UserError, match=r"data.label=stars has one class only \(good\)"):
         data()
     write("reviews.csv", ["good", "bad"])
-    with pytest.raises(Refused, match="too few rows, or too few groups"):
+    with pytest.raises(UserError, match="too few rows, or too few groups"):
         data()
     write("reviews.csv", [7.5] * 50)
-    with pytest.raises(Refused, match="same stars"):
+    with pytest.raises(UserError, match="same stars"):
         data()
 
 
 def test_shares_that_leave_nothing() -> None:
     write("reviews.csv", ["good", "bad"] * 20)
-    with pytest.raises(Refused, match="leave nothing to train on"):
+    with pytest.raises(UserError, match="leave nothing to train on"):
         data(val_share=0.5, test_share=0.5)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from litmus.data.image.labels import fitted, read_labels
 from litmus.data.yolo_dataset import YOLODataset
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Images
 
 KEYS = {
@@ -40,7 +40,7 @@ def dataset(root: Path, parts: dict[str, int], names: str = "[cat, dog]", **line
 def read(path: Path, **changes: object) -> YOLODataset:
     data = YOLODataset(0, path=str(path), **{**KEYS, "dir": str(path.parent / "cache"), **changes})
     data.prepare_data()
-    data.settle()
+    data.setup()
     return data
 
 
@@ -126,7 +126,7 @@ def test_keypoints_are_left_out(tmp_path: Path) -> None:
     assert labels.boxes == [(0, 0.5, 0.5, 0.25, 0.5)]
     assert "nor 34 more for keypoints" in labels.mistakes[2]
     path.write_text(path.read_text().replace("[17, 2]", "many"))
-    with pytest.raises(Refused, match="kpt_shape should say"):
+    with pytest.raises(UserError, match="kpt_shape should say"):
         read(path)
 
 
@@ -172,7 +172,7 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
 )
 def test_a_wrong_description_is_refused(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "data.yaml").write_text(content)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         read(tmp_path / "data.yaml")
 
 
@@ -180,7 +180,7 @@ def test_no_box_at_all_is_refused_with_where_labels_are_looked_for(tmp_path: Pat
     path = dataset(tmp_path, {"train": 3})
     for file in (tmp_path / "labels").rglob("*.txt"):
         file.unlink()
-    with pytest.raises(Refused, match="no picture has a box.*labels/train/0.txt"):
+    with pytest.raises(UserError, match="no picture has a box.*labels/train/0.txt"):
         read(path)
 
 
@@ -196,7 +196,7 @@ def test_roboflow_s_layout_and_classes_by_number(tmp_path: Path, caplog: pytest.
 
 def test_a_folder_is_answered_with_the_file_in_it(tmp_path: Path) -> None:
     path = dataset(tmp_path / "set", {"train": 3})
-    with pytest.raises(Refused, match=f"Is {path} meant"):
+    with pytest.raises(UserError, match=f"Is {path} meant"):
         read(path.parent)
 
 

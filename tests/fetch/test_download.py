@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import download, once
 from litmus.fetch.download import ensure, from_mirrors, from_npm
 from litmus.fetch.package import Unavailable, package_file
@@ -64,7 +64,9 @@ def test_the_first_source_that_can_gives(tmp_path: Path) -> None:
 
 
 def test_nothing_to_be_had_is_one_sentence_with_every_reason_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"lacks a.bin, b.bin. closed: it is closed. wrong: its b.bin has another sha256"):
+    with pytest.raises(
+        UserError, match=r"lacks a.bin, b.bin. closed: it is closed. wrong: its b.bin has another sha256"
+    ):
         ensure(tmp_path, CHECKSUMS, [("closed", unavailable), ("wrong", bad)])
     assert list(tmp_path.iterdir()) == []
 
@@ -140,7 +142,7 @@ def test_a_missing_file_on_a_mirror_is_a_reason(tmp_path: Path, mirror: str) -> 
 
 
 def test_no_network_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"official: http://127.0.0.1:\d+/ did not answer \(.*refused\)"):
+    with pytest.raises(UserError, match=r"official: http://127.0.0.1:\d+/ did not answer \(.*refused\)"):
         ensure(tmp_path, CHECKSUMS, [("official", from_mirrors([closed_address()], list(FILES)))])
 
 

@@ -10,7 +10,7 @@ import torch
 from helpers import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.inference.export import write
 from litmus.model._vocabulary import pieces
 from litmus.spec import Classes, Spec, Values
@@ -107,9 +107,9 @@ def test_huggingface(target: Classes | Values, batchnorm: bool, tmp_path: Path) 
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="is for model=bert"):
+    with pytest.raises(UserError, match="is for model=bert"):
         write(make("fnn", DIGITS, {}), "huggingface", tmp_path / "out")
-    with pytest.raises(Refused, match="cannot write model.pooling=mean"):
+    with pytest.raises(UserError, match="cannot write model.pooling=mean"):
         write(make("bert", TEXTS, {"pooling": "mean"}), "huggingface", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
@@ -126,7 +126,7 @@ def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.
             weight.data.div_(1.5)
 
     monkeypatch.setattr(torch.export, "save", damaged)
-    with pytest.raises(Refused, match="answers otherwise"):
+    with pytest.raises(UserError, match="answers otherwise"):
         write(net, "torch", tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
 

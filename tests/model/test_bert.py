@@ -7,7 +7,7 @@ import torch
 from helpers import TEXTS, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.model.bert import BERT
 from litmus.spec import Spec, Tokens, Values
@@ -51,7 +51,7 @@ def test_freezing_keeps_the_embeddings_and_the_first_layers(freeze: int, first: 
 
 
 def test_freezing_more_layers_than_there_are() -> None:
-    with pytest.raises(Refused, match="model.freeze=3, but the encoder has 2 layers"):
+    with pytest.raises(UserError, match="model.freeze=3, but the encoder has 2 layers"):
         make(freeze=3)
 
 
@@ -82,7 +82,7 @@ def test_an_encoder_from_a_folder_and_other_kinds_of_encoders(tmp_path: Path) ->
     net = make(weights=str(tmp_path / "encoder"), config=None, freeze=1)
     assert type(net.encoder).__name__ == "DistilBertModel"
     assert net(inputs_for(TEXTS)).shape == (8, 10)
-    again = make(**net.rebuilt_by(), freeze=1)
+    again = make(**net.rebuild_settings(), freeze=1)
     again.load_state_dict(net.state_dict())
     assert torch.equal(again(inputs_for(TEXTS)), net(inputs_for(TEXTS)))
 
@@ -90,11 +90,11 @@ def test_an_encoder_from_a_folder_and_other_kinds_of_encoders(tmp_path: Path) ->
 def test_what_is_neither_here_nor_on_a_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hub, "reachable", lambda: False)
     with pytest.raises(
-        Refused, match=r"model.weights=no/such is neither a folder here nor to be had .* model.weights=bundled"
+        UserError, match=r"model.weights=no/such is neither a folder here nor to be had .* model.weights=bundled"
     ):
         make(weights="no/such", config=None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(Refused, match="holds no encoder"):
+    with pytest.raises(UserError, match="holds no encoder"):
         make(weights=str(tmp_path / "empty"), config=None)
 
 
@@ -117,12 +117,12 @@ def test_a_pickle_in_place_of_weights_is_not_run(tmp_path: Path) -> None:
 
 def test_a_text_longer_than_the_encoder_s_positions() -> None:
     spec = Spec("sentiment", Tokens(300, 0, 64, "{}"), TEXTS.target)
-    with pytest.raises(Refused, match="model.max_length=64, but this encoder knows 32 positions"):
+    with pytest.raises(UserError, match="model.max_length=64, but this encoder knows 32 positions"):
         make(spec)
 
 
 def test_settings_for_random_weights_alone() -> None:
-    with pytest.raises(Refused, match="model.config is for model.weights=null"):
+    with pytest.raises(UserError, match="model.config is for model.weights=null"):
         make(weights="bundled", config={"hidden_size": 8})
 
 
@@ -130,7 +130,7 @@ def test_settings_for_random_weights_alone() -> None:
 def test_the_bundled_encoder_knows_that_paraphrases_are_near() -> None:
     """Its sentence vectors are means of token states: nearer for like texts than for others."""
     settings = {**composed("model=bert")["model"], "pooling": "mean"}
-    tokens = BERT.tokens(settings, [])
+    tokens = BERT.token_spec(settings, [])
     assert (tokens.vocabulary_size, tokens.padding, tokens.max_length) == (30522, 0, 128)
     net = build(settings, Spec("sentiment", tokens, Values(("x",), (0.0,), (1.0,)))).eval()
     from litmus.data.text.tokens import tokenised
@@ -150,11 +150,11 @@ def test_another_file_than_the_published_one_is_refused(monkeypatch: pytest.Monk
     from litmus.model import bert
 
     monkeypatch.setattr(bert, "sha256_of", lambda path: "0")
-    with pytest.raises(Refused, match="is not the published file"):
+    with pytest.raises(UserError, match="is not the published file"):
         make(weights="bundled", config=None)
 
 
 def test_the_library_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    json.dumps(make(dropout=0.1).rebuilt_by())  # plain values
+    json.dumps(make(dropout=0.1).rebuild_settings())  # plain values
     said = capfd.readouterr()
     assert said.out + said.err == ""

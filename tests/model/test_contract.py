@@ -8,7 +8,7 @@ import torch
 from helpers import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model._base import Net
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
@@ -28,7 +28,7 @@ def kind(name: str) -> type[Net]:
 
 def fitting(name: str) -> Spec:
     """Facts of data that the network reads."""
-    return spec_for(name, kind(name).reads[0])
+    return spec_for(name, kind(name).input_kinds[0])
 
 
 def spec_for(name: str, read: type) -> Spec:
@@ -36,10 +36,10 @@ def spec_for(name: str, read: type) -> Spec:
 
 
 def detects(name: str) -> bool:
-    return Boxes in kind(name).answers
+    return Boxes in kind(name).target_kinds
 
 
-READING = [(name, read) for name in NAMES for read in kind(name).reads]
+READING = [(name, read) for name in NAMES for read in kind(name).input_kinds]
 
 
 def make(name: str, spec: Spec, **changes: object) -> torch.nn.Module:
@@ -168,12 +168,12 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("read", [Images, Tokens, Series])
 def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> None:
-    if read in kind(name).reads:
+    if read in kind(name).input_kinds:
         pytest.skip("it reads that")
-    nouns = " or ".join(k.noun for k in kind(name).reads)
+    nouns = " or ".join(k.noun for k in kind(name).input_kinds)
     spec = SPECS[read]
     fit = [f"model={other}" for other in NAMES if kind(other).fits(spec)]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UserError) as refused:
         make(name, spec)
     tried = f"Try {' or '.join(fit)}." if fit else "No network here fits that data."
     assert str(refused.value) == f"model={name} reads {nouns}; data={spec.data} gives {spec.input.noun}. {tried}"
@@ -183,8 +183,8 @@ def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> N
 def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
     other = Classes(("a", "b")) if detects(name) else Boxes(("cat",))
     spec = Spec("scenes", fitting(name).input, other)
-    nouns = " or ".join(k.noun for k in kind(name).answers)
-    with pytest.raises(Refused, match=f"model={name} answers with {nouns}; data=scenes asks for {other.noun}"):
+    nouns = " or ".join(k.noun for k in kind(name).target_kinds)
+    with pytest.raises(UserError, match=f"model={name} answers with {nouns}; data=scenes asks for {other.noun}"):
         make(name, spec)
 
 
@@ -192,13 +192,13 @@ def test_a_refusal_names_what_fits(digits: Spec, monkeypatch: pytest.MonkeyPatch
     from litmus.model.perceptron import Perceptron
 
     monkeypatch.setattr(Perceptron, "reads", (Boxes,))
-    with pytest.raises(Refused, match="Try model=cnn or model=fnn or model=lstm or model=resnet or model=scratch"):
+    with pytest.raises(UserError, match="Try model=cnn or model=fnn or model=lstm or model=resnet or model=scratch"):
         make("perceptron", digits)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_arguments_are_refused_in_python_too(name: str) -> None:
-    with pytest.raises(Refused, match="dropout is a probability"):
+    with pytest.raises(UserError, match="dropout is a probability"):
         make(name, fitting(name), dropout=1.0)
     with pytest.raises(TypeError):
         make(name, fitting(name), dropuot=0.5)
@@ -208,7 +208,7 @@ def test_wrong_arguments_are_refused_in_python_too(name: str) -> None:
 def test_a_checkpoint_s_settings_and_weights_rebuild_it(name: str) -> None:
     spec = fitting(name)
     net = make(name, spec, batchnorm=True).eval()
-    again = make(name, spec, batchnorm=True, **net.rebuilt_by())
+    again = make(name, spec, batchnorm=True, **net.rebuild_settings())
     again.load_state_dict(net.state_dict())
     assert torch.equal(again.eval()(inputs_for(spec)), net(inputs_for(spec)))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model.perceptron import Perceptron, perceptron_loss
 from litmus.spec import Spec
 
@@ -43,5 +43,5 @@ def test_worked_number() -> None:
 
 
 def test_label_smoothing_is_refused() -> None:
-    with pytest.raises(Refused, match="task.label_smoothing=0"):
+    with pytest.raises(UserError, match="task.label_smoothing=0"):
         perceptron_loss(torch.zeros(1, 3), torch.tensor([1]), 0.1)

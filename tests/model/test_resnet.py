@@ -10,8 +10,8 @@ import torch
 from helpers import DIGITS, SMALL, composed
 
 from litmus.config.instantiate import build
-from litmus.errors import Refused
-from litmus.inference.load import published, rebuilt
+from litmus.errors import UserError
+from litmus.inference.load import load_pretrained, load_run
 from litmus.model import _weights
 from litmus.model.resnet import ResNet
 from litmus.record.folder import RunDir
@@ -44,7 +44,7 @@ def test_the_stem_fits_the_pictures() -> None:
 def test_imagenet_weights_answer_as_torchvision_s_network(imagenet: dict[str, torch.Tensor]) -> None:
     from torchvision.models import resnet18
 
-    net = published("resnet18")
+    net = load_pretrained("resnet18")
     assert len(net.spec.target.names) == 1000
     assert net.spec.target.names[281] == "tabby"
     assert (net.spec.input.height, net.spec.input.resized) == (224, 256)
@@ -65,8 +65,8 @@ def test_another_head_is_newly_made_and_all_of_it_is_listed() -> None:
 
 
 def test_weights_that_cannot_be_had_are_said_with_three_ways_out(hub_folder: Path) -> None:
-    with pytest.raises(Refused) as refused:
-        ResNet.pictures({"arch": "resnet50", "weights": "imagenet", "train": "all"}, PHOTOS.input)
+    with pytest.raises(UserError) as refused:
+        ResNet.image_spec({"arch": "resnet50", "weights": "imagenet", "train": "all"}, PHOTOS.input)
     said = str(refused.value)
     assert str(hub_folder) in said
     for way in ("Put the file there", "set model.weights to a file of yours", "model.weights=null"):
@@ -79,7 +79,7 @@ def test_a_file_that_does_not_fit_is_refused_with_its_keys(tmp_path: Path) -> No
     weights = resnet34(weights=None).state_dict()
     del weights["bn1.weight"]
     torch.save(weights, tmp_path / "w.pth")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UserError) as refused:
         make(weights=str(tmp_path / "w.pth"))
     said = str(refused.value)
     assert "does not fit resnet as it is set" in said
@@ -104,7 +104,7 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"conv1.weight": Hostile()}, tmp_path / "w.pth")
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Hostile()))
     for name in ("w.pth", "plain.pth"):
-        with pytest.raises(Refused, match="is not a file of weights alone"):
+        with pytest.raises(UserError, match="is not a file of weights alone"):
             make(weights=str(tmp_path / name))
     assert not Path("harm").exists()
 
@@ -115,9 +115,9 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         make(weights=str(tmp_path / "w.pth"))
-    with pytest.raises(Refused, match="no such file or folder"):
+    with pytest.raises(UserError, match="no such file or folder"):
         make(weights=str(tmp_path / "nothing.pth"))
 
 
@@ -152,8 +152,8 @@ def test_loaded_stages_learn_more_slowly_the_deeper() -> None:
 
 
 def test_random_weights_must_learn() -> None:
-    with pytest.raises(Refused, match="leaves random weights as they are"):
-        ResNet.pictures({"arch": "resnet18", "weights": None, "train": "head"}, PHOTOS.input)
+    with pytest.raises(UserError, match="leaves random weights as they are"):
+        ResNet.image_spec({"arch": "resnet18", "weights": None, "train": "head"}, PHOTOS.input)
 
 
 HEAD = ["model=resnet", "data=mnist", "model.train=head", "model.dropout=0.1", "optimizer.lr=1e-2", "seed=3"]
@@ -185,7 +185,9 @@ def test_features_that_are_computed_once_change_nothing(
             assert ours["metrics"][name] == pytest.approx(value, abs=5e-3), name
     digits = torch.randn(8, 1, 28, 28)
     with torch.no_grad():
-        assert torch.allclose(rebuilt(cached)(digits), rebuilt(plain)(digits), atol=1e-4 if precision == "32" else 5e-2)
+        assert torch.allclose(
+            load_run(cached)(digits), load_run(plain)(digits), atol=1e-4 if precision == "32" else 5e-2
+        )
 
 
 def test_augmentation_switches_the_features_off_and_says_so(train: Callable[..., RunDir], begun: RunDir) -> None:
@@ -201,9 +203,9 @@ def test_a_run_s_weights_and_pictures_are_taken_over(train: Callable[..., RunDir
     few = [*SMALL, "data.limit=60", "trainer.max_epochs=1", f"model.weights={begun.path}"]
     run = train("model=resnet", "data=mnist", small=few)
     assert "102 tensors loaded" in run.log.read_text()
-    assert rebuilt(run).spec.input == rebuilt(begun).spec.input
+    assert load_run(run).spec.input == load_run(begun).spec.input
 
 
 def test_checkpoints_are_not_for_users() -> None:
-    with pytest.raises(Refused, match="there is no such file or folder"):
-        ResNet.pictures({"arch": "resnet18", "weights": _weights.CHECKPOINT, "train": "all"}, PHOTOS.input)
+    with pytest.raises(UserError, match="there is no such file or folder"):
+        ResNet.image_spec({"arch": "resnet18", "weights": _weights.CHECKPOINT, "train": "all"}, PHOTOS.input)

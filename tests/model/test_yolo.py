@@ -12,8 +12,8 @@ from helpers import IN_SCENES, ROOT, SCENES, composed
 
 from litmus.config.instantiate import build
 from litmus.config.validate import choices, signature
-from litmus.errors import Refused
-from litmus.inference.load import published
+from litmus.errors import UserError
+from litmus.inference.load import load_pretrained
 from litmus.model import _ultralytics
 from litmus.model.yolo import YOLO
 from litmus.record.folder import RunDir
@@ -87,7 +87,7 @@ def test_two_headed_versions_move_the_weight_between_heads() -> None:
 
 def test_sides_must_be_multiples_of_32() -> None:
     spec = Spec("scenes", Images(3, 72, 72, (0.0,) * 3, (1.0,) * 3), Boxes(("cat",)))
-    with pytest.raises(Refused, match="multiples of 32; these are 72 x 72"):
+    with pytest.raises(UserError, match="multiples of 32; these are 72 x 72"):
         build(composed("model=yolo")["model"], spec)
 
 
@@ -101,7 +101,7 @@ def test_coco_weights_are_loaded_and_what_depends_on_the_classes_is_made_anew(co
 
 
 def test_published_weights_answer_as_they_are(coco: torch.nn.Module) -> None:
-    net = published("yolo11n")
+    net = load_pretrained("yolo11n")
     assert net.spec.input.height == 640
     assert net.spec.target.names[3] == "thing 3"
     x = torch.rand(1, 3, 64, 64)
@@ -111,7 +111,7 @@ def test_published_weights_answer_as_they_are(coco: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize("task", ["segment", "obb", "pose"])
 def test_other_tasks_are_refused_by_name(tmp_path: Path, task: str) -> None:
-    with pytest.raises(Refused, match=f"is a network for the task {task}; model=yolo is for YOLO's detectors"):
+    with pytest.raises(UserError, match=f"is a network for the task {task}; model=yolo is for YOLO's detectors"):
         make(weights=str(written(task, tmp_path / "other.pt")))
 
 
@@ -122,12 +122,12 @@ class Hostile:
 
 def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"model": Hostile()}, tmp_path / "bad.pt")
-    with pytest.raises(Refused, match="is not a file of weights that ultralytics wrote"):
+    with pytest.raises(UserError, match="is not a file of weights that ultralytics wrote"):
         make(weights=str(tmp_path / "bad.pt"))
     assert not Path("harm").exists()
     (tmp_path / "text.pt").write_text("hello")
     for name, said in (("text.pt", "is not a file of weights"), ("nothing.pt", "no such file or folder")):
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(UserError, match=said):
             make(weights=str(tmp_path / name))
 
 
@@ -161,13 +161,13 @@ def test_boxes_are_decoded_in_float32_whatever_the_arithmetic() -> None:
 
 def test_weights_that_are_nowhere_are_refused_before_anything_is_read() -> None:
     for weights in ("checkpoint", "nowhere.pt"):
-        with pytest.raises(Refused, match="there is no such file or folder"):
-            YOLO.pictures({"arch": "yolo11n", "weights": weights}, SCENES.input)
+        with pytest.raises(UserError, match="there is no such file or folder"):
+            YOLO.image_spec({"arch": "yolo11n", "weights": weights}, SCENES.input)
 
 
 def test_another_size_s_weights_are_refused(tmp_path: Path) -> None:
     _ultralytics.written(make(arch="yolo11s").network, tmp_path / "s.pt", 64)
-    with pytest.raises(Refused, match="does not fit yolo as it is set: .*of another shape"):
+    with pytest.raises(UserError, match="does not fit yolo as it is set: .*of another shape"):
         make(weights=str(tmp_path / "s.pt"))
 
 
@@ -207,12 +207,12 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
 
     History.on_train_epoch_end = stop
     try:
-        with console.recorded(stopped.log):
+        with console.log_to(stopped.log):
             running.train(stopped, config, time.perf_counter())
     finally:
         History.on_train_epoch_end = before
     assert len(stopped.read_metrics()) == 1
-    with console.recorded(stopped.log):
+    with console.log_to(stopped.log):
         running.train(stopped, stopped.read_config(), time.perf_counter())
     for name in ("val/loss", "val/map50", "train/loss"):
         assert stopped.read_result()["metrics"][name] == whole.read_result()["metrics"][name]
@@ -305,7 +305,7 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
     for name in ("yolo11n.pt", "yolov5n.pt"):
         half = Path(name)  # in the working folder, as the package knows its own
         half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-        with pytest.raises(Refused, match=f"model.weights={name} is not a file of weights"):
+        with pytest.raises(UserError, match=f"model.weights={name} is not a file of weights"):
             make(weights=name)
         assert half.is_file()
     assert asked == []
@@ -317,10 +317,10 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
 def test_the_size_that_a_file_was_trained_on_is_taken(tmp_path: Path) -> None:
     settings = {**composed("model=yolo")["model"], "weights": str(tmp_path / "own.pt")}
     _ultralytics.written(make().network, tmp_path / "own.pt", 96)
-    assert YOLO.pictures(settings, Images(3, 0, 0, (), ())).height == 96
-    assert YOLO.pictures(settings, Images(3, 160, 160, (), ())).height == 160
+    assert YOLO.image_spec(settings, Images(3, 0, 0, (), ())).height == 96
+    assert YOLO.image_spec(settings, Images(3, 160, 160, (), ())).height == 160
     _ultralytics.written(make().network, tmp_path / "own.pt", 100)
-    assert YOLO.pictures(settings, Images(3, 0, 0, (), ())).height == 128
+    assert YOLO.image_spec(settings, Images(3, 0, 0, (), ())).height == 128
 
 
 def test_saving_and_opening_are_as_they_were() -> None:
@@ -336,6 +336,6 @@ def test_places_and_scores_are_compared_apart() -> None:
     answer[:, :4] *= 640
     other = answer.clone()
     other[0, 5, 3] += 0.004
-    (places, largest), (scores, one) = net.differences(answer, other)
+    (places, largest), (scores, one) = net.max_differences(answer, other)
     assert (places, scores) == (0.0, pytest.approx(0.004, rel=1e-3))
     assert largest > 600 > 1 >= one

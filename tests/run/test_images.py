@@ -19,17 +19,17 @@ from litmus.config.instantiate import build
 from litmus.data.image.base import Normalise
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.inference.export import write
-from litmus.inference.images import Pictures
-from litmus.inference.load import published, rebuilt
-from litmus.record.checkpoint import recalled
+from litmus.inference.images import ImagePredictor
+from litmus.inference.load import load_pretrained, load_run
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import train as running
 from litmus.run.build import prepared
 from litmus.run.evaluate import evaluated
 from litmus.spec import Boxes, Images, Spec
-from litmus.task.detection import MIN_SCORE, DetailedScore, corners
+from litmus.task.detection import MIN_SCORE, DetailedMetrics, corners
 
 Train = Callable[..., RunDir]
 PHOTOS = ["data=image_folder", "data.path=photos", "data.size=32", "trainer=cpu", "trainer.max_epochs=4"]
@@ -115,7 +115,7 @@ def test_no_photo_that_was_trained_on_is_measured_as_a_test(
     trained = hashes(prepared(run.read_config()), "train", "val")
     measured = []
     test = running.test
-    monkeypatch.setattr(running, "test", lambda run, parts: measured.append(parts.data) or test(run, parts))
+    monkeypatch.setattr("litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data) or test(run, parts))
     evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
     assert hashes(measured[0], "test")
     assert not hashes(measured[0], "test") & trained
@@ -125,7 +125,7 @@ def test_no_photo_that_was_trained_on_is_measured_as_a_test(
 @pytest.mark.parametrize("change", ["data.size=64", "data.colours=grey", "model.dropout=0.5"])
 def test_what_belongs_to_the_network_cannot_be_changed_in_a_test(train: Train, change: str) -> None:
     run = train("model=fnn", "trainer.max_epochs=1", small=PHOTOS)
-    with pytest.raises(Refused, match=f"{change} cannot be changed"):
+    with pytest.raises(UserError, match=f"{change} cannot be changed"):
         evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
@@ -154,7 +154,7 @@ def test_published_weights_name_pictures_without_a_run(capsys: pytest.CaptureFix
     preset = ResNet18_Weights.DEFAULT
     with torch.no_grad():
         x = preset.transforms()(Image.open("photos/red/1.png"))[None]
-        theirs = published("resnet18")(x)[0].softmax(0).topk(5)
+        theirs = load_pretrained("resnet18")(x)[0].softmax(0).topk(5)
     ours = answers[0]["probabilities"]
     assert list(ours) == [preset.meta["categories"][i] for i in theirs.indices]
     assert list(ours.values()) == pytest.approx(theirs.values.tolist(), abs=1e-3)
@@ -197,8 +197,8 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
-    net = rebuilt(run)
-    data = prepared(run.read_config(), recalled(run.best))
+    net = load_run(run)
+    data = prepared(run.read_config(), load_checkpoint(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
     normalise = Normalise(net.spec.input, None, torch.device("cpu"))
@@ -244,12 +244,12 @@ def test_boxes_come_back_in_the_photo_s_own_pixels(tmp_path: Path) -> None:
     Image.new("RGB", (200, 100), "white").save(tmp_path / "wide.png")
     Image.new("RGB", (50, 100), "white").save(tmp_path / "high.png")
     paths = [tmp_path / "wide.png", tmp_path / "high.png"]
-    wide, high = Pictures(Sees()).answers(paths, 8, 5, 0.25)
+    wide, high = ImagePredictor(Sees()).predict(paths, 8, 5, 0.25)
     # 200 x 100 is 64 x 32 between bars of 16 above and below: the left half of it.
     assert wide["boxes"][0] == {"label": "dog", "score": pytest.approx(0.9), "box": [0, 0, 100, 100]}
     assert wide["boxes"][1]["box"] == [0, 0, 200, 100], "cut at the edges"
     assert high["boxes"][0]["box"] == [0, 25, 25, 75]
-    assert len(next(Pictures(Sees()).answers(paths, 8, 5, 0.5))["boxes"]) == 1
+    assert len(next(ImagePredictor(Sees()).predict(paths, 8, 5, 0.5))["boxes"]) == 1
 
 
 SMALL_SCENES = ["data.num_train=16", "data.num_val=8", "data.num_test=8", "data.size=64", "data.max_digits=2"]
@@ -369,10 +369,10 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     data = YOLODataset(0, path=str(described), size=64, dir=str(tmp_path / "cache"), mosaic=0.0, flip=0.0, **keys)
     data.prepare_data()
     data.spec = detector.spec
-    data.settle()
+    data.setup()
     pixels, targets = data.stored("test")
     x = Normalise(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
-    score = DetailedScore()
+    score = DetailedMetrics()
     with torch.no_grad():
         answer, raw = detector.answer_and_raw(x)
     score.update(detector.losses(raw, targets), len(x))
@@ -396,7 +396,7 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
 
 
 def test_other_networks_are_no_detectors(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="--to ultralytics is for model=yolo"):
+    with pytest.raises(UserError, match="--to ultralytics is for model=yolo"):
         write(build(composed("model=fnn")["model"], DIGITS).eval(), "ultralytics", tmp_path / "model.pt")
 
 

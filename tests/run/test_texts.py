@@ -7,11 +7,11 @@ import pytest
 import torch
 from helpers import ON_TABLE, ON_WAVE, TINY
 
-from litmus.cli import evaluate, predict
+from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.fetch import hub
-from litmus.inference.load import rebuilt
-from litmus.record.checkpoint import recalled
+from litmus.inference.load import load_run
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import train as running
 from litmus.run.build import prepared
@@ -67,7 +67,7 @@ def test_numbers_are_a_regression_without_being_told(train: Train, model: list[s
 def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Train) -> None:
     run = train(*LSTM, "model.min_count=1", "trainer.max_epochs=1", small=ON_TABLE)
     config = run.read_config()
-    data = prepared(config, recalled(run.best))
+    data = prepared(config, load_checkpoint(run.best))
     vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
     training = {word for text in data.parts["train"].texts for word in text.split()}
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
@@ -81,7 +81,7 @@ def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train) -> None
     )
     assert metrics["test/skill"] > 0.3
     data = prepared(run.read_config())
-    net = rebuilt(run)
+    net = load_run(run)
     inputs = (data._before("test", 22) - net.spec.input.mean[0]) / net.spec.input.std[0]
     with torch.no_grad():
         forecast = net(inputs.unsqueeze(-1).float()) * net.spec.target.std[0] + net.spec.target.mean[0]
@@ -165,9 +165,9 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
     (run.path.parent / "more.csv").write_text(
         "\n".join([text[0], *[line.replace(",fair,", ",odd,") for line in text[1:]]])
     )
-    with pytest.raises(running.Refused, match="has classes that the network was not trained on: odd"):
+    with pytest.raises(running.UserError, match="has classes that the network was not trained on: odd"):
         measured("data.path=more.csv")
-    with pytest.raises(running.Refused, match="answers with classes; this data gives tokens and asks for values"):
+    with pytest.raises(running.UserError, match="answers with classes; this data gives tokens and asks for values"):
         measured("data.label=score")
 
 
@@ -180,7 +180,7 @@ def test_what_was_trained_on_is_never_measured_as_a_test(
     measured = []
     test = running.test
     monkeypatch.setattr(
-        running, "test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
+        "litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
     )
     evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
     assert measured[0].texts
@@ -194,14 +194,14 @@ def test_a_run_is_not_gone_on_with_on_other_data(train: Train, tables: None) -> 
     config = run.read_config()
     config["trainer"]["max_epochs"] = 2
     outcome = running.Outcome()
-    with pytest.raises(running.Refused, match=r"is not what .* was training on: reviews.csv changed since"):
+    with pytest.raises(running.UserError, match=r"is not what .* was training on: reviews.csv changed since"):
         running._train_and_test(run, config, outcome, 0.0)
 
 
 @pytest.mark.parametrize("change", ["data.horizon=3", "data.window=10"])
 def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> None:
     run = train("model=lstm", "trainer.max_epochs=1", small=ON_WAVE)
-    with pytest.raises(running.Refused, match="data.window and data.horizon belong to the run"):
+    with pytest.raises(running.UserError, match="data.window and data.horizon belong to the run"):
         evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
@@ -240,7 +240,7 @@ def test_bytes_that_are_no_letters_and_a_line_without_an_end(
 ) -> None:
     run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
     (run.path / "lines.txt").write_bytes(b"\xef\xbb\xbfgood\n\xff film\n" + b"x " * 500 + b"\nlast")
-    monkeypatch.setattr(predict, "LONGEST", 100)
+    monkeypatch.setattr("litmus.inference.inputs.LONGEST", 100)
     capsys.readouterr()
     out = told(capsys, "predict", str(run.path), "--file", str(run.path / "lines.txt"), "--json")
     answers = [json.loads(line) for line in out.splitlines()]

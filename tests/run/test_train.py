@@ -19,7 +19,7 @@ from litmus.callback.meter import Meter
 from litmus.cli import evaluate
 from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import train as running
 from litmus.run.build import assemble, prepared
@@ -196,11 +196,11 @@ def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     run = train("model=perceptron")
     config = evaluate.changed(run.read_config(), ["data.limit=100"])
     assert evaluated(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
-    with pytest.raises(Refused, match=r"no key data.limt .*Did you mean data.limit"):
+    with pytest.raises(UserError, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
-    with pytest.raises(Refused, match="model.* cannot be changed"):
+    with pytest.raises(UserError, match="model.* cannot be changed"):
         evaluated(run, run.read_config(), ["model.dropout=0.5"])
-    with pytest.raises(Refused, match="data.limit=-1 is not allowed"):
+    with pytest.raises(UserError, match="data.limit=-1 is not allowed"):
         evaluated(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
 
 
@@ -269,7 +269,7 @@ def test_an_interrupted_run_stops_whole_and_goes_on(
     before = run.read_metrics()
 
     config = resumed(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
-    with console.recorded(run.log):
+    with console.log_to(run.log):
         assert running.train(run, config, 0.0) == "finished"
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -290,7 +290,7 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
 
     monkeypatch.setattr(Meter, "on_validation_start", ruin)
     config = resumed(moved, composed("model=fnn", *longer), longer)
-    with console.recorded(moved.log):
+    with console.log_to(moved.log):
         assert running.train(moved, config, 0.0) == "finished"
     assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
     assert moved.best.read_bytes() == best
@@ -314,7 +314,7 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypat
 
     monkeypatch.setattr(Meter, "on_train_epoch_start", note)
     config = resumed(run, composed(*SMALL, *changes), [*SMALL, *changes])
-    with console.recorded(run.log):
+    with console.log_to(run.log):
         assert running.train(run, config, 0.0) == "finished"
     assert trained == [3]
     assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
@@ -324,15 +324,15 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypat
 
 def test_resuming_what_cannot_be(train: Train) -> None:
     run = train("model=fnn")
-    with pytest.raises(Refused, match="has trained 2 epochs already. Add trainer.max_epochs=4"):
+    with pytest.raises(UserError, match="has trained 2 epochs already. Add trainer.max_epochs=4"):
         resumed(run, composed("model=fnn"), ["model=fnn"])
-    with pytest.raises(Refused, match="trained with model=fnn; going on with model=cnn"):
+    with pytest.raises(UserError, match="trained with model=fnn; going on with model=cnn"):
         resumed(run, composed("model=cnn"), ["model=cnn"])
-    with pytest.raises(Refused, match="trained with seed=0"):
+    with pytest.raises(UserError, match="trained with seed=0"):
         resumed(run, composed("seed=1"), ["seed=1"])
-    with pytest.raises(Refused, match="trained with optimizer.lr=0.003; going on with optimizer.lr=0.1 is another"):
+    with pytest.raises(UserError, match="trained with optimizer.lr=0.003; going on with optimizer.lr=0.1 is another"):
         resumed(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
-    with pytest.raises(Refused, match="is not a run folder"):
+    with pytest.raises(UserError, match="is not a run folder"):
         resumed(RunDir(run.checkpoints), composed(), [])
     longer = composed("model=fnn", "trainer.max_epochs=3")
     assert resumed(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
@@ -340,7 +340,7 @@ def test_resuming_what_cannot_be(train: Train) -> None:
 
 def test_one_process_trains_in_a_folder(train: Train) -> None:
     run = train("model=perceptron")
-    with run.locked(), pytest.raises(Refused, match="is being trained by another process"), run.locked():
+    with run.locked(), pytest.raises(UserError, match="is being trained by another process"), run.locked():
         pass
     with run.locked():
         pass
@@ -348,7 +348,7 @@ def test_one_process_trains_in_a_folder(train: Train) -> None:
 
 def test_a_folder_is_claimed_once(train: Train) -> None:
     run = train("model=perceptron")
-    with pytest.raises(Refused, match="already holds a run"):
+    with pytest.raises(UserError, match="already holds a run"):
         run.claim({})
 
 
@@ -422,7 +422,7 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
     run = train("model=perceptron")
     result = run.read_result()
     run.write_result({**result, "dataset": {**result["dataset"], "sha256": {"t10k-images": "0"}}})
-    with pytest.raises(Refused, match="was tested on other data than this"):
+    with pytest.raises(UserError, match="was tested on other data than this"):
         evaluated(run, run.read_config(), [])
     changes = ["data.source=bundled"]
     config = evaluate.changed(run.read_config(), changes)
@@ -441,7 +441,7 @@ def test_evaluation_normalises_as_in_training(train: Train) -> None:
         return build(run, config, data, known)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "assemble", spying)
+        patch.setattr("litmus.run.evaluate.assemble", spying)
         evaluated(run, evaluate.changed(run.read_config(), changes), changes)
     assert list(seen[0].mean) == facts["mean"]
 
@@ -454,7 +454,7 @@ def test_a_run_that_cannot_be_gone_on_with_keeps_its_result(train: Train, capsys
     assert running.train(run, config, 0.0) == "failed"
     assert "data.source=disk cannot give MNIST" in capsys.readouterr().err
     assert {name: (run.path / name).read_bytes() for name in before} == before
-    with pytest.raises(Refused, match="has trained 2 epochs already"):
+    with pytest.raises(UserError, match="has trained 2 epochs already"):
         resumed(run, composed("model=perceptron", "trainer.max_epochs=1"), ["trainer.max_epochs=1"])
 
 
@@ -502,9 +502,9 @@ def test_the_validation_set_chooses_and_the_test_set_is_measured_once(
 
 
 def test_what_is_not_litmus_is_not_called() -> None:
-    with pytest.raises(Refused, match="not a part of litmus"):
+    with pytest.raises(UserError, match="not a part of litmus"):
         build({"_target_": "os.getcwd"})
-    with pytest.raises(Refused, match="not a part of litmus"):
+    with pytest.raises(UserError, match="not a part of litmus"):
         build({"_target_": "litmus.run.train.Path"})
-    with pytest.raises(Refused, match="not a part of litmus"):
+    with pytest.raises(UserError, match="not a part of litmus"):
         build({"_target_": "litmus.data.os.getcwd"})

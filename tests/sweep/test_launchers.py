@@ -20,10 +20,10 @@ from litmus import console
 from litmus.compose.command_line import INTERRUPTED, Hooks
 from litmus.compose.errors import explanation
 from litmus.compose.job import _stand_in
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
-from litmus.run.job import continued
+from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session
 from litmus.sweep.pool.job import Job
 
@@ -156,7 +156,7 @@ def test_an_interrupted_job_ends_the_launcher_s_process_and_no_other() -> None:
 
 def test_a_job_says_what_kept_it_from_beginning(capsys: pytest.CaptureFixture[str]) -> None:
     ended = JobReturn()
-    ended.status, ended.return_value = JobStatus.FAILED, Refused("It is taken.")
+    ended.status, ended.return_value = JobStatus.FAILED, UserError("It is taken.")
     Hooks().on_job_end(composed(), ended)
     assert (ended.status, ended.return_value) == (JobStatus.COMPLETED, "It is taken.")
     assert capsys.readouterr().err == "It is taken.\n"
@@ -183,18 +183,18 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
     before = signal.signal(signal.SIGUSR2, requeue)
     try:
         with pytest.raises(SystemExit):
-            continued(run, asked, CHOICES, 0.0, "", Announce())
+            start_or_resume(run, asked, CHOICES, 0.0, "", Announce())
         assert signal.getsignal(signal.SIGUSR2) is requeue
     finally:
         signal.signal(signal.SIGUSR2, before)
     (result,) = seen
     assert (result["status"], result["error"], result["epochs"]) == ("interrupted", "stopped by SIGUSR2", 2)
-    assert continued(run, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(run, asked, CHOICES, 0.0, "") == "finished"
     assert run.log.read_text().count("going on: ") == 1
 
 
 def test_a_folder_that_is_not_on_this_machine() -> None:
-    with pytest.raises(Refused, match="has no folder nowhere .* share a file system"):
+    with pytest.raises(UserError, match="has no folder nowhere .* share a file system"):
         _stand_in(Path("nowhere"))
 
 
@@ -213,11 +213,11 @@ def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 
 
 def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.unseen():
-        console.console.print("hidden")
-        console.complain("hidden")
+    with console.silenced():
+        console.out.print("hidden")
+        console.error("hidden")
     assert capsys.readouterr() == ("", "")
-    assert not console.console.file.closed
+    assert not console.out.file.closed
 
 
 @pytest.mark.parametrize("words", ["joblib joblib", "submitit_slurm submitit", "submitit_local submitit", "ray ray"])

@@ -22,7 +22,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.sweep.optuna import Optuna
 from litmus.sweep.pool.job import STUDY, Ended, Job
@@ -53,7 +53,7 @@ class Composer:
 
     def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
         if number in self.refused:
-            raise Refused("these do not go together")
+            raise UserError("these do not go together")
         config = {"task": {"_target_": f"litmus.task.{self.task}"}, "trainer": {"max_epochs": EPOCHS}}
         return Job(number, tuple(particular), folder, config, {}, tuple(words))
 
@@ -299,7 +299,7 @@ def test_another_search_in_the_same_folder_is_refused(
     tmp_path: Path, words: list[str], keys: dict[str, Any], said: str
 ) -> None:
     played(search(tmp_path, trials=1))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UserError) as refused:
         search(tmp_path, words, **keys)
     assert f"  {said}\n" in str(refused.value)
 
@@ -318,12 +318,12 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / STUDY).write_text(
         "no database, but text that is long enough to be taken for one by its length alone\n" * 9
     )
-    with pytest.raises(Refused, match=r"study.db cannot be read"):
+    with pytest.raises(UserError, match=r"study.db cannot be read"):
         search(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     optuna.create_study(storage=f"sqlite:///{other / STUDY}").ask()
-    with pytest.raises(Refused, match="is not litmus'"):
+    with pytest.raises(UserError, match="is not litmus'"):
         search(other)
 
 
@@ -440,7 +440,7 @@ def test_a_metric_that_runs_do_not_have_is_refused_at_the_first_epoch(tmp_path: 
     source = search(tmp_path, metric="val/f1")
     job = source.next()
     assert job is not None
-    with pytest.raises(Refused, match=r"sweep.metric=val/f1 is not measured.*trial_0000 has val/acc, val/loss"):
+    with pytest.raises(UserError, match=r"sweep.metric=val/f1 is not measured.*trial_0000 has val/acc, val/loss"):
         source.epoch(job, 1, {"val/acc": 0.5, "val/loss": 1.0})
 
 
@@ -478,7 +478,7 @@ def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_before_there_is_a_folder(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UserError) as refused:
         search(tmp_path / "new", **keys)
     assert said in str(refused.value)
     assert not (tmp_path / "new").exists()
@@ -492,10 +492,10 @@ def test_every_end_of_what_is_searched_is_tried_before_the_first_trial(tmp_path:
         def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
             value = float(particular[0].partition("=")[2])
             if not 0 <= value < 1:
-                raise Refused(f"{particular[0]} is not allowed.")
+                raise UserError(f"{particular[0]} is not allowed.")
             return super().job(words, particular, number, folder)
 
-    with pytest.raises(Refused, match=f"model.dropout{wrong} is not allowed"):
+    with pytest.raises(UserError, match=f"model.dropout{wrong} is not allowed"):
         search(tmp_path / "new", [f"model.dropout={word}", SPACE[1]], Careful())
     assert not (tmp_path / "new").exists()
 
@@ -504,7 +504,7 @@ def test_an_end_that_a_key_may_come_near_to_is_none_to_refuse(tmp_path: Path) ->
     class Careful(Composer):
         def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
             if not 0 < float(particular[0].partition("=")[2]) < 1:
-                raise Refused(f"{particular[0]} is not allowed.")
+                raise UserError(f"{particular[0]} is not allowed.")
             return super().job(words, particular, number, folder)
 
     source = search(tmp_path, ["model.dropout=interval(0,1)"], Careful(), trials=3)
@@ -517,7 +517,7 @@ def test_choices_that_have_nothing_in_common_are_not_one_search(tmp_path: Path) 
             self.task = "regression.Regression" if "data=series" in particular else "classification.Classification"
             return super().job(words, particular, number, folder)
 
-    with pytest.raises(Refused, match="data=series has another task than data=mnist: not one search"):
+    with pytest.raises(UserError, match="data=series has another task than data=mnist: not one search"):
         search(tmp_path, ["data=mnist,series", SPACE[0]], Torn())
 
 
@@ -558,7 +558,7 @@ def test_where_there_are_few_values_each_is_tried_once(tmp_path: Path) -> None:
 def test_a_space_that_a_sampler_would_search_otherwise_is_refused(
     tmp_path: Path, sampler: str, words: list[str], said: str
 ) -> None:
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(UserError, match=said):
         search(tmp_path, words, sampler=sampler)
 
 

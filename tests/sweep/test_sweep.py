@@ -16,9 +16,9 @@ from helpers import ROOT, SMALL, composed
 
 from litmus.callback.interrupt import Interrupted
 from litmus.compose.command_line import with_words_of_sweep
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.run.job import continued
+from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session
 from litmus.sweep.pool.reporter import Reporter
 
@@ -209,15 +209,15 @@ def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path
     words = ["model=fnn", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=5", "data.limit=200"]
     asked = composed(*words, *more)
     whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
-    assert continued(whole, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(whole, asked, CHOICES, 0.0, "") == "finished"
     if case == "stopped early":
         epochs = whole.read_result()["epochs"]
         assert epochs < 5
     if case == "plateau":
         assert len({row["optim/lr"] for row in whole.read_metrics()}) > 1
-    assert continued(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
+    assert start_or_resume(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
     assert parted.read_result()["epochs"] == epochs
-    assert continued(parted, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(parted, asked, CHOICES, 0.0, "") == "finished"
     assert learnt(parted.path) == learnt(whole.path)
     assert "going on" in parted.log.read_text()
 
@@ -226,8 +226,8 @@ def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
     run.claim(asked)
-    with pytest.raises(Refused, match="not this sweep's"):
-        continued(run, asked, CHOICES, 0.0, "")
+    with pytest.raises(UserError, match="not this sweep's"):
+        start_or_resume(run, asked, CHOICES, 0.0, "")
 
 
 class Listener:
@@ -244,7 +244,7 @@ class Listener:
 def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
     asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
     run, listener = RunDir(tmp_path / "job"), Listener()
-    assert continued(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
+    assert start_or_resume(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
     result = run.read_result()
     assert (result["status"], result["epochs"]) == ("pruned", 2)
     assert result["error"] == "pruned after epoch 2 of 5"
@@ -252,7 +252,7 @@ def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
     assert "test/acc" not in result["metrics"], "the test set decides nothing, and is spent on no pruned run"
     assert [message.get("epoch") for message in listener.heard] == [None, 1, 2]
     assert listener.heard[1]["monitor"] == "val/acc"
-    assert continued(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
+    assert start_or_resume(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
 
 
 def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
 
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert continued(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
+    assert start_or_resume(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
     assert "sys.exit(3)" in run.read_result()["error"]
 
 
@@ -275,7 +275,7 @@ def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: P
 
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert continued(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
+    assert start_or_resume(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
     assert run.read_result()["error"] == "stopped by SIGTERM"
 
 
@@ -283,10 +283,10 @@ def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
     """Threads do not survive a fork, but the locks they hold do."""
     code = (
         "import json, sys, threading\n"
-        "from litmus.data import _shared\n"
+        "from litmus.fetch import once\n"
         "from litmus.sweep.pool.worker import prepare\n"
         "prepare(json.loads(sys.argv[1]))\n"
-        "assert len(_shared._kept) == 2, 'the digits, and their checksum'\n"
+        "assert len(once._kept) == 2, 'the digits, and their checksum'\n"
         "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
         "print(threading.active_count(), status['Threads'].strip())"
     )

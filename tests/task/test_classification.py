@@ -4,19 +4,19 @@ from functools import partial
 import pytest
 import torch
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model.fnn import FNN
 from litmus.model.perceptron import Perceptron
 from litmus.optimizer import adam
 from litmus.scheduler import none
 from litmus.spec import Spec
-from litmus.task.classification import Classification, Score
+from litmus.task.classification import Classification, Metrics
 
 ADAM = partial(adam, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
 
 
 def test_worked_numbers_over_batches_of_different_sizes() -> None:
-    score = Score()
+    score = Metrics()
     score.update(torch.tensor(0.5), torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), torch.tensor([0, 1, 1]))
     score.update(torch.tensor(2.0), torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
     assert {k: v.item() for k, v in score.compute().items()} == {"loss": (0.5 * 3 + 2.0) / 4, "acc": 2 / 4}
@@ -46,5 +46,5 @@ def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> N
     net = Perceptron(digits, dropout=0.0, batchnorm=False, l2=0.0)
     own = Classification(net, ADAM, none, label_smoothing=0.0, balanced=False)
     assert own.loss(torch.tensor([[1.0, 3.0]]), torch.tensor([0]), "train").item() == 2.0
-    with pytest.raises(Refused, match="label_smoothing=0"):
+    with pytest.raises(UserError, match="label_smoothing=0"):
         Classification(net, ADAM, none, label_smoothing=0.1, balanced=False)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from litmus.task._precision import THRESHOLDS, overlaps, right, summary
-from litmus.task.detection import DetailedScore, Score, corners
+from litmus.task._precision import THRESHOLDS, box_iou, right, summary
+from litmus.task.detection import DetailedMetrics, Metrics, corners
 
 
 def test_overlaps() -> None:
     a = torch.tensor([[0.0, 0, 10, 10]])
     b = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30], [0, 0, 10, 5]])
-    assert overlaps(a, b)[0].tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.5])
+    assert box_iou(a, b)[0].tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.5])
 
 
 def test_each_box_is_found_once_by_the_best_scored() -> None:
@@ -105,7 +105,7 @@ def test_corners_leave_out_rows_that_are_not_needed() -> None:
 
 
 def test_losses_are_means_over_batches_of_different_sizes() -> None:
-    score = Score()
+    score = Metrics()
     score.update({"box": torch.tensor(1.0), "cls": torch.tensor(2.0), "dfl": torch.tensor(3.0)}, 3)
     score.update({"box": torch.tensor(5.0), "cls": torch.tensor(2.0), "dfl": torch.tensor(3.0)}, 1)
     got = score.compute()
@@ -125,7 +125,7 @@ def test_batches_add_up_to_the_whole() -> None:
         pictures.append((found[found[:, 4].argsort(descending=True)], there))
 
     def measured(sizes: list[int]) -> dict[str, float]:
-        score, start = DetailedScore(), 0
+        score, start = DetailedMetrics(), 0
         for size in sizes:
             some = pictures[start : start + size]
             score.update({"box": torch.tensor(1.0), "cls": torch.tensor(1.0), "dfl": torch.tensor(1.0)}, size)

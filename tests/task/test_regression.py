@@ -2,12 +2,12 @@ import pytest
 import torch
 from helpers import WINDOWS
 
-from litmus.task.classification import DetailedScore
-from litmus.task.regression import Regression, Score
+from litmus.task.classification import DetailedMetrics
+from litmus.task.regression import Metrics, Regression
 
 
 def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
-    score = Score(torch.tensor([2.0]))
+    score = Metrics(torch.tensor([2.0]))
     scaled_answers, scaled_targets = torch.tensor([[1.0], [0.0], [2.0]]), torch.tensor([[0.0], [0.0], [4.0]])
     score.update(scaled_answers[:1], scaled_targets[:1])
     score.update(scaled_answers[1:], scaled_targets[1:])
@@ -21,13 +21,13 @@ def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:
-    score = Score(torch.tensor([1.0]))
+    score = Metrics(torch.tensor([1.0]))
     score.update(torch.zeros(4, 1), torch.arange(4.0)[:, None])
     assert float(score.compute()["r"]) == 0.0
 
 
 def test_the_correlation_of_values_far_from_the_training_s() -> None:
-    score = Score(torch.tensor([1.0]))
+    score = Metrics(torch.tensor([1.0]))
     targets = 5000 + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
     answers = targets + 0.1 * torch.randn(200, 1, generator=torch.Generator().manual_seed(1))
     score.update(answers, targets)
@@ -56,7 +56,7 @@ def test_targets_are_scaled_and_metrics_are_not() -> None:
     task = Regression(Constant(), None, None)
     loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[0.0], [2.0]])), "val")
     assert float(loss) == pytest.approx(2.0), "errors 0 and 2, in scaled units"
-    assert float(task.val_score.compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
+    assert float(task.val_metrics.compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
 
 
 def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
@@ -64,7 +64,7 @@ def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
         spec = WINDOWS
 
     class Data:
-        references = {"test": {"naive": {"rmse": 4.0, "mae": 3.0}, "seasonal": {"rmse": 5.0, "mae": 2.0}}}  # noqa: RUF012
+        baselines = {"test": {"naive": {"rmse": 4.0, "mae": 3.0}, "seasonal": {"rmse": 5.0, "mae": 2.0}}}  # noqa: RUF012
 
     class Trainer:
         datamodule = Data()
@@ -79,7 +79,7 @@ def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
 
 
 def test_f1_precision_and_recall_by_hand() -> None:
-    score = DetailedScore(("a", "b", "c"), per_class=True)
+    score = DetailedMetrics(("a", "b", "c"), per_class=True)
     answers, targets = torch.tensor([0, 0, 1, 1, 1, 0]), torch.tensor([0, 1, 1, 1, 0, 2])
     logits = torch.nn.functional.one_hot(answers, 3).float()
     score.update(torch.tensor(0.5), logits[:4], targets[:4])

@@ -53,7 +53,7 @@ class Meter(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop(trainer)
         seconds = self._stopped - self._started
-        num_samples = pl_module.score("train").num_samples.item() * trainer.world_size
+        num_samples = pl_module.metrics("train").num_samples.item() * trainer.world_size
         self.samples_per_second.append(num_samples / seconds)
         measured = {
             "optim/lr": self._lr,

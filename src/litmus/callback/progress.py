@@ -28,7 +28,7 @@ class Progress(Checkpoint):
         self._started = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero or not console.console.is_terminal:
+        if not trainer.is_global_zero or not console.out.is_terminal:
             return
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -36,7 +36,7 @@ class Progress(Checkpoint):
             MofNCompleteColumn(),
             TextColumn("{task.fields[values]}", style="cyan"),
             TimeRemainingColumn(compact=True),
-            console=console.console,
+            console=console.out,
             auto_refresh=False,
             transient=True,
             expand=True,
@@ -60,7 +60,7 @@ class Progress(Checkpoint):
         elapsed = time.perf_counter() - self._started
         self._next = time.perf_counter() + self.interval_s
         values = console.metrics_line(pl_module.running("train"))
-        rate = pl_module.score("train").num_samples.item() * trainer.world_size / elapsed
+        rate = pl_module.metrics("train").num_samples.item() * trainer.world_size / elapsed
         self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:

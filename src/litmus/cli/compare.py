@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Prints the ranking, and writes it with figures, curves and a report; gives the exit status.
 
     Raises:
-        Refused: a folder is missing or holds no runs; the metric is unknown or the test's; `--top` is below 1.
+        UserError: a folder is missing or holds no runs; the metric is unknown or the test's; `--top` is below 1.
     """
     if arguments.top is not None and arguments.top < 1:
-        raise Refused(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")
+        raise UserError(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")
     folders = [Path(folder) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
@@ -38,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus.compare.comparison import compared
     from litmus.compare.report import output
 
-    with console.recorded(None):
+    with console.log_to(None):
         comparison = compared(folders, arguments.metric, arguments.top)
         for sentence in comparison.damaged:
             log.warning(sentence)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import CONFIG
 
 INTERVAL_S = 2.0
@@ -24,11 +24,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Serves until it is stopped.
 
     Raises:
-        Refused: there is no such folder.
+        UserError: there is no such folder.
     """
     folder = Path(arguments.folder)
     if not folder.is_dir():
-        raise Refused(f"There is no folder {folder}.")
+        raise UserError(f"There is no folder {folder}.")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends TensorBoard, too
     with tempfile.TemporaryDirectory() as view:
         # Prevents curves drawn as lone points.

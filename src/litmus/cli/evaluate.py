@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir, finite
 
 
@@ -22,7 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Prints the metrics beside those that the run itself had reached.
 
     Raises:
-        Refused: the folder is no run's, or has no weights yet; a key or value is wrong.
+        UserError: the folder is no run's, or has no weights yet; a key or value is wrong.
     """
     run = RunDir(arguments.run)
     config = changed(run.read_config(), arguments.changes)
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus import console
     from litmus.run.evaluate import evaluated
 
-    with console.recorded(None):
+    with console.log_to(None):
         metrics = evaluated(run, config, arguments.changes)
     if arguments.json:
         print(json.dumps(finite(metrics), allow_nan=False))
@@ -46,7 +46,7 @@ def changed(config: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     """The configuration with `section.key=value` set; values are read as YAML.
 
     Raises:
-        Refused: a change is not of that form, or names a key that the configuration does not have.
+        UserError: a change is not of that form, or names a key that the configuration does not have.
     """
     for change in changes:
         path, equals, text = change.partition("=")
@@ -57,6 +57,6 @@ def changed(config: dict[str, Any], changes: list[str]) -> dict[str, Any]:
         if not equals or not isinstance(holder, dict) or key not in holder:
             known = list(holder) if isinstance(holder, dict) else list(config)
             prefix = f"{'.'.join(sections)}." if isinstance(holder, dict) and sections else ""
-            raise Refused(f"There is no key {path} in the run's configuration.{did_you_mean(key, known, prefix)}")
+            raise UserError(f"There is no key {path} in the run's configuration.{did_you_mean(key, known, prefix)}")
         holder[key] = yaml.safe_load(text)
     return config

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 
 NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "huggingface": "huggingface", "ultralytics": "model.pt"}
@@ -20,22 +20,22 @@ def main(arguments: argparse.Namespace) -> int:
     """Writes the file or folder, checks that it answers as the network does, and says where it is.
 
     Raises:
-        Refused: the run has no weights, the network cannot be written so, or something lies there already.
+        UserError: the run has no weights, the network cannot be written so, or something lies there already.
     """
     run = RunDir(arguments.run)
     run.read_config()
     path = Path(arguments.out) if arguments.out else run.path / "export" / NAMES[arguments.to]
     if path.exists():
-        raise Refused(f"{path} is there already: remove it, or name another with --out.")
+        raise UserError(f"{path} is there already: remove it, or name another with --out.")
 
     from litmus import console
     from litmus.inference import export
-    from litmus.inference.load import rebuilt
+    from litmus.inference.load import load_run
 
-    with console.recorded(None):
+    with console.log_to(None):
         try:
-            difference = export.write(rebuilt(run), arguments.to, path)
+            difference = export.write(load_run(run), arguments.to, path)
         except OSError as error:
-            raise Refused(f"{path} cannot be written: {error.strerror or error}.") from None
+            raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
     console.say(f"{path}  (its answers differ from the network's by {difference:.1e} at most)")
     return 0

@@ -5,7 +5,7 @@ import importlib
 import sys
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 # What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
 VERBS = {
@@ -42,7 +42,7 @@ def main(words: list[str] | None = None) -> None:
     arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
     try:
         sys.exit(module.main(arguments))
-    except Refused as refused:
+    except UserError as refused:
         sys.exit(f"litmus {verb}: {refused}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.inference.inputs import Text, _chunks, _files, _texts
 from litmus.record.folder import RunDir, replacing
 
@@ -36,42 +36,44 @@ def main(arguments: argparse.Namespace) -> int:
     """Prints an answer for each text or picture; 1 if a picture could not be read.
 
     Raises:
-        Refused: there is nothing to ask, no network to ask, or it reads something else.
+        UserError: there is nothing to ask, no network to ask, or it reads something else.
     """
     _refuse_early(arguments)
     words = list(arguments.words)
     if arguments.pipeline or arguments.model:  # they need no run: the first word is what to ask about
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
-        raise Refused("Name a run folder, such as outputs/latest, and then texts or pictures.")
+        raise UserError("Name a run folder, such as outputs/latest, and then texts or pictures.")
     else:
         RunDir(arguments.run).read_config()  # a folder that is none should be said before torch is loaded
     if not words and arguments.file is None:
-        raise Refused("There is nothing to ask about: give texts or pictures, or --file FILE, or - for standard input.")
+        raise UserError(
+            "There is nothing to ask about: give texts or pictures, or --file FILE, or - for standard input."
+        )
 
     texts = _texts(words, arguments.file)
     if arguments.file is not None:  # an empty file should be said before torch is loaded, too
         first = next(texts, None)
         if first is None:
-            raise Refused(f"There is nothing to ask about: {arguments.file} is empty.")
+            raise UserError(f"There is nothing to ask about: {arguments.file} is empty.")
         texts = chain([first], texts)
 
     from litmus import console
     from litmus.inference import predict
-    from litmus.inference.images import Pictures
-    from litmus.inference.load import published, rebuilt
-    from litmus.inference.pipeline import Pipeline
+    from litmus.inference.images import ImagePredictor
+    from litmus.inference.load import load_pretrained, load_run
+    from litmus.inference.pipeline import PipelinePredictor
 
-    with console.recorded(None):
+    with console.log_to(None):
         if arguments.pipeline:
-            network: Any = Pipeline(arguments.pipeline, arguments.weights)
+            network: Any = PipelinePredictor(arguments.pipeline, arguments.weights)
         elif arguments.model:
-            network = predict.asked(published(arguments.model))
+            network = predict.predictor(load_pretrained(arguments.model))
         else:
-            network = predict.asked(rebuilt(RunDir(arguments.run)))
+            network = predict.predictor(load_run(RunDir(arguments.run)))
         batch_size = arguments.batch_size or network.batch_size
         _refuse_what_has_no_effect(network, arguments)
-        if isinstance(network, Pictures):
+        if isinstance(network, ImagePredictor):
             return _pictures(network, words, batch_size, arguments)
         return _ask_about_texts(network, texts, batch_size, arguments.json)
 
@@ -81,27 +83,27 @@ def _refuse_early(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < least:
             option = f"--{name.replace('_', '-')}"
-            raise Refused(f"{option} {value} is not allowed: it is a whole number, at least {least}.")
+            raise UserError(f"{option} {value} is not allowed: it is a whole number, at least {least}.")
     if arguments.min_score is not None and not 0 <= arguments.min_score < 1:
-        raise Refused(f"--min-score {arguments.min_score:g} is not allowed: it is a number in [0, 1).")
+        raise UserError(f"--min-score {arguments.min_score:g} is not allowed: it is a number in [0, 1).")
     if arguments.weights and not arguments.pipeline:
-        raise Refused("--weights belongs to --pipeline; a run brings its own.")
+        raise UserError("--weights belongs to --pipeline; a run brings its own.")
     if arguments.pipeline and arguments.model:
-        raise Refused("--pipeline and --model are two different networks: ask one.")
+        raise UserError("--pipeline and --model are two different networks: ask one.")
 
 
 def _refuse_what_has_no_effect(network: Any, arguments: argparse.Namespace) -> None:
-    from litmus.inference.images import Pictures
+    from litmus.inference.images import ImagePredictor
 
-    draws = isinstance(network, Pictures) and network.draws
-    ranks = isinstance(network, Pictures) and not network.draws
+    draws = isinstance(network, ImagePredictor) and network.draws
+    ranks = isinstance(network, ImagePredictor) and not network.draws
     for name, fits, whose in (
         ("min_score", draws, "networks that draw boxes"),
         ("out", draws, "networks that draw boxes"),
         ("topk", ranks, "networks that name a picture's class"),
     ):
         if getattr(arguments, name) is not None and not fits:
-            raise Refused(f"--{name.replace('_', '-')} is for {whose}; this one does not.")
+            raise UserError(f"--{name.replace('_', '-')} is for {whose}; this one does not.")
 
 
 def _pictures(network: Any, words: list[str], batch_size: int, arguments: argparse.Namespace) -> int:
@@ -109,16 +111,16 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
     from litmus import console
 
     if arguments.file is not None:
-        raise Refused("--file is for texts; name pictures, folders of them, or patterns.")
+        raise UserError("--file is for texts; name pictures, folders of them, or patterns.")
     named = {word: list(_files(word)) for word in words}
     paths = list(dict.fromkeys(chain.from_iterable(named.values())))
     if not paths:
-        raise Refused(f"There is no picture in {' '.join(words)}.")
+        raise UserError(f"There is no picture in {' '.join(words)}.")
     out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
     answers, taken = [], set[Path]()
     topk = TOPK if arguments.topk is None else arguments.topk
     min_score = MIN_SCORE if arguments.min_score is None else arguments.min_score
-    for answer in network.answers(paths, batch_size, topk, min_score):
+    for answer in network.predict(paths, batch_size, topk, min_score):
         if "boxes" in answer:
             try:
                 answer["drawn"] = str(_drawn(answer, network.net.spec.target.names, out, taken))
@@ -134,7 +136,7 @@ def _pictures(network: Any, words: list[str], batch_size: int, arguments: argpar
     wrong = [f"{answer['image']} {answer['error']}." for answer in answers if "error" in answer]
     wrong += [f"{word}: there is no picture in it." for word, own in named.items() if not own]
     for said in wrong:
-        console.complain(said)
+        console.error(said)
     return 1 if wrong else 0
 
 
@@ -142,7 +144,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
     """Draws the boxes on a copy of the picture, and writes them beside it as JSON.
 
     Raises:
-        Refused: there is no writing there.
+        UserError: there is no writing there.
         OSError: the picture cannot be read any more.
     """
     from litmus.data.image import decode
@@ -155,7 +157,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         number += 1
         path = out / f"{source.stem}-boxes-{number}{ending}"
     taken.add(path.with_suffix(".json"))
-    picture = draw.drawn(decode.upright(source), answer["boxes"], names)
+    picture = draw.drawn(decode.exif_transpose(source), answer["boxes"], names)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -163,7 +165,7 @@ def _drawn(answer: dict[str, Any], names: tuple[str, ...], out: Path, taken: set
         with replacing(path.with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps({"image": answer["image"], "boxes": answer["boxes"]}, indent=2) + "\n")
     except OSError as error:
-        raise Refused(f"{out} cannot be written to: {error.strerror or error}.") from None
+        raise UserError(f"{out} cannot be written to: {error.strerror or error}.") from None
     return path
 
 
@@ -202,7 +204,7 @@ def _show_pictures(answers: list[dict[str, Any]]) -> None:
 
 def _ask_about_texts(network: Any, texts: Iterator[Text], batch_size: int, as_json: bool) -> int:
     for chunk in _chunks(texts):
-        answers = network.answers([text for text, _ in chunk], batch_size)
+        answers = network.predict([text for text, _ in chunk], batch_size)
         for answer, (_, note) in zip(answers, chunk, strict=True):
             if notes := [said for said in (note, answer.get("note")) if said]:
                 answer["note"] = "; ".join(notes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.config.keys import hyperparameters
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
 from litmus.record.metrics import monitored
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
 STATUSES = ("finished", "pruned", "interrupted", "failed")  # that result.json may have
-WRONG = (Refused, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
+WRONG = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ def collected(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
         folders: run folders, or folders with run folders below them at any depth.
 
     Raises:
-        Refused: one of the folders does not exist, or there is no run in any.
+        UserError: one of the folders does not exist, or there is no run in any.
     """
     for folder in folders:
         if not folder.is_dir():
-            raise Refused(f"There is no folder {folder}.")
+            raise UserError(f"There is no folder {folder}.")
     runs: list[Run] = []
     damaged: list[str] = []
     for path in found(folders):
@@ -81,7 +81,7 @@ def collected(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
             if path.is_dir():
                 damaged.append(f"{path} is damaged and left out: {sentence(error)}")
     if not runs and not damaged:
-        raise Refused(f"There is no run folder in {' or '.join(str(folder) for folder in folders)}.")
+        raise UserError(f"There is no run folder in {' or '.join(str(folder) for folder in folders)}.")
     return runs, damaged
 
 
@@ -124,17 +124,17 @@ def read(folder: Path) -> Run:
     """What one run folder says.
 
     Raises:
-        Refused: a file is damaged; what is missing or of the wrong type raises Python's own errors.
+        UserError: a file is damaged; what is missing or of the wrong type raises Python's own errors.
     """
     run = RunDir(folder)
     settings = dict(hyperparameters(config := run.read_config()))
     result, rows = run.read_result(), run.read_metrics()
     seed = settings.pop("seed")
     if not isinstance(seed, int):
-        raise Refused(f"its seed is {seed!r}.")
+        raise UserError(f"its seed is {seed!r}.")
     status = UNFINISHED if result is None else str(result["status"])
     if status not in (*STATUSES, UNFINISHED):
-        raise Refused(f"{RESULT} has the status {status!r}.")
+        raise UserError(f"{RESULT} has the status {status!r}.")
     ended = result or {"metrics": {}, "seconds": {}}
     return Run(
         folder=folder,
@@ -176,7 +176,7 @@ def _is_finite(value: Any) -> bool:
 def sentence(error: BaseException) -> str:
     """What is wrong with a file, to stand after a colon."""
     text = " ".join(str(error).split())
-    if isinstance(error, Refused):
+    if isinstance(error, UserError):
         return text
     if isinstance(error, KeyError):
         return f"{error} is missing."

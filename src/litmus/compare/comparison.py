@@ -42,7 +42,7 @@ def compared(folders: Sequence[Path], metric: str | None, top: int | None) -> Co
         top: how many rows of each ranking to keep; None for all.
 
     Raises:
-        Refused: a folder is missing or holds no runs; the metric is unknown or the test's.
+        UserError: a folder is missing or holds no runs; the metric is unknown or the test's.
     """
     collection, damaged = collected(folders)
     runs, passed_by = settled(collection)

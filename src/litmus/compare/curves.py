@@ -13,7 +13,7 @@ from litmus.compare.ranking import Ranking
 EVENTS = "events.out.tfevents.0.litmus-compare"
 MOST_WRITTEN = 100  # settings of a ranking; TensorBoard draws no more in a way that one could read
 LONGEST = 100  # letters of a TensorBoard run's name
-PARTS = ("train/", "val/")
+SPLITS = ("train/", "val/")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _events(runs: Sequence[Run]) -> bytes:
 
     when = max(run.ended for run in runs)
     steps = {row["epoch"]: row.get("step") or row["epoch"] for row in runs[0].rows if row.get("epoch") is not None}
-    names = [name for name in (runs[0].rows or [{}])[0] if name.startswith(PARTS)]
+    names = [name for name in (runs[0].rows or [{}])[0] if name.startswith(SPLITS)]
     values: dict[int, list[Summary.Value]] = {}
     for name in names:
         of = curve([run.rows for run in runs], name)

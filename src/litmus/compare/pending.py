@@ -8,7 +8,7 @@ from typing import Any
 from litmus.compare.collect import WRONG, Run, sentence
 from litmus.compare.settings import identity
 from litmus.config.keys import hyperparameters
-from litmus.record.folder import ASKED, ENDED, RunDir
+from litmus.record.folder import ENDED, REQUESTED, RunDir
 
 AUTO = "auto"
 FOLLOWING = ("trainer.precision", "data.source")  # keys whose `auto` a run's configuration replaces by what was chosen
@@ -59,12 +59,12 @@ def settled(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 def _asked(run: Run, damaged: list[str]) -> str | None:
     """The identity of what a sweep asked for; None for a run by hand."""
     try:
-        config = RunDir(run.folder).read_asked()
+        config = RunDir(run.folder).read_requested()
         settings = None if config is None else hyperparameters(config)
     except FileNotFoundError:
         return None  # it was removed while we looked
     except WRONG as error:
-        damaged.append(f"{run.folder / ASKED} is damaged and passed by: {sentence(error)}")
+        damaged.append(f"{run.folder / REQUESTED} is damaged and passed by: {sentence(error)}")
         return None
     return None if settings is None else identity({key: value for key, value in settings.items() if key != "seed"})
 

@@ -9,7 +9,7 @@ from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.settings import canonical, cell, differing, identity
 from litmus.compare.statistics import Summary, Verdict, summary, verdicts
 from litmus.config.validate import did_you_mean
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.metrics import mode_of
 
 MOST_NAMED = 10  # settings that are not ranked
@@ -98,7 +98,7 @@ def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list
         metric: to rank by, in place of that which each run's task monitors.
 
     Raises:
-        Refused: the metric is the test's, or no run has it.
+        UserError: the metric is the test's, or no run has it.
     """
     mode = None if metric is None else _mode(runs, metric)
     sections: dict[tuple[str, str, str], list[Run]] = {}
@@ -116,17 +116,17 @@ def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list
 def _mode(runs: Sequence[Run], metric: str) -> str:
     known = sorted({name for run in runs for name in run.metrics if not name.startswith("test/")})
     if metric.startswith("test/"):
-        raise Refused(
+        raise UserError(
             f"{metric} is measured on the test set, which decides nothing: what is chosen by it is no longer tested "
             f"by it. Rank by {metric.replace('test/', 'val/', 1)}; the test's value is shown beside it."
         )
     if metric not in known:
         there = f" There are: {', '.join(known)}." if known else " No run has any metric yet."
-        raise Refused(f"No run has the metric {metric}.{did_you_mean(metric, known)}{there}")
+        raise UserError(f"No run has the metric {metric}.{did_you_mean(metric, known)}{there}")
     try:
         return mode_of(metric)
-    except Refused:
-        raise Refused(f"Whether {metric} should be small or large, its name does not say; rank by another.") from None
+    except UserError:
+        raise UserError(f"Whether {metric} should be small or large, its name does not say; rank by another.") from None
 
 
 def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:

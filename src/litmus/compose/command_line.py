@@ -24,7 +24,7 @@ from litmus.compose.errors import explanation
 from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
 from litmus.config.validate import mistakes, section_mistakes
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
@@ -57,7 +57,7 @@ def train() -> None:
         if not any(word.startswith(("-", "hydra.mode")) for word in sys.argv[1:]):
             sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to see what is meant
         _run()
-    except Refused as refused:
+    except UserError as refused:
         fail(str(refused), WRONG)
     except MISTAKES as error:
         fail(explanation(error, CONF, sys.argv[1:]), WRONG)
@@ -95,7 +95,7 @@ def with_words_of_sweep(words: list[str]) -> list[str]:
     others = {word: _key(word) for word in words if not word.startswith(("resume=", "-"))}
     launcher = "hydra/launcher" in others.values()
     if strange := [word for word, key in others.items() if not key.startswith(("sweep.", *LAUNCHER))]:
-        raise Refused(f"-m resume= goes on with a sweep as it was begun: leave out {strange[0]}.")
+        raise UserError(f"-m resume= goes on with a sweep as it was begun: leave out {strange[0]}.")
     from litmus.sweep.pool.session import OURS, remembered
 
     left_out = {*others.values(), "hydra.sweep.dir", *(OURS if launcher else ())}  # one launcher's keys are no other's
@@ -117,11 +117,11 @@ def with_choices_of_resumed(words: list[str]) -> list[str]:
     if folder.strip("'\"") in ("null", ""):
         return words
     if any(word.startswith(("experiment=", "+experiment=")) for word in words):
-        raise Refused("resume= goes on with a run's own configuration: leave out experiment=.")
+        raise UserError("resume= goes on with a run's own configuration: leave out experiment=.")
     from litmus.sweep.pool.session import WORDS
 
     if (Path(folder.strip("'\"")) / WORDS).is_file():
-        raise Refused(f"{folder} is the folder of a sweep: python train.py -m resume={folder} goes on with it.")
+        raise UserError(f"{folder} is the folder of a sweep: python train.py -m resume={folder} goes on with it.")
     config = RunDir(folder.strip("'\"")).read_config()
     groups = ("task", "data", "optimizer", "scheduler", "model")
     typed = [word.partition("=")[0] for word in words]
@@ -163,7 +163,7 @@ class Hooks(Callback):
         self.status = str(job_return._return_value)
         if job_return.status is not JobStatus.COMPLETED:
             error = job_return._return_value
-            refused = isinstance(error, Refused)
+            refused = isinstance(error, UserError)
             print(str(error) if refused else "".join(traceback.format_exception(error)), file=sys.stderr)
             self.status = "failed"
             job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"

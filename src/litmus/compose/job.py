@@ -11,11 +11,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console
-from litmus.config.instantiate import Section
-from litmus.errors import Refused
+from litmus.config.types import Section
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import summary
-from litmus.run.job import continued, resumed
+from litmus.run.job import resumed, start_or_resume
 from litmus.run.train import train
 
 
@@ -35,15 +35,15 @@ def run_job(composed: DictConfig, started: float) -> str:
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
-        with console.unseen():  # several jobs may write on it
-            status = continued(run, config, choices, started, " ".join(overrides))
+        with console.silenced():  # several jobs may write on it
+            status = start_or_resume(run, config, choices, started, " ".join(overrides))
         summary.job(run, status, time.perf_counter() - started)
         return status
     if config["resume"] is None:
         run.claim(config)
     else:
         config = resumed(run, config, overrides)
-    with run.locked(), console.recorded(run.log):
+    with run.locked(), console.log_to(run.log):
         summary.configuration(config, choices, _defaults(choices))
         return train(run, config, started)
 
@@ -61,12 +61,12 @@ def _stand_in(folder: Path) -> None:
     """Goes where the command was typed: another machine's process may stand elsewhere, and paths are relative to it.
 
     Raises:
-        Refused: it is not there.
+        UserError: it is not there.
     """
     try:
         os.chdir(folder)
     except OSError as error:
-        raise Refused(
+        raise UserError(
             f"{platform.node()} has no folder {folder} ({error.strerror}): machines that run jobs share a file system."
         ) from None
 

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explanation
 from litmus.config.validate import mistakes
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.sweep.pool.job import Job
 
 ROOT = "train"  # the configuration that the others are part of
@@ -51,25 +51,27 @@ class Composer:
             folder: of its run.
 
         Raises:
-            Refused: a value is not allowed; a key, or a choice, does not exist.
+            UserError: a value is not allowed; a key, or a choice, does not exist.
         """
         try:
             config, choices = self.config(words)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise Refused(f"{' '.join(words)}: {explanation(error, self.conf, list(words))}") from None
+            raise UserError(f"{' '.join(words)}: {explanation(error, self.conf, list(words))}") from None
         if wrong := mistakes(config):
-            raise Refused("\n".join(wrong))
+            raise UserError("\n".join(wrong))
         return Job(number, tuple(particular), folder, config, choices, tuple(words))
 
     def combinations(self, words: Sequence[Override]) -> list[tuple[list[str], list[str]]]:
         """Every combination of the values of the words that have several: all words, and those that vary.
 
         Raises:
-            Refused: a word stands for an interval.
+            UserError: a word stands for an interval.
         """
         for word in words:
             if word.is_sweep_override() and not word.is_discrete_sweep():
-                raise Refused(f"{word.input_line} has no single values to combine: that is for a search, sweep=optuna.")
+                raise UserError(
+                    f"{word.input_line} has no single values to combine: that is for a search, sweep=optuna."
+                )
         varying = {word.get_key_element() for word in words if word.is_sweep_override()}
         (lists,) = BasicSweeper.split_arguments(list(words), max_batch_size=None)
         return [(each, [word for word in each if word.partition("=")[0] in varying]) for each in lists]

@@ -4,16 +4,15 @@ import importlib
 import importlib.util
 from typing import Any
 
-from litmus.errors import Refused
-
-Section = dict[str, Any]
+from litmus.config.types import Section
+from litmus.errors import UserError
 
 
 def build(section: Section, *context: Any) -> Any:
     """Calls the section's `_target_` with `context` and the section's keys.
 
     Raises:
-        Refused: the target is not something that litmus defines; a configuration must not be able
+        UserError: the target is not something that litmus defines; a configuration must not be able
             to call anything else.
     """
     return _target(section)(*context, **_settings(section))
@@ -25,7 +24,7 @@ def _target(section: Section) -> Any:
     if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
         target = getattr(importlib.import_module(module_name), name, None)
     if target is None or target.__module__ != module_name:
-        raise Refused(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")
+        raise UserError(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")
     return target
 
 

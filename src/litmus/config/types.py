@@ -1,8 +1,11 @@
 """What a value may be: the names that constructors annotate their arguments with."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
+
+# A configuration, or a part of it: plain values by key, a component with its `_target_`.
+Section = dict[str, Any]
 
 # The string in each annotation is what a person is told when a value is refused.
 Count = Annotated[int, Ge(1), "a whole number, at least 1"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from litmus.config import types
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _PACKAGE = "litmus"
@@ -31,14 +31,14 @@ def checked(function: Function) -> Function:
     """Decorates a constructor or function: keyword arguments must satisfy their annotations.
 
     Raises:
-        Refused: an argument has the wrong type or lies outside its range.
+        UserError: an argument has the wrong type or lies outside its range.
     """
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         for key, annotation in _keyword_annotations(function).items():
             if key in kwargs and (wrong := refusal(key, kwargs[key], annotation)):
-                raise Refused(wrong)
+                raise UserError(wrong)
         return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]  # functools.wraps keeps the signature, mypy cannot see it
@@ -131,7 +131,7 @@ def section_mistakes(path: str, section: Any) -> list[str]:
 def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
     try:
         allowed = signature(target)
-    except Refused as refused:
+    except UserError as refused:
         yield f"{path}._target_: {refused}"
         return
     keys = [key for key in section if key != "_target_"]
@@ -174,12 +174,12 @@ def signature(target: str) -> dict[str, Any]:
     """Keyword-only arguments and annotations of `litmus.model.cnn.CNN` and the like, without importing it.
 
     Raises:
-        Refused: the target is not a class or function that this package defines.
+        UserError: the target is not a class or function that this package defines.
     """
     module_name, _, name = target.rpartition(".")
     source = _source(module_name)
     if source is None:
-        raise Refused(f"{target} is not part of {_PACKAGE}.")
+        raise UserError(f"{target} is not part of {_PACKAGE}.")
     tree = ast.parse(source)
     namespace = _light_namespace(tree)
     definition = next((node for node in tree.body if getattr(node, "name", None) == name), None)
@@ -188,7 +188,7 @@ def signature(target: str) -> dict[str, Any]:
     if isinstance(definition, ast.ClassDef):
         own = [n for n in definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
         return _annotations(own[0], namespace) if own else signature(_base(definition, tree, target))
-    raise Refused(f"{module_name} defines no {name}.")
+    raise UserError(f"{module_name} defines no {name}.")
 
 
 def _source(module_name: str) -> str | None:
@@ -226,4 +226,4 @@ def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
             for alias in node.names:
                 if alias.name in names:
                     return f"{node.module}.{alias.name}"
-    raise Refused(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+    raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")

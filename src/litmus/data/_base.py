@@ -3,18 +3,16 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
+from litmus.config.protocols import Split
 from litmus.data._loader import BatchLoader, num_used
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Classes, Spec
-
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
 class Data(lightning.LightningDataModule):
@@ -42,15 +40,45 @@ class Data(lightning.LightningDataModule):
 
     @property
     @abstractmethod
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         """Samples of each part."""
 
     @abstractmethod
-    def _loader(self, part: Part) -> BatchLoader:
+    def _loader(self, part: Split) -> BatchLoader:
         """Batches of that part."""
 
-    def settle(self) -> None:
-        """Does what had to wait until `spec` is as the network wants it."""
+    def setup(self, stage: str | None = None) -> None:
+        """Does what had to wait until `spec` is as the network wants it; Lightning calls it again, to no effect."""
+
+    def preload(self) -> None:
+        """Reads what all jobs of a sweep read the same, for the processes forked from this one; fetches nothing."""
+
+    @property
+    def training_texts(self) -> list[str]:
+        """What a vocabulary may be made of; nothing, where the data are no texts."""
+        return []
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Training samples of each class, int64 (classes,).
+
+        Raises:
+            UserError: the data has no classes.
+        """
+        raise UserError(f"data={self.spec.data} has no classes to count.")
+
+    @property
+    def seen(self) -> Tensor | None:
+        """Fingerprints of the training and validation samples, int64, for `leave_out`; None where none are kept."""
+        return None
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Leaves test samples out whose fingerprints are among `seen`: a network was trained or chosen on those."""
+
+    @property
+    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
+        """Errors of what needs no network, by split and name, such as `{"test": {"naive": {"rmse": 1.2}}}`."""
+        return {}
 
     @property
     def num_batches(self) -> int:
@@ -73,7 +101,7 @@ class Data(lightning.LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         return self._loader("test")
 
-    def _batching(self, part: Part) -> dict[str, Any]:
+    def _batching(self, part: Split) -> dict[str, Any]:
         """How that part's loader makes its batches, in this process."""
         assert self.trainer is not None
         training = part == "train"
@@ -96,13 +124,13 @@ def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes
     """Classes in the given order.
 
     Raises:
-        Refused: there is only one, or one has no training sample.
+        UserError: there is only one, or one has no training sample.
     """
     if len(names) < 2:
-        raise Refused(f"{what} has one class only ({few(names)}): there is nothing to tell apart.")
+        raise UserError(f"{what} has one class only ({few(names)}): there is nothing to tell apart.")
     present = set(training)
     if missing := [name for name in names if name not in present]:
-        raise Refused(f"{what}: no training sample has the class {few(missing)}.")
+        raise UserError(f"{what}: no training sample has the class {few(missing)}.")
     return Classes(tuple(names))
 
 

@@ -116,21 +116,21 @@ class BatchLoader:
 
     def _take(self, rows: Tensor | slice) -> Tensor:
         """The stored inputs of these samples."""
-        return share(self.inputs, rows)
+        return select(self.inputs, rows)
 
     def _batch(self, order: Tensor | None, start: int) -> tuple[Tensor, Tensor]:
         stop = min(start + self.batch_size, len(self.targets))
         first, last = start, stop
         if self.world_size > 1:
-            first, last = self._share(start, stop)
+            first, last = self._shard(start, stop)
         rows = slice(first, last) if order is None else order[first:last]
         return self._given(rows, stop - start, slice(first - start, last - start))
 
     def _given(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         """The samples of these rows, which are `within` a batch of that size."""
-        return self.transform(self._take(rows), self.generator, batch_size, within), share(self.targets, rows)
+        return self.transform(self._take(rows), self.generator, batch_size, within), select(self.targets, rows)
 
-    def _share(self, start: int, stop: int) -> tuple[int, int]:
+    def _shard(self, start: int, stop: int) -> tuple[int, int]:
         size = stop - start
         if self.shuffle:
             size -= size % self.world_size
@@ -138,7 +138,7 @@ class BatchLoader:
         return bounds[0], bounds[1]
 
 
-def share(stored: Any, rows: Tensor | slice) -> Tensor:
+def select(stored: Any, rows: Tensor | slice) -> Tensor:
     """These rows of a tensor, or of what can be indexed like one."""
     return stored[rows] if isinstance(rows, slice) else stored.index_select(0, rows)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from litmus.data._base import PARTS, Part
-from litmus.errors import Refused
+from litmus.config.protocols import SPLITS, Split
+from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +19,17 @@ Sample = TypeVar("Sample")
 
 def completed(
     given: Mapping[str, Sequence[Sample]],
-    tie: Callable[[Sample], Hashable],
+    group: Callable[[Sample], Hashable],
     stratum: Callable[[Sample], Hashable],
     shares: Mapping[str, float],
     limit: int | None,
     seed: int,
-) -> dict[Part, list[Sample]]:
+) -> dict[Split, list[Sample]]:
     """Training, validation and test samples, where some of these parts come ready-made.
 
     Args:
         given: the parts that there are, "train" among them; the others are split off it.
-        tie: what a sample shares with those that must stay on its side.
+        group: what a sample shares with those that must stay on its side.
         stratum: what should be as frequent on all sides.
         shares: of the training samples, for "val" and "test", where they are split off.
         limit: samples of a part, at most.
@@ -37,17 +37,17 @@ def completed(
     """
     whole = given["train"]
     wanted = {part: None if part in given else shares[part] for part in ("val", "test")}
-    ties, strata = [(tie(sample),) for sample in whole], [stratum(sample) for sample in whole]
-    rows = split_parts(ties, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
+    groups, strata = [(group(sample),) for sample in whole], [stratum(sample) for sample in whole]
+    rows = split_parts(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
     parts = {**given, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
     # As of those that were dealt, the first n of the others are a fair sample, too.
     for part in set(given) - (set(rows) if len(rows) > 1 else set()):
         parts[part] = [given[part][i] for i in np.random.default_rng(seed).permutation(len(given[part]))]
-    return {part: list(parts[part][:limit]) for part in PARTS}
+    return {part: list(parts[part][:limit]) for part in SPLITS}
 
 
 def split_parts(
-    ties: Sequence[Sequence[Hashable]],
+    groups: Sequence[Sequence[Hashable]],
     strata: Sequence[Hashable],
     *,
     val_share: float | None,
@@ -59,19 +59,19 @@ def split_parts(
     The test part is split off first: what validates does not change what tests.
 
     Args:
-        ties: see `split_groups`.
+        groups: see `split_groups`.
         strata: see `split_groups`.
         val_share: of all samples.
         test_share: of all samples.
         seed: of the split.
     """
-    rows = {"train": list(range(len(ties)))}
+    rows = {"train": list(range(len(groups)))}
     rest = 1.0
     for part, share in (("test", test_share), ("val", val_share)):
         if share is None:
             continue
         left = rows["train"]
-        own_ties, own_strata = [ties[i] for i in left], [strata[i] for i in left]
+        own_ties, own_strata = [groups[i] for i in left], [strata[i] for i in left]
         dealt = split_groups(own_ties, own_strata, {"train": 1 - share / rest, part: share / rest}, seed)
         rows |= {name: [left[i] for i in places] for name, places in dealt.items()}
         rest -= share
@@ -79,7 +79,7 @@ def split_parts(
 
 
 def split_groups(
-    ties: Sequence[Sequence[Hashable]], strata: Sequence[Hashable], shares: Mapping[str, float], seed: int
+    groups: Sequence[Sequence[Hashable]], strata: Sequence[Hashable], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[int]]:
     """Divides samples among the parts, at random, so that samples that share a tie land in one part.
 
@@ -88,7 +88,7 @@ def split_groups(
     stratum at least one group, and no part stays empty while another has groups to spare.
 
     Args:
-        ties: of each sample: its group, its text... Two samples that have one in common are never separated,
+        groups: of each sample: its group, its text... Two samples that have one in common are never separated,
             nor are those that a chain of such pairs connects.
         strata: of each sample, such as its class; a group counts as its first sample's.
         shares: of each part, training first; they sum to 1.
@@ -97,9 +97,9 @@ def split_groups(
     Returns:
         The numbers of each part's samples, in random order, so that its first n are a fair sample too.
     """
-    groups = list(_connected(ties).values())
+    components = list(_connected(groups).values())
     generator = np.random.default_rng(seed)
-    shuffled = [groups[i] for i in generator.permutation(len(groups))]
+    shuffled = [components[i] for i in generator.permutation(len(components))]
     rank = {stratum: number for number, stratum in enumerate(dict.fromkeys(strata))}
     dealt: dict[str, list[list[int]]] = {part: [] for part in shares}
     sizes = dict.fromkeys(shares, 0)
@@ -119,44 +119,44 @@ def split_groups(
             smallest = min(dealt[richest], key=len)
             dealt[richest].remove(smallest)
             dealt[part].append(smallest)
-    rows = {part: [row for group in groups for row in group] for part, groups in dealt.items()}
+    rows = {part: [row for group in held for row in group] for part, held in dealt.items()}
     return {part: [own[i] for i in generator.permutation(len(own))] for part, own in rows.items()}
 
 
-def fingerprints(ties: Iterable[Sequence[Hashable]]) -> Tensor:
+def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
     """63-bit numbers that stand for the ties, sorted, each once: int64 (different ties,)."""
-    hashes = {_fingerprint(tie) for own in ties for tie in own}
+    hashes = {_fingerprint(group) for own in groups for group in own}
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
-def known(ties: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
+def known(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     """Of each sample, whether one of its ties is among those fingerprints."""
     among = set(seen.tolist())
-    return [any(_fingerprint(tie) in among for tie in own) for own in ties]
+    return [any(_fingerprint(group) in among for group in own) for own in groups]
 
 
-def unseen(ties: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
+def unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
     """Test samples that a network was neither trained nor chosen on; the log says how many others there are.
 
     Raises:
-        Refused: there are only others.
+        UserError: there are only others.
     """
-    fresh = [i for i, was in enumerate(known(ties, seen)) if not was]
-    said = f"{len(ties) - len(fresh)} of {len(ties)} test {noun} belong to what the run was trained or chosen on"
+    fresh = [i for i, was in enumerate(known(groups, seen)) if not was]
+    said = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} belong to what the run was trained or chosen on"
     if not fresh:
-        raise Refused(f"{said}: nothing is left to measure.")
-    if len(fresh) < len(ties):
+        raise UserError(f"{said}: nothing is left to measure.")
+    if len(fresh) < len(groups):
         log.warning("%s; they are left out.", said)
     return fresh
 
 
-def _fingerprint(tie: Hashable) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(tie).encode(), digest_size=8).digest(), "big") >> 1
+def _fingerprint(group: Hashable) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _connected(ties: Sequence[Sequence[Hashable]]) -> dict[int, list[int]]:
+def _connected(groups: Sequence[Sequence[Hashable]]) -> dict[int, list[int]]:
     """Samples by component: of the graph in which two samples with a common tie are neighbours."""
-    parent = list(range(len(ties)))
+    parent = list(range(len(groups)))
 
     def root(sample: int) -> int:
         while parent[sample] != sample:
@@ -164,10 +164,10 @@ def _connected(ties: Sequence[Sequence[Hashable]]) -> dict[int, list[int]]:
         return sample
 
     first: dict[Hashable, int] = {}
-    for sample, own in enumerate(ties):
-        for tie in own:
-            parent[root(sample)] = root(first.setdefault(tie, sample))
+    for sample, own in enumerate(groups):
+        for group in own:
+            parent[root(sample)] = root(first.setdefault(group, sample))
     components: dict[int, list[int]] = {}
-    for sample in range(len(ties)):
+    for sample in range(len(groups)):
         components.setdefault(root(sample), []).append(sample)
     return components

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -48,23 +48,23 @@ class Table:
                 kept.append((line, cells))
         self.rows = kept
 
-    def settle(self) -> None:
+    def warn_of_problems(self) -> None:
         """Says what was left out.
 
         Raises:
-            Refused: it is more than half: whatever was meant, it was not this.
+            UserError: it is more than half: whatever was meant, it was not this.
         """
         left_out = sum(len(lines) for lines in self.problems.values())
         if not left_out and self.rows:
             return
         whole = left_out + len(self.rows)
         if not whole:
-            raise Refused(f"{self.path} has no rows.")
+            raise UserError(f"{self.path} has no rows.")
         unit = "row" if self.path.suffix.lower() == ".parquet" else "line"
         reasons = "; ".join(f"{wrong}: {len(lines)} ({listed(unit, lines)})" for wrong, lines in self.problems.items())
         said = f"{self.path}: {left_out} of {whole} rows cannot be used. {reasons}."
         if left_out > len(self.rows):
-            raise Refused(f"{said} That is more than half.")
+            raise UserError(f"{said} That is more than half.")
         log.warning("%s They are left out.", said)
 
 
@@ -85,22 +85,22 @@ def read(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) ->
         separator: a key of `SEPARATORS`, or "auto": the one under which the wanted columns are there.
 
     Raises:
-        Refused: there is no such file, or it cannot be read, or it lacks a column.
+        UserError: there is no such file, or it cannot be read, or it lacks a column.
     """
     if path.is_dir():
-        raise Refused(f"{path} is a folder; a table is a file.")
+        raise UserError(f"{path} is a folder; a table is a file.")
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else [])
-        raise Refused(f"There is no file {path}.{near}")
+        raise UserError(f"There is no file {path}.{near}")
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
             return _parquet(path, wanted)
         return _text(path, wanted, _encoding(path, encoding), separator, is_json=kind in JSON_LINES)
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 letter
-        raise Refused(f"{path} cannot be decoded: {error}.") from None
+        raise UserError(f"{path} cannot be decoded: {error}.") from None
 
 
 def number(cell: Any) -> float | None:
@@ -134,7 +134,9 @@ def _encoding(path: Path, encoding: str) -> str:
     try:
         codecs.lookup(encoding)
     except LookupError:
-        raise Refused(f"data.encoding={encoding} is no encoding that Python knows, such as utf-8 or cp1252.") from None
+        raise UserError(
+            f"data.encoding={encoding} is no encoding that Python knows, such as utf-8 or cp1252."
+        ) from None
     return encoding
 
 
@@ -160,7 +162,7 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
                 break
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
-                    raise Refused(f"{table.path}, line {line}: a quote is opened there and never closed.") from None
+                    raise UserError(f"{table.path}, line {line}: a quote is opened there and never closed.") from None
                 lost = range(line, reader.line_num + 1)  # the quote may have swallowed lines before it showed
                 table.problems.setdefault(f"broken quoting ({error})", []).extend(lost)
                 continue
@@ -176,7 +178,7 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
             else:
                 yield line, {name: cells[place] for name, place in kept.items()}
     if not columns:
-        raise Refused(f"{table.path} is empty.")
+        raise UserError(f"{table.path} is empty.")
 
 
 def _separator(first: str, wanted: Sequence[str], path: Path) -> str:
@@ -222,12 +224,12 @@ def _parquet(path: Path, wanted: Sequence[str]) -> Table:
     try:
         import polars
     except ModuleNotFoundError:
-        raise Refused("Reading Parquet needs the package polars: pip install 'litmus[text]'.") from None
+        raise UserError("Reading Parquet needs the package polars: pip install 'litmus[text]'.") from None
     try:
         _require(wanted, list(polars.read_parquet_schema(path)), path)
         frame = polars.read_parquet(path, columns=list(wanted) or None)
     except polars.exceptions.PolarsError as error:
-        raise Refused(f"{path} is not a Parquet file: {error}") from None
+        raise UserError(f"{path} is not a Parquet file: {error}") from None
     table = Table(path, list(enumerate(frame.to_dicts(), start=1)))
     table.keep(lambda cells: _unreadable(cells, "UTF-8"))
     return table
@@ -237,6 +239,6 @@ def _require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
     for name in wanted:
         if name not in columns:
             hint = did_you_mean(name, columns)
-            raise Refused(f"{path} has no column {name}.{hint} It has: {', '.join(columns)}.")
+            raise UserError(f"{path} has no column {name}.{hint} It has: {', '.join(columns)}.")
     if doubled := {name for name in wanted if list(columns).count(name) > 1}:
-        raise Refused(f"{path} has more than one column {', '.join(doubled)}.")
+        raise UserError(f"{path} has more than one column {', '.join(doubled)}.")

@@ -12,14 +12,15 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import Column, Count, PhotoPath, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._base import PARTS, Part, classes, few
+from litmus.data._base import classes, few
 from litmus.data._split import completed
 from litmus.data.image import cache, decode
-from litmus.data.image.base import ImageData, mean_and_deviation, recut
-from litmus.errors import Refused
+from litmus.data.image.base import ImageData, mean_and_deviation, random_resized_crop
+from litmus.errors import UserError
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -71,14 +72,14 @@ class ImageFolder(cache.Filed, ImageData):
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
         self.limit = limit
         self.augment = augment
-        self.move = recut if augment else None
+        self.augmentation = random_resized_crop if augment else None
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
         self.photos: cache.Photos | None = None
-        self.samples: dict[Part, list[tuple[int, str]]] = {}  # number of a photo, and its class
+        self.samples: dict[Split, list[tuple[int, str]]] = {}  # number of a photo, and its class
 
     def prepare_data(self) -> None:
-        """Lists the photos and their classes; raises `Refused` where there are none, or one class only."""
+        """Lists the photos and their classes; raises `UserError` where there are none, or one class only."""
         if self.listed:
             return
         if self.path.is_dir():
@@ -86,10 +87,12 @@ class ImageFolder(cache.Filed, ImageData):
         elif self.path.is_file():
             self.listed = {"train": self._in_table()}
         else:
-            raise Refused(f"data.path={self.path} is neither a folder of photos nor a table of them: there is nothing.")
+            raise UserError(
+                f"data.path={self.path} is neither a folder of photos nor a table of them: there is nothing."
+            )
         names = sorted({name for samples in self.listed.values() for _, name in samples})
         if not names:
-            raise Refused(
+            raise UserError(
                 f"data.path={self.path} holds no photos ({', '.join(e[1:] for e in decode.ENDINGS)}) in folders, one "
                 f"folder for each class.{self._hint()}"
             )
@@ -97,7 +100,7 @@ class ImageFolder(cache.Filed, ImageData):
         size = self.size or 0
         self.spec = Spec("image_folder", Images(self.channels, size, size, (), (), round(size * MARGIN)), target)
 
-    def settle(self) -> None:
+    def setup(self, stage: str | None = None) -> None:
         """Reads, checks and splits the photos, in the size that the spec has by now."""
         if self.samples:
             return
@@ -119,20 +122,20 @@ class ImageFolder(cache.Filed, ImageData):
         self.spec = replace(self.spec, input=wanted)
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         return {part: len(samples) for part, samples in self.samples.items()}
 
-    def stored(self, part: Part) -> tuple[Any, Tensor]:
+    def stored(self, part: Split) -> tuple[Any, Tensor]:
         assert self.photos is not None
         assert isinstance(self.spec.target, Classes)
         number = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted({name for _, name in self.samples[part]} - set(number)):
-            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
+            raise UserError(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
         rows = torch.tensor([row for row, _ in self.samples[part]])
         targets = torch.tensor([number[name] for _, name in self.samples[part]], dtype=torch.int64)
         return cache.Selection(self.photos.pixels, rows, self._margin(part)), targets
 
-    def ties(self, part: Part) -> list[tuple[Hashable]]:
+    def groups(self, part: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number, _ in self.samples[part]]
 
@@ -151,7 +154,7 @@ class ImageFolder(cache.Filed, ImageData):
         """How photos are stored: with the margin that random cuts need, if there are to be any."""
         return replace(wanted, height=wanted.resized, width=wanted.resized) if self.augment else wanted
 
-    def _margin(self, part: Part) -> tuple[int, int] | None:
+    def _margin(self, part: Split) -> tuple[int, int] | None:
         """What to cut out of the stored pictures' middle; None where all of it is used."""
         assert isinstance(self.spec.input, Images)
         return None if part == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
@@ -166,14 +169,14 @@ class ImageFolder(cache.Filed, ImageData):
             if part is None:
                 others.append(path)
             elif part in ready:
-                raise Refused(f"{ready[part]} and {path} are both folders for {part}: which one is meant?")
+                raise UserError(f"{ready[part]} and {path} are both folders for {part}: which one is meant?")
             else:
                 ready[part] = path
         if not ready or (others and len(ready) == 1):  # a class may be named train, among others
             return {"train": self._by_class(self.path)}
         if "train" not in ready:
             has = " and ".join(f"{path.name}/" for path in ready.values())
-            raise Refused(f"data.path={self.path} has {has} for its parts, but no folder train/ to learn from.")
+            raise UserError(f"data.path={self.path} has {has} for its parts, but no folder train/ to learn from.")
         if others:
             log.warning(
                 "%s has %s for its parts; beside them, %s is left out.",
@@ -202,13 +205,13 @@ class ImageFolder(cache.Filed, ImageData):
         table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")
         table.keep(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
         table.keep(lambda cells: None if self._place(cells).is_file() else f"no such file as its {self.image}")
-        table.settle()
+        table.warn_of_problems()
         return [(self._place(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
 
     def _place(self, cells: dict[str, Any]) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
 
-    def _split(self, photos: cache.Photos) -> dict[Part, list[tuple[int, str]]]:
+    def _split(self, photos: cache.Photos) -> dict[Split, list[tuple[int, str]]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
             part: [(number[path], name) for path, name in samples if path in number]
@@ -218,7 +221,7 @@ class ImageFolder(cache.Filed, ImageData):
             usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limit, self.seed
         )
         if empty := [part for part, own in samples.items() if not own]:
-            raise Refused(f"{self.path}: no photo is left for {' and '.join(empty)}: there are too few of them.")
+            raise UserError(f"{self.path}: no photo is left for {' and '.join(empty)}: there are too few of them.")
         self._warn_of_leaks(samples, photos.sha256)
         counts = Counter(name for _, name in samples["train"])
         classes(sorted({name for _, name in self.listed["train"]}), list(counts), f"data.path={self.path}")
@@ -233,12 +236,12 @@ class ImageFolder(cache.Filed, ImageData):
             )
         return samples
 
-    def _warn_of_leaks(self, samples: dict[Part, list[tuple[int, str]]], sha256: Sequence[str]) -> None:
+    def _warn_of_leaks(self, samples: dict[Split, list[tuple[int, str]]], sha256: Sequence[str]) -> None:
         """Folders of their own may hold the same file twice, and so may two classes."""
         labels: dict[str, set[str]] = {}
-        seen: dict[str, Part] = {}
+        seen: dict[str, Split] = {}
         leaked = 0
-        for part in PARTS:
+        for part in SPLITS:
             for number, name in samples[part]:
                 labels.setdefault(sha256[number], set()).add(name)
                 leaked += seen.setdefault(sha256[number], part) != part

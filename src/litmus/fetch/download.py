@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch.once import once
 from litmus.fetch.package import Unavailable, sha256_of
 
@@ -43,12 +43,12 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
         The name of the source that gave the missing files, or "disk" if none was missing.
 
     Raises:
-        Refused: no source had them; the sentence gives each one's reason.
+        UserError: no source had them; the sentence gives each one's reason.
     """
     try:
         missing = [name for name, sha256 in checksums.items() if not _is_right(folder / name, sha256)]
     except OSError as error:
-        raise Refused(f"{folder} cannot be read ({error}).") from None
+        raise UserError(f"{folder} cannot be read ({error}).") from None
     if not missing:
         return "disk"
     reasons = []
@@ -61,7 +61,7 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
             log.info("%s: %s", source, reason)
             reasons.append(f"{source}: {reason}")
     tried = " ".join(reasons) or "No other source was allowed."
-    raise Refused(f"{folder} lacks {', '.join(missing)}. {tried}")
+    raise UserError(f"{folder} lacks {', '.join(missing)}. {tried}")
 
 
 def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.spec import Boxes, Classes, Images, Tokens, Values
 
@@ -32,7 +32,7 @@ def write(net: Any, form: str, path: Path) -> float:
         The largest difference between the answers of what was written and the network's.
 
     Raises:
-        Refused: the network cannot be written so, or what was written answers otherwise than the network.
+        UserError: the network cannot be written so, or what was written answers otherwise than the network.
         OSError: there is no writing there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,9 @@ def to_huggingface(net: Any, path: Path) -> float:
     """
     encoder = getattr(net, "encoder", None)
     if encoder is None or not isinstance(net.spec.input, Tokens):
-        raise Refused("--to huggingface is for model=bert; --to onnx and --to torch take every network.")
+        raise UserError("--to huggingface is for model=bert; --to onnx and --to torch take every network.")
     if net.pooling != "cls":
-        raise Refused(
+        raise UserError(
             f"--to huggingface cannot write model.pooling={net.pooling}: transformers' classifiers read the first "
             "token. Train with model.pooling=cls, or use --to onnx or --to torch."
         )
@@ -117,7 +117,7 @@ def to_huggingface(net: Any, path: Path) -> float:
 def to_ultralytics(net: Any, path: Path) -> float:
     """Writes a .pt that the `yolo` command reads."""
     if not isinstance(net.spec.target, Boxes):
-        raise Refused("--to ultralytics is for model=yolo; --to onnx and --to torch take every network.")
+        raise UserError("--to ultralytics is for model=yolo; --to onnx and --to torch take every network.")
     read = net.to_ultralytics(path)
     return _compared(net, lambda x: read(x)[0])
 
@@ -134,7 +134,7 @@ def _classifier(encoder: Any, target: Any) -> Any:
     inner, head = getattr(model, model.base_model_prefix, None), getattr(model, "classifier", None)
     fits = isinstance(head, nn.Linear) and getattr(inner, "pooler", None) is not None
     if inner is None or not fits or type(inner) is not type(encoder):
-        raise Refused(f"{type(model).__name__} has another classifier than model=bert: use --to onnx or --to torch.")
+        raise UserError(f"{type(model).__name__} has another classifier than model=bert: use --to onnx or --to torch.")
     inner.load_state_dict(encoder.state_dict())
     return model
 
@@ -196,16 +196,16 @@ def _compared(net: Any, other: Callable[[Tensor], Tensor]) -> float:
     """The largest difference on inputs of other sizes than the example's.
 
     Raises:
-        Refused: it is more than rounding.
+        UserError: it is more than rounding.
     """
     largest = 0.0
     with torch.inference_mode():
         for size in (1, 4):
             probe = _probe(net, size)
             expected = net(probe)
-            for difference, scale in net.differences(expected, other(probe)):
+            for difference, scale in net.max_differences(expected, other(probe)):
                 if not difference <= TOLERANCE * max(1.0, scale):
-                    raise Refused(f"What was written answers otherwise, by {difference:.1e}: it is not kept.")
+                    raise UserError(f"What was written answers otherwise, by {difference:.1e}: it is not kept.")
                 largest = max(largest, difference)
     return largest
 
@@ -214,7 +214,7 @@ def _needed(package: str) -> Any:
     try:
         return __import__(package)
     except ModuleNotFoundError:
-        raise Refused(f"--to onnx needs the package {package}: pip install 'litmus[export]'.") from None
+        raise UserError(f"--to onnx needs the package {package}: pip install 'litmus[export]'.") from None
 
 
 @contextmanager

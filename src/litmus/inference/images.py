@@ -13,7 +13,7 @@ from litmus.data.image.decode import Broken, Photo, placed
 from litmus.spec import Boxes
 
 
-class Pictures:
+class ImagePredictor:
     """A network, asked about pictures in files."""
 
     batch_size = 16
@@ -22,7 +22,7 @@ class Pictures:
         self.net = net
         self.draws = isinstance(net.spec.target, Boxes)
 
-    def answers(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[dict[str, Any]]:
+    def predict(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[dict[str, Any]]:
         """One for each, in their order: `image`, and `error`, or `label` and `probabilities`, or `boxes`."""
         for start in range(0, len(paths), batch_size):
             some = paths[start : start + batch_size]

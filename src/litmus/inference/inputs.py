@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
 
@@ -61,7 +61,7 @@ def _texts(words: list[str], file: str | None) -> Iterator[Text]:
                     lines.seek(0)
                 yield from _lines(lines)
         except OSError as error:
-            raise Refused(f"{file} cannot be read: {error.strerror}.") from None
+            raise UserError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _lines(file: BinaryIO) -> Iterator[Text]:

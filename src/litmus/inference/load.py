@@ -4,38 +4,39 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from litmus.config.instantiate import Section, _target, build
+from litmus.config.instantiate import _target, build
 from litmus.config.keys import CONF
+from litmus.config.types import Section
 from litmus.config.validate import choices, did_you_mean, mistakes, signature
-from litmus.errors import Refused, Unavailable
-from litmus.record.checkpoint import recalled
+from litmus.errors import Unavailable, UserError
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.spec import Spec
 
 
-def rebuilt(run: RunDir) -> Any:
+def load_run(run: RunDir) -> Any:
     """The run's network with its best weights, on the CPU, ready to be asked; its `spec` says what it reads.
 
     Raises:
-        Refused: the run has no weights yet, or was made by a version of litmus that does not fit.
+        UserError: the run has no weights yet, or was made by a version of litmus that does not fit.
     """
     config = run.read_config()
     if not run.best.is_file():
-        raise Refused(f"{run.path} has no {run.best.name}: no epoch was finished.")
-    known = recalled(run.best)
+        raise UserError(f"{run.path} has no {run.best.name}: no epoch was finished.")
+    known = load_checkpoint(run.best)
     if wrong := mistakes(config):
-        raise Refused("\n".join(wrong))
+        raise UserError("\n".join(wrong))
     net = build({**config["model"], **known.get("model", {})}, Spec.from_plain(known["spec"]))
     weights = {name.removeprefix("net."): w for name, w in known["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict(weights)
     return net.eval()
 
 
-def published(name: str) -> Any:
+def load_pretrained(name: str) -> Any:
     """A network with its published weights, on the CPU, ready to be asked: `resnet50`, `yolo11n`...
 
     Raises:
-        Refused: there is none of that name, or its weights cannot be had.
+        UserError: there is none of that name, or its weights cannot be had.
     """
     offered: dict[str, Section] = {}
     for path in sorted((CONF / "model").glob("*.yaml")):
@@ -43,9 +44,9 @@ def published(name: str) -> Any:
         offered |= dict.fromkeys(choices(signature(section["_target_"]).get("arch")), section)
     if name not in offered:
         hint = did_you_mean(name, list(offered))
-        raise Refused(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
+        raise UserError(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
     try:
-        weights, spec = _target(offered[name]).published(name)
+        weights, spec = _target(offered[name]).pretrained_spec(name)
     except Unavailable as missing:
-        raise Refused(f"{name}: {missing.what}, or ask a run: litmus predict RUN.") from None
+        raise UserError(f"{name}: {missing.what}, or ask a run: litmus predict RUN.") from None
     return build({**offered[name], "arch": name, "weights": weights}, spec).eval()

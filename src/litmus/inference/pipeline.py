@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import hub
-from litmus.inference.texts import EMPTY, Texts
+from litmus.inference.texts import EMPTY, TextPredictor
 from litmus.record.folder import CONFIG
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 CLASSIFIERS = ("sentiment-analysis", "text-classification")  # transformers' names of the pipelines for one text
 
 
-class Pipeline:
+class PipelinePredictor:
     """One of transformers' ready-made pipelines for texts.
 
     Args:
@@ -23,18 +23,18 @@ class Pipeline:
         weights: a name on the hub, or a folder; None is the pipeline's usual model.
 
     Raises:
-        Refused: there is no such pipeline here, or its model cannot be had.
+        UserError: there is no such pipeline here, or its model cannot be had.
     """
 
-    batch_size = Texts.batch_size
+    batch_size = TextPredictor.batch_size
 
     def __init__(self, task: str, weights: str | None) -> None:
         if task not in CLASSIFIERS:
-            raise Refused(f"--pipeline {task} is not one for a text and a label: {' or '.join(CLASSIFIERS)}.")
+            raise UserError(f"--pipeline {task} is not one for a text and a label: {' or '.join(CLASSIFIERS)}.")
         folder = Path(weights).expanduser() if weights else None
         here = folder is not None and folder.is_dir()
         if folder is not None and (folder / CONFIG).is_file():
-            raise Refused(f"{folder} is a run: litmus predict {folder} TEXT asks it, without --pipeline.")
+            raise UserError(f"{folder} is a run: litmus predict {folder} TEXT asks it, without --pipeline.")
         with hub.quiet():
             self.pipe = self._made(task, str(folder) if here else weights, here or not hub.reachable())
         self.longest = min(self.pipe.tokenizer.model_max_length, 10**6)
@@ -49,13 +49,13 @@ class Pipeline:
             return build(task, model=weights, trust_remote_code=False, local_files_only=local)
         except Exception as error:  # whatever a library of many libraries raises for what it cannot get or read
             log.info("%s", error, exc_info=True)
-            raise Refused(
+            raise UserError(
                 f"--pipeline {task}: {weights or 'its default model'} is neither a folder here nor to be had from the "
                 "Hugging Face hub. --weights FOLDER takes one that is here, such as `litmus export RUN --to "
                 "huggingface` makes."
             ) from None
 
-    def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
+    def predict(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """As `Texts.answers`."""
         worth = [text for text in texts if text.strip()]
         given = iter(self.pipe(worth, batch_size=batch_size, top_k=None, truncation=True) if worth else [])

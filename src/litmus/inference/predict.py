@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from litmus.errors import Refused
-from litmus.inference.images import Pictures
-from litmus.inference.texts import Texts
+from litmus.errors import UserError
+from litmus.inference.images import ImagePredictor
+from litmus.inference.texts import TextPredictor
 from litmus.spec import Images, Tokens
 
 
-def asked(net: Any) -> "Texts | Pictures":
+def predictor(net: Any) -> "TextPredictor | ImagePredictor":
     """What answers for a network, by what it reads.
 
     Raises:
-        Refused: it reads neither texts nor pictures.
+        UserError: it reads neither texts nor pictures.
     """
     read = net.spec.input
     if isinstance(read, Tokens):
-        return Texts(net)
+        return TextPredictor(net)
     if isinstance(read, Images):
-        return Pictures(net)
-    raise Refused(
+        return ImagePredictor(net)
+    raise UserError(
         f"The network reads {read.noun}; litmus predict asks about texts and pictures. litmus export RUN writes it for "
         "programs of your own."
     )

@@ -12,7 +12,7 @@ from litmus.spec import Values
 EMPTY = "empty: no answer"
 
 
-class Texts:
+class TextPredictor:
     """A network, asked about texts."""
 
     batch_size = 64
@@ -20,7 +20,7 @@ class Texts:
     def __init__(self, net: Any) -> None:
         self.net = net
 
-    def answers(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
+    def predict(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
         """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
         read = self.net.spec.input
         asked = [on_one_line(text) for text in texts]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus import model as siblings
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Classes, Images, Input, Series, Spec, Target, Tokens
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
@@ -31,28 +31,28 @@ class Net(nn.Module):
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
 
-    reads: ClassVar[tuple[type[Input], ...]] = ()
-    answers: ClassVar[tuple[type[Target], ...]] = (Classes,)
+    input_kinds: ClassVar[tuple[type[Input], ...]] = ()
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     gains_from_bf16: ClassVar[bool] = False
     criterion: Criterion | None = None
     provenance: str = ""
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()
-        self.refuse_what_does_not_fit(spec)
+        self.check_fits(spec)
         self.spec = spec
         self.l2 = l2
 
     @classmethod
     def fits(cls, spec: Spec) -> bool:
         """Whether the network reads this input and answers with this target."""
-        return isinstance(spec.input, cls.reads) and isinstance(spec.target, cls.answers)
+        return isinstance(spec.input, cls.input_kinds) and isinstance(spec.target, cls.target_kinds)
 
     @classmethod
-    def refuse_what_does_not_fit(cls, spec: Spec) -> None:
-        """Raises `Refused`, with networks that would fit, if this one does not."""
+    def check_fits(cls, spec: Spec) -> None:
+        """Raises `UserError`, with networks that would fit, if this one does not."""
         if not cls.fits(spec):
-            raise Refused(_refusal(cls, spec))
+            raise UserError(_refusal(cls, spec))
 
     @property
     def num_outputs(self) -> int:
@@ -60,7 +60,7 @@ class Net(nn.Module):
         return len(self.spec.target.names)
 
     @classmethod
-    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003  # networks use them
+    def token_spec(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003  # networks use them
         """How the network wants texts as numbers; None for one that does not read texts.
 
         Args:
@@ -70,7 +70,7 @@ class Net(nn.Module):
         return None
 
     @classmethod
-    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003  # networks use them
+    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003  # networks use them
         """How the network wants pictures; as they are, if it does not mind.
 
         Args:
@@ -80,13 +80,13 @@ class Net(nn.Module):
         return images
 
     @classmethod
-    def published(cls, arch: str) -> tuple[str, Spec]:
+    def pretrained_spec(cls, arch: str) -> tuple[str, Spec]:
         """The value of `model.weights` that means published weights, and what they read and answer.
 
         Raises:
-            Refused: there are none, or they cannot be had.
+            UserError: there are none, or they cannot be had.
         """
-        raise Refused(f"There are no published weights of {arch}.")
+        raise UserError(f"There are no published weights of {arch}.")
 
     @property
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
@@ -96,11 +96,11 @@ class Net(nn.Module):
         """
         return None
 
-    def rebuilt_by(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> dict[str, Any]:
         """Settings by which a checkpoint rebuilds the network without the files that it was made of; plain values."""
         return {}
 
-    def differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
+    def max_differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
         """The largest difference between two answers to the same inputs, and the largest number, for numbers of a kind.
 
         Args:
@@ -158,10 +158,10 @@ def by_depth(groups: list[dict[str, Any]], depth: dict[int, int], lr_decay: floa
 def _refusal(wanted: type[Net], spec: Spec) -> str:
     """`model=cnn reads images; data=sentiment gives tokens. Try model=lstm or model=bert.`"""
     name = wanted.__module__.rpartition(".")[2]
-    if isinstance(spec.input, wanted.reads):
-        said = f"model={name} answers with {_nouns(wanted.answers)}; data={spec.data} asks for {spec.target.noun}."
+    if isinstance(spec.input, wanted.input_kinds):
+        said = f"model={name} answers with {_nouns(wanted.target_kinds)}; data={spec.data} asks for {spec.target.noun}."
     else:
-        said = f"model={name} reads {_nouns(wanted.reads)}; data={spec.data} gives {spec.input.noun}."
+        said = f"model={name} reads {_nouns(wanted.input_kinds)}; data={spec.data} gives {spec.input.noun}."
     fitting = [f"model={other}" for other in _names() if _fits(other, spec)]
     return f"{said} Try {' or '.join(fitting)}." if fitting else f"{said} No network here fits that data."
 

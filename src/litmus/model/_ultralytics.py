@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model import _weights
 
 SWITCHES = {
@@ -42,7 +42,7 @@ def package() -> Any:
     """Its module of networks.
 
     Raises:
-        Refused: it is not installed.
+        UserError: it is not installed.
     """
     before, opens, saves = dict(os.environ), Image.open, torch.save
     settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
@@ -54,7 +54,9 @@ def package() -> Any:
     except ModuleNotFoundError as missing:
         if missing.name != "ultralytics":
             raise
-        raise Refused("model=yolo needs the package ultralytics (AGPL-3.0): pip install 'litmus[detection]'.") from None
+        raise UserError(
+            "model=yolo needs the package ultralytics (AGPL-3.0): pip install 'litmus[detection]'."
+        ) from None
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -107,7 +109,7 @@ def decoded(network: Any, raw: Any) -> Tensor:
     return boxes
 
 
-def suppressed(answer: Tensor, min_score: float, overlap: float, most: int, several: bool) -> list[Tensor]:
+def nms(answer: Tensor, min_score: float, overlap: float, most: int, several: bool) -> list[Tensor]:
     """The boxes that are left when of two that overlap only the better one is kept.
 
     Args:
@@ -134,16 +136,16 @@ def coco_file(arch: str) -> Path:
     """The published weights, out of torch's cache if they are there: nothing is asked of a network then.
 
     Raises:
-        Refused: they are neither there nor to be had.
+        UserError: they are neither there nor to be had.
     """
-    return _weights.published_file(f"{RELEASE}/{arch}.pt", "coco", None)
+    return _weights.pretrained_file(f"{RELEASE}/{arch}.pt", "coco", None)
 
 
 def tensors(arch: str, weights: str) -> dict[str, Tensor]:
     """The tensors of COCO's weights, of a .pt of the package, or of a run, by our names.
 
     Raises:
-        Refused: there is none, or it is of another task than detection.
+        UserError: there is none, or it is of another task than detection.
     """
     path = coco_file(arch) if weights == "coco" else _weights.checkpoint_of(weights)
     if path.suffix == ".ckpt":
@@ -155,10 +157,10 @@ def loaded(path: Path, what: str) -> Any:
     """The network in a .pt of the package. Only classes that the package itself names are made; nothing else is run.
 
     Raises:
-        Refused: it is no such file, or its task is not detection.
+        UserError: it is no such file, or its task is not detection.
     """
     if not path.is_file():
-        raise Refused(f"{what}: there is no such file.")
+        raise UserError(f"{what}: there is no such file.")
     tasks = package()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -169,11 +171,11 @@ def loaded(path: Path, what: str) -> Any:
         found = content.get("ema") or content["model"]
     except Exception as error:  # of many kinds, by how the file is damaged, or what it would have run
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise Refused(f"{what} is not a file of weights that ultralytics wrote ({first}).") from None
+        raise UserError(f"{what} is not a file of weights that ultralytics wrote ({first}).") from None
     task = getattr(found, "task", None) or tasks.guess_model_task(found)
     if type(found) is not tasks.DetectionModel:
         said = f"a network for the task {task}" if task != "detect" else f"a {type(found).__name__}"
-        raise Refused(f"{what} is {said}; model=yolo is for YOLO's detectors.")
+        raise UserError(f"{what} is {said}; model=yolo is for YOLO's detectors.")
     return found
 
 

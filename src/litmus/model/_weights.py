@@ -12,7 +12,7 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from litmus.errors import Refused, Unavailable
+from litmus.errors import Unavailable, UserError
 from litmus.fetch import hub
 from litmus.fetch.package import sha256_of
 from litmus.record.folder import RunDir
@@ -39,10 +39,10 @@ def imagenet_file(arch: str) -> Path:
     """
     url = imagenet(arch).url
     expected = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
-    return published_file(url, "imagenet", expected[1] if expected else None)
+    return pretrained_file(url, "imagenet", expected[1] if expected else None)
 
 
-def published_file(url: str, weights: str, sha256: str | None) -> Path:
+def pretrained_file(url: str, weights: str, sha256: str | None) -> Path:
     """A file of published weights, out of torch's cache if it is there, downloaded into it otherwise.
 
     Args:
@@ -73,21 +73,21 @@ def read(path: Path, what: str) -> dict[str, Any]:
     """A file of tensors and plain values; nothing in it is run.
 
     Raises:
-        Refused: there is no such file, it is damaged, or it holds more than that.
+        UserError: there is no such file, it is damaged, or it holds more than that.
     """
     if not path.is_file():
-        raise Refused(f"{what}: there is no such file.")
+        raise UserError(f"{what}: there is no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         said = f"it asks for {named[1]}" if named else "it is no file of torch's, or a damaged one"
-        raise Refused(f"{what} is not a file of weights alone ({said}). It was not opened further.") from None
+        raise UserError(f"{what} is not a file of weights alone ({said}). It was not opened further.") from None
     except Exception as error:  # of many kinds, by how the file is damaged
         first = str(error).strip().split("\n")[0] or type(error).__name__
-        raise Refused(f"{what} cannot be read: {first}.") from None
+        raise UserError(f"{what} cannot be read: {first}.") from None
     if not isinstance(content, dict):
-        raise Refused(f"{what} holds {type(content).__name__}, not weights by their names.")
+        raise UserError(f"{what} holds {type(content).__name__}, not weights by their names.")
     return content
 
 
@@ -96,11 +96,11 @@ def checkpoint_of(weights: str) -> Path:
     path = Path(weights).expanduser()
     if not path.is_dir():
         if not path.is_file():
-            raise Refused(f"model.weights={weights}: there is no such file or folder.")
+            raise UserError(f"model.weights={weights}: there is no such file or folder.")
         return path
     run = RunDir(path)
     if not run.best.is_file():
-        raise Refused(f"model.weights={weights} is a folder, but not a run's with a {run.best.name} in it.")
+        raise UserError(f"model.weights={weights} is a folder, but not a run's with a {run.best.name} in it.")
     return run.best
 
 
@@ -119,7 +119,7 @@ def tensors(weights: str, ours: Callable[[str], str]) -> dict[str, Tensor]:
         content = content[key] if isinstance(content.get(key), dict) else content
     found = {ours(name.removeprefix("module.")): w for name, w in content.items() if isinstance(w, Tensor)}
     if not found:
-        raise Refused(f"{what} holds no tensors.")
+        raise UserError(f"{what} holds no tensors.")
     return found
 
 
@@ -130,13 +130,13 @@ def spec_of(weights: str) -> Spec | None:
     return Spec.from_plain(content["spec"]) if "spec" in content else None
 
 
-def wished(images: Images, size: int, resized: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Images:
+def input_spec(images: Images, size: int, resized: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Images:
     """Pictures as weights were trained on them: in colour, of their size unless the data was given one, their scale.
 
     Data that is stored in a size of its own is scaled to theirs whole: nothing is cut out.
     """
     if not images.mean and images.channels != 3:
-        raise Refused("These weights were trained on pictures in colour: data.colours=rgb, or model.weights=null.")
+        raise UserError("These weights were trained on pictures in colour: data.colours=rgb, or model.weights=null.")
     if images.height and not images.mean:
         return replace(images, channels=3, resized=round(images.height * resized / size), mean=mean, std=std)
     return Images(3, size, size, mean, std, 0 if images.mean else resized)
@@ -155,7 +155,7 @@ def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, is_head: Calla
         What was loaded, skipped, and newly made.
 
     Raises:
-        Refused: they are another network's.
+        UserError: they are another network's.
     """
     own = net.state_dict()
     uncounted = {name: w for name, w in loaded.items() if not name.endswith("num_batches_tracked")}
@@ -171,7 +171,7 @@ def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, is_head: Calla
     if missing or unexpected or other:
         parts = {"it lacks": missing, "it has besides": unexpected, "of another shape": other}
         said = "; ".join(f"{which} {_some(names)}" for which, names in parts.items() if names)
-        raise Refused(f"{what} does not fit {type(net).__name__.lower()} as it is set: {said}.")
+        raise UserError(f"{what} does not fit {type(net).__name__.lower()} as it is set: {said}.")
     net.load_state_dict({**own, **usable})
     said = f"{what}: {len(usable)} tensors loaded"
     if skipped:

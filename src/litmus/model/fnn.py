@@ -19,7 +19,7 @@ class FNN(Net):
     changes, the input passes through a linear projection without bias.
     """
 
-    reads: ClassVar = (Images,)
+    input_kinds: ClassVar = (Images,)
 
     # The layers it is made of, so that `scratch` can be the same network out of its own.
     linear: ClassVar[Callable[..., nn.Module]] = nn.Linear

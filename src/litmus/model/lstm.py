@@ -23,8 +23,8 @@ class LSTM(Net):
     the embedding, between layers and before the head.
     """
 
-    reads: ClassVar = (Tokens, Series, Images)
-    answers: ClassVar = (Classes, Values)
+    input_kinds: ClassVar = (Tokens, Series, Images)
+    target_kinds: ClassVar = (Classes, Values)
 
     @checked
     def __init__(
@@ -64,7 +64,7 @@ class LSTM(Net):
         self._initialise()
 
     @classmethod
-    def tokens(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
+    def token_spec(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
         keys = ("vocabulary_size", "min_count", "max_length")
         return _vocabulary.words(texts, **{key: settings[key] for key in keys})
 

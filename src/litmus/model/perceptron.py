@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model._base import Net
 from litmus.spec import Images, Spec
 
@@ -26,17 +26,17 @@ def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> 
         label_smoothing: must be 0.
 
     Raises:
-        Refused: label smoothing is asked for.
+        UserError: label smoothing is asked for.
     """
     if label_smoothing:
-        raise Refused("model=perceptron learns by a rule that has no soft targets: set task.label_smoothing=0.")
+        raise UserError("model=perceptron learns by a rule that has no soft targets: set task.label_smoothing=0.")
     return (scores.amax(dim=1) - scores.gather(1, targets[:, None]).squeeze(1)).mean()
 
 
 class Perceptron(Net):
     """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on the pixels."""
 
-    reads: ClassVar = (Images,)
+    input_kinds: ClassVar = (Images,)
     criterion = staticmethod(perceptron_loss)
 
     @checked

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import NonNegative, Positive, Probability
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model import _weights
 from litmus.model._base import Net, by_depth
 from litmus.spec import Classes, Images, Spec
@@ -32,7 +32,7 @@ class ResNet(Net):
     in any case. Dropout acts before the head.
     """
 
-    reads: ClassVar = (Images,)
+    input_kinds: ClassVar = (Images,)
     gains_from_bf16: ClassVar = True
 
     @checked
@@ -70,11 +70,11 @@ class ResNet(Net):
         self.train()
 
     @classmethod
-    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:
+    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:
         weights = settings["weights"]
         if weights is None:
             if settings["train"] != "all":
-                raise Refused(
+                raise UserError(
                     f"model.train={settings['train']} with model.weights=null leaves random weights as they are."
                 )
             return images
@@ -90,13 +90,13 @@ class ResNet(Net):
             resized = images.height * read.resized // read.height  # the size that the data was given
             return replace(read, height=images.height, width=images.width, resized=resized)
         preset = _weights.imagenet(settings["arch"]).transforms()
-        return _weights.wished(
+        return _weights.input_spec(
             images, preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std)
         )
 
     @classmethod
-    def published(cls, arch: str) -> tuple[str, Spec]:
-        images = cls.pictures({"arch": arch, "weights": IMAGENET}, Images(3, 0, 0, (), ()))
+    def pretrained_spec(cls, arch: str) -> tuple[str, Spec]:
+        images = cls.image_spec({"arch": arch, "weights": IMAGENET}, Images(3, 0, 0, (), ()))
         names = tuple(_weights.imagenet(arch).meta["categories"])
         return IMAGENET, Spec(IMAGENET, images, Classes(names))
 
@@ -104,7 +104,7 @@ class ResNet(Net):
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
         return self.features if self.frozen == len(STAGES) else None
 
-    def rebuilt_by(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> dict[str, Any]:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None, "stem": self.stem}
 
     def train(self, mode: bool = True) -> "ResNet":

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import NonNegative, Positive, Probability
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.model import _ultralytics, _weights
 from litmus.model._base import Net, by_depth
 from litmus.spec import Boxes, Images, Spec
@@ -33,8 +33,8 @@ class YOLO(Net):
     of the edges (`dfl`; their distance, in versions without), each with its gain.
     """
 
-    reads: ClassVar = (Images,)
-    answers: ClassVar = (Boxes,)
+    input_kinds: ClassVar = (Images,)
+    target_kinds: ClassVar = (Boxes,)
     gains_from_bf16: ClassVar = True
 
     @checked
@@ -77,7 +77,7 @@ class YOLO(Net):
         self.train()
 
     @classmethod
-    def pictures(cls, settings: dict[str, Any], images: Images) -> Images:
+    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:
         weights, size = settings["weights"], SIZE
         if weights == COCO:
             _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
@@ -87,12 +87,12 @@ class YOLO(Net):
         return _refuse_other_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
 
     @classmethod
-    def published(cls, arch: str) -> tuple[str, Spec]:
-        images = cls.pictures({"arch": arch, "weights": COCO}, Images(3, 0, 0, (), ()))
+    def pretrained_spec(cls, arch: str) -> tuple[str, Spec]:
+        images = cls.image_spec({"arch": arch, "weights": COCO}, Images(3, 0, 0, (), ()))
         names = _ultralytics.loaded(_ultralytics.coco_file(arch), f"{arch}.pt").names
         return COCO, Spec(COCO, images, Boxes(tuple(names[i] for i in range(len(names)))))
 
-    def rebuilt_by(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> dict[str, Any]:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None}
 
     def train(self, mode: bool = True) -> "YOLO":
@@ -155,9 +155,9 @@ class YOLO(Net):
             min_score: of a box.
             several: whether a place may be answered with several classes, as average precision is measured with.
         """
-        return _ultralytics.suppressed(answer.float(), min_score, OVERLAP, MAX_BOXES, several)
+        return _ultralytics.nms(answer.float(), min_score, OVERLAP, MAX_BOXES, several)
 
-    def differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
+    def max_differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
         """As every network's; of places in pixels, and of scores."""
         apart = (other - answer).abs().amax(dim=(0, 2))
         size = answer.abs().amax(dim=(0, 2))
@@ -189,7 +189,7 @@ def _size_of(weights: str) -> int | None:
 def _refuse_other_sides(images: Images) -> Images:
     if images.height % STRIDE or images.width % STRIDE:
         sides = f"{images.height} x {images.width}"
-        raise Refused(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
+        raise UserError(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
     return images
 
 

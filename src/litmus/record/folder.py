@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from litmus.config.keys import GROUPS
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
 
 CONFIG = "config.yaml"
-ASKED = "asked.yaml"  # of a sweep's job: the configuration before anything followed from the data
+REQUESTED = "asked.yaml"  # of a sweep's job: the configuration before anything followed from the data
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
@@ -133,7 +133,7 @@ class RunDir:
         """Takes a folder for a new run and writes its configuration.
 
         Raises:
-            Refused: another run lives there.
+            UserError: another run lives there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         target, whole = self.path / CONFIG, self.path / f".{CONFIG}-{os.getpid()}"
@@ -141,7 +141,7 @@ class RunDir:
         try:
             os.link(whole, target)  # fails where another run was faster; a rename would not
         except FileExistsError:
-            raise Refused(
+            raise UserError(
                 f"{self.path} already holds a run. Continue it with resume={self.path}, or choose another folder."
             ) from None
         finally:
@@ -152,11 +152,11 @@ class RunDir:
         """In the body, no other process trains in this folder.
 
         Raises:
-            Refused: one does already.
+            UserError: one does already.
         """
         with self.log.open("ab") as file:
             if not lock(file.fileno()):
-                raise Refused(f"{self.path} is being trained by another process.")
+                raise UserError(f"{self.path} is being trained by another process.")
             yield
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -166,31 +166,31 @@ class RunDir:
         """The run's configuration, plain values.
 
         Raises:
-            Refused: the folder is not a run's, or the file is damaged.
+            UserError: the folder is not a run's, or the file is damaged.
         """
         path = self.path / CONFIG
         if self.path.is_file():
-            raise Refused(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
+            raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
         if not self.path.is_dir():
-            raise Refused(f"There is no folder {self.path}.")
+            raise UserError(f"There is no folder {self.path}.")
         if not path.is_file():
-            raise Refused(f"{self.path} is not a run folder: it has no {CONFIG}.")
+            raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
         config = _from_yaml(path)
         for group in GROUPS:
             if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
-                raise Refused(f"{path} is not a run's configuration: it has no {group}.")
+                raise UserError(f"{path} is not a run's configuration: it has no {group}.")
         return config
 
-    def write_asked(self, config: dict[str, Any]) -> None:
-        write_text(self.path / ASKED, to_yaml(config))
+    def write_requested(self, config: dict[str, Any]) -> None:
+        write_text(self.path / REQUESTED, to_yaml(config))
 
-    def read_asked(self) -> dict[str, Any] | None:
+    def read_requested(self) -> dict[str, Any] | None:
         """What a sweep asked for, or None if the folder is no job's.
 
         Raises:
-            Refused: the file is damaged.
+            UserError: the file is damaged.
         """
-        path = self.path / ASKED
+        path = self.path / REQUESTED
         return _from_yaml(path) if path.is_file() else None
 
     def forget_result(self) -> None:
@@ -204,7 +204,7 @@ class RunDir:
         """What the run reached, or None if it has not ended.
 
         Raises:
-            Refused: the file is damaged.
+            UserError: the file is damaged.
         """
         path = self.path / RESULT
         if not path.is_file():
@@ -212,9 +212,9 @@ class RunDir:
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise Refused(f"{path} cannot be read: {error}") from None
+            raise UserError(f"{path} cannot be read: {error}") from None
         if not isinstance(result, dict):
-            raise Refused(f"{path} is damaged: it holds no result.")
+            raise UserError(f"{path} is damaged: it holds no result.")
         return result
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
@@ -253,9 +253,9 @@ def _from_yaml(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
     except yaml.YAMLError as error:
-        raise Refused(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
-        raise Refused(f"{path} is damaged: it holds no configuration.")
+        raise UserError(f"{path} is damaged: it holds no configuration.")
     return _with_new_names(config)
 
 

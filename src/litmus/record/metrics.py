@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 # Of a metric's name the part after `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
 # grows as the error falls, and a class may be called `loss`.
@@ -34,7 +34,7 @@ def monitored(task_target: str) -> tuple[str, str]:
         task_target: `litmus.task.classification.Classification` and the like.
 
     Raises:
-        Refused: the target is no class of this package that has both.
+        UserError: the target is no class of this package that has both.
     """
     attributes = _attributes(task_target)
     return str(attributes["monitor"]), str(attributes["mode"])
@@ -67,9 +67,9 @@ def measured(task_target: str) -> tuple[str, ...]:
     """The metrics that a run of this task may have for every epoch: which of them it has, network and data decide.
 
     Raises:
-        Refused: as `monitored`.
+        UserError: as `monitored`.
     """
-    names = _attributes(task_target)["measures"]
+    names = _attributes(task_target)["metric_names"]
     return (*(f"val/{name}" for name in names), *(f"train/{name}" for name in names), *METERED)
 
 
@@ -84,11 +84,11 @@ def _attributes(task_target: str) -> dict[str, Any]:
         for node in body
         if isinstance(node, ast.AnnAssign)
         and isinstance(node.target, ast.Name)
-        and node.target.id in ("monitor", "mode", "measures")
+        and node.target.id in ("monitor", "mode", "metric_names")
         and node.value is not None
     }
-    if not {"monitor", "mode", "measures"} <= set(values):
-        raise Refused(f"{task_target} is not a task of litmus that names its monitored metric.")
+    if not {"monitor", "mode", "metric_names"} <= set(values):
+        raise UserError(f"{task_target} is not a task of litmus that names its monitored metric.")
     return values
 
 
@@ -99,13 +99,13 @@ def mode_of(metric: str) -> str:
         metric: as it is logged: `val/acc`, `time/epoch_seconds`, `val/seasonal_rmse`...
 
     Raises:
-        Refused: the name does not say.
+        UserError: the name does not say.
     """
     name = metric.rpartition("/")[2]
     for mode, pattern in _MODES:
         if re.fullmatch(pattern, name):
             return mode
-    raise Refused(
+    raise UserError(
         f"Whether {metric} should be small or large, its name does not say: "
         "add sweep.direction=minimize or sweep.direction=maximize."
     )

@@ -9,9 +9,10 @@ import torch
 from omegaconf import OmegaConf
 
 from litmus import console
-from litmus.config.instantiate import Section, _settings, _target, build
+from litmus.config.instantiate import _settings, _target, build
 from litmus.config.keys import CONF, choice
-from litmus.errors import Refused
+from litmus.config.types import Section
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.task._base import Task
@@ -60,14 +61,14 @@ def prepared(config: Section, known: Section | None = None) -> Any:
     if known is not None:
         asked, data.spec = data.spec, Spec.from_plain(known["spec"])
         if type(asked.input) is not type(data.spec.input) or type(asked.target) is not type(data.spec.target):
-            raise Refused(
+            raise UserError(
                 f"The run read {data.spec.input.noun} and answers with {data.spec.target.noun}; this data gives "
                 f"{asked.input.noun} and asks for {asked.target.noun}."
             )
         _refuse_other_shapes(data.spec, asked)
     else:
         data.spec = replace(data.spec, input=_wanted(config["model"], data))
-    data.settle()
+    data.setup()
     config["task"] = _fitting_task(config["task"], data.spec)
     return data
 
@@ -75,10 +76,10 @@ def prepared(config: Section, known: Section | None = None) -> Any:
 def _wanted(model: Section, data: Any) -> Input:
     """The data's input as the network wants it."""
     read, net = data.spec.input, _target(model)
-    net.refuse_what_does_not_fit(data.spec)  # before a long time is spent on photos
+    net.check_fits(data.spec)  # before a long time is spent on photos
     if isinstance(read, Tokens):
-        return net.tokens(_settings(model), data.training_texts) or read
-    return net.pictures(_settings(model), read) if isinstance(read, Images) else read
+        return net.token_spec(_settings(model), data.training_texts) or read
+    return net.image_spec(_settings(model), read) if isinstance(read, Images) else read
 
 
 def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
@@ -87,7 +88,7 @@ def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
         length = spec.input.length if isinstance(spec.input, Series) else None
         sizes.append((length, len(spec.target.names) if isinstance(spec.target, Values) else None))
     if sizes[0] != sizes[1]:
-        raise Refused(
+        raise UserError(
             f"The run read {sizes[0][0] or 'texts'} and answers with {sizes[0][1]} values; this data gives "
             f"{sizes[1][0] or 'texts'} and asks for {sizes[1][1]}. data.window and data.horizon belong to the run."
         )
@@ -97,7 +98,7 @@ def _fitting_task(section: Section, spec: Spec) -> Section:
     """The task that answers with the data's target: the section itself, or the fitting one's defaults.
 
     Raises:
-        Refused: the section has values of its own, which would be lost.
+        UserError: the section has values of its own, which would be lost.
     """
     name = TASKS[type(spec.target)]
     had = choice({"task": section}, "task")
@@ -105,7 +106,7 @@ def _fitting_task(section: Section, spec: Spec) -> Section:
         return section
     own = {key: value for key, value in section.items() if value != _task_defaults(had).get(key)}
     if own:
-        raise Refused(
+        raise UserError(
             f"task.{next(iter(own))} is a key of task={had}; data={spec.data} asks for {spec.target.noun}: task={name}."
         )
     console.say(f"task={name}: data={spec.data} asks for {spec.target.noun}")
@@ -133,7 +134,7 @@ def assemble(
         watching: callbacks that are not part of the configuration.
 
     Raises:
-        Refused: data, network and device do not go together, or one of them is not to be had.
+        UserError: data, network and device do not go together, or one of them is not to be had.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
     net = build({**config["model"], **(known or {}).get("model", {})}, data.spec)

@@ -2,10 +2,10 @@
 
 import logging
 
-from litmus.config.instantiate import Section
+from litmus.config.types import Section
 from litmus.config.validate import mistakes
-from litmus.errors import Refused
-from litmus.record.checkpoint import recalled
+from litmus.errors import UserError
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.build import _alone, assemble, prepared
 from litmus.run.train import test
@@ -24,26 +24,26 @@ def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, flo
         changes: what was changed, as typed; without any, other data than the run's is refused.
 
     Raises:
-        Refused: the configuration does not fit this version of litmus, there are no weights, or the
+        UserError: the configuration does not fit this version of litmus, there are no weights, or the
             data is not what the run was tested on.
     """
     if fixed := [change for change in changes if change.startswith(("model.", "data.size=", "data.colours="))]:
-        raise Refused(
+        raise UserError(
             f"The weights belong to the model as it was trained, and to the pictures that it reads: {fixed[0]} cannot "
             "be changed."
         )
     if wrong := mistakes(config):
-        raise Refused("\n".join(wrong))
+        raise UserError("\n".join(wrong))
     if not run.best.is_file():
-        raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    known = recalled(run.best)
+        raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+    known = load_checkpoint(run.best)
     data = prepared(config, known)
     before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.facts["sha256"]:
         difference = f"{run.path} was tested on other data than this ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
-            raise Refused(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
+            raise UserError(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)
-    if changes and "seen" in known and hasattr(data, "leave_out"):
+    if changes and "seen" in known:
         data.leave_out(known["seen"])
     return test(run, assemble(run, _alone(config), data, known))

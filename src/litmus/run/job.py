@@ -7,10 +7,10 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from litmus import console
-from litmus.config.instantiate import Section
 from litmus.config.keys import choice, flat
+from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import CONFIG, ENDED, RunDir
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
         overrides: as typed.
 
     Raises:
-        Refused: there is nothing to go on with, or what was typed makes another run of it.
+        UserError: there is nothing to go on with, or what was typed makes another run of it.
     """
     config = run.read_config()
     typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
@@ -47,17 +47,17 @@ def resumed(run: RunDir, composed: dict[str, Any], overrides: list[str]) -> dict
             continue
         *sections, name = key.split(".")
         if key not in FREE_KEYS and sections[:1] not in [[group] for group in FREE_GROUPS]:
-            raise Refused(
+            raise UserError(
                 f"{run.path} was trained with {key}={shown(had)}; going on with {key}={shown(wanted)} is another run."
             )
         functools.reduce(dict.__getitem__, sections, config)[name] = wanted
     if wrong := mistakes(config):
-        raise Refused("\n".join(wrong))
+        raise UserError("\n".join(wrong))
     _refuse_if_finished(run, config)
     return config
 
 
-class Other(Refused):
+class Other(UserError):
     """A folder holds a run of another configuration: where, and in what it differs."""
 
     def __init__(self, where: str, difference: str) -> None:
@@ -83,14 +83,14 @@ def refuse_other(run: RunDir, asked: dict[str, Any]) -> None:
         asked: the configuration that the sweep asks for, before anything followed from the data.
 
     Raises:
-        Refused: with the keys that differ.
+        UserError: with the keys that differ.
     """
     if not run.path.is_dir():
         return
-    before = run.read_asked()
+    before = run.read_requested()
     if before is None:
         if (run.path / CONFIG).is_file():
-            raise Refused(f"{run.path} holds a run that is not this sweep's.")
+            raise UserError(f"{run.path} holds a run that is not this sweep's.")
         return
     had, wanted = learnt(before), learnt(asked)
     lines = [
@@ -106,24 +106,24 @@ def refuse_others(jobs: Sequence[tuple[RunDir, dict[str, Any]]]) -> None:
     """As `refuse_other`, for all jobs of a sweep.
 
     Raises:
-        Refused: with all that differs, or because two jobs share a folder.
+        UserError: with all that differs, or because two jobs share a folder.
     """
     wrong, seen = [], set()
     others: dict[str, list[str]] = {}
     for run, asked in jobs:
         if run.path in seen:
-            raise Refused(f"Two jobs would run in {run.path}: a value is typed twice.")
+            raise UserError(f"Two jobs would run in {run.path}: a value is typed twice.")
         seen.add(run.path)
         try:
             refuse_other(run, asked)
         except Other as other:
             others.setdefault(other.difference, []).append(other.where)
-        except Refused as refused:
+        except UserError as refused:
             wrong.append(str(refused))
     for difference, (where, *more) in others.items():  # most often the same for all
         wrong.append(f"{where}\n{difference}" + (f"\n  and so for {len(more)} more jobs" if more else ""))
     if wrong:
-        raise Refused("\n".join([*wrong, "Choose another sweep.name, or remove what is there."]))
+        raise UserError("\n".join([*wrong, "Choose another sweep.name, or remove what is there."]))
 
 
 def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def _refuse_if_finished(run: RunDir, config: dict[str, Any]) -> None:
     rows = run.read_metrics()
     done, wanted = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
     if wanted < done or (wanted == done and result and result["status"] == "finished"):
-        raise Refused(f"{run.path} has trained {done} epochs already. Add trainer.max_epochs={2 * done} to train on.")
+        raise UserError(f"{run.path} has trained {done} epochs already. Add trainer.max_epochs={2 * done} to train on.")
 
 
 def _said(config: dict[str, Any], key: str) -> Any:
@@ -142,7 +142,7 @@ def _said(config: dict[str, Any], key: str) -> Any:
     return choice(config, key) if isinstance(value, dict) and not sections else value
 
 
-def continued(
+def start_or_resume(
     run: RunDir, asked: Section, choices: dict[str, str], started: float, words: str, *watching: "lightning.Callback"
 ) -> str:
     """A job of a sweep: begins its run, goes on with one that was interrupted or failed, or leaves a finished one be.
@@ -159,14 +159,14 @@ def continued(
         The status, as in `result.json`.
 
     Raises:
-        Refused: the folder holds a run of another configuration.
+        UserError: the folder holds a run of another configuration.
     """
     from litmus.run import summary  # these import torch
     from litmus.run.train import train
 
     refuse_other(run, asked)
     run.path.mkdir(parents=True, exist_ok=True)
-    with run.locked(), console.recorded(run.log):
+    with run.locked(), console.log_to(run.log):
         result = run.read_result()
         if result is not None and result["status"] in ENDED:
             return str(result["status"])
@@ -179,7 +179,7 @@ def continued(
                 config["data"] = {**before["data"], "dir": asked["data"]["dir"]}
             log.info("going on: %s", words)
         else:
-            run.write_asked(asked)
+            run.write_requested(asked)
             run.write_config(asked)
             log.info("begins: %s", words)
         summary.chosen(choices)

@@ -134,7 +134,7 @@ def job(run: RunDir, status: str, seconds: float) -> None:
     result = run.read_result() or {"metrics": {}}
     known = {name: value for name, value in result["metrics"].items() if value is not None}
     said = result.get("error") or console.metrics_line({name: known[name] for name in known if name[:4] == "val/"})
-    console.console.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
+    console.out.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:

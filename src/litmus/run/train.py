@@ -19,9 +19,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litmus import console
 from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
-from litmus.config.instantiate import Section
-from litmus.errors import Pruned, Refused
-from litmus.record.checkpoint import recalled
+from litmus.config.types import Section
+from litmus.errors import Pruned, UserError
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import ddp, summary
 from litmus.run.build import Parts, _alone, assemble, prepared
@@ -74,15 +74,15 @@ def train(run: RunDir, config: Section, started: float, watching: Sequence[light
         else:
             outcome.status, outcome.error = "failed", f"SystemExit: something in the run called sys.exit({ending.code})"
             log.info("failed:\n%s", traceback.format_exc())
-            console.complain(outcome.error)
-    except Refused as refused:
+            console.error(outcome.error)
+    except UserError as refused:
         outcome.status, outcome.error = "failed", str(refused)
         log.info("refused: %s", refused)
-        console.complain(str(refused))
+        console.error(str(refused))
     except Exception as error:
         outcome.status, outcome.error = "failed", f"{type(error).__name__}: {error}"
         log.info("failed:\n%s", traceback.format_exc())
-        console.complain(traceback.format_exc().rstrip())
+        console.error(traceback.format_exc().rstrip())
     if outcome.parts is None and run.read_result() is not None:
         return outcome.status  # could not be gone on with: what it had reached before still stands
     result = result_of(run, config, outcome)
@@ -102,10 +102,10 @@ def _train_and_test(
 ) -> None:
     devices = config["trainer"]["devices"]
     _refuse_early(config, devices)
-    known = recalled(run.last) if run.last.is_file() else None
+    known = load_checkpoint(run.last) if run.last.is_file() else None
     outcome.data = prepared(config, known)
     if known is not None and known.get("sha256", outcome.data.facts["sha256"]) != outcome.data.facts["sha256"]:
-        raise Refused(f"The data is not what {run.path} was training on: {', '.join(known['sha256'])} changed since.")
+        raise UserError(f"The data is not what {run.path} was training on: {', '.join(known['sha256'])} changed since.")
     if outcome.data.warning:
         log.warning(outcome.data.warning)
     run.write_config(config)
@@ -138,7 +138,7 @@ def _refuse_early(config: Section, devices: int) -> None:
     find_device(config["trainer"]["accelerator"], devices, config["trainer"]["precision"])
     batch_size = config["data"].get("batch_size", devices)
     if batch_size % devices:
-        raise Refused(f"data.batch_size={batch_size} cannot be divided among trainer.devices={devices} processes.")
+        raise UserError(f"data.batch_size={batch_size} cannot be divided among trainer.devices={devices} processes.")
 
 
 def _warn_if_diverged(result: Section) -> None:
@@ -162,10 +162,10 @@ def test(run: RunDir, parts: Parts) -> dict[str, float]:
     """The test metrics of the best epoch's weights.
 
     Raises:
-        Refused: the run has no such weights.
+        UserError: the run has no such weights.
     """
     if not run.best.is_file():
-        raise Refused(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+        raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
     interrupt = parts.callback(Interrupt)
     with interrupt.watching() if interrupt else nullcontext():
         (metrics,) = parts.trainer.test(

@@ -2,20 +2,20 @@
 
 import sys
 
-from litmus.record.checkpoint import recalled
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.build import assemble, prepared
 from litmus.run.process import die_with_parent
 from litmus.run.train import fit
 
 
-def follow(run: RunDir) -> None:
+def train_rank(run: RunDir) -> None:
     """What a DDP run's other processes do: the same training, without a word."""
     config = run.read_config()
-    known = recalled(run.last) if run.last.is_file() else None
+    known = load_checkpoint(run.last) if run.last.is_file() else None
     fit(run, assemble(run, config, prepared(config, known), known))
 
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
-    follow(RunDir(sys.argv[1]))
+    train_rank(RunDir(sys.argv[1]))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
 from litmus.run.job import learnt, refuse_others
 from litmus.sweep.pool import outcome
@@ -53,10 +53,12 @@ class Grid:
             The configuration of the first job.
 
         Raises:
-            Refused: a folder of a job holds another run, two jobs are the same, or the folder is a search's.
+            UserError: a folder of a job holds another run, two jobs are the same, or the folder is a search's.
         """
         if (folder / STUDY).is_file():
-            raise Refused(f"{folder} holds a search, whose trials are not those of a grid. Choose another sweep.name.")
+            raise UserError(
+                f"{folder} holds a search, whose trials are not those of a grid. Choose another sweep.name."
+            )
         combinations = composer.combinations(words)
         names = _names([" ".join(sorted(own or everything)) for everything, own in combinations])
         jobs = [
@@ -65,7 +67,9 @@ class Grid:
         ]
         for key in ("accelerator", "devices"):  # of the first, the machine is divided by
             if len({job.config["trainer"][key] for job in jobs}) > 1:
-                raise Refused(f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time.")
+                raise UserError(
+                    f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time."
+                )
         jobs = _found_again(folder, jobs)
         refuse_others([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
@@ -100,8 +104,8 @@ def _found_again(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     paths = {job.folder for job in jobs}
     before: list[tuple[dict[str, Any], Path]] = []
     for path in sorted(folder.glob("*/")):
-        with suppress(Refused):  # damaged
-            asked = None if path in paths else RunDir(path).read_asked()
+        with suppress(UserError):  # damaged
+            asked = None if path in paths else RunDir(path).read_requested()
             before += [(learnt(asked), path)] if asked is not None else []
     found = []
     for job in jobs:

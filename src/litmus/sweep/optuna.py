@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from litmus.config.types import Count, Positive, Seed
 from litmus.config.validate import checked
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
 from litmus.run.job import refuse_others
 from litmus.sweep.pool import outcome
@@ -86,7 +86,7 @@ class Optuna:
             The configuration of a job.
 
         Raises:
-            Refused: this cannot be searched, or the folder holds another search.
+            UserError: this cannot be searched, or the folder holds another search.
         """
         self.folder, self.composer = folder, composer
         self.space, self.words = space(words)
@@ -105,7 +105,7 @@ class Optuna:
         for trial in started:
             try:
                 self._recall(trial)
-            except Refused as error:
+            except UserError as error:
                 self._not_made(trial, error)
         refuse_others([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
         self._started = len(started)
@@ -128,7 +128,7 @@ class Optuna:
             self._started += 1
             try:
                 return self._running(trial, ())
-            except Refused as error:
+            except UserError as error:
                 self._not_made(trial, error)
         return None
 
@@ -136,7 +136,7 @@ class Optuna:
         """See `_jobs.Source`; where trials are pruned, one that diverges is.
 
         Raises:
-            Refused: the runs do not measure what is searched for.
+            UserError: the runs do not measure what is searched for.
         """
         value, *others = self.objectives.values(metrics, job.folder)
         if others:
@@ -208,7 +208,7 @@ class Optuna:
         self.ended(job, ended)
         self.before.append((job, ended))
 
-    def _not_made(self, trial: Trial | FrozenTrial, error: Refused) -> None:
+    def _not_made(self, trial: Trial | FrozenTrial, error: UserError) -> None:
         """Notes values that do not go together, for the summary and the study."""
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._trials.pop(trial.number, None)
@@ -222,7 +222,7 @@ class Optuna:
         """The configuration of a job, once every end of what is searched has been composed.
 
         Raises:
-            Refused: a key may not have such a value, whatever the others have; or trials would not be comparable.
+            UserError: a key may not have such a value, whatever the others have; or trials would not be comparable.
         """
         of = {key: ends(distribution) for key, distribution in self.space.items()}
         least = {key: values[0] for key, values in of.items()}
@@ -232,18 +232,18 @@ class Optuna:
             for section, name in (("task", "_target_"), ("trainer", "accelerator"), ("trainer", "devices")):
                 if config[section].get(name) != base[section].get(name):
                     what = section if name == "_target_" else f"{section}.{name}"
-                    raise Refused(f"{key}={value} has another {what} than {key}={least[key]}: not one search.")
+                    raise UserError(f"{key}={value} has another {what} than {key}={least[key]}: not one search.")
         return base
 
     def _end(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration at an end of a key's values; where that end itself is not allowed, right beside it."""
         try:
             return self._job(0, parameters).config
-        except Refused as refused:
-            with suppress(Refused):
+        except UserError as refused:
+            with suppress(UserError):
                 beside = {name: within(self.space[name], value) for name, value in parameters.items()}
                 return self._job(0, beside).config
-            raise Refused(f"{refused}{hint(str(refused), self.space)}") from None
+            raise UserError(f"{refused}{hint(str(refused), self.space)}") from None
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._typed(parameters)

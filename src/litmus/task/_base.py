@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
 
+from litmus.config.protocols import Split
+
 MakeOptimizer = Callable[[list[dict[str, Any]], bool], Optimizer]  # parameter groups, whether steps may be fused
 MakeScheduler = Callable[[Optimizer, int, str], dict[str, Any]]  # optimizer, steps of the run, "min" or "max"
-Part = Literal["train", "val", "test"]
 
 
 class Task(lightning.LightningModule):
@@ -32,7 +33,7 @@ class Task(lightning.LightningModule):
 
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
-    measures: ClassVar[tuple[str, ...]]
+    metric_names: ClassVar[tuple[str, ...]]
     headline: ClassVar[tuple[str, ...]]
 
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
@@ -40,9 +41,9 @@ class Task(lightning.LightningModule):
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
-        self.train_score = self.make_score("train")
-        self.val_score = self.make_score("val")
-        self.test_score = self.make_score("test")
+        self.train_metrics = self.make_metrics("train")
+        self.val_metrics = self.make_metrics("val")
+        self.test_metrics = self.make_metrics("test")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":
@@ -53,16 +54,16 @@ class Task(lightning.LightningModule):
             super().__setattr__(name, value)
 
     @abstractmethod
-    def make_score(self, part: Part) -> Metric:
+    def make_metrics(self, part: Split) -> Metric:
         """A fresh sum of whatever the task measures on that part; `compute()` gives {"loss": ..., ...}."""
 
     @abstractmethod
-    def step(self, batch: Any, part: Part) -> Tensor:
+    def step(self, batch: Any, part: Split) -> Tensor:
         """The loss of one batch; adds it to that part's score."""
 
-    def score(self, part: Part) -> Any:
+    def metrics(self, part: Split) -> Any:
         """What is summed over that part of the data."""
-        return getattr(self, f"{part}_score")
+        return getattr(self, f"{part}_metrics")
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self.step(batch, "train")
@@ -76,7 +77,7 @@ class Task(lightning.LightningModule):
     def test_step(self, batch: Any, batch_idx: int) -> None:
         self._measure(batch, "test")
 
-    def _measure(self, batch: Any, part: Part) -> None:
+    def _measure(self, batch: Any, part: Split) -> None:
         if len(batch[1]):  # a process's share of the last batch may be empty
             self.step(batch, part)
 
@@ -100,17 +101,17 @@ class Task(lightning.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")
 
-    def running(self, part: Part) -> dict[str, float]:
+    def running(self, part: Split) -> dict[str, float]:
         """The scores of this process so far in the epoch, for a progress bar; waits for the device."""
-        return {name: float(value) for name, value in self.score(part).local().items()}
+        return {name: float(value) for name, value in self.metrics(part).local().items()}
 
-    def _log_scores(self, part: Part) -> None:
-        score = self.score(part)
+    def _log_scores(self, part: Split) -> None:
+        score = self.metrics(part)
         for name, value in self.measured(part, score.compute()).items():
             self.log(f"{part}/{name}", value)
         score.reset()
 
-    def measured(self, part: Part, scores: dict[str, Tensor]) -> dict[str, Any]:
+    def measured(self, part: Split, scores: dict[str, Tensor]) -> dict[str, Any]:
         """The scores of a whole part, with whatever they should be seen beside."""
         return scores
 
@@ -140,6 +141,6 @@ class Task(lightning.LightningModule):
         checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         checkpoint["sha256"] = data.facts["sha256"]
-        if hasattr(data, "seen"):
+        if data.seen is not None:
             checkpoint["seen"] = data.seen
-        checkpoint["model"] = self.net.rebuilt_by()  # type: ignore[operator]
+        checkpoint["model"] = self.net.rebuild_settings()  # type: ignore[operator]

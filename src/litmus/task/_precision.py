@@ -9,7 +9,7 @@ LEVELS = np.linspace(0, 1, 101)  # of recall, at which precision is read
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def overlaps(a: Tensor, b: Tensor) -> Tensor:
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union of every box of `a` with every one of `b`: float (len(a), len(b)).
 
     Args:
@@ -34,7 +34,7 @@ def right(found: Tensor, there: Tensor) -> Tensor:
     hits = torch.zeros(len(found), len(THRESHOLDS), dtype=torch.bool)
     if not len(found) or not len(there):
         return hits
-    iou = overlaps(found[:, :4], there[:, 1:]) * (found[:, 5:] == there[:, 0])
+    iou = box_iou(found[:, :4], there[:, 1:]) * (found[:, 5:] == there[:, 0])
     iou = iou.cpu()
     taken = torch.zeros(len(there), len(THRESHOLDS), dtype=torch.bool)
     columns = torch.arange(len(THRESHOLDS))
@@ -65,7 +65,7 @@ def summary(hits: Array, scores: Array, classes: Array, there: Array) -> dict[st
         return dict.fromkeys(("map", "map50", "precision", "recall"), 0.0)
     cuts = np.linspace(0, 1, 1000)
     average = np.zeros((len(occurring), hits.shape[1]))
-    precise, recalled = np.zeros((len(occurring), 1000)), np.zeros((len(occurring), 1000))
+    precise, load_checkpoint = np.zeros((len(occurring), 1000)), np.zeros((len(occurring), 1000))
     for i, (number, count) in enumerate(zip(occurring, counts, strict=True)):
         own = classes == number
         if not own.any():
@@ -73,16 +73,16 @@ def summary(hits: Array, scores: Array, classes: Array, there: Array) -> dict[st
         true = hits[own].cumsum(axis=0)
         recall, precision = true / count, true / np.arange(1, own.sum() + 1)[:, None]
         # Scores fall, and np.interp wants rising ones.
-        recalled[i] = np.interp(-cuts, -scores[own], recall[:, 0], left=0)
+        load_checkpoint[i] = np.interp(-cuts, -scores[own], recall[:, 0], left=0)
         precise[i] = np.interp(-cuts, -scores[own], precision[:, 0], left=1)
         average[i] = [_area(recall[:, j], precision[:, j]) for j in range(hits.shape[1])]
-    f1 = 2 * precise * recalled / np.maximum(precise + recalled, 1e-16)
+    f1 = 2 * precise * load_checkpoint / np.maximum(precise + load_checkpoint, 1e-16)
     best = _smooth(f1.mean(axis=0)).argmax()
     return {
         "map": float(average.mean()),
         "map50": float(average[:, 0].mean()),
         "precision": float(precise[:, best].mean()),
-        "recall": float(recalled[:, best].mean()),
+        "recall": float(load_checkpoint[:, best].mean()),
     }
 
 

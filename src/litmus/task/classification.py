@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
+from litmus.config.protocols import Split
 from litmus.config.types import Fraction
 from litmus.config.validate import checked
-from litmus.errors import Refused
-from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
+from litmus.errors import UserError
+from litmus.task._base import MakeOptimizer, MakeScheduler, Task
 
 
-class Score(Metric):
+class Metrics(Metric):
     """Mean loss and accuracy, exact over batches of different sizes and over processes."""
 
     full_state_update = False
@@ -22,28 +23,28 @@ class Score(Metric):
     def __init__(self) -> None:
         super().__init__()
         self.add_state("loss_sum", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("num_right", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("num_correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.loss_sum: Tensor
-        self.num_right: Tensor
+        self.num_correct: Tensor
         self.num_samples: Tensor
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Adds a batch: its mean loss, (batch, classes) logits and (batch,) class numbers."""
         self.loss_sum += loss * len(targets)
-        self.num_right += (logits.argmax(dim=1) == targets).sum()
+        self.num_correct += (logits.argmax(dim=1) == targets).sum()
         self.num_samples += len(targets)
 
     def local(self) -> dict[str, Tensor]:
         """Of this process alone: `loss`, the mean over samples, in nats, and `acc`, the share that is right."""
-        return {"loss": self.loss_sum / self.num_samples, "acc": self.num_right / self.num_samples}
+        return {"loss": self.loss_sum / self.num_samples, "acc": self.num_correct / self.num_samples}
 
     def compute(self) -> dict[str, Tensor]:
         """As `local`, over all processes."""
         return self.local()
 
 
-class DetailedScore(Score):
+class DetailedMetrics(Metrics):
     """Also F1, precision and recall, from the confusion matrix: rows are the right classes, columns the answers.
 
     A class that is never answered has precision 0, one that never occurs has recall 0; F1 is their
@@ -83,7 +84,7 @@ class Classification(Task):
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    measures: ClassVar = ("loss", "acc", "f1", "f1_weighted")
+    metric_names: ClassVar = ("loss", "acc", "f1", "f1_weighted")
     headline: ClassVar = ("loss", "acc", "f1")
 
     @checked
@@ -101,33 +102,33 @@ class Classification(Task):
         self.balanced = balanced
         self.criterion = net.criterion or _cross_entropy
         if balanced and net.criterion:
-            raise Refused("task.balanced=true: this network brings a loss of its own, which knows no weights.")
+            raise UserError("task.balanced=true: this network brings a loss of its own, which knows no weights.")
         self.weights: Tensor | None = None
         # A loss that cannot do what is asked should say so before the training starts.
         self.loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), "train")
 
-    def make_score(self, part: Part) -> Metric:
+    def make_metrics(self, part: Split) -> Metric:
         if part == "train":  # a confusion matrix each step would slow a small network down
-            return Score()
-        return DetailedScore(self.net.spec.target.names, per_class=part == "test")  # type: ignore[union-attr,arg-type]
+            return Metrics()
+        return DetailedMetrics(self.net.spec.target.names, per_class=part == "test")  # type: ignore[union-attr,arg-type]
 
     def on_fit_start(self) -> None:
         if self.balanced:
             counts = self.trainer.datamodule.class_counts  # type: ignore[attr-defined]
             self.weights = (counts.sum() / (len(counts) * counts)).float().to(self.device)
 
-    def loss(self, logits: Tensor, targets: Tensor, part: Part) -> Tensor:
+    def loss(self, logits: Tensor, targets: Tensor, part: Split) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""
         smoothing = self.label_smoothing if part == "train" else 0.0
         if part == "train" and self.weights is not None:
             return cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
         return self.criterion(logits, targets, smoothing)  # type: ignore[operator]
 
-    def step(self, batch: Any, part: Part) -> Tensor:
+    def step(self, batch: Any, part: Split) -> Tensor:
         inputs, targets = batch
         logits = self.net(inputs)
         loss = self.loss(logits, targets, part)
-        self.score(part).update(loss.detach(), logits.detach(), targets)
+        self.metrics(part).update(loss.detach(), logits.detach(), targets)
         return loss
 
 

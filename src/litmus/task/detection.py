@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from litmus.config.protocols import Split
 from litmus.config.validate import checked
 from litmus.task import _precision
-from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
+from litmus.task._base import MakeOptimizer, MakeScheduler, Task
 
 MIN_SCORE = 0.001  # of boxes that are measured: as low as the ultralytics package and COCO go
 
 
-class Score(Metric):
+class Metrics(Metric):
     """The mean loss and its parts, exact over batches of different sizes and over processes."""
 
     full_state_update = False
@@ -42,29 +43,29 @@ class Score(Metric):
         return self.local()
 
 
-class DetailedScore(Score):
+class DetailedMetrics(Metrics):
     """Also the average precision of the boxes, and precision and recall at the best score to cut at."""
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("hits", "scores", "classes", "there"):
+        for name in ("hits", "scores", "classes", "ground_truth"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.hits: list[Tensor]
         self.scores: list[Tensor]
         self.classes: list[Tensor]
-        self.there: list[Tensor]
+        self.ground_truth: list[Tensor]
 
-    def add_boxes(self, found: list[Tensor], there: list[Tensor]) -> None:
+    def add_boxes(self, found: list[Tensor], ground_truth: list[Tensor]) -> None:
         """Adds a batch of pictures: what was found, and what is there; see `_precision.right`."""
-        for of, truth in zip(found, there, strict=True):
+        for of, truth in zip(found, ground_truth, strict=True):
             self.hits.append(_precision.right(of, truth).to(of.device, torch.uint8))  # gloo gathers no bool
             self.scores.append(of[:, 4])
             self.classes.append(of[:, 5])
-            self.there.append(truth[:, 0])
+            self.ground_truth.append(truth[:, 0])
 
     def compute(self) -> dict[str, Tensor]:
         """As `local`, over all processes, and `map`, `map50`, `precision` and `recall`."""
-        states = [_whole(getattr(self, name)) for name in ("hits", "scores", "classes", "there")]
+        states = [_whole(getattr(self, name)) for name in ("hits", "scores", "classes", "ground_truth")]
         found = _precision.summary(*(state.double().cpu().numpy() for state in states))
         return {**self.local(), **{name: torch.tensor(value) for name, value in found.items()}}
 
@@ -86,21 +87,21 @@ class Detection(Task):
 
     monitor: ClassVar = "val/map"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    measures: ClassVar = ("loss", "box_loss", "cls_loss", "dfl_loss", "map", "map50", "precision", "recall")
+    metric_names: ClassVar = ("loss", "box_loss", "cls_loss", "dfl_loss", "map", "map50", "precision", "recall")
     headline: ClassVar = ("loss", "map50", "map")
 
     @checked
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
 
-    def make_score(self, part: Part) -> Metric:
-        return Score() if part == "train" else DetailedScore()
+    def make_metrics(self, part: Split) -> Metric:
+        return Metrics() if part == "train" else DetailedMetrics()
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
         self.net.begin_epoch(self.current_epoch, self.trainer.max_epochs or 1)  # type: ignore[operator]
 
-    def step(self, batch: Any, part: Part) -> Tensor:
+    def step(self, batch: Any, part: Split) -> Tensor:
         inputs, targets = batch
         net: Any = self.net
         if part == "train":
@@ -108,9 +109,9 @@ class Detection(Task):
         else:
             answer, raw = net.answer_and_raw(inputs)
             losses = net.losses(raw, targets)
-            there = [corners(own, *inputs.shape[2:]) for own in targets]
-            self.score(part).add_boxes(net.boxes(answer, MIN_SCORE, several=True), there)
-        self.score(part).update(losses, len(targets))
+            ground_truth = [corners(own, *inputs.shape[2:]) for own in targets]
+            self.metrics(part).add_boxes(net.boxes(answer, MIN_SCORE, several=True), ground_truth)
+        self.metrics(part).update(losses, len(targets))
         return torch.stack(list(losses.values())).sum()
 
 

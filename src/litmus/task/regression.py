@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torchmetrics import Metric
 
+from litmus.config.protocols import Split
 from litmus.config.validate import checked
-from litmus.task._base import MakeOptimizer, MakeScheduler, Part, Task
+from litmus.task._base import MakeOptimizer, MakeScheduler, Task
 
 EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
 
 
-class Score(Metric):
+class Metrics(Metric):
     """Errors and correlation, exact over batches of different sizes and over processes.
 
     Sums are of scaled values, in float64 where the device has it: values of other data than the
@@ -86,18 +87,18 @@ class Regression(Task):
 
     monitor: ClassVar = "val/rmse"
     mode: ClassVar[Literal["min", "max"]] = "min"
-    measures: ClassVar = ("loss", "rmse", "mae", "r", "skill", "skill_mae")
+    metric_names: ClassVar = ("loss", "rmse", "mae", "r", "skill", "skill_mae")
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked
     def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
 
-    def make_score(self, part: Part) -> Metric:
+    def make_metrics(self, part: Split) -> Metric:
         target: Any = self.net.spec.target  # type: ignore[union-attr]
-        return Score(torch.tensor(target.std))
+        return Metrics(torch.tensor(target.std))
 
-    def step(self, batch: Any, part: Part) -> Tensor:
+    def step(self, batch: Any, part: Split) -> Tensor:
         inputs, targets = batch
         outputs = self.net(inputs)
         if outputs.shape != targets.shape:
@@ -105,11 +106,11 @@ class Regression(Task):
                 f"The network answers with {tuple(outputs.shape)}, the targets are {tuple(targets.shape)}."
             )
         loss = mse_loss(outputs.float(), targets)
-        self.score(part).update(outputs.detach(), targets)
+        self.metrics(part).update(outputs.detach(), targets)
         return loss
 
-    def measured(self, part: Part, scores: dict[str, Tensor]) -> dict[str, Any]:
-        references = getattr(self.trainer.datamodule, "references", {}).get(part, {})  # type: ignore[attr-defined]
+    def measured(self, part: Split, scores: dict[str, Tensor]) -> dict[str, Any]:
+        references = self.trainer.datamodule.baselines.get(part, {})  # type: ignore[attr-defined]
         if not references:
             return scores
         errors = {f"{name}_{error}": value for name, of in references.items() for error, value in of.items()}

@@ -5,7 +5,7 @@ import torch
 from torch import Generator
 
 from litmus.data.image import base
-from litmus.data.image.base import Normalise, mean_and_deviation, moved, recut
+from litmus.data.image.base import Normalise, mean_and_deviation, random_affine, random_resized_crop
 from litmus.spec import Images
 
 FACTS = Images(1, 28, 28, (0.13,), (0.31,))
@@ -30,15 +30,15 @@ def digit() -> torch.Tensor:
 
 def test_augmentation_is_reproducible_and_differs_within_a_batch() -> None:
     batch = digit().repeat(64, 1, 1, 1)
-    a, b = (moved(batch, Generator().manual_seed(3), len(batch), slice(None), SIZE) for _ in range(2))
+    a, b = (random_affine(batch, Generator().manual_seed(3), len(batch), slice(None), SIZE) for _ in range(2))
     assert torch.equal(a, b)
     assert not torch.equal(a[0], a[1])
-    assert not torch.equal(a, moved(batch, Generator().manual_seed(4), len(batch), slice(None), SIZE))
+    assert not torch.equal(a, random_affine(batch, Generator().manual_seed(4), len(batch), slice(None), SIZE))
 
 
 def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
     batch = digit().repeat(256, 1, 1, 1)
-    got = moved(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)
+    got = random_affine(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)
     assert got.shape == batch.shape
     assert got.min() >= 0
     assert got.max() <= 255 * (1 + 1e-6)
@@ -59,7 +59,9 @@ def moments(image: torch.Tensor) -> tuple[float, float, float]:
 def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = digit().repeat(512, 1, 1, 1)
     x0, _, _ = moments(batch[0, 0])
-    seen = [moments(image[0]) for image in moved(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)]
+    seen = [
+        moments(image[0]) for image in random_affine(batch, Generator().manual_seed(0), len(batch), slice(None), SIZE)
+    ]
     dx = max(abs(x - x0) for x, _, _ in seen)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
     assert 0.8 * 28 * base.SHIFT < dx < 28 * base.SHIFT * (1 + base.SCALE) * 1.3
@@ -72,14 +74,14 @@ def test_only_training_is_augmented() -> None:
     plain = Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
     assert torch.equal(plain, Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None)))
     assert not torch.equal(
-        plain, Normalise(FACTS, moved, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+        plain, Normalise(FACTS, random_affine, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
     )
 
 
 def test_a_process_s_share_is_moved_as_in_the_whole_batch() -> None:
     batch = torch.rand(6, 1, 28, 28)
-    whole = moved(batch, Generator().manual_seed(0), 6, slice(None), SIZE)
-    share = moved(batch[4:], Generator().manual_seed(0), 6, slice(4, 6), SIZE)
+    whole = random_affine(batch, Generator().manual_seed(0), 6, slice(None), SIZE)
+    share = random_affine(batch[4:], Generator().manual_seed(0), 6, slice(4, 6), SIZE)
     assert torch.equal(whole[4:], share)
 
 
@@ -95,14 +97,14 @@ def test_pictures_of_another_size_and_colour_are_made_to_fit() -> None:
 
 def test_recut_mirrors_half_and_shows_a_part() -> None:
     ramp = torch.arange(40.0).expand(512, 1, 40, 40)  # brighter to the right
-    got = recut(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32))
+    got = random_resized_crop(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32))
     assert got.shape == (512, 1, 32, 32)
     spans = got[:, 0, 16, -1] - got[:, 0, 16, 0]
     assert 0.4 < float((spans < 0).float().mean()) < 0.6
     shares = spans.abs() / 40 * 32 / 31  # of the width
     assert float(shares.min()) == pytest.approx(base.LEAST_AREA**0.5, abs=0.02)
     assert float(shares.max()) == pytest.approx(1.0, abs=0.03)
-    share = recut(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
+    share = random_resized_crop(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
     assert torch.equal(share, got[4:6])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.sweep.pool import machine, session
 from litmus.sweep.pool import pool as pools
@@ -255,8 +255,8 @@ def test_a_server_that_nobody_asked_for_is_ended(tmp_path: Path, monkeypatch: py
         return started[-1]
 
     monkeypatch.setattr(session, "Server", noting)
-    with (tmp_path / ".lock").open("w") as lock, pytest.raises(Refused), session.serving(lock.fileno()):
-        raise Refused("a job cannot be composed")
+    with (tmp_path / ".lock").open("w") as lock, pytest.raises(UserError), session.serving(lock.fileno()):
+        raise UserError("a job cannot be composed")
     assert started[0].process.poll() == -signal.SIGKILL
 
 

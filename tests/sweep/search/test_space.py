@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.sweep.search.space import described, ends, hint, points, space, typed, values
 
 PARSER = OverridesParser.create()
@@ -94,7 +94,7 @@ def test_words_with_one_value_stay_as_typed_and_those_of_the_sweep_go() -> None:
     ],
 )
 def test_what_cannot_be_searched_is_refused_by_name(words: list[str], said: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UserError) as refused:
         searched(*words)
     assert str(refused.value).startswith(said) or said in str(refused.value)
 

@@ -8,7 +8,7 @@ from litmus import console
 from litmus.compare import costs
 from litmus.compare.comparison import Comparison
 from litmus.compare.report import formats, tables
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import replacing
 
 WRITTEN = ".written"  # the files of the last time, so that those that are out of date can be removed
@@ -52,7 +52,7 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
         Lines that say where things are.
 
     Raises:
-        Refused: the folder cannot be written.
+        UserError: the folder cannot be written.
     """
     files = {f"ranking.{formats.FORMATS[name]}": text.encode("utf-8", "replace") for name, text in texts.items()}
     if whole is not None:
@@ -64,7 +64,7 @@ def write(out: Path, texts: Mapping[str, str], whole: Comparison | None) -> list
         if whole is not None:
             _tidy(out, set(files))
     except OSError as error:
-        raise Refused(f"{out} cannot be written: {error}. Choose another folder with --out.") from None
+        raise UserError(f"{out} cannot be written: {error}. Choose another folder with --out.") from None
     endings = ", ".join(f".{ending}" for ending in formats.FORMATS.values())
     tensorboard = f"tensorboard --load_fast=false --logdir {out / 'tensorboard'}"
     lines = {"ranking": f"rankings     {out / 'ranking'}{endings}", "report": f"report       {out / 'report.html'}"}

@@ -68,7 +68,7 @@ def show(ranking: Ranking) -> None:
     short = [short_key(name, head) if name in ranking.keys else name for name in head]
     for names in (head, short):
         widths = [max(len(name), *(len(row[i]) for row in rows)) for i, name in enumerate(names)]
-        if sum(widths) + GAP * len(widths) <= console.console.width:
+        if sum(widths) + GAP * len(widths) <= console.out.width:
             console.table(names, rows, title=ranking.title)
             break
     else:

@@ -12,7 +12,8 @@ from rich.progress import track
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
-from litmus.data._base import Data, Part, counted
+from litmus.config.protocols import Split
+from litmus.data._base import Data, counted
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.spec import Images
 
@@ -26,7 +27,7 @@ RESIDENT = 0.25  # of a GPU's free memory that pictures may take
 
 # From pixels as float (batch, channels, height, width), with a generator, the whole batch's size and the rows of it
 # that these are, to pixels (batch, channels, *size).
-Move = Callable[[Tensor, Generator, int, slice, tuple[int, int]], Tensor]
+Augmentation = Callable[[Tensor, Generator, int, slice, tuple[int, int]], Tensor]
 
 
 class ImageData(Data):
@@ -35,10 +36,10 @@ class ImageData(Data):
     Features of a network's frozen part are computed once where nothing moves the pictures.
     """
 
-    move: Move | None = None  # of training pictures
+    augmentation: Augmentation | None = None  # of training pictures
 
     @abstractmethod
-    def stored(self, part: Part) -> tuple[Any, Tensor]:
+    def stored(self, part: Split) -> tuple[Any, Tensor]:
         """Pixels, uint8 (samples, channels, height, width) or what can be indexed like them, and int64 (samples,)."""
 
     @property
@@ -46,16 +47,16 @@ class ImageData(Data):
         """Training samples of each class."""
         return counted(self.stored("train")[1], self.spec)
 
-    def _loader(self, part: Part) -> BatchLoader:
+    def _loader(self, part: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
         pixels, targets = self.stored(part)
         pixels = on_device(pixels, device)
-        move = self.move if part == "train" else None
-        transform: Any = Normalise(self.spec.input, move, device)
+        augmentation = self.augmentation if part == "train" else None
+        transform: Any = Normalise(self.spec.input, augmentation, device)
         if self.frozen_part is not None and part != "test":  # which is seen only once
-            if move is None:
+            if augmentation is None:
                 pixels, transform = self._features(part, pixels, targets, transform), as_stored
             else:
                 log.warning(
@@ -64,7 +65,7 @@ class ImageData(Data):
                 )
         return BatchLoader(pixels, targets.to(pixels.device), transform=transform, **self._batching(part))
 
-    def _features(self, part: Part, pixels: Any, targets: Tensor, transform: Any) -> Tensor:
+    def _features(self, part: Split, pixels: Any, targets: Tensor, transform: Any) -> Tensor:
         """What the network's frozen part makes of every picture, float32, on the device that trains."""
         assert self.trainer is not None
         assert self.frozen_part is not None
@@ -93,19 +94,19 @@ class Normalise:
     Pictures of another size are scaled to fit; grey ones become colours if colours are asked for.
     """
 
-    def __init__(self, images: Images, move: Move | None, device: torch.device) -> None:
+    def __init__(self, images: Images, augmentation: Augmentation | None, device: torch.device) -> None:
         shape = (1, images.channels, 1, 1)
         std = torch.tensor(images.std, device=device)
         self.factor = (1 / (255 * std)).reshape(shape)
         self.offset = (-torch.tensor(images.mean, device=device) / std).reshape(shape)
         self.size = (images.height, images.width)
-        self.move = move
+        self.augmentation = augmentation
         self.device = device
 
     def __call__(self, pixels: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:
         inputs = pixels.to(self.device, non_blocking=True).float()
-        if self.move:
-            inputs = self.move(inputs, generator, batch_size, rows, self.size)
+        if self.augmentation:
+            inputs = self.augmentation(inputs, generator, batch_size, rows, self.size)
         elif inputs.shape[2:] != self.size:
             inputs = _resized(inputs, self.size)
         return torch.addcmul(self.offset, inputs, self.factor)  # one channel is broadcast to as many as there are
@@ -115,7 +116,7 @@ def _resized(inputs: Tensor, size: tuple[int, int]) -> Tensor:
     return interpolate(inputs, size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def moved(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
     """Moves each picture of a batch a little: its own shift, rotation and scale, uniformly drawn.
 
     Args:
@@ -139,7 +140,9 @@ def moved(images: Tensor, generator: Generator, batch_size: int, rows: slice, si
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def recut(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+def random_resized_crop(
+    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]
+) -> Tensor:
     """Cuts a part of each photo out at random, of at least 35 % of its area, and mirrors every other one.
 
     After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `moved`.

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from litmus.data._base import Data, Part
-from litmus.data._loader import BatchLoader, share
+from litmus.config.protocols import Split
+from litmus.data._base import Data
+from litmus.data._loader import BatchLoader, select
 from litmus.data.image.base import Normalise, on_device
 from litmus.spec import Images
 
@@ -29,10 +30,10 @@ class BoxData(Data):
         self.flip = flip
 
     @abstractmethod
-    def stored(self, part: Part) -> tuple[Any, Tensor]:
+    def stored(self, part: Split) -> tuple[Any, Tensor]:
         """Pixels, uint8 (samples, channels, height, width), and boxes, float32 (samples, most, 5), see `spec.Boxes`."""
 
-    def _loader(self, part: Part) -> BatchLoader:
+    def _loader(self, part: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
@@ -65,7 +66,7 @@ class BoxLoader(BatchLoader):
     def _given(self, rows: Any, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         if not self.mosaic and not self.flip:
             return super()._given(rows, batch_size, within)
-        inputs, targets = self._take(rows).float(), share(self.targets, rows)
+        inputs, targets = self._take(rows).float(), select(self.targets, rows)
         if self.mosaic:
             inputs, targets = self._mixed(inputs, targets, batch_size, within)
         if self.flip:
@@ -87,7 +88,7 @@ class BoxLoader(BatchLoader):
         boxes = torch.cat(
             [targets[chosen].unsqueeze(1), self.targets.index_select(0, which).unflatten(0, (num_mosaics, 3))], dim=1
         )
-        mixed, mixed_boxes = mosaics(four, boxes, window[chosen].to(device))
+        mixed, mixed_boxes = mosaic_of_four(four, boxes, window[chosen].to(device))
         inputs = inputs.clone()
         inputs[chosen] = mixed
         room = mixed_boxes.shape[1]
@@ -112,7 +113,7 @@ def flipped(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tenso
     return images, turned
 
 
-def mosaics(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+def mosaic_of_four(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
     """Lays four pictures in a square and shows a part of it, in the size of one.
 
     Args:

@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from litmus.data._base import Part, few
+from litmus.config.protocols import Split
+from litmus.data._base import few
 from litmus.data._split import fingerprints, unseen
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)
@@ -126,32 +127,32 @@ class Filed:
         samples: of each part.
     """
 
-    samples: dict[Part, list[Any]]
+    samples: dict[Split, list[Any]]
 
     @abstractmethod
-    def ties(self, part: Part) -> list[tuple[Hashable]]:
+    def groups(self, part: Split) -> list[tuple[Hashable]]:
         """The sha256 of each sample's file."""
 
     @cached_property  # every checkpoint asks for them
     def seen(self) -> Tensor:
         """Fingerprints of the training and validation photos, for `leave_out`."""
-        return fingerprints([*self.ties("train"), *self.ties("val")])
+        return fingerprints([*self.groups("train"), *self.groups("val")])
 
     def leave_out(self, seen: Tensor) -> None:
         """Tests on no photo that was seen: a network was trained or chosen on those.
 
         Raises:
-            Refused: nothing is left.
+            UserError: nothing is left.
         """
         test = self.samples["test"]
-        self.samples["test"] = [test[i] for i in unseen(self.ties("test"), seen, "photos")]
+        self.samples["test"] = [test[i] for i in unseen(self.groups("test"), seen, "photos")]
 
 
 def say_what_is_wrong(photos: Photos, source: Path) -> None:
     """Logs which photos cannot be used, and what was done about others.
 
     Raises:
-        Refused: more than half of them cannot be used.
+        UserError: more than half of them cannot be used.
     """
     for path, why in photos.broken.items():
         log.info("%s %s", path, why)
@@ -166,7 +167,7 @@ def say_what_is_wrong(photos: Photos, source: Path) -> None:
             "%d of %d photos cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
         )
     if len(photos.broken) > len(photos.paths):
-        raise Refused(f"{source}: more than half of the photos cannot be used. train.log names each of them.")
+        raise UserError(f"{source}: more than half of the photos cannot be used. train.log names each of them.")
 
 
 def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:

@@ -94,7 +94,7 @@ def read(path: Path, images: Images) -> Photo:
         opened.draft("RGB", (least, least))
         note = _note(opened)
         picture = ImageOps.exif_transpose(_plain(opened, MODES[images.channels]))
-        fit = cut(picture, images) if images.resized else barred(picture, images, size)
+        fit = cut(picture, images) if images.resized else letterbox(picture, images, size)
     except UnidentifiedImageError:
         raise Broken("is no image that Pillow knows") from None
     except Image.DecompressionBombError:
@@ -105,7 +105,7 @@ def read(path: Path, images: Images) -> Photo:
     return Photo(np.ascontiguousarray(pixels), size, hashlib.sha256(content).hexdigest(), note)
 
 
-def upright(path: Path) -> Image.Image:
+def exif_transpose(path: Path) -> Image.Image:
     """A photo that can be read, in its own size, in RGB, as a person sees it."""
     opened = Image.open(path)
     return ImageOps.exif_transpose(_plain(opened, "RGB"))
@@ -152,7 +152,7 @@ def cut(image: Image.Image, images: Images) -> Image.Image:
     return image.resize((images.width, images.height), Image.Resampling.BILINEAR, box)
 
 
-def barred(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:
+def letterbox(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:
     """The whole picture, which had that (height, width), as large as it fits in the middle of grey bars."""
     (height, width), left, top = placed(size, images)
     if (width, height) != image.size:

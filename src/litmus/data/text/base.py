@@ -11,11 +11,12 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from litmus.data._base import Data, Part, counted, few
+from litmus.config.protocols import Split
+from litmus.data._base import Data, counted, few
 from litmus.data._loader import as_stored
 from litmus.data._split import fingerprints, unseen
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenised
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.spec import Tokens, Values
 
 
@@ -25,13 +26,13 @@ class Samples:
 
     texts: list[str]
     targets: list[Any]
-    ties: list[tuple[Hashable, ...]]
+    groups: list[tuple[Hashable, ...]]
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def rows(self, numbers: Sequence[int]) -> "Samples":
-        columns = (self.texts, self.targets, self.ties)
+        columns = (self.texts, self.targets, self.groups)
         return Samples(*([column[i] for i in numbers] for column in columns))  # type: ignore[arg-type]  # in order
 
 
@@ -43,13 +44,13 @@ class TextData(Data):
         parts: the samples.
     """
 
-    parts: dict[Part, Samples]
+    parts: dict[Split, Samples]
 
     def __init__(self, seed: int, dir: str | None, batch_size: int, eval_batch_size: int) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser()
         self.parts = {}
-        self._tokens: dict[tuple[Part, str], Ragged] = {}
+        self._tokens: dict[tuple[Split, str], Ragged] = {}
 
     @abstractmethod
     def prepare_data(self) -> None:
@@ -63,24 +64,24 @@ class TextData(Data):
     @cached_property  # every checkpoint asks for them
     def seen(self) -> Tensor:
         """Fingerprints of all that is tied to the training and validation texts, for `leave_out`."""
-        return fingerprints([*self.parts["train"].ties, *self.parts["val"].ties])
+        return fingerprints([*self.parts["train"].groups, *self.parts["val"].groups])
 
     def leave_out(self, seen: Tensor) -> None:
         """Tests on no text that was seen, nor on one tied to it: a network was trained or chosen on those.
 
         Raises:
-            Refused: nothing is left.
+            UserError: nothing is left.
         """
         test = self.parts["test"]
-        fresh = unseen(test.ties, seen, "texts")
+        fresh = unseen(test.groups, seen, "texts")
         if len(fresh) < len(test):
             self.parts["test"] = test.rows(fresh)
 
     @property
-    def sizes(self) -> dict[Part, int]:
+    def sizes(self) -> dict[Split, int]:
         return {part: len(samples) for part, samples in self.parts.items()}
 
-    def _loader(self, part: Part) -> TokenLoader:
+    def _loader(self, part: Split) -> TokenLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, Tokens)
         device = self.trainer.strategy.root_device
@@ -95,7 +96,7 @@ class TextData(Data):
         """Training samples of each class."""
         return counted(self._targets("train"), self.spec)
 
-    def _targets(self, part: Part) -> Tensor:
+    def _targets(self, part: Split) -> Tensor:
         """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
         targets = self.parts[part].targets
         if isinstance(self.spec.target, Values):
@@ -103,7 +104,7 @@ class TextData(Data):
             return ((torch.tensor(targets, dtype=torch.float64) - mean) / std).float().reshape(-1, 1)
         number = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted(set(targets) - set(number)):
-            raise Refused(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
+            raise UserError(f"data={self.spec.data} has classes that the network was not trained on: {few(unknown)}.")
         return torch.tensor([number[name] for name in targets], dtype=torch.int64)
 
 
@@ -111,12 +112,12 @@ def values(name: str, training: Sequence[float]) -> Values:
     """One number to predict, with the mean and deviation of its training part.
 
     Raises:
-        Refused: the training targets are all the same.
+        UserError: the training targets are all the same.
     """
     numbers = torch.tensor(training, dtype=torch.float64)
     std = float(numbers.std(correction=0))
     if not std > 0:
-        raise Refused(f"Every training text has the same {name}: there is nothing to learn.")
+        raise UserError(f"Every training text has the same {name}: there is nothing to learn.")
     return Values((name,), (float(numbers.mean()),), (std,))
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.sweep.pool.server import HEADER
 
 # OpenBLAS would start threads, which a fork leaves behind; NVML counts GPUs without setting CUDA up.
@@ -47,7 +47,7 @@ class Server:
             stopped: asked now and then; once it is true, None is given.
 
         Raises:
-            Refused: it could not be started.
+            UserError: it could not be started.
         """
         self._ask({"gpus": count_gpus}, [])
         while not stopped():
@@ -55,7 +55,7 @@ class Server:
                 continue
             messages = self.messages()
             if messages is None:
-                raise Refused("The process that jobs are forked from could not be started; see above.")
+                raise UserError("The process that jobs are forked from could not be started; see above.")
             if messages:
                 return int(messages[0]["gpus"])
         return None

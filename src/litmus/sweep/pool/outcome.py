@@ -4,7 +4,7 @@ import signal
 from typing import Any
 
 from litmus.config.keys import choice
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
 from litmus.sweep.pool.job import Ended, Job
 
@@ -22,7 +22,7 @@ def of(job: Job, code: int, seconds: float, overtime: float | None, stopped: str
     run = RunDir(job.folder)
     try:
         result = run.read_result()
-    except Refused as refused:
+    except UserError as refused:
         return Ended("failed", error=str(refused), seconds=seconds)
     if overtime is not None and (result is None or result["status"] == "interrupted"):
         return _failed(run, job, result, seconds, f"took longer than sweep.timeout_s={overtime:g}")
@@ -44,7 +44,7 @@ def read(job: Job) -> Ended | None:
     """What the job's folder says of its end, if anything."""
     try:
         result = RunDir(job.folder).read_result()
-    except Refused:
+    except UserError:
         return None  # damaged: it is run again, and written anew
     return None if result is None else Ended(result["status"], _numbers(result["metrics"]), result.get("error"))
 
@@ -61,8 +61,8 @@ def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float
         "dataset": None,
     }
     run.path.mkdir(parents=True, exist_ok=True)
-    if run.read_asked() is None:  # it did not come so far
-        run.write_asked(job.config)
+    if run.read_requested() is None:  # it did not come so far
+        run.write_requested(job.config)
         run.write_config(job.config)
     run.write_result({**said, "status": "failed", "error": error})
     return Ended("failed", _numbers(said["metrics"]), error, seconds)

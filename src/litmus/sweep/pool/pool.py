@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server, received
 from litmus.sweep.pool.job import Ended, Job, Source
@@ -86,7 +86,7 @@ class Pool:
         """Starts jobs while the source has some and none asked to stop; returns when all that were started have ended.
 
         Raises:
-            Refused: the server could not be started, or died time and again.
+            UserError: the server could not be started, or died time and again.
         """
         with self._watching_signals():
             try:
@@ -127,7 +127,7 @@ class Pool:
         code = self.server.close()
         self.server = None
         if self.starts == STARTS:
-            raise Refused(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
+            raise UserError(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
         again = "" if self.stopping else "; it is started again"
         self.screen.note(f"The process that jobs are forked from died (exit status {code}){again}.")
         for running in list(self.running.values()):
@@ -193,7 +193,7 @@ class Pool:
             if "started" in message:
                 self.running[message["started"]].process = message["process"]
             else:
-                self._bury(source, self.running[message["ended"]], message["code"])
+                self._reap(source, self.running[message["ended"]], message["code"])
 
     def _hear_job(self, source: Source, running: Running) -> None:
         more = received(running.channel)
@@ -214,7 +214,7 @@ class Pool:
                     with contextlib.suppress(ConnectionError):
                         running.channel.sendall(b"1" if prune else b"0")
 
-    def _bury(self, source: Source, running: Running, code: int) -> None:
+    def _reap(self, source: Source, running: Running, code: int) -> None:
         self._signal(running, signal.SIGKILL)  # what it may have left behind
         running.channel.setblocking(False)
         with contextlib.suppress(BlockingIOError):  # what it said at last

@@ -53,7 +53,7 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
             if wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     wake.recv(4096)
-                _bury(control, running)
+                _reap(control, running)
             if control in ready:
                 received = _receive(control)
                 if received is None:
@@ -138,7 +138,7 @@ def _num_gpus() -> int:
     return answer[0] if answer else 0
 
 
-def _bury(control: socket.socket, running: dict[int, int]) -> None:
+def _reap(control: socket.socket, running: dict[int, int]) -> None:
     """Tells of every job that has ended since."""
     for process in list(running):
         ended, status = os.waitpid(process, os.WNOHANG)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 from rich.console import Console
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import decisive
 from litmus.sweep.pool import outcome
@@ -70,11 +70,11 @@ def source(section: dict[str, Any]) -> Sweeping:
     """What `sweep=` chose.
 
     Raises:
-        Refused: it is no part of litmus.
+        UserError: it is no part of litmus.
     """
     module, _, name = section["_target_"].rpartition(".")
     if not module.startswith("litmus.sweep."):
-        raise Refused(f"_target_: {section['_target_']} is not a sweep of litmus, and will not be called.")
+        raise UserError(f"_target_: {section['_target_']} is not a sweep of litmus, and will not be called.")
     made: Sweeping = getattr(importlib.import_module(module), name)(
         **{key: value for key, value in section.items() if key != "_target_"}
     )
@@ -90,13 +90,13 @@ def refuse_elsewhere(source: Any, words: Sequence[str], launcher: str) -> None:
         launcher: the other one's name.
 
     Raises:
-        Refused: it is.
+        UserError: it is.
     """
     if not hasattr(source, "left"):
-        raise Refused("sweep=optuna decides after every job which comes next: it needs hydra/launcher=litmus.")
+        raise UserError("sweep=optuna decides after every job which comes next: it needs hydra/launcher=litmus.")
     for word in words:
         if word.partition("=")[0] in OURS:
-            raise Refused(
+            raise UserError(
                 f"{word} is for litmus' own launcher. What hydra/launcher={launcher} can be told are the keys of "
                 f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
             )
@@ -143,10 +143,10 @@ def serving(lock: int) -> Iterator[Callable[[], Server]]:
         lock: of the sweep's folder.
 
     Raises:
-        Refused: this system cannot fork.
+        UserError: this system cannot fork.
     """
     if not hasattr(os, "fork"):
-        raise Refused("Sweeps run in forked processes, which this system does not have: add hydra/launcher=basic.")
+        raise UserError("Sweeps run in forked processes, which this system does not have: add hydra/launcher=basic.")
     waiting = [Server(MODULES, lock)]
     try:
         yield lambda: waiting.pop() if waiting else Server(MODULES, lock)
@@ -194,7 +194,7 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
     A folder in which nothing came to be is removed again.
 
     Raises:
-        Refused: one does.
+        UserError: one does.
     """
     above = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     deadline, said = time.monotonic() + PATIENCE_S, False
@@ -208,7 +208,7 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
                 file = _opened(folder)
                 continue
             if time.monotonic() > deadline:
-                raise Refused(f"{folder} is being swept by another process.")
+                raise UserError(f"{folder} is being swept by another process.")
             if not said:
                 console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
             said = True
@@ -243,15 +243,15 @@ def remembered(folder: Path) -> list[str]:
     """What was typed.
 
     Raises:
-        Refused: the folder is no sweep's, or the file is damaged.
+        UserError: the folder is no sweep's, or the file is damaged.
     """
     path = folder / WORDS
     if not path.is_file():
-        raise Refused(f"{folder} is not the folder of a sweep: it has no {WORDS}.")
+        raise UserError(f"{folder} is not the folder of a sweep: it has no {WORDS}.")
     try:
         words = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
     except (yaml.YAMLError, TypeError, KeyError):
-        raise Refused(f"{path} is damaged.") from None
+        raise UserError(f"{path} is damaged.") from None
     return [str(word) for word in words]
 
 
@@ -297,7 +297,7 @@ def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, sto
 
 def _warning(job: Job) -> str | None:
     """What one should know of the data that a job was trained on."""
-    with suppress(Refused):  # damaged
+    with suppress(UserError):  # damaged
         result = RunDir(job.folder).read_result() or {}
         return (result.get("dataset") or {}).get("warning")
     return None

@@ -16,9 +16,9 @@ from rich.console import Console
 from litmus import console
 from litmus.config.instantiate import build
 from litmus.config.validate import mistakes
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.run.job import continued
+from litmus.run.job import start_or_resume
 from litmus.run.result import git, versions
 from litmus.sweep.pool.reporter import Reporter
 
@@ -41,8 +41,8 @@ def run(request: dict[str, Any], channel: socket.socket) -> int:
     launcher = _Launcher(channel, request["prunes"])
     words = " ".join(request["overrides"])
     try:
-        status = continued(run_dir, request["config"], request["choices"], started, words, Reporter(launcher))
-    except Refused as refused:  # the folder holds another run, or another process trains in it
+        status = start_or_resume(run_dir, request["config"], request["choices"], started, words, Reporter(launcher))
+    except UserError as refused:  # the folder holds another run, or another process trains in it
         launcher.tell(refused=str(refused))
         status = "failed"
     atexit._run_exitfuncs()
@@ -61,9 +61,7 @@ def prepare(config: dict[str, Any]) -> None:
         if "_target_" in section:
             importlib.import_module(section["_target_"].rpartition(".")[0])
     mistakes(config)
-    data = build(config["data"], config["seed"])
-    if hasattr(data, "share"):
-        data.share()
+    build(config["data"], config["seed"]).preload()
     versions()
     git()
 
@@ -95,8 +93,8 @@ def _speak_into(run: RunDir) -> None:
     os.close(nothing)
     os.close(log)
     quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # as long as the process
-    console.console = Console(file=quiet, quiet=True)
-    console.errors = Console(file=quiet, quiet=True)  # train.log has it already
+    console.out = Console(file=quiet, quiet=True)
+    console.err = Console(file=quiet, quiet=True)  # train.log has it already
 
 
 def _compute_on(cores: list[int], gpus: list[int] | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import measured, mode_of, monitored, task_that_decides_by, tasks_with
 
@@ -35,7 +35,7 @@ class Objectives:
         """Of what a run measured the objectives; None is what a file has for something that is not a number.
 
         Raises:
-            Refused: it does not measure one of them.
+            UserError: it does not measure one of them.
         """
         for name in self.metrics:
             if name not in measured:
@@ -43,14 +43,14 @@ class Objectives:
                 has = f"{folder} has {', '.join(measured) or 'nothing'}."
                 task = task_that_decides_by(measured)
                 other = f" The data makes it task={task}: add that." if task and task not in tasks_with(name) else ""
-                raise Refused(f"sweep.metric={name} is not measured.{hint} {has}{other}")
+                raise UserError(f"sweep.metric={name} is not measured.{hint} {has}{other}")
         return [math.nan if measured[name] is None else float(measured[name]) for name in self.metrics]
 
     def of_best_epoch(self, metrics: Mapping[str, Any], folder: Path) -> list[float]:
         """The objectives at a run's best epoch; what `result.json` leaves out of it stands in `metrics.csv`.
 
         Raises:
-            Refused: one of them is not measured.
+            UserError: one of them is not measured.
         """
         if not set(self.metrics) <= set(metrics):
             run = RunDir(folder)
@@ -69,7 +69,7 @@ def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | Non
         task: its target, `litmus.task.classification.Classification`.
 
     Raises:
-        Refused: there is no such metric, or its name does not say.
+        UserError: there is no such metric, or its name does not say.
     """
     monitor, mode = monitored(task)
     names = (monitor,) if metrics is None else tuple(metrics)
@@ -77,7 +77,7 @@ def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | Non
     if unknown := next((name for name in names if name not in there), None):
         hint = did_you_mean(unknown, there)
         others = "".join(f" It is for task={name}: add that." for name in tasks_with(unknown))
-        raise Refused(
+        raise UserError(
             f"sweep.metric={unknown} is not something to search for.{others or hint} There are {', '.join(there)}."
         )
     if directions is not None:
@@ -90,16 +90,16 @@ def refuse(metrics: Sequence[str] | None, directions: Sequence[str] | None, samp
     """Refuses what cannot be, whatever the task.
 
     Raises:
-        Refused: metrics, directions, sampler and pruner do not go together.
+        UserError: metrics, directions, sampler and pruner do not go together.
     """
     if metrics is not None and (not metrics or len(set(metrics)) < len(metrics)):
-        raise Refused("sweep.metric is one metric, or a list of different ones.")
+        raise UserError("sweep.metric is one metric, or a list of different ones.")
     if test := next((name for name in metrics or () if name.startswith("test/")), None):
-        raise Refused(f"sweep.metric={test}: a search that looks at the test set leaves nothing to test with.")
+        raise UserError(f"sweep.metric={test}: a search that looks at the test set leaves nothing to test with.")
     number = 1 if metrics is None else len(metrics)
     if number > 1 and pruner != "none":
-        raise Refused(f"sweep.pruner={pruner} compares trials by one metric, and sweep.metric has {number}.")
+        raise UserError(f"sweep.pruner={pruner} compares trials by one metric, and sweep.metric has {number}.")
     if number > 1 and sampler == "cmaes":
-        raise Refused(f"sweep.sampler=cmaes searches for one metric, and sweep.metric has {number}: use tpe.")
+        raise UserError(f"sweep.sampler=cmaes searches for one metric, and sweep.metric has {number}: use tpe.")
     if directions is not None and len(directions) != number:
-        raise Refused(f"sweep.direction has {len(directions)}, sweep.metric has {number}: there is one for each.")
+        raise UserError(f"sweep.direction has {len(directions)}, sweep.metric has {number}: there is one for each.")

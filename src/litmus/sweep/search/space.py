@@ -17,12 +17,12 @@ from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 
 try:
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 except ModuleNotFoundError:
-    raise Refused("sweep=optuna needs the package optuna: pip install 'litmus[search]'.") from None
+    raise UserError("sweep=optuna needs the package optuna: pip install 'litmus[search]'.") from None
 
 _OF_THE_SWEEP = ("sweep", "hydra", "resume")  # keys that say how to sweep, not what
 _EXAMPLE = "such as optimizer.lr=tag(log,interval(1e-4,1e-1)) or model.widths=choice([64],[128,64])"
@@ -35,7 +35,7 @@ def space(overrides: Sequence[Override]) -> tuple[dict[str, BaseDistribution], l
         overrides: all that was typed, parsed. Those of `sweep.*` and `hydra.*` belong to neither.
 
     Raises:
-        Refused: an override is nothing that can be searched, or there is nothing to search.
+        UserError: an override is nothing that can be searched, or there is nothing to search.
     """
     found: dict[str, BaseDistribution] = {}
     constant: dict[str, list[str]] = {}
@@ -43,17 +43,17 @@ def space(overrides: Sequence[Override]) -> tuple[dict[str, BaseDistribution], l
         key = override.get_key_element()
         of_the_sweep = override.key_or_group.replace("/", ".").partition(".")[0] in _OF_THE_SWEEP
         if of_the_sweep and override.is_sweep_override():
-            raise Refused(f"{key} is about the whole sweep: it takes one value.")
+            raise UserError(f"{key} is about the whole sweep: it takes one value.")
         if override.is_sweep_override():
             if key in found:
-                raise Refused(f"{key} is typed twice.")
+                raise UserError(f"{key} is typed twice.")
             found[key] = _distribution(key, override)
         elif not of_the_sweep:
             constant.setdefault(key, []).append(str(override.input_line))
     if not found:
-        raise Refused(f"sweep=optuna has nothing to search: give a key several values, {_EXAMPLE}.")
+        raise UserError(f"sweep=optuna has nothing to search: give a key several values, {_EXAMPLE}.")
     if both := next((key for key in constant if key in found), None):
-        raise Refused(f"{both} is typed twice.")
+        raise UserError(f"{both} is typed twice.")
     return found, [word for words in constant.values() for word in words]
 
 
@@ -128,7 +128,7 @@ def described(distribution: Any) -> str:
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
     if override.key_or_group == "seed":
-        raise Refused(
+        raise UserError(
             "seed is nothing to search: the best trial would be the luckiest. "
             "Search with one seed, then repeat what was found: -m seed=0,1,2."
         )
@@ -138,7 +138,7 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
         {"log", "int"} if isinstance(sweep, IntervalSweep) else {"log"} if isinstance(sweep, RangeSweep) else set()
     )
     if strange := sorted(tags - allowed):
-        raise Refused(f"{key}: tag({strange[0]},...) means nothing to a search here; tag(log,interval(a,b)) does.")
+        raise UserError(f"{key}: tag({strange[0]},...) means nothing to a search here; tag(log,interval(a,b)) does.")
     if isinstance(sweep, IntervalSweep):
         return _interval(key, sweep)
     if isinstance(sweep, RangeSweep):
@@ -146,9 +146,9 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
     if isinstance(sweep, ChoiceSweep):
         words = [str(Transformer.str(word)) for word in sweep.list]  # as listed: Hydra's own iterator may shuffle
         if twice := next((word for word in words if words.count(word) > 1), None):
-            raise Refused(f"{key}: {twice} is listed twice.")
+            raise UserError(f"{key}: {twice} is listed twice.")
         return CategoricalDistribution(words)
-    raise Refused(f"{key}: glob(...) is nothing to search. List what there is to choose: {key}=choice(a,b).")
+    raise UserError(f"{key}: glob(...) is nothing to search. List what there is to choose: {key}=choice(a,b).")
 
 
 def _interval(key: str, sweep: IntervalSweep) -> BaseDistribution:
@@ -156,10 +156,10 @@ def _interval(key: str, sweep: IntervalSweep) -> BaseDistribution:
     assert low is not None
     assert high is not None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise Refused(f"{key}=interval({low:g},{high:g}) holds nothing to search: the first bound is the lower one.")
+        raise UserError(f"{key}=interval({low:g},{high:g}) holds nothing to search: the first bound is the lower one.")
     _refuse_log(key, low, log)
     if "int" in sweep.tags and not (float(low).is_integer() and float(high).is_integer()):
-        raise Refused(f"{key}: the bounds of tag(int,interval({low:g},{high:g})) are whole numbers.")
+        raise UserError(f"{key}: the bounds of tag(int,interval({low:g},{high:g})) are whole numbers.")
     if "int" in sweep.tags or (isinstance(low, int) and isinstance(high, int)):
         return IntDistribution(int(low), int(high), log=log)
     return FloatDistribution(float(low), float(high), log=log)
@@ -170,12 +170,12 @@ def _range(key: str, sweep: RangeSweep) -> BaseDistribution:
     start, stop, step = (Decimal(repr(bound)) for bound in bounds)
     count = math.ceil((stop - start) / step) if step and (stop - start).is_finite() else 0
     if count < 1:
-        raise Refused(f"{key}=range({start},{stop},{step}) holds no value.")
+        raise UserError(f"{key}=range({start},{stop},{step}) holds no value.")
     low, high = sorted((start, start + (count - 1) * step))
     _refuse_log(key, float(low), log)
     whole = all(isinstance(bound, int) for bound in bounds)
     if log and not (whole and abs(step) == 1):
-        raise Refused(f"{key}: tag(log,...) goes with interval(a,b), or with a range of whole numbers in steps of 1.")
+        raise UserError(f"{key}: tag(log,...) goes with interval(a,b), or with a range of whole numbers in steps of 1.")
     if whole:
         return IntDistribution(int(low), int(high), log=log, step=int(abs(step)))
     return FloatDistribution(float(low), float(high), step=float(abs(step)))
@@ -183,4 +183,4 @@ def _range(key: str, sweep: RangeSweep) -> BaseDistribution:
 
 def _refuse_log(key: str, low: float, log: bool) -> None:
     if log and low <= 0:
-        raise Refused(f"{key}: tag(log,...) goes with numbers above 0; this begins at {low:g}.")
+        raise UserError(f"{key}: tag(log,...) goes with numbers above 0; this begins at {low:g}.")

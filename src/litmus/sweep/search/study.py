@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from litmus.errors import Refused
+from litmus.errors import UserError
 from litmus.sweep.pool.job import STUDY
 from litmus.sweep.search.objectives import Objectives
 from litmus.sweep.search.space import count, points, values  # first: it says what is missing where Optuna is
@@ -45,7 +45,7 @@ def opened(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple
         objectives: the metrics.
 
     Raises:
-        Refused: the file holds another study, or none.
+        UserError: the file holds another study, or none.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,14 +63,14 @@ def opened(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple
         study.set_user_attr(ATTRIBUTE, about)
     had = study.user_attrs.get(ATTRIBUTE)
     if had is None:
-        raise Refused(f"{folder / STUDY} holds a study that is not litmus'. Choose another sweep.name.")
+        raise UserError(f"{folder / STUDY} holds a study that is not litmus'. Choose another sweep.name.")
     if had != about:
         lines = [
             f"  {key}: {had.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
             for key in dict.fromkeys([*had, *about])
             if had.get(key) != about.get(key)
         ]
-        raise Refused("\n".join([f"{folder} holds another search:", *lines, "Choose another sweep.name."]))
+        raise UserError("\n".join([f"{folder} holds another search:", *lines, "Choose another sweep.name."]))
     return study, storage
 
 
@@ -97,27 +97,27 @@ def _storage(path: Path) -> RDBStorage:
         # The address says what kind it is; a path in it would have to be quoted, in a way that depends on the version.
         return RDBStorage(f"sqlite:///{STUDY}", {"creator": connection})
     except (sqlite3.DatabaseError, RuntimeError) as error:
-        raise Refused(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read: {error}") from None
 
 
 def refuse(name: str, space: Mapping[str, BaseDistribution]) -> None:
     """Keeps a sampler from a space that it would, without a word, search in another way.
 
     Raises:
-        Refused: it cannot search that space, or needs a package that is not installed.
+        UserError: it cannot search that space, or needs a package that is not installed.
     """
     for package in PACKAGES.get(name, ()):
         if importlib.util.find_spec(package) is None:
-            raise Refused(f"sweep.sampler={name} needs the package {package}: pip install 'litmus[search]'.")
+            raise UserError(f"sweep.sampler={name} needs the package {package}: pip install 'litmus[search]'.")
     for key, distribution in space.items():
         if name == "grid" and math.isinf(count(distribution)):
-            raise Refused(f"sweep.sampler=grid tries every value, and {key} has no end of them: use range or choice.")
+            raise UserError(f"sweep.sampler=grid tries every value, and {key} has no end of them: use range or choice.")
         if name == "cmaes" and isinstance(distribution, CategoricalDistribution):
-            raise Refused(f"sweep.sampler=cmaes searches numbers, and {key} is a choice: use sweep.sampler=tpe.")
+            raise UserError(f"sweep.sampler=cmaes searches numbers, and {key} is a choice: use sweep.sampler=tpe.")
     if name == "cmaes" and len(space) < 2:
-        raise Refused("sweep.sampler=cmaes searches two keys or more: use sweep.sampler=tpe.")
+        raise UserError("sweep.sampler=cmaes searches two keys or more: use sweep.sampler=tpe.")
     if name == "grid" and points(space) > MAX_POINTS:
-        raise Refused(f"The grid has {points(space):,} points: use sweep.sampler=random.")
+        raise UserError(f"The grid has {points(space):,} points: use sweep.sampler=random.")
 
 
 def sampler(

@@ -1,0 +1,135 @@
+"""What networks, datasets and tasks offer the rest of the house: whoever is handed one relies on this, and no more.
+
+The bases (`model/_base.py`, `data/_base.py`, `task/_base.py`) implement it. No torch is imported here at run time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from litmus.config.types import Section
+from litmus.spec import Images, Spec, Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class Net(Protocol):
+    """A network, which is an `nn.Module`; see `litmus.model._base.Net` for what each of these means."""
+
+    gains_from_bf16: ClassVar[bool]
+    spec: Spec
+    provenance: str
+    training: bool
+    criterion: "Callable[[Tensor, Tensor, float], Tensor] | None"
+
+    def __call__(self, x: "Tensor") -> Any:  # a tensor; what a detector gives in training, its own loss reads
+        ...
+
+    @classmethod
+    def check_fits(cls, spec: Spec) -> None: ...
+
+    @classmethod
+    def token_spec(cls, settings: Section, texts: Sequence[str]) -> Tokens | None: ...
+
+    @classmethod
+    def image_spec(cls, settings: Section, images: Images) -> Images: ...
+
+    @classmethod
+    def pretrained_spec(cls, arch: str) -> tuple[str, Spec]: ...
+
+    @property
+    def frozen_part(self) -> "Callable[[Tensor], Tensor] | None": ...
+
+    def rebuild_settings(self) -> Section: ...
+
+    def max_differences(self, answer: "Tensor", other: "Tensor") -> list[tuple[float, float]]: ...
+
+    def example(self, batch_size: int) -> "Tensor": ...
+
+    def parameter_groups(self) -> list[Section]: ...
+
+    def l2_penalty(self) -> "Tensor": ...
+
+    # Of nn.Module, as far as it is used.
+
+    def parameters(self, recurse: bool = True) -> "Iterator[nn.Parameter]": ...
+
+    def named_modules(self) -> "Iterator[tuple[str, nn.Module]]": ...
+
+    def state_dict(self) -> "dict[str, Tensor]": ...
+
+    def load_state_dict(self, state_dict: "Mapping[str, Tensor]") -> object: ...
+
+    def train(self, mode: bool = True) -> "Net": ...
+
+    def eval(self) -> "Net": ...
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Net": ...
+
+
+class Detector(Net, Protocol):
+    """A network that finds boxes; see `litmus.model._base.Detector`."""
+
+    def losses(self, raw: Any, targets: "Tensor") -> "dict[str, Tensor]":  # raw: its own affair
+        ...
+
+    def answer_and_raw(self, x: "Tensor") -> "tuple[Tensor, Any]": ...
+
+    def boxes(self, answer: "Tensor", min_score: float, several: bool) -> "list[Tensor]": ...
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None: ...
+
+
+class Data(Protocol):
+    """A dataset; see `litmus.data._base.Data` for what each of these means."""
+
+    spec: Spec
+    source: str
+    sha256: dict[str, str]
+    warning: str | None
+    frozen_part: "Callable[[Tensor], Tensor] | None"
+
+    @property
+    def sizes(self) -> dict[Split, int]: ...
+
+    @property
+    def num_batches(self) -> int: ...
+
+    @property
+    def facts(self) -> Section: ...
+
+    @property
+    def training_texts(self) -> list[str]: ...
+
+    @property
+    def class_counts(self) -> "Tensor": ...
+
+    @property
+    def seen(self) -> "Tensor | None": ...
+
+    @property
+    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]: ...
+
+    def prepare_data(self) -> None: ...
+
+    def setup(self, stage: str | None = None) -> None: ...
+
+    def preload(self) -> None: ...
+
+    def leave_out(self, seen: "Tensor") -> None: ...
+
+
+class Task(Protocol):
+    """A network with its loss and metrics; see `litmus.task._base.Task` for what each of these means."""
+
+    monitor: ClassVar[str]
+    mode: ClassVar[Literal["min", "max"]]
+    headline: ClassVar[tuple[str, ...]]
+    net: Net
+
+    def running(self, split: Split) -> dict[str, float]: ...
+
+    def num_samples(self, split: Split) -> int: ...
