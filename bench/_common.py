@@ -52,7 +52,8 @@ def trained(*overrides: str) -> dict[str, Any]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)
-            run.claim(config)
+            run.claim()
+            run.write_config(config)
             with console.log_to(run.log):
                 running.train(run, config, time.perf_counter())
             result = run.read_result()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.console import Console
@@ -11,10 +12,11 @@ from rich.progress import track
 
 from bench._common import ROOT, markdown
 from litmus.data.sentiment import NEUTRAL
+from litmus.data.text.base import TextData
 from litmus.inference.load import load_run
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.run.build import prepared
+from litmus.run.build import prepare
 
 SEEDS = (0, 1, 2)
 # Chosen on validation: in r about 0.01 better than cls.
@@ -62,7 +64,7 @@ def _rated(domain: str, seed: int) -> tuple[float, float]:
 def _f1(run: RunDir) -> float:
     from litmus.inference.texts import TextPredictor
 
-    data = prepared(run.read_config(), load_checkpoint(run.best))
+    data = cast(TextData, prepare(run.read_config(), load_checkpoint(run.best)))
     texts, ratings = data.parts["test"].texts, torch.tensor(data.parts["test"].targets)
     answers = TextPredictor(load_run(run)).predict(texts, 64)
     rated = torch.tensor([answer["values"]["intensity"] for answer in answers])

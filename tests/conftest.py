@@ -45,7 +45,8 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
     def trained(*overrides: str, folder: str = "run", small: list[str] = SMALL) -> RunDir:
         run = RunDir(tmp_path / folder)
         config = composed(*small, *overrides)
-        run.claim(config)
+        run.claim()
+        run.write_config(config)
         with console.log_to(run.log):
             running.train(run, config, time.perf_counter())
         return run

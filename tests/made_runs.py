@@ -56,7 +56,8 @@ def made(
         run.write_requested(config)
     for section, values in (settled or {}).items():
         config[section] |= values
-    run.claim(config)
+    run.claim()
+    run.write_config(config)
     run.checkpoints.mkdir()
     run.log.write_text(log)
     sign = -1 if metric.endswith(("rmse", "loss")) else 1

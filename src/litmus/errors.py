@@ -1,20 +1,24 @@
-"""What may go wrong, as exceptions that a person, or the run itself, can act on."""
+"""What may go wrong, as exceptions that a person, or the run itself, can act on; and what a process exits with."""
 
-
-class Pruned(Exception):
-    """The sweep has seen enough of this run."""
+# Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C.
+EXIT_STATUS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 130}
+WRONG_COMMAND_LINE = 2
 
 
 class UserError(ValueError):
-    """Something a person can mend: shown as a sentence, without a traceback."""
+    """Something that the user can fix: shown as a sentence, without a traceback."""
 
 
 class Unavailable(UserError):
-    """Published weights that are neither here nor to be had; `what` says so, and where to put them."""
+    """Pretrained weights that are neither here nor can be downloaded; `what` says so, and where to put them."""
 
     def __init__(self, weights: str, what: str) -> None:
         super().__init__(
-            f"model.weights={weights}: {what}, or set model.weights to a file of yours, or begin at random with "
+            f"model.weights={weights}: {what}, or set model.weights to a file of yours, or begin with random weights: "
             "model.weights=null."
         )
         self.what = what
+
+
+class Pruned(Exception):
+    """The search stopped this run: others are better."""

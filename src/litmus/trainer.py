@@ -10,10 +10,11 @@ from typing import Any, Literal, cast
 import lightning.pytorch as lightning
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
-from litmus.config.types import Count, Positive
+from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, replacing
@@ -25,7 +26,7 @@ Precision = Literal[32, "bf16-mixed", "16-mixed"]
 class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are there whole or not at all."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: Section, path: str | Path, storage_options: Any | None = None) -> None:
         with replacing(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
 
@@ -33,13 +34,13 @@ class _WholeCheckpoints(TorchCheckpointIO):
 class _NoProfiler(Profiler):
     """Measures nothing, in no time: Lightning's own makes sixty context managers a step."""
 
-    nothing = nullcontext()
+    nothing: nullcontext[None] = nullcontext()
 
     def start(self, action_name: str) -> None: ...
 
     def stop(self, action_name: str) -> None: ...
 
-    def profile(self, action_name: str) -> Any:
+    def profile(self, action_name: str) -> nullcontext[None]:  # type: ignore[override]  # Lightning's is a generator's
         return self.nothing
 
 
@@ -51,21 +52,20 @@ class Hardware:
         accelerator: Lightning's name: "cpu", "cuda" or "mps".
         devices: how many, which is also the number of processes.
         precision: Lightning's name.
-        why: the reason for the precision, where it was picked for the user.
+        reason: for the precision.
     """
 
     accelerator: str
     devices: int
     precision: Precision
-    why: str
+    reason: str
 
 
 @checked
 def build(
     run: RunDir,
-    net: Any,
     callbacks: list[lightning.Callback],
-    logger: Any,
+    logger: Logger | None,
     *,
     accelerator: Literal["auto", "cpu", "gpu"],
     devices: Count,
@@ -74,23 +74,22 @@ def build(
     gradient_clip: Positive | None,
     limit_batches: Count | None,
     detect_anomaly: bool,
-) -> tuple[lightning.Trainer, Hardware]:
-    """Lightning's trainer for a run, and what it trains on.
+) -> lightning.Trainer:
+    """Lightning's trainer for a run, whose `precision` is resolved: see `pick_hardware`.
 
     Raises:
-        UserError: a GPU is asked for and there is none, or there are fewer than asked for.
+        UserError: a GPU is requested and there is none, or there are fewer than requested.
     """
-    hardware = pick(net, accelerator, devices, precision)
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), limit_batches)
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         default_root_dir=run.path,
-        accelerator=hardware.accelerator,
+        accelerator=find_device(accelerator, devices, precision),
         devices=devices,
         strategy=DDPStrategy(timeout=DEAD_PROCESS) if devices > 1 else "auto",
-        precision=hardware.precision,
+        precision=cast(Precision, precision),
         max_epochs=max_epochs,
         gradient_clip_val=gradient_clip,
         detect_anomaly=detect_anomaly,
@@ -105,29 +104,28 @@ def build(
         use_distributed_sampler=False,
         **limits,
     )
-    return trainer, hardware
 
 
-def pick(net: Any, accelerator: str, devices: int, precision: str | int) -> Hardware:
-    """Resolves what was left to us.
+def pick_hardware(trainer: Section, gains_from_bf16: bool) -> Hardware:
+    """The device and precision that a run trains with, where that was left open.
 
     Args:
-        net: a network, of which `gains_from_bf16` is read.
-        accelerator: "auto", "cpu" or "gpu".
-        devices: how many.
-        precision: "auto", or the one that is wanted.
+        trainer: the section of the configuration.
+        gains_from_bf16: whether the network is faster with bf16 arithmetic.
 
     Raises:
         UserError: there is no such device.
     """
-    kind = find_device(accelerator, devices, precision)
+    devices, precision = trainer["devices"], trainer["precision"]
+    kind = find_device(trainer["accelerator"], devices, precision)
     if precision != "auto":
-        return Hardware(kind, devices, cast(Precision, precision), "as asked for")
-    if not net.gains_from_bf16:
+        return Hardware(kind, devices, cast(Precision, precision), "as requested")
+    if not gains_from_bf16:
         return Hardware(kind, devices, 32, "this network does not gain from bf16")
     if not has_native_bf16(kind):
         return Hardware(kind, devices, 32, f"{device_name(kind)} has no native bf16")
-    return Hardware(kind, devices, "bf16-mixed", f"{device_name(kind)} has native bf16, and this network gains from it")
+    reason = f"{device_name(kind)} has native bf16, and this network gains from it"
+    return Hardware(kind, devices, "bf16-mixed", reason)
 
 
 def find_device(wanted: str, devices: int, precision: str | int) -> str:
@@ -145,7 +143,7 @@ def find_device(wanted: str, devices: int, precision: str | int) -> str:
         return "cpu"
     available = torch.cuda.device_count() if gpu == "cuda" else 1
     if available < devices:
-        raise UserError(f"trainer.devices={devices} asks for more GPUs than there are: {available}.")
+        raise UserError(f"trainer.devices={devices} requests more GPUs than this machine has: {available}.")
     return gpu
 
 

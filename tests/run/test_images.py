@@ -26,8 +26,8 @@ from litmus.inference.load import load_pretrained, load_run
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import train as running
-from litmus.run.build import prepared
-from litmus.run.evaluate import evaluated
+from litmus.run.build import prepare
+from litmus.run.evaluate import evaluate as evaluate_run
 from litmus.spec import Boxes, Images, Spec
 from litmus.task.detection import MIN_SCORE, DetailedMetrics, corners
 
@@ -112,11 +112,11 @@ def test_no_photo_that_was_trained_on_is_measured_as_a_test(
     def hashes(data: ImageFolder, *parts: str) -> set[str]:
         return {data.photos.sha256[number] for part in parts for number, _ in data.samples[part]}
 
-    trained = hashes(prepared(run.read_config()), "train", "val")
+    trained = hashes(prepare(run.read_config()), "train", "val")
     measured = []
     test = running.test
     monkeypatch.setattr("litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data) or test(run, parts))
-    evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
     assert hashes(measured[0], "test")
     assert not hashes(measured[0], "test") & trained
 
@@ -126,7 +126,7 @@ def test_no_photo_that_was_trained_on_is_measured_as_a_test(
 def test_what_belongs_to_the_network_cannot_be_changed_in_a_test(train: Train, change: str) -> None:
     run = train("model=fnn", "trainer.max_epochs=1", small=PHOTOS)
     with pytest.raises(UserError, match=f"{change} cannot be changed"):
-        evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+        evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
 @pytest.mark.usefixtures("photos", "imagenet")
@@ -198,7 +198,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
     net = load_run(run)
-    data = prepared(run.read_config(), load_checkpoint(run.best))
+    data = prepare(run.read_config(), load_checkpoint(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
     normalise = Normalise(net.spec.input, None, torch.device("cpu"))
@@ -301,7 +301,7 @@ def test_evaluating_a_detector_again_gives_the_same_digits(train: Train, arch: s
     kept = torch.load(run.last, weights_only=True)
     name = "net.network.model.0.conv.weight"
     assert not torch.allclose(kept["state_dict"][name], kept["current_model_state"][name], rtol=1e-3)
-    again = evaluated(run, run.read_config(), [])
+    again = evaluate_run(run, run.read_config(), [])
     assert again == {name: value for name, value in before.items() if name.startswith("test/")}
     validated = [row for row in run.read_metrics() if row["epoch"] == run.read_result()["best_epoch"]]
     assert validated[0]["val/loss"] == before["val/loss"]

@@ -1,6 +1,7 @@
 """Texts and series from a table to a result, an answer, and a measurement on other data."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -14,8 +15,8 @@ from litmus.inference.load import load_run
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import train as running
-from litmus.run.build import prepared
-from litmus.run.evaluate import evaluated
+from litmus.run.build import prepare
+from litmus.run.evaluate import evaluate as evaluate_run
 
 Train = Callable[..., RunDir]
 LSTM = ["model=lstm", "model.widths=[16]", "model.pooling=max", "optimizer.lr=0.03", "data.batch_size=16"]
@@ -67,7 +68,7 @@ def test_numbers_are_a_regression_without_being_told(train: Train, model: list[s
 def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Train) -> None:
     run = train(*LSTM, "model.min_count=1", "trainer.max_epochs=1", small=ON_TABLE)
     config = run.read_config()
-    data = prepared(config, load_checkpoint(run.best))
+    data = prepare(config, load_checkpoint(run.best))
     vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
     training = {word for text in data.parts["train"].texts for word in text.split()}
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
@@ -80,7 +81,7 @@ def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train) -> None
         1 - metrics["test/rmse"] / min(metrics["test/naive_rmse"], metrics["test/seasonal_rmse"])
     )
     assert metrics["test/skill"] > 0.3
-    data = prepared(run.read_config())
+    data = prepare(run.read_config())
     net = load_run(run)
     inputs = (data._before("test", 22) - net.spec.input.mean[0]) / net.spec.input.std[0]
     with torch.no_grad():
@@ -154,7 +155,7 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
     )
 
     def measured(*changes: str) -> dict[str, float]:
-        return evaluated(run, evaluate.changed(run.read_config(), list(changes)), list(changes))
+        return evaluate_run(run, evaluate.changed(run.read_config(), list(changes)), list(changes))
 
     same = measured()
     before = run.read_result()["metrics"]
@@ -167,7 +168,9 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
     )
     with pytest.raises(running.UserError, match="has classes that the network was not trained on: odd"):
         measured("data.path=more.csv")
-    with pytest.raises(running.UserError, match="answers with classes; this data gives tokens and asks for values"):
+    with pytest.raises(
+        running.UserError, match="trained on tokens to predict classes; this data provides tokens and values"
+    ):
         measured("data.label=score")
 
 
@@ -176,13 +179,13 @@ def test_what_was_trained_on_is_never_measured_as_a_test(
     train: Train, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
-    trained = {text for part in ("train", "val") for text in prepared(run.read_config()).parts[part].texts}
+    trained = {text for part in ("train", "val") for text in prepare(run.read_config()).parts[part].texts}
     measured = []
     test = running.test
     monkeypatch.setattr(
         "litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
     )
-    evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
     assert measured[0].texts
     assert not trained & set(measured[0].texts)
 
@@ -193,16 +196,16 @@ def test_a_run_is_not_gone_on_with_on_other_data(train: Train, tables: None) -> 
         file.write("another row,good,1.5\n")
     config = run.read_config()
     config["trainer"]["max_epochs"] = 2
-    outcome = running.Outcome()
-    with pytest.raises(running.UserError, match=r"is not what .* was training on: reviews.csv changed since"):
-        running._train_and_test(run, config, outcome, 0.0)
+    outcome = running.train(run, config, 0.0)
+    assert outcome.status == "failed"
+    assert re.search(r"is not what .* was trained on: reviews.csv changed since", str(outcome.error))
 
 
 @pytest.mark.parametrize("change", ["data.horizon=3", "data.window=10"])
 def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> None:
     run = train("model=lstm", "trainer.max_epochs=1", small=ON_WAVE)
-    with pytest.raises(running.UserError, match="data.window and data.horizon belong to the run"):
-        evaluated(run, evaluate.changed(run.read_config(), [change]), [change])
+    with pytest.raises(running.UserError, match="data.window and data.horizon cannot change after training"):
+        evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
 def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
@@ -262,7 +265,7 @@ def test_a_bert_s_run_folder_needs_nothing_else(train: Train, monkeypatch: pytes
     before = run.read_result()["metrics"]
     config = run.read_config()
     config["model"]["weights"] = "a/folder/that/is/gone"
-    again = evaluated(run, config, [])
+    again = evaluate_run(run, config, [])
     assert again == {name: before[name] for name in again}
 
 

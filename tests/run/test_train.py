@@ -22,9 +22,9 @@ from litmus.data.mnist import MNIST
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import train as running
-from litmus.run.build import assemble, prepared
-from litmus.run.evaluate import evaluated
-from litmus.run.job import resumed
+from litmus.run.build import assemble, prepare
+from litmus.run.evaluate import evaluate as evaluate_run
+from litmus.run.job import resume_config
 from litmus.spec import Spec
 from litmus.task.classification import Classification
 
@@ -195,13 +195,13 @@ def test_evaluate_gives_the_same_to_the_last_digit_whatever_the_defaults(
 def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     run = train("model=perceptron")
     config = evaluate.changed(run.read_config(), ["data.limit=100"])
-    assert evaluated(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
+    assert evaluate_run(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
     with pytest.raises(UserError, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
     with pytest.raises(UserError, match="model.* cannot be changed"):
-        evaluated(run, run.read_config(), ["model.dropout=0.5"])
+        evaluate_run(run, run.read_config(), ["model.dropout=0.5"])
     with pytest.raises(UserError, match="data.limit=-1 is not allowed"):
-        evaluated(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
+        evaluate_run(run, evaluate.changed(run.read_config(), ["data.limit=-1"]), ["data.limit=-1"])
 
 
 def test_a_checkpoint_is_plain_and_rebuilds_the_network(train: Train) -> None:
@@ -268,9 +268,9 @@ def test_an_interrupted_run_stops_whole_and_goes_on(
     assert "test/acc" not in result["metrics"]
     before = run.read_metrics()
 
-    config = resumed(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
+    config = resume_config(run, composed(*changes, f"resume={run.path}"), [*changes, f"resume={run.path}"])
     with console.log_to(run.log):
-        assert running.train(run, config, 0.0) == "finished"
+        assert running.train(run, config, 0.0).status == "finished"
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert [row["step"] for row in rows] == [4, 8, 12, 16]
@@ -289,9 +289,9 @@ def test_a_moved_run_goes_on_with_its_best_score(train: Train, tmp_path: Path, m
         torch.nn.init.normal_(pl_module.net.head.weight)
 
     monkeypatch.setattr(Meter, "on_validation_start", ruin)
-    config = resumed(moved, composed("model=fnn", *longer), longer)
+    config = resume_config(moved, composed("model=fnn", *longer), longer)
     with console.log_to(moved.log):
-        assert running.train(moved, config, 0.0) == "finished"
+        assert running.train(moved, config, 0.0).status == "finished"
     assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
     assert moved.best.read_bytes() == best
     assert moved.read_result()["best_epoch"] <= 3
@@ -313,9 +313,9 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypat
         start(self, trainer, pl_module)
 
     monkeypatch.setattr(Meter, "on_train_epoch_start", note)
-    config = resumed(run, composed(*SMALL, *changes), [*SMALL, *changes])
+    config = resume_config(run, composed(*SMALL, *changes), [*SMALL, *changes])
     with console.log_to(run.log):
-        assert running.train(run, config, 0.0) == "finished"
+        assert running.train(run, config, 0.0).status == "finished"
     assert trained == [3]
     assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
     assert run.read_result()["best_epoch"] == 1
@@ -324,18 +324,18 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, monkeypat
 
 def test_resuming_what_cannot_be(train: Train) -> None:
     run = train("model=fnn")
-    with pytest.raises(UserError, match="has trained 2 epochs already. Add trainer.max_epochs=4"):
-        resumed(run, composed("model=fnn"), ["model=fnn"])
-    with pytest.raises(UserError, match="trained with model=fnn; going on with model=cnn"):
-        resumed(run, composed("model=cnn"), ["model=cnn"])
+    with pytest.raises(UserError, match="has already been trained for 2 epochs. Add trainer.max_epochs=4"):
+        resume_config(run, composed("model=fnn"), ["model=fnn"])
+    with pytest.raises(UserError, match="trained with model=fnn. It cannot be resumed with model=cnn"):
+        resume_config(run, composed("model=cnn"), ["model=cnn"])
     with pytest.raises(UserError, match="trained with seed=0"):
-        resumed(run, composed("seed=1"), ["seed=1"])
+        resume_config(run, composed("seed=1"), ["seed=1"])
     with pytest.raises(UserError, match="trained with optimizer.lr=0.003; going on with optimizer.lr=0.1 is another"):
-        resumed(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
+        resume_config(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
     with pytest.raises(UserError, match="is not a run folder"):
-        resumed(RunDir(run.checkpoints), composed(), [])
+        resume_config(RunDir(run.checkpoints), composed(), [])
     longer = composed("model=fnn", "trainer.max_epochs=3")
-    assert resumed(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
+    assert resume_config(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
 
 
 def test_one_process_trains_in_a_folder(train: Train) -> None:
@@ -349,7 +349,7 @@ def test_one_process_trains_in_a_folder(train: Train) -> None:
 def test_a_folder_is_claimed_once(train: Train) -> None:
     run = train("model=perceptron")
     with pytest.raises(UserError, match="already holds a run"):
-        run.claim({})
+        run.claim()
 
 
 def test_early_stopping(train: Train) -> None:
@@ -380,7 +380,7 @@ def test_gradient_clipping_limits_the_step(train: Train) -> None:
     weights = torch.load(run.last, weights_only=True)["state_dict"]
     torch.manual_seed(0)
     config = run.read_config()
-    start = assemble(run, {**config, "callback": {}}, prepared(config)).net.state_dict()
+    start = assemble(run, {**config, "callback": {}}, prepare(config)).net.state_dict()
     moved = sum(float((weights[f"net.{name}"] - start[name]).square().sum()) for name in start) ** 0.5
     assert 0 < moved < 3e-6
 
@@ -423,10 +423,10 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
     result = run.read_result()
     run.write_result({**result, "dataset": {**result["dataset"], "sha256": {"t10k-images": "0"}}})
     with pytest.raises(UserError, match="was tested on other data than this"):
-        evaluated(run, run.read_config(), [])
+        evaluate_run(run, run.read_config(), [])
     changes = ["data.source=bundled"]
     config = evaluate.changed(run.read_config(), changes)
-    assert evaluated(run, config, changes)["test/acc"] == result["metrics"]["test/acc"]
+    assert evaluate_run(run, config, changes)["test/acc"] == result["metrics"]["test/acc"]
 
 
 def test_evaluation_normalises_as_in_training(train: Train) -> None:
@@ -442,7 +442,7 @@ def test_evaluation_normalises_as_in_training(train: Train) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("litmus.run.evaluate.assemble", spying)
-        evaluated(run, evaluate.changed(run.read_config(), changes), changes)
+        evaluate_run(run, evaluate.changed(run.read_config(), changes), changes)
     assert list(seen[0].mean) == facts["mean"]
 
 
@@ -450,18 +450,18 @@ def test_a_run_that_cannot_be_gone_on_with_keeps_its_result(train: Train, capsys
     run = train("model=perceptron")
     before = {name: (run.path / name).read_bytes() for name in ("result.json", "config.yaml", "metrics.csv")}
     typed = ["trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere"]
-    config = resumed(run, composed("model=perceptron", *typed), typed)
-    assert running.train(run, config, 0.0) == "failed"
+    config = resume_config(run, composed("model=perceptron", *typed), typed)
+    assert running.train(run, config, 0.0).status == "failed"
     assert "data.source=disk cannot give MNIST" in capsys.readouterr().err
     assert {name: (run.path / name).read_bytes() for name in before} == before
-    with pytest.raises(UserError, match="has trained 2 epochs already"):
-        resumed(run, composed("model=perceptron", "trainer.max_epochs=1"), ["trainer.max_epochs=1"])
+    with pytest.raises(UserError, match="has already been trained for 2 epochs"):
+        resume_config(run, composed("model=perceptron", "trainer.max_epochs=1"), ["trainer.max_epochs=1"])
 
 
 def test_what_needs_no_data_to_be_refused_is_refused_before(train: Train) -> None:
     for changes, said in (
         (["trainer.precision=16-mixed"], "needs a GPU"),
-        (["trainer.devices=2", "data.batch_size=63"], "cannot be divided among trainer.devices=2"),
+        (["trainer.devices=2", "data.batch_size=63"], "cannot be divided evenly among trainer.devices=2"),
     ):
         run = train(*changes, folder=changes[-1])
         assert said in run.read_result()["error"]
@@ -502,9 +502,9 @@ def test_the_validation_set_chooses_and_the_test_set_is_measured_once(
 
 
 def test_what_is_not_litmus_is_not_called() -> None:
-    with pytest.raises(UserError, match="not a part of litmus"):
+    with pytest.raises(UserError, match="is not a class or function of litmus"):
         build({"_target_": "os.getcwd"})
-    with pytest.raises(UserError, match="not a part of litmus"):
+    with pytest.raises(UserError, match="is not a class or function of litmus"):
         build({"_target_": "litmus.run.train.Path"})
-    with pytest.raises(UserError, match="not a part of litmus"):
+    with pytest.raises(UserError, match="is not a class or function of litmus"):
         build({"_target_": "litmus.data.os.getcwd"})

@@ -101,7 +101,7 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
     assert [line.split("  outputs/")[1].split("/seed-")[1][0] for line in lines] == ["0", "1"] * 2
     assert "epoch 1/1" not in done.stdout
     logs = [path.read_text() for path in folder.glob("*/train.log")]
-    assert [log.count("begins: ") for log in logs] == [1, 1]
+    assert [log.count("started: ") for log in logs] == [1, 1]
 
     again = command(*words)
     assert again.returncode == 0, again.stderr
@@ -190,7 +190,7 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
     (result,) = seen
     assert (result["status"], result["error"], result["epochs"]) == ("interrupted", "stopped by SIGUSR2", 2)
     assert start_or_resume(run, asked, CHOICES, 0.0, "") == "finished"
-    assert run.log.read_text().count("going on: ") == 1
+    assert run.log.read_text().count("resumed: ") == 1
 
 
 def test_a_folder_that_is_not_on_this_machine() -> None:

@@ -46,7 +46,7 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert done.stderr == ""
     config = RunDir(folder / names[0]).read_config()
     assert "sweep" not in config
-    assert "begins: model=fnn seed=0" in (folder / names[0] / "train.log").read_text()
+    assert "started: model=fnn seed=0" in (folder / names[0] / "train.log").read_text()
     written = {path: path.stat().st_mtime_ns for path in folder.glob("*/result.json")}
 
     changed = command(*WORDS, "data.batch_size=64")
@@ -54,7 +54,7 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert "data.batch_size: 128 -> 64" in changed.stderr
     assert "outputs/sweeps/four/model-perceptron-seed-0 was run with another configuration" in changed.stderr
     assert changed.stderr.count("data.batch_size") == 1
-    assert "and so for 3 more jobs" in changed.stderr
+    assert "and the same for 3 more jobs" in changed.stderr
     alone = command("resume=outputs/sweeps/four")
     assert alone.returncode == 2
     assert "python train.py -m resume=outputs/sweeps/four goes on with it" in alone.stderr
@@ -219,14 +219,15 @@ def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path
     assert parted.read_result()["epochs"] == epochs
     assert start_or_resume(parted, asked, CHOICES, 0.0, "") == "finished"
     assert learnt(parted.path) == learnt(whole.path)
-    assert "going on" in parted.log.read_text()
+    assert "resumed" in parted.log.read_text()
 
 
 def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
     asked = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    run.claim(asked)
-    with pytest.raises(UserError, match="not this sweep's"):
+    run.claim()
+    run.write_config(asked)
+    with pytest.raises(UserError, match="does not belong to this sweep"):
         start_or_resume(run, asked, CHOICES, 0.0, "")
 
 

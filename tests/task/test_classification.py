@@ -10,19 +10,19 @@ from litmus.model.perceptron import Perceptron
 from litmus.optimizer import adam
 from litmus.scheduler import none
 from litmus.spec import Spec
-from litmus.task.classification import Classification, Metrics
+from litmus.task.classification import Classification, ClassMetrics
 
 ADAM = partial(adam, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
 
 
 def test_worked_numbers_over_batches_of_different_sizes() -> None:
-    score = Metrics()
-    score.update(torch.tensor(0.5), torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), torch.tensor([0, 1, 1]))
-    score.update(torch.tensor(2.0), torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
-    assert {k: v.item() for k, v in score.compute().items()} == {"loss": (0.5 * 3 + 2.0) / 4, "acc": 2 / 4}
-    score.reset()
-    score.update(torch.tensor(1.0), torch.tensor([[1.0, 2.0]]), torch.tensor([1]))
-    assert {k: v.item() for k, v in score.compute().items()} == {"loss": 1.0, "acc": 1.0}
+    metrics = ClassMetrics()
+    metrics.update(torch.tensor(0.5), torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), torch.tensor([0, 1, 1]))
+    metrics.update(torch.tensor(2.0), torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
+    assert {k: v.item() for k, v in metrics.compute().items()} == {"loss": (0.5 * 3 + 2.0) / 4, "acc": 2 / 4}
+    metrics.reset()
+    metrics.update(torch.tensor(1.0), torch.tensor([[1.0, 2.0]]), torch.tensor([1]))
+    assert {k: v.item() for k, v in metrics.compute().items()} == {"loss": 1.0, "acc": 1.0}
 
 
 def task(spec: Spec, label_smoothing: float) -> Classification:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from litmus.task._precision import THRESHOLDS, box_iou, right, summary
-from litmus.task.detection import DetailedMetrics, Metrics, corners
+from litmus.task.detection import BoxMetrics, DetailedMetrics, corners
 
 
 def test_overlaps() -> None:
@@ -105,7 +105,7 @@ def test_corners_leave_out_rows_that_are_not_needed() -> None:
 
 
 def test_losses_are_means_over_batches_of_different_sizes() -> None:
-    score = Metrics()
+    score = BoxMetrics()
     score.update({"box": torch.tensor(1.0), "cls": torch.tensor(2.0), "dfl": torch.tensor(3.0)}, 3)
     score.update({"box": torch.tensor(5.0), "cls": torch.tensor(2.0), "dfl": torch.tensor(3.0)}, 1)
     got = score.compute()

@@ -3,11 +3,11 @@ import torch
 from helpers import WINDOWS
 
 from litmus.task.classification import DetailedMetrics
-from litmus.task.regression import Metrics, Regression
+from litmus.task.regression import Regression, ValueMetrics
 
 
 def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
-    score = Metrics(torch.tensor([2.0]))
+    score = ValueMetrics(torch.tensor([2.0]))
     scaled_answers, scaled_targets = torch.tensor([[1.0], [0.0], [2.0]]), torch.tensor([[0.0], [0.0], [4.0]])
     score.update(scaled_answers[:1], scaled_targets[:1])
     score.update(scaled_answers[1:], scaled_targets[1:])
@@ -21,13 +21,13 @@ def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:
-    score = Metrics(torch.tensor([1.0]))
+    score = ValueMetrics(torch.tensor([1.0]))
     score.update(torch.zeros(4, 1), torch.arange(4.0)[:, None])
     assert float(score.compute()["r"]) == 0.0
 
 
 def test_the_correlation_of_values_far_from_the_training_s() -> None:
-    score = Metrics(torch.tensor([1.0]))
+    score = ValueMetrics(torch.tensor([1.0]))
     targets = 5000 + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
     answers = targets + 0.1 * torch.randn(200, 1, generator=torch.Generator().manual_seed(1))
     score.update(answers, targets)
@@ -42,7 +42,7 @@ def test_answers_of_another_shape_are_not_broadcast() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(x), 1)
 
-    with pytest.raises(ValueError, match=r"answers with \(2, 1\), the targets are \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"outputs have the shape \(2, 1\), the targets \(2, 3\)"):
         Regression(Wide(), None, None).step((torch.zeros(2, 12, 1), torch.zeros(2, 3)), "val")
 
 
@@ -56,7 +56,7 @@ def test_targets_are_scaled_and_metrics_are_not() -> None:
     task = Regression(Constant(), None, None)
     loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[0.0], [2.0]])), "val")
     assert float(loss) == pytest.approx(2.0), "errors 0 and 2, in scaled units"
-    assert float(task.val_metrics.compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
+    assert float(task.metrics("val").compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
 
 
 def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
@@ -71,11 +71,11 @@ def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
 
     task = Regression(Constant(), None, None)
     task._trainer = Trainer()
-    found = task.measured("test", {"rmse": torch.tensor(3.0), "mae": torch.tensor(1.0)})
+    found = task.with_baselines("test", {"rmse": torch.tensor(3.0), "mae": torch.tensor(1.0)})
     assert float(found["skill"]) == pytest.approx(1 - 3 / 4)
     assert float(found["skill_mae"]) == pytest.approx(1 - 1 / 2)
     assert (found["naive_rmse"], found["seasonal_mae"]) == (4.0, 2.0)
-    assert task.measured("train", {"rmse": torch.tensor(3.0)}) == {"rmse": torch.tensor(3.0)}
+    assert task.with_baselines("train", {"rmse": torch.tensor(3.0)}) == {"rmse": torch.tensor(3.0)}
 
 
 def test_f1_precision_and_recall_by_hand() -> None:

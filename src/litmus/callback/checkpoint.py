@@ -1,19 +1,24 @@
 """checkpoints/best.ckpt and checkpoints/last.ckpt."""
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, cast
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from litmus.callback._base import Callback, task_of
+from litmus.config.protocols import Data
+from litmus.config.types import Section
 from litmus.config.validate import checked
 from litmus.record import folder
+from litmus.record.checkpoint import checkpoint_entries
 
 
-class Checkpoint(ModelCheckpoint):
+class Checkpoint(ModelCheckpoint, Callback):
     """Keeps the best epoch by the task's monitored metric, and the last one; the first wins a tie."""
 
+    affects_training: ClassVar = False
     state_key = "checkpoint"  # Lightning's own is put together anew at every hook
 
     @checked
@@ -26,19 +31,25 @@ class Checkpoint(ModelCheckpoint):
             auto_insert_metric_name=False,
         )
 
-    def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir, folder.CHECKPOINTS))
-        self.monitor, self.mode = pl_module.monitor, pl_module.mode
+        self.monitor, self.mode = task_of(pl_module).monitor, task_of(pl_module).mode
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         super().setup(trainer, pl_module, stage)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keeps every epoch as the last one; Lightning's `save_last` keeps it only where it is the best, too."""
         super().on_train_epoch_end(trainer, pl_module)
         trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on with the best score so far, wherever the run folder lies now."""
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
+    ) -> None:
+        data = cast(Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
+        checkpoint.update(checkpoint_entries(task_of(pl_module).net, data))
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        """Continues with the best value so far, wherever the run folder lies now."""
 
         def here(path: str) -> str:
             return str(Path(str(self.dirpath), Path(path).name)) if path else path

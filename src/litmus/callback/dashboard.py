@@ -1,7 +1,7 @@
 """What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import torch
@@ -9,8 +9,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from litmus.callback._base import Callback, task_of
 from litmus.config.keys import hyperparameters
-from litmus.config.types import Count
+from litmus.config.protocols import Net
+from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.folder import RunDir, to_yaml
 from litmus.record.metrics import per_class
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
 
 
-class Dashboard(lightning.Callback):
+class Dashboard(Callback):
     """Writes the network's graph, the configuration, the training loss within an epoch, and the HParams row.
 
     The row is written once, with the final metrics, into the run `<folder>/final`: its metrics are
@@ -28,13 +30,15 @@ class Dashboard(lightning.Callback):
     would take the first run's for all, and leave out the columns and rows it does not mention.
     """
 
+    affects_training: ClassVar = False
+
     @checked
     def __init__(self, *, every_n_steps: Count, graph: bool) -> None:
         self.every_n_steps = every_n_steps
         self.graph = graph
         self._writer: SummaryWriter | None = None
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
             return
         self._writer = trainer.logger.experiment
@@ -42,15 +46,15 @@ class Dashboard(lightning.Callback):
         text = to_yaml(config)
         self._writer.add_text("config", "    " + text.replace("\n", "\n    "))  # four spaces: code, in Markdown
         if self.graph and trainer.current_epoch == 0:
-            self._add_graph(trainer, pl_module)
+            self._add_graph(task_of(pl_module).net, pl_module.device)
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._writer is not None and batch_idx % self.every_n_steps == 0:
             self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
 
-    def on_result(self, run: RunDir, result: dict[str, Any]) -> None:
+    def on_result(self, run: RunDir, result: Section) -> None:
         """Writes the HParams row of a run that has reached any metrics."""
         if self._writer is None or not result["metrics"]:
             return
@@ -66,20 +70,20 @@ class Dashboard(lightning.Callback):
             for name, value in metrics.items():
                 writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
 
-    def _add_graph(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        training = pl_module.net.training
-        pl_module.net.eval()
+    def _add_graph(self, net: Net, device: torch.device) -> None:
+        training = net.training
+        net.eval()
         try:
             with torch.no_grad():
                 assert self._writer is not None
-                self._writer.add_graph(pl_module.net, pl_module.net.example(2).to(pl_module.device))
+                self._writer.add_graph(net, net.example(2).to(device))
         except Exception as error:  # tracing runs arbitrary code; a missing picture must not end a run
             log.warning("TensorBoard has no graph of this network: %s", error)
         finally:
-            pl_module.net.train(training)
+            net.train(training)
 
 
-def comparable(config: dict[str, Any]) -> dict[str, str | float | int | bool]:
+def comparable(config: Section) -> dict[str, str | float | int | bool]:
     """The hyperparameters that a person would compare, flat, by the names one types."""
     flat = {key: value for key, value in hyperparameters(config, COMPARED).items() if key != "task"}  # the data's
     plain = (str, float, int, bool)

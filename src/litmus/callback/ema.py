@@ -1,14 +1,15 @@
 """An exponential moving average of the weights, which is what is measured and kept."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
-from litmus.config.types import Count, Fraction
+from litmus.callback._base import Callback
+from litmus.config.types import Count, Fraction, Section
 from litmus.config.validate import checked
 
 
@@ -18,7 +19,7 @@ def ema(*, decay: Fraction | None, ramp: Count) -> "EMA | None":
     return None if decay is None else EMA(decay, ramp)
 
 
-class EMA(WeightAveraging):
+class EMA(WeightAveraging, Callback):
     """After step n the average moves by `1 - decay * (1 - exp(-n / ramp))` of its distance to the weights.
 
     So it follows quickly at first (as in the ultralytics package). Validation, the test and the checkpoints use the
@@ -35,6 +36,7 @@ class EMA(WeightAveraging):
 
         super().__init__(multi_avg_fn=average)
 
+    affects_training: ClassVar = True
     state_key: Any = "ema"  # Lightning's own is put together anew at every hook
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -42,7 +44,7 @@ class EMA(WeightAveraging):
         super().setup(trainer, pl_module, stage)
 
     def on_load_checkpoint(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
         """Only training goes on with the weights themselves; a test is of the average."""
         if trainer.state.fn == "fit":

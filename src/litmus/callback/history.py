@@ -1,15 +1,17 @@
 """metrics.csv: one row per epoch."""
 
-from typing import Any
+from typing import ClassVar
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
+from litmus.callback._base import Callback
+from litmus.config.types import Section
 from litmus.config.validate import checked
 from litmus.record.folder import RunDir
 
 
-class History(Checkpoint):
+class History(Checkpoint, Callback):
     """Writes everything that was logged in an epoch as a row of `metrics.csv`.
 
     A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known.
@@ -18,9 +20,11 @@ class History(Checkpoint):
         rows: of all epochs, those before a resumption included.
     """
 
+    affects_training: ClassVar = False
+
     @checked
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Section] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # An interrupted epoch that had its row, but not its checkpoint, is trained again.

@@ -5,10 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
-import lightning.pytorch as lightning
-
+from litmus.callback._base import Callback
 from litmus.config.validate import checked
 
 Handler = Any  # what signal.signal takes and gives
@@ -52,12 +51,14 @@ def _announcing() -> list[signal.Signals]:
     return [number for number in ANNOUNCING if callable(signal.getsignal(number))]
 
 
-class Interrupt(lightning.Callback):
+class Interrupt(Callback):
     """Turns the first SIGINT or SIGTERM into `Interrupted` between two batches; the second acts at once.
 
     A handler only sets a flag: saving from within one fails now and then, and Lightning's own way
     with Ctrl-C ends the process. What is lost is the epoch under way; `last.ckpt` holds the one before.
     """
+
+    affects_training: ClassVar = False
 
     @checked
     def __init__(self) -> None:

@@ -1,17 +1,18 @@
 """What every epoch is measured by besides loss and metrics: speed, learning rate, gradient, L2."""
 
 import time
-from typing import Any
+from typing import ClassVar
 
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
+from litmus.callback._base import Callback, task_of
 from litmus.config.types import Count
 from litmus.config.validate import checked
 
 
-class Meter(lightning.Callback):
+class Meter(Callback):
     """Logs once an epoch, of the training part alone (validation does not count):
 
     - `optim/lr`: the learning rate of the epoch's last step (of the last group, the head's)
@@ -22,6 +23,8 @@ class Meter(lightning.Callback):
     Attributes:
         samples_per_second: one figure per epoch of this process's run.
     """
+
+    affects_training: ClassVar = False
 
     @checked
     def __init__(self, *, every_n_steps: Count) -> None:
@@ -50,15 +53,15 @@ class Meter(lightning.Callback):
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._stop(trainer)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._stop(trainer)
         seconds = self._stopped - self._started
-        num_samples = pl_module.metrics("train").num_samples.item() * trainer.world_size
+        num_samples = task_of(pl_module).num_samples("train") * trainer.world_size
         self.samples_per_second.append(num_samples / seconds)
         measured = {
             "optim/lr": self._lr,
             "optim/grad_norm": torch.stack(self._norms).mean(),
-            "optim/l2_penalty": pl_module.net.l2_penalty(),
+            "optim/l2_penalty": task_of(pl_module).net.l2_penalty(),
             "time/samples_per_second": self.samples_per_second[-1],
             "time/epoch_seconds": seconds,
         }

@@ -1,7 +1,7 @@
 """The progress of a run on the screen: a bar in a terminal, a line per epoch elsewhere."""
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
@@ -9,16 +9,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from litmus import console
+from litmus.callback._base import Callback, task_of
 from litmus.config.types import Positive
 from litmus.config.validate import checked
 
 
-class Progress(Checkpoint):
+class Progress(Checkpoint, Callback):
     """Shows epoch, batch, running loss and metrics, and samples per second.
 
     A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known. The
     values are read from the device a few times a second, not each step.
     """
+
+    affects_training: ClassVar = False
 
     @checked
     def __init__(self, *, refresh_per_second: Positive) -> None:
@@ -53,25 +56,25 @@ class Progress(Checkpoint):
             self._bar.add_task(title, total=trainer.num_training_batches, values="")
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._bar is None or time.perf_counter() < self._next:
             return
-        elapsed = time.perf_counter() - self._started
+        task, elapsed = task_of(pl_module), time.perf_counter() - self._started
         self._next = time.perf_counter() + self.interval_s
-        values = console.metrics_line(pl_module.running("train"))
-        rate = pl_module.metrics("train").num_samples.item() * trainer.world_size / elapsed
+        values = console.metrics_line(task.running("train"))
+        rate = task.num_samples("train") * trainer.world_size / elapsed
         self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
 
-    def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._bar is not None and not trainer.sanity_checking:
             self._update(completed=trainer.num_training_batches, values="validating")
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        names = [f"{part}/{name}" for part in ("train", "val") for name in pl_module.headline]
+        names = [f"{split}/{name}" for split in ("train", "val") for name in task_of(pl_module).headline]
         values = console.metrics_line({name: metrics[name] for name in names if name in metrics})
         speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
         epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"

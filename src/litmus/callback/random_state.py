@@ -2,32 +2,35 @@
 
 import logging
 import random
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import numpy as np
 import torch
 import torch.distributed as dist
 
+from litmus.callback._base import Callback
+from litmus.config.types import Section
 from litmus.config.validate import checked
 
 log = logging.getLogger(__name__)
 
 
-class RandomState(lightning.Callback):
+class RandomState(Callback):
     """Python's, NumPy's and torch's generators (each GPU's too) go on after a resumption as if nothing had happened.
 
     Lightning's checkpoints do not hold them. What is drawn from them is dropout: the loader has a generator of its own,
     which its state holds. Under DDP every process draws its own numbers, and finds its own generators again.
     """
 
+    affects_training: ClassVar = False
     state_key = "random_state"  # Lightning's own is put together anew at every hook
 
     @checked
     def __init__(self) -> None:
-        self._loaded: list[dict[str, Any]] | None = None
+        self._loaded: list[Section] | None = None
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Section:
         """Plain values and tensors, of every process."""
         states = [_state()]
         if dist.is_initialized() and dist.get_world_size() > 1:
@@ -35,7 +38,7 @@ class RandomState(lightning.Callback):
             dist.all_gather_object(states, states[0])
         return {"processes": states}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Section) -> None:
         self._loaded = state_dict["processes"]
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -49,7 +52,7 @@ class RandomState(lightning.Callback):
             log.warning("Dropout goes on with new random numbers: there were %d processes before.", len(states))
 
 
-def _state() -> dict[str, Any]:
+def _state() -> Section:
     version, internal, gauss = random.getstate()
     legacy: Any = np.random.get_state(legacy=True)
     _, keys, position, has_gauss, cached = legacy
@@ -61,7 +64,7 @@ def _state() -> dict[str, Any]:
     }
 
 
-def _restore(state: dict[str, Any]) -> None:
+def _restore(state: Section) -> None:
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     keys, position, has_gauss, cached = state["numpy"]

@@ -29,10 +29,10 @@ def main(arguments: argparse.Namespace) -> int:
     result = run.read_result() or {}
 
     from litmus import console
-    from litmus.run.evaluate import evaluated
+    from litmus.run.evaluate import evaluate
 
     with console.log_to(None):
-        metrics = evaluated(run, config, arguments.changes)
+        metrics = evaluate(run, config, arguments.changes)
     if arguments.json:
         print(json.dumps(finite(metrics), allow_nan=False))
         return 0

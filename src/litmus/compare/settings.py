@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from litmus.config.keys import CHOICES
+from litmus.config.keys import NAMED_GROUPS
 from litmus.config.validate import shown
 
 LONG = 9  # letters of a number, from where it is shortened
@@ -35,7 +35,7 @@ def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         values = {canonical(each[key]) for each in settings if key in each}
         everywhere = all(key in each for each in settings)
         group = key.partition(".")[0]
-        if len(values) > 1 or not (everywhere or (group in CHOICES and group in found)):
+        if len(values) > 1 or not (everywhere or (group in NAMED_GROUPS and group in found)):
             found.append(key)
     return tuple(found)
 

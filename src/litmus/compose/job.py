@@ -11,11 +11,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console
+from litmus.config.keys import SHOWN_GROUPS
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import summary
-from litmus.run.job import resumed, start_or_resume
+from litmus.run.job import resume_config, start_or_resume
 from litmus.run.train import train
 
 
@@ -39,18 +40,19 @@ def run_job(composed: DictConfig, started: float) -> str:
             status = start_or_resume(run, config, choices, started, " ".join(overrides))
         summary.job(run, status, time.perf_counter() - started)
         return status
-    if config["resume"] is None:
-        run.claim(config)
-    else:
-        config = resumed(run, config, overrides)
+    new = config["resume"] is None
+    if not new:
+        config = resume_config(run, config, overrides)
     with run.locked(), console.log_to(run.log):
+        if new:
+            run.claim()
         summary.configuration(config, choices, _defaults(choices))
-        return train(run, config, started)
+        return train(run, config, started).status
 
 
 def _defaults(choices: dict[str, str]) -> Section:
     """The configuration of these choices, when no key is set and no experiment chosen."""
-    groups = [f"{group}={choices[group]}" for group in summary.GROUPS]
+    groups = [f"{group}={choices[group]}" for group in SHOWN_GROUPS]
     composed = GlobalHydra.instance().config_loader().load_configuration("train", groups, RunMode.RUN)
     with open_dict(composed):
         del composed["hydra"]

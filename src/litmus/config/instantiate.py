@@ -2,31 +2,63 @@
 
 import importlib
 import importlib.util
+import re
 from typing import Any
 
+import yaml
+
+from litmus.config.keys import CONF
 from litmus.config.types import Section
 from litmus.errors import UserError
 
+# YAML 1.1, PyYAML's, takes 1e-4 for text; this is YAML 1.2's way to write a number, which Hydra follows.
+_FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.[\d_]*|\.[\d_]+|\d[\d_]*)(?:[eE][-+]?\d+)?$|[-+]?\.(?:inf|nan)$", re.IGNORECASE)
 
-def build(section: Section, *context: Any) -> Any:
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, with numbers as Hydra reads them."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+def build(section: Section, *context: object) -> Any:  # of whatever class the section names
     """Calls the section's `_target_` with `context` and the section's keys.
 
     Raises:
         UserError: the target is not something that litmus defines; a configuration must not be able
             to call anything else.
     """
-    return _target(section)(*context, **_settings(section))
+    return target(section)(*context, **settings(section))
 
 
-def _target(section: Section) -> Any:
+def target(section: Section) -> Any:  # as above
+    """The class or function that a section names.
+
+    Raises:
+        UserError: it is not one that litmus defines.
+    """
     module_name, _, name = section["_target_"].rpartition(".")
-    target = None
+    found = None
     if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
-        target = getattr(importlib.import_module(module_name), name, None)
-    if target is None or target.__module__ != module_name:
-        raise UserError(f"_target_: {section['_target_']} is not a part of litmus, and will not be called.")
-    return target
+        found = vars(importlib.import_module(module_name)).get(name)
+    if found is None or found.__module__ != module_name:
+        raise UserError(f"_target_={section['_target_']} is not a class or function of litmus. It is not called.")
+    return found
 
 
-def _settings(section: Section) -> Section:
+def settings(section: Section) -> Section:
+    """A section's keys and values, without its `_target_`."""
     return {key: value for key, value in section.items() if key != "_target_"}
+
+
+def defaults(group: str, choice: str) -> Section:
+    """The section that `group=choice` stands for, as its YAML has it; for values that nothing else decides.
+
+    Args:
+        group: such as "task".
+        choice: such as "regression".
+    """
+    content: Section = yaml.load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"), _Loader)
+    section: Section = content.get(group, content)
+    return {key: value for key, value in section.items() if key != "defaults"}

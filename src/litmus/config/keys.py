@@ -1,13 +1,17 @@
-"""Which keys of a configuration decide what a run learns, and which only where and how it runs."""
+"""Every key of a configuration: whether it identifies a run, may change on resume, is shown, and is compared.
 
+`KEYS` is the one table; the functions below answer from it.
+"""
+
+import ast
 import functools
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from litmus.config.types import Seed
+from litmus.config.types import Section, Seed
 
 
 def _conf() -> Path:
@@ -17,67 +21,104 @@ def _conf() -> Path:
 
 
 CONF = _conf()
-# Keys, as patterns, that do not change what is learnt. `data.path` and `data.source` are not among them: other files
-# are other data.
-NOT_COMPARED = (
-    "*._target_",
-    "data.dir",
-    "data.eval_batch_size",
-    "trainer.accelerator",
-    "trainer.detect_anomaly",
-    "callback.checkpoint.*",
-    "callback.dashboard.*",
-    "callback.history.*",
-    "callback.interrupt.*",
-    "callback.meter.*",
-    "callback.progress.*",
-    "callback.random_state.*",
-    "logger.*",
-    "resume",
-    "sweep.*",
-)
-CHOICES = ("model", "data", "task", "optimizer", "scheduler")  # the groups whose choice has a name
+CALLBACKS = Path(__file__).parents[1] / "callback"
+GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
+SHOWN_GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
+NAMED_GROUPS = ("model", "data", "task", "optimizer", "scheduler")  # whose choice is compared by its name
 
 
-def hyperparameters(config: dict[str, Any], sections: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """What decides what a run learns: flat, by the names one types, the choices of the groups first.
+class Key(NamedTuple):
+    """What holds for the keys that fit a pattern.
 
-    Args:
-        config: a run's configuration, plain values.
-        sections: the keys at the top level to look at; all of them, if None.
+    Attributes:
+        pattern: as the shell's.
+        identifies: a run with another value is another run: a sweep's job does not resume it.
+        resumable: the value may be changed when a run is resumed.
+        shown: it is shown before the training.
+        compared: it may tell two rows of a comparison, or of TensorBoard's table, apart.
     """
-    named = {group: choice(config, group) for group in CHOICES if sections is None or group in sections}
-    order = sorted(config, key=lambda key: CHOICES.index(key) if key in CHOICES else len(CHOICES))
-    within = {key: config[key] for key in order if sections is None or key in sections}
-    return named | {key: value for key, value in flat(within) if not _ignored(key)}
+
+    pattern: str
+    identifies: bool
+    resumable: bool
+    shown: bool
+    compared: bool
 
 
-@functools.cache
-def _ignored(key: str) -> bool:
-    # A callback that is switched off, or a logger that is none, is a key without keys below it.
-    return any(fnmatchcase(key, pattern) or f"{key}.*" == pattern for pattern in NOT_COMPARED)
+# The first pattern that fits decides. `data.path` and `data.source` are compared: other files are other data.
+KEYS = (
+    #   pattern                  identifies resumable shown  compared
+    Key("*._target_",            True,      False,    False, False),
+    Key("seed",                  True,      False,    True,  True),
+    Key("resume",                False,     False,    False, False),
+    Key("sweep.*",               False,     False,    False, False),
+    Key("data.dir",              False,     True,     True,  False),
+    Key("data.source",           True,      True,     True,  True),
+    Key("data.eval_batch_size",  True,      False,    True,  False),
+    Key("trainer.accelerator",   True,      True,     True,  False),
+    Key("trainer.detect_anomaly", True,     True,     True,  False),
+    Key("trainer.*",             True,      True,     True,  True),
+    Key("logger.*",              False,     True,     False, False),
+    Key("callback",              True,      True,     False, True),
+    Key("*",                     True,      False,    True,  True),
+)  # fmt: skip
+# Of callbacks, by whether they affect training, which each says in its own class.
+AFFECTS_TRAINING = Key("callback.*", True, True, False, True)
+ONLY_WATCHES = Key("callback.*", False, True, False, False)
 
 
 def settings(
     *,
-    model: dict[str, Any],
-    data: dict[str, Any],
-    task: dict[str, Any],
-    optimizer: dict[str, Any],
-    scheduler: dict[str, Any],
-    trainer: dict[str, Any],
-    callback: dict[str, Any],
-    logger: dict[str, Any],
+    model: Section,
+    data: Section,
+    task: Section,
+    optimizer: Section,
+    scheduler: Section,
+    trainer: Section,
+    callback: Section,
+    logger: Section,
     seed: Seed,
     resume: str | None,
 ) -> None:
     """The keys of a configuration, at the top level; `litmus.config.validate` reads them here."""
 
 
-GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
+@functools.cache
+def key_of(key: str) -> Key:
+    """What holds for a key, such as `optimizer.lr`; for a group, such as `trainer`, what holds for the keys in it."""
+    if key.startswith("callback."):
+        _, name, *inner = key.split(".")
+        found = AFFECTS_TRAINING if affects_training(name) else ONLY_WATCHES
+        return found._replace(compared=found.compared and inner != ["_target_"])
+    # A section that is switched off, or a logger that is none, is a key without keys below it.
+    return next(each for each in KEYS if fnmatchcase(key, each.pattern) or each.pattern == f"{key}.*")
 
 
-def flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+@functools.cache
+def affects_training(callback: str) -> bool:
+    """Whether a callback changes what is learned: `affects_training` of its class, read without importing it.
+
+    One that is none of litmus, or says nothing, is taken to affect training.
+
+    Args:
+        callback: the name of its module, such as "early_stopping".
+    """
+    path = CALLBACKS / f"{callback}.py"
+    if not callback.isidentifier() or not path.is_file():
+        return True
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said = [
+        ast.literal_eval(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == "affects_training"
+        and node.value is not None
+    ]
+    return any(said) or not said
+
+
+def flat(section: Section, path: str = "") -> Iterator[tuple[str, object]]:
     """Every key with its value, as one types it: `("model.dropout", 0.5)`."""
     for key, value in section.items():
         if isinstance(value, dict):
@@ -86,7 +127,25 @@ def flat(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}{key}", value
 
 
-def choice(config: dict[str, Any], group: str) -> str:
+def choice(config: Section, group: str) -> str:
     """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
     parts = str(config[group]["_target_"]).split(".")
     return parts[2] if len(parts) > 3 else parts[-1]
+
+
+def identity(config: Section) -> Section:
+    """What makes a run the one it is, flat: equal for two configurations that are the same run."""
+    return {key: value for key, value in flat(config) if key_of(key).identifies}
+
+
+def hyperparameters(config: Section, sections: tuple[str, ...] | None = None) -> Section:
+    """What decides what a run learns, flat, by the names one types, the choices of the groups first.
+
+    Args:
+        config: a run's configuration, plain values.
+        sections: the keys at the top level to look at; all of them, if None.
+    """
+    named = {group: choice(config, group) for group in NAMED_GROUPS if sections is None or group in sections}
+    order = sorted(config, key=lambda key: NAMED_GROUPS.index(key) if key in NAMED_GROUPS else len(NAMED_GROUPS))
+    within = {key: config[key] for key in order if sections is None or key in sections}
+    return named | {key: value for key, value in flat(within) if key_of(key).compared}

@@ -4,6 +4,7 @@ The bases (`model/_base.py`, `data/_base.py`, `task/_base.py`) implement it. No 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from litmus.config.types import Section
@@ -133,3 +134,17 @@ class Task(Protocol):
     def running(self, split: Split) -> dict[str, float]: ...
 
     def num_samples(self, split: Split) -> int: ...
+
+
+class Callback(Protocol):
+    """A callback of the configuration; see `litmus.callback._base.Callback`."""
+
+    affects_training: ClassVar[bool]
+
+    def on_result(self, run: "RunFolder", result: Section) -> None: ...
+
+
+class RunFolder(Protocol):
+    """A run's folder; see `litmus.record.folder.RunDir`."""
+
+    path: Path

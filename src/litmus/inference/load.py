@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from litmus.config.instantiate import _target, build
+from litmus.config.instantiate import build, defaults, target
 from litmus.config.keys import CONF
 from litmus.config.types import Section
 from litmus.config.validate import choices, did_you_mean, mistakes, signature
 from litmus.errors import Unavailable, UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.spec import Spec
 
 
 def load_run(run: RunDir) -> Any:
@@ -23,12 +20,11 @@ def load_run(run: RunDir) -> Any:
     config = run.read_config()
     if not run.best.is_file():
         raise UserError(f"{run.path} has no {run.best.name}: no epoch was finished.")
-    known = load_checkpoint(run.best)
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
-    net = build({**config["model"], **known.get("model", {})}, Spec.from_plain(known["spec"]))
-    weights = {name.removeprefix("net."): w for name, w in known["state_dict"].items() if name.startswith("net.")}
-    net.load_state_dict(weights)
+    checkpoint = load_checkpoint(run.best)
+    net = build({**config["model"], **checkpoint.model}, checkpoint.spec)
+    net.load_state_dict(checkpoint.weights)
     return net.eval()
 
 
@@ -40,13 +36,13 @@ def load_pretrained(name: str) -> Any:
     """
     offered: dict[str, Section] = {}
     for path in sorted((CONF / "model").glob("*.yaml")):
-        section: Section = OmegaConf.to_container(OmegaConf.load(path))["model"]  # type: ignore[assignment,index,call-overload]
+        section = defaults("model", path.stem)
         offered |= dict.fromkeys(choices(signature(section["_target_"]).get("arch")), section)
     if name not in offered:
         hint = did_you_mean(name, list(offered))
         raise UserError(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
     try:
-        weights, spec = _target(offered[name]).pretrained_spec(name)
+        weights, spec = target(offered[name]).pretrained_spec(name)
     except Unavailable as missing:
         raise UserError(f"{name}: {missing.what}, or ask a run: litmus predict RUN.") from None
     return build({**offered[name], "arch": name, "weights": weights}, spec).eval()

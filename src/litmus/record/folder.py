@@ -129,23 +129,16 @@ class RunDir:
         lines = text.rstrip().splitlines()[-LAST_LINES:]
         return ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in lines]
 
-    def claim(self, config: dict[str, Any]) -> None:
-        """Takes a folder for a new run and writes its configuration.
+    def claim(self) -> None:
+        """Takes a folder for a new run; called with the folder locked.
 
         Raises:
             UserError: another run lives there.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        target, whole = self.path / CONFIG, self.path / f".{CONFIG}-{os.getpid()}"
-        whole.write_text(to_yaml(config), encoding="utf-8")
-        try:
-            os.link(whole, target)  # fails where another run was faster; a rename would not
-        except FileExistsError:
+        if any((self.path / name).exists() for name in (CONFIG, RESULT, REQUESTED)):
             raise UserError(
-                f"{self.path} already holds a run. Continue it with resume={self.path}, or choose another folder."
-            ) from None
-        finally:
-            whole.unlink()
+                f"{self.path} already holds a run. Resume it with resume={self.path}, or choose another folder."
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -154,13 +147,16 @@ class RunDir:
         Raises:
             UserError: one does already.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as file:
             if not lock(file.fileno()):
                 raise UserError(f"{self.path} is being trained by another process.")
             yield
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        write_text(self.path / CONFIG, to_yaml(config))
+    def write_config(self, config: dict[str, Any], only_if_missing: bool = False) -> None:
+        """Writes the resolved configuration: once, when it is known, and again only when a run is resumed."""
+        if not (only_if_missing and (self.path / CONFIG).is_file()):
+            write_text(self.path / CONFIG, to_yaml(config))
 
     def read_config(self) -> dict[str, Any]:
         """The run's configuration, plain values.
@@ -193,8 +189,8 @@ class RunDir:
         path = self.path / REQUESTED
         return _from_yaml(path) if path.is_file() else None
 
-    def forget_result(self) -> None:
-        """Of a run that is about to go on: what it had reached is not what it will have."""
+    def remove_result(self) -> None:
+        """Of a run that is about to be resumed: what it had reached is not what it will reach."""
         (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: dict[str, Any]) -> None:

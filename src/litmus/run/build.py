@@ -1,143 +1,157 @@
-"""The objects of a run, built out of its configuration and its data."""
+"""The objects of a run, built out of its configuration and its data, and what follows from the two."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar, cast
 
 import lightning.pytorch as lightning
 import torch
-from omegaconf import OmegaConf
 
-from litmus import console
-from litmus.config.instantiate import _settings, _target, build
-from litmus.config.keys import CONF, choice
+from litmus.config.instantiate import build, defaults, settings, target
+from litmus.config.keys import choice
+from litmus.config.protocols import Callback, Data, Net
 from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
-from litmus.task._base import Task
-from litmus.trainer import Hardware
+from litmus.trainer import Hardware, pick_hardware
 
-TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by what they answer with
+TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by the target that they predict
+
+Kind = TypeVar("Kind")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Parts:
-    """The objects of a run."""
+    """The objects of a run; `callbacks` are those of its configuration."""
 
-    data: Any
-    net: Any
-    task: Task
+    data: Data
+    net: Net
+    task: lightning.LightningModule
     trainer: lightning.Trainer
-    hardware: Hardware
-    callbacks: list[lightning.Callback]
+    callbacks: list[Callback]
 
-    def callback(self, kind: type[Any]) -> Any:
-        """The callback of that class, or None if it was switched off."""
+    def callback(self, kind: type[Kind]) -> Kind | None:
+        """The callback of that class, or None if it is switched off."""
         return next((callback for callback in self.callbacks if isinstance(callback, kind)), None)
 
 
-def _alone(config: Section) -> Section:
-    """The same in one process that leaves no trace."""
-    quiet = {**config, "callback": {}, "logger": {"_target_": "litmus.logger.none"}}
-    quiet["trainer"] = {**config["trainer"], "devices": 1}
-    return quiet
-
-
-def prepared(config: Section, known: Section | None = None) -> Any:
-    """The datamodule, with its data found, checked and split; the configuration learns what followed from it.
-
-    Where the data falls back on something smaller than it was asked for, the configuration is
-    changed to say so: whoever reads it later gets the same data. The task is the one that the target asks for.
+def prepare(config: Section, checkpoint: Checkpoint | None = None) -> Data:
+    """The dataset, found, checked and split, with the input as the network takes it.
 
     Args:
-        config: changed in place.
-        known: what a checkpoint holds: its spec is kept, whatever the data says.
+        config: of the run.
+        checkpoint: whose spec is kept, whatever the data says.
+
+    Raises:
+        UserError: the data is not available or not usable, or does not fit the network or the checkpoint.
     """
-    data = build(config["data"], config["seed"])
+    data: Data = build(config["data"], config["seed"])
     data.prepare_data()
-    if data.warning:
-        config["data"]["source"] = data.source
-    if known is not None:
-        asked, data.spec = data.spec, Spec.from_plain(known["spec"])
-        if type(asked.input) is not type(data.spec.input) or type(asked.target) is not type(data.spec.target):
-            raise UserError(
-                f"The run read {data.spec.input.noun} and answers with {data.spec.target.noun}; this data gives "
-                f"{asked.input.noun} and asks for {asked.target.noun}."
-            )
-        _refuse_other_shapes(data.spec, asked)
+    if checkpoint is None:
+        data.spec = replace(data.spec, input=_input_spec(config["model"], data))
     else:
-        data.spec = replace(data.spec, input=_wanted(config["model"], data))
+        _check_same_kinds(checkpoint.spec, data.spec)
+        data.spec = checkpoint.spec
     data.setup()
-    config["task"] = _fitting_task(config["task"], data.spec)
     return data
 
 
-def _wanted(model: Section, data: Any) -> Input:
-    """The data's input as the network wants it."""
-    read, net = data.spec.input, _target(model)
-    net.check_fits(data.spec)  # before a long time is spent on photos
-    if isinstance(read, Tokens):
-        return net.token_spec(_settings(model), data.training_texts) or read
-    return net.image_spec(_settings(model), read) if isinstance(read, Images) else read
+def resolve(config: Section, data: Data) -> Section:
+    """The configuration with all that follows from data and device; the one that it is given stays as it is.
+
+    Where the data fell back on something smaller than requested, `data.source` says so: whoever reads the
+    configuration later gets the same data. The task is the one that predicts the data's target, and
+    `trainer.precision` the one that is used.
+
+    Raises:
+        UserError: the task's section has values of its own, which would be lost; there is no such device.
+    """
+    resolved = deepcopy(config)
+    if data.warning:
+        resolved["data"]["source"] = data.source
+    resolved["task"] = _fitting_task(config["task"], data.spec)
+    resolved["trainer"]["precision"] = hardware_for(config).precision
+    return resolved
 
 
-def _refuse_other_shapes(known: Spec, asked: Spec) -> None:
+def hardware_for(config: Section) -> Hardware:
+    """What a run of that configuration trains on.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    return pick_hardware(config["trainer"], target(config["model"]).gains_from_bf16)
+
+
+def _input_spec(model: Section, data: Data) -> Input:
+    """The data's input as the network takes it."""
+    given, net = data.spec.input, cast(type[Net], target(model))
+    net.check_fits(data.spec)  # before a long time is spent on images
+    if isinstance(given, Tokens):
+        return net.token_spec(settings(model), data.training_texts) or given
+    return net.image_spec(settings(model), given) if isinstance(given, Images) else given
+
+
+def _check_same_kinds(trained: Spec, given: Spec) -> None:
+    """Keeps a checkpoint away from data of another kind, window or horizon."""
+    if type(given.input) is not type(trained.input) or type(given.target) is not type(trained.target):
+        raise UserError(
+            f"The run was trained on {trained.input.noun} to predict {trained.target.noun}; this data provides "
+            f"{given.input.noun} and {given.target.noun}."
+        )
     sizes = []
-    for spec in (known, asked):
+    for spec in (trained, given):
         length = spec.input.length if isinstance(spec.input, Series) else None
         sizes.append((length, len(spec.target.names) if isinstance(spec.target, Values) else None))
     if sizes[0] != sizes[1]:
         raise UserError(
-            f"The run read {sizes[0][0] or 'texts'} and answers with {sizes[0][1]} values; this data gives "
-            f"{sizes[1][0] or 'texts'} and asks for {sizes[1][1]}. data.window and data.horizon belong to the run."
+            f"The run takes {sizes[0][0] or 'texts'} and predicts {sizes[0][1]} values; this data provides "
+            f"{sizes[1][0] or 'texts'} and {sizes[1][1]}. data.window and data.horizon cannot change after training."
         )
 
 
 def _fitting_task(section: Section, spec: Spec) -> Section:
-    """The task that answers with the data's target: the section itself, or the fitting one's defaults.
+    """The section of the task that predicts the data's target: the given one, or the fitting task's defaults.
 
     Raises:
         UserError: the section has values of its own, which would be lost.
     """
-    name = TASKS[type(spec.target)]
-    had = choice({"task": section}, "task")
-    if had == name:
+    name, given = TASKS[type(spec.target)], choice({"task": section}, "task")
+    if given == name:
         return section
-    own = {key: value for key, value in section.items() if value != _task_defaults(had).get(key)}
+    own = {key: value for key, value in section.items() if value != defaults("task", given).get(key)}
     if own:
         raise UserError(
-            f"task.{next(iter(own))} is a key of task={had}; data={spec.data} asks for {spec.target.noun}: task={name}."
+            f"task.{next(iter(own))} is a key of task={given}, but data={spec.data} has {spec.target.noun} as its "
+            f"target: task={name}."
         )
-    console.say(f"task={name}: data={spec.data} asks for {spec.target.noun}")
-    return _task_defaults(name)
-
-
-def _task_defaults(name: str) -> Section:
-    return OmegaConf.to_container(OmegaConf.load(CONF / "task" / f"{name}.yaml"))  # type: ignore[return-value]
+    return defaults("task", name)
 
 
 def assemble(
     run: RunDir,
     config: Section,
-    data: Any,
-    known: Section | None = None,
-    watching: Sequence[lightning.Callback] = (),
+    data: Data,
+    checkpoint: Checkpoint | None = None,
+    callbacks: Sequence[lightning.Callback] = (),
 ) -> Parts:
     """Builds what trains and tests on `data`.
 
     Args:
         run: the folder.
-        config: what to build.
+        config: resolved.
         data: prepared.
-        known: what a checkpoint holds that will be loaded: the files that the network was made of are not needed again.
-        watching: callbacks that are not part of the configuration.
+        checkpoint: that will be loaded: the files that the network was made of are not needed again.
+        callbacks: that are not part of the configuration; they come last.
 
     Raises:
-        UserError: data, network and device do not go together, or one of them is not to be had.
+        UserError: data, network and device do not fit together, or one of them is not available.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
-    net = build({**config["model"], **(known or {}).get("model", {})}, data.spec)
+    net: Net = build({**config["model"], **(checkpoint.model if checkpoint else {})}, data.spec)
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],
@@ -145,8 +159,14 @@ def assemble(
         lambda groups, fused: build(config["optimizer"], groups, fused),
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
-    callbacks = [built for section in config["callback"].values() if section is not None and (built := build(section))]
-    callbacks += watching
-    trainer, hardware = build(config["trainer"], run, net, callbacks, build(config["logger"], run.path))
+    own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
+    trainer = build(config["trainer"], run, [*own, *callbacks], build(config["logger"], run.path))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
-    return Parts(data, net, task, trainer, hardware, callbacks)
+    return Parts(data, net, task, trainer, own)
+
+
+def for_testing(config: Section) -> Section:
+    """The same configuration in one process that writes nothing."""
+    quiet = {**config, "callback": {}, "logger": {"_target_": "litmus.logger.none"}}
+    quiet["trainer"] = {**config["trainer"], "devices": 1}
+    return quiet

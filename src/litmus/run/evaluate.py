@@ -1,4 +1,4 @@
-"""A run measured again."""
+"""A run's best weights, tested again."""
 
 import logging
 
@@ -7,43 +7,45 @@ from litmus.config.validate import mistakes
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.run.build import _alone, assemble, prepared
+from litmus.run.build import assemble, for_testing, prepare, resolve
 from litmus.run.train import test
 
 log = logging.getLogger(__name__)
 
+FIXED = ("model.", "data.size=", "data.colours=")  # what the weights belong to
 
-def evaluated(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
+
+def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
     """The test metrics of a run folder's best weights; writes nothing.
 
-    The network gets its inputs as in training: normalised by the facts that the checkpoint holds.
+    The network gets its inputs as in training: normalized by the facts that the checkpoint holds.
 
     Args:
         run: the folder.
         config: its configuration, with the changes made.
-        changes: what was changed, as typed; without any, other data than the run's is refused.
+        changes: overrides, as typed; without any, other data than the run's is refused.
 
     Raises:
         UserError: the configuration does not fit this version of litmus, there are no weights, or the
             data is not what the run was tested on.
     """
-    if fixed := [change for change in changes if change.startswith(("model.", "data.size=", "data.colours="))]:
+    if fixed := [change for change in changes if change.startswith(FIXED)]:
         raise UserError(
-            f"The weights belong to the model as it was trained, and to the pictures that it reads: {fixed[0]} cannot "
-            "be changed."
+            f"{fixed[0]} cannot be changed: the weights belong to the model as it was trained, and to images of that "
+            "size and color."
         )
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
     if not run.best.is_file():
         raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    known = load_checkpoint(run.best)
-    data = prepared(config, known)
+    checkpoint = load_checkpoint(run.best)
+    data = prepare(config, checkpoint)
     before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
-    if before is not None and before != data.facts["sha256"]:
+    if before is not None and before != data.sha256:
         difference = f"{run.path} was tested on other data than this ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
             raise UserError(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)
-    if changes and "seen" in known:
-        data.leave_out(known["seen"])
-    return test(run, assemble(run, _alone(config), data, known))
+    if changes and checkpoint.seen is not None:
+        data.leave_out(checkpoint.seen)
+    return test(run, assemble(run, for_testing(resolve(config, data)), data, checkpoint))

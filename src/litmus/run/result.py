@@ -1,17 +1,27 @@
-"""What `result.json` says of a run."""
+"""How a run ended, and what `result.json` says of it."""
 
 import functools
 import importlib.metadata
 import platform
+import signal
 import statistics
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from litmus.callback.interrupt import Interrupted
 from litmus.callback.meter import Meter
 from litmus.config.keys import choice
+from litmus.config.protocols import Data
+from litmus.config.types import Section
+from litmus.errors import EXIT_STATUS, Pruned, UserError
 from litmus.record.folder import RunDir
-from litmus.task._base import Task
+from litmus.record.metrics import monitored
+from litmus.run.build import Parts, hardware_for
 from litmus.trainer import Hardware, device_name
 
 PACKAGES = (
@@ -28,39 +38,135 @@ PACKAGES = (
 )
 
 
-def result_of(run: RunDir, config: dict[str, Any], outcome: Any) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its status, as `result.json` has it, and why, if it did not finish."""
+
+    status: str
+    error: str | None
+
+    @property
+    def exit_status(self) -> int:
+        """What the process of a single run exits with."""
+        return EXIT_STATUS[self.status]
+
+
+@dataclass
+class Progress:
+    """How far a run has come: its result tells of it, however it ends.
+
+    Attributes:
+        config: as requested, then as resolved.
+        data: once it is prepared.
+        parts: once they are built.
+        seconds: by part of the run.
+        test: metrics.
+    """
+
+    config: Section
+    data: Data | None = None
+    parts: Parts | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    test: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a run.
+
+    Attributes:
+        status: finished, pruned, interrupted or failed.
+        sentence: why, unless it finished.
+        unexpected: whether the traceback is what helps.
+        received: the signal that interrupted it.
+    """
+
+    status: str
+    sentence: str | None = None
+    unexpected: bool = False
+    received: signal.Signals | None = None
+
+
+class Row(NamedTuple):
+    """What an exception means; see `ENDINGS`."""
+
+    exceptions: tuple[type[BaseException], ...]
+    status: str
+    sentence: Callable[[BaseException], str]
+    unexpected: bool
+
+
+def signal_of(error: BaseException) -> signal.Signals:
+    """The signal that raised it. Lightning's own exception comes at an epoch's end, before our callback looks."""
+    if isinstance(error, Interrupted):
+        return error.received
+    return signal.SIGTERM if isinstance(error, SIGTERMException) else signal.SIGINT
+
+
+# The first row that fits decides. Exit statuses follow from the status: `litmus.errors.EXIT_STATUS`.
+ENDINGS = (
+    Row(
+        (Interrupted, KeyboardInterrupt, SIGTERMException),
+        "interrupted",
+        lambda error: f"stopped by {signal_of(error).name}",
+        unexpected=False,
+    ),
+    Row((Pruned,), "pruned", str, unexpected=False),
+    Row((UserError,), "failed", str, unexpected=False),
+    Row(
+        (SystemExit,),
+        "failed",
+        lambda error: f"SystemExit: something in the run called sys.exit({', '.join(map(repr, error.args))})",
+        unexpected=True,
+    ),
+    Row((BaseException,), "failed", lambda error: f"{type(error).__name__}: {error}", unexpected=True),
+)
+
+
+def ending_of(error: BaseException) -> Ending:
+    """What an exception that ended a run means."""
+    if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+        error = error.__context__  # Lightning makes a SystemExit of Ctrl-C
+    row = next(row for row in ENDINGS if isinstance(error, row.exceptions))
+    received = signal_of(error) if row.status == "interrupted" else None
+    return Ending(row.status, row.sentence(error), row.unexpected, received)
+
+
+def result_of(run: RunDir, ending: Ending, progress: Progress) -> Section:
     """What `result.json` holds; figures that were not reached are null or left out."""
-    parts = outcome.parts
+    parts, config = progress.parts, progress.config
+    hardware = hardware_for(config) if parts else None
     rows = run.read_metrics()
-    best = best_row(rows, parts.task) if rows and parts else {}
+    best = best_row(rows, str(config["task"]["_target_"])) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
     speeds = meter.samples_per_second if meter else []
     return {
-        "status": outcome.status,
-        "error": outcome.error,
-        "metrics": {**kept, **outcome.test},
+        "status": ending.status,
+        "error": ending.sentence,
+        "metrics": {**kept, **progress.test},
         "best_epoch": best.get("epoch"),
         "model": choice(config, "model"),
         "data": choice(config, "data"),
         "seed": config["seed"],
         "epochs": rows[-1]["epoch"] if rows else 0,
         "steps": rows[-1]["step"] if rows else 0,
-        "seconds": outcome.seconds,
+        "seconds": progress.seconds,
         "samples_per_second": round(statistics.median(speeds), 1) if speeds else None,
         "parameters": sum(p.numel() for p in parts.net.parameters()) if parts else None,
-        "precision": parts.hardware.precision if parts else None,
-        "device": _device(parts.hardware) if parts else None,
-        "dataset": outcome.data.facts if outcome.data else None,
+        "precision": hardware.precision if hardware else None,
+        "device": _device(hardware) if hardware else None,
+        "dataset": progress.data.facts if progress.data else None,
         "versions": versions(),
         "git": git(),
     }
 
 
-def best_row(rows: list[dict[str, Any]], task: Task) -> dict[str, Any]:
-    """The epoch that the monitored metric chose; the first of several."""
-    sign = 1 if task.mode == "max" else -1
-    return max(rows, key=lambda row: sign * row[task.monitor])
+def best_row(rows: list[Section], task_target: str) -> Section:
+    """The epoch that the task's monitored metric chose; the first of several."""
+    monitor, mode = monitored(task_target)
+    sign = 1 if mode == "max" else -1
+    return max(rows, key=lambda row: sign * row[monitor])
 
 
 def _device(hardware: Hardware) -> str:
@@ -82,7 +188,7 @@ def _version(package: str) -> str | None:
 
 
 @functools.cache
-def git() -> dict[str, Any] | None:
+def git() -> Section | None:
     """The commit of the code that runs, and whether it has changes; None outside a repository.
 
     Asked once: code that changes later is not the code that runs.

@@ -7,23 +7,26 @@ from rich.text import Text
 from torch import nn
 
 from litmus import console
-from litmus.config.keys import flat
+from litmus.config.keys import SHOWN_GROUPS, flat, key_of
+from litmus.config.protocols import Net
+from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class, references
-from litmus.spec import Boxes, Values
+from litmus.run.build import Parts
+from litmus.spec import Boxes, Target, Values
+from litmus.trainer import Hardware
 
 MOST_ROWS = 30  # of a network's summary
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
-GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 
 
 def chosen(choices: dict[str, str]) -> None:
     """The choices of the groups, in a line."""
-    console.say("  ".join(f"{group}={choices[group]}" for group in GROUPS), style="bold", wrap=True)
+    console.say("  ".join(f"{group}={choices[group]}" for group in SHOWN_GROUPS), style="bold", wrap=True)
 
 
-def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dict[str, Any]) -> None:
+def configuration(config: Section, choices: dict[str, str], defaults: Section) -> None:
     """The configuration in short: what was chosen, what differs from the defaults, then every key.
 
     Args:
@@ -38,28 +41,29 @@ def configuration(config: dict[str, Any], choices: dict[str, str], defaults: dic
         console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
         console.say("  every key as these choices have it")
-    for group in GROUPS:
-        keys = "  ".join(f"{k}={shown(v)}" for k, v in config[group].items() if k != "_target_" and v is not None)
+    for group in SHOWN_GROUPS:
+        shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
+        keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
         if keys:
             console.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
-def parts(parts: Any) -> None:
+def parts(parts: Parts, hardware: Hardware) -> None:
     """The network layer by layer, the data, and the device."""
     rows = layers(parts.net)
     console.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
-    sizes = "  ".join(f"{name} {parts.data.facts[name]:,}" for name in ("train", "val", "test"))
+    sizes = "  ".join(f"{split} {size:,}" for split, size in parts.data.sizes.items())
     learning = sum(p.numel() for p in parts.net.parameters() if p.requires_grad)
     console.say(f"{total:,} parameters" + (f", of which {learning:,} learn" if learning < total else ""))
     if parts.net.provenance:
         console.say(parts.net.provenance, wrap=True)
     console.say(f"data  {sizes}  from {parts.data.source}")
     console.say(f"target  {_target(parts.data.spec.target)}")
-    console.say(f"precision  {parts.hardware.precision}  ({parts.hardware.why})")
+    console.say(f"precision  {hardware.precision}  ({hardware.reason})")
 
 
-def _target(target: Any) -> str:
+def _target(target: Target) -> str:
     if isinstance(target, Values):
         scales = zip(target.names[:3], target.mean, target.std, strict=False)
         named = ", ".join(f"{name} (mean {mean:.4g}, deviation {std:.4g})" for name, mean, std in scales)
@@ -69,7 +73,7 @@ def _target(target: Any) -> str:
     return f"{len(target.names)} {noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
 
 
-def layers(net: Any) -> list[tuple[str, str, str, int]]:
+def layers(net: Net) -> list[tuple[str, str, str, int]]:
     """Name, type, output shape (without the batch) and number of parameters of every part, in order of use.
 
     Parts are leaves, or, in a deep network, the blocks that hold them: as deep as a screen has lines.
@@ -96,7 +100,7 @@ def layers(net: Any) -> list[tuple[str, str, str, int]]:
     return rows
 
 
-def _parts(net: nn.Module) -> list[tuple[str, nn.Module]]:
+def _parts(net: Net) -> list[tuple[str, nn.Module]]:
     def within(depth: int) -> list[tuple[str, nn.Module]]:
         named = [(name, m) for name, m in net.named_modules() if not isinstance(m, nn.ModuleList | nn.Identity)]
         return [
@@ -115,7 +119,7 @@ def _first_tensor(output: Any) -> torch.Tensor:
     return output
 
 
-def result(run: RunDir, result: dict[str, Any]) -> None:
+def result(run: RunDir, result: Section) -> None:
     """The final metrics as a table, the folder, and what to do next."""
     if result["metrics"]:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
@@ -124,7 +128,7 @@ def result(run: RunDir, result: dict[str, Any]) -> None:
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
-        console.say(f"go on with   python train.py resume={run.path}")
+        console.say(f"resume it    python train.py resume={run.path}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
 

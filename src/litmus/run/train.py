@@ -1,144 +1,113 @@
-"""From a configuration to a run folder: build, train, test, and say how it went.
-
-The only module that knows Hydra's configuration; what it hands on are plain Python values.
-"""
+"""One run, from its configuration to its result: trains, tests, and says how it went."""
 
 import logging
 import math
-import signal
 import time
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import lightning.pytorch as lightning
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litmus import console
-from litmus.callback.interrupt import Interrupt, Interrupted, pass_on, stopping_at_once
+from litmus.callback.interrupt import Interrupt, pass_on, stopping_at_once
+from litmus.config.keys import choice
 from litmus.config.types import Section
-from litmus.errors import Pruned, UserError
+from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import ddp, summary
-from litmus.run.build import Parts, _alone, assemble, prepared
-from litmus.run.result import result_of
-from litmus.trainer import find_device
+from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
+from litmus.run.result import Ending, Outcome, Progress, ending_of, result_of
 
 log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
 
 
-@dataclass
-class Outcome:
-    """How a run ended, how far it came, and how long its parts took."""
-
-    status: str = "finished"
-    error: str | None = None
-    data: Any = None
-    parts: Parts | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    test: dict[str, float] = field(default_factory=dict)
-
-
-def train(run: RunDir, config: Section, started: float, watching: Sequence[lightning.Callback] = ()) -> str:
-    """Trains and tests one run in its folder; what goes wrong is said, and stored, not raised.
+def train(run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = ()) -> Outcome:
+    """Trains and tests one run in its folder, or resumes it; what goes wrong is said and stored, not raised.
 
     Args:
-        run: the folder.
-        config: of the run.
-        started: as in `run_job`.
-        watching: callbacks that are not part of the configuration.
-
-    Returns:
-        The status: finished, pruned, interrupted or failed.
+        run: the folder, locked by the caller.
+        config: of the run, as requested; it is not changed.
+        started: `time.perf_counter()` when the job began, before torch was imported.
+        callbacks: that are not part of the configuration.
     """
-    outcome, received = Outcome(), None
+    progress = Progress(config)
+    ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, config, outcome, started, watching)
-    except (Interrupted, KeyboardInterrupt, SIGTERMException) as interruption:
-        # The last is Lightning's, which looks at an epoch's end, before our callback does.
-        usual = signal.SIGTERM if isinstance(interruption, SIGTERMException) else signal.SIGINT
-        received = getattr(interruption, "received", usual)
-        outcome.status, outcome.error = "interrupted", f"stopped by {received.name}"
-    except Pruned as pruned:
-        outcome.status, outcome.error = "pruned", str(pruned)
-    except SystemExit as ending:
-        if isinstance(ending.__context__, KeyboardInterrupt):  # Lightning makes one of Ctrl-C
-            outcome.status, outcome.error = "interrupted", f"stopped by {signal.SIGINT.name}"
-        else:
-            outcome.status, outcome.error = "failed", f"SystemExit: something in the run called sys.exit({ending.code})"
+            _train_and_test(run, progress, started, callbacks)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        ending = ending_of(error)
+        if ending.unexpected:
             log.info("failed:\n%s", traceback.format_exc())
-            console.error(outcome.error)
-    except UserError as refused:
-        outcome.status, outcome.error = "failed", str(refused)
-        log.info("refused: %s", refused)
-        console.error(str(refused))
-    except Exception as error:
-        outcome.status, outcome.error = "failed", f"{type(error).__name__}: {error}"
-        log.info("failed:\n%s", traceback.format_exc())
-        console.error(traceback.format_exc().rstrip())
-    if outcome.parts is None and run.read_result() is not None:
-        return outcome.status  # could not be gone on with: what it had reached before still stands
-    result = result_of(run, config, outcome)
+            console.error(traceback.format_exc().rstrip())
+        elif ending.status == "failed":
+            log.info("failed: %s", ending.sentence)
+            console.error(str(ending.sentence))
+    if progress.parts is None and run.read_result() is not None:
+        return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
+    run.write_config(progress.config, only_if_missing=True)
+    result = result_of(run, ending, progress)
     _warn_if_diverged(result)
     run.write_result(result)
-    for callback in outcome.parts.callbacks if outcome.parts else []:
-        if hasattr(callback, "on_result"):
-            callback.on_result(run, result)
+    for callback in progress.parts.callbacks if progress.parts else []:
+        callback.on_result(run, result)
     summary.result(run, result)
-    if received is not None:
-        pass_on(received)
-    return outcome.status
+    if ending.received is not None:
+        pass_on(ending.received)
+    return Outcome(ending.status, ending.sentence)
 
 
 def _train_and_test(
-    run: RunDir, config: Section, outcome: Outcome, started: float, watching: Sequence[lightning.Callback] = ()
+    run: RunDir, progress: Progress, started: float, callbacks: Sequence[lightning.Callback] = ()
 ) -> None:
-    devices = config["trainer"]["devices"]
-    _refuse_early(config, devices)
-    known = load_checkpoint(run.last) if run.last.is_file() else None
-    outcome.data = prepared(config, known)
-    if known is not None and known.get("sha256", outcome.data.facts["sha256"]) != outcome.data.facts["sha256"]:
-        raise UserError(f"The data is not what {run.path} was training on: {', '.join(known['sha256'])} changed since.")
-    if outcome.data.warning:
-        log.warning(outcome.data.warning)
+    requested = progress.config
+    devices = requested["trainer"]["devices"]
+    hardware = hardware_for(requested)
+    _check_batch_size(requested, devices)
+    checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
+    data = progress.data = prepare(requested, checkpoint)
+    if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
+        names = ", ".join(checkpoint.sha256)
+        raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
+    if data.warning:
+        log.warning(data.warning)
+    config = progress.config = resolve(requested, data)
+    if config["task"]["_target_"] != requested["task"]["_target_"]:
+        console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
     run.write_config(config)
     with ddp.started(run, devices):
-        parts = assemble(run, config, outcome.data, known, watching)
-        outcome.parts = parts
-        log.info("precision %s: %s", parts.hardware.precision, parts.hardware.why)
-        config["trainer"]["precision"] = parts.hardware.precision
-        run.write_config(config)  # what was chosen for the user stays chosen
-        summary.parts(parts)
-        run.point_latest(OUTPUTS)  # not before: a run that was refused should not hide the one before it
+        parts = progress.parts = assemble(run, config, data, checkpoint, callbacks)
+        log.info("precision %s: %s", hardware.precision, hardware.reason)
+        summary.parts(parts, hardware)
+        run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
-        outcome.seconds["startup"] = round(begin - started, 3)
+        progress.seconds["startup"] = round(begin - started, 3)
         try:
             fit(run, parts)
         finally:
-            outcome.seconds["fit"] = round(time.perf_counter() - begin, 3)
+            progress.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
-    if devices > 1:  # one process measures the test set, so that evaluating it again gives the same digits
-        outcome.test = test(run, assemble(run, _alone(config), outcome.data, known))
+    if devices > 1:  # one process tests, so that `litmus evaluate` gives the same digits
+        progress.test = test(run, assemble(run, for_testing(config), data, checkpoint))
         if parts.trainer.logger:
-            parts.trainer.logger.log_metrics(outcome.test, parts.trainer.global_step)
+            parts.trainer.logger.log_metrics(progress.test, parts.trainer.global_step)
     else:
-        outcome.test = test(run, parts)
-    outcome.seconds["test"] = round(time.perf_counter() - begin, 3)
+        progress.test = test(run, parts)
+    progress.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
-def _refuse_early(config: Section, devices: int) -> None:
-    """What no data is needed for to see."""
-    find_device(config["trainer"]["accelerator"], devices, config["trainer"]["precision"])
+def _check_batch_size(config: Section, devices: int) -> None:
     batch_size = config["data"].get("batch_size", devices)
     if batch_size % devices:
-        raise UserError(f"data.batch_size={batch_size} cannot be divided among trainer.devices={devices} processes.")
+        raise UserError(
+            f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes."
+        )
 
 
 def _warn_if_diverged(result: Section) -> None:
@@ -151,11 +120,12 @@ def _warn_if_diverged(result: Section) -> None:
 
 
 def fit(run: RunDir, parts: Parts) -> None:
-    """Trains, from the last whole epoch if there is one."""
+    """Trains, from the last checkpoint if there is one."""
     interrupt = parts.callback(Interrupt)
     last = run.last if run.last.is_file() else None
+    data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
-        parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=last, weights_only=True)
+        parts.trainer.fit(parts.task, datamodule=data, ckpt_path=last, weights_only=True)
 
 
 def test(run: RunDir, parts: Parts) -> dict[str, float]:
@@ -167,8 +137,9 @@ def test(run: RunDir, parts: Parts) -> dict[str, float]:
     if not run.best.is_file():
         raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
     interrupt = parts.callback(Interrupt)
+    data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
         (metrics,) = parts.trainer.test(
-            parts.task, datamodule=parts.data, ckpt_path=run.best, verbose=False, weights_only=True
+            parts.task, datamodule=data, ckpt_path=run.best, verbose=False, weights_only=True
         )
     return {name: float(value) for name, value in metrics.items()}

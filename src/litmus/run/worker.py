@@ -4,16 +4,16 @@ import sys
 
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.run.build import assemble, prepared
+from litmus.run.build import assemble, prepare
 from litmus.run.process import die_with_parent
 from litmus.run.train import fit
 
 
 def train_rank(run: RunDir) -> None:
-    """What a DDP run's other processes do: the same training, without a word."""
+    """Trains as one of the other processes of a run, without a word: the run's folder holds its configuration."""
     config = run.read_config()
-    known = load_checkpoint(run.last) if run.last.is_file() else None
-    fit(run, assemble(run, config, prepared(config, known), known))
+    checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
+    fit(run, assemble(run, config, prepare(config, checkpoint), checkpoint))
 
 
 if __name__ == "__main__":

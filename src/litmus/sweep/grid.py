@@ -7,11 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from litmus.config.keys import identity
 from litmus.config.types import Count, Positive
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
-from litmus.run.job import learnt, refuse_others
+from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import STUDY, Ended, Job
 
@@ -71,7 +72,7 @@ class Grid:
                     f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time."
                 )
         jobs = _found_again(folder, jobs)
-        refuse_others([(RunDir(job.folder), job.config) for job in jobs])
+        check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
             if (ended := outcome.known(job)) is not None:
@@ -106,10 +107,10 @@ def _found_again(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     for path in sorted(folder.glob("*/")):
         with suppress(UserError):  # damaged
             asked = None if path in paths else RunDir(path).read_requested()
-            before += [(learnt(asked), path)] if asked is not None else []
+            before += [(identity(asked), path)] if asked is not None else []
     found = []
     for job in jobs:
-        wanted = None if not before or job.folder.is_dir() else learnt(job.config)
+        wanted = None if not before or job.folder.is_dir() else identity(job.config)
         path = next((path for had, path in before if had == wanted), job.folder)
         found.append(replace(job, folder=path))
     return found

@@ -11,7 +11,7 @@ from litmus.config.types import Count, Positive, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
-from litmus.run.job import refuse_others
+from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import STUDY, Ended, Job
 from litmus.sweep.search import objectives, study
@@ -107,7 +107,7 @@ class Optuna:
                 self._recall(trial)
             except UserError as error:
                 self._not_made(trial, error)
-        refuse_others([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
+        check_same_runs([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
         self._started = len(started)
         sampler = self._sampler(self._started)
         if isinstance(sampler, study.Grid):

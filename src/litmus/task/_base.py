@@ -1,20 +1,23 @@
-"""What every task shares: the optimizer, the schedule, and what a checkpoint holds besides weights."""
+"""What every task shares: the optimizer, the schedule, the steps, and metrics that are logged once an epoch."""
 
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import lightning.pytorch as lightning
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import Metric
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from litmus.config.protocols import Split
+from litmus.config.protocols import Data, Net, Split
+from litmus.config.types import Section
+from litmus.task._metrics import Metrics
 
-MakeOptimizer = Callable[[list[dict[str, Any]], bool], Optimizer]  # parameter groups, whether steps may be fused
-MakeScheduler = Callable[[Optimizer, int, str], dict[str, Any]]  # optimizer, steps of the run, "min" or "max"
+Batch = tuple[Tensor, Tensor]  # inputs and targets
+MakeOptimizer = Callable[[list[Section], bool], Optimizer]  # parameter groups, whether steps may be fused
+MakeScheduler = Callable[[Optimizer, int, str], Section]  # optimizer, steps of the run, "min" or "max"
 
 
 class Task(lightning.LightningModule):
@@ -26,9 +29,8 @@ class Task(lightning.LightningModule):
     Attributes:
         monitor: the metric that decides which epoch is best.
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
-        measures: what a validation may tell of the network, `val/` left out.
+        metric_names: what validation may measure, `val/` left out.
         headline: the metrics to show for every epoch; the others are only written down.
-        train_score, val_score, test_score: what is summed over a part of the data; `compute()` gives a dict.
     """
 
     monitor: ClassVar[str]
@@ -36,96 +38,107 @@ class Task(lightning.LightningModule):
     metric_names: ClassVar[tuple[str, ...]]
     headline: ClassVar[tuple[str, ...]]
 
-    def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
+    def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
-        self.train_metrics = self.make_metrics("train")
-        self.val_metrics = self.make_metrics("val")
-        self.test_metrics = self.make_metrics("test")
+        self._sums: dict[Split, Metrics] = {
+            "train": self.make_metrics("train"),
+            "val": self.make_metrics("val"),
+            "test": self.make_metrics("test"),
+        }
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name == "_current_fx_name":
             # Lightning sets this string some fifty times a step; a module's own way looks for
             # parameters, buffers and submodules first, which is a tenth of a small network's step.
             object.__setattr__(self, name, value)
         else:
-            super().__setattr__(name, value)
+            super().__setattr__(name, value)  # type: ignore[arg-type]  # anything, whatever torch's types say
 
     @abstractmethod
-    def make_metrics(self, part: Split) -> Metric:
-        """A fresh sum of whatever the task measures on that part; `compute()` gives {"loss": ..., ...}."""
+    def make_metrics(self, split: Split) -> Metrics:
+        """Fresh sums of whatever the task measures on that split; `compute()` gives {"loss": ..., ...}."""
 
     @abstractmethod
-    def step(self, batch: Any, part: Split) -> Tensor:
-        """The loss of one batch; adds it to that part's score."""
+    def step(self, batch: Batch, split: Split) -> Tensor:
+        """The loss of one batch; adds it to the split's metrics."""
 
-    def metrics(self, part: Split) -> Any:
-        """What is summed over that part of the data."""
-        return getattr(self, f"{part}_metrics")
+    def metrics(self, split: Split) -> Metrics:
+        """The sums over that split so far."""
+        return self._sums[split]
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    @property
+    def data(self) -> Data:
+        """The dataset on which the task is trained or tested."""
+        return cast(Data, self.trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.step(batch, "train")
 
     # Lightning inspects the signature each step, and finds it sooner here.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self._measure(batch, "val")
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch, "val")
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
-        self._measure(batch, "test")
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
 
-    def _measure(self, batch: Any, part: Split) -> None:
-        if len(batch[1]):  # a process's share of the last batch may be empty
-            self.step(batch, part)
+    def _evaluate(self, batch: Batch, split: Split) -> None:
+        if len(batch[1]):  # a process's shard of the last batch may be empty
+            self.step(batch, split)
 
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
         loader.set_epoch(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
-        self._log_scores("train")
+        self._log_metrics("train")
         schedule = self.lr_schedulers()
         if isinstance(schedule, ReduceLROnPlateau):  # not when Lightning would: it has saved the epoch by then
             schedule.step(self.trainer.callback_metrics[self.monitor])
 
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+    def lr_scheduler_step(self, scheduler: LRScheduler | ReduceLROnPlateau, metric: Any | None) -> None:
         if not isinstance(scheduler, ReduceLROnPlateau):
             super().lr_scheduler_step(scheduler, metric)
 
     def on_validation_epoch_end(self) -> None:
-        self._log_scores("val")
+        self._log_metrics("val")
 
     def on_test_epoch_end(self) -> None:
-        self._log_scores("test")
+        self._log_metrics("test")
 
-    def running(self, part: Split) -> dict[str, float]:
-        """The scores of this process so far in the epoch, for a progress bar; waits for the device."""
-        return {name: float(value) for name, value in self.metrics(part).local().items()}
+    def running(self, split: Split) -> dict[str, float]:
+        """The metrics of this process so far in the epoch, for a progress bar; waits for the device."""
+        return {name: float(value) for name, value in self.metrics(split).local().items()}
 
-    def _log_scores(self, part: Split) -> None:
-        score = self.metrics(part)
-        for name, value in self.measured(part, score.compute()).items():
-            self.log(f"{part}/{name}", value)
-        score.reset()
+    def num_samples(self, split: Split) -> int:
+        """Samples of this process so far in the epoch."""
+        return self.metrics(split).num_samples
 
-    def measured(self, part: Split, scores: dict[str, Tensor]) -> dict[str, Any]:
-        """The scores of a whole part, with whatever they should be seen beside."""
-        return scores
+    def _log_metrics(self, split: Split) -> None:
+        metrics = self.metrics(split)
+        for name, value in self.with_baselines(split, metrics.compute()).items():
+            self.log(f"{split}/{name}", value)
+        metrics.reset()
 
-    def configure_optimizers(self) -> Any:
+    def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
+        """The metrics of a whole split, with those of what needs no network beside them, where the data knows any."""
+        return dict(metrics)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         fused = self.trainer.precision != "16-mixed"
-        optimizer = self.make_optimizer(self.net.parameter_groups(), fused)  # type: ignore[operator]
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        optimizer = self.make_optimizer(self.net.parameter_groups(), fused)
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
-        limit = self.trainer.limit_train_batches
-        batches = min(data.num_batches, limit) if isinstance(limit, int) else data.num_batches
+        limit, num_batches = self.trainer.limit_train_batches, self.data.num_batches
+        batches = min(num_batches, limit) if isinstance(limit, int) else num_batches
         schedule = self.make_scheduler(optimizer, batches * (self.trainer.max_epochs or 1), self.mode)
         if not schedule:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": self.monitor}}
+        config: Any = {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": self.monitor}}
+        return cast(OptimizerLRScheduler, config)
 
     def configure_gradient_clipping(
         self,
@@ -136,11 +149,3 @@ class Task(lightning.LightningModule):
         """Clips the gradient's norm; Lightning's own refuses fused optimizers, which are no obstacle here."""
         if gradient_clip_val is not None:
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spec"] = self.net.spec.to_plain()  # type: ignore[union-attr,operator]
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["sha256"] = data.facts["sha256"]
-        if data.seen is not None:
-            checkpoint["seen"] = data.seen
-        checkpoint["model"] = self.net.rebuild_settings()  # type: ignore[operator]

@@ -1,53 +1,37 @@
 """Choosing one class out of several."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torchmetrics import Metric
 
-from litmus.config.protocols import Split
+from litmus.config.protocols import Net, Split
 from litmus.config.types import Fraction
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.task._base import MakeOptimizer, MakeScheduler, Task
+from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
+from litmus.task._metrics import Metrics
 
 
-class Metrics(Metric):
-    """Mean loss and accuracy, exact over batches of different sizes and over processes."""
-
-    full_state_update = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("loss_sum", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("num_correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.loss_sum: Tensor
-        self.num_correct: Tensor
-        self.num_samples: Tensor
+class ClassMetrics(Metrics):
+    """Mean loss and accuracy."""
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Adds a batch: its mean loss, (batch, classes) logits and (batch,) class numbers."""
-        self.loss_sum += loss * len(targets)
-        self.num_correct += (logits.argmax(dim=1) == targets).sum()
-        self.num_samples += len(targets)
+        """Adds a batch: its mean loss, (batch, classes) logits and (batch,) class indices."""
+        num_correct = (logits.argmax(dim=1) == targets).sum()
+        self.add(len(targets), loss=(loss * len(targets)).float(), num_correct=num_correct)
 
-    def local(self) -> dict[str, Tensor]:
-        """Of this process alone: `loss`, the mean over samples, in nats, and `acc`, the share that is right."""
-        return {"loss": self.loss_sum / self.num_samples, "acc": self.num_correct / self.num_samples}
-
-    def compute(self) -> dict[str, Tensor]:
-        """As `local`, over all processes."""
-        return self.local()
+    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        """`loss`, the mean over samples, in nats, and `acc`, the fraction that is correct."""
+        return {"loss": sums["loss"] / num_samples, "acc": sums["num_correct"] / num_samples}
 
 
-class DetailedMetrics(Metrics):
-    """Also F1, precision and recall, from the confusion matrix: rows are the right classes, columns the answers.
+class DetailedMetrics(ClassMetrics):
+    """Also F1, precision and recall, from the confusion matrix: rows are the true classes, columns the predicted ones.
 
-    A class that is never answered has precision 0, one that never occurs has recall 0; F1 is their
+    A class that is never predicted has precision 0, one that never occurs has recall 0; F1 is their
     harmonic mean, 0 if both are. `f1` is the mean over classes, `f1_weighted` that over samples.
     """
 
@@ -55,25 +39,27 @@ class DetailedMetrics(Metrics):
         super().__init__()
         self.names = tuple(names)
         self.per_class = per_class
-        self.add_state("confusion", torch.zeros(len(names), len(names), dtype=torch.int64), dist_reduce_fx="sum")
-        self.confusion: Tensor
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         super().update(loss, logits, targets)
         pairs = targets * len(self.names) + logits.argmax(dim=1)
-        self.confusion += torch.bincount(pairs, minlength=len(self.names) ** 2).view_as(self.confusion)
+        self.add(0, confusion=torch.bincount(pairs, minlength=len(self.names) ** 2).reshape(len(self.names), -1))
 
-    def local(self) -> dict[str, Tensor]:
-        """Of this process alone: `loss`, `acc`, `f1`, `f1_weighted`; by class `precision_<name>`, `recall_<name>`."""
-        counts = self.confusion.float()
-        right, answered, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
-        precision, recall = right / answered.clamp(min=1), right / occurring.clamp(min=1)
-        f1 = 2 * right / (answered + occurring).clamp(min=1)
-        scores = {**super().local(), "f1": f1.mean(), "f1_weighted": (f1 * occurring).sum() / occurring.sum()}
+    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        """`loss`, `acc`, `f1`, `f1_weighted`; per class `precision_<name>` and `recall_<name>`."""
+        counts = sums["confusion"].float()
+        correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
+        precision, recall = correct / predicted.clamp(min=1), correct / occurring.clamp(min=1)
+        f1 = 2 * correct / (predicted + occurring).clamp(min=1)
+        metrics = {
+            **super().of_sums(sums, num_samples),
+            "f1": f1.mean(),
+            "f1_weighted": (f1 * occurring).sum() / occurring.sum(),
+        }
         if self.per_class:
             for i, name in enumerate(self.names):
-                scores |= {f"precision_{name}": precision[i], f"recall_{name}": recall[i]}
-        return scores
+                metrics |= {f"precision_{name}": precision[i], f"recall_{name}": recall[i]}
+        return metrics
 
 
 class Classification(Task):
@@ -90,7 +76,7 @@ class Classification(Task):
     @checked
     def __init__(
         self,
-        net: nn.Module,
+        net: Net,
         optimizer: MakeOptimizer,
         scheduler: MakeScheduler,
         *,
@@ -107,28 +93,28 @@ class Classification(Task):
         # A loss that cannot do what is asked should say so before the training starts.
         self.loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), "train")
 
-    def make_metrics(self, part: Split) -> Metric:
-        if part == "train":  # a confusion matrix each step would slow a small network down
-            return Metrics()
-        return DetailedMetrics(self.net.spec.target.names, per_class=part == "test")  # type: ignore[union-attr,arg-type]
+    def make_metrics(self, split: Split) -> Metrics:
+        if split == "train":  # a confusion matrix each step would slow a small network down
+            return ClassMetrics()
+        return DetailedMetrics(self.net.spec.target.names, per_class=split == "test")
 
     def on_fit_start(self) -> None:
         if self.balanced:
-            counts = self.trainer.datamodule.class_counts  # type: ignore[attr-defined]
+            counts = self.data.class_counts
             self.weights = (counts.sum() / (len(counts) * counts)).float().to(self.device)
 
-    def loss(self, logits: Tensor, targets: Tensor, part: Split) -> Tensor:
+    def loss(self, logits: Tensor, targets: Tensor, split: Split) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""
-        smoothing = self.label_smoothing if part == "train" else 0.0
-        if part == "train" and self.weights is not None:
+        smoothing = self.label_smoothing if split == "train" else 0.0
+        if split == "train" and self.weights is not None:
             return cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
-        return self.criterion(logits, targets, smoothing)  # type: ignore[operator]
+        return self.criterion(logits, targets, smoothing)
 
-    def step(self, batch: Any, part: Split) -> Tensor:
+    def step(self, batch: Batch, split: Split) -> Tensor:
         inputs, targets = batch
         logits = self.net(inputs)
-        loss = self.loss(logits, targets, part)
-        self.metrics(part).update(loss.detach(), logits.detach(), targets)
+        loss = self.loss(logits, targets, split)
+        cast(ClassMetrics, self.metrics(split)).update(loss.detach(), logits.detach(), targets)
         return loss
 
 

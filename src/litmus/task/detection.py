@@ -1,79 +1,65 @@
 """Finding boxes in pictures, and naming what is in them."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
-from torch import Tensor, nn
-from torchmetrics import Metric
+from torch import Tensor
 
-from litmus.config.protocols import Split
+from litmus.config.protocols import Detector, Split
 from litmus.config.validate import checked
 from litmus.task import _precision
-from litmus.task._base import MakeOptimizer, MakeScheduler, Task
+from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
+from litmus.task._metrics import Metrics, gathered
 
 MIN_SCORE = 0.001  # of boxes that are measured: as low as the ultralytics package and COCO go
 
 
-class Metrics(Metric):
-    """The mean loss and its parts, exact over batches of different sizes and over processes."""
-
-    full_state_update = False
+class BoxMetrics(Metrics):
+    """The mean loss and its parts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: tuple[str, ...] = ()
-        self.add_state("sums", torch.zeros(3), dist_reduce_fx="sum")
-        self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.sums: Tensor
-        self.num_samples: Tensor
 
     def update(self, losses: dict[str, Tensor], num_samples: int) -> None:
         """Adds a batch: the means of its parts."""
         self.names = tuple(losses)
-        self.sums += torch.stack([part.detach().float() for part in losses.values()]) * num_samples
-        self.num_samples += num_samples
+        parts = torch.stack([part.detach().float() for part in losses.values()])
+        self.add(num_samples, losses=parts * num_samples)
 
-    def local(self) -> dict[str, Tensor]:
-        """Of this process alone: `loss`, the sum of the parts, and each part by its name."""
-        means = self.sums / self.num_samples.clamp(min=1)
-        return {"loss": means.sum(), **{f"{name}_loss": part for name, part in zip(self.names, means, strict=False)}}
-
-    def compute(self) -> dict[str, Tensor]:
-        """As `local`, over all processes."""
-        return self.local()
+    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        """`loss`, the sum of the parts, and each part by its name."""
+        means = sums["losses"] / num_samples
+        return {"loss": means.sum(), **{f"{name}_loss": part for name, part in zip(self.names, means, strict=True)}}
 
 
-class DetailedMetrics(Metrics):
+class DetailedMetrics(BoxMetrics):
     """Also the average precision of the boxes, and precision and recall at the best score to cut at."""
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("hits", "scores", "classes", "ground_truth"):
-            self.add_state(name, [], dist_reduce_fx="cat")
-        self.hits: list[Tensor]
-        self.scores: list[Tensor]
-        self.classes: list[Tensor]
-        self.ground_truth: list[Tensor]
+        self.boxes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []  # of each image, on the CPU
 
     def add_boxes(self, found: list[Tensor], ground_truth: list[Tensor]) -> None:
-        """Adds a batch of pictures: what was found, and what is there; see `_precision.right`."""
+        """Adds a batch of images.
+
+        Args:
+            found: of each image, float (boxes, 6): left, top, right, bottom, score, class; the best first.
+            ground_truth: of each image, float (boxes, 5): class, left, top, right, bottom.
+        """
         for of, truth in zip(found, ground_truth, strict=True):
-            self.hits.append(_precision.right(of, truth).to(of.device, torch.uint8))  # gloo gathers no bool
-            self.scores.append(of[:, 4])
-            self.classes.append(of[:, 5])
-            self.ground_truth.append(truth[:, 0])
+            self.boxes.append((_precision.right(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
 
     def compute(self) -> dict[str, Tensor]:
-        """As `local`, over all processes, and `map`, `map50`, `precision` and `recall`."""
-        states = [_whole(getattr(self, name)) for name in ("hits", "scores", "classes", "ground_truth")]
-        found = _precision.summary(*(state.double().cpu().numpy() for state in states))
-        return {**self.local(), **{name: torch.tensor(value) for name, value in found.items()}}
+        """As `of_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
+        boxes = [of_image for own in gathered(self.boxes) for of_image in own]
+        columns = [torch.cat(column) for column in zip(*boxes, strict=True)] if boxes else [torch.zeros(0)] * 4
+        found = _precision.summary(*(column.double().numpy() for column in columns))
+        return {**super().compute(), **{name: torch.tensor(value) for name, value in found.items()}}
 
-
-def _whole(state: Any) -> Tensor:
-    if isinstance(state, Tensor):
-        return state
-    return torch.cat(state) if state else torch.zeros(0)
+    def reset(self) -> None:
+        super().reset()
+        self.boxes = []
 
 
 class Detection(Task):
@@ -91,27 +77,32 @@ class Detection(Task):
     headline: ClassVar = ("loss", "map50", "map")
 
     @checked
-    def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
+    def __init__(self, net: Detector, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
 
-    def make_metrics(self, part: Split) -> Metric:
-        return Metrics() if part == "train" else DetailedMetrics()
+    @property
+    def detector(self) -> Detector:
+        """The network."""
+        return cast(Detector, self.net)
+
+    def make_metrics(self, split: Split) -> Metrics:
+        return BoxMetrics() if split == "train" else DetailedMetrics()
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
-        self.net.begin_epoch(self.current_epoch, self.trainer.max_epochs or 1)  # type: ignore[operator]
+        self.detector.begin_epoch(self.current_epoch, self.trainer.max_epochs or 1)
 
-    def step(self, batch: Any, part: Split) -> Tensor:
+    def step(self, batch: Batch, split: Split) -> Tensor:
         inputs, targets = batch
-        net: Any = self.net
-        if part == "train":
+        net, metrics = self.detector, cast(DetailedMetrics, self.metrics(split))
+        if split == "train":
             losses = net.losses(net(inputs), targets)
         else:
             answer, raw = net.answer_and_raw(inputs)
             losses = net.losses(raw, targets)
             ground_truth = [corners(own, *inputs.shape[2:]) for own in targets]
-            self.metrics(part).add_boxes(net.boxes(answer, MIN_SCORE, several=True), ground_truth)
-        self.metrics(part).update(losses, len(targets))
+            metrics.add_boxes(net.boxes(answer, MIN_SCORE, several=True), ground_truth)
+        metrics.update(losses, len(targets))
         return torch.stack(list(losses.values())).sum()
 
 

@@ -1,50 +1,38 @@
 """Predicting numbers."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
-from torchmetrics import Metric
 
-from litmus.config.protocols import Split
+from litmus.config.protocols import Net, Split
 from litmus.config.validate import checked
-from litmus.task._base import MakeOptimizer, MakeScheduler, Task
+from litmus.spec import Values
+from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
+from litmus.task._metrics import Metrics
 
 EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
 
 
-class Metrics(Metric):
-    """Errors and correlation, exact over batches of different sizes and over processes.
+class ValueMetrics(Metrics):
+    """Errors and correlation.
 
     Sums are of scaled values, in float64 where the device has it: values of other data than the
     training's may lie far from zero, where the correlation is a difference of large numbers.
-    """
 
-    full_state_update = False
+    Args:
+        std: of each value, float32 (values,), in the data's own unit.
+    """
 
     def __init__(self, std: Tensor) -> None:
         super().__init__()
-        size = len(std)
-        self.register_buffer("std", std, persistent=False)
-        self.std: Tensor
-        self.squared: Tensor
-        self.absolute: Tensor
-        self.x: Tensor
-        self.y: Tensor
-        self.xx: Tensor
-        self.yy: Tensor
-        self.xy: Tensor
-        self.add_state("num_samples", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.num_samples: Tensor
-        for name in ("squared", "absolute", "x", "y", "xx", "yy", "xy"):
-            self.add_state(name, torch.zeros(size, dtype=EXACT), dist_reduce_fx="sum")
+        self.std = std
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Adds a batch: scaled answers and scaled targets, both (batch, values)."""
+        """Adds a batch: scaled predictions and scaled targets, both (batch, values)."""
         x, y = outputs.to(EXACT), targets.to(EXACT)
-        self.num_samples += len(y)
-        sums = {
+        terms = {
             "squared": (x - y).square(),
             "absolute": (x - y).abs(),
             "x": x,
@@ -53,29 +41,24 @@ class Metrics(Metric):
             "yy": y * y,
             "xy": x * y,
         }
-        for name, values in sums.items():
-            setattr(self, name, getattr(self, name) + values.sum(dim=0))
+        self.add(len(y), **{name: term.sum(dim=0) for name, term in terms.items()})
 
-    def local(self) -> dict[str, Tensor]:
-        """Of this process alone.
+    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        """`loss`, `rmse`, `mae` and `r`.
 
         `loss` is the mean squared error of scaled values; `rmse` and `mae` are in the data's own unit,
         over all values; `r` is Pearson's correlation, the mean over values, 0 where one side is constant.
         """
-        n = self.num_samples.clamp(min=1)
-        covariance = self.xy / n - (self.x / n) * (self.y / n)
-        variances = (self.xx / n - (self.x / n) ** 2) * (self.yy / n - (self.y / n) ** 2)
+        std, n = self.std.to(sums["x"].device), num_samples
+        covariance = sums["xy"] / n - (sums["x"] / n) * (sums["y"] / n)
+        variances = (sums["xx"] / n - (sums["x"] / n) ** 2) * (sums["yy"] / n - (sums["y"] / n) ** 2)
         r = torch.where(variances > 1e-12, covariance / variances.clamp(min=1e-12).sqrt(), 0.0)
         return {
-            "loss": (self.squared / n).mean().float(),
-            "rmse": (self.squared / n * self.std**2).mean().sqrt().float(),
-            "mae": (self.absolute / n * self.std).mean().float(),
+            "loss": (sums["squared"] / n).mean().float(),
+            "rmse": (sums["squared"] / n * std**2).mean().sqrt().float(),
+            "mae": (sums["absolute"] / n * std).mean().float(),
             "r": r.mean().float(),
         }
-
-    def compute(self) -> dict[str, Tensor]:
-        """As `local`, over all processes."""
-        return self.local()
 
 
 class Regression(Task):
@@ -91,31 +74,31 @@ class Regression(Task):
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked
-    def __init__(self, net: nn.Module, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
+    def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
 
-    def make_metrics(self, part: Split) -> Metric:
-        target: Any = self.net.spec.target  # type: ignore[union-attr]
-        return Metrics(torch.tensor(target.std))
+    def make_metrics(self, split: Split) -> Metrics:
+        assert isinstance(self.net.spec.target, Values)
+        return ValueMetrics(torch.tensor(self.net.spec.target.std))
 
-    def step(self, batch: Any, part: Split) -> Tensor:
+    def step(self, batch: Batch, split: Split) -> Tensor:
         inputs, targets = batch
         outputs = self.net(inputs)
         if outputs.shape != targets.shape:
             raise ValueError(
-                f"The network answers with {tuple(outputs.shape)}, the targets are {tuple(targets.shape)}."
+                f"The network's outputs have the shape {tuple(outputs.shape)}, the targets {tuple(targets.shape)}."
             )
         loss = mse_loss(outputs.float(), targets)
-        self.metrics(part).update(outputs.detach(), targets)
+        cast(ValueMetrics, self.metrics(split)).update(outputs.detach(), targets)
         return loss
 
-    def measured(self, part: Split, scores: dict[str, Tensor]) -> dict[str, Any]:
-        references = self.trainer.datamodule.baselines.get(part, {})  # type: ignore[attr-defined]
-        if not references:
-            return scores
-        errors = {f"{name}_{error}": value for name, of in references.items() for error, value in of.items()}
+    def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
+        baselines = self.data.baselines.get(split, {})
+        if not baselines or not metrics:
+            return dict(metrics)
+        errors = {f"{name}_{error}": value for name, own in baselines.items() for error, value in own.items()}
         skill = {
-            f"skill{suffix}": 1 - scores[error] / min(of[error] for of in references.values())
+            f"skill{suffix}": 1 - metrics[error] / min(own[error] for own in baselines.values())
             for error, suffix in (("rmse", ""), ("mae", "_mae"))
         }
-        return {**scores, **skill, **errors}
+        return {**metrics, **skill, **errors}

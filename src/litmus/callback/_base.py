@@ -1,0 +1,28 @@
+"""What every callback of the configuration says of itself, and may do besides Lightning's hooks."""
+
+from typing import ClassVar, cast
+
+import lightning.pytorch as lightning
+
+from litmus.config import protocols
+from litmus.config.types import Section
+from litmus.record.folder import RunDir
+
+
+class Callback(lightning.Callback):
+    """A callback of `conf/callback/`.
+
+    Attributes:
+        affects_training: whether a run with it learns something else than one without: then its keys identify the run,
+            and are compared. `litmus.config.keys` reads it from the source text.
+    """
+
+    affects_training: ClassVar[bool]
+
+    def on_result(self, run: RunDir, result: Section) -> None:
+        """Called once, when the run has ended and `result` stands in its `result.json`."""
+
+
+def task_of(module: lightning.LightningModule) -> protocols.Task:
+    """The task behind the module that Lightning's hooks are given."""
+    return cast(protocols.Task, module)
