@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -37,7 +36,7 @@ def error(text: str) -> None:
     err.print(Text(text, style="red"))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """A table; columns of numbers are aligned to the right."""
     if out.quiet:  # drawing takes a tenth of a short job's time
         return
@@ -50,11 +49,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
     out.print(drawn)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) or value == ""
 
 
-def number_text(value: Any) -> str:
+def number_text(value: object) -> str:
     """Whole numbers with separators, others with as many digits as one compares."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)

@@ -5,14 +5,12 @@ a third of the time. RMSprop has no such kernel. With float16's scaled gradients
 kernel would undo the scaling only after the gradient was measured and clipped.
 """
 
-from typing import Any
-
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from litmus.config.types import Fraction, NonNegative, Positive
+from litmus.config.types import Fraction, NonNegative, Positive, Section
 from litmus.config.validate import checked
 
-Groups = list[dict[str, Any]]
+Groups = list[Section]
 
 
 @checked

@@ -6,25 +6,25 @@ Lightning's description of a schedule (without the scheduler: none).
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from litmus.config.types import Count, Fraction, NonNegative
+from litmus.config.types import Count, Fraction, NonNegative, Section
 from litmus.config.validate import checked
 
 Mode = Literal["min", "max"]
 
 
 @checked
-def none(optimizer: Optimizer, num_steps: int, mode: Mode) -> dict[str, Any]:
+def none(optimizer: Optimizer, num_steps: int, mode: Mode) -> Section:
     """A constant rate."""
     return {}
 
 
 @checked
-def cosine(optimizer: Optimizer, num_steps: int, mode: Mode, *, final: Fraction) -> dict[str, Any]:
+def cosine(optimizer: Optimizer, num_steps: int, mode: Mode, *, final: Fraction) -> Section:
     """From the full rate to `final` times it along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
 
     def factor(step: int) -> float:
@@ -35,9 +35,7 @@ def cosine(optimizer: Optimizer, num_steps: int, mode: Mode, *, final: Fraction)
 
 
 @checked
-def one_cycle(
-    optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, initial: Fraction
-) -> dict[str, Any]:
+def one_cycle(optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, initial: Fraction) -> Section:
     """Up from `initial` times the rate over the first `warmup` of the steps, then down to nothing.
 
     (Smith and Topin 2018, with half cosines for both ways.) Momentum stays as it is: only the rate moves.
@@ -54,16 +52,14 @@ def one_cycle(
 
 
 @checked
-def plateau(optimizer: Optimizer, num_steps: int, mode: Mode, *, factor: Fraction, patience: Count) -> dict[str, Any]:
+def plateau(optimizer: Optimizer, num_steps: int, mode: Mode, *, factor: Fraction, patience: Count) -> Section:
     """Multiplies the rate by `factor` after `patience` epochs without a better monitored metric."""
     scheduler = ReduceLROnPlateau(optimizer, mode, factor, patience - 1)  # torch counts the epochs that it bears
     return {"scheduler": scheduler, "interval": "epoch"}
 
 
 @checked
-def warmup_linear(
-    optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, final: NonNegative
-) -> dict[str, Any]:
+def warmup_linear(optimizer: Optimizer, num_steps: int, mode: Mode, *, warmup: Fraction, final: NonNegative) -> Section:
     """Linearly up over the first `warmup` of the steps, then linearly down to `final` times the rate."""
     rise = round(warmup * num_steps)
 
@@ -75,5 +71,5 @@ def warmup_linear(
     return _stepwise(LambdaLR(optimizer, factor))
 
 
-def _stepwise(scheduler: Any) -> dict[str, Any]:
+def _stepwise(scheduler: LRScheduler) -> Section:
     return {"scheduler": scheduler, "interval": "step"}

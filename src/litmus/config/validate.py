@@ -15,15 +15,20 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from litmus.config import types
+from litmus.config.types import Section
 from litmus.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _PACKAGE = "litmus"
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
+Annotation: TypeAlias = object  # what stands behind a parameter's colon: typing has no class for all of them
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -45,12 +50,12 @@ def checked(function: Function) -> Function:
 
 
 @functools.cache
-def _keyword_annotations(function: Callable[..., Any]) -> dict[str, Any]:
+def _keyword_annotations(function: Callable[..., object]) -> dict[str, Annotation]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def refusal(key: str, value: Any, annotation: Any) -> str | None:
+def refusal(key: str, value: object, annotation: Annotation) -> str | None:
     """A sentence that says why `value` is not allowed under `key`, or None if it is."""
     if _allows(annotation, value):
         return None
@@ -59,7 +64,7 @@ def refusal(key: str, value: Any, annotation: Any) -> str | None:
     return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
-def _allows(annotation: Any, value: Any) -> bool:
+def _allows(annotation: Annotation, value: object) -> bool:
     from pydantic import ValidationError  # takes a while, and --help does not need it
 
     try:
@@ -70,20 +75,20 @@ def _allows(annotation: Any, value: Any) -> bool:
 
 
 @functools.cache
-def _adapter(annotation: Any) -> Any:
+def _adapter(annotation: Annotation) -> "TypeAdapter[object]":
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def choices(annotation: Any) -> list[Any]:
+def choices(annotation: Annotation) -> list[object]:
     """The values that `annotation` lists, if it lists any."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
     return [choice for part in get_args(annotation) for choice in choices(part)]
 
 
-def describe(annotation: Any) -> str:
+def describe(annotation: Annotation) -> str:
     """What `annotation` allows, in words: `a probability in [0, 1)`, `one of relu, tanh`."""
     if get_origin(annotation) is Annotated:
         base, *notes = get_args(annotation)
@@ -98,7 +103,7 @@ def describe(annotation: Any) -> str:
     return ", or ".join(describe(part) for part in get_args(annotation))
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """As one types it on the command line."""
     if value is None:
         return "null"
@@ -114,7 +119,7 @@ def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
     return f" Did you mean {prefix}{by_lower[near[0]]}?" if near else ""
 
 
-def mistakes(config: dict[str, Any]) -> list[str]:
+def mistakes(config: Section) -> list[str]:
     """Every wrong key, type or range in a composed configuration of plain values, as sentences.
 
     Args:
@@ -123,12 +128,12 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     return list(_mistakes("", config, _ROOT))
 
 
-def section_mistakes(path: str, section: Any) -> list[str]:
+def section_mistakes(path: str, section: object) -> list[str]:
     """As `mistakes`, for one section."""
     return list(_section_mistakes(path, section))
 
 
-def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
+def _mistakes(path: str, section: Section, target: str) -> Iterator[str]:
     try:
         allowed = signature(target)
     except UserError as refused:
@@ -151,7 +156,7 @@ def _mistakes(path: str, section: dict[str, Any], target: str) -> Iterator[str]:
             yield f"{f'{path}.' if path else ''}{key} is missing: it is {describe(allowed[key])}."
 
 
-def _section_mistakes(path: str, section: Any) -> Iterator[str]:
+def _section_mistakes(path: str, section: object) -> Iterator[str]:
     """A section is one component (it has a `_target_`), or a group of named ones."""
     if not isinstance(section, dict):
         yield f"{path}={shown(section)} is not allowed. {path} is a group of keys; choose one as {path}=NAME."
@@ -170,7 +175,7 @@ def _section_mistakes(path: str, section: Any) -> Iterator[str]:
 
 
 @functools.cache
-def signature(target: str) -> dict[str, Any]:
+def signature(target: str) -> dict[str, Annotation]:
     """Keyword-only arguments and annotations of `litmus.model.cnn.CNN` and the like, without importing it.
 
     Raises:
@@ -201,16 +206,16 @@ def _source(module_name: str) -> str | None:
     return Path(found.origin).read_text(encoding="utf-8") if found and found.origin else None
 
 
-def _light_namespace(tree: ast.Module) -> dict[str, Any]:
+def _light_namespace(tree: ast.Module) -> dict[str, Annotation]:
     """The names an annotation may use: those from `typing` and from `litmus.config.types`."""
     light = ("typing", types.__name__)
     imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
-    namespace: dict[str, Any] = {}
+    namespace: dict[str, Annotation] = {}
     exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
     return namespace
 
 
-def _annotations(function: ast.FunctionDef, namespace: dict[str, Any]) -> dict[str, Any]:
+def _annotations(function: ast.FunctionDef, namespace: dict[str, Annotation]) -> dict[str, Annotation]:
     return {
         argument.arg: eval(compile(ast.Expression(argument.annotation), "<annotation>", "eval"), namespace)
         for argument in function.args.kwonlyargs

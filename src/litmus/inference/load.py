@@ -37,7 +37,7 @@ def load_pretrained(name: str) -> Any:
     offered: dict[str, Section] = {}
     for path in sorted((CONF / "model").glob("*.yaml")):
         section = defaults("model", path.stem)
-        offered |= dict.fromkeys(choices(signature(section["_target_"]).get("arch")), section)
+        offered |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
     if name not in offered:
         hint = did_you_mean(name, list(offered))
         raise UserError(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")

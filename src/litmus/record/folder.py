@@ -18,17 +18,22 @@ from typing import Any
 import yaml
 
 from litmus.config.keys import GROUPS
+from litmus.config.types import Section
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# The ones in C, where libyaml is: ten times as fast.
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+# The ones in C are ten times as fast.
+try:
+    from yaml import CSafeDumper as SafeDumper
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # libyaml is not there
+    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
 
 CONFIG = "config.yaml"
-REQUESTED = "asked.yaml"  # of a sweep's job: the configuration before anything followed from the data
+REQUESTED = "requested.yaml"  # of a sweep's job: the configuration before anything followed from the data
+EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
@@ -135,7 +140,7 @@ class RunDir:
         Raises:
             UserError: another run lives there.
         """
-        if any((self.path / name).exists() for name in (CONFIG, RESULT, REQUESTED)):
+        if any((self.path / name).exists() for name in (CONFIG, RESULT, REQUESTED, EARLIER_REQUESTED)):
             raise UserError(
                 f"{self.path} already holds a run. Resume it with resume={self.path}, or choose another folder."
             )
@@ -153,12 +158,12 @@ class RunDir:
                 raise UserError(f"{self.path} is being trained by another process.")
             yield
 
-    def write_config(self, config: dict[str, Any], only_if_missing: bool = False) -> None:
+    def write_config(self, config: Section, only_if_missing: bool = False) -> None:
         """Writes the resolved configuration: once, when it is known, and again only when a run is resumed."""
         if not (only_if_missing and (self.path / CONFIG).is_file()):
             write_text(self.path / CONFIG, to_yaml(config))
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self) -> Section:
         """The run's configuration, plain values.
 
         Raises:
@@ -177,26 +182,26 @@ class RunDir:
                 raise UserError(f"{path} is not a run's configuration: it has no {group}.")
         return config
 
-    def write_requested(self, config: dict[str, Any]) -> None:
+    def write_requested(self, config: Section) -> None:
         write_text(self.path / REQUESTED, to_yaml(config))
 
-    def read_requested(self) -> dict[str, Any] | None:
-        """What a sweep asked for, or None if the folder is no job's.
+    def read_requested(self) -> Section | None:
+        """The configuration that a sweep requested, or None if the folder is not one of a job.
 
         Raises:
             UserError: the file is damaged.
         """
-        path = self.path / REQUESTED
-        return _from_yaml(path) if path.is_file() else None
+        path = next((self.path / name for name in (REQUESTED, EARLIER_REQUESTED) if (self.path / name).is_file()), None)
+        return None if path is None else _from_yaml(path)
 
     def remove_result(self) -> None:
         """Of a run that is about to be resumed: what it had reached is not what it will reach."""
         (self.path / RESULT).unlink(missing_ok=True)
 
-    def write_result(self, result: dict[str, Any]) -> None:
+    def write_result(self, result: Section) -> None:
         write_text(self.path / RESULT, json.dumps(finite(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def read_result(self) -> dict[str, Any] | None:
+    def read_result(self) -> Section | None:
         """What the run reached, or None if it has not ended.
 
         Raises:
@@ -213,7 +218,7 @@ class RunDir:
             raise UserError(f"{path} is damaged: it holds no result.")
         return result
 
-    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+    def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
@@ -222,7 +227,7 @@ class RunDir:
         writer.writerows(rows)
         write_text(self.path / METRICS, text.getvalue())
 
-    def read_metrics(self) -> list[dict[str, Any]]:
+    def read_metrics(self) -> list[Section]:
         """The rows so far, numbers as numbers; none if there is no file."""
         path = self.path / METRICS
         if not path.is_file():
@@ -240,12 +245,12 @@ class RunDir:
             link.replace(outputs / "latest")
 
 
-def to_yaml(config: dict[str, Any]) -> str:
+def to_yaml(config: Section) -> str:
     """A configuration as `config.yaml` holds it."""
     return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
 
 
-def _from_yaml(path: Path) -> dict[str, Any]:
+def _from_yaml(path: Path) -> Section:
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
     except yaml.YAMLError as error:
@@ -255,7 +260,7 @@ def _from_yaml(path: Path) -> dict[str, Any]:
     return _with_new_names(config)
 
 
-def _with_new_names(config: dict[str, Any]) -> dict[str, Any]:
+def _with_new_names(config: Section) -> Section:
     """The configuration of an earlier version in the names of this one."""
     return {
         key: _with_new_names(value)
@@ -267,7 +272,7 @@ def _with_new_names(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def finite(value: Any) -> Any:
+def finite(value: object) -> object:
     """The same, with None for numbers that JSON does not have."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}

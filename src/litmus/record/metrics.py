@@ -10,8 +10,8 @@ import importlib.util
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from litmus.config.types import Section
 from litmus.errors import UserError
 
 # Of a metric's name the part after `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
@@ -74,7 +74,7 @@ def measured(task_target: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _attributes(task_target: str) -> dict[str, Any]:
+def _attributes(task_target: str) -> Section:
     module_name, _, name = task_target.rpartition(".")
     found = importlib.util.find_spec(module_name) if module_name.startswith("litmus.task.") else None
     tree = ast.parse(Path(found.origin).read_text(encoding="utf-8") if found and found.origin else "")
@@ -114,7 +114,7 @@ def mode_of(metric: str) -> str:
 FORECASTS = ("naive", "seasonal")  # that a time series is compared with
 
 
-def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
+def per_class(metrics: Section) -> dict[str, dict[str, str]]:
     """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
     found: dict[str, dict[str, str]] = {}
     for name in metrics:
@@ -124,7 +124,7 @@ def per_class(metrics: dict[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def references(metrics: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+def references(metrics: Section) -> dict[tuple[str, str], dict[str, str]]:
     """The metrics of naive forecasts: by part and forecast, `rmse` and `mae` to the metric's name."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for name in metrics:

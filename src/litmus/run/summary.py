@@ -1,6 +1,6 @@
 """A run on the screen: what was composed, what it is made of, how it ended."""
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from rich.text import Text
@@ -80,8 +80,8 @@ def layers(net: Net) -> list[tuple[str, str, str, int]]:
     """
     rows: list[tuple[str, str, str, int]] = []
 
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, _: Any, output: Any) -> None:
+    def note(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, _: object, output: object) -> None:
             shape = " x ".join(str(size) for size in _first_tensor(output).shape[1:])
             if all(name != row[0] for row in rows):  # one that is used several times is one part
                 rows.append((name, type(module).__name__, shape, sum(p.numel() for p in module.parameters())))
@@ -113,8 +113,9 @@ def _parts(net: Net) -> list[tuple[str, nn.Module]]:
     return [parts for parts in levels if len(parts) <= MOST_ROWS][-1]
 
 
-def _first_tensor(output: Any) -> torch.Tensor:
+def _first_tensor(output: object) -> torch.Tensor:
     while not isinstance(output, torch.Tensor):
+        assert isinstance(output, dict | list | tuple), f"a layer gives a {type(output).__name__}"
         output = next(iter(output.values())) if isinstance(output, dict) else output[0]
     return output
 
