@@ -15,7 +15,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from litmus.config import types
 from litmus.config.types import Section
@@ -78,7 +78,7 @@ def _allows(annotation: Annotation, value: object) -> bool:
 def _adapter(annotation: Annotation) -> "TypeAdapter[object]":
     from pydantic import ConfigDict, TypeAdapter
 
-    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+    return TypeAdapter(cast(Any, annotation), config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
 def choices(annotation: Annotation) -> list[object]:
@@ -98,8 +98,9 @@ def describe(annotation: Annotation) -> str:
         return words[0] if len(words) == 1 else "one of " + ", ".join(words)
     if annotation in _WORDS:
         return _WORDS[annotation]
-    if get_origin(annotation) in (list, dict):
-        return f"a {get_origin(annotation).__name__}"
+    origin = get_origin(annotation)
+    if origin is list or origin is dict:
+        return f"a {origin.__name__}"
     return ", or ".join(describe(part) for part in get_args(annotation))
 
 
