@@ -42,5 +42,5 @@ def rmsprop(
 
 
 def _rated(groups: Groups, lr: float) -> Groups:
-    """Each group at its own part of the rate: a network may ask for slower ones, for what was trained before."""
+    """Each group at its own fraction of the rate: a network may want less for what was pretrained."""
     return [{**{k: v for k, v in g.items() if k != "lr_scale"}, "lr": lr * g.get("lr_scale", 1.0)} for g in groups]

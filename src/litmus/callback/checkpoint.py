@@ -19,7 +19,7 @@ class Checkpoint(ModelCheckpoint, Callback):
     """Keeps the best epoch by the task's monitored metric, and the last one; the first wins a tie."""
 
     affects_training: ClassVar = False
-    state_key = "checkpoint"  # Lightning's own is put together anew at every hook
+    state_key = "checkpoint"  # Lightning's own is composed anew at every hook
 
     @checked
     def __init__(self) -> None:

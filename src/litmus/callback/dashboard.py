@@ -77,7 +77,7 @@ class Dashboard(Callback):
             with torch.no_grad():
                 assert self._writer is not None
                 self._writer.add_graph(net, net.example(2).to(device))
-        except Exception as error:  # tracing runs arbitrary code; a missing picture must not end a run
+        except Exception as error:  # tracing runs arbitrary code; a missing graph must not end a run
             log.warning("TensorBoard has no graph of this network: %s", error)
         finally:
             net.train(training)

@@ -22,7 +22,7 @@ class EarlyStopping(LightningEarlyStopping, Callback):
     """Stops after `patience` epochs in which the task's monitored metric did not improve by `min_delta`."""
 
     affects_training: ClassVar = True
-    state_key = "early_stopping"  # Lightning's own is put together anew at every hook
+    state_key = "early_stopping"  # Lightning's own is composed anew at every hook
 
     def __init__(self, patience: int, min_delta: float) -> None:
         super().__init__(monitor="", patience=patience, min_delta=min_delta)

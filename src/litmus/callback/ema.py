@@ -23,7 +23,7 @@ class EMA(WeightAveraging, Callback):
     """After step n the average moves by `1 - decay * (1 - exp(-n / ramp))` of its distance to the weights.
 
     So it follows quickly at first (as in the ultralytics package). Validation, the test and the checkpoints use the
-    average; `last.ckpt` holds both, so that resuming goes on with the weights themselves.
+    average; `last.ckpt` holds both, so that resuming continues with the weights themselves.
     """
 
     def __init__(self, decay: float, ramp: int) -> None:
@@ -37,7 +37,7 @@ class EMA(WeightAveraging, Callback):
         super().__init__(multi_avg_fn=average)
 
     affects_training: ClassVar = True
-    state_key: Any = "ema"  # Lightning's own is put together anew at every hook
+    state_key: Any = "ema"  # Lightning's own is composed anew at every hook
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         self._device = trainer.strategy.root_device  # the weights are still elsewhere
@@ -46,6 +46,6 @@ class EMA(WeightAveraging, Callback):
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
-        """Only training goes on with the weights themselves; a test is of the average."""
+        """Only training continues with the weights themselves; a test is of the average."""
         if trainer.state.fn == "fit":
             super().on_load_checkpoint(trainer, pl_module, checkpoint)

@@ -12,11 +12,11 @@ from litmus.config.validate import checked
 
 Handler = Any  # what signal.signal takes and gives
 # By which a queue announces that a job's time is over, where whoever started this process listens for them.
-ANNOUNCING = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+TIME_LIMIT_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class Interrupted(Exception):
-    """A person or the system asked the run to stop."""
+    """A signal stopped the run."""
 
     def __init__(self, received: signal.Signals) -> None:
         super().__init__(f"stopped by {received.name}")
@@ -33,7 +33,7 @@ def stopping_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, *_announcing())}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, *_time_limit_signals())}
     try:
         yield
     finally:
@@ -43,12 +43,12 @@ def stopping_at_once() -> Iterator[None]:
 
 def pass_on(received: signal.Signals) -> None:
     """Tells whoever listened for the signal before, now that the run's files are written: it may end this process."""
-    if received in _announcing():
-        signal.getsignal(received)(received, None)  # type: ignore[operator,misc]  # callable, by `_announcing`
+    if received in _time_limit_signals():
+        signal.getsignal(received)(received, None)  # type: ignore[operator,misc]  # callable, by `_time_limit_signals`
 
 
-def _announcing() -> list[signal.Signals]:
-    return [number for number in ANNOUNCING if callable(signal.getsignal(number))]
+def _time_limit_signals() -> list[signal.Signals]:
+    return [number for number in TIME_LIMIT_SIGNALS if callable(signal.getsignal(number))]
 
 
 class Interrupt(Callback):
@@ -69,7 +69,7 @@ class Interrupt(Callback):
     def watching(self) -> Iterator[None]:
         """Catches signals in the body; around the whole of Lightning, which also sets and restores handlers."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, *_announcing()):
+            for number in (signal.SIGINT, signal.SIGTERM, *_time_limit_signals()):
                 self.replaced[number] = signal.signal(number, self._note)
         try:
             yield
@@ -77,13 +77,13 @@ class Interrupt(Callback):
             self._restore()
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_asked()
+        self._stop_if_requested()
 
     def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_asked()
+        self._stop_if_requested()
 
     def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_asked()
+        self._stop_if_requested()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
@@ -93,6 +93,6 @@ class Interrupt(Callback):
         for number, handler in self.replaced.items():
             signal.signal(number, handler)
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_requested(self) -> None:
         if self.received is not None:
             raise Interrupted(self.received)

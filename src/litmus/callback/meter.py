@@ -1,4 +1,4 @@
-"""What every epoch is measured by besides loss and metrics: speed, learning rate, gradient, L2."""
+"""What is logged of every epoch besides loss and metrics: speed, learning rate, gradient norm, L2 penalty."""
 
 import time
 from typing import ClassVar
@@ -13,7 +13,7 @@ from litmus.config.validate import checked
 
 
 class Meter(Callback):
-    """Logs once an epoch, of the training part alone (validation does not count):
+    """Logs once an epoch, of training alone (validation does not count):
 
     - `optim/lr`: the learning rate of the epoch's last step (of the last group, the head's)
     - `optim/grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's

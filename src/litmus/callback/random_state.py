@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class RandomState(Callback):
-    """Python's, NumPy's and torch's generators (each GPU's too) go on after a resumption as if nothing had happened.
+    """Python's, NumPy's and torch's generators (each GPU's too) continue after a resumption as if nothing had happened.
 
     Lightning's checkpoints do not hold them. What is drawn from them is dropout: the loader has a generator of its own,
     which its state holds. Under DDP every process draws its own numbers, and finds its own generators again.
     """
 
     affects_training: ClassVar = False
-    state_key = "random_state"  # Lightning's own is put together anew at every hook
+    state_key = "random_state"  # Lightning's own is composed anew at every hook
 
     @checked
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class RandomState(Callback):
         if len(states) == trainer.world_size:
             _restore(states[trainer.global_rank])
         else:
-            log.warning("Dropout goes on with new random numbers: there were %d processes before.", len(states))
+            log.warning("Dropout continues with new random numbers: the run had %d processes before.", len(states))
 
 
 def _state() -> Section:

@@ -1,6 +1,6 @@
 """Every key of a configuration: whether it identifies a run, may change on resume, is shown, and is compared.
 
-`KEYS` is the one table; the functions below answer from it.
+`KEYS` is the one table; the functions below read it.
 """
 
 import ast

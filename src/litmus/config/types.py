@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le, Lt
 # A configuration, or a part of it: plain values by key, a component with its `_target_`.
 Section = dict[str, Any]
 
-# The string in each annotation is what a person is told when a value is refused.
+# The string in each annotation says what is allowed, where a value is refused.
 Count = Annotated[int, Ge(1), "a whole number, at least 1"]
 Whole = Annotated[int, Ge(0), "a whole number, at least 0"]
 Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
@@ -16,10 +16,10 @@ NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
 Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
 Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
 Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
-Share = Annotated[float, Gt(0), Lt(1), "a part of the whole, in (0, 1)"]
+Share = Annotated[float, Gt(0), Lt(1), "a fraction of the whole, in (0, 1)"]
 File = Annotated[str, "the path of a file"]
 PhotoPath = Annotated[
-    str, "a folder with a folder of photos for each class (photos/cat/1.jpg), or a table of paths and labels"
+    str, "a folder with a folder of images for each class (photos/cat/1.jpg), or a table of paths and labels"
 ]
 Column = Annotated[str, "the name of a column"]
 Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]

@@ -1,4 +1,4 @@
-"""Which metric decides, whether more of it is better, and which others there are: known without importing torch.
+"""Which metric a task monitors, its direction, and which others there are: known without importing torch.
 
 A task says it in class attributes; they are read from the source text, as `litmus.config.validate` reads signatures.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from litmus.config.types import Section
 from litmus.errors import UserError
 
-# Of a metric's name the part after `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
+# What in a metric's name follows `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
 # grows as the error falls, and a class may be called `loss`.
 _MODES = (
     ("max", r"acc|f1(_.+)?|(precision|recall)(_.+)?|r|skill(_.+)?|map\d*|samples_per_second"),
@@ -125,11 +125,11 @@ def per_class(metrics: Section) -> dict[str, dict[str, str]]:
 
 
 def references(metrics: Section) -> dict[tuple[str, str], dict[str, str]]:
-    """The metrics of naive forecasts: by part and forecast, `rmse` and `mae` to the metric's name."""
+    """The metrics of naive forecasts: by split and forecast, `rmse` and `mae` to the metric's name."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for name in metrics:
-        part, _, rest = name.partition("/")
+        split, _, rest = name.partition("/")
         forecast, _, error = rest.partition("_")
         if forecast in FORECASTS and error in ("rmse", "mae"):
-            found.setdefault((part, forecast), {})[error] = name
+            found.setdefault((split, forecast), {})[error] = name
     return found

@@ -44,27 +44,27 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     command = [sys.executable, "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
     with run.log.open("ab") as log:
         # A session of their own: Ctrl-C reaches this process alone, which then ends them.
-        others = [
+        ranks = [
             subprocess.Popen(
                 command,
-                env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
+                env={**os.environ, **shared, "LOCAL_RANK": str(number)},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-            for rank in range(1, devices)
+            for number in range(1, devices)
         ]
     try:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         yield
-        failed = [code for other in others if (code := other.wait(STOP_TIMEOUT_S)) != 0]
+        failed = [code for rank in ranks if (code := rank.wait(STOP_TIMEOUT_S)) != 0]
         if failed:
-            raise RuntimeError(f"{len(failed)} of the run's other processes failed: {run.log} says why.")
+            raise RuntimeError(f"{len(failed)} of the run's other processes failed: see {run.log}.")
     finally:
-        for other in others:
-            other.kill()
-            other.wait()
+        for rank in ranks:
+            rank.kill()
+            rank.wait()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         torch.set_num_threads(threads_before)

@@ -9,7 +9,7 @@ PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
 def die_with_parent(parent: int) -> None:
-    """Ends this process when its parent does, however that happens; on Linux, where that can be asked for.
+    """Ends this process when its parent does, however that happens; on Linux, which can do that.
 
     Args:
         parent: its process number. One that has ended already ends this process at once.

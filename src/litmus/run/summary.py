@@ -1,4 +1,4 @@
-"""A run on the screen: what was composed, what it is made of, how it ended."""
+"""A run on the screen: its configuration, its network and data, how it ended."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def configuration(config: Section, choices: dict[str, str], defaults: Section) -
     for key, value in differing:
         console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing:
-        console.say("  every key as these choices have it")
+        console.say("  every key has its default value")
     for group in SHOWN_GROUPS:
         shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
         keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
@@ -54,8 +54,8 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
     sizes = "  ".join(f"{split} {size:,}" for split, size in parts.data.sizes.items())
-    learning = sum(p.numel() for p in parts.net.parameters() if p.requires_grad)
-    console.say(f"{total:,} parameters" + (f", of which {learning:,} learn" if learning < total else ""))
+    trainable = sum(p.numel() for p in parts.net.parameters() if p.requires_grad)
+    console.say(f"{total:,} parameters" + (f", of which {trainable:,} are trained" if trainable < total else ""))
     if parts.net.provenance:
         console.say(parts.net.provenance, wrap=True)
     console.say(f"data  {sizes}  from {parts.data.source}")
@@ -74,7 +74,7 @@ def _target(target: Target) -> str:
 
 
 def layers(net: Net) -> list[tuple[str, str, str, int]]:
-    """Name, type, output shape (without the batch) and number of parameters of every part, in order of use.
+    """Name, type, output shape (without the batch) and number of parameters of every layer, in order of use.
 
     Parts are leaves, or, in a deep network, the blocks that hold them: as deep as a screen has lines.
     """
@@ -83,7 +83,7 @@ def layers(net: Net) -> list[tuple[str, str, str, int]]:
     def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, _: object, output: object) -> None:
             shape = " x ".join(str(size) for size in _first_tensor(output).shape[1:])
-            if all(name != row[0] for row in rows):  # one that is used several times is one part
+            if all(name != row[0] for row in rows):  # one that is used several times is one row
                 rows.append((name, type(module).__name__, shape, sum(p.numel() for p in module.parameters())))
 
         return hook
@@ -143,24 +143,24 @@ def job(run: RunDir, status: str, seconds: float) -> None:
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:
-    """A row for each part; below, the naive forecasts of the same values; then precision and recall by class."""
+    """A row for each split; below, the naive forecasts of the same values; then precision and recall by class."""
     classes, forecasts = per_class(metrics), references(metrics)
     apart = {name for of in (classes, forecasts) for _, names in of.items() for name in names.values()}
     shown = [name for name in metrics if name not in apart]
     columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
     rows = [
-        (part, *(metrics.get(f"{part}/{column}", "") for column in columns))
-        for part in ("train", "val", "test")
-        if any(name.startswith(f"{part}/") for name in shown)
+        (split, *(metrics.get(f"{split}/{column}", "") for column in columns))
+        for split in ("train", "val", "test")
+        if any(name.startswith(f"{split}/") for name in shown)
     ]
-    for (part, forecast), names in forecasts.items():
-        rows.append((f"{part}, {forecast} forecast", *(metrics[names[c]] if c in names else "" for c in columns)))
+    for (split, forecast), names in forecasts.items():
+        rows.append((f"{split}, {forecast} forecast", *(metrics[names[c]] if c in names else "" for c in columns)))
     console.table(("", *columns), rows, title=title)
     if classes and len(classes) <= MOST_CLASSES:
         rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
         console.table(("test", "precision", "recall"), rows)
     if metrics.get("test/skill", 1.0) <= 0:
-        best = min(metrics[names["rmse"]] for (part, _), names in forecasts.items() if part == "test")
+        best = min(metrics[names["rmse"]] for (split, _), names in forecasts.items() if split == "test")
         console.say(
             f"The network does not beat the naive forecasts: its RMSE in the test is {metrics['test/rmse']:.4g}, "
             f"the better one's {best:.4g}.",

@@ -1,4 +1,4 @@
-"""Choosing one class out of several."""
+"""Classification: one class out of several."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, cast
@@ -63,7 +63,7 @@ class DetailedMetrics(ClassMetrics):
 
 
 class Classification(Task):
-    """Cross-entropy, or the loss that the network brings with it; accuracy, F1, and per class in the test.
+    """Cross-entropy, or the network's own loss; accuracy, F1, and per class in the test.
 
     `balanced` weighs a class's training samples by how rare it is: `samples / (classes * samples of the class)`.
     """
@@ -88,9 +88,11 @@ class Classification(Task):
         self.balanced = balanced
         self.criterion = net.criterion or _cross_entropy
         if balanced and net.criterion:
-            raise UserError("task.balanced=true: this network brings a loss of its own, which knows no weights.")
+            raise UserError(
+                "task.balanced=true cannot be used: this network has a loss of its own, without class weights."
+            )
         self.weights: Tensor | None = None
-        # A loss that cannot do what is asked should say so before the training starts.
+        # A loss that cannot do what is requested should say so before the training starts.
         self.loss(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64), "train")
 
     def make_metrics(self, split: Split) -> Metrics:

@@ -1,4 +1,4 @@
-"""Finding boxes in pictures, and naming what is in them."""
+"""Detection: bounding boxes in images, and the class of each."""
 
 from typing import ClassVar, Literal, cast
 
@@ -63,12 +63,11 @@ class DetailedMetrics(BoxMetrics):
 
 
 class Detection(Task):
-    """The loss that a detector brings with it; mean average precision of its boxes.
+    """The detector's own loss; mean average precision of its boxes.
 
-    `map` is the mean over classes and over the ten thresholds of overlap from 0.5 to 0.95, `map50` at 0.5 alone.
+    `map` is the mean over classes and over the ten IoU thresholds from 0.5 to 0.95, `map50` at 0.5 alone.
 
-    A detector has, besides what every network has: `losses(raw, targets)`, the parts of its loss; `answer_and_raw(x)`;
-    `boxes(answer, min_score, several)`; and `begin_epoch(epoch, num_epochs)`.
+    What a detector offers besides what every network does is in `litmus.config.protocols.Detector`.
     """
 
     monitor: ClassVar = "val/map"

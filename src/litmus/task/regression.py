@@ -1,4 +1,4 @@
-"""Predicting numbers."""
+"""Regression: numbers."""
 
 from typing import ClassVar, Literal, cast
 
@@ -65,7 +65,7 @@ class Regression(Task):
     """Mean squared error of scaled values; RMSE, MAE and Pearson's r in the data's own unit.
 
     Where the data knows naive forecasts, their errors are shown beside the network's, and `skill` and
-    `skill_mae` say by what part the network's RMSE and MAE are lower than the better one's.
+    `skill_mae` say by what fraction the network's RMSE and MAE are lower than the better one's.
     """
 
     monitor: ClassVar = "val/rmse"
