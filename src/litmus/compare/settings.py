@@ -3,29 +3,31 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from litmus.config.keys import CHOICES
 from litmus.config.validate import shown
+
+# A run's settings, flat: "model.dropout" to 0.5.
+Settings = dict[str, object]
 
 LONG = 9  # letters of a number, from where it is shortened
 WHOLE = 1e6  # numbers below are written in full
 ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Equal for values that mean the same: 1 and 1.0, but not 1 and true."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(float(value))
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def identity(settings: dict[str, Any]) -> str:
+def identity(settings: Settings) -> str:
     """Equal for settings that mean the same, in whatever order."""
     return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
 
 
-def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+def differing(settings: Sequence[Settings]) -> tuple[str, ...]:
     """The keys whose values differ, the choices of the groups first.
 
     A key that only some choices have, with one value wherever it is, is left out: the choice says it already.
@@ -40,7 +42,7 @@ def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def exact(settings: dict[str, Any], key: str) -> str:
+def exact(settings: Settings, key: str) -> str:
     """A value as one types it; nothing, where there is no such key."""
     value = settings.get(key, ABSENT)
     if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
@@ -48,7 +50,7 @@ def exact(settings: dict[str, Any], key: str) -> str:
     return "" if value is ABSENT else shown(value)
 
 
-def cell(settings: dict[str, Any], key: str) -> str:
+def cell(settings: Settings, key: str) -> str:
     """The same, in short."""
     return brief(exact(settings, key))
 

@@ -103,7 +103,7 @@ def short(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def for_page(figure: Figure) -> str:
+def inline_svg(figure: Figure) -> str:
     """The drawing to stand within a page: in its colours, with identifiers of its own, as wide as there is room."""
     name = re.sub(r"\W", "-", figure.name)
     svg = re.sub(r'(\sid=")', rf"\g<1>{name}-", figure.svg)
