@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.comparison import Comparison
 from litmus.compare.costs import duration
-from litmus.compare.ranking import Ranking, without_metric
+from litmus.compare.ranking import Ranking, unmeasured_reason
 from litmus.compare.report import tables
 from litmus.compare.report.template import Cell, Table, TableRow
 from litmus.compare.settings import ABSENT, Settings, canonical
@@ -15,7 +15,7 @@ from litmus.record.folder import RunDir
 
 MOST_LOGS = 50  # failed runs whose last lines are shown
 MOST_LISTED = 300  # runs or settings in a list
-COSTS = {"total": "in all", "ranked": "of the runs that count"}
+COSTS = {"total": "total", "ranked": "ranked runs"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def differences(ranking: Ranking) -> Differences:
         for key, value in best.items()
         if not any(_differs(best, each.settings, key) for each in ranking.rows)
     ]
-    head = ["#", "the best one's value → its own"]
+    head = ["#", "value of the best → own value"]
     return Differences(Table(head, rows, {0}, omitted=len(ranking.rows) - 1 - len(rows)), shared)
 
 
@@ -79,12 +79,12 @@ def failures(comparison: Comparison) -> Failures:
 
 def _failure(run: Run) -> Failure:
     log = "\n".join(RunDir(run.folder).last_lines()) or "(the log is empty)"
-    return Failure(str(run.folder), run.error or "It does not say why.", run.seed, duration(run.seconds), log)
+    return Failure(str(run.folder), run.error or "No error was recorded.", run.seed, duration(run.seconds), log)
 
 
 def others(comparison: Comparison) -> Table | None:
-    """Runs that are in no mean, and did not fail; None if there are none."""
-    found = [run for run in comparison.runs if run.status != "failed" and run.folder not in comparison.counted]
+    """The runs that are in no mean, and did not fail; None if there are none."""
+    found = [run for run in comparison.runs if run.status != "failed" and run.folder not in comparison.ranked]
     if not found:
         return None
     rows = [
@@ -109,7 +109,7 @@ def _why(run: Run, rankings: Sequence[Ranking]) -> str:
     metrics = [ranking.metric for ranking in rankings if ranking.data == run.settings["data"]]
     if any(metric in run.metrics for metric in metrics):
         return "repeated"
-    return without_metric(run, next((metric for metric in metrics if metric in run.diverged), run.monitor[0]))
+    return unmeasured_reason(run, next((metric for metric in metrics if metric in run.diverged), run.monitor[0]))
 
 
 def _reached(run: Run) -> str:
@@ -136,19 +136,19 @@ def cost(comparison: Comparison) -> Table:
 def cost_by_setting(rankings: Sequence[Ranking]) -> Table:
     """The time that each setting took: per seed, in all, and of the runs that are not ranked."""
     rows = [row for ranking in rankings for row in _cost_rows(ranking)]
-    return Table(["#", "setting", "a seed", "all seeds", "lost"], rows, {0, 2, 3, 4})
+    return Table(["#", "setting", "per seed", "all seeds", "excluded runs"], rows, {0, 2, 3, 4})
 
 
 def _cost_rows(ranking: Ranking) -> Iterator[TableRow]:
     for row in ranking.rows[:MOST_LISTED]:
-        counted = sum(run.seconds for run in row.runs)
-        lost = sum(run.seconds for run in row.left_out)
+        ranked = sum(run.seconds for run in row.runs)
+        excluded = sum(run.seconds for run in row.excluded)
         yield TableRow(
             [
                 Cell(str(row.rank), "n"),
                 Cell(ranking.label(row), "key"),
-                Cell(duration(counted / len(row.runs)), "n"),
-                Cell(duration(counted), "n"),
-                Cell(duration(lost) if lost else "", "n"),
+                Cell(duration(ranked / len(row.runs)), "n"),
+                Cell(duration(ranked), "n"),
+                Cell(duration(excluded) if excluded else "", "n"),
             ]
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litmus.compare.comparison import Comparison
-from litmus.compare.costs import counts
+from litmus.compare.costs import status_counts
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report import appendix, tables
 from litmus.compare.report.canvas import Figure, inline_svg
@@ -27,7 +27,6 @@ class Lead:
         seeds: how many seeds it has, in words.
         num_others: the number of other settings.
         num_same: how many of them do not differ significantly.
-        same: the words for those.
         num_few_seeds: how many share too few seeds with the best to be tested.
         num_constant: how many differ by the same amount on every seed, which leaves nothing to test with.
     """
@@ -37,7 +36,6 @@ class Lead:
     seeds: str
     num_others: int
     num_same: int
-    same: str
     num_few_seeds: int
     num_constant: int
 
@@ -72,7 +70,7 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
     return render(
         "report.html.jinja",
         title=comparison.title,
-        counts=counts(comparison.runs),
+        counts=status_counts(comparison.runs),
         num_settings=sum(ranking.total for ranking in comparison.rankings),
         written=time.strftime("%Y-%m-%d %H:%M"),
         notes=[*comparison.damaged, *comparison.notes],
@@ -105,7 +103,6 @@ def _lead(ranking: Ranking) -> Lead:
         seeds=f"{first.value.n} {'seed' if first.value.n == 1 else 'seeds'}",
         num_others=len(others),
         num_same=sum(row.verdict.words == SAME for row in others),
-        same=SAME,
         num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant,
         num_constant=num_constant,
     )
@@ -133,23 +130,23 @@ def _kind(kind: str, text: str) -> str:
 
 def _interval_legend(ranking: Ranking, low: float, high: float) -> str:
     ends = f", from {tables.number(low)} to {tables.number(high)}" if low < high else ""
-    flattered = " That the best was picked from several flatters it a little." if ranking.total > 1 else ""
-    return f" The marks are the mean and its interval{ends}.{flattered}"
+    selected = " The mean of the best, which was selected, is slightly optimistic." if ranking.total > 1 else ""
+    return f" Dots are means, lines their intervals{ends}.{selected}"
 
 
 def _range(rows: Sequence[Row]) -> tuple[float, float]:
     """What the drawings of intervals span: all means, and each interval as far as the means spread."""
     means = [row.value.mean for row in rows]
     spread = max(means) - min(means) or abs(means[0]) * 0.01 or 1.0
-    ends = [row.value.mean + sign * min(row.value.half or 0.0, spread) for row in rows for sign in (-1, 1)]
+    ends = [row.value.mean + sign * min(row.value.half_width or 0.0, spread) for row in rows for sign in (-1, 1)]
     return min(ends), max(ends)
 
 
 def _interval(row: Row, low: float, high: float) -> Interval:
-    def fraction(value: float) -> float:
-        place = (value - low) / (high - low) if high > low else 0.5
-        return min(1.0, max(0.0, place))
+    def place(value: float) -> float:
+        fraction = (value - low) / (high - low) if high > low else 0.5
+        return min(1.0, max(0.0, fraction))
 
-    mean, half = row.value.mean, row.value.half or 0.0
+    mean, half = row.value.mean, row.value.half_width or 0.0
     accented = row.verdict.words in (BEST, SAME)
-    return Interval(fraction(mean - half), fraction(mean), fraction(mean + half), accented)
+    return Interval(place(mean - half), place(mean), place(mean + half), accented)
