@@ -4,6 +4,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -16,33 +18,40 @@ REPEATS = 2
 WORDS = ["model=fnn", "trainer.max_epochs=1", "data.source=bundled"]  # 5,000 digits
 START = """
 import sys, time
-from litmus.compose.command_line import train
-from litmus.sweep.pool.board import Board
+from pathlib import Path
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from rich.console import Console
+from litmus.composing import Composer
+from litmus.sweep import _sweep, _board
 
-freed, waiting, seconds = [], {}, []
-started, progress, ended = Board.started, Board.progress, Board.ended
+class Watch(_sweep.Told):
+    freed, begun, took = [], {}, []
+    def started(self, job):
+        super().started(job)
+        if self.freed:  # not the first ones, which wait for the server
+            self.begun[job.number] = self.freed.pop(0)
+    def ended(self, job, ended, again):
+        self.freed.append(time.monotonic())
+        super().ended(job, ended, again)
+    def progress(self, job, message):
+        super().progress(job, message)
+        if "first_step" in message and job.number in self.begun:
+            self.took.append(time.monotonic() - self.begun[job.number])
 
-def timed_start(board, job):
-    started(board, job)
-    if freed:  # not the first jobs, which wait for the server
-        waiting[job.number] = freed.pop(0)
-
-def timed_progress(board, job, message):
-    progress(board, job, message)
-    if "first_step" in message and job.number in waiting:
-        seconds.append(time.monotonic() - waiting[job.number])
-
-def timed_end(board, job, *more):
-    freed.append(time.monotonic())
-    ended(board, job, *more)
-
-Board.started, Board.progress, Board.ended = timed_start, timed_progress, timed_end
-try:
-    train()
-except SystemExit as end:
-    assert not end.code
-print(*seconds)
-"""  # runs a sweep as train.py does; prints for each job the seconds from a free slot to its first step
+_sweep.Told = Watch
+folder, conf, *words = sys.argv[1:]
+with initialize_config_dir(conf, version_base="1.3"):
+    composer = Composer(GlobalHydra.instance().config_loader(), Path(conf))
+    keys = dict(name=None, jobs="auto", jobs_per_gpu=1, on_fail="continue", timeout_s=None)
+    source = _sweep.source({"_target_": "litmus.sweep.grid.Grid", **keys})
+    console = Console(quiet=True)
+    with _sweep.locked(Path(folder), console) as lock:
+        base = source.begin(Path(folder), composer.parser.parse_overrides(words), composer)
+        with _sweep.serving(lock) as start:
+            assert _sweep.run(source, Path(folder), base, start, console) == 0
+print(*Watch.took)
+"""
 
 
 def measure() -> str:
@@ -94,7 +103,7 @@ def _train(*words: str) -> None:
 
 def _starts() -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
-        words = ["-m", *WORDS, f"seed=range(0,{JOBS})", f"hydra.sweep.dir={folder}/sweep"]
+        words: list[Any] = [folder, str(ROOT / "conf"), *WORDS, f"seed=range(0,{JOBS})"]
         command = [sys.executable, "-c", START, *words]
-        done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    return [float(value) for value in done.stdout.splitlines()[-1].split()]
+        done = subprocess.run(command, cwd=Path(folder), check=True, stdout=subprocess.PIPE, text=True)
+    return [float(value) for value in done.stdout.split()]
