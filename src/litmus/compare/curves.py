@@ -89,6 +89,7 @@ def _events(runs: Sequence[Run]) -> bytes:
 
 
 def _record(data: bytes) -> bytes:
+    # TensorBoard's stub of TensorFlow's checksum, undocumented: its public writer would import TensorFlow if installed.
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
     def checksum(part: bytes) -> bytes:
