@@ -15,7 +15,7 @@ import torch
 
 from litmus.trainer import device_name, has_native_bf16, num_cores
 
-SPLITS = (
+BENCHES = (
     *("startup", "speed", "memory", "accuracy", "recipe"),
     *("text_speed", "text_accuracy", "text_rival", "vader"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival"),
@@ -32,9 +32,9 @@ Ratios travel from machine to machine, times do not.
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or list(SPLITS)
-    if unknown := set(wanted) - set(SPLITS):
-        sys.exit(f"There is no bench {', '.join(unknown)}; there are: {', '.join(SPLITS)}.")
+    wanted = sys.argv[1:] or list(BENCHES)
+    if unknown := set(wanted) - set(BENCHES):
+        sys.exit(f"There is no bench {', '.join(unknown)}; there are: {', '.join(BENCHES)}.")
     for part in wanted:
         text = f"{importlib.import_module(f'bench.{part}').measure()}\n{_where()}\n"
         print(text, flush=True)
@@ -46,7 +46,7 @@ def _write(part: str, text: str) -> None:
     parts = dict(re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->|\Z)", page, re.DOTALL))
     parts[part] = text
     PAGE.write_text(
-        HEAD + "".join(f"\n<!-- {p} -->\n{parts[p].strip()}\n" for p in SPLITS if p in parts), encoding="utf-8"
+        HEAD + "".join(f"\n<!-- {p} -->\n{parts[p].strip()}\n" for p in BENCHES if p in parts), encoding="utf-8"
     )
 
 

@@ -25,7 +25,7 @@ CONF = ROOT / "conf"
 REPEATS = 7
 
 
-def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, title: str) -> dict[str, list[float]]:
+def alternate(contestants: Mapping[str, Callable[[], float]], repeats: int, title: str) -> dict[str, list[float]]:
     """Every contestant once to warm up, then all in turn, `repeats` times; what each gave."""
     for contestant in contestants.values():
         contestant()
@@ -36,7 +36,7 @@ def alternated(contestants: Mapping[str, Callable[[], float]], repeats: int, tit
     return figures
 
 
-def composed(*overrides: str) -> dict[str, Any]:
+def compose_config(*overrides: str) -> dict[str, Any]:
     """The configuration of a run of that command line, plain values."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
@@ -44,9 +44,9 @@ def composed(*overrides: str) -> dict[str, Any]:
     return config
 
 
-def trained(*overrides: str) -> dict[str, Any]:
+def train(*overrides: str) -> dict[str, Any]:
     """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
-    config = composed(*overrides)
+    config = compose_config(*overrides)
     before = console.out
     console.out = Console(file=io.StringIO(), force_terminal=True, width=100)
     try:
@@ -64,7 +64,7 @@ def trained(*overrides: str) -> dict[str, Any]:
     return result
 
 
-def commanded(*overrides: str) -> dict[str, Any]:
+def run_command(*overrides: str) -> dict[str, Any]:
     """Runs `python train.py` in a process of its own; gives its result."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "train.py", *overrides, f"hydra.run.dir={folder}/run"]
@@ -82,7 +82,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def commanded_peak_gb(*overrides: str) -> float:
+def peak_gb_of_command(*overrides: str) -> float:
     """Largest resident set of `python train.py`, as the kernel accounts it, in 10^9 bytes."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "train.py", *overrides, f"hydra.run.dir={folder}/run"]

@@ -21,7 +21,7 @@ FOLDER = str(package_file(*BUNDLED).parent)
 
 
 class Snippets(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenised texts; padded to 128 tokens here, or batch by batch later."""
+    """Tokenized texts; padded to 128 tokens here, or batch by batch later."""
 
     def __init__(self, texts: list[str], labels: list[int], padded: bool) -> None:
         tokenizer = AutoTokenizer.from_pretrained(FOLDER)
@@ -54,7 +54,7 @@ class _BestOnValidation(TrainerCallback):
         self.busy = False
 
 
-def trained(
+def train(
     train: tuple[list[str], list[int]],
     val: tuple[list[str], list[int]] | None,
     test: tuple[list[str], list[int]] | None,

@@ -22,7 +22,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
 def fine_tuned(images: Tensor, labels: Tensor, num_classes: int) -> float:
     """Images a second of an epoch of fine-tuning as torchvision's references do it: fp32, SGD with momentum.
 
-    Decoding is left out: the pictures are tensors already.
+    Decoding is left out: the images are tensors already.
     """
     net = resnet18(weights=None)
     net.fc = nn.Linear(net.fc.in_features, num_classes)
@@ -37,10 +37,10 @@ def fine_tuned(images: Tensor, labels: Tensor, num_classes: int) -> float:
 
 
 def frozen(parts: list[tuple[Tensor, Tensor]], num_classes: int, epochs: int, bf16: bool) -> float:
-    """Seconds of training a head on a frozen backbone, every picture through all of it in every epoch.
+    """Seconds of training a head on a frozen backbone, every image through all of it in every epoch.
 
     Args:
-        parts: training and validation, pictures and labels.
+        parts: training and validation, images and labels.
         num_classes: of the head.
         epochs: how many, each with a validation.
         bf16: in bf16 and channels_last, as litmus where it is native.
@@ -71,8 +71,8 @@ def on_disk(data: BoxData, root: Path, limit: int | None = None) -> Path:
         for kind in ("images", "labels"):
             (root / kind / part).mkdir(parents=True)
         pixels, boxes = data.stored(part)
-        for i, (picture, own) in enumerate(zip(pixels[:limit], boxes, strict=False)):
-            Image.fromarray(picture[0].numpy()).convert("RGB").save(root / "images" / part / f"{i}.png")
+        for i, (image, own) in enumerate(zip(pixels[:limit], boxes, strict=False)):
+            Image.fromarray(image[0].numpy()).convert("RGB").save(root / "images" / part / f"{i}.png")
             lines = [" ".join([str(int(box[0])), *map(str, box[1:])]) for box in own.tolist() if box[0] >= 0]
             (root / "labels" / part / f"{i}.txt").write_text("\n".join(lines) + "\n")
     names = [str(name) for name in data.spec.target.names]
@@ -80,7 +80,7 @@ def on_disk(data: BoxData, root: Path, limit: int | None = None) -> Path:
     return root / "data.yaml"
 
 
-def ultralytics_trained(described: Path, arch: str, size: int, epochs: int, seed: int) -> tuple[float, Path]:
+def train_ultralytics(described: Path, arch: str, size: int, epochs: int, seed: int) -> tuple[float, Path]:
     """Ultralytics' own trainer with its default settings, but for mirroring, which changes digits.
 
     Returns:

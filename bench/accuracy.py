@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import track
 
-from bench._common import commanded, markdown
+from bench._common import markdown, run_command
 
 RUNS = [
     ("model=perceptron", (0, 1, 2), "at least 88 %"),
@@ -20,10 +20,10 @@ def measure() -> str:
 
 
 def table(runs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
-    """Trains every (override, seeds, figure asked for) and lists what was reached."""
+    """Trains every (override, seeds, target) and lists what was reached."""
     jobs = [(what, seed) for what, seeds, _ in runs for seed in seeds]
     progress = track(jobs, "accuracy", console=Console(stderr=True))
-    results = {(what, seed): commanded(what, f"seed={seed}") for what, seed in progress}
+    results = {(what, seed): run_command(what, f"seed={seed}") for what, seed in progress}
     rows = []
     for what, seeds, wanted in runs:
         of = [results[what, seed] for seed in seeds]
@@ -33,7 +33,7 @@ def table(runs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
         mean = sum(tested) / len(tested)
         shown = (str(seeds), listed(chosen), listed(tested), f"{mean:.2f}", wanted)
         rows.append((f"`{what}`", f"{of[0]['parameters']:,}", str(of[0]["epochs"]), *shown))
-    head = ("", "parameters", "epochs", "seeds", "validation %", "test %", "mean of test", "asked for")
+    head = ("", "parameters", "epochs", "seeds", "validation %", "test %", "mean of test", "target")
     return markdown(head, rows)
 
 

@@ -56,8 +56,8 @@ def measure() -> str:
     return (
         f"## {TRIALS} trials of up to 27 epochs, FNN on 3,000 digits, TPE, seeds {SEEDS}\n\n"
         + markdown(("sweep.pruner", "seconds", "best val/acc by seed", "mean"), rows)
-        + f"\nHyperband takes {times:.2f} times less time (asked for: at least 2). Its best validation accuracy "
-        f"differs by {difference:+.4f} (asked for: within one standard error). The standard error of an accuracy over "
+        + f"\nHyperband takes {times:.2f} times less time (target: at least 2). Its best validation accuracy "
+        f"differs by {difference:+.4f} (target: within one standard error). The standard error of an accuracy over "
         f"{validated:,} digits is {error:.4f}; "
         f"over the searches' seeds it is {stdev(best['none']) / len(SEEDS) ** 0.5:.4f}.\n"
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench import _rivals as rivals
-from bench._common import REPEATS, ROOT, alternated, markdown, median, ratios, spread, trained
+from bench._common import REPEATS, ROOT, alternate, markdown, median, ratios, spread, train
 from litmus.data.mnist import MNIST
 
 IMAGES = 60_000
@@ -37,7 +37,7 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         "usual": rivals.usual_pipeline(folder),
         **_keras("fnn", folder),
     }
-    figures = alternated(contestants, REPEATS, "FNN")
+    figures = alternate(contestants, REPEATS, "FNN")
     rows = [
         ("litmus: TensorBoard, progress bar, metrics per epoch", "litmus"),
         ("bare PyTorch loop over the same tensors", "bare"),
@@ -59,7 +59,7 @@ def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
     contestants: dict[str, Callable[[], float]] = {"litmus": lambda: _litmus("model=cnn", "trainer.max_epochs=1")}
     for name, settings in variants.items():
         contestants[name] = rivals.bare_loop(rivals.cnn(), images, labels, fused=True, **settings)
-    figures = alternated({**contestants, **_keras("cnn", folder)}, 3, "CNN")
+    figures = alternate({**contestants, **_keras("cnn", folder)}, 3, "CNN")
     best = min(variants, key=lambda name: median(figures[name]))
     wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.15"}
     rows = [("litmus: TensorBoard, progress bar, metrics per epoch", "litmus"), *((name, name) for name in variants)]
@@ -75,12 +75,12 @@ def _table(figures: dict[str, list[float]], rows: list[tuple[str, str]], wanted:
             continue
         against = "" if name == "litmus" else f"{median(ratios(figures['litmus'], figures[name])):.2f}"
         lines.append((what, spread(figures[name], 2), against, aim))
-    return markdown(("", "seconds an epoch", "litmus takes so many times as long", "asked for"), lines)
+    return markdown(("", "seconds an epoch", "litmus takes so many times as long", "target"), lines)
 
 
 def _litmus(*overrides: str) -> float:
     """Seconds for 60,000 images, from the median of the run's epochs."""
-    return IMAGES / float(trained(*SPEED, *overrides)["samples_per_second"])
+    return IMAGES / float(train(*SPEED, *overrides)["samples_per_second"])
 
 
 def _keras(net: str, folder: Path) -> dict[str, Callable[[], float]]:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench._common import CONF, REPEATS, ROOT, alternated, markdown, median, ratios, spread
+from bench._common import CONF, REPEATS, ROOT, alternate, markdown, median, ratios, spread
 
 BARE = f"""
 from hydra import compose, initialize_config_dir
@@ -24,12 +24,12 @@ COMMANDS = {
 
 def measure() -> str:
     contestants = {"bare": _timed(["-c", BARE]), **{name: _timed(words) for name, words in COMMANDS.items()}}
-    figures = alternated(contestants, 2 * REPEATS, "startup")
+    figures = alternate(contestants, 2 * REPEATS, "startup")
     rows = [("bare Hydra composes the same configuration", spread(figures["bare"], 2), "", "")]
     for name in COMMANDS:
         times = f"{median(ratios(figures[name], figures['bare'])):.2f}"
         rows.append((f"`{name}`" if "-" in name else name, spread(figures[name], 2), times, "at most 2"))
-    return "## Answers without torch\n\n" + markdown(("", "seconds", "times bare Hydra", "asked for"), rows)
+    return "## Answers without torch\n\n" + markdown(("", "seconds", "times bare Hydra", "target"), rows)
 
 
 def _timed(words: list[str]) -> Callable[[], float]:

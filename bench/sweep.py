@@ -69,11 +69,11 @@ def measure() -> str:
     for name, (what, wanted) in rivals.items():
         times = median(ratios(figures["litmus"], figures[name]))
         rows.append((what, spread(figures[name], 1), f"{times:.2f}", wanted))
-    head = ("", "jobs a minute", "litmus runs so many times as many", "asked for")
+    head = ("", "jobs a minute", "litmus runs so many times as many", "target")
     return (
         f"## {JOBS} jobs: FNN, one epoch, on the 5,000 digits that a package ships\n\n"
         + markdown(head, rows)
-        + f"\nFrom a free slot to a job's first step: {spread(starts, 2)} seconds over {len(starts)} jobs; asked for: "
+        + f"\nFrom a free slot to a job's first step: {spread(starts, 2)} seconds over {len(starts)} jobs; target: "
         "less than 1.\n"
     )
 

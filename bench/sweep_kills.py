@@ -1,4 +1,4 @@
-"""A sweep that is killed again and again, and continued each time, against one that is not."""
+"""A sweep that is killed again and again, and resumed each time, against one that is not."""
 
 import json
 import os
@@ -26,13 +26,13 @@ WORDS += ["data.source=bundled", "trainer.max_epochs=12", "trainer=cpu"]
 def measure() -> str:
     with tempfile.TemporaryDirectory() as folder:
         undisturbed, disturbed = Path(folder, "a"), Path(folder, "b")
-        assert _begun(undisturbed).wait() == 0
-        killed, ended_before = _disturbed(disturbed)
-        assert _begun(disturbed).wait() == 0
+        assert _start(undisturbed).wait() == 0
+        killed, finished_before = _run_with_kills(disturbed)
+        assert _start(disturbed).wait() == 0
         expected, got = _results(undisturbed), _results(disturbed)
-        equal = sum(_learnt(got[name]) == _learnt(expected[name]) for name in expected if name in got)
+        equal = sum(_measured(got[name]) == _measured(expected[name]) for name in expected if name in got)
         twice = sum(
-            (disturbed / name / "result.json").stat().st_mtime_ns != when for name, when in ended_before.items()
+            (disturbed / name / "result.json").stat().st_mtime_ns != when for name, when in finished_before.items()
         )
     rows = [
         ("results", str(len(got)), str(JOBS)),
@@ -40,22 +40,22 @@ def measure() -> str:
         ("jobs run again after they had finished", str(twice), "0"),
     ]
     what = ", ".join(f"{killed.count(kind)} of {kind}" for kind in dict.fromkeys(killed))
-    return f"## {JOBS} jobs of 12 epochs, {len(killed)} times SIGKILL ({what}), continued each time\n\n" + markdown(
-        ("", "reached", "asked for"), rows
+    return f"## {JOBS} jobs of 12 epochs, {len(killed)} times SIGKILL ({what}), resumed each time\n\n" + markdown(
+        ("", "reached", "target"), rows
     )
 
 
-def _begun(folder: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "train.py", "-m", *WORDS, f"hydra.sweep.dir={folder}"]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _disturbed(folder: Path) -> tuple[list[str], dict[str, int]]:
+def _run_with_kills(folder: Path) -> tuple[list[str], dict[str, int]]:
     """Kills the launcher or a random job, `KILLS` times; what was killed, and when each finished result was written."""
     chance = random.Random(0)
     killed: list[str] = []
     ended: dict[str, int] = {}
-    process = _begun(folder)
+    process = _start(folder)
     for number in track(range(KILLS), "kills", console=Console(stderr=True)):
         while not _jobs(process):
             time.sleep(0.05)
@@ -72,7 +72,7 @@ def _disturbed(folder: Path) -> tuple[list[str], dict[str, int]]:
         for path in folder.glob("*/result.json"):
             if json.loads(path.read_text())["status"] == "finished":
                 ended.setdefault(path.parent.name, path.stat().st_mtime_ns)
-        process = _begun(folder)
+        process = _start(folder)
     process.wait()
     return killed, ended
 
@@ -93,8 +93,8 @@ def _results(folder: Path) -> dict[str, Path]:
     }
 
 
-def _learnt(run: Path) -> dict[str, Any]:
-    """All that a run has measured, but for times."""
+def _measured(run: Path) -> dict[str, Any]:
+    """All metrics of a run, except times."""
     result = json.loads((run / "result.json").read_text())
     header, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
     kept = [i for i, name in enumerate(header) if not name.startswith("time/")]

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.progress import track
 
-from bench._common import commanded, markdown
+from bench._common import markdown, run_command
 from bench.accuracy import listed
 
 SEEDS = (0, 1, 2)
@@ -18,7 +18,7 @@ RUNS = [
 def measure() -> str:
     jobs = [(what, seed) for what, _, _ in RUNS for seed in SEEDS]
     progress = track(jobs, "texts and series", console=Console(stderr=True))
-    results = {(what, seed): commanded(*what.split(), f"seed={seed}") for what, seed in progress}
+    results = {(what, seed): run_command(*what.split(), f"seed={seed}") for what, seed in progress}
     rows = []
     for what, metric, wanted in RUNS:
         of = [results[what, seed] for seed in SEEDS]
@@ -27,5 +27,5 @@ def measure() -> str:
         mean = f"{sum(tested) / len(tested):.2f}"
         names = {"acc": "accuracy", "skill": "RMSE below the better naive forecast's"}
         rows.append((f"`{what}`", names[metric], sizes, str(SEEDS), listed(chosen), listed(tested), mean, wanted))
-    head = ("", "%", "train / val / test", "seeds", "validation", "test", "mean of test", "asked for")
+    head = ("", "%", "train / val / test", "seeds", "validation", "test", "mean of test", "target")
     return "## Accuracy on film snippets, digits row by row, and sunspots; default settings\n\n" + markdown(head, rows)

@@ -10,7 +10,7 @@ from bench import _trainer
 from bench._common import markdown
 from bench.accuracy import listed
 from bench.text_accuracy import SEEDS
-from bench.text_speed import labelled, snippets
+from bench.text_speed import labeled, snippets
 
 EPOCHS = 3  # the Trainer's default
 
@@ -29,6 +29,6 @@ def measure() -> str:
 
 def _rival(seed: int) -> dict[str, float]:
     data = snippets(seed)
-    parts = {part: labelled(data, part) for part in ("train", "val", "test")}
+    parts = {part: labeled(data, part) for part in ("train", "val", "test")}
     with redirect_stdout(io.StringIO()):  # it prints its metrics
-        return _trainer.trained(parts["train"], parts["val"], parts["test"], padded=False, epochs=EPOCHS, seed=seed)
+        return _trainer.train(parts["train"], parts["val"], parts["test"], padded=False, epochs=EPOCHS, seed=seed)

@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 import torch
 
 from bench import _trainer
-from bench._common import alternated, commanded_peak_gb, markdown, median, ratios, spread, trained
+from bench._common import alternate, markdown, median, peak_gb_of_command, ratios, spread, train
 from litmus.data.sentiment import Sentiment
 
 SNIPPETS = 640
@@ -31,23 +31,23 @@ def snippets(seed: int = 0) -> Sentiment:
     return data
 
 
-def labelled(data: Sentiment, part: str) -> tuple[list[str], list[int]]:
+def labeled(data: Sentiment, part: str) -> tuple[list[str], list[int]]:
     """Texts, and 1 for a positive one."""
     samples = data.parts[part]  # type: ignore[index]  # a part's name
     return samples.texts, [int(target == "positive") for target in samples.targets]
 
 
 def measure() -> str:
-    texts, labels = labelled(snippets(), "train")
+    texts, labels = labeled(snippets(), "train")
 
     def rival(padded: bool) -> float:
         with redirect_stdout(io.StringIO()):  # it prints its metrics
-            found = _trainer.trained((texts[:SNIPPETS], labels[:SNIPPETS]), None, None, padded=padded, epochs=1, seed=0)
+            found = _trainer.train((texts[:SNIPPETS], labels[:SNIPPETS]), None, None, padded=padded, epochs=1, seed=0)
         return found["samples_per_second"]
 
-    figures = alternated(
+    figures = alternate(
         {
-            "litmus": lambda: float(trained(*RUN)["samples_per_second"]),
+            "litmus": lambda: float(train(*RUN)["samples_per_second"]),
             "dynamic": lambda: rival(False),
             "padded": lambda: rival(True),
         },
@@ -61,11 +61,11 @@ def measure() -> str:
     ):
         times = f"{median(ratios(figures['litmus'], figures[name])):.2f}"
         rows.append((what, spread(figures[name], 1), times, wanted))
-    peaks = [commanded_peak_gb("model=bert", "trainer.max_epochs=1") for _ in range(2)]
+    peaks = [peak_gb_of_command("model=bert", "trainer.max_epochs=1") for _ in range(2)]
     memory = [("`python train.py model=bert`, the whole process", spread(peaks, 2), "at most 2.5")]
     return (
         f"## Fine-tuning MiniLM on film snippets, batches of 32, {torch.get_num_threads()} threads\n\n"
-        + markdown(("", "snippets a second", "litmus is so many times as fast", "asked for"), rows)
+        + markdown(("", "snippets a second", "litmus is so many times as fast", "target"), rows)
         + "\n## Peak memory of fine-tuning\n\n"
-        + markdown(("", "GB", "asked for"), memory)
+        + markdown(("", "GB", "target"), memory)
     )

@@ -40,7 +40,7 @@ def measure() -> str:
         all_r = ", ".join(f"{figure[0]:.3f}" for figure in of)
         rows.append((domain, f"{r:.3f} / {f1:.2f}", all_r, vader, human, learned, f"{wanted:.2f}"))
     others = ("VADER: r / F1", "one human: r / F1", "best learned: F1")
-    head = ("", f"`{' '.join(RUN)}`: r / F1", "r by seed", *others, "r asked for")
+    head = ("", f"`{' '.join(RUN)}`: r / F1", "r by seed", *others, "target r")
     return (
         f"## Intensity of sentiment, `data.target=intensity data.split=half`, seeds {SEEDS}\n\n"
         + markdown(head, rows)

@@ -1,4 +1,4 @@
-"""Fine-tuning ResNet-18 at 224 pixels, against plain loops over the same pictures."""
+"""Fine-tuning ResNet-18 at 224 pixels, against plain loops over the same images."""
 
 import tempfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.models import resnet18
 
 from bench import _vision_rivals as rivals
-from bench._common import alternated, markdown, median, ratios, spread, trained
+from bench._common import alternate, markdown, median, ratios, spread, train
 from litmus.trainer import has_native_bf16
 
 CLASSES = 4
@@ -33,9 +33,9 @@ def _all_of_it(run: list[str]) -> str:
     images = torch.randint(0, 256, (FEW, 3, 224, 224), dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (FEW,))
     words = [*run, f"data.limit={FEW}", "trainer.max_epochs=1"]
-    figures = alternated(
+    figures = alternate(
         {
-            "litmus": lambda: float(trained(*words)["samples_per_second"]),
+            "litmus": lambda: float(train(*words)["samples_per_second"]),
             "plain": lambda: rivals.fine_tuned(images, labels, CLASSES),
         },
         REPEATS,
@@ -46,7 +46,7 @@ def _all_of_it(run: list[str]) -> str:
         ("litmus: photos from disk, bf16 where native", spread(figures["litmus"], 1), "", ""),
         ("fp32 loop as in torchvision's references, over tensors", spread(figures["plain"], 1), times, "at least 2"),
     ]
-    head = ("", "images a second", "litmus is so many times as fast", "asked for")
+    head = ("", "images a second", "litmus is so many times as fast", "target")
     return "## Fine-tuning ResNet-18 at 224 pixels, batches of 32\n\n" + markdown(head, rows)
 
 
@@ -58,9 +58,9 @@ def _head(run: list[str]) -> str:
     ]
     words = [*run, "model.train=head", f"trainer.max_epochs={EPOCHS}"]
     bf16 = has_native_bf16("cpu")
-    figures = alternated(
+    figures = alternate(
         {
-            "litmus": lambda: float(trained(*words)["seconds"]["fit"]),
+            "litmus": lambda: float(train(*words)["seconds"]["fit"]),
             "plain": lambda: rivals.frozen(parts, CLASSES, EPOCHS, bf16),
         },
         REPEATS,
@@ -71,7 +71,7 @@ def _head(run: list[str]) -> str:
         ("litmus, `model.train=head`: features computed once", spread(figures["litmus"], 1), "", ""),
         (f"plain loop, {'bf16 channels_last' if bf16 else 'fp32'}", spread(figures["plain"], 1), times, "at least 4"),
     ]
-    head = ("", f"seconds for {EPOCHS} epochs with validation", "litmus is so many times as fast", "asked for")
+    head = ("", f"seconds for {EPOCHS} epochs with validation", "litmus is so many times as fast", "target")
     return "## Training a head on a frozen ResNet-18\n\n" + markdown(head, rows)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench import _vision_rivals as rivals
-from bench._common import commanded, composed, markdown, trained
+from bench._common import compose_config, markdown, run_command, train
 from litmus.config.instantiate import build
 
 SEEDS = (0, 1, 2)
@@ -21,7 +21,7 @@ def measure() -> str:
     ours, theirs = [], []
     for seed in track(SEEDS, "YOLO", console=Console(stderr=True)):
         words = [f"data.num_train={SCENES}", f"trainer.max_epochs={EPOCHS}", f"seed={seed}"]
-        metrics = commanded("model=yolo", *words)["metrics"]
+        metrics = run_command("model=yolo", *words)["metrics"]
         ours.append((metrics["test/map"], metrics["test/map50"]))
         theirs.append(_rival(seed))
         print(f"seed {seed}: litmus {ours[-1]}, its rival {theirs[-1]}", file=sys.stderr, flush=True)
@@ -34,20 +34,20 @@ def measure() -> str:
     return (
         f"## {ARCH} on {SCENES:,} scenes of digits, {SIZE} pixels, batches of 16, {EPOCHS} epochs, seeds {SEEDS}\n\n"
         + markdown(head, rows)
-        + "\nAsked for: mAP50-95 not lower. On the test's 1,000 scenes, measured by litmus for both. Ultralytics' "
-        "settings are its defaults, but for mirroring, off for both: it changes its pictures' colours and places; "
+        + "\nTarget: mAP50-95 not lower. On the test's 1,000 scenes, measured by litmus for both. Ultralytics' "
+        "settings are its defaults, without mirroring in both: it changes the colors and positions of its images; "
         "litmus does not.\n"
     )
 
 
 def _rival(seed: int) -> tuple[float, float]:
-    data = build(composed("model=yolo", f"data.num_train={SCENES}")["data"], seed)
+    data = build(compose_config("model=yolo", f"data.num_train={SCENES}")["data"], seed)
     data.prepare_data()
     with tempfile.TemporaryDirectory() as folder:
         described = rivals.on_disk(data, Path(folder))
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            _, best = rivals.ultralytics_trained(described, ARCH, SIZE, EPOCHS, seed)
+            _, best = rivals.train_ultralytics(described, ARCH, SIZE, EPOCHS, seed)
     # Its best weights, tested as litmus tests its own: after an epoch at a rate that changes nothing.
     words = [f"model.weights={best}", "optimizer.lr=1e-12", "trainer.max_epochs=1", "data.num_train=16"]
-    measured = trained("model=yolo", *words, "model.batchnorm=false", "callback.ema.decay=null")["metrics"]
+    measured = train("model=yolo", *words, "model.batchnorm=false", "callback.ema.decay=null")["metrics"]
     return measured["test/map"], measured["test/map50"]

@@ -6,7 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from bench import _vision_rivals as rivals
-from bench._common import alternated, composed, markdown, median, ratios, spread, trained
+from bench._common import alternate, compose_config, markdown, median, ratios, spread, train
 from litmus.config.instantiate import build
 
 SCENES, EPOCHS, SIZE, ARCH = 1000, 2, 160, "yolo11n"
@@ -15,13 +15,13 @@ WORDS = ["model=yolo", f"data.num_train={SCENES}", "data.num_val=100", "data.num
 
 
 def measure() -> str:
-    data = build(composed(*WORDS)["data"], 0)
+    data = build(compose_config(*WORDS)["data"], 0)
     data.prepare_data()
     with tempfile.TemporaryDirectory() as folder:
         described = rivals.on_disk(data, Path(folder))
-        figures = alternated(
+        figures = alternate(
             {
-                "litmus": lambda: float(trained(*WORDS, f"trainer.max_epochs={EPOCHS}")["samples_per_second"]),
+                "litmus": lambda: float(train(*WORDS, f"trainer.max_epochs={EPOCHS}")["samples_per_second"]),
                 "rival": lambda: _rival(described),
             },
             REPEATS,
@@ -32,10 +32,10 @@ def measure() -> str:
         ("litmus: bf16 where native", spread(figures["litmus"], 1), "", ""),
         ("Ultralytics' trainer, fp32", spread(figures["rival"], 1), times, "at least 1.6"),
     ]
-    head = ("", "images a second", "litmus is so many times as fast", "asked for")
+    head = ("", "images a second", "litmus is so many times as fast", "target")
     return f"## {ARCH} on scenes of digits, {SIZE} pixels, batches of 16\n\n" + markdown(head, rows)
 
 
 def _rival(described: Path) -> float:
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        return rivals.ultralytics_trained(described, ARCH, SIZE, EPOCHS, 0)[0]
+        return rivals.train_ultralytics(described, ARCH, SIZE, EPOCHS, 0)[0]

@@ -67,6 +67,8 @@ def test_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert "[cnn] | fnn" in litmus(installed, tmp_path, "train", "--help")
     litmus(installed, tmp_path, "train", "model=fnn", *SMALL)
     assert "test/acc" in litmus(installed, tmp_path, "evaluate", "outputs/latest")
+    litmus(installed, tmp_path, "compare", "outputs")
+    assert (tmp_path / "outputs" / "compare" / "report.html").is_file(), "its templates are shipped"
     texts = ["good film,1", "great film,1", "bad film,0", "awful film,0"] * 10
     (tmp_path / "texts.csv").write_text("\n".join(["text,label", *(f"{i} {text}" for i, text in enumerate(texts))]))
     words = ["data=text_table", "data.path=texts.csv", "trainer=cpu", "trainer.max_epochs=1"]

@@ -35,11 +35,11 @@ def main(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
     from litmus import console
-    from litmus.compare.comparison import compared
+    from litmus.compare.comparison import compare
     from litmus.compare.report import output
 
     with console.log_to(None):
-        comparison = compared(folders, arguments.metric, arguments.top)
+        comparison = compare(folders, arguments.metric, arguments.top)
         for sentence in comparison.damaged:
             log.warning(sentence)
         texts = output.texts(comparison)

@@ -1,49 +1,51 @@
 """Finds run folders and reads what a comparison needs of them."""
 
 import csv
-import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
+from litmus.compare.settings import Settings
 from litmus.config.keys import hyperparameters
 from litmus.errors import UserError
 from litmus.record.folder import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
 from litmus.record.metrics import monitored
 
-log = logging.getLogger(__name__)
-
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
 STATUSES = ("finished", "pruned", "interrupted", "failed")  # that result.json may have
-WRONG = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
+# What reading a damaged file raises: ours, and what missing keys and values of the wrong type raise.
+DAMAGE = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
+
+# A row of metrics.csv: the epoch's number and metrics by column; None for what was not measured in that epoch.
+MetricRow = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder says.
+    """What a comparison needs of a run folder.
 
     Attributes:
-        folder: its path, below the folder that was asked for.
-        settings: what decides what it learns, flat; without the seed.
+        folder: its path, below the requested folder.
+        settings: what decides what it learns, without the seed.
         seed: its seed.
-        monitor: the metric that decided which epoch is best, and "min" or "max".
+        monitor: the metric that decides which epoch is best, and "min" or "max".
         status: finished, pruned, interrupted, failed, or unfinished.
-        metrics: of the best epoch and of the test; only numbers that are finite.
-        diverged: metrics of the same that are no finite number.
+        metrics: those of the best epoch and of the test that are finite.
+        diverged: the names of the others.
         error: what went wrong, or None.
-        seconds: that it took in all, 0 if it has not ended; see `_seconds`.
-        ended: when its result was written, in seconds since the epoch; 0 if it was not.
-        rows: of metrics.csv.
+        seconds: its total time, of all sessions as far as it is known (`_total_seconds`); 0 if it has not ended.
+        ended: when its result was written, in seconds since 1970; 0 if it has not ended.
+        rows: of metrics.csv, one per epoch.
         code: the commit of the code that ran, if it is known.
-        data: checksums of what it was trained on, by file name.
-        warning: what one should know of that data, or None.
+        data: checksums of the files it was trained on, by file name.
+        warning: a warning about that data, or None.
     """
 
     folder: Path
-    settings: dict[str, Any]
+    settings: Settings
     seed: int
     monitor: tuple[str, str]
     status: str
@@ -52,41 +54,44 @@ class Run:
     error: str | None
     seconds: float
     ended: float
-    rows: list[dict[str, Any]]
+    rows: Sequence[MetricRow]
     code: str | None
     data: dict[str, str]
     warning: str | None
 
 
-def collected(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """Every run at or below the folders, each once, and a sentence for each folder that cannot be read.
+def collect(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
+    """Reads every run at or below the folders, each once.
 
     Args:
         folders: run folders, or folders with run folders below them at any depth.
 
+    Returns:
+        The runs, and a message for each run folder that is damaged.
+
     Raises:
-        UserError: one of the folders does not exist, or there is no run in any.
+        UserError: one of the folders does not exist, or none of them has a run.
     """
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"There is no folder {folder}.")
     runs: list[Run] = []
     damaged: list[str] = []
-    for path in found(folders):
+    for path in find_runs(folders):
         try:
-            runs.append(read(path))
+            runs.append(read_run(path))
         except FileNotFoundError:
-            continue  # it was removed while we looked
-        except WRONG as error:
+            continue  # removed in the meantime
+        except DAMAGE as error:
             if path.is_dir():
-                damaged.append(f"{path} is damaged and left out: {sentence(error)}")
+                damaged.append(f"{path} is damaged and skipped: {describe_damage(error)}")
     if not runs and not damaged:
         raise UserError(f"There is no run folder in {' or '.join(str(folder) for folder in folders)}.")
     return runs, damaged
 
 
-def found(folders: Sequence[Path]) -> Iterator[Path]:
-    """The run folders at or below `folders`; one that is reached in two ways comes once."""
+def find_runs(folders: Sequence[Path]) -> Iterator[Path]:
+    """Finds the run folders at or below `folders`; each comes once, even if links lead to it."""
     seen: set[str] = set()
     waiting = [str(folder) for folder in reversed(folders)]
     while waiting:
@@ -97,41 +102,42 @@ def found(folders: Sequence[Path]) -> Iterator[Path]:
         try:
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError:
-            continue  # removed in between, or not ours to read
+            continue  # removed in the meantime, or without permission to read
         names = {entry.name for entry in entries}
-        if is_run(names):
+        if is_run_folder(names):
             yield Path(path)
             continue
         below = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        # A link is followed to a run, and no further: `outputs/latest` is one, and a link upwards has no end.
+        # A link to a run, such as `outputs/latest`, is followed; others may lead in circles.
         below = [entry for entry in below if not entry.is_symlink() or _links_to_run(entry.path)]
         waiting += [entry.path for entry in reversed(below)]
 
 
-def is_run(names: set[str]) -> bool:
-    """Whether a folder that holds files of these names is a run's, be it damaged."""
+def is_run_folder(names: set[str]) -> bool:
+    """Whether a folder with files of these names is a run's, damaged ones included."""
     return bool(names & {CHECKPOINTS, LOG}) and bool(names & {CONFIG, RESULT})
 
 
 def _links_to_run(path: str) -> bool:
     try:
-        return is_run({entry.name for entry in os.scandir(path)})
+        return is_run_folder({entry.name for entry in os.scandir(path)})
     except OSError:
         return False
 
 
-def read(folder: Path) -> Run:
-    """What one run folder says.
+def read_run(folder: Path) -> Run:
+    """Reads one run folder.
 
     Raises:
-        UserError: a file is damaged; what is missing or of the wrong type raises Python's own errors.
+        UserError: a file is damaged. Missing keys and values of the wrong type raise Python's own errors: see DAMAGE.
     """
     run = RunDir(folder)
-    settings = dict(hyperparameters(config := run.read_config()))
+    config = run.read_config()
+    settings: Settings = dict(hyperparameters(config))
     result, rows = run.read_result(), run.read_metrics()
     seed = settings.pop("seed")
     if not isinstance(seed, int):
-        raise UserError(f"its seed is {seed!r}.")
+        raise UserError(f"its seed is {seed!r}, not an integer.")
     status = UNFINISHED if result is None else str(result["status"])
     if status not in (*STATUSES, UNFINISHED):
         raise UserError(f"{RESULT} has the status {status!r}.")
@@ -145,7 +151,7 @@ def read(folder: Path) -> Run:
         metrics={str(name): float(value) for name, value in ended["metrics"].items() if _is_finite(value)},
         diverged={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
         error=ended.get("error"),
-        seconds=_seconds(ended["seconds"], rows) if result else 0.0,
+        seconds=_total_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,
         rows=rows,
         code=(ended.get("git") or {}).get("commit"),
@@ -154,27 +160,27 @@ def read(folder: Path) -> Run:
     )
 
 
-def _seconds(of: dict[str, Any], rows: Sequence[dict[str, Any]]) -> float:
-    """What a run took in all.
+def _total_seconds(last_session: Mapping[str, object], rows: Sequence[MetricRow]) -> float:
+    """The total time of a run, as far as it is known.
 
-    A result tells of the last session only. Of a run that was interrupted and continued, the epochs of all sessions,
-    which are timed without their validation, may be more.
+    A result has the times of the last session only. If the run was resumed, the epochs of all sessions, which are timed
+    without validation, may take more.
 
     Args:
-        of: of the result: `startup`, `fit` and `test`.
+        last_session: the result's `startup`, `fit` and `test`, in seconds.
         rows: of metrics.csv.
     """
-    last = {name: float(value) for name, value in of.items() if _is_finite(value)}
-    epochs = sum(float(row["time/epoch_seconds"]) for row in rows if _is_finite(row.get("time/epoch_seconds")))
+    last = {name: float(value) for name, value in last_session.items() if _is_finite(value)}
+    epochs = sum(value for row in rows if _is_finite(value := row.get("time/epoch_seconds")))
     return max(sum(last.values()), epochs + last.get("startup", 0.0) + last.get("test", 0.0))
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def sentence(error: BaseException) -> str:
-    """What is wrong with a file, to stand after a colon."""
+def describe_damage(error: BaseException) -> str:
+    """What is wrong with a file, to follow a colon."""
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return text

@@ -1,4 +1,4 @@
-"""What the runs cost in time, and how much of it came to nothing."""
+"""How long the runs took, and how much of it is in no mean."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +9,21 @@ from litmus.compare.ranking import Ranking
 LOST = ("failed", "interrupted", "pruned")
 
 
-def cost(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[str, float]:
-    """Seconds in all, of the runs that count, of those that were lost by status, of repeats, and others."""
-    counted = counted_in(rankings)
+def seconds_by_status(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[str, float]:
+    """Seconds of all runs, of the ranked ones, of those lost by status, and of the rest."""
+    counted = ranked_folders(rankings)
     by_status = {status: sum(run.seconds for run in runs if run.status == status) for status in LOST}
     ranked = sum(run.seconds for run in runs if run.folder in counted)
     total = sum(run.seconds for run in runs)
-    if any(ranking.pruned for ranking in rankings):  # those count, and are not lost
+    if any(ranking.pruned for ranking in rankings):  # those are ranked, and not lost
         by_status["pruned"] -= sum(run.seconds for run in runs if run.status == "pruned" and run.folder in counted)
     rest = total - ranked - sum(by_status.values())
     seconds = {"total": total, "ranked": ranked, **by_status, "repeated or without the metric": rest}
     return {name: round(value, 3) + 0.0 for name, value in seconds.items()}
 
 
-def counted_in(rankings: Sequence[Ranking]) -> set[Path]:
-    """The folders of the runs that make up the rows."""
+def ranked_folders(rankings: Sequence[Ranking]) -> set[Path]:
+    """The folders of the runs that the rows are means of."""
     return {run.folder for ranking in rankings for row in ranking.rows for run in row.runs}
 
 
@@ -39,9 +39,9 @@ def duration(seconds: float) -> str:
     raise AssertionError("at least a minute has a unit")
 
 
-def counts(runs: Sequence[Run]) -> str:
+def status_counts(runs: Sequence[Run]) -> str:
     """`24 runs: 20 finished, 3 failed, 1 unfinished`."""
     order = ("finished", *LOST, UNFINISHED)
-    of = {status: sum(run.status == status for run in runs) for status in order}
-    parts = ", ".join(f"{count} {status}" for status, count in of.items() if count)
+    counts = {status: sum(run.status == status for run in runs) for status in order}
+    parts = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}: {parts}" if runs else "0 runs"

@@ -1,19 +1,19 @@
-"""Runs that differ only in their seed become one row; rows are sorted and held against the best."""
+"""Runs that differ only in their seed become one row; rows are sorted and tested against the best."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from litmus.compare.collect import UNFINISHED, Run
-from litmus.compare.settings import canonical, cell, differing, identity
-from litmus.compare.statistics import Summary, Verdict, summary, verdicts
+from litmus.compare.settings import Settings, canonical, identity, short_value, varying_keys
+from litmus.compare.statistics import Summary, Verdict, compare_with_best, summarize
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.metrics import mode_of
 
-MOST_NAMED = 10  # settings that are not ranked
-LOST = ("failed", "pruned", "interrupted", "diverged")  # fates of runs that leave a mean without their seed
+MOST_NAMED = 10  # settings named that are not ranked
+FAILED = ("failed", "interrupted")  # statuses of runs that ended early, and not because a pruner stopped them
+LOST = (*FAILED, "pruned", "diverged")  # reasons of exclusion that leave a mean without a seed
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class Row:
 
     Attributes:
         rank: from 1.
-        settings: everything that decides what its runs learn, but for the seed.
-        runs: those that count, one for each seed.
-        left_out: runs of the same settings that do not count: failed, pruned, interrupted, unfinished,
-            diverged, repeats.
-        value: the metric that is ranked by, over the seeds.
-        test: the same of the test set, if every run that counts has it.
-        verdict: how it stands against the best.
+        settings: everything that decides what its runs learn, except the seed.
+        runs: those in the mean, one per seed.
+        excluded: runs of the same settings that are not in the mean: failed, pruned, interrupted, unfinished, diverged,
+            repeated.
+        value: the ranking's metric over the seeds.
+        test: the same metric on the test set; None unless all `runs` have it.
+        verdict: how it compares with the best row.
     """
 
     rank: int
-    settings: dict[str, Any]
+    settings: Settings
     runs: tuple[Run, ...]
-    left_out: tuple[Run, ...]
+    excluded: tuple[Run, ...]
     value: Summary
     test: Summary | None
     verdict: Verdict
@@ -42,17 +42,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Settings that can be compared: the same dataset, and the same metric decides.
+    """Settings that can be compared: they share the dataset and the metric to rank by.
 
     Attributes:
         data: the dataset's name.
-        metric: that is ranked by.
-        mode: whether it should be "min" or "max".
+        metric: the metric to rank by.
+        mode: "min" or "max": which values of the metric are better.
         keys: the settings that differ between the rows.
         rows: best first.
         total: number of rows before `--top` cut them.
-        tests: number of tests against the best.
-        pruned: whether all its runs were pruned, and are ranked by how far they came.
+        num_tests: number of tests against the best row.
+        pruned: whether all its runs were pruned, and are ranked by the best values that they had reached.
         running: unfinished runs of settings that have no row yet.
     """
 
@@ -62,43 +62,62 @@ class Ranking:
     keys: tuple[str, ...]
     rows: tuple[Row, ...]
     total: int
-    tests: int
+    num_tests: int
     pruned: bool
     running: tuple[Run, ...]
 
     @property
     def test(self) -> str:
-        """The test's counterpart of the metric: shown, never selected on."""
-        return f"test/{self.metric.partition('/')[2]}"
+        """The metric's counterpart on the test set: shown, never ranked by."""
+        return metric_on_test(self.metric)
 
     @property
     def title(self) -> str:
         return f"{self.data}, {self.metric}"
 
     def label(self, row: Row) -> str:
-        """A row in words: `optimizer.lr=0.003  model.dropout=0.1`."""
-        return "  ".join(f"{key}={text}" for key in self.keys if (text := cell(row.settings, key))) or self.data
+        """A row's name: `optimizer.lr=0.003  model.dropout=0.1`."""
+        return setting_label(row.settings, self.keys) or self.data
 
-    def cut(self, top: int | None) -> "Ranking":
-        """The first `top` rows."""
-        return replace(self, rows=self.rows[:top])
+    def top(self, n: int | None) -> "Ranking":
+        """The same ranking with its first `n` rows only; None keeps all."""
+        return replace(self, rows=self.rows[:n])
 
 
-def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
-    """The rankings, and sentences on what one should know of them.
+@dataclass(frozen=True)
+class _Group:
+    """All runs of one setting.
 
-    Only finished runs count. A pruned run was stopped because it looked bad, at an epoch of the pruner's choice: its
-    best value so far is not what the setting reaches, and one is only pruned for being worse than others, so ranking it
-    among finished runs would tell of the pruner. It is counted in its row, and listed; only where every run of a
-    dataset was pruned, those are ranked, and that is said. Nor do failed and interrupted runs count: a mean over the
-    seeds that survived looks better than the setting is, so a row says how many seeds it lost.
+    Attributes:
+        members: all of them.
+        counted: those in the mean, one per seed, sorted by it.
+        repeats: pairs of runs with the same seed: the older, which is not counted, and the newer.
+        unmeasured: number of runs that were trained to their end, and have no finite value of the metric.
+    """
+
+    members: Sequence[Run]
+    counted: Sequence[Run]
+    repeats: Sequence[tuple[Run, Run]]
+    unmeasured: int
+
+
+def rank(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
+    """Ranks runs, for each dataset and metric apart.
+
+    Only finished runs count. A pruned run was stopped because its values were poor, at an epoch that the pruner chose:
+    its best value so far is not what the setting would reach, and including it would bias the mean of its setting. Only
+    where every run of a dataset was pruned, those are ranked, with a note. Failed and interrupted runs do not count
+    either: the seeds that survive may be the better ones, so a row says how many it lost.
 
     Args:
-        runs: all of them.
-        metric: to rank by, in place of that which each run's task monitors.
+        runs: all runs.
+        metric: to rank by; None for the metric that each run's task monitors.
+
+    Returns:
+        The rankings, and notes for the user on how far they can be trusted.
 
     Raises:
-        UserError: the metric is the test's, or no run has it.
+        UserError: it is a test metric, no run has it, or its name does not say whether more is better.
     """
     mode = None if metric is None else _mode(runs, metric)
     sections: dict[tuple[str, str, str], list[Run]] = {}
@@ -107,9 +126,9 @@ def ranked(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list
         sections.setdefault((str(run.settings["data"]), *monitor), []).append(run)
     rankings, notes = [], []
     for (data, name, direction), members in sorted(sections.items(), key=lambda item: item[0]):
-        ranking, said = _ranking(data, name, direction, members)
+        ranking, its_notes = _rank_section(data, name, direction, members)
         rankings += [ranking] if ranking.rows or ranking.running else []
-        notes += said
+        notes += its_notes
     return rankings, notes
 
 
@@ -117,123 +136,160 @@ def _mode(runs: Sequence[Run], metric: str) -> str:
     known = sorted({name for run in runs for name in run.metrics if not name.startswith("test/")})
     if metric.startswith("test/"):
         raise UserError(
-            f"{metric} is measured on the test set, which decides nothing: what is chosen by it is no longer tested "
-            f"by it. Rank by {metric.replace('test/', 'val/', 1)}; the test's value is shown beside it."
+            f"{metric} is a test metric: ranking by it would select on the test set, and bias the test result. "
+            f"Rank by {metric.replace('test/', 'val/', 1)}; the test's value is shown beside it."
         )
     if metric not in known:
-        there = f" There are: {', '.join(known)}." if known else " No run has any metric yet."
-        raise UserError(f"No run has the metric {metric}.{did_you_mean(metric, known)}{there}")
+        available = f" Available: {', '.join(known)}." if known else " No run has any metric yet."
+        raise UserError(f"No run has the metric {metric}.{did_you_mean(metric, known)}{available}")
     try:
         return mode_of(metric)
     except UserError:
-        raise UserError(f"Whether {metric} should be small or large, its name does not say; rank by another.") from None
+        raise UserError(f"The name {metric} does not say whether more is better; rank by another metric.") from None
 
 
-def _ranking(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:
+def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:
+    """The ranking of runs that share dataset and metric, and the notes on it."""
     statuses = {run.status for run in runs}
     pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
-    counting = "pruned" if pruned else "finished"
-    groups: dict[str, list[Run]] = {}
+    by_setting: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(identity(run.settings), []).append(run)
-    rows, repeats, running, without, lost = [], [], [], 0, []
-    for members in groups.values():
-        able = [run for run in members if run.status == counting and metric in run.metrics]
-        without += sum(run.status == counting and metric not in run.metrics for run in members)
-        chosen: dict[int, Run] = {}
-        for run in sorted(able, key=lambda run: run.ended):
-            repeats += [(chosen[run.seed], run)] if run.seed in chosen else []
-            chosen[run.seed] = run
-        if chosen:
-            rows.append(_row([chosen[seed] for seed in sorted(chosen)], members, metric))
-        else:
-            running += [run for run in members if run.status == UNFINISHED]
-            lost += [members] if any(run.status in ("failed", "interrupted") for run in members) else []
+        by_setting.setdefault(identity(run.settings), []).append(run)
+    groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
+    rows = _sorted_rows([group for group in groups if group.counted], metric, mode)
+    no_row = [group.members for group in groups if not group.counted]
+    ranking = Ranking(
+        data=data,
+        metric=metric,
+        mode=mode,
+        keys=varying_keys([row.settings for row in rows]),
+        rows=tuple(rows),
+        total=len(rows),
+        num_tests=sum(row.verdict.p is not None for row in rows),
+        pruned=pruned,
+        running=tuple(run for members in no_row for run in members if run.status == UNFINISHED),
+    )
+    failed = [members for members in no_row if any(run.status in FAILED for run in members)]
+    return ranking, [*_notes(ranking, groups), *_data_notes(ranking), *_unranked(ranking, failed)]
+
+
+def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
+    """Splits the runs of one setting.
+
+    Args:
+        members: the runs.
+        status: of those that count.
+        metric: to rank by.
+    """
+    complete = [run for run in members if run.status == status]
+    measured = [run for run in complete if metric in run.metrics]
+    newest: dict[int, Run] = {}
+    repeats = []
+    for run in sorted(measured, key=lambda run: run.ended):
+        repeats += [(newest[run.seed], run)] if run.seed in newest else []
+        newest[run.seed] = run
+    return _Group(members, [newest[seed] for seed in sorted(newest)], repeats, len(complete) - len(measured))
+
+
+def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str) -> list[Row]:
+    """A row for each group, best first, with ranks and verdicts."""
     sign = -1 if mode == "max" else 1
+    rows = [_row(group, metric) for group in groups]
     rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
-    against = verdicts([{run.seed: run.metrics[metric] for run in row.runs} for row in rows], mode) if rows else []
-    placed = [replace(row, rank=i + 1, verdict=v) for i, (row, v) in enumerate(zip(rows, against, strict=True))]
-    keys = differing([row.settings for row in placed])
-    tests = sum(verdict.p is not None for verdict in against)
-    ranking = Ranking(data, metric, mode, keys, tuple(placed), len(placed), tests, pruned, tuple(running))
-    return ranking, [*_notes(ranking, repeats, without), *_unranked(ranking, lost)]
+    by_seed = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
+    verdicts = compare_with_best(by_seed, mode) if rows else []
+    return [replace(row, rank=i + 1, verdict=v) for i, (row, v) in enumerate(zip(rows, verdicts, strict=True))]
 
 
-def _unranked(ranking: Ranking, lost: Sequence[Sequence[Run]]) -> Iterator[str]:
-    """Names the settings of which no run came to its end."""
-    keys = differing([*(row.settings for row in ranking.rows), *(members[0].settings for members in lost)])
-    for members in lost[:MOST_NAMED]:
-        what = "  ".join(f"{key}={text}" for key in keys if (text := cell(members[0].settings, key)))
-        fates = ", ".join(f"{count} {status}" for status, count in Counter(run.status for run in members).items())
-        yield f"{ranking.title}: not ranked: {what or 'the only setting'} ({fates})"
-    if len(lost) > MOST_NAMED:
-        yield f"{ranking.title}: nor are {len(lost) - MOST_NAMED} more settings of which no run has finished."
+def _row(group: _Group, metric: str) -> Row:
+    name = metric_on_test(metric)
+    counted = {run.folder for run in group.counted}
+    tested = [run.metrics[name] for run in group.counted if name in run.metrics]
+    return Row(
+        rank=0,
+        settings=group.counted[0].settings,
+        runs=tuple(group.counted),
+        excluded=tuple(run for run in group.members if run.folder not in counted),
+        value=summarize([run.metrics[metric] for run in group.counted]),
+        test=summarize(tested) if len(tested) == len(group.counted) else None,
+        verdict=Verdict("", None, None, 0),
+    )
 
 
-def fate(run: Run, row: Row, metric: str) -> str:
-    """Why a run of a row does not count: its status, or what is wrong with one of the status that counts."""
+def metric_on_test(metric: str) -> str:
+    """`test/acc` for `val/acc`."""
+    return f"test/{metric.partition('/')[2]}"
+
+
+def setting_label(settings: Settings, keys: Sequence[str]) -> str:
+    """`optimizer.lr=0.003  model.dropout=0.1`, without the keys that a setting does not have."""
+    return "  ".join(f"{key}={text}" for key in keys if (text := short_value(settings, key)))
+
+
+def exclusion_reason(run: Run, row: Row, metric: str) -> str:
+    """Why a run of a row is not in its mean: its status, or `repeated`, `diverged`, `without the metric`."""
     if run.status != row.runs[0].status:
         return run.status
-    return "repeated" if metric in run.metrics else without_metric(run, metric)
+    return "repeated" if metric in run.metrics else unmeasured_reason(run, metric)
 
 
-def without_metric(run: Run, metric: str) -> str:
+def unmeasured_reason(run: Run, metric: str) -> str:
     """Why a run that was trained to its end has no value to rank by."""
     return "diverged" if metric in run.diverged else "without the metric"
 
 
 def lost_seeds(row: Row, metric: str) -> set[int]:
-    """Seeds that were begun and came to nothing, and have no other run that counts."""
-    lost = {run.seed for run in row.left_out if fate(run, row, metric) in LOST}
+    """Seeds of runs that failed, diverged or were stopped, and that no other run replaces."""
+    lost = {run.seed for run in row.excluded if exclusion_reason(run, row, metric) in LOST}
     return lost - {run.seed for run in row.runs}
 
 
-def _row(runs: Sequence[Run], members: Sequence[Run], metric: str) -> Row:
-    test = f"test/{metric.partition('/')[2]}"
-    counted = {run.folder for run in runs}
-    tested = [run.metrics[test] for run in runs if test in run.metrics]
-    return Row(
-        rank=0,
-        settings=runs[0].settings,
-        runs=tuple(runs),
-        left_out=tuple(run for run in members if run.folder not in counted),
-        value=summary([run.metrics[metric] for run in runs]),
-        test=summary(tested) if len(tested) == len(runs) else None,
-        verdict=Verdict("", None, None, 0),
-    )
-
-
-def _notes(ranking: Ranking, repeats: Sequence[tuple[Run, Run]], without: int) -> Iterator[str]:
+def _notes(ranking: Ranking, groups: Sequence[_Group]) -> Iterator[str]:
+    """Which runs are not in a mean, and how that may bias it."""
     if ranking.pruned:
-        yield f"{ranking.title}: every run was pruned, so they are ranked by the best that each had reached until then."
-    if repeats:
+        yield f"{ranking.title}: every run was pruned; they are ranked by the best value that each had reached."
+    if repeats := [pair for group in groups for pair in group.repeats]:
         older, newer = repeats[0]
         more = f", and {len(repeats) - 1} more" if len(repeats) > 1 else ""
         yield (
-            f"{ranking.title}: a run with the same configuration and seed as another is no second seed; "
-            f"the newest counts: {newer.folder} in place of {older.folder}{more}."
+            f"{ranking.title}: runs with the same configuration and seed are not independent; only the newest counts: "
+            f"{newer.folder} instead of {older.folder}{more}."
         )
-    if without:
-        word = "run has" if without == 1 else "runs have"
-        yield f"{ranking.title}: {without} finished {word} no finite {ranking.metric}, and cannot be ranked."
-    counted = [run for row in ranking.rows for run in row.runs]
-    lost = sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows)
-    if lost:
+    if unmeasured := sum(group.unmeasured for group in groups):
+        word = "run has" if unmeasured == 1 else "runs have"
+        yield f"{ranking.title}: {unmeasured} finished {word} no finite {ranking.metric}, and cannot be ranked."
+    if lost := sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows):
         word = "setting has" if lost == 1 else "settings have"
-        yield f"{ranking.title}: {lost} {word} lost seeds; a mean of those that are left may flatter."
-    if len(codes := {run.code for run in counted if run.code}) > 1:
-        yield f"{ranking.title}: the runs come from {len(codes)} versions of the code."
+        yield f"{ranking.title}: {lost} {word} lost seeds; the mean over the remaining seeds may be biased."
+
+
+def _data_notes(ranking: Ranking) -> Iterator[str]:
+    """Whether the ranked runs share code and data, and which diverged or have a warning about their data."""
+    counted = [run for row in ranking.rows for run in row.runs]
+    if len(commits := {run.code for run in counted if run.code}) > 1:
+        yield f"{ranking.title}: the runs come from {len(commits)} versions of the code."
     checksums: dict[tuple[str, ...], set[str]] = {}
     for run in counted:
         data = (f"{key}={canonical(value)}" for key, value in run.settings.items() if key.startswith("data"))
         checksums.setdefault((str(run.seed), *data), set()).add(canonical(run.data))
     if any(len(each) > 1 for each in checksums.values()):
-        yield f"{ranking.title}: not all runs saw the same data; files of the same name have other checksums."
+        yield f"{ranking.title}: runs with the same data settings and seed used different data (checksums differ)."
     elif len({canonical(run.data) for run in counted if run.data}) > 1:
-        yield f"{ranking.title}: the rows come from different data (its checksums differ), and do not compare."
+        yield f"{ranking.title}: the rows used different data (checksums differ), and are not comparable."
     if diverged := sum(bool(run.diverged) for run in counted):
-        word = "run that counts" if diverged == 1 else "runs that count"
-        yield f"{ranking.title}: {diverged} {word} diverged: a metric of it is no finite number."
+        word = "run" if diverged == 1 else "runs"
+        yield f"{ranking.title}: {diverged} ranked {word} diverged: a metric is not finite."
     for warning in dict.fromkeys(run.warning for run in counted):
         if warning:
             yield f"{ranking.title}: {warning}"
+
+
+def _unranked(ranking: Ranking, failed: Sequence[Sequence[Run]]) -> Iterator[str]:
+    """Names the settings without a finished run."""
+    keys = varying_keys([*(row.settings for row in ranking.rows), *(members[0].settings for members in failed)])
+    for members in failed[:MOST_NAMED]:
+        label = setting_label(members[0].settings, keys) or "the only setting"
+        statuses = Counter(run.status for run in members)
+        yield f"{ranking.title}: not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
+    if len(failed) > MOST_NAMED:
+        yield f"{ranking.title}: not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."

@@ -1,34 +1,36 @@
-"""What decides what a run learns: whether two are the same, where they differ, and how they are written."""
+"""What decides what a run learns: whether two runs share it, where they differ, and how values are written."""
 
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from litmus.config.keys import NAMED_GROUPS
 from litmus.config.validate import shown
 
-LONG = 9  # letters of a number, from where it is shortened
-WHOLE = 1e6  # numbers below are written in full
+# A run's settings, flat: `"model.dropout"` to 0.5.
+Settings = dict[str, object]
+
+LONG = 9  # characters of a number, from where it is rounded
+WHOLE = 1e6  # whole numbers below are written without an exponent
 ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Equal for values that mean the same: 1 and 1.0, but not 1 and true."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(float(value))
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def identity(settings: dict[str, Any]) -> str:
+def identity(settings: Settings) -> str:
     """Equal for settings that mean the same, in whatever order."""
     return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
 
 
-def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+def varying_keys(settings: Sequence[Settings]) -> tuple[str, ...]:
     """The keys whose values differ, the choices of the groups first.
 
-    A key that only some choices have, with one value wherever it is, is left out: the choice says it already.
+    A key that only some choices have, always with the same value, is left out: the choice implies it.
     """
     found = []
     for key in dict.fromkeys(key for each in settings for key in each):
@@ -40,27 +42,27 @@ def differing(settings: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def exact(settings: dict[str, Any], key: str) -> str:
-    """A value as one types it; nothing, where there is no such key."""
+def exact_value(settings: Settings, key: str) -> str:
+    """A value as it is typed on the command line; empty if the settings lack the key."""
     value = settings.get(key, ABSENT)
     if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
         return str(int(value))  # dropout=0 and dropout=0.0 are the same
     return "" if value is ABSENT else shown(value)
 
 
-def cell(settings: dict[str, Any], key: str) -> str:
-    """The same, in short."""
-    return brief(exact(settings, key))
+def short_value(settings: Settings, key: str) -> str:
+    """The same, abbreviated."""
+    return abbreviate(exact_value(settings, key))
 
 
-def brief(text: str) -> str:
-    """A value to read: of a number that a search drew, four digits."""
+def abbreviate(text: str) -> str:
+    """The text of a value; a long number, such as a search samples, is rounded to four digits."""
     if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
         return text
     return f"{float(text):.4g}"
 
 
 def short_key(key: str, keys: Sequence[str]) -> str:
-    """The last part of a key's name, if no other of `keys` ends in the same."""
+    """The last part of a key's name, if it is unambiguous among `keys`."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key

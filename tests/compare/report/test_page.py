@@ -18,8 +18,8 @@ from made_runs import made
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus.compare import curves
-from litmus.compare.comparison import Comparison, compared
-from litmus.compare.effects import effects
+from litmus.compare.comparison import Comparison, compare
+from litmus.compare.effects import main_effects
 from litmus.compare.report import figures, output
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
@@ -49,12 +49,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def requests() -> Iterator[tuple[int, list[str]]]:
-    """A proxy on this machine that answers nothing and notes what it is asked for."""
-    asked: list[str] = []
+    """A proxy on this machine that answers nothing and notes the requests that it receives."""
+    received: list[str] = []
 
     class Noting(http.server.BaseHTTPRequestHandler):
         def note(self) -> None:
-            asked.append(f"{self.command} {self.path}")
+            received.append(f"{self.command} {self.path}")
             self.send_error(403)
 
         def log_message(self, *_: object) -> None:
@@ -64,7 +64,7 @@ def requests() -> Iterator[tuple[int, list[str]]]:
         setattr(Noting, f"do_{method}", Noting.note)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Noting)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1], asked
+    yield server.server_address[1], received
     server.shutdown()
 
 
@@ -88,11 +88,11 @@ def test_the_report_opens_in_a_browser_without_a_network_request(
     sweep: Path, tmp_path: Path, requests: tuple[int, list[str]]
 ) -> None:
     page = sweep / "compare" / "report.html"
-    port, asked = requests
+    port, received = requests
     seen = browse(page, tmp_path / "profile", port)
-    assert [request for request in asked if not OWN.search(request)] == []
+    assert [request for request in received if not OWN.search(request)] == []
     assert "<title>Comparison of" in seen
-    assert "not distinguishable" in seen
+    assert "not significant" in seen
     assert "optimizer.lr" in seen
     assert seen.count("<figure>") == 4
     assert "<script" not in seen
@@ -101,12 +101,12 @@ def test_the_report_opens_in_a_browser_without_a_network_request(
     open_page = tmp_path / "open.html"
     open_page.write_text('<img src="http://example.com/seen.png">')
     browse(open_page, tmp_path / "profile", port)
-    assert any("example.com/seen.png" in request for request in asked)
+    assert any("example.com/seen.png" in request for request in received)
 
 
 def written(folder: Path) -> Path:
     out = folder / "compare"
-    comparison = compared([folder], None, None)
+    comparison = compare([folder], None, None)
     output.write(out, output.texts(comparison), comparison)
     return out
 
@@ -120,37 +120,37 @@ def test_the_report_is_one_file_with_everything(sweep: Path) -> None:
     plain = html.unescape(re.sub("<[^>]*>", " ", text))
     for words in (
         "Ranking: mnist, val/acc",
-        "not distinguishable",
+        "not significant",
         "Configuration differences",
         "Failures (1)",
         "ValueError: <script>",
         "line 39",
-        "Not in the ranking (1)",
+        "Not ranked (1)",
         "unfinished",
-        "Cost in time",
+        "Run time",
     ):
         assert words in plain
     assert "line 25" not in plain.split(), "only the last lines"
     assert plain.index("Ranking: mnist") < plain.index("by epoch") < plain.index("Failures (1)"), "the ranking first"
 
 
-def test_what_cannot_be_told_has_its_reason(tmp_path: Path) -> None:
+def test_what_is_not_tested_has_its_reason(tmp_path: Path) -> None:
     best = [0.95, 0.96, 0.97, 0.96]
     others = {0.1: [value - 0.1 for value in best], 0.2: best[:1], 0.3: [0.9, 0.93, 0.92, 0.9]}
     for lr, values in {0.003: best, **others}.items():
         for seed, value in enumerate(values):
             made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
     text = (written(tmp_path) / "report.html").read_text()
-    assert "Nothing can be told of 1: too few seeds in common." in text
-    assert "Nothing can be told of 1: the same difference on every seed." in text
+    assert "1 could not be tested: too few common seeds." in text
+    assert "1 could not be tested: the same difference on every seed." in text
 
 
-def test_a_setting_that_is_better_on_the_seeds_in_common_does_not_look_worse(tmp_path: Path) -> None:
+def test_a_setting_that_is_better_on_common_seeds_does_not_look_worse(tmp_path: Path) -> None:
     for lr, values in {0.003: [0.8, 0.81, 0.82, 0.99, 0.99, 0.99], 0.1: [0.83, 0.841, 0.849]}.items():
         for seed, value in enumerate(values):
             made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
     text = (written(tmp_path) / "report.html").read_text()
-    (row,) = re.findall(r'<tr class="(\w+)">(?:(?!</tr>).)*better on the seeds in common', text)
+    (row,) = re.findall(r'<tr class="(\w+)">(?:(?!</tr>).)*better on common seeds', text)
     assert row == "better"
     assert "tr.better" in text, "it has a look of its own"
 
@@ -176,7 +176,7 @@ def test_identifiers_of_the_drawings_do_not_meet(sweep: Path) -> None:
 
 
 def drawn(comparison: Comparison) -> dict[str, str]:
-    return {figure.name: figure.caption for figure in figures.figures(comparison.rankings[0], "")}
+    return {figure.name: figure.caption for figure in figures.draw_ranking(comparison.rankings[0], "")}
 
 
 def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
@@ -185,24 +185,24 @@ def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
     assert {path.name for path in (out / "figures").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
     assert all((out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
     made(tmp_path / "one", "model=fnn")
-    assert set(drawn(compared([tmp_path / "one"], None, None))) == {"curves"}
+    assert set(drawn(compare([tmp_path / "one"], None, None))) == {"curves"}
 
 
-def test_what_is_left_out_of_a_figure_is_said(tmp_path: Path) -> None:
+def test_a_caption_says_what_is_omitted(tmp_path: Path) -> None:
     for i in range(9):
         changes = {"model": {"dropout": i / 10}, "optimizer": {"lr": 0.001 + i % 2}, "data": {"batch_size": 8 + i % 2}}
         made(tmp_path / str(i), "model=fnn", value=0.9 + i / 1000, changes=changes)
-    captions = drawn(compared([tmp_path], None, None))
+    captions = drawn(compare([tmp_path], None, None))
     assert captions["curves"].startswith("The best 8 of 9 settings")
-    assert "optimizer.lr changed with data.batch_size." in captions["main-effects"], "one effect, not two"
+    assert "optimizer.lr changed with data.batch_size (confounded)." in captions["main-effects"], "one effect, not two"
 
 
 def test_values_at_an_axis_do_not_run_into_each_other(tmp_path: Path) -> None:
     for i, rate in enumerate((0.0, 0.01, 0.02, 0.25, 0.49, 0.5)):
         made(tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {"dropout": rate}})
-    (ranking,) = compared([tmp_path], None, None).rankings
-    (effect,) = effects(ranking)
-    assert [effect.texts[i] for i in sorted(figures._apart(effect))] == ["0", "0.25", "0.5"]
+    (ranking,) = compare([tmp_path], None, None).rankings
+    (effect,) = main_effects(ranking)
+    assert [effect.texts[i] for i in sorted(figures._labeled(effect))] == ["0", "0.25", "0.5"]
 
 
 def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,13 +211,13 @@ def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.Monkey
         made(
             tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {f"key{j}": i == j for j in range(3)}}
         )
-    captions = drawn(compared([tmp_path], None, None))
+    captions = drawn(compare([tmp_path], None, None))
     assert {"main-effects-1", "main-effects-2"} <= set(captions)
 
 
 def test_a_mean_curve_ends_with_the_first_of_its_runs() -> None:
     rows = [[{"epoch": e, "val/acc": e / 10 + s} for e in range(1, n + 1)] for s, n in ((0.0, 3), (0.2, 2))]
-    of = curves.curve(rows, "val/acc")
+    of = curves.mean_curve(rows, "val/acc")
     assert of.epochs == [1, 2]
     assert of.mean == pytest.approx([0.2, 0.3])
     assert (of.low, of.high) == (pytest.approx([0.1, 0.2]), pytest.approx([0.3, 0.4]))

@@ -3,16 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.tables import cells, columns, legend
-from litmus.compare.settings import exact
+from litmus.compare.settings import exact_value
 from litmus.compare.statistics import Summary
 from litmus.record.folder import finite
 
-FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and what their files end in
+FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and the suffixes of their files
 TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -21,19 +20,21 @@ TEX = {
 }
 
 
-def written(format: str, rankings: Sequence[Ranking], notes: Sequence[str], cost: dict[str, float]) -> str:
-    """The text of one of FORMATS."""
+def format_rankings(
+    format: str, rankings: Sequence[Ranking], notes: Sequence[str], seconds: Mapping[str, float]
+) -> str:
+    """The rankings in one of FORMATS."""
     rankings = [ranking for ranking in rankings if ranking.rows]
     if format == "markdown":
-        return markdown(rankings, notes)
+        return to_markdown(rankings, notes)
     if format == "csv":
-        return as_csv(rankings)
+        return to_csv(rankings)
     if format == "latex":
-        return latex(rankings)
-    return as_json(rankings, notes, cost)
+        return to_latex(rankings)
+    return to_json(rankings, notes, seconds)
 
 
-def markdown(rankings: Sequence[Ranking], notes: Sequence[str]) -> str:
+def to_markdown(rankings: Sequence[Ranking], notes: Sequence[str]) -> str:
     """A table for each ranking, then the notes."""
     parts = []
     for ranking in rankings:
@@ -53,7 +54,7 @@ def _markdown(text: str) -> str:
     return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
 
 
-def as_csv(rankings: Sequence[Ranking]) -> str:
+def to_csv(rankings: Sequence[Ranking]) -> str:
     """All rankings in one table, full precision; `data` and `metric` say which a row belongs to."""
     keys = list(dict.fromkeys(key for ranking in rankings for key in ranking.keys if key != "data"))
     measured = ["mean", "ci95_half", "std", "seeds", "test_mean", "test_ci95_half"]
@@ -64,20 +65,20 @@ def as_csv(rankings: Sequence[Ranking]) -> str:
     for ranking in rankings:
         for row in ranking.rows:
             value, test, verdict = row.value, row.test, row.verdict
-            settings = [exact(row.settings, key) if key in ranking.keys else "" for key in keys]
-            numbers = [value.mean, value.half, value.deviation, value.n, test and test.mean, test and test.half]
-            against = [verdict.words, verdict.p, verdict.difference, verdict.common]
+            settings = [exact_value(row.settings, key) if key in ranking.keys else "" for key in keys]
+            numbers = [value.mean, value.half_width, value.std, value.n, test and test.mean, test and test.half_width]
+            against = [verdict.words, verdict.p, verdict.difference, verdict.num_common]
             writer.writerow([ranking.data, ranking.metric, row.rank, *settings, *numbers, *against])
     return text.getvalue()
 
 
-def latex(rankings: Sequence[Ranking]) -> str:
+def to_latex(rankings: Sequence[Ranking]) -> str:
     r"""Tables for `\usepackage{booktabs}`."""
     parts = ["% \\usepackage{booktabs}"]
     for ranking in rankings:
         head = columns(ranking)
         rows = [" & ".join(_latex(text) for text in cells(ranking, row)) + r" \\" for row in ranking.rows]
-        # Numbers to the right; settings, the verdict and what became of the seeds to the left.
+        # Numbers are aligned to the right; settings, the verdict and the seeds to the left.
         align = "r" + "l" * len(ranking.keys) + "rlr" + ("r" if ranking.test in head else "") + "l"
         parts += [
             f"% {' '.join(ranking.title.split())}. {legend(ranking)}",
@@ -97,7 +98,7 @@ def _latex(text: str) -> str:
     return escaped.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
 
 
-def as_json(rankings: Sequence[Ranking], notes: Sequence[str], cost: dict[str, float]) -> str:
+def to_json(rankings: Sequence[Ranking], notes: Sequence[str], seconds: Mapping[str, float]) -> str:
     """Everything, full precision, with the folders that each number comes from."""
     content = [
         {
@@ -110,23 +111,26 @@ def as_json(rankings: Sequence[Ranking], notes: Sequence[str], cost: dict[str, f
         }
         for ranking in rankings
     ]
-    whole = {"rankings": content, "notes": list(notes), "seconds": cost}
+    whole = {"rankings": content, "notes": list(notes), "seconds": seconds}
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
-def _row(ranking: Ranking, row: Row) -> dict[str, Any]:
-    def summarised(of: Summary | None) -> dict[str, Any] | None:
-        return None if of is None else {"mean": of.mean, "ci95_half": of.half, "std": of.deviation, "n": of.n}
-
+def _row(ranking: Ranking, row: Row) -> dict[str, object]:
     return {
         "rank": row.rank,
         "settings": finite({key: row.settings[key] for key in ranking.keys if key in row.settings}),
-        ranking.metric: summarised(row.value),
-        ranking.test: summarised(row.test),
+        ranking.metric: _summary(row.value),
+        ranking.test: _summary(row.test),
         "verdict": row.verdict.words,
         "p_holm": row.verdict.p,
         "difference": row.verdict.difference,
         "seeds": [run.seed for run in row.runs],
         "folders": [str(run.folder) for run in row.runs],
-        "left_out": [{"folder": str(run.folder), "status": run.status, "seed": run.seed} for run in row.left_out],
+        "left_out": [{"folder": str(run.folder), "status": run.status, "seed": run.seed} for run in row.excluded],
     }
+
+
+def _summary(summary: Summary | None) -> dict[str, float | None] | None:
+    if summary is None:
+        return None
+    return {"mean": summary.mean, "ci95_half": summary.half_width, "std": summary.std, "n": summary.n}

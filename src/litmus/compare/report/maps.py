@@ -1,17 +1,21 @@
-"""Figures of how settings go together: a heat map of two keys, parallel coordinates of all."""
+"""Figures of combinations of settings: a heat map of two keys, parallel coordinates of all."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from litmus.compare.effects import Effect, value_text
 from litmus.compare.ranking import Ranking
-from litmus.compare.report.canvas import INK, PAPER, Figure, drawn, short
+from litmus.compare.report.canvas import INK, PAPER, Figure, draw_figure, shorten
 from litmus.compare.report.tables import number
-from litmus.compare.settings import brief
+from litmus.compare.settings import abbreviate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 MOST_LINES = 300  # of parallel coordinates
-WORST, BEST = (0.60, 0.65, 0.69), (0.84, 0.37, 0.0)  # grey to vermilion, seen on light and on dark
+WORST, BEST = (0.60, 0.65, 0.69), (0.84, 0.37, 0.0)  # gray to vermilion, visible on light and on dark pages
 
 
 def heat_map(ranking: Ranking, down: Effect, across: Effect, total: int, name: str) -> Figure:
@@ -21,7 +25,7 @@ def heat_map(ranking: Ranking, down: Effect, across: Effect, total: int, name: s
         ranking: its rows are the settings.
         down: the key of the vertical axis.
         across: the key of the horizontal one.
-        total: number of keys that there are.
+        total: number of keys that differ.
         name: of the figure.
     """
     table: dict[tuple[str, str], list[float]] = {}
@@ -30,27 +34,27 @@ def heat_map(ranking: Ranking, down: Effect, across: Effect, total: int, name: s
     means = {place: math.fsum(values) / len(values) for place, values in table.items()}
     middle = (min(means.values()) + max(means.values())) / 2
 
-    def draw(canvas: Any) -> None:
+    def draw(canvas: "Canvas") -> None:
         axes = canvas.add_subplot()
         grid = [[means.get((a, b), math.nan) for b in across.texts] for a in down.texts]
         shown = axes.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
-        axes.set_xticks(range(len(across.texts)), [short(brief(text), 14) for text in across.texts])
-        axes.set_yticks(range(len(down.texts)), [short(brief(text), 18) for text in down.texts])
-        if max(len(brief(text)) for text in across.texts) * len(across.texts) > 60:
+        axes.set_xticks(range(len(across.texts)), [shorten(abbreviate(text), 14) for text in across.texts])
+        axes.set_yticks(range(len(down.texts)), [shorten(abbreviate(text), 18) for text in down.texts])
+        if max(len(abbreviate(text)) for text in across.texts) * len(across.texts) > 60:
             axes.tick_params(axis="x", rotation=35)
-        axes.set(xlabel=short(across.key), ylabel=short(down.key))
+        axes.set(xlabel=shorten(across.key), ylabel=shorten(down.key))
         axes.spines[:].set_visible(False)
         canvas.colorbar(shown, ax=axes, label=ranking.metric).outline.set_visible(False)
         for (a, b), value in means.items() if len(across.texts) <= 8 else ():
             place = (across.texts.index(b), down.texts.index(a))
-            colour = "#ffffff" if value < middle else "#000000"
-            axes.text(*place, number(value), ha="center", va="center", fontsize=8, color=colour)
+            color = "#ffffff" if value < middle else "#000000"
+            axes.text(*place, number(value), ha="center", va="center", fontsize=8, color=color)
 
-    rest = " Each cell is a mean over everything else that differs." if total > 2 else ""
-    which = "" if total == 2 else f" The two of {total} keys whose main effects are the largest."
-    empty = " Empty cells were not tried." if len(means) < len(across.texts) * len(down.texts) else ""
+    rest = " Each cell is a mean over all other settings that differ." if total > 2 else ""
+    which = "" if total == 2 else f" The two of {total} keys with the largest main effects."
+    empty = " Combinations in empty cells were not run." if len(means) < len(across.texts) * len(down.texts) else ""
     caption = f"{ranking.metric} by {down.key} and {across.key}.{which}{rest}{empty}"
-    return drawn(name, caption, (6.4, min(7.0, 1.5 + 0.5 * len(down.texts))), draw)
+    return draw_figure(name, caption, (6.4, min(7.0, 1.5 + 0.5 * len(down.texts))), draw)
 
 
 def parallel(ranking: Ranking, effects: Sequence[Effect], total: int, name: str) -> Figure:
@@ -59,13 +63,13 @@ def parallel(ranking: Ranking, effects: Sequence[Effect], total: int, name: str)
     Args:
         ranking: its rows are the settings.
         effects: the keys.
-        total: number of keys that there are.
+        total: number of keys that differ.
         name: of the figure.
     """
     rows = ranking.rows[:MOST_LINES]
     low, high = (pick(row.value.mean for row in rows) for pick in (min, max))
 
-    def draw(canvas: Any) -> None:
+    def draw(canvas: "Canvas") -> None:
         from matplotlib.collections import LineCollection
 
         axes = canvas.add_subplot()
@@ -74,31 +78,29 @@ def parallel(ranking: Ranking, effects: Sequence[Effect], total: int, name: str)
         lines = [
             [(x, effect.heights[value_text(row, effect.key)]) for x, effect in enumerate(effects)]
             + [(len(effects), height)]
-            for row, height in zip(reversed(rows), heights, strict=True)  # the best are drawn last, on top
+            for row, height in zip(reversed(rows), heights, strict=True)  # the best last, on top
         ]
-        colours = [
+        colors = [
             (*(a + good * (b - a) for a, b in zip(WORST, BEST, strict=True)), 0.45 + 0.5 * good) for good in goods
         ]
-        axes.add_collection(LineCollection(lines, colors=colours, linewidths=[0.6 + 1.4 * good for good in goods]))
+        axes.add_collection(LineCollection(lines, colors=colors, linewidths=[0.6 + 1.4 * good for good in goods]))
         ends = [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")] if high > low else [(0.5, f"{low:.4g}")]
         for x, marks in enumerate([*([(e.heights[text], text) for text in e.ticks()] for e in effects), ends]):
             axes.axvline(x, linewidth=0.6, color=INK)
             for height, text in marks:
-                _mark(axes, x, height, short(brief(text), 14))
-        names = [short(effect.key).replace(".", ".\n", 1) for effect in effects]
+                _label(axes, x, height, shorten(abbreviate(text), 14))
+        names = [shorten(effect.key).replace(".", ".\n", 1) for effect in effects]
         axes.set_xticks(range(len(effects) + 1), [*names, ranking.metric])
         axes.set(xlim=(-0.05, len(effects) + 0.35), ylim=(-0.06, 1.06), yticks=[])
         axes.spines[:].set_visible(False)
         axes.tick_params(axis="x", length=0)
 
-    lines = (
-        f"the best {len(rows)} of {ranking.total} settings" if len(rows) < ranking.total else "a line for each setting"
-    )
-    keys = f" The {len(effects)} of {total} keys whose main effects are the largest." if len(effects) < total else ""
-    caption = f"Parallel coordinates: {lines}, the better the redder and wider.{keys}"
-    return drawn(name, caption, (min(9.5, 1.6 + 1.3 * (len(effects) + 1)), 3.6), draw)
+    lines = f"the best {len(rows)} of {ranking.total} settings" if len(rows) < ranking.total else "one line per setting"
+    keys = f" The {len(effects)} of {total} keys with the largest main effects." if len(effects) < total else ""
+    caption = f"Parallel coordinates: {lines}, redder and wider where better.{keys}"
+    return draw_figure(name, caption, (min(9.5, 1.6 + 1.3 * (len(effects) + 1)), 3.6), draw)
 
 
-def _mark(axes: Any, x: int, height: float, text: str) -> None:
+def _label(axes: "Axes", x: int, height: float, text: str) -> None:
     box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}  # lines run below it
     axes.annotate(text, (x, height), (4, 0), textcoords="offset points", va="center", fontsize=7, bbox=box, zorder=5)

@@ -3,67 +3,68 @@
 from collections import Counter
 
 from litmus import console
-from litmus.compare.ranking import Ranking, Row, fate
-from litmus.compare.settings import cell, short_key
+from litmus.compare.ranking import Ranking, Row, exclusion_reason
+from litmus.compare.settings import short_key, short_value
 from litmus.compare.statistics import Summary
 
 GAP = 2  # between columns on the screen
 
 
 def number(value: float) -> str:
-    """With as many digits as one compares."""
+    """A number with four decimals, or four digits if it is very large or small."""
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
 
 
-def plus_minus(of: Summary | None, sign: str = "±") -> str:
-    """Mean and half the 95 % interval, where there is one."""
-    if of is None:
+def plus_minus(summary: Summary | None, sign: str = "±") -> str:
+    """The mean, and half the width of its 95% confidence interval where there is one; empty for None."""
+    if summary is None:
         return ""
-    return number(of.mean) if of.half is None else f"{number(of.mean)} {sign} {number(of.half)}"
+    mean = number(summary.mean)
+    return mean if summary.half_width is None else f"{mean} {sign} {number(summary.half_width)}"
 
 
 def p_text(p: float | None) -> str:
-    """A p-value; very small ones are only bounded."""
+    """A p-value, `< 0.001` if it is smaller; empty for None."""
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def seeds(ranking: Ranking, row: Row) -> str:
-    """The number of seeds, and what became of others: `2 (1 failed)`."""
-    lost = Counter(fate(run, row, ranking.metric) for run in row.left_out)
-    words = ", ".join(f"{count} {status}" for status, count in sorted(lost.items()))
+    """The number of seeds, and of the excluded runs by reason: `2 (1 failed)`."""
+    excluded = Counter(exclusion_reason(run, row, ranking.metric) for run in row.excluded)
+    words = ", ".join(f"{count} {reason}" for reason, count in sorted(excluded.items()))
     return f"{row.value.n} ({words})" if words else str(row.value.n)
 
 
 def columns(ranking: Ranking) -> list[str]:
     """The headings of a ranking."""
     test = [ranking.test] if any(row.test for row in ranking.rows) else []
-    return ["#", *ranking.keys, ranking.metric, "against the best", "p", *test, "seeds"]
+    return ["#", *ranking.keys, ranking.metric, "vs. best", "p", *test, "seeds"]
 
 
 def cells(ranking: Ranking, row: Row, sign: str = "±") -> list[str]:
-    """A row's texts, below `columns`."""
+    """A row's texts, in the order of `columns`."""
     test = [plus_minus(row.test, sign)] if any(each.test for each in ranking.rows) else []
-    settings = [cell(row.settings, key) for key in ranking.keys]
+    settings = [short_value(row.settings, key) for key in ranking.keys]
     against = [row.verdict.words, p_text(row.verdict.p)]
     return [str(row.rank), *settings, plus_minus(row.value, sign), *against, *test, seeds(ranking, row)]
 
 
 def legend(ranking: Ranking) -> str:
-    """What the numbers are, in a sentence or two."""
+    """What the numbers are, in a few sentences."""
     kept = "" if len(ranking.rows) == ranking.total else f" The best {len(ranking.rows)} of {ranking.total} are shown."
-    best = "largest" if ranking.mode == "max" else "smallest"
-    tests = f"{ranking.tests} test{'' if ranking.tests == 1 else 's'}"
-    p = f" p: paired t-test against the best, seed by seed, adjusted by Holm for {tests}." if ranking.tests else ""
+    order = "highest" if ranking.mode == "max" else "lowest"
+    tests = f"{ranking.num_tests} test{'' if ranking.num_tests == 1 else 's'}"
+    p = f" p: paired t-test against the best over common seeds, Holm-adjusted for {tests}." if ranking.num_tests else ""
     return (
-        f"Mean over seeds ± half the 95 % interval (Student's t); {best} {ranking.metric} first, the test set decides "
-        f"nothing.{p}{kept}"
+        f"Mean over seeds ± half-width of the 95% confidence interval (Student's t). Ranked by {ranking.metric}, "
+        f"{order} first; the test set is not used for ranking.{p}{kept}"
     )
 
 
 def show(ranking: Ranking) -> None:
-    """On the screen: a table if it fits, else with shorter headings, else a paragraph for each row."""
+    """Prints a ranking: as a table, with shorter headings if necessary, or as a paragraph for each row."""
     head, rows = columns(ranking), [cells(ranking, row) for row in ranking.rows]
     short = [short_key(name, head) if name in ranking.keys else name for name in head]
     for names in (head, short):
