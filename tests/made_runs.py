@@ -44,7 +44,7 @@ def made(
         ended: when, in seconds since the epoch.
         changes: to the configuration, by the names of sections: `{"optimizer": {"lr": 0.1}}`.
         settled: what followed from the data, written like `changes`; not None makes the run a sweep's job, which has an
-            `asked.yaml` without it.
+            `requested.yaml` without it.
         more: entries of result.json.
     """
     config = json.loads(_composed(*overrides))
@@ -56,7 +56,6 @@ def made(
         run.write_requested(config)
     for section, values in (settled or {}).items():
         config[section] |= values
-    run.claim()
     run.write_config(config)
     run.checkpoints.mkdir()
     run.log.write_text(log)

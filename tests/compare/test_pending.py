@@ -74,8 +74,8 @@ def test_jobs_with_the_same_request_that_learnt_from_other_data_are_two_rows(tmp
 def test_an_asked_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     made(tmp_path / "a", "model=fnn", settled=SETTLED)
     made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
-    (tmp_path / "b" / "asked.yaml").write_text("model: [")
+    (tmp_path / "b" / "requested.yaml").write_text("model: [")
     ranking, comparison = rank(tmp_path)
     assert [len(row.excluded) for row in ranking.rows] == [1], "its config.yaml still holds the request"
     (said,) = comparison.damaged
-    assert said.startswith(f"{tmp_path / 'b' / 'asked.yaml'} is damaged and ignored: ")
+    assert said.startswith(f"{tmp_path / 'b' / 'requested.yaml'} is damaged and ignored: ")

@@ -330,7 +330,9 @@ def test_resuming_what_cannot_be(train: Train) -> None:
         resume_config(run, composed("model=cnn"), ["model=cnn"])
     with pytest.raises(UserError, match="trained with seed=0"):
         resume_config(run, composed("seed=1"), ["seed=1"])
-    with pytest.raises(UserError, match="trained with optimizer.lr=0.003. It cannot be resumed with optimizer.lr=0.1: that is another"):
+    with pytest.raises(
+        UserError, match="trained with optimizer.lr=0.003. It cannot be resumed with optimizer.lr=0.1: that is another"
+    ):
         resume_config(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
     with pytest.raises(UserError, match="is not a run folder"):
         resume_config(RunDir(run.checkpoints), composed(), [])

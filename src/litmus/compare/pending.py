@@ -18,22 +18,22 @@ def with_final_settings(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
     Rows are made from `config.yaml`, which says what a run was trained with: `trainer.precision=32` where `auto` was
     requested, `data.source=bundled` where nothing else was available, the task that follows from the data. So runs of
-    sweeps, whose jobs have an `asked.yaml`, and single runs, which have none, share a row, and a run that fell back on
+    sweeps, whose jobs have an `requested.yaml`, and single runs, which have none, share a row, and a run that fell back on
     other data shares no mean with those that did not.
 
     The `config.yaml` of a run that failed, was stopped, or has just begun, and has no epoch yet, may still hold what
     was requested. Unless an ended (finished or pruned) run has the very same settings, it takes over settings and
-    metric of the first ended run with the same request. The request is what `asked.yaml` says. Without that file it is,
+    metric of the first ended run with the same request. The request is what `requested.yaml` says. Without that file it is,
     for a run without an epoch, what `config.yaml` says; an ended run may have been requested with `auto` for any of
-    RESOLVED, and is matched by that only if no `asked.yaml` shows another run with this request.
+    RESOLVED, and is matched by that only if no `requested.yaml` shows another run with this request.
 
-    `asked.yaml` is read only if there are such runs.
+    `requested.yaml` is read only if there are such runs.
 
     Args:
         runs: as they were collected.
 
     Returns:
-        The runs, and a message for each `asked.yaml` that is damaged.
+        The runs, and a message for each `requested.yaml` that is damaged.
     """
     ended = sorted((run for run in runs if run.status in ENDED), key=lambda run: run.status)  # finished ones first
     known = {identity(run.settings) for run in ended}
