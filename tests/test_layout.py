@@ -25,11 +25,14 @@ FLOORS = (
     ("run",),
     ("inference", "sweep"),
     ("compose", "cli"),
-    ("__init__", "__main__", "hydra_plugins", "train"),
+    ("litmus", "__main__", "hydra_plugins", "train"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS, start=1) for room in floor}
-MODULES = {
-    **{".".join(path.relative_to(SRC.parent).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))},
+MODULES = {  # by name, packages by that of their folder
+    **{
+        ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(SRC.rglob("*.py"))
+    },
     **{f"hydra_plugins.{path.stem}": path for path in sorted((ROOT / "src" / "hydra_plugins").glob("*.py"))},
     "train": ROOT / "train.py",
 }
@@ -82,7 +85,7 @@ def test_nobody_imports_what_another_folder_shares_inside(module: str) -> None:
 
 def test_imports_make_no_circle() -> None:
     graph = {
-        module: {name for name in imported(path) if name in MODULES and not name.endswith("__init__")}
+        module: {name for name in imported(path) if name in MODULES and name != module}
         for module, path in MODULES.items()
     }
     try:
@@ -112,12 +115,19 @@ def test_only_compose_and_the_plugins_know_hydra(module: str) -> None:
 HEAVY = {"torch", "lightning", "torchmetrics", "torchvision", "transformers", "ultralytics", "scipy", "matplotlib"}
 # What answers before torch is imported: everything but what trains, and what predicts with a network.
 USES_TORCH = ("data", "task", "model", "callback", "trainer", "optimizer", "scheduler", "logger")
+# Imported once it is clear that there is something to train.
+IN_A_JOB = (
+    "litmus.record.checkpoint",
+    "litmus.sweep.pool.worker",
+    "litmus.sweep.pool.reporter",
+    "litmus.compose.job",
+)
 LIGHT = [
     module
     for module in MODULES
     if room(module) not in USES_TORCH
     and not module.startswith(("litmus.run.", "litmus.inference."))
-    and module not in ("litmus.record.checkpoint", "litmus.sweep.pool.worker", "litmus.sweep.pool.reporter")
+    and module not in IN_A_JOB
 ] + ["litmus.run.job", "litmus.run.process", "litmus.inference.inputs"]
 
 

@@ -71,7 +71,7 @@ def test_jobs_with_the_same_request_that_learnt_from_other_data_are_two_rows(tmp
     assert [run.folder.name for run in ranking.running] == ["c"], "it has epochs: its settings are its own"
 
 
-def test_an_asked_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+def test_a_requested_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     made(tmp_path / "a", "model=fnn", settled=SETTLED)
     made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
     (tmp_path / "b" / "requested.yaml").write_text("model: [")

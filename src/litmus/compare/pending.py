@@ -18,14 +18,14 @@ def with_final_settings(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
     Rows are made from `config.yaml`, which says what a run was trained with: `trainer.precision=32` where `auto` was
     requested, `data.source=bundled` where nothing else was available, the task that follows from the data. So runs of
-    sweeps, whose jobs have an `requested.yaml`, and single runs, which have none, share a row, and a run that fell back on
-    other data shares no mean with those that did not.
+    sweeps, whose jobs have a `requested.yaml`, and single runs, which have none, share a row, and a run that fell back
+    on other data shares no mean with those that did not.
 
     The `config.yaml` of a run that failed, was stopped, or has just begun, and has no epoch yet, may still hold what
     was requested. Unless an ended (finished or pruned) run has the very same settings, it takes over settings and
-    metric of the first ended run with the same request. The request is what `requested.yaml` says. Without that file it is,
-    for a run without an epoch, what `config.yaml` says; an ended run may have been requested with `auto` for any of
-    RESOLVED, and is matched by that only if no `requested.yaml` shows another run with this request.
+    metric of the first ended run with the same request. The request is what `requested.yaml` says. Without that file
+    it is, for a run without an epoch, what `config.yaml` says; an ended run may have been requested with `auto` for any
+    of RESOLVED, and is matched by that only if no `requested.yaml` shows another run with this request.
 
     `requested.yaml` is read only if there are such runs.
 
