@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import filelock
 import lightning.pytorch as lightning
 import pytest
 from helpers import CONF, SMALL, composed
@@ -198,18 +199,27 @@ def test_a_folder_that_is_not_on_this_machine() -> None:
         _stand_in(Path("nowhere"))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no file locks")
-def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_is_locked_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     with Path("file").open("w") as first, Path("file").open("w") as second:
         assert folder.lock(first.fileno())
         assert not folder.lock(second.fileno())
 
-        def fails(*args: Any) -> None:
+        def fails(*args: Any, **kwargs: Any) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
-        monkeypatch.setattr(folder.fcntl, "flock", fails)
-        assert folder.lock(second.fileno()), "as on file systems that know no locks"
+        monkeypatch.setattr(filelock, "lock_descriptor", fails)
+        assert folder.lock(second.fileno()), "as on file systems without locks"
         assert "no locks" in caplog.text
+
+
+def test_a_run_is_trained_by_one_process_at_a_time() -> None:
+    run = RunDir("run")
+    run.path.mkdir()
+    with run.locked(), pytest.raises(UserError, match="run is being trained by another process"), run.locked():
+        pass
+    with run.locked():
+        pass
+    assert [path.name for path in run.path.iterdir()] == ["train.log"]
 
 
 def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
