@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import filelock
@@ -19,12 +18,13 @@ from hydra.errors import MissingConfigException
 
 from litmus import console
 from litmus.compose.command_line import INTERRUPTED, Hooks
-from litmus.compose.errors import explanation
-from litmus.compose.job import _stand_in
+from litmus.compose.errors import explain
+from litmus.compose.job import _change_to
 from litmus.errors import UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
+from litmus.sweep.grid import Grid
 from litmus.sweep.pool import session
 from litmus.sweep.pool.job import Job
 
@@ -106,7 +106,7 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
 
     again = command(*words)
     assert again.returncode == 0, again.stderr
-    assert "2 of 2 jobs in outputs/my 'sweep' had ended before." in again.stdout
+    assert "2 of 2 jobs in outputs/my 'sweep' ended in an earlier session." in again.stdout
     assert not any(line.startswith("finished") for line in again.stdout.splitlines())
 
 
@@ -121,25 +121,29 @@ def test_what_only_litmus_launcher_does_is_refused_of_others(command: Command, t
     assert not (tmp_path / "outputs").exists()
 
 
-def swept(*seeds: int) -> Any:
+def swept(*seeds: int) -> Grid:
     """A grid of jobs that are left, none of which has run."""
     config = composed("model=perceptron", *SMALL)
     left = [Job(seed, (f"seed={seed}",), Path(f"sweep/{seed}"), config, CHOICES) for seed in seeds]
-    return SimpleNamespace(left=left, before=[], total=len(left), summary=list, repeats=True, unmade=[])
+    source = Grid(name=None, jobs=1, jobs_per_gpu=1, on_fail="continue", timeout_s=None)
+    source.remaining, source.total = left, len(left)
+    return source
 
 
 def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
     RunDir("sweep/0").write_result({"status": "finished", "metrics": {}, "error": None})
-    status = session.after(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray gave up: ...", False)
+    status = session.summarize_launched(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray failed: ...", False)
     said = capsys.readouterr().out
     assert status == 1
     assert "1 of 2 jobs in sweep: 1 finished" in said
-    assert "hydra/launcher=ray gave up" in said
-    assert "go on with     python train.py -m resume=sweep" in said
+    assert "hydra/launcher=ray failed" in said
+    assert "resume         python train.py -m resume=sweep" in said
 
 
 def test_jobs_that_left_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:
-    assert session.after(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
+    assert (
+        session.summarize_launched(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
+    )
     said = capsys.readouterr().out
     assert "failed       seed=0  (its folder is not here: machines that run jobs share a file system)" in said
     assert "failed       seed=1  (It is being trained.)" in said
@@ -196,7 +200,7 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
 
 def test_a_folder_that_is_not_on_this_machine() -> None:
     with pytest.raises(UserError, match="has no folder nowhere .* share a file system"):
-        _stand_in(Path("nowhere"))
+        _change_to(Path("nowhere"))
 
 
 def test_a_file_is_locked_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -234,9 +238,9 @@ def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_launcher_that_is_not_installed(words: str) -> None:
     launcher, extra = words.split()
     error = MissingConfigException("...", f"hydra/launcher/{launcher}", ["basic", "litmus"])
-    assert f"pip install 'litmus[{extra}]'" in explanation(error, CONF, [])
+    assert f"pip install 'litmus[{extra}]'" in explain(error, CONF, [])
 
 
 def test_a_launcher_that_does_not_exist() -> None:
     error = MissingConfigException("...", "hydra/launcher/rey", ["basic", "litmus"])
-    assert "is one of basic, litmus" in explanation(error, CONF, [])
+    assert "is one of basic, litmus" in explain(error, CONF, [])
