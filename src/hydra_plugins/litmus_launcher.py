@@ -45,11 +45,11 @@ class LitmusLauncher(Launcher):
 
         return session.serving(lock)
 
-    def run(self, source: "Source", base: "Section", start: "Callable[[], Server]", console: "Console") -> int:
+    def run(self, source: "Source", base: "Section", start_server: "Callable[[], Server]", console: "Console") -> int:
         """Runs all jobs of the source; gives the exit status. See `litmus.sweep.pool.session.run`."""
         from litmus.sweep.pool import session
 
-        return session.run(source, self.folder, base, start, console)
+        return session.run(source, self.folder, base, start_server, console)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Fails: other sweepers make lists of overrides, but this launcher needs a source of jobs."""

@@ -62,22 +62,18 @@ class LitmusSweeper(Sweeper):
         conf = next(source.path for source in self.hydra.runtime.config_sources if source.provider == "main")
         composer = Composer(self.loader, Path(conf))
         overrides = composer.select_for_jobs(arguments)
+        of_launcher = [each for each in self.hydra.overrides.hydra if each.lstrip("+").startswith(LAUNCHER_KEYS)]
         source, console = session.make_source(section), Console(highlight=False)
-        if not isinstance(self.launcher, LitmusLauncher):
+        if isinstance(self.launcher, LitmusLauncher):
+            with session.locked(folder, console) as lock, self.launcher.serving(lock) as start_server:
+                base = source.start(folder, overrides, composer)
+                session.write_overrides(folder, [*arguments, *of_launcher])
+                status = self.launcher.run(source, base, start_server, console)
+        else:
             session.check_launcher(source, arguments, self.launcher_name)
-        of_launcher = [word for word in self.hydra.overrides.hydra if word.lstrip("+").startswith(LAUNCHER_KEYS)]
-
-        def start() -> Section:
-            base = source.start(folder, overrides, composer)
-            session.write_overrides(folder, [*arguments, *of_launcher])
-            return base
-
-        with session.locked(folder, console) as lock:
-            if isinstance(self.launcher, LitmusLauncher):
-                with self.launcher.serving(lock) as server:
-                    status = self.launcher.run(source, start(), server, console)
-            else:
-                start()
+            with session.locked(folder, console):
+                source.start(folder, overrides, composer)
+                session.write_overrides(folder, [*arguments, *of_launcher])
                 status = self._launch(source, folder)
         sys.exit(status)
 
@@ -88,7 +84,7 @@ class LitmusSweeper(Sweeper):
         # As overrides, because a job that is composed elsewhere has nothing else; and the complete path, because a
         # process on another machine may start in another folder.
         sweep_dir = f"hydra.sweep.dir={QuotedString(str(folder.resolve()), Quote.single).with_quotes()}"
-        assert self.launcher is not None  # set up
+        assert self.launcher is not None  # see `setup`
         jobs = [[*job.all_overrides, sweep_dir, f"hydra.sweep.subdir={job.folder.name}"] for job in source.remaining]
         returned, error, stopped = [], None, False
         try:

@@ -1,4 +1,4 @@
-"""A search: Optuna proposes which values to try next, from how the trials before did."""
+"""A search: Optuna proposes which values to try next, from the results of earlier trials."""
 
 import math
 import shlex

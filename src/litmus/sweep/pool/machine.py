@@ -64,18 +64,18 @@ def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
         gpus: how many there are.
         cores: their numbers.
     """
-    shares = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
-    room = shares or max(min(len(cores) // limits.devices, _free_gb() // GB_PER_JOB), 1)
-    number = room if limits.jobs == "auto" else limits.jobs
-    share, made = len(cores) // number, []
-    for i in range(number):
-        own = cores[i * share : (i + 1) * share] if share else [cores[i % len(cores)]]
-        seen = None
-        if shares:
+    gpu_slots = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
+    room = gpu_slots or max(min(len(cores) // limits.devices, _free_gb() // GB_PER_JOB), 1)
+    num_slots = room if limits.jobs == "auto" else limits.jobs
+    cores_per_slot, divided = len(cores) // num_slots, []
+    for i in range(num_slots):
+        own = cores[i * cores_per_slot : (i + 1) * cores_per_slot] if cores_per_slot else [cores[i % len(cores)]]
+        visible = None
+        if gpu_slots:
             first = i % (gpus // limits.devices) * limits.devices
-            seen = list(range(first, first + limits.devices))
-        made.append(Slot(list(own), seen))
-    return made
+            visible = list(range(first, first + limits.devices))
+        divided.append(Slot(list(own), visible))
+    return divided
 
 
 def describe(slots: Sequence[Slot]) -> str:
@@ -89,9 +89,8 @@ def describe(slots: Sequence[Slot]) -> str:
 
 def _free_gb() -> int:
     """Available memory, in 10^9 bytes; a very large number where the system does not report it."""
-    pairs = zip(
-        _read_cgroup_files("memory.max"), _read_cgroup_files("memory.stat"), strict=False
-    )  # of what is used, pages of files can be freed
+    # Of what a group uses, only anonymous memory counts: pages of files can be freed.
+    pairs = zip(_read_cgroup_files("memory.max"), _read_cgroup_files("memory.stat"), strict=False)
     free = [int(most) - int(used.partition("anon ")[2].split()[0]) for most, used in pairs if most != "max"]
     if MEMINFO.is_file():
         lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())

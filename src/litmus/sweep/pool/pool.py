@@ -51,14 +51,16 @@ class Pool:
 
     Args:
         limits: how many at a time, on what, and how long.
-        start: starts a server; the first one may have started before.
+        start_server: the first server that it gives may have started before.
         reporter: shows what happens.
         prunes: whether the source decides after every epoch whether to prune the job.
     """
 
-    def __init__(self, limits: Limits, start: Callable[[], Server], reporter: SweepReporter, prunes: bool) -> None:
+    def __init__(
+        self, limits: Limits, start_server: Callable[[], Server], reporter: SweepReporter, prunes: bool
+    ) -> None:
         self.limits = limits
-        self.start = start
+        self.start_new_server = start_server
         self.reporter = reporter
         self.prunes = prunes
         self.slots: list[Slot] = []
@@ -100,7 +102,7 @@ class Pool:
 
     def _start_server(self) -> None:
         self.starts += 1
-        server = self.start()
+        server = self.start_new_server()
         try:
             gpus = server.ready(self.limits.gpus, lambda: self._signals > 0)
         except BaseException:

@@ -57,7 +57,7 @@ def check_launcher(source: Source, overrides: Sequence[str], launcher: str) -> N
         UserError: the sweep needs litmus' own launcher.
     """
     if not source.lists_jobs:
-        raise UserError("sweep=optuna chooses each job from how the others ended: it needs hydra/launcher=litmus.")
+        raise UserError("sweep=optuna chooses each job by the results of the others: it needs hydra/launcher=litmus.")
     for override in overrides:
         if override.partition("=")[0] in POOL_KEYS:
             raise UserError(
@@ -122,14 +122,14 @@ def serving(lock: int) -> Iterator[Callable[[], Server]]:
             server.kill()
 
 
-def run(source: Source, folder: Path, base: Section, start: Callable[[], Server], console: Console) -> int:
+def run(source: Source, folder: Path, base: Section, start_server: Callable[[], Server], console: Console) -> int:
     """Runs the jobs of a sweep that have not been run, and shows a summary.
 
     Args:
         source: of the jobs.
         folder: of the sweep.
         base: the configuration of a job: its trainer decides how many run at a time.
-        start: starts a server; see `serving`.
+        start_server: see `serving`.
         console: to show it on.
 
     Returns:
@@ -152,7 +152,7 @@ def run(source: Source, folder: Path, base: Section, start: Callable[[], Server]
     if num_left and not console.is_terminal:  # a terminal has the table
         jobs = "job" if num_left == 1 else "jobs"
         console.print(f"{num_left} {jobs} to run in {folder}; importing torch.", soft_wrap=True)
-    pool = Pool(limits, start, reporter, source.prunes)
+    pool = Pool(limits, start_server, reporter, source.prunes)
     if num_left:
         with reporter.shown():
             pool.run(source)
@@ -203,7 +203,7 @@ def _wait_for_lock(folder: Path, console: Console) -> int:
         if lock(file):
             if _is_in_place(folder, file):
                 return file
-            os.close(file)  # another sweep, in which nothing came to be, has removed the folder that it had made
+            os.close(file)  # another sweep failed before its first job, and removed the folder that it had made
             file = _open_lock(folder)
             continue
         if time.monotonic() > deadline:

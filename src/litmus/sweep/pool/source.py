@@ -23,7 +23,7 @@ class Composer(Protocol):
 
 
 class Source(ABC):
-    """Decides which jobs a sweep has; a grid knows them all, a search chooses each from how the others ended.
+    """Decides which jobs a sweep has; a grid knows them all, a search chooses each by the results of the others.
 
     All methods are called in one thread of the launcher's process, so a source need not lock what it keeps.
 
