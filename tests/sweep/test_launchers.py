@@ -1,4 +1,4 @@
-"""Hydra's other launchers: jobs in processes that stand elsewhere, pickled, told apart and passed by."""
+"""Hydra's other launchers: jobs that are pickled, run in other folders, and skipped when they have ended."""
 
 import errno
 import os
@@ -110,7 +110,7 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
     assert not any(line.startswith("finished") for line in again.stdout.splitlines())
 
 
-def test_what_only_litmus_launcher_does_is_refused_of_others(command: Command, tmp_path: Path) -> None:
+def test_what_only_litmus_launcher_does_is_refused_with_others(command: Command, tmp_path: Path) -> None:
     for words, said in {
         ("seed=0,1", "sweep.timeout_s=9"): "sweep.timeout_s=9 is for litmus' own launcher",
         ("seed=0,1", "sweep=optuna"): "needs hydra/launcher=litmus",
@@ -130,7 +130,7 @@ def swept(*seeds: int) -> Grid:
     return source
 
 
-def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_launcher_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     RunDir("sweep/0").write_result({"status": "finished", "metrics": {}, "error": None})
     status = session.summarize_launched(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray failed: ...", False)
     said = capsys.readouterr().out
@@ -159,7 +159,7 @@ def test_an_interrupted_job_ends_the_launcher_s_process_and_no_other() -> None:
     assert exit_.value.code == INTERRUPTED
 
 
-def test_a_job_says_what_kept_it_from_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_says_what_kept_it_from_starting(capsys: pytest.CaptureFixture[str]) -> None:
     ended = JobReturn()
     ended.status, ended.return_value = JobStatus.FAILED, UserError("It is taken.")
     Hooks().on_job_end(composed(), ended)
@@ -226,7 +226,7 @@ def test_a_run_is_trained_by_one_process_at_a_time() -> None:
     assert [path.name for path in run.path.iterdir()] == ["train.log"]
 
 
-def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_silenced_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with console.silenced():
         console.out.print("hidden")
         console.error("hidden")

@@ -1,4 +1,4 @@
-"""Sweeps from the command line: what is run, what is passed by, what survives."""
+"""Sweeps from the command line: what is run, what is skipped, what survives."""
 
 import json
 import os
@@ -27,7 +27,7 @@ WORDS = ["-m", *SMALL, "model=perceptron,fnn", "seed=0,1", "sweep.name=four"]
 CHOICES = dict.fromkeys(("model", "data", "task", "optimizer", "scheduler", "trainer"), "x")
 
 
-def learnt(run: Path) -> dict[str, Any]:
+def measured(run: Path) -> dict[str, Any]:
     """All that a run has measured, but for times."""
     result = json.loads((run / "result.json").read_text())
     header, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
@@ -172,7 +172,7 @@ def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command
     assert "4 finished" in done.stdout
     assert len(list(killed.glob("*/result.json"))) == 4
     for path in killed.glob("*/result.json"):
-        assert learnt(path.parent) == learnt(tmp_path / "whole" / path.parent.name), path.parent.name
+        assert measured(path.parent) == measured(tmp_path / "whole" / path.parent.name), path.parent.name
     assert {path: path.stat().st_mtime_ns for path in before} == before, "none is run twice"
 
 
@@ -194,7 +194,7 @@ class StopBeforeTest(lightning.Callback):
         raise Interrupted(signal.SIGTERM)
 
 
-CONTINUED = {
+RESUMED = {
     "average": (["scheduler=one_cycle", "callback.ema.decay=0.9"], StopAfter(2), 2),
     "plateau": (["scheduler=plateau", "scheduler.patience=1", "optimizer.lr=0.1"], StopAfter(3), 3),
     "stopped early": (["callback.early_stopping.patience=1", "optimizer.lr=0.2"], StopBeforeTest(), None),
@@ -202,32 +202,32 @@ CONTINUED = {
 }
 
 
-@pytest.mark.parametrize("case", CONTINUED)
-def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", RESUMED)
+def test_a_resumed_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
     """Dropout draws from torch's generator, whose state a checkpoint of Lightning's does not hold."""
-    more, stop, epochs = CONTINUED[case]
+    more, stop, epochs = RESUMED[case]
     words = ["model=fnn", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=5", "data.limit=200"]
-    asked = composed(*words, *more)
+    requested = composed(*words, *more)
     whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
-    assert start_or_resume(whole, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(whole, requested, CHOICES, 0.0, "") == "finished"
     if case == "stopped early":
         epochs = whole.read_result()["epochs"]
         assert epochs < 5
     if case == "plateau":
         assert len({row["optim/lr"] for row in whole.read_metrics()}) > 1
-    assert start_or_resume(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
+    assert start_or_resume(parted, requested, CHOICES, 0.0, "", stop) == "interrupted"
     assert parted.read_result()["epochs"] == epochs
-    assert start_or_resume(parted, asked, CHOICES, 0.0, "") == "finished"
-    assert learnt(parted.path) == learnt(whole.path)
+    assert start_or_resume(parted, requested, CHOICES, 0.0, "") == "finished"
+    assert measured(parted.path) == measured(whole.path)
     assert "going on" in parted.log.read_text()
 
 
 def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    run.claim(asked)
+    run.claim(requested)
     with pytest.raises(UserError, match="not this sweep's"):
-        start_or_resume(run, asked, CHOICES, 0.0, "")
+        start_or_resume(run, requested, CHOICES, 0.0, "")
 
 
 class Launcher:
@@ -242,9 +242,9 @@ class Launcher:
 
 
 def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
-    asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
+    requested = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
     run, launcher = RunDir(tmp_path / "job"), Launcher()
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", RunReporter(launcher)) == "pruned"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", RunReporter(launcher)) == "pruned"
     result = run.read_result()
     assert (result["status"], result["epochs"]) == ("pruned", 2)
     assert result["error"] == "pruned after epoch 2 of 5"
@@ -252,7 +252,7 @@ def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
     assert "test/acc" not in result["metrics"], "the test set decides nothing, and is spent on no pruned run"
     assert [message.get("epoch") for message in launcher.messages] == [None, 1, 2]
     assert launcher.messages[1]["monitor"] == "val/acc"
-    assert start_or_resume(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "") == "pruned", "it is not run again"
 
 
 def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
@@ -260,22 +260,22 @@ def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
         def on_train_start(self, *args: Any) -> None:
             sys.exit(3)
 
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", Exits()) == "failed"
     assert "sys.exit(3)" in run.read_result()["error"]
 
 
-def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_at_an_epoch_s_end_is_interrupted(tmp_path: Path) -> None:
     """Lightning looks there before our callback does, and raises an exception of its own."""
 
-    class Told(lightning.Callback):
+    class Stop(lightning.Callback):
         def on_validation_end(self, *args: Any) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", Stop()) == "interrupted"
     assert run.read_result()["error"] == "stopped by SIGTERM"
 
 

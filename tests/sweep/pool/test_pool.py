@@ -210,19 +210,19 @@ def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
     assert any("is started again" in note for note in running.reporter.notes)
 
 
-def test_a_server_that_is_told_to_end_waits_for_its_jobs(pool, tmp_path: Path) -> None:
+def test_a_server_that_gets_sigterm_waits_for_its_jobs(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "pruned")
     running = pool(prunes=True)
 
-    def tell() -> None:
+    def terminate() -> None:
         while not (tmp_path / "0-pruned/times").exists():
             time.sleep(0.01)
         running.server.process.terminate()
 
-    teller = threading.Thread(target=tell)
-    teller.start()
+    terminator = threading.Thread(target=terminate)
+    terminator.start()
     running.run(jobs)
-    teller.join()
+    terminator.join()
     assert jobs.results["pruned"].status == "pruned"
     assert (tmp_path / "0-pruned/times").read_text() == "x"
     assert not any("died" in note for note in running.reporter.notes)
