@@ -22,34 +22,35 @@ from pathlib import Path
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from rich.console import Console
-from litmus.composing import Composer
-from litmus.sweep import _sweep, _board
+from litmus.compose.sweep import Composer
+from litmus.sweep.pool import session
+from litmus.sweep.pool.sweep_reporter import SweepReporter
 
-class Watch(_sweep.Told):
+class Watch(SweepReporter):
     freed, begun, took = [], {}, []
-    def started(self, job):
-        super().started(job)
+    def report_start(self, job):
+        super().report_start(job)
         if self.freed:  # not the first ones, which wait for the server
             self.begun[job.number] = self.freed.pop(0)
-    def ended(self, job, ended, again):
+    def report_result(self, job, result, is_retried):
         self.freed.append(time.monotonic())
-        super().ended(job, ended, again)
-    def progress(self, job, message):
-        super().progress(job, message)
+        super().report_result(job, result, is_retried)
+    def report_progress(self, job, message):
+        super().report_progress(job, message)
         if "first_step" in message and job.number in self.begun:
             self.took.append(time.monotonic() - self.begun[job.number])
 
-_sweep.Told = Watch
+session.SweepReporter = Watch
 folder, conf, *words = sys.argv[1:]
 with initialize_config_dir(conf, version_base="1.3"):
     composer = Composer(GlobalHydra.instance().config_loader(), Path(conf))
     keys = dict(name=None, jobs="auto", jobs_per_gpu=1, on_fail="continue", timeout_s=None)
-    source = _sweep.source({"_target_": "litmus.sweep.grid.Grid", **keys})
+    source = session.make_source({"_target_": "litmus.sweep.grid.Grid", **keys})
     console = Console(quiet=True)
-    with _sweep.locked(Path(folder), console) as lock:
-        base = source.begin(Path(folder), composer.parser.parse_overrides(words), composer)
-        with _sweep.serving(lock) as start:
-            assert _sweep.run(source, Path(folder), base, start, console) == 0
+    with session.locked(Path(folder), console) as lock:
+        base = source.start(Path(folder), words, composer)
+        with session.serving(lock) as start:
+            assert session.run(source, Path(folder), base, start, console) == 0
 print(*Watch.took)
 """
 

@@ -1,9 +1,13 @@
-"""Hydra's launcher for `-m`: each job in a process of its own, forked from one that has imported torch."""
+"""Hydra's launcher for `-m`: each job in a process of its own, forked from one that has imported torch.
 
-from collections.abc import Sequence
+Hydra imports its plugins for every command, so they import the rest of litmus only when they run.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
@@ -11,10 +15,17 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from litmus.config.types import Section
+    from litmus.sweep.pool.client import Server
+    from litmus.sweep.pool.source import Source
+
 
 @dataclass
 class Config:
-    """What `hydra/launcher=litmus` stands for; how many jobs run at a time, and so on, are keys of `sweep`."""
+    """The configuration of `hydra/launcher=litmus`; how many jobs run at a time, and the like, are keys of `sweep`."""
 
     _target_: str = "hydra_plugins.litmus_launcher.LitmusLauncher"
 
@@ -23,26 +34,26 @@ ConfigStore.instance().store(group="hydra/launcher", name="litmus", node=Config,
 
 
 class LitmusLauncher(Launcher):
-    """Runs the jobs of a source: see `litmus.sweep`."""
+    """Runs the jobs of a source; see `litmus.sweep.pool`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.folder = Path(config.hydra.sweep.dir)
 
-    def serving(self, lock: int) -> Any:
-        """In the body, the process that jobs are forked from gets ready. See `litmus.sweep.pool.session.serving`."""
+    def serving(self, lock: int) -> "AbstractContextManager[Callable[[], Server]]":
+        """Starts the process that jobs are forked from; see `litmus.sweep.pool.session.serving`."""
         from litmus.sweep.pool import session
 
         return session.serving(lock)
 
-    def run(self, source: Any, base: dict[str, Any], start: Any, console: Any) -> int:
+    def run(self, source: "Source", base: "Section", start_server: "Callable[[], Server]", console: "Console") -> int:
         """Runs all jobs of the source; gives the exit status. See `litmus.sweep.pool.session.run`."""
         from litmus.sweep.pool import session
 
-        return session.run(source, self.folder, base, start, console)
+        return session.run(source, self.folder, base, start_server, console)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hydra's way to launch, for sweepers that make lists of overrides; litmus' own hands over a source."""
-        ended = JobReturn()
-        ended.status = JobStatus.FAILED
-        ended.return_value = RuntimeError("hydra/launcher=litmus goes with hydra/sweeper=litmus.")
-        return [ended]
+        """Fails: other sweepers make lists of overrides, but this launcher needs a source of jobs."""
+        failed = JobReturn()
+        failed.status = JobStatus.FAILED
+        failed.return_value = RuntimeError("hydra/launcher=litmus needs hydra/sweeper=litmus.")
+        return [failed]

@@ -1,10 +1,9 @@
-"""Hydra's sweeper for `-m`: makes the jobs of a grid or a search, and sees that each runs once."""
+"""Hydra's sweeper for `-m`: makes the jobs of a grid or a search, and has each run once."""
 
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -15,12 +14,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.litmus_launcher import LitmusLauncher
 
-LAUNCHERS = ("hydra/launcher=", "hydra.launcher.")  # what such words begin with, but for a +
+if TYPE_CHECKING:
+    from litmus.config.types import Section
+    from litmus.sweep.pool.source import Source
+
+LAUNCHER_KEYS = ("hydra/launcher=", "hydra.launcher.")  # how overrides of a launcher begin, without a +
 
 
 @dataclass
 class Config:
-    """What `hydra/sweeper=litmus` stands for; which jobs there are is decided by `sweep=`."""
+    """The configuration of `hydra/sweeper=litmus`; `sweep=` decides which jobs there are."""
 
     _target_: str = "hydra_plugins.litmus_sweeper.LitmusSweeper"
 
@@ -29,21 +32,21 @@ ConfigStore.instance().store(group="hydra/sweeper", name="litmus", node=Config, 
 
 
 class LitmusSweeper(Sweeper):
-    """Composes every job before the first one starts, so that a mistake is answered at once."""
+    """Composes every job of a grid before the first one starts, so that a mistake is answered at once."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra: Any = config.hydra
-        self.section: Any = config.sweep
-        self.loader: Any = hydra_context.config_loader
-        self.chosen = str(config.hydra.runtime.choices["hydra/launcher"])
+        self.hydra: DictConfig = config.hydra
+        self.section: DictConfig = config.sweep
+        self.loader = hydra_context.config_loader
+        self.launcher_name = str(config.hydra.runtime.choices["hydra/launcher"])
         if (ray := OmegaConf.select(config, "hydra.launcher.ray.init")) is not None:
             with open_dict(ray):
-                ray.setdefault("object_store_memory", None)  # or the launcher sets one: no running cluster takes it
-        self.launches: Any = Plugins.instance().instantiate_launcher(
+                ray.setdefault("object_store_memory", None)  # or the launcher sets one, which a running cluster refuses
+        self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> NoReturn:
         """Runs the sweep, and ends the process with its exit status.
 
         Raises:
@@ -51,39 +54,44 @@ class LitmusSweeper(Sweeper):
         """
         from rich.console import Console
 
-        from litmus.compose.sweep import Composer, of_sweep
+        from litmus.compose.sweep import Composer
         from litmus.sweep.pool import session
 
         folder = Path(self.hydra.sweep.dir)
-        section: dict[str, Any] = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]  # a dict
+        section: Section = OmegaConf.to_container(self.section, resolve=True)  # type: ignore[assignment]  # a dict
         conf = next(source.path for source in self.hydra.runtime.config_sources if source.provider == "main")
         composer = Composer(self.loader, Path(conf))
-        words = [word for word in composer.parser.parse_overrides(arguments) if not of_sweep(word)]
-        source, console = session.source(section), Console(highlight=False)
-        ours = isinstance(self.launches, LitmusLauncher)
-        if not ours:
-            session.refuse_elsewhere(source, arguments, self.chosen)
-        with session.locked(folder, console) as lock, self.launches.serving(lock) if ours else nullcontext() as start:
-            base = source.begin(folder, words, composer)
-            launcher = [word for word in self.hydra.overrides.hydra if word.lstrip("+").startswith(LAUNCHERS)]
-            session.remember(folder, [*arguments, *launcher])
-            status = self.launches.run(source, base, start, console) if ours else self._elsewhere(source, folder)
+        overrides = composer.select_for_jobs(arguments)
+        of_launcher = [each for each in self.hydra.overrides.hydra if each.lstrip("+").startswith(LAUNCHER_KEYS)]
+        source, console = session.make_source(section), Console(highlight=False)
+        if isinstance(self.launcher, LitmusLauncher):
+            with session.locked(folder, console) as lock, self.launcher.serving(lock) as start_server:
+                base = source.start(folder, overrides, composer)
+                session.write_overrides(folder, [*arguments, *of_launcher])
+                status = self.launcher.run(source, base, start_server, console)
+        else:
+            session.check_launcher(source, arguments, self.launcher_name)
+            with session.locked(folder, console):
+                source.start(folder, overrides, composer)
+                session.write_overrides(folder, [*arguments, *of_launcher])
+                status = self._launch(source, folder)
         sys.exit(status)
 
-    def _elsewhere(self, source: Any, folder: Path) -> int:
-        """Runs the jobs that are left with another of Hydra's launchers: each sees for itself what is left of it."""
+    def _launch(self, source: "Source", folder: Path) -> int:
+        """Runs the remaining jobs with another of Hydra's launchers; each job skips itself if it has ended before."""
         from litmus.sweep.pool import session
 
-        # Typed, because once composed elsewhere it could not be told from a job's words; whole, because a process of
-        # another machine may stand elsewhere.
-        where = f"hydra.sweep.dir={QuotedString(str(folder.resolve()), Quote.single).with_quotes()}"
-        jobs = [[*job.words, where, f"hydra.sweep.subdir={job.folder.name}"] for job in source.left]
-        said, error, stopped = [], None, False
+        # As overrides, because a job that is composed elsewhere has nothing else; and the complete path, because a
+        # process on another machine may start in another folder.
+        sweep_dir = f"hydra.sweep.dir={QuotedString(str(folder.resolve()), Quote.single).with_quotes()}"
+        assert self.launcher is not None  # see `setup`
+        jobs = [[*job.all_overrides, sweep_dir, f"hydra.sweep.subdir={job.folder.name}"] for job in source.remaining]
+        returned, error, stopped = [], None, False
         try:
             if jobs:
-                said = [str(each.return_value) for each in self.launches.launch(jobs, initial_job_idx=0)]
+                returned = [str(each.return_value) for each in self.launcher.launch(jobs, initial_job_idx=0)]
         except (KeyboardInterrupt, SystemExit):
             stopped = True
         except Exception as raised:  # a job's process died, or the launcher has nothing to launch on
-            error = f"hydra/launcher={self.chosen} gave up: {type(raised).__name__}: {raised}"
-        return session.after(source, folder, said, error, stopped)
+            error = f"hydra/launcher={self.launcher_name} failed: {type(raised).__name__}: {raised}"
+        return session.summarize_launched(source, folder, returned, error, stopped)

@@ -169,7 +169,7 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
     (folder,) = (p.parent for p in (tmp_path / "sweep").glob("*/result.json"))
-    assert "go on with     python train.py -m resume=sweep" in out
+    assert "resume         python train.py -m resume=sweep" in out
     assert f"python train.py resume={folder.relative_to(tmp_path)}" in (folder / "train.log").read_text()
     rows = (folder / "metrics.csv").read_text().splitlines()
     assert len(rows) == result["epochs"] + 1

@@ -7,7 +7,7 @@ from helpers import CONF, composed
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from litmus.compose.sweep import Composer, of_sweep
+from litmus.compose.sweep import Composer
 from litmus.errors import UserError
 from litmus.record.folder import slug
 
@@ -52,8 +52,7 @@ def test_a_wrong_key_or_value_is_refused(composer: Composer) -> None:
 
 def test_combinations_and_what_varies(composer: Composer) -> None:
     typed = ["model=fnn,cnn", "trainer.max_epochs=1", "seed=range(0,2)", "sweep.jobs=3", "hydra.sweep.dir=x"]
-    words = [word for word in composer.parser.parse_overrides(typed) if not of_sweep(word)]
-    made = composer.combinations(words)
+    made = composer.combinations(composer.select_for_jobs(typed))
     assert made[0] == (["model=fnn", "trainer.max_epochs=1", "seed=0"], ["model=fnn", "seed=0"])
     assert [own for _, own in made] == [[f"model={m}", f"seed={s}"] for m in ("fnn", "cnn") for s in (0, 1)]
 

@@ -1,4 +1,4 @@
-"""Hydra's other launchers: jobs in processes that stand elsewhere, pickled, told apart and passed by."""
+"""Hydra's other launchers: jobs that are pickled, run in other folders, and skipped when they have ended."""
 
 import errno
 import os
@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import filelock
 import lightning.pytorch as lightning
 import pytest
 from helpers import CONF, SMALL, composed
@@ -18,12 +18,13 @@ from hydra.errors import MissingConfigException
 
 from litmus import console
 from litmus.compose.command_line import INTERRUPTED, Hooks
-from litmus.compose.errors import explanation
-from litmus.compose.job import _stand_in
+from litmus.compose.errors import explain
+from litmus.compose.job import _change_to
 from litmus.errors import UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
+from litmus.sweep.grid import Grid
 from litmus.sweep.pool import session
 from litmus.sweep.pool.job import Job
 
@@ -105,11 +106,11 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
 
     again = command(*words)
     assert again.returncode == 0, again.stderr
-    assert "2 of 2 jobs in outputs/my 'sweep' had ended before." in again.stdout
+    assert "2 of 2 jobs in outputs/my 'sweep' ended in an earlier session." in again.stdout
     assert not any(line.startswith("finished") for line in again.stdout.splitlines())
 
 
-def test_what_only_litmus_launcher_does_is_refused_of_others(command: Command, tmp_path: Path) -> None:
+def test_what_only_litmus_launcher_does_is_refused_with_others(command: Command, tmp_path: Path) -> None:
     for words, said in {
         ("seed=0,1", "sweep.timeout_s=9"): "sweep.timeout_s=9 is for litmus' own launcher",
         ("seed=0,1", "sweep=optuna"): "needs hydra/launcher=litmus",
@@ -120,25 +121,29 @@ def test_what_only_litmus_launcher_does_is_refused_of_others(command: Command, t
     assert not (tmp_path / "outputs").exists()
 
 
-def swept(*seeds: int) -> Any:
+def swept(*seeds: int) -> Grid:
     """A grid of jobs that are left, none of which has run."""
     config = composed("model=perceptron", *SMALL)
     left = [Job(seed, (f"seed={seed}",), Path(f"sweep/{seed}"), config, CHOICES) for seed in seeds]
-    return SimpleNamespace(left=left, before=[], total=len(left), summary=list, repeats=True, unmade=[])
+    source = Grid(name=None, jobs=1, jobs_per_gpu=1, on_fail="continue", timeout_s=None)
+    source.remaining, source.total = left, len(left)
+    return source
 
 
-def test_a_launcher_that_gives_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_launcher_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     RunDir("sweep/0").write_result({"status": "finished", "metrics": {}, "error": None})
-    status = session.after(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray gave up: ...", False)
+    status = session.summarize_launched(swept(0, 1), Path("sweep"), [], "hydra/launcher=ray failed: ...", False)
     said = capsys.readouterr().out
     assert status == 1
     assert "1 of 2 jobs in sweep: 1 finished" in said
-    assert "hydra/launcher=ray gave up" in said
-    assert "go on with     python train.py -m resume=sweep" in said
+    assert "hydra/launcher=ray failed" in said
+    assert "resume         python train.py -m resume=sweep" in said
 
 
 def test_jobs_that_left_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:
-    assert session.after(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
+    assert (
+        session.summarize_launched(swept(0, 1), Path("sweep"), ["finished", "It is being trained."], None, False) == 1
+    )
     said = capsys.readouterr().out
     assert "failed       seed=0  (its folder is not here: machines that run jobs share a file system)" in said
     assert "failed       seed=1  (It is being trained.)" in said
@@ -154,7 +159,7 @@ def test_an_interrupted_job_ends_the_launcher_s_process_and_no_other() -> None:
     assert exit_.value.code == INTERRUPTED
 
 
-def test_a_job_says_what_kept_it_from_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_says_what_kept_it_from_starting(capsys: pytest.CaptureFixture[str]) -> None:
     ended = JobReturn()
     ended.status, ended.return_value = JobStatus.FAILED, UserError("It is taken.")
     Hooks().on_job_end(composed(), ended)
@@ -195,24 +200,33 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
 
 def test_a_folder_that_is_not_on_this_machine() -> None:
     with pytest.raises(UserError, match="has no folder nowhere .* share a file system"):
-        _stand_in(Path("nowhere"))
+        _change_to(Path("nowhere"))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no file locks")
-def test_locks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_is_locked_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     with Path("file").open("w") as first, Path("file").open("w") as second:
         assert folder.lock(first.fileno())
         assert not folder.lock(second.fileno())
 
-        def fails(*args: Any) -> None:
+        def fails(*args: Any, **kwargs: Any) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
-        monkeypatch.setattr(folder.fcntl, "flock", fails)
-        assert folder.lock(second.fileno()), "as on file systems that know no locks"
+        monkeypatch.setattr(filelock, "lock_descriptor", fails)
+        assert folder.lock(second.fileno()), "as on file systems without locks"
         assert "no locks" in caplog.text
 
 
-def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_trained_by_one_process_at_a_time() -> None:
+    run = RunDir("run")
+    run.path.mkdir()
+    with run.locked(), pytest.raises(UserError, match="run is being trained by another process"), run.locked():
+        pass
+    with run.locked():
+        pass
+    assert [path.name for path in run.path.iterdir()] == ["train.log"]
+
+
+def test_what_is_silenced_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with console.silenced():
         console.out.print("hidden")
         console.error("hidden")
@@ -224,9 +238,9 @@ def test_nothing_said_unseen_is_seen(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_launcher_that_is_not_installed(words: str) -> None:
     launcher, extra = words.split()
     error = MissingConfigException("...", f"hydra/launcher/{launcher}", ["basic", "litmus"])
-    assert f"pip install 'litmus[{extra}]'" in explanation(error, CONF, [])
+    assert f"pip install 'litmus[{extra}]'" in explain(error, CONF, [])
 
 
 def test_a_launcher_that_does_not_exist() -> None:
     error = MissingConfigException("...", "hydra/launcher/rey", ["basic", "litmus"])
-    assert "is one of basic, litmus" in explanation(error, CONF, [])
+    assert "is one of basic, litmus" in explain(error, CONF, [])

@@ -16,7 +16,6 @@ from typing import Any
 import optuna
 import pytest
 from helpers import CONF, ROOT
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
@@ -25,11 +24,11 @@ from optuna.trial import TrialState
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.sweep.optuna import Optuna
-from litmus.sweep.pool.job import STUDY, Ended, Job
+from litmus.sweep.pool.job import Job, JobResult
+from litmus.sweep.pool.source import STUDY
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 
-PARSER = OverridesParser.create()
 SPACE = ["model.dropout=interval(0,0.6)", "optimizer.lr=tag(log,interval(1e-4,1e-1))"]
 WIDTHS = "model.widths=choice([64],[128,64])"
 EPOCHS = 9
@@ -51,11 +50,11 @@ class Composer:
         self.task = task
         self.refused: set[int] = set()
 
-    def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
+    def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
         if number in self.refused:
             raise UserError("these do not go together")
         config = {"task": {"_target_": f"litmus.task.{self.task}"}, "trainer": {"max_epochs": EPOCHS}}
-        return Job(number, tuple(particular), folder, config, {}, tuple(words))
+        return Job(number, tuple(own), folder, config, {}, tuple(overrides))
 
 
 def search(folder: Path, words: list[str] = SPACE, composer: Composer | None = None, **keys: Any) -> Optuna:
@@ -66,7 +65,7 @@ def search(folder: Path, words: list[str] = SPACE, composer: Composer | None = N
     section: dict[str, Any] = OmegaConf.to_container(defaults)
     section = {key: value for key, value in section.items() if key not in ("defaults", "_target_")}
     made = Optuna(**{**section, **keys})
-    made.begin(folder, PARSER.parse_overrides(words), composer or Composer())
+    made.start(folder, words, composer or Composer())
     return made
 
 
@@ -83,19 +82,19 @@ def accuracy(job: Job, epoch: int) -> float:
     return reached * (1 - math.exp(-epoch))
 
 
-def played(source: Optuna, most: float = math.inf, curve: Callable[[Job, int], float] = accuracy) -> list[Job]:
+def play(source: Optuna, most: float = math.inf, curve: Callable[[Job, int], float] = accuracy) -> list[Job]:
     """Runs jobs one after the other, as the pool would; of those that nothing prunes, the last epoch will do."""
     epochs = range(1, EPOCHS + 1) if source.prunes else [EPOCHS]
     jobs: list[Job] = []
-    while len(jobs) < most and (job := source.next()) is not None:
+    while len(jobs) < most and (job := source.next_job()) is not None:
         jobs.append(job)
         status, best = "finished", -math.inf
         for epoch in epochs:
             best = max(best, curve(job, epoch))
-            if source.epoch(job, epoch, {"val/acc": curve(job, epoch), "val/loss": 1.0}):
+            if source.report_epoch(job, epoch, {"val/acc": curve(job, epoch), "val/loss": 1.0}):
                 status = "pruned"
                 break
-        source.ended(job, Ended(status, {"val/acc": best, "val/loss": 1.0}))
+        source.report_result(job, JobResult(status, {"val/acc": best, "val/loss": 1.0}))
     return jobs
 
 
@@ -120,20 +119,20 @@ def test_the_same_search_goes_the_same_way_in_any_folder_and_in_any_number_of_se
     tmp_path: Path, pruner: str
 ) -> None:
     words = [*SPACE, WIDTHS]
-    whole = played(search(tmp_path / "a", words, trials=14, pruner=pruner))
-    parts = played(search(tmp_path / "b", words, trials=12, pruner=pruner))
-    parts += played(search(tmp_path / "b", words, trials=14, pruner=pruner))
+    whole = play(search(tmp_path / "a", words, trials=14, pruner=pruner))
+    parts = play(search(tmp_path / "b", words, trials=12, pruner=pruner))
+    parts += play(search(tmp_path / "b", words, trials=14, pruner=pruner))
     assert [job.overrides for job in parts] == [job.overrides for job in whole]
     assert [job.number for job in parts] == list(range(14))
     assert len({job.overrides for job in whole}) == 14
-    other = played(search(tmp_path / "c", words, trials=5, seed=1))
+    other = play(search(tmp_path / "c", words, trials=5, seed=1))
     assert {job.overrides for job in other}.isdisjoint(job.overrides for job in whole)
 
 
 def test_tpe_comes_nearer_than_chance(tmp_path: Path) -> None:
     reached = {}
     for sampler in ("tpe", "random"):
-        jobs = played(search(tmp_path / sampler, trials=25, sampler=sampler))
+        jobs = play(search(tmp_path / sampler, trials=25, sampler=sampler))
         reached[sampler] = sum(accuracy(job, EPOCHS) for job in jobs[10:])  # ten to learn from
     assert reached["tpe"] > reached["random"]
 
@@ -150,7 +149,7 @@ def test_samplers_and_pruners_work_without_a_word(
     words = ["model.dropout=range(0,0.6,0.1)", "model.layers=range(1,4)"] if sampler == "grid" else SPACE
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        jobs = played(search(tmp_path, words, trials=12, sampler=sampler, pruner=pruner))
+        jobs = play(search(tmp_path, words, trials=12, sampler=sampler, pruner=pruner))
     assert [job.number for job in jobs] == list(range(12))
     assert len({job.overrides for job in jobs}) == 12
     assert capfd.readouterr() == ("", "")
@@ -158,14 +157,14 @@ def test_samplers_and_pruners_work_without_a_word(
 
 def test_a_grid_tries_every_point_once_whatever_came_before(tmp_path: Path) -> None:
     words = ["model.dropout=range(0,0.4,0.1)", WIDTHS]
-    played(search(tmp_path, words, sampler="random", trials=3))
-    before = {job.overrides for job, _ in search(tmp_path, words, trials=3).before}
+    play(search(tmp_path, words, sampler="random", trials=3))
+    before = {job.overrides for job, _ in search(tmp_path, words, trials=3).already_finished}
     source = search(tmp_path, words, sampler="grid", pruner="hyperband")
     assert source.total == 3 + 8 - len(before)
-    played(source, most=2)
-    rest = played(search(tmp_path, words, sampler="grid", pruner="hyperband"))
+    play(source, most=2)
+    rest = play(search(tmp_path, words, sampler="grid", pruner="hyperband"))
     assert len(rest) == 8 - len(before) - 2
-    assert len({job.overrides for job, _ in search(tmp_path, words, sampler="grid").before}) == 8
+    assert len({job.overrides for job, _ in search(tmp_path, words, sampler="grid").already_finished}) == 8
 
 
 # Pruning
@@ -180,14 +179,14 @@ def test_hyperband_s_sampler_learns_from_every_bracket(tmp_path: Path, monkeypat
         return own(self, study, *rest)
 
     monkeypatch.setattr(TPESampler, "sample_independent", noting)
-    jobs = played(search(tmp_path, trials=6, pruner="hyperband"))
+    jobs = play(search(tmp_path, trials=6, pruner="hyperband"))
     assert len(jobs) == 6
     assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6], "and not those of a bracket alone"
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "successive_halving"])
 def test_pruning_stops_the_bad_and_keeps_the_best(tmp_path: Path, pruner: str) -> None:
-    played(search(tmp_path, trials=30, sampler="random", pruner=pruner))
+    play(search(tmp_path, trials=30, sampler="random", pruner=pruner))
     trials = trials_in(tmp_path)
     run = sum(len(trial.intermediate_values) for trial in trials)
     assert run < 30 * EPOCHS / (1.1 if pruner == "median" else 2)
@@ -199,55 +198,59 @@ def test_pruning_stops_the_bad_and_keeps_the_best(tmp_path: Path, pruner: str) -
 def test_nothing_is_pruned_unless_asked(tmp_path: Path) -> None:
     source = search(tmp_path, trials=8)
     assert not source.prunes
-    played(source, most=7)
-    job = source.next()
+    play(source, most=7)
+    job = source.next_job()
     assert job is not None
-    assert not any(source.epoch(job, epoch, {"val/acc": 0.0}) for epoch in range(1, EPOCHS + 1))
+    assert not any(source.report_epoch(job, epoch, {"val/acc": 0.0}) for epoch in range(1, EPOCHS + 1))
     assert trials_in(tmp_path)[-1].intermediate_values == dict.fromkeys(range(1, EPOCHS + 1), 0.0)
 
 
-# Going on
+# Resuming
 
 
-def test_going_on_counts_the_trials_there_are(tmp_path: Path) -> None:
-    played(search(tmp_path, trials=4))
+def test_resuming_counts_the_trials_of_earlier_sessions(tmp_path: Path) -> None:
+    play(search(tmp_path, trials=4))
     again = search(tmp_path, trials=4)
-    assert again.next() is None
-    assert [(job.number, ended.status) for job, ended in again.before] == [(i, "finished") for i in range(4)]
+    assert again.next_job() is None
+    assert [(job.number, result.status) for job, result in again.already_finished] == [
+        (i, "finished") for i in range(4)
+    ]
     more = search(tmp_path, trials=6, pruner="median", sampler="random")
     assert more.total == 6
-    assert [job.number for job in played(more)] == [4, 5]
+    assert [job.number for job in play(more)] == [4, 5]
     assert search(tmp_path, trials=2).total == 6
 
 
-def test_what_was_running_is_gone_on_with_as_it_was(tmp_path: Path) -> None:
+def test_what_was_running_is_resumed_as_it_was(tmp_path: Path) -> None:
     first = search(tmp_path, trials=5, pruner="median")
-    played(first, most=1)
-    jobs = [first.next() for _ in range(2)]
+    play(first, most=1)
+    jobs = [first.next_job() for _ in range(2)]
     for epoch in (1, 2):
-        first.epoch(jobs[0], epoch, {"val/acc": 0.5})
-    first.ended(jobs[1], Ended("interrupted", {}))
+        first.report_epoch(jobs[0], epoch, {"val/acc": 0.5})
+    first.report_result(jobs[1], JobResult("interrupted", {}))
     second = search(tmp_path, trials=5, pruner="median")
-    assert [(job.number, job.overrides, job.folder) for job in (second.next(), second.next())] == [
+    assert [(job.number, job.overrides, job.folder) for job in (second.next_job(), second.next_job())] == [
         (job.number, job.overrides, job.folder) for job in jobs
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        second.epoch(jobs[0], 2, {"val/acc": 0.9})  # told again
-        second.epoch(jobs[0], 3, {"val/acc": 0.6})
-    second.ended(jobs[0], Ended("finished", {"val/acc": 0.6}))
-    assert [job.number for job in played(second)] == [3, 4]
+        second.report_epoch(jobs[0], 2, {"val/acc": 0.9})  # reported again
+        second.report_epoch(jobs[0], 3, {"val/acc": 0.6})
+    second.report_result(jobs[0], JobResult("finished", {"val/acc": 0.6}))
+    assert [job.number for job in play(second)] == [3, 4]
     assert trials_in(tmp_path)[1].intermediate_values == {1: 0.5, 2: 0.5, 3: 0.6}
 
 
 @pytest.mark.parametrize(("status", "state"), [("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED)])
-def test_a_run_that_ended_unheard_is_told_from_its_folder(tmp_path: Path, status: str, state: TrialState) -> None:
-    job = search(tmp_path, trials=2).next()
+def test_a_run_that_ended_without_its_launcher_is_restored_from_its_folder(
+    tmp_path: Path, status: str, state: TrialState
+) -> None:
+    job = search(tmp_path, trials=2).next_job()
     assert job is not None
     write_run(job, status, 3, **{"val/acc": 0.7})
     again = search(tmp_path, trials=2)
-    assert [(job.number, ended.status) for job, ended in again.before] == [(0, status)]
-    assert [job.number for job in played(again)] == [1]
+    assert [(job.number, result.status) for job, result in again.already_finished] == [(0, status)]
+    assert [job.number for job in play(again)] == [1]
     trial = trials_in(tmp_path)[0]
     assert (trial.state, trial.value, trial.intermediate_values) == (state, 0.7, {1: 0.7, 2: 0.7, 3: 0.7})
 
@@ -259,29 +262,29 @@ def test_a_trial_whose_values_were_being_drawn_gets_the_rest(
 ) -> None:
     words = ["model.dropout=range(0,0.6,0.1)", "model.layers=range(1,9)"]
     keys = {"sampler": sampler, "trials": known + 2}
-    expected = played(search(tmp_path / "whole", words, **keys))
+    expected = play(search(tmp_path / "whole", words, **keys))
     source = search(tmp_path / "killed", words, **keys)
-    played(source, most=known)
-    source.study.sampler = source._sampler(known)
+    play(source, most=known)
+    source.study.sampler = source._make_sampler(known)
     trial = source.study.ask()
     for key in list(source.space)[:drawn]:
         trial._suggest(key, source.space[key])
-    again = played(search(tmp_path / "killed", words, **keys))
+    again = play(search(tmp_path / "killed", words, **keys))
     assert [job.overrides for job in again] == [job.overrides for job in expected[known:]]
 
 
 def test_values_that_make_no_job_do_not_stand_in_the_way(tmp_path: Path) -> None:
     composer = Composer()
     source = search(tmp_path, trials=3, composer=composer)
-    played(source, most=1)
+    play(source, most=1)
     composer.refused = {1}
-    job = source.next()
+    job = source.next_job()
     assert job is not None
     assert job.number == 2
-    assert "these do not go together" in source.unmade[0]
+    assert "these do not go together" in source.invalid[0]
     again = search(tmp_path, trials=3, composer=composer)
-    assert len(again.unmade) == 1, "and it is not forgotten"
-    assert [job.number for job in played(again)] == [2]
+    assert len(again.invalid) == 1, "and it is not forgotten"
+    assert [job.number for job in play(again)] == [2]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +301,7 @@ def test_values_that_make_no_job_do_not_stand_in_the_way(tmp_path: Path) -> None
 def test_another_search_in_the_same_folder_is_refused(
     tmp_path: Path, words: list[str], keys: dict[str, Any], said: str
 ) -> None:
-    played(search(tmp_path, trials=1))
+    play(search(tmp_path, trials=1))
     with pytest.raises(UserError) as refused:
         search(tmp_path, words, **keys)
     assert f"  {said}\n" in str(refused.value)
@@ -307,11 +310,11 @@ def test_another_search_in_the_same_folder_is_refused(
 def test_a_folder_may_have_any_name_and_another_one_later(tmp_path: Path) -> None:
     folder = tmp_path / "a b?{x}#%41'"
     source = search(folder, trials=2)
-    played(source)
+    play(source)
     source.summary()
     assert [path.name for path in folder.iterdir()] == [STUDY]
     later = folder.rename(tmp_path / "later")
-    assert [job.number for job in played(search(later, trials=3))] == [2]
+    assert [job.number for job in play(search(later, trials=3))] == [2]
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
@@ -323,31 +326,31 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     optuna.create_study(storage=f"sqlite:///{other / STUDY}").ask()
-    with pytest.raises(UserError, match="is not litmus'"):
+    with pytest.raises(UserError, match="litmus did not create"):
         search(other)
 
 
 # Being killed
 
 
-def _work(folder: Path, told: Path) -> None:
+def _work(folder: Path, reported: Path) -> None:
     source = search(folder, trials=10**6, pruner="hyperband")
-    with told.open("a") as log:
+    with reported.open("a") as log:
         while True:
-            (job,) = played(source, most=1)
+            (job,) = play(source, most=1)
             print(job.number, file=log, flush=True)
 
 
 def test_sigkill_loses_nothing_whenever_it_comes(tmp_path: Path) -> None:
-    generator, told = random.Random(0), tmp_path / "told"
+    generator, reported = random.Random(0), tmp_path / "reported"
     folder = tmp_path / "search"
-    told.touch()
+    reported.touch()
     for session in range(8):
-        process = multiprocessing.get_context("fork").Process(target=_work, args=(folder, told))
-        size = told.stat().st_size
+        process = multiprocessing.get_context("fork").Process(target=_work, args=(folder, reported))
+        size = reported.stat().st_size
         process.start()
         time.sleep(generator.uniform(0, 0.2))  # the first are killed while the file is made
-        while session > 3 and told.stat().st_size == size and process.is_alive():
+        while session > 3 and reported.stat().st_size == size and process.is_alive():
             time.sleep(0.01)
         time.sleep(generator.uniform(0, 0.05))
         process.kill()
@@ -356,9 +359,9 @@ def test_sigkill_loses_nothing_whenever_it_comes(tmp_path: Path) -> None:
     source = search(folder, trials=1)
     trials = trials_in(folder)
     ended = {trial.number for trial in trials if trial.state.is_finished()}
-    heard = {int(line) for line in told.read_text().split()}
-    assert len(heard) >= 4
-    assert heard <= ended
+    seen = {int(line) for line in reported.read_text().split()}
+    assert len(seen) >= 4
+    assert seen <= ended
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert sum(not trial.state.is_finished() for trial in trials) <= 1  # the one that ran
     assert all(set(trial.params) == set(source.space) for trial in trials)
@@ -370,9 +373,11 @@ def test_sigkill_loses_nothing_whenever_it_comes(tmp_path: Path) -> None:
 
 def test_a_run_that_diverged_is_never_the_best_and_the_sampler_keeps_away(tmp_path: Path) -> None:
     source = search(tmp_path, ["optimizer.lr=tag(log,interval(1e-4,1e-1))"], trials=40)
-    while (job := source.next()) is not None:
+    while (job := source.next_job()) is not None:
         lr = values_of(job)["optimizer.lr"]  # below, one is as good as another
-        source.ended(job, Ended("finished", {"val/acc": math.nan if lr > 0.005 else 0.9 + math.sin(1e6 * lr) / 100}))
+        source.report_result(
+            job, JobResult("finished", {"val/acc": math.nan if lr > 0.005 else 0.9 + math.sin(1e6 * lr) / 100})
+        )
     trials = trials_in(tmp_path)
     lost = [trial.params["optimizer.lr"] > 0.005 for trial in trials]
     assert {trial.value for trial, bad in zip(trials, lost, strict=True) if bad} == {-math.inf}
@@ -386,10 +391,12 @@ def test_a_run_that_diverged_is_never_the_best_and_the_sampler_keeps_away(tmp_pa
 @pytest.mark.parametrize("keys", [{}, {"metric": ["val/loss", "val/acc"]}])
 def test_where_all_diverge_there_is_no_best(tmp_path: Path, keys: dict[str, Any]) -> None:
     source = search(tmp_path, trials=12, **keys)
-    while (job := source.next()) is not None:
-        source.ended(job, Ended("finished", {"val/acc": 0.1, "val/loss": math.nan} if keys else {"val/acc": math.nan}))
+    while (job := source.next_job()) is not None:
+        source.report_result(
+            job, JobResult("finished", {"val/acc": 0.1, "val/loss": math.nan} if keys else {"val/acc": math.nan})
+        )
     assert source.summary()[:2] == [
-        "No trial has finished with a number.",
+        "No trial has finished with a finite metric.",
         "12 trials: 0 finished, 0 pruned, 0 failed, 12 diverged.",
     ]
 
@@ -397,23 +404,23 @@ def test_where_all_diverge_there_is_no_best(tmp_path: Path, keys: dict[str, Any]
 def test_a_diverging_trial_is_pruned_if_any_are(tmp_path: Path) -> None:
     for pruner in ("none", "median", "hyperband", "successive_halving"):
         source = search(tmp_path / pruner, pruner=pruner)
-        job = source.next()
+        job = source.next_job()
         assert job is not None
-        assert source.epoch(job, 1, {"val/acc": math.nan}) == (pruner != "none")
+        assert source.report_epoch(job, 1, {"val/acc": math.nan}) == (pruner != "none")
 
 
-def test_failed_counts_and_is_told(tmp_path: Path) -> None:
+def test_a_failed_trial_counts_and_is_recorded(tmp_path: Path) -> None:
     source = search(tmp_path, trials=2)
-    job = source.next()
+    job = source.next_job()
     assert job is not None
-    source.ended(job, Ended("failed", {}, "RuntimeError: out of memory"))
-    played(source)
+    source.report_result(job, JobResult("failed", {}, "RuntimeError: out of memory"))
+    play(source)
     trial = trials_in(tmp_path)[0]
     assert (trial.state, trial.user_attrs["error"]) == (TrialState.FAIL, "RuntimeError: out of memory")
-    assert "Trials that failed are not run again: sweep.trials=3 makes up for them." in source.summary()
+    assert "Trials that failed are not run again: sweep.trials=3 adds as many new ones." in source.summary()
     again = search(tmp_path, trials=2)
-    assert [ended.status for _, ended in again.before] == ["failed", "finished"]
-    assert again.next() is None
+    assert [result.status for _, result in again.already_finished] == ["failed", "finished"]
+    assert again.next_job() is None
 
 
 def test_the_task_s_own_metric_and_direction_are_the_default(tmp_path: Path) -> None:
@@ -424,13 +431,13 @@ def test_the_task_s_own_metric_and_direction_are_the_default(tmp_path: Path) -> 
 def test_several_metrics_make_a_front_and_time_comes_from_the_table(tmp_path: Path) -> None:
     source = search(tmp_path, trials=3, metric=["val/acc", "time/epoch_seconds"])
     for acc, seconds in ((0.9, 1.0), (0.8, 0.5), (0.7, 2.0)):
-        job = source.next()
+        job = source.next_job()
         assert job is not None
-        assert not source.epoch(job, 1, {"val/acc": acc, "time/epoch_seconds": seconds})
+        assert not source.report_epoch(job, 1, {"val/acc": acc, "time/epoch_seconds": seconds})
         write_run(job, "finished", 2, **{"val/acc": acc, "time/epoch_seconds": seconds})
-        source.ended(job, Ended("finished", {"val/acc": acc}))
+        source.report_result(job, JobResult("finished", {"val/acc": acc}))
     title, *front = source.summary()[:4]
-    assert title == "Pareto front, where no trial is better in everything: 2 of 3"
+    assert title == "Pareto front (no other trial is better in every metric): 2 of 3"
     assert front[0].startswith("  trial 1     val/acc 0.8000  time/epoch_seconds 0.5000  model.dropout=")
     assert front[1].startswith("  trial 0     val/acc 0.9000  time/epoch_seconds 1.0000  model.dropout=")
     assert [trial.values for trial in trials_in(tmp_path)] == [[0.9, 1.0], [0.8, 0.5], [0.7, 2.0]]
@@ -438,15 +445,17 @@ def test_several_metrics_make_a_front_and_time_comes_from_the_table(tmp_path: Pa
 
 def test_a_metric_that_runs_do_not_have_is_refused_at_the_first_epoch(tmp_path: Path) -> None:
     source = search(tmp_path, metric="val/f1")
-    job = source.next()
+    job = source.next_job()
     assert job is not None
-    with pytest.raises(UserError, match=r"sweep.metric=val/f1 is not measured.*trial_0000 has val/acc, val/loss"):
-        source.epoch(job, 1, {"val/acc": 0.5, "val/loss": 1.0})
+    with pytest.raises(
+        UserError, match=r"sweep.metric=val/f1 is not a metric of these runs.*trial_0000 has val/acc, val/loss"
+    ):
+        source.report_epoch(job, 1, {"val/acc": 0.5, "val/loss": 1.0})
 
 
 def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
     source = search(tmp_path / "mine", [*SPACE, WIDTHS], trials=3)
-    jobs = played(source)
+    jobs = play(source)
     best = max(jobs, key=lambda job: accuracy(job, EPOCHS))
     first, counts, last = source.summary()
     assert first == f"Best is trial {best.number}:  val/acc {accuracy(best, EPOCHS):.4f}  {' '.join(best.overrides)}"
@@ -462,15 +471,15 @@ def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
     [
         ({"metric": ["val/acc", "val/loss"], "pruner": "median"}, "sweep.pruner=median compares trials by one metric"),
         ({"metric": ["val/acc", "val/loss"], "sampler": "cmaes"}, "sweep.sampler=cmaes searches for one metric"),
-        ({"metric": ["val/acc", "val/acc"]}, "sweep.metric is one metric, or a list of different ones"),
-        ({"metric": []}, "sweep.metric is one metric"),
-        ({"metric": "val/ac"}, "sweep.metric=val/ac is not something to search for. Did you mean val/acc?"),
-        ({"metric": ["val/acc", "val/map"]}, "sweep.metric=val/map is not something to search for. It is for task=det"),
+        ({"metric": ["val/acc", "val/acc"]}, "sweep.metric must be one metric, or a list of different ones"),
+        ({"metric": []}, "sweep.metric must be one metric"),
+        ({"metric": "val/ac"}, "sweep.metric=val/ac cannot be searched for. Did you mean val/acc?"),
+        ({"metric": ["val/acc", "val/map"]}, "sweep.metric=val/map cannot be searched for. It is for task=det"),
         ({"metric": "test/acc"}, "sweep.metric=test/acc: a search that looks at the test set"),
         ({"metric": ["val/acc", "val/loss"], "direction": "minimize"}, "sweep.direction has 1, sweep.metric has 2"),
         ({"direction": ["minimize", "maximize"]}, "sweep.direction has 2, sweep.metric has 1"),
         ({"metric": "optim/grad_norm"}, "add sweep.direction=minimize"),
-        ({"sampler": "grid"}, "sweep.sampler=grid tries every value, and model.dropout has no end of them"),
+        ({"sampler": "grid"}, "sweep.sampler=grid tries every value, but model.dropout is continuous"),
         ({"sampler": "tp"}, "sampler=tp is not allowed. Did you mean tpe?"),
         ({"pruner": "halving"}, "pruner=halving is not allowed."),
         ({"trials": 0}, "trials=0 is not allowed."),
@@ -489,11 +498,11 @@ def test_what_cannot_be_is_refused_before_there_is_a_folder(tmp_path: Path, keys
 )
 def test_every_end_of_what_is_searched_is_tried_before_the_first_trial(tmp_path: Path, word: str, wrong: str) -> None:
     class Careful(Composer):
-        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
-            value = float(particular[0].partition("=")[2])
+        def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
+            value = float(own[0].partition("=")[2])
             if not 0 <= value < 1:
-                raise UserError(f"{particular[0]} is not allowed.")
-            return super().job(words, particular, number, folder)
+                raise UserError(f"{own[0]} is not allowed.")
+            return super().job(overrides, own, number, folder)
 
     with pytest.raises(UserError, match=f"model.dropout{wrong} is not allowed"):
         search(tmp_path / "new", [f"model.dropout={word}", SPACE[1]], Careful())
@@ -502,47 +511,47 @@ def test_every_end_of_what_is_searched_is_tried_before_the_first_trial(tmp_path:
 
 def test_an_end_that_a_key_may_come_near_to_is_none_to_refuse(tmp_path: Path) -> None:
     class Careful(Composer):
-        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
-            if not 0 < float(particular[0].partition("=")[2]) < 1:
-                raise UserError(f"{particular[0]} is not allowed.")
-            return super().job(words, particular, number, folder)
+        def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
+            if not 0 < float(own[0].partition("=")[2]) < 1:
+                raise UserError(f"{own[0]} is not allowed.")
+            return super().job(overrides, own, number, folder)
 
     source = search(tmp_path, ["model.dropout=interval(0,1)"], Careful(), trials=3)
-    assert len(played(source)) == 3
+    assert len(play(source)) == 3
 
 
 def test_choices_that_have_nothing_in_common_are_not_one_search(tmp_path: Path) -> None:
     class Torn(Composer):
-        def job(self, words: list[str], particular: list[str], number: int, folder: Path) -> Job:
-            self.task = "regression.Regression" if "data=series" in particular else "classification.Classification"
-            return super().job(words, particular, number, folder)
+        def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
+            self.task = "regression.Regression" if "data=series" in own else "classification.Classification"
+            return super().job(overrides, own, number, folder)
 
-    with pytest.raises(UserError, match="data=series has another task than data=mnist: not one search"):
+    with pytest.raises(UserError, match="data=series has another task than data=mnist: they cannot be one search"):
         search(tmp_path, ["data=mnist,series", SPACE[0]], Torn())
 
 
 def test_what_failed_of_few_values_is_not_made_up_for(tmp_path: Path) -> None:
     source = search(tmp_path, ["model.dropout=0,0.25"], trials=9)
-    job = source.next()
+    job = source.next_job()
     assert job is not None
-    source.ended(job, Ended("failed", {}, "out of memory"))
-    played(source)
+    source.report_result(job, JobResult("failed", {}, "out of memory"))
+    play(source)
     said = " ".join(source.summary())
-    assert "by sweep.sampler=grid and not tpe" in said
+    assert "by sweep.sampler=grid instead of tpe" in said
     assert "There are no other combinations." in said
-    assert "makes up for them" not in said
+    assert "as many new ones" not in said
     huge = search(tmp_path / "huge", ["seed_of_data=int(interval(1,1000000000000))"], trials=1)
-    assert len(played(huge)) == 1, "and nobody makes a list of them"
+    assert len(play(huge)) == 1, "and nobody makes a list of them"
 
 
 def test_where_there_are_few_values_each_is_tried_once(tmp_path: Path) -> None:
     words = ["model.dropout=0,0.25,0.5", WIDTHS]
     source = search(tmp_path, words, trials=50)
-    jobs = played(source)
+    jobs = play(source)
     assert len({job.overrides for job in jobs}) == len(jobs) == 6 == source.total
     assert source.summary()[1:4] == [
         "6 trials: 6 finished, 0 pruned, 0 failed.",
-        "Each combination is tried once, by sweep.sampler=grid and not tpe.",
+        "Each combination is tried once, by sweep.sampler=grid instead of tpe.",
         "There are no other combinations.",
     ]
 

@@ -1,4 +1,4 @@
-"""Sweeps from the command line: what is run, what is passed by, what survives."""
+"""Sweeps from the command line: what is run, what is skipped, what survives."""
 
 import json
 import os
@@ -15,19 +15,19 @@ import pytest
 from helpers import ROOT, SMALL, composed
 
 from litmus.callback.interrupt import Interrupted
-from litmus.compose.command_line import with_words_of_sweep
+from litmus.compose.command_line import with_sweep_overrides
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session
-from litmus.sweep.pool.reporter import Reporter
+from litmus.sweep.pool.reporter import RunReporter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WORDS = ["-m", *SMALL, "model=perceptron,fnn", "seed=0,1", "sweep.name=four"]
 CHOICES = dict.fromkeys(("model", "data", "task", "optimizer", "scheduler", "trainer"), "x")
 
 
-def learnt(run: Path) -> dict[str, Any]:
+def measured(run: Path) -> dict[str, Any]:
     """All that a run has measured, but for times."""
     result = json.loads((run / "result.json").read_text())
     header, *rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
@@ -57,11 +57,11 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert "and the same for 3 more jobs" in changed.stderr
     alone = command("resume=outputs/sweeps/four")
     assert alone.returncode == 2
-    assert "python train.py -m resume=outputs/sweeps/four goes on with it" in alone.stderr
+    assert "Resume it with: python train.py -m resume=outputs/sweeps/four" in alone.stderr
 
     again = command("-m", "resume=outputs/sweeps/four", "sweep.jobs=1")
     assert again.returncode == 0, again.stderr
-    assert "4 of 4 jobs in outputs/sweeps/four had ended before." in again.stdout
+    assert "4 of 4 jobs in outputs/sweeps/four ended in an earlier session." in again.stdout
     assert written == {path: path.stat().st_mtime_ns for path in folder.glob("*/result.json")}
     other = command("-m", "resume=outputs/sweeps/four", "model.dropout=0.5")
     assert other.returncode == 2
@@ -72,11 +72,11 @@ def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path:
     words = ["-m", *SMALL, "model=fnn", "trainer.max_epochs=300", "sweep.name=bad", "sweep.jobs=1", "optimizer=sgd"]
     done = command(*words, "optimizer.lr=0.1", "seed=0", "sweep.timeout_s=2")
     assert done.returncode == 1, done.stdout
-    assert "1 job to run in outputs/sweeps/bad; torch is imported." in done.stdout
+    assert "1 job to run in outputs/sweeps/bad; importing torch." in done.stdout
     assert "took longer than sweep.timeout_s=2" in done.stdout
     assert "        | " not in done.stdout, "the sentence says all"
     assert "compare them" not in done.stdout
-    assert "sweep.timeout_s=SECONDS beside it allows more time" in done.stdout
+    assert "add sweep.timeout_s=SECONDS to allow more time" in done.stdout
     done = command(*words[:4], "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e30", "sweep.name=lost")
     assert done.returncode == 0, done.stderr
     assert "diverged     val/acc" in done.stdout
@@ -88,7 +88,7 @@ def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, t
     assert command(*words).returncode == 0
     done = command(*words, "model.l2=0,0.1")
     assert done.returncode == 0, done.stderr
-    assert "2 of 4 jobs in outputs/sweeps/more had ended before." in done.stdout
+    assert "2 of 4 jobs in outputs/sweeps/more ended in an earlier session." in done.stdout
     names = {path.parent.name for path in (tmp_path / "outputs/sweeps/more").glob("*/result.json")}
     assert names == {"seed-0", "seed-1", "model.l2-0.1-seed-0", "model.l2-0.1-seed-1"}
 
@@ -102,9 +102,9 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         ("seed=0,1", "sweep.job=2"): "Did you mean sweep.jobs?",
         ("seed=0,1", "sweep.trials=4"): "A search has it: sweep=optuna.",
         ("seed=0,0",): "a value is typed twice.\n",
-        ("seed=interval(0,1)",): "that is for a search, sweep=optuna",
+        ("seed=interval(0,1)",): "intervals need a search, sweep=optuna",
         ("seed=0,1", "hydra/sweeper=basic"): "leave out hydra/sweeper",
-        ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is no name of a folder; a-b is",
+        ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is not a valid folder name; a-b is",
         ("sweep=optuna", "model.dropout=interval(0,1.6)"): "model.dropout=1.6 is not allowed",
         ("sweep=optuna", "model.dropout=interval(0,0.5)", "sweep.metric=val/ac"): "Did you mean val/acc?",
         ("resume=nowhere",): "nowhere is not the folder of a sweep",
@@ -116,15 +116,15 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_sweep_is_gone_on_with_by_another_launcher(tmp_path: Path) -> None:
+def test_a_sweep_is_resumed_by_another_launcher(tmp_path: Path) -> None:
     def words(*typed: str) -> list[str]:
-        return with_words_of_sweep(["-m", f"resume={tmp_path}", *typed])
+        return with_sweep_overrides(["-m", f"resume={tmp_path}", *typed])
 
     where = f"hydra.sweep.dir='{tmp_path}'"
-    session.remember(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
+    session.write_overrides(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
     assert words("hydra/launcher=litmus") == ["-m", "seed=0,1", "hydra/launcher=litmus", where]
     assert words("hydra.launcher.n_jobs=3")[1:4] == ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]
-    session.remember(tmp_path, ["seed=0,1", "sweep.jobs=2", "sweep.name=x"])
+    session.write_overrides(tmp_path, ["seed=0,1", "sweep.jobs=2", "sweep.name=x"])
     assert "sweep.jobs=2" not in words("hydra/launcher=ray", "+hydra.launcher.ray.remote.num_cpus=4")
     assert "sweep.jobs=2" in words()
 
@@ -146,7 +146,7 @@ def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: P
     folder = tmp_path / "outputs/sweeps/basic"
     assert {path.parent.name for path in folder.glob("*/result.json")} == {"seed-0", "seed-1"}
     ours = command(*words[:-1])
-    assert "2 of 2 jobs in outputs/sweeps/basic had ended before" in ours.stdout
+    assert "2 of 2 jobs in outputs/sweeps/basic ended in an earlier session" in ours.stdout
 
 
 def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command
     assert "4 finished" in done.stdout
     assert len(list(killed.glob("*/result.json"))) == 4
     for path in killed.glob("*/result.json"):
-        assert learnt(path.parent) == learnt(tmp_path / "whole" / path.parent.name), path.parent.name
+        assert measured(path.parent) == measured(tmp_path / "whole" / path.parent.name), path.parent.name
     assert {path: path.stat().st_mtime_ns for path in before} == before, "none is run twice"
 
 
@@ -194,7 +194,7 @@ class StopBeforeTest(lightning.Callback):
         raise Interrupted(signal.SIGTERM)
 
 
-CONTINUED = {
+RESUMED = {
     "average": (["scheduler=one_cycle", "callback.ema.decay=0.9"], StopAfter(2), 2),
     "plateau": (["scheduler=plateau", "scheduler.patience=1", "optimizer.lr=0.1"], StopAfter(3), 3),
     "stopped early": (["callback.early_stopping.patience=1", "optimizer.lr=0.2"], StopBeforeTest(), None),
@@ -202,58 +202,58 @@ CONTINUED = {
 }
 
 
-@pytest.mark.parametrize("case", CONTINUED)
-def test_a_continued_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", RESUMED)
+def test_a_resumed_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
     """Dropout draws from torch's generator, whose state a checkpoint of Lightning's does not hold."""
-    more, stop, epochs = CONTINUED[case]
+    more, stop, epochs = RESUMED[case]
     words = ["model=fnn", "data=mnist", *SMALL, "model.dropout=0.4", "trainer.max_epochs=5", "data.limit=200"]
-    asked = composed(*words, *more)
+    requested = composed(*words, *more)
     whole, parted = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parted")
-    assert start_or_resume(whole, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(whole, requested, CHOICES, 0.0, "") == "finished"
     if case == "stopped early":
         epochs = whole.read_result()["epochs"]
         assert epochs < 5
     if case == "plateau":
         assert len({row["optim/lr"] for row in whole.read_metrics()}) > 1
-    assert start_or_resume(parted, asked, CHOICES, 0.0, "", stop) == "interrupted"
+    assert start_or_resume(parted, requested, CHOICES, 0.0, "", stop) == "interrupted"
     assert parted.read_result()["epochs"] == epochs
-    assert start_or_resume(parted, asked, CHOICES, 0.0, "") == "finished"
-    assert learnt(parted.path) == learnt(whole.path)
+    assert start_or_resume(parted, requested, CHOICES, 0.0, "") == "finished"
+    assert measured(parted.path) == measured(whole.path)
     assert "resumed" in parted.log.read_text()
 
 
 def test_a_job_in_a_folder_of_another_run(tmp_path: Path) -> None:
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
     run.claim()
-    run.write_config(asked)
+    run.write_config(requested)
     with pytest.raises(UserError, match="does not belong to this sweep"):
-        start_or_resume(run, asked, CHOICES, 0.0, "")
+        start_or_resume(run, requested, CHOICES, 0.0, "")
 
 
-class Listener:
+class Launcher:
     """Prunes after the second epoch."""
 
     def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
 
-    def tell(self, **message: Any) -> bool:
-        self.heard.append(message)
+    def report(self, **message: Any) -> bool:
+        self.messages.append(message)
         return message.get("epoch") == 2
 
 
 def test_a_pruned_run_is_a_run_folder(tmp_path: Path) -> None:
-    asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
-    run, listener = RunDir(tmp_path / "job"), Listener()
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", Reporter(listener)) == "pruned"
+    requested = composed("model=perceptron", *SMALL, "trainer.max_epochs=5")
+    run, launcher = RunDir(tmp_path / "job"), Launcher()
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", RunReporter(launcher)) == "pruned"
     result = run.read_result()
     assert (result["status"], result["epochs"]) == ("pruned", 2)
     assert result["error"] == "pruned after epoch 2 of 5"
     assert "val/acc" in result["metrics"]
     assert "test/acc" not in result["metrics"], "the test set decides nothing, and is spent on no pruned run"
-    assert [message.get("epoch") for message in listener.heard] == [None, 1, 2]
-    assert listener.heard[1]["monitor"] == "val/acc"
-    assert start_or_resume(run, asked, CHOICES, 0.0, "") == "pruned", "it is not run again"
+    assert [message.get("epoch") for message in launcher.messages] == [None, 1, 2]
+    assert launcher.messages[1]["monitor"] == "val/acc"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "") == "pruned", "it is not run again"
 
 
 def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
@@ -261,22 +261,22 @@ def test_a_run_that_calls_exit_has_failed(tmp_path: Path) -> None:
         def on_train_start(self, *args: Any) -> None:
             sys.exit(3)
 
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", Exits()) == "failed"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", Exits()) == "failed"
     assert "sys.exit(3)" in run.read_result()["error"]
 
 
-def test_a_run_that_is_told_to_stop_at_an_epoch_s_end_is_interrupted(tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_at_an_epoch_s_end_is_interrupted(tmp_path: Path) -> None:
     """Lightning looks there before our callback does, and raises an exception of its own."""
 
-    class Told(lightning.Callback):
+    class Stop(lightning.Callback):
         def on_validation_end(self, *args: Any) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    asked = composed("model=perceptron", *SMALL)
+    requested = composed("model=perceptron", *SMALL)
     run = RunDir(tmp_path / "job")
-    assert start_or_resume(run, asked, CHOICES, 0.0, "", Told()) == "interrupted"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "", Stop()) == "interrupted"
     assert run.read_result()["error"] == "stopped by SIGTERM"
 
 

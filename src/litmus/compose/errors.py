@@ -1,9 +1,8 @@
-"""Hydra's errors as sentences: what was wrong, what is near it, what is allowed."""
+"""Hydra's errors as sentences: what is wrong, what was probably meant, and what is allowed."""
 
 import difflib
 import re
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -12,28 +11,28 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.config.validate import did_you_mean, signature
 
-SEARCH = "litmus.sweep.optuna.Optuna"  # what sweep=optuna stands for
-# Hydra's own that a package of their own brings, and the extra of litmus that installs it.
+SEARCH = "litmus.sweep.optuna.Optuna"  # the _target_ of sweep=optuna
+# Launchers of Hydra that are separate packages, and the extra of litmus that installs each.
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 
 
-def explanation(error: Exception, conf: Path, words: list[str]) -> str:
-    """What to tell a person.
+def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
+    """Explains an error to the user.
 
     Args:
         error: what Hydra or OmegaConf raised while composing.
         conf: the folder of the configuration.
-        words: the command line.
+        arguments: the command line.
     """
     if isinstance(error, MissingConfigException) and error.options is not None:
-        return _no_such_choice(error)
+        return _explain_choice(error)
     if isinstance(error, OverrideParseException):
-        return _not_an_override(error, conf)
+        return _explain_syntax(error, conf)
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
-        return _no_such_key(match["key"], conf, words)
+        return _explain_key(match["key"], conf, arguments)
     if text.startswith("Config group override"):
-        bad = " ".join(word for word in words if word.endswith("=null"))
+        bad = " ".join(argument for argument in arguments if argument.endswith("=null"))
         return f"{bad} is not allowed: a group takes one of its choices, which --help lists."
     if text.startswith("Ambiguous value"):
         value = re.search(r"argument '([^']+)'", text)
@@ -41,7 +40,7 @@ def explanation(error: Exception, conf: Path, words: list[str]) -> str:
     return text.strip()
 
 
-def _no_such_choice(error: MissingConfigException) -> str:
+def _explain_choice(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     if group == "hydra/launcher" and name in LAUNCHERS:
         extra = LAUNCHERS[name]
@@ -52,53 +51,62 @@ def _no_such_choice(error: MissingConfigException) -> str:
     )
 
 
-def _not_an_override(error: OverrideParseException, conf: Path) -> str:
-    word = str(error.override)
-    if "=" in word:
-        return f"{word} cannot be read: {error.message.splitlines()[0]}. Values with spaces or brackets want quotes."
-    groups = sorted(path.parent.name for path in conf.glob(f"*/{word}.yaml"))
-    hint = f" Did you mean {groups[0]}={word}?" if groups else " For example: model=cnn, seed=7."
-    return f"{word} is not of the form key=value.{hint}"
+def _explain_syntax(error: OverrideParseException, conf: Path) -> str:
+    override = str(error.override)
+    if "=" in override:
+        return f"{override} cannot be read: {error.message.splitlines()[0]}. Quote values with spaces or brackets."
+    groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml"))
+    hint = f" Did you mean {groups[0]}={override}?" if groups else " For example: model=cnn, seed=7."
+    return f"{override} is not of the form key=value.{hint}"
 
 
-def _no_such_key(key: str, conf: Path, words: list[str]) -> str:
-    others = [word for word in words if "=" in word and not word.startswith("-") and word.split("=")[0] != key]
-    config = _composed(conf, others)
-    *sections, name = key.split(".")
-    holder: Any = config
-    path: list[str] = []
-    for section in sections:  # as far as the key is right
-        if not isinstance(holder, DictConfig) or section not in holder:
-            name = section
-            break
-        holder = holder[section]
-        path.append(section)
+def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
+    others = [each for each in arguments if "=" in each and not each.startswith("-") and each.split("=")[0] != key]
+    config = _compose_without(conf, others)
+    section, path, name = _follow(key, config)
     where = ".".join(path)
-    known = [str(k) for k in holder if k not in ("_target_", "hydra")] if isinstance(holder, DictConfig) else []
+    prefix = f"{where}." if where else ""
+    known = [str(each) for each in section if each not in ("_target_", "hydra")]
     if not path:
         known = sorted({*known, "experiment"})
-    prefix = f"{where}." if where else ""
     hint = did_you_mean(name, known, prefix)
     if where == "sweep" and name in signature(SEARCH):
         hint = " A search has it: sweep=optuna."
-    if not path and not hint:  # a key of some group, typed without it?
-        keys = {
-            str(k): f"{group}.{k}"
-            for group in known
-            if isinstance(config.get(group), DictConfig)
-            for k in config[group]
-        }
-        inside = [keys[near] for near in difflib.get_close_matches(name, keys, n=1, cutoff=0.7)]
-        hint = f" Did you mean {' or '.join(inside)}?" if inside else ""
-    missing = f"{prefix}{name}" if name in sections else key
+    if not path and not hint:
+        hint = _hint_at_group(name, config, known)
+    missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
 
 
-def _composed(conf: Path, overrides: list[str]) -> DictConfig:
+def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
+    """Follows a key as far as it is right: the section, the path to it, and the name that the section does not have."""
+    *sections, name = key.split(".")
+    path: list[str] = []
+    for section in sections:
+        if section not in config:
+            return config, path, section
+        path.append(section)
+        config = config[section] if isinstance(config[section], DictConfig) else OmegaConf.create({})
+    return config, path, name
+
+
+def _hint_at_group(name: str, config: DictConfig, groups: list[str]) -> str:
+    """Asks whether a key of some group was meant, typed without the group."""
+    keys = {
+        str(key): f"{group}.{key}"
+        for group in groups
+        if isinstance(config.get(group), DictConfig)
+        for key in config[group]
+    }
+    near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
+    return f" Did you mean {keys[near[0]]}?" if near else ""
+
+
+def _compose_without(conf: Path, overrides: list[str]) -> DictConfig:
     """The configuration without the override that was wrong; if others are wrong too, the default one."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
-        for attempt in (overrides, [word for word in overrides if "." not in word], []):
+        for attempt in (overrides, [override for override in overrides if "." not in override], []):
             try:
                 return compose("train", attempt)
             except HydraException:

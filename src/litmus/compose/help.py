@@ -1,4 +1,4 @@
-"""`python train.py --help`: what one can type, with every key's value and the YAML's own comment on it."""
+"""`python train.py --help`: the choices, and the keys with their values and the comments in the YAML files."""
 
 import re
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ Litmus trains the classic neural networks.
   python train.py -m model=fnn,cnn model.dropout=0,0.25       every combination: a sweep
   python train.py -m sweep=optuna model=fnn model.dropout='interval(0,0.6)'
                                                               a search
-  python train.py -m resume=outputs/sweeps/NAME               go on with a sweep
+  python train.py -m resume=outputs/sweeps/NAME               resume a sweep
   python train.py model=bert                                  fine-tunes MiniLM on film snippets
   python train.py model=lstm data=text_table data.path=reviews.csv data.text=review data.label=stars
   python train.py model=lstm data=series                      forecasts sunspots
   python train.py experiment=cnn_best                         a recipe
-  python train.py resume=outputs/latest                       go on with an interrupted run
-  python train.py model=cnn --cfg job                         show the configuration, run nothing
+  python train.py resume=outputs/latest                       resume an interrupted run
+  python train.py model=cnn --cfg job                         show the configuration, do not run
   python train.py model=fnn --help                            this page, for other choices
 
 A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points to the newest.
 
-  litmus evaluate outputs/latest                              measure the test set again
-  litmus predict outputs/latest "I like it"                   ask a network for texts
-  litmus export outputs/latest --to onnx                      for other programs
-  litmus compare outputs/sweeps/NAME                          rank what a sweep has trained
-  litmus dashboard                                            look at all runs in TensorBoard
+  litmus evaluate outputs/latest                              evaluate on the test set again
+  litmus predict outputs/latest "I like it"                   predict for a text
+  litmus export outputs/latest --to onnx                      export for other programs
+  litmus compare outputs/sweeps/NAME                          rank the runs of a sweep
+  litmus dashboard                                            view all runs in TensorBoard
 
 Choices (group=choice)
 
@@ -45,7 +45,7 @@ Keys (key=value), with these choices
 
 {keys}
 
---hydra-help lists the flags of Hydra, which composes all this.
+--hydra-help lists the flags of Hydra, which composes the configuration.
 """
 
 
@@ -54,7 +54,10 @@ def page(conf: Path, overrides: list[str]) -> str:
 
     Args:
         conf: the folder of the configuration.
-        overrides: as typed; raises Hydra's exceptions if they are wrong.
+        overrides: as typed.
+
+    Raises:
+        HydraException: Hydra's, for an override that is wrong.
     """
     with initialize_config_dir(str(conf), version_base="1.3"):
         config = compose("train", overrides, return_hydra_config=True)
@@ -71,8 +74,8 @@ def _choices(conf: Path, group: str, chosen: str | None) -> str:
     return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names)}"
 
 
-def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:
-    """Dotted keys, values, and the annotations' words for what is allowed; `_target_` is not for typing."""
+def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:  # values of any type
+    """Dotted keys, their values, and what the annotations say is allowed; without `_target_`, which nobody types."""
     target = section.get("_target_")
     for key, value in section.items():
         full = f"{path}.{key!s}" if path else str(key)
@@ -82,15 +85,16 @@ def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:
             yield full, value, describe(signature(target)[str(key)]) if target else ""
 
 
-def _line(key: str, value: Any, note: str) -> str:
+def _line(key: str, value: object, note: str) -> str:
     return f"  {key:<38} {shown(value):<10} {note}".rstrip()
 
 
 def _notes(conf: Path, chosen: dict[str, str]) -> dict[str, str]:
-    """Each key's comment in the YAML of its group's choice, or in the YAML that one builds on."""
+    """Each key's comment in the YAML of its group's choice, or else in another YAML of the group."""
     notes: dict[str, str] = {}
     for group, choice in chosen.items():
-        paths = sorted((conf / group).glob("*.yaml"), key=lambda path: path.stem == choice)  # the choice's own last
+        # The choice's own last, so that its comments win.
+        paths = sorted((conf / group).glob("*.yaml"), key=lambda path: path.stem == choice)
         for path in paths:
             text = path.read_text(encoding="utf-8")
             package = re.search(r"^# @package (\S+)", text)

@@ -1,4 +1,7 @@
-"""A job, from what Hydra composed to its status."""
+"""One job: from the configuration that Hydra composed to the status of its run.
+
+It imports torch only when it runs.
+"""
 
 import os
 import platform
@@ -15,28 +18,35 @@ from litmus.config.keys import SHOWN_GROUPS
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.run import summary
 from litmus.run.job import resume_config, start_or_resume
-from litmus.run.train import train
 
 
 def run_job(composed: DictConfig, started: float) -> str:
-    """Runs what Hydra composed, and returns the status that stands in `result.json`.
+    """Trains, or resumes, the run that Hydra composed.
 
     Args:
-        composed: the configuration, without Hydra's own part.
-        started: `time.perf_counter()` when the job began, before torch was imported.
+        composed: the configuration, without Hydra's own section.
+        started: `time.perf_counter()` when the job started, before torch was imported.
+
+    Returns:
+        The status, as in `result.json`.
+
+    Raises:
+        UserError: the folder holds another run, another process trains in it, or it cannot be resumed.
     """
+    from litmus.run import summary  # these import torch
+    from litmus.run.train import train
+
     config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     del config["sweep"]
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN:
-        _stand_in(Path(hydra.runtime.cwd))
-    run = RunDir(_shortest(Path(hydra.runtime.output_dir).resolve()))  # not outputs/latest
+        _change_to(Path(hydra.runtime.cwd))
+    run = RunDir(_shorten(Path(hydra.runtime.output_dir).resolve()))  # resolved: outputs/latest may soon be another run
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
-        with console.silenced():  # several jobs may write on it
+        with console.silenced():  # several jobs may share the screen
             status = start_or_resume(run, config, choices, started, " ".join(overrides))
         summary.job(run, status, time.perf_counter() - started)
         return status
@@ -46,24 +56,24 @@ def run_job(composed: DictConfig, started: float) -> str:
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim()
-        summary.configuration(config, choices, _defaults(choices))
+        summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         return train(run, config, started).status
 
 
-def _defaults(choices: dict[str, str]) -> Section:
+def _default_config(choices: dict[str, str]) -> Section:
     """The configuration of these choices, when no key is set and no experiment chosen."""
-    groups = [f"{group}={choices[group]}" for group in SHOWN_GROUPS]
-    composed = GlobalHydra.instance().config_loader().load_configuration("train", groups, RunMode.RUN)
+    overrides = [f"{group}={choice}" for group, choice in choices.items()]
+    composed = GlobalHydra.instance().config_loader().load_configuration("train", overrides, RunMode.RUN)
     with open_dict(composed):
         del composed["hydra"]
     return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
 
 
-def _stand_in(folder: Path) -> None:
-    """Goes where the command was typed: another machine's process may stand elsewhere, and paths are relative to it.
+def _change_to(folder: Path) -> None:
+    """Changes to the folder in which the command was typed: paths are relative to it, and a job may start elsewhere.
 
     Raises:
-        UserError: it is not there.
+        UserError: this machine does not have it.
     """
     try:
         os.chdir(folder)
@@ -73,6 +83,6 @@ def _stand_in(folder: Path) -> None:
         ) from None
 
 
-def _shortest(path: Path) -> Path:
-    """Relative to where one stands, if it lies below: that is what one types."""
+def _shorten(path: Path) -> Path:
+    """The path relative to the current folder, if it lies below: that is what one types."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,7 +1,6 @@
 """The run folder: what its files are called, and reading and writing them whole or not at all."""
 
 import csv
-import importlib
 import io
 import json
 import logging
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -29,7 +27,6 @@ try:
     from yaml import CSafeLoader as SafeLoader
 except ImportError:  # libyaml is not there
     from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
-fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # file locks; not on Windows
 
 CONFIG = "config.yaml"
 REQUESTED = "requested.yaml"  # of a sweep's job: the configuration before anything followed from the data
@@ -37,6 +34,7 @@ EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
+LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
@@ -76,18 +74,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def lock(file: int) -> bool:
-    """Locks an open file until it is closed or the process ends, however that happens; False if another one has.
+    """Locks an open file until its last descriptor is closed, here and in the processes that inherited it.
 
-    Where there are no locks (on Windows, on some shared file systems), nothing keeps two processes apart.
+    The system releases the lock when a process ends, however that happens. A file system without locks, as some
+    network file systems are, gives a warning: there, nothing keeps two processes apart.
+
+    Args:
+        file: the descriptor.
+
+    Returns:
+        Whether it is locked; False if another process holds the lock.
     """
+    from filelock import lock_descriptor  # here, because --help need not wait 7 ms for it
+
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock_descriptor(file, blocking=False)
     except OSError as error:
-        log.warning("This file system has no locks (%s): see to it that no run is trained twice at a time.", error)
-    return True
+        log.warning("This file system has no locks (%s): make sure that no run is trained twice at a time.", error)
+        return True
 
 
 def slug(text: str) -> str:
@@ -150,10 +154,12 @@ class RunDir:
         """In the body, no other process trains in this folder.
 
         Raises:
-            UserError: one does already.
+            UserError: another process does.
         """
+        # The log is there anyway. Windows, though, keeps everybody else from reading and writing what is locked.
+        path = self.path / LOCK if os.name == "nt" else self.log
         self.path.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as file:
+        with path.open("ab") as file:
             if not lock(file.fileno()):
                 raise UserError(f"{self.path} is being trained by another process.")
             yield

@@ -5,122 +5,92 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import ClassVar
 
 from litmus.config.keys import identity
-from litmus.config.types import Count, Positive
-from litmus.config.validate import checked
+from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
-from litmus.sweep.pool.job import STUDY, Ended, Job
+from litmus.sweep.pool.job import Job
+from litmus.sweep.pool.source import STUDY, Composer, Source
 
 
-class Grid:
-    """A sweep whose jobs are known from the beginning; those that have ended before are passed by."""
+class Grid(Source):
+    """A sweep whose jobs are known from the start; those that ended in an earlier session are skipped."""
 
-    @checked
-    def __init__(
-        self,
-        *,
-        name: str | None,
-        jobs: Literal["auto"] | Count,
-        jobs_per_gpu: Count,
-        on_fail: Literal["continue", "stop", "retry"],
-        timeout_s: Positive | None,
-    ) -> None:
-        self.name = name
-        self.jobs = jobs
-        self.jobs_per_gpu = jobs_per_gpu
-        self.on_fail = on_fail
-        self.timeout_s = timeout_s
-        self.prunes = False
-        self.repeats = True
-        self.unmade: list[str] = []
-        self.total = 0
-        self.before: list[tuple[Job, Ended]] = []  # that need not be run
-        self.left: list[Job] = []  # not started yet
+    lists_jobs: ClassVar[bool] = True
+    reruns_failed: ClassVar[bool] = True
 
-    def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
-        """Makes the jobs, and sees which need not be run.
+    def start(self, folder: Path, overrides: Sequence[str], composer: Composer) -> Section:
+        """Composes all jobs, and finds those that need not be run.
 
         Args:
             folder: of the sweep.
-            words: what was typed of the jobs, parsed.
-            composer: see `litmus.compose.sweep.Composer`.
+            overrides: as typed, without those of the sweep itself.
+            composer: makes the jobs.
 
         Returns:
             The configuration of the first job.
 
         Raises:
-            UserError: a folder of a job holds another run, two jobs are the same, or the folder is a search's.
+            UserError: a job's folder holds another run, two jobs are the same, or the folder is a search's.
         """
         if (folder / STUDY).is_file():
             raise UserError(
-                f"{folder} holds a search, whose trials are not those of a grid. Choose another sweep.name."
+                f"{folder} holds a search, and its trials are not jobs of a grid. Choose another sweep.name."
             )
-        combinations = composer.combinations(words)
-        names = _names([" ".join(sorted(own or everything)) for everything, own in combinations])
+        combinations = composer.combinations(overrides)
+        names = _folder_names([" ".join(sorted(own or everything)) for everything, own in combinations])
         jobs = [
             composer.job(everything, own, number, folder / names[number])
             for number, (everything, own) in enumerate(combinations)
         ]
-        for key in ("accelerator", "devices"):  # of the first, the machine is divided by
+        for key in ("accelerator", "devices"):  # those of the first job decide how the machine is divided
             if len({job.config["trainer"][key] for job in jobs}) > 1:
                 raise UserError(
-                    f"trainer.{key} is the same for all jobs of a sweep: it decides how many run at a time."
+                    f"trainer.{key} must be the same for all jobs of a sweep: it decides how many run at a time."
                 )
-        jobs = _found_again(folder, jobs)
+        jobs = _reuse_folders(folder, jobs)
         check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
-            if (ended := outcome.known(job)) is not None:
-                self.before.append((job, ended))
+            if (result := outcome.read_final(job)) is not None:
+                self.already_finished.append((job, result))
             else:
-                self.left.append(job)
+                self.remaining.append(job)
         return jobs[0].config
 
-    def next(self) -> Job | None:
-        """See `_jobs.Source`."""
-        return self.left.pop(0) if self.left else None
-
-    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
-        """See `_jobs.Source`; a grid prunes nothing."""
-        return False
-
-    def ended(self, job: Job, ended: Ended) -> None:
-        """See `_jobs.Source`."""
-
-    def summary(self) -> list[str]:
-        """Nothing beyond what is said of every sweep."""
-        return []
+    def next_job(self) -> Job | None:
+        """The next combination that has not been run."""
+        return self.remaining.pop(0) if self.remaining else None
 
 
-def _found_again(folder: Path, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs, with the folders in which an earlier sweep of this name ran the same under other words.
+def _reuse_folders(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, each in the folder in which an earlier sweep of this name ran the same one under another name.
 
-    A key that is swept only now has, in some jobs, the value that it had for all.
+    A key that is swept only now has, in some jobs, the value that all jobs had before.
     """
     paths = {job.folder for job in jobs}
-    before: list[tuple[dict[str, Any], Path]] = []
+    earlier: list[tuple[Section, Path]] = []
     for path in sorted(folder.glob("*/")):
         with suppress(UserError):  # damaged
-            asked = None if path in paths else RunDir(path).read_requested()
-            before += [(identity(asked), path)] if asked is not None else []
-    found = []
+            requested = None if path in paths else RunDir(path).read_requested()
+            earlier += [(identity(requested), path)] if requested is not None else []
+    moved = []
     for job in jobs:
-        wanted = None if not before or job.folder.is_dir() else identity(job.config)
-        path = next((path for had, path in before if had == wanted), job.folder)
-        found.append(replace(job, folder=path))
-    return found
+        requested = None if not earlier or job.folder.is_dir() else identity(job.config)
+        path = next((path for config, path in earlier if config == requested), job.folder)
+        moved.append(replace(job, folder=path))
+    return moved
 
 
-def _names(words: Sequence[str]) -> list[str]:
-    """Of the jobs' folders; where two would be the same without what cannot be part of a name, with a number."""
-    names = [slug(each) for each in words]
-    twice = {name for name in names if names.count(name) > 1}
+def _folder_names(overrides: Sequence[str]) -> list[str]:
+    """The jobs' folders, by their overrides; a hash tells apart those that differ only in what names cannot hold."""
+    names = [slug(each) for each in overrides]
+    duplicates = {name for name in names if names.count(name) > 1}
     return [
-        f"{name}-{sha256(each.encode()).hexdigest()[:8]}" if name in twice else name
-        for name, each in zip(names, words, strict=True)
+        f"{name}-{sha256(each.encode()).hexdigest()[:8]}" if name in duplicates else name
+        for name, each in zip(names, overrides, strict=True)
     ]

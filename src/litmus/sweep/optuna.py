@@ -1,4 +1,4 @@
-"""A search: Optuna proposes which values to try next, from how the trials before did."""
+"""A search: Optuna proposes which values to try next, from the results of earlier trials."""
 
 import math
 import shlex
@@ -7,34 +7,45 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from litmus.config.types import Count, Positive, Seed
+from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.record.folder import ENDED, RunDir
+from litmus.record.folder import RunDir
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
-from litmus.sweep.pool.job import STUDY, Ended, Job
-from litmus.sweep.search import objectives, study
-from litmus.sweep.search.space import described, ends, hint, points, space, typed, within
+from litmus.sweep.pool.job import Job, JobResult
+from litmus.sweep.pool.source import STUDY, Composer, Source
+from litmus.sweep.search import study
+from litmus.sweep.search.objectives import check_objectives, resolve_objectives
+from litmus.sweep.search.space import (
+    count_points,
+    describe,
+    extremes,
+    integer_hint,
+    search_space,
+    step_inside,
+    to_override,
+)
 
 # isort: split
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-DIVERGED = "diverged"  # attribute of a trial whose objective is not a number
-MAX_FRONT = 20  # lines of a Pareto front that the summary shows
+DIVERGED = "diverged"  # attribute of a trial whose objective is not finite
+MAX_FRONT = 20  # trials of a Pareto front that the summary shows
 
 
-class Optuna:
+class Optuna(Source):
     """A sweep whose jobs are trials of a study.
 
-    A trial's value is the metric at the best epoch by what the task monitors: that of the weights that a run keeps; a
-    pruned one's is its last epoch's.
-    Where it is not a number, the training diverged: the trial is told as complete with the worst values there are, inf
-    or -inf. So it is never the best, and the sampler learns to keep away, which it would not from a failed one.
+    A trial's value is the metric at the epoch that is best by what the task monitors, which is that of `best.ckpt`; a
+    pruned trial's value is that of its last epoch.
+    If it is not finite, the training diverged: the trial is recorded as complete with the worst value, inf or -inf. So
+    it is never the best, and the sampler learns to avoid its region, which it would not learn from a failed trial.
 
-    A trial that failed is told as failed: it counts, and is not run again. One that was interrupted stays running in
-    the study: it is gone on with, under its number, in its folder.
+    A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
+    in the study, and is resumed under its number, in its folder.
     """
 
     @checked
@@ -53,11 +64,7 @@ class Optuna:
         direction: Literal["minimize", "maximize"] | list[Literal["minimize", "maximize"]] | None,
         seed: Seed,
     ) -> None:
-        self.name = name
-        self.jobs = jobs
-        self.jobs_per_gpu = jobs_per_gpu
-        self.on_fail = on_fail
-        self.timeout_s = timeout_s
+        super().__init__(name=name, jobs=jobs, jobs_per_gpu=jobs_per_gpu, on_fail=on_fail, timeout_s=timeout_s)
         self.total = trials
         self.sampler = sampler
         self.pruner = pruner
@@ -65,211 +72,217 @@ class Optuna:
         self.directions = [direction] if isinstance(direction, str) else direction
         self.seed = seed
         self.prunes = pruner != "none"
-        self.repeats = False
-        self.instead_of: str | None = None  # the sampler that was asked for
-        self.unmade: list[str] = []
-        self.before: list[tuple[Job, Ended]] = []  # that need not be run
-        self._left: list[Job] = []  # that an earlier session began
-        self._trials: dict[int, Trial] = {}  # that run, by number
-        self._epochs: dict[int, set[int]] = {}  # of those, the ones that the study knows
-        objectives.refuse(self.metrics, self.directions, sampler, pruner)
+        self.replaced_sampler: str | None = None  # the requested one, if the grid is used instead
+        self._trials: dict[int, Trial] = {}  # that are running, by number
+        self._reported_epochs: dict[int, set[int]] = {}  # of those
+        check_objectives(self.metrics, self.directions, sampler, pruner)
 
-    def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
-        """Opens the study, and sees what is left of an earlier session.
+    def start(self, folder: Path, overrides: Sequence[str], composer: Composer) -> Section:
+        """Opens the study, and restores the trials of earlier sessions.
 
         Args:
             folder: of the sweep.
-            words: what was typed of the jobs, parsed.
-            composer: see `litmus.compose.sweep.Composer`.
+            overrides: as typed, without those of the sweep itself.
+            composer: makes the jobs.
 
         Returns:
             The configuration of a job.
 
         Raises:
-            UserError: this cannot be searched, or the folder holds another search.
+            UserError: the space cannot be searched, or the folder holds another search.
         """
         self.folder, self.composer = folder, composer
-        self.space, self.words = space(words)
-        if points(self.space) <= self.total and self.sampler != "grid":
-            self.instead_of, self.sampler = self.sampler, "grid"  # which would try the same twice, and learn nothing
-        study.refuse(self.sampler, self.space)
-        base = self._checked()
-        self.objectives = objectives.decided(self.metrics, self.directions, base["task"]["_target_"])
-        about = {key: described(distribution) for key, distribution in self.space.items()}
+        self.space, self.constant = search_space(overrides)
+        if count_points(self.space) <= self.total and self.sampler != "grid":
+            self.replaced_sampler, self.sampler = self.sampler, "grid"  # others would try some points twice
+        study.check_sampler(self.sampler, self.space)
+        base = self._check_space()
+        self.objectives = resolve_objectives(self.metrics, self.directions, base["task"]["_target_"])
+        about = {key: describe(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
         about["sweep.seed"] = str(self.seed)
-        self.study, self._file = study.opened(folder, about, self.objectives)
-        self.study.pruner = study.pruner(self.pruner, base["trainer"]["max_epochs"])
+        self.study, self._file = study.open_study(folder, about, self.objectives)
+        self.study.pruner = study.make_pruner(self.pruner, base["trainer"]["max_epochs"])
         started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
         for trial in started:
             try:
-                self._recall(trial)
+                self._restore(trial)
             except UserError as error:
-                self._not_made(trial, error)
-        check_same_runs([(RunDir(job.folder), job.config) for job in [job for job, _ in self.before] + self._left])
-        self._started = len(started)
-        sampler = self._sampler(self._started)
-        if isinstance(sampler, study.Grid):
-            self.total = min(self.total, self._started + len(sampler.left()))
-        self.total = max(self.total, self._started)
+                self._record_invalid(trial, error)
+        jobs = [job for job, _ in self.already_finished] + self.remaining
+        check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
+        self._num_started = len(started)
+        sampler = self._make_sampler(self._num_started)
+        if isinstance(sampler, study.GridSampler):
+            self.total = min(self.total, self._num_started + len(sampler.untried()))
+        self.total = max(self.total, self._num_started)
         return base
 
-    def next(self) -> Job | None:
-        """See `_jobs.Source`: first what an earlier session began, then what the sampler proposes.
+    def next_job(self) -> Job | None:
+        """First the trials that an earlier session left running, then those that the sampler proposes.
 
-        Values that do not go together are told as failed: one such trial must not end a search.
+        A combination of values that is not valid is recorded as a failed trial: it must not end the search.
         """
-        if self._left:
-            return self._left.pop(0)
-        while self._started < self.total:
-            self.study.sampler = self._sampler(self._started)
-            trial = self.study.ask(self.space)
-            self._started += 1
+        if self.remaining:
+            return self.remaining.pop(0)
+        while self._num_started < self.total:
+            self.study.sampler = self._make_sampler(self._num_started)
+            trial = self.study.ask({**self.space})
+            self._num_started += 1
             try:
-                return self._running(trial, ())
+                return self._start_trial(trial, ())
             except UserError as error:
-                self._not_made(trial, error)
+                self._record_invalid(trial, error)
         return None
 
-    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
-        """See `_jobs.Source`; where trials are pruned, one that diverges is.
+    def report_epoch(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Reports the epoch to the study.
+
+        Returns:
+            Whether to prune the job: if trials are pruned at all, because the pruner says so or because it diverged.
 
         Raises:
-            UserError: the runs do not measure what is searched for.
+            UserError: the runs do not have the metric of the search.
         """
         value, *others = self.objectives.values(metrics, job.folder)
         if others:
             return False
-        trial, known = self._trials[job.number], self._epochs[job.number]
-        if epoch not in known:  # one that is gone on with may tell an epoch twice
-            known.add(epoch)
+        trial, reported = self._trials[job.number], self._reported_epochs[job.number]
+        if epoch not in reported:  # a job that is resumed may report an epoch twice
+            reported.add(epoch)
             trial.report(value, epoch)
         return self.prunes and (not math.isfinite(value) or trial.should_prune())
 
-    def ended(self, job: Job, ended: Ended) -> None:
-        """See `_jobs.Source`."""
-        if ended.status == "interrupted":
+    def report_result(self, job: Job, result: JobResult) -> None:
+        """Ends the trial in the study, unless the job was interrupted."""
+        if result.status == "interrupted":
             return
         trial = self._trials.pop(job.number)
-        if ended.status == "failed":
-            trial.set_user_attr("error", str(ended.error))
+        if result.status == "failed":
+            trial.set_user_attr("error", str(result.error))
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        values = self.objectives.of_best_epoch(ended.metrics, job.folder)
+        values = self.objectives.at_best_epoch(result.metrics, job.folder)
         if not all(map(math.isfinite, values)):
             trial.set_user_attr(DIVERGED, True)
             self.study.tell(trial, self.objectives.worst)
-        elif ended.status == "pruned":
+        elif result.status == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, values)
 
     def summary(self) -> list[str]:
-        """What was found, how the trials ended, and how to see all of it."""
+        """The best trials, how many ended in which way, and how to inspect the study."""
         trials = self.study.get_trials(deepcopy=False)
-        kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to go on with") for trial in trials]
+        kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to resume") for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
-        all_tried = len(tried) >= points(self.space)
-        lines = [*self._found(trials), f"{len(trials)} trials: {counts}."]
-        if self.instead_of is not None:
-            lines.append(f"Each combination is tried once, by sweep.sampler=grid and not {self.instead_of}.")
+        all_tried = len(tried) >= count_points(self.space)
+        lines = [*self._describe_best(trials), f"{len(trials)} trials: {counts}."]
+        if self.replaced_sampler is not None:
+            lines.append(f"Each combination is tried once, by sweep.sampler=grid instead of {self.replaced_sampler}.")
         if all_tried:
             lines.append("There are no other combinations.")
         elif failed := kinds.count("failed"):
-            lines.append(f"Trials that failed are not run again: sweep.trials={self.total + failed} makes up for them.")
+            lines.append(
+                f"Trials that failed are not run again: sweep.trials={self.total + failed} adds as many new ones."
+            )
         url = shlex.quote(f"sqlite:///{self.folder / STUDY}")
-        lines.append(f"see the search   optuna-dashboard {url}   (pip install optuna-dashboard)")
+        lines.append(f"view the search   optuna-dashboard {url}   (pip install optuna-dashboard)")
         self._file.remove_session()
-        self._file.engine.dispose()  # so that study.db is all there is; it is opened again when it is needed
+        self._file.engine.dispose()  # removes the files beside study.db; it is opened again when needed
         return lines
 
-    def _sampler(self, number: int) -> Any:
-        return study.sampler(self.sampler, self.space, self.seed, number, self.study)
+    def _make_sampler(self, number: int) -> BaseSampler:
+        return study.make_sampler(self.sampler, self.space, self.seed, number, self.study)
 
-    def _recall(self, trial: FrozenTrial) -> None:
-        """Of an earlier session: has ended, has done so when nobody was there to tell, or is gone on with."""
+    def _restore(self, trial: FrozenTrial) -> None:
+        """Restores a trial of an earlier session, which has ended, or is to be resumed.
+
+        A run may also have ended after its launcher was killed: then the study learns that here.
+        """
         if trial.state is not TrialState.RUNNING:
             job = self._job(trial.number, trial.params)
-            self.before.append((job, outcome.read(job) or Ended(STATUS[trial.state])))
+            self.already_finished.append((job, outcome.read(job) or JobResult(STATUS[trial.state])))
             return
-        self.study.sampler = self._sampler(trial.number)
-        live = Trial(self.study, trial._trial_id)
-        for key, distribution in self.space.items():  # the launcher may have been killed while values were drawn
+        self.study.sampler = self._make_sampler(trial.number)
+        live = Trial(self.study, trial._trial_id)  # private, as _suggest: no public way continues a running trial
+        for key, distribution in self.space.items():  # it may have been killed while it drew values
             live._suggest(key, distribution)
-        job = self._running(live, trial.intermediate_values)
-        ended = outcome.read(job)
-        if ended is None or ended.status not in ENDED:
-            self._left.append(job)
+        job = self._start_trial(live, trial.intermediate_values)
+        result = outcome.read_final(job)
+        if result is None:
+            self.remaining.append(job)
             return
         for row in RunDir(job.folder).read_metrics():
-            self.epoch(job, row["epoch"], row)
-        self.ended(job, ended)
-        self.before.append((job, ended))
+            self.report_epoch(job, row["epoch"], row)
+        self.report_result(job, result)
+        self.already_finished.append((job, result))
 
-    def _not_made(self, trial: Trial | FrozenTrial, error: UserError) -> None:
-        """Notes values that do not go together, for the summary and the study."""
+    def _record_invalid(self, trial: Trial | FrozenTrial, error: UserError) -> None:
+        """Records a combination of values that is not valid, for the summary and in the study."""
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._trials.pop(trial.number, None)
-        self.unmade.append(f"{' '.join(self._typed(trial.params))}: {error}")
+        self.invalid.append(f"{' '.join(self._overrides(trial.params))}: {error}")
 
-    def _running(self, trial: Trial, known: Iterable[int]) -> Job:
-        self._trials[trial.number], self._epochs[trial.number] = trial, set(known)
+    def _start_trial(self, trial: Trial, reported_epochs: Iterable[int]) -> Job:
+        self._trials[trial.number], self._reported_epochs[trial.number] = trial, set(reported_epochs)
         return self._job(trial.number, trial.params)
 
-    def _checked(self) -> dict[str, Any]:
-        """The configuration of a job, once every end of what is searched has been composed.
+    def _check_space(self) -> Section:
+        """Composes a job at both extremes of every key, and gives the configuration of one.
 
         Raises:
-            UserError: a key may not have such a value, whatever the others have; or trials would not be comparable.
+            UserError: a value is not allowed, or the trials would not be comparable.
         """
-        of = {key: ends(distribution) for key, distribution in self.space.items()}
-        least = {key: values[0] for key, values in of.items()}
-        base = self._end(least)
-        for key, value in [(key, value) for key, values in of.items() for value in values[1:]]:
-            config = self._end({**least, key: value})
+        values_of = {key: extremes(distribution) for key, distribution in self.space.items()}
+        least = {key: values[0] for key, values in values_of.items()}
+        base = self._compose_extreme(least)
+        for key, value in [(key, value) for key, values in values_of.items() for value in values[1:]]:
+            config = self._compose_extreme({**least, key: value})
             for section, name in (("task", "_target_"), ("trainer", "accelerator"), ("trainer", "devices")):
                 if config[section].get(name) != base[section].get(name):
                     what = section if name == "_target_" else f"{section}.{name}"
-                    raise UserError(f"{key}={value} has another {what} than {key}={least[key]}: not one search.")
+                    raise UserError(
+                        f"{key}={value} has another {what} than {key}={least[key]}: they cannot be one search."
+                    )
         return base
 
-    def _end(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration at an end of a key's values; where that end itself is not allowed, right beside it."""
+    def _compose_extreme(self, parameters: Mapping[str, Any]) -> Section:
+        """The configuration for these values; if one is an excluded bound, for the numbers next to the bounds."""
         try:
             return self._job(0, parameters).config
         except UserError as refused:
             with suppress(UserError):
-                beside = {name: within(self.space[name], value) for name, value in parameters.items()}
-                return self._job(0, beside).config
-            raise UserError(f"{refused}{hint(str(refused), self.space)}") from None
+                inside = {key: step_inside(self.space[key], value) for key, value in parameters.items()}
+                return self._job(0, inside).config
+            raise UserError(f"{refused}{integer_hint(str(refused), self.space)}") from None
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
-        own = self._typed(parameters)
-        job: Job = self.composer.job([*self.words, *own], own, number, self.folder / f"trial_{number:04}")
-        return job
+        own = self._overrides(parameters)
+        return self.composer.job([*self.constant, *own], own, number, self.folder / f"trial_{number:04}")
 
-    def _typed(self, parameters: Mapping[str, Any]) -> list[str]:
-        return [typed(key, parameters[key], self.space[key]) for key in self.space if key in parameters]
+    def _overrides(self, parameters: Mapping[str, Any]) -> list[str]:
+        return [to_override(key, parameters[key], self.space[key]) for key in self.space if key in parameters]
 
-    def _found(self, trials: Sequence[FrozenTrial]) -> list[str]:
+    def _describe_best(self, trials: Sequence[FrozenTrial]) -> list[str]:
         if not any(trial.state is TrialState.COMPLETE and not _diverged(trial) for trial in trials):
-            return ["No trial has finished with a number."]
+            return ["No trial has finished with a finite metric."]
         if len(self.objectives.metrics) == 1:
             best = self.study.best_trial
             return [f"Best is trial {best.number}:  {self._line(best)}"]
         front = sorted(
             (trial for trial in self.study.best_trials if not _diverged(trial)), key=lambda trial: trial.values
         )
-        lines = [f"Pareto front, where no trial is better in everything: {len(front)} of {len(trials)}"]
+        lines = [f"Pareto front (no other trial is better in every metric): {len(front)} of {len(trials)}"]
         lines += [f"  trial {trial.number:<4}  {self._line(trial)}" for trial in front[:MAX_FRONT]]
         return lines + [f"  and {len(front) - MAX_FRONT} more"] * (len(front) > MAX_FRONT)
 
     def _line(self, trial: FrozenTrial) -> str:
         pairs = zip(self.objectives.metrics, trial.values, strict=True)
-        reached = "  ".join(f"{name} {value:.4f}" for name, value in pairs)
-        return f"{reached}  {' '.join(self._typed(trial.params))}"
+        values = "  ".join(f"{name} {value:.4f}" for name, value in pairs)
+        return f"{values}  {' '.join(self._overrides(trial.params))}"
 
 
 def _diverged(trial: FrozenTrial) -> bool:

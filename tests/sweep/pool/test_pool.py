@@ -1,6 +1,5 @@
 """The pool and its server, with jobs that behave as badly as jobs can; none of them trains."""
 
-import fcntl
 import json
 import os
 import signal
@@ -13,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from litmus.errors import UserError
+from litmus.record import folder
 from litmus.record.folder import RunDir
 from litmus.sweep.pool import machine, session
 from litmus.sweep.pool import pool as pools
 from litmus.sweep.pool.client import Server
-from litmus.sweep.pool.job import Ended, Job
+from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.machine import Limits, cores, slots
 from litmus.sweep.pool.pool import Pool
 
@@ -31,39 +31,39 @@ class Jobs:
     def __init__(self, folder: Path, *names: str) -> None:
         self.jobs = [Job(i, (name,), folder / f"{i}-{name}", CONFIG, {}) for i, name in enumerate(names)]
         self.total = len(names)
-        self.ends: dict[str, Ended] = {}
+        self.results: dict[str, JobResult] = {}
         self.epochs: list[tuple[str, int, float]] = []
 
-    def next(self) -> Job | None:
+    def next_job(self) -> Job | None:
         return self.jobs.pop(0) if self.jobs else None
 
-    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
+    def report_epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
         self.epochs.append((job.overrides[0], epoch, metrics["val/acc"]))
         return epoch == 3
 
-    def ended(self, job: Job, ended: Ended) -> None:
-        self.ends[job.overrides[0]] = ended
+    def report_result(self, job: Job, result: JobResult) -> None:
+        self.results[job.overrides[0]] = result
 
 
-class Quiet:
-    """A screen that keeps what it is told."""
+class Recorder:
+    """A reporter that keeps what it is given."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.ends: list[tuple[str, str, bool]] = []
         self.most = self.running = 0
 
-    def started(self, job: Job) -> None:
+    def report_start(self, job: Job) -> None:
         self.running += 1
         self.most = max(self.most, self.running)
 
-    def progress(self, job: Job, message: dict) -> None: ...
+    def report_progress(self, job: Job, message: dict) -> None: ...
 
-    def ended(self, job: Job, ended: Ended, again: bool) -> None:
+    def report_result(self, job: Job, result: JobResult, is_retried: bool) -> None:
         self.running -= 1
-        self.ends.append((job.overrides[0], ended.status, again))
+        self.ends.append((job.overrides[0], result.status, is_retried))
 
-    def tick(self) -> None: ...
+    def refresh(self) -> None: ...
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
@@ -76,7 +76,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def made(jobs=2, on_fail="continue", timeout_s=None, prunes=False) -> Pool:
         limits = Limits(jobs, 1, on_fail, timeout_s, gpus=False, devices=1)
-        return Pool(limits, lambda: Server(["misbehaving"], lock), Quiet(), prunes)
+        return Pool(limits, lambda: Server(["misbehaving"], lock), Recorder(), prunes)
 
     yield made
     os.close(lock)
@@ -87,23 +87,23 @@ def test_no_job_harms_another(pool, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     jobs = Jobs(tmp_path, "raise", "fine", "exit", "exit_at_once", "killed", "hang", "taken", "well")
     running = pool(timeout_s=1.5)
     running.run(jobs)
-    assert {name: ended.status for name, ended in jobs.ends.items()} == {
+    assert {name: result.status for name, result in jobs.results.items()} == {
         **dict.fromkeys(["raise", "exit", "exit_at_once", "killed", "hang", "taken"], "failed"),
         **dict.fromkeys(["fine", "well"], "finished"),
     }
-    assert "exit status 3" in (jobs.ends["exit"].error or "")
-    assert "exit status 4" in (jobs.ends["exit_at_once"].error or "")
-    assert "killed by SIGKILL: out of memory?" in (jobs.ends["killed"].error or "")
-    assert jobs.ends["hang"].error == "took longer than sweep.timeout_s=1.5"
-    assert 1.5 < jobs.ends["hang"].seconds < 10
+    assert "exit status 3" in (jobs.results["exit"].error or "")
+    assert "exit status 4" in (jobs.results["exit_at_once"].error or "")
+    assert "killed by SIGKILL: out of memory?" in (jobs.results["killed"].error or "")
+    assert jobs.results["hang"].error == "took longer than sweep.timeout_s=1.5"
+    assert 1.5 < jobs.results["hang"].seconds < 10
     results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")}
     assert results["4-killed"]["status"] == "failed", "what could not say so itself is said for it"
-    assert jobs.ends["taken"].error == "another process trains in it"
+    assert jobs.results["taken"].error == "another process trains in it"
     assert "6-taken" not in results, "whose folder it is, writes there"
     assert results["4-killed"]["model"] == "fnn"
     assert "something broke" in RunDir(tmp_path / "0-raise").log.read_text()
-    assert running.screen.most == 2
-    assert running.screen.running == 0
+    assert running.reporter.most == 2
+    assert running.reporter.running == 0
 
 
 def test_cores_are_divided(pool, tmp_path: Path) -> None:
@@ -168,25 +168,25 @@ def test_a_failure_stops_the_others(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "slow", "raise", "never")
     running = pool(on_fail="stop")
     running.run(jobs)
-    assert {name: ended.status for name, ended in jobs.ends.items()} == {"raise": "failed", "slow": "interrupted"}
-    assert jobs.ends["slow"].error == "stopped, because another job failed"
+    assert {name: result.status for name, result in jobs.results.items()} == {"raise": "failed", "slow": "interrupted"}
+    assert jobs.results["slow"].error == "stopped, because another job failed"
     assert [job.overrides for job in jobs.jobs] == [("never",)]
-    assert any("on_fail=stop" in note for note in running.screen.notes)
+    assert any("on_fail=stop" in note for note in running.reporter.notes)
 
 
 def test_a_failure_is_tried_once_more(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "once", "raise")
     running = pool(jobs=1, on_fail="retry")
     running.run(jobs)
-    assert {name: ended.status for name, ended in jobs.ends.items()} == {"once": "finished", "raise": "failed"}
+    assert {name: result.status for name, result in jobs.results.items()} == {"once": "finished", "raise": "failed"}
     assert (tmp_path / "1-raise/times").read_text() == "xx"
-    assert ("once", "failed", True) in running.screen.ends
+    assert ("once", "failed", True) in running.reporter.ends
 
 
 def test_a_job_is_pruned_after_an_epoch(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "pruned")
     pool(prunes=True).run(jobs)
-    assert jobs.ends["pruned"].status == "pruned"
+    assert jobs.results["pruned"].status == "pruned"
     assert jobs.epochs == [("pruned", epoch, epoch / 100) for epoch in (1, 2, 3)]
 
 
@@ -205,27 +205,27 @@ def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
     running.run(jobs)
     killer.join()
     assert (tmp_path / "0-slow/times").read_text() == "xx", "it is run again"
-    assert "timeout_s" in (jobs.ends["slow"].error or ""), "until its time is up"
-    assert jobs.ends["fine"].status == "finished"
-    assert any("is started again" in note for note in running.screen.notes)
+    assert "timeout_s" in (jobs.results["slow"].error or ""), "until its time is up"
+    assert jobs.results["fine"].status == "finished"
+    assert any("is started again" in note for note in running.reporter.notes)
 
 
-def test_a_server_that_is_told_to_end_waits_for_its_jobs(pool, tmp_path: Path) -> None:
+def test_a_server_that_gets_sigterm_waits_for_its_jobs(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "pruned")
     running = pool(prunes=True)
 
-    def tell() -> None:
+    def terminate() -> None:
         while not (tmp_path / "0-pruned/times").exists():
             time.sleep(0.01)
         running.server.process.terminate()
 
-    teller = threading.Thread(target=tell)
-    teller.start()
+    terminator = threading.Thread(target=terminate)
+    terminator.start()
     running.run(jobs)
-    teller.join()
-    assert jobs.ends["pruned"].status == "pruned"
+    terminator.join()
+    assert jobs.results["pruned"].status == "pruned"
     assert (tmp_path / "0-pruned/times").read_text() == "x"
-    assert not any("died" in note for note in running.screen.notes)
+    assert not any("died" in note for note in running.reporter.notes)
 
 
 def test_ctrl_c_while_the_server_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,14 +240,14 @@ def test_ctrl_c_while_the_server_imports(tmp_path: Path, monkeypatch: pytest.Mon
             return started[0]
 
         jobs = Jobs(tmp_path, "fine")
-        running = Pool(Limits(1, 1, "continue", None, gpus=False, devices=1), start, Quiet(), False)
+        running = Pool(Limits(1, 1, "continue", None, gpus=False, devices=1), start, Recorder(), False)
         running.run(jobs)
     assert running.interrupted
-    assert not jobs.ends
+    assert not jobs.results
     assert started[0].process.poll() == -signal.SIGKILL
 
 
-def test_a_server_that_nobody_asked_for_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_used_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Server] = []
 
     def noting(modules: list[str], lock: int) -> Server:
@@ -264,15 +264,15 @@ LAUNCHER = """
 import os, sys
 from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
-from test_pool import Jobs, Limits, Pool, Quiet, Server
-import fcntl
+from test_pool import Jobs, Limits, Pool, Recorder, Server
+from litmus.record import folder
 lock = os.open(".lock", os.O_RDWR | os.O_CREAT)
-fcntl.flock(lock, fcntl.LOCK_EX)
+assert folder.lock(lock)
 jobs = Jobs(Path("jobs"), "slow", "hang", "never")
-screen = Quiet()
-Pool(Limits(2, 1, "continue", None, False, 1), lambda: Server(["misbehaving"], lock), screen, False).run(jobs)
-print({{name: ended.status for name, ended in jobs.ends.items()}}, [job.overrides[0] for job in jobs.jobs])
-print({{ended.error for ended in jobs.ends.values()}}, screen.notes[-1])
+reporter = Recorder()
+Pool(Limits(2, 1, "continue", None, False, 1), lambda: Server(["misbehaving"], lock), reporter, False).run(jobs)
+print({{name: result.status for name, result in jobs.results.items()}}, [job.overrides[0] for job in jobs.jobs])
+print({{result.error for result in jobs.results.values()}}, reporter.notes[-1])
 """
 
 
@@ -307,9 +307,9 @@ def test_jobs_do_not_outlive_a_launcher_that_is_killed(
     launcher.kill()
     launcher.wait()
     lock = os.open(tmp_path / ".lock", os.O_RDWR)
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a job still holds it
-    began = time.monotonic()
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    assert time.monotonic() - began < 20
+    assert not folder.lock(lock), "a job still holds it"
+    deadline = time.monotonic() + 20
+    while not folder.lock(lock):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     os.close(lock)

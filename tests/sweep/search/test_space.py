@@ -8,13 +8,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from litmus.errors import UserError
-from litmus.sweep.search.space import described, ends, hint, points, space, typed, values
+from litmus.sweep.search.space import (
+    count_points,
+    describe,
+    extremes,
+    integer_hint,
+    list_values,
+    search_space,
+    to_override,
+)
 
 PARSER = OverridesParser.create()
 
 
 def searched(*words: str):
-    return space(PARSER.parse_overrides(list(words)))
+    return search_space(words)
 
 
 @pytest.mark.parametrize(
@@ -70,25 +78,25 @@ def test_words_with_one_value_stay_as_typed_and_those_of_the_sweep_go() -> None:
     ("words", "said"),
     [
         (["model=fnn"], "sweep=optuna has nothing to search"),
-        (["a=tag(log,interval(0,1))"], "a: tag(log,...) goes with numbers above 0; this begins at 0."),
-        (["a=tag(log,range(0,9))"], "a: tag(log,...) goes with numbers above 0"),
+        (["a=tag(log,interval(0,1))"], "a: tag(log,...) needs numbers above 0; this starts at 0."),
+        (["a=tag(log,range(0,9))"], "a: tag(log,...) needs numbers above 0"),
         (["a=tag(log,range(1,9,2))"], "steps of 1"),
         (["a=tag(log,range(1,3,0.5))"], "steps of 1"),
-        (["a=tag(log,choice(1,2))"], "a: tag(log,...) means nothing"),
-        (["a=tag(even,interval(1,2))"], "a: tag(even,...) means nothing"),
+        (["a=tag(log,choice(1,2))"], "a: tag(log,...) is not supported"),
+        (["a=tag(even,interval(1,2))"], "a: tag(even,...) is not supported"),
         (["a=tag(int,interval(0.5,2))"], "a: the bounds"),
-        (["a=interval(2,1)"], "a=interval(2,1) holds nothing"),
-        (["a=interval(1,1)"], "a=interval(1,1) holds nothing"),
-        (["a=interval(0,inf)"], "a=interval(0,inf) holds nothing"),
-        (["a=interval(nan,1)"], "a=interval(nan,1) holds nothing"),
-        (["a=range(3,1)"], "a=range(3,1,1) holds no value"),
-        (["a=range(1,3,0)"], "a=range(1,3,0) holds no value"),
+        (["a=interval(2,1)"], "a=interval(2,1) is empty"),
+        (["a=interval(1,1)"], "a=interval(1,1) is empty"),
+        (["a=interval(0,inf)"], "a=interval(0,inf) is empty"),
+        (["a=interval(nan,1)"], "a=interval(nan,1) is empty"),
+        (["a=range(3,1)"], "a=range(3,1,1) is empty"),
+        (["a=range(1,3,0)"], "a=range(1,3,0) is empty"),
         (["a=1,1.0,1"], "a: 1 is listed twice"),
         (["model=glob(*)"], "model: glob(...)"),
-        (["seed=0,1"], "seed is nothing to search"),
-        (["+seed=range(3)"], "seed is nothing to search"),
-        (["a=1,2", "a=3,4"], "a is typed twice"),
-        (["a=1,2", "a=3"], "a is typed twice"),
+        (["seed=0,1"], "seed cannot be searched"),
+        (["+seed=range(3)"], "seed cannot be searched"),
+        (["a=1,2", "a=3,4"], "a is given twice"),
+        (["a=1,2", "a=3"], "a is given twice"),
         (["a=1,2", "sweep.trials=10,20"], "sweep.trials is about the whole sweep"),
         (["a=1,2", "hydra/launcher=a,b"], "hydra/launcher is about the whole sweep"),
     ],
@@ -104,41 +112,43 @@ def test_a_number_comes_back_to_the_last_bit() -> None:
     interval = FloatDistribution(1e-300, 1e300, log=True)
     for _ in range(200):
         value = generator.uniform(1, 10) * 10.0 ** generator.randint(-300, 299)
-        (parsed,) = PARSER.parse_overrides([typed("a", value, interval)])
+        (parsed,) = PARSER.parse_overrides([to_override("a", value, interval)])
         assert parsed.value() == value
         assert isinstance(parsed.value(), float)
-    assert typed("a", 1.0, interval) == "a=1.0"
-    assert typed("a", 3, IntDistribution(1, 8)) == "a=3"
-    assert typed("+a", "[128,64]", CategoricalDistribution(["[128,64]"])) == "+a=[128,64]"
+    assert to_override("a", 1.0, interval) == "a=1.0"
+    assert to_override("a", 3, IntDistribution(1, 8)) == "a=3"
+    assert to_override("+a", "[128,64]", CategoricalDistribution(["[128,64]"])) == "+a=[128,64]"
 
 
 def test_steps_are_the_decimals_that_were_typed() -> None:
     found, _ = searched("a=range(0.1,1,0.1)")
-    assert [typed("a", value, found["a"]) for value in values(found["a"])] == [f"a=0.{i}" for i in range(1, 10)]
-    assert all(found["a"]._contains(value) for value in values(found["a"]))
+    assert [to_override("a", value, found["a"]) for value in list_values(found["a"])] == [
+        f"a=0.{i}" for i in range(1, 10)
+    ]
+    assert all(found["a"]._contains(value) for value in list_values(found["a"]))
 
 
 def test_values_are_all_there_are_or_none() -> None:
-    assert values(IntDistribution(1, 7, step=3)) == [1, 4, 7]
-    assert values(CategoricalDistribution(["x", "y"])) == ["x", "y"]
-    assert values(FloatDistribution(0, 1)) is None
-    assert ends(FloatDistribution(0.5, 1)) == [0.5, 1.0]
-    assert ends(CategoricalDistribution(["x", "y", "z"])) == ["x", "y", "z"]
+    assert list_values(IntDistribution(1, 7, step=3)) == [1, 4, 7]
+    assert list_values(CategoricalDistribution(["x", "y"])) == ["x", "y"]
+    assert list_values(FloatDistribution(0, 1)) is None
+    assert extremes(FloatDistribution(0.5, 1)) == [0.5, 1.0]
+    assert extremes(CategoricalDistribution(["x", "y", "z"])) == ["x", "y", "z"]
     whole, words = IntDistribution(1, 7, step=3), CategoricalDistribution(["x", "y"])
-    assert points({"a": whole, "b": words}) == 6
-    assert points({"a": whole, "b": FloatDistribution(0, 1)}) == math.inf
+    assert count_points({"a": whole, "b": words}) == 6
+    assert count_points({"a": whole, "b": FloatDistribution(0, 1)}) == math.inf
 
 
 def test_spaces_that_differ_are_described_differently() -> None:
     words = ["a=interval(1,8)", "a=int(interval(1,8))", "a=range(1,9,7)", "a=tag(log,interval(1,8))", "a=1,8", "a=8,1"]
-    texts = [described(searched(word)[0]["a"]) for word in words]
+    texts = [describe(searched(word)[0]["a"]) for word in words]
     assert len(set(texts)) == len(words)
     assert texts[3] == "tag(log,interval(1.0,8.0))"
-    assert described(searched("a=int(interval(1,8))")[0]["a"]) == described(searched("a=range(1,9)")[0]["a"])
+    assert describe(searched("a=int(interval(1,8))")[0]["a"]) == describe(searched("a=range(1,9)")[0]["a"])
 
 
 def test_an_interval_where_whole_numbers_are_wanted_gets_a_hint() -> None:
     found, _ = searched("data.batch_size=interval(8,64)", "model.dropout=interval(0,1)")
     wrong = "data.batch_size=8.0 is not allowed. data.batch_size is a whole number, at least 1."
-    assert hint(wrong, found) == " To search whole numbers: data.batch_size=int(interval(a,b))."
-    assert hint("model.dropout=1.0 is not allowed. model.dropout is a probability in [0, 1).", found) == ""
+    assert integer_hint(wrong, found) == " To search whole numbers: data.batch_size=int(interval(a,b))."
+    assert integer_hint("model.dropout=1.0 is not allowed. model.dropout is a probability in [0, 1).", found) == ""

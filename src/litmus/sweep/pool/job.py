@@ -1,10 +1,12 @@
-"""What a sweep is made of: jobs, how each ended, and who says which comes next."""
+"""What a sweep is made of: jobs, how each ended, and what the launcher and the jobs' processes send each other."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypedDict
 
-STUDY = "study.db"  # of a search, in the sweep's folder
+from litmus.config.types import Section
+
+Message = dict[str, Any]  # JSON, by key: numbers, text, and the metrics of an epoch
 
 
 @dataclass(frozen=True)
@@ -13,30 +15,30 @@ class Job:
 
     Attributes:
         number: its place in the sweep, from 0.
-        overrides: what is particular to it, as one types it, such as `("model=fnn", "seed=2")`.
+        overrides: those that distinguish it from the other jobs, such as `("model=fnn", "seed=2")`.
         folder: of its run.
-        config: everything, resolved, plain values.
+        config: the complete configuration, resolved, plain values.
         choices: of the groups, `{"model": "fnn", ...}`.
-        words: all that is typed for it.
+        all_overrides: also those that all jobs have.
     """
 
     number: int
     overrides: tuple[str, ...]
     folder: Path
-    config: dict[str, Any]
+    config: Section
     choices: dict[str, str]
-    words: tuple[str, ...] = ()
+    all_overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """How a job ended.
 
     Attributes:
         status: finished, pruned, interrupted or failed.
         metrics: of the best epoch, and of the test if there was one: `{"val/acc": 0.98, ...}`.
         error: what went wrong, or None.
-        seconds: that it ran, in this session of the sweep.
+        seconds: how long it ran in this session of the sweep.
     """
 
     status: str
@@ -45,19 +47,21 @@ class Ended:
     seconds: float = 0.0
 
 
-class Source(Protocol):
-    """Says which jobs there are; a grid knows them all, a search makes them up as it goes.
+class JobRequest(TypedDict):
+    """A job, as the launcher sends it to the process that jobs are forked from.
 
-    All methods are called in one thread of the launcher's process, so a source may keep what it learns to itself.
+    Attributes:
+        number: see `Job`, as for the next four.
+        cores: that the job computes on.
+        gpus: that the job sees; None leaves it to find them itself.
+        prunes: whether the launcher answers each epoch with whether to prune the job.
     """
 
-    total: int  # jobs of the whole sweep, those included that had ended before
-
-    def next(self) -> Job | None:
-        """The job to start now that there is room for one; None when there is none left."""
-
-    def epoch(self, job: Job, epoch: int, metrics: dict[str, float]) -> bool:
-        """Hears of a job's epoch (from 1), with every metric of it; True stops the job: it is pruned."""
-
-    def ended(self, job: Job, ended: Ended) -> None:
-        """Hears how a job ended. An interrupted one will be gone on with when the sweep is."""
+    number: int
+    folder: str
+    config: Section
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+    cores: list[int]
+    gpus: list[int] | None
+    prunes: bool

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-GB_A_JOB = 3  # of memory that are free, for `jobs=auto`
+GB_PER_JOB = 3  # of free memory, in 10^9 bytes, for `jobs=auto`
 MEMINFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How a sweep shares the machine, and what it bears: the keys of `conf/sweep/_pool.yaml`, and the jobs' trainer.
+    """How a sweep shares the machine: the keys of `conf/sweep/_pool.yaml`, and what the jobs' trainer needs.
 
     Attributes:
         jobs: at a time; "auto" is as many as there are cores or GPUs for.
@@ -23,7 +23,7 @@ class Limits:
         on_fail: what a job that fails means for the others.
         timeout_s: seconds that a job may take.
         gpus: whether jobs may use GPUs.
-        devices: that each job asks for.
+        devices: that each job trains on.
     """
 
     jobs: int | Literal["auto"]
@@ -36,48 +36,50 @@ class Limits:
 
 @dataclass(frozen=True)
 class Slot:
-    """Room for a job: its share of the cores, and the GPUs it sees (None: it may look for itself)."""
+    """Room for a job: its cores, and the GPUs it sees; None leaves it to find GPUs itself."""
 
     cores: list[int]
     gpus: list[int] | None
 
 
 def cores() -> list[int]:
-    """That this process may use, no more of them than a container has time on."""
-    there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    quotas = [quota.split() for quota in _container("cpu.max")]  # microseconds, in how many
+    """The numbers of the cores that this process may use, as many as its container's CPU quota allows."""
+    available = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    )
+    quotas = [quota.split() for quota in _read_cgroup_files("cpu.max")]  # microseconds, in how many
     shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
-    number = max(1, min([len(there), *shares]))
-    return sorted(random.sample(there, number))  # not the first ones: all containers of a machine would sit on those
+    number = max(1, min([len(available), *shares]))
+    return sorted(random.sample(available, number))  # not the first ones, which all containers of a machine would use
 
 
 def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
-    """Divides the machine: every core and every GPU belongs to one job, unless more jobs are asked for than there are.
+    """Divides the machine: every core and every GPU belongs to one job, unless there are more jobs than those.
 
-    All shares of the cores are equal, or the same job would give other last digits in another slot; cores that are
-    left over are not used.
+    All slots have the same number of cores, or the same job would give other last digits in another slot; cores that
+    are left over are not used.
 
     Args:
         limits: of the sweep.
-        gpus: that there are.
+        gpus: how many there are.
         cores: their numbers.
     """
-    shares = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
-    room = shares or max(min(len(cores) // limits.devices, _free_gb() // GB_A_JOB), 1)
-    number = room if limits.jobs == "auto" else limits.jobs
-    share, made = len(cores) // number, []
-    for i in range(number):
-        own = cores[i * share : (i + 1) * share] if share else [cores[i % len(cores)]]
-        seen = None
-        if shares:
+    gpu_slots = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
+    room = gpu_slots or max(min(len(cores) // limits.devices, _free_gb() // GB_PER_JOB), 1)
+    num_slots = room if limits.jobs == "auto" else limits.jobs
+    cores_per_slot, divided = len(cores) // num_slots, []
+    for i in range(num_slots):
+        own = cores[i * cores_per_slot : (i + 1) * cores_per_slot] if cores_per_slot else [cores[i % len(cores)]]
+        visible = None
+        if gpu_slots:
             first = i % (gpus // limits.devices) * limits.devices
-            seen = list(range(first, first + limits.devices))
-        made.append(Slot(list(own), seen))
-    return made
+            visible = list(range(first, first + limits.devices))
+        divided.append(Slot(list(own), visible))
+    return divided
 
 
-def described(slots: Sequence[Slot]) -> str:
-    """What the division is, in a sentence."""
+def describe(slots: Sequence[Slot]) -> str:
+    """A sentence such as `2 jobs at a time, 4 cores and 1 GPU each.`"""
     number, each = len(slots), len(slots[0].cores)
     jobs = "One job at a time" if number == 1 else f"{number} jobs at a time"
     gpus = slots[0].gpus
@@ -86,8 +88,9 @@ def described(slots: Sequence[Slot]) -> str:
 
 
 def _free_gb() -> int:
-    """Memory that is available, in 10^9 bytes; plenty, where the system does not say."""
-    pairs = zip(_container("memory.max"), _container("memory.stat"), strict=False)  # of which files' pages are free
+    """Available memory, in 10^9 bytes; a very large number where the system does not report it."""
+    # Of what a group uses, only anonymous memory counts: pages of files can be freed.
+    pairs = zip(_read_cgroup_files("memory.max"), _read_cgroup_files("memory.stat"), strict=False)
     free = [int(most) - int(used.partition("anon ")[2].split()[0]) for most, used in pairs if most != "max"]
     if MEMINFO.is_file():
         lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
@@ -95,8 +98,8 @@ def _free_gb() -> int:
     return max(0, min(free)) // 10**9 if free else sys.maxsize
 
 
-def _container(name: str) -> list[str]:
-    """What that file says of this process' control group (version 2) and of those around it; nothing, elsewhere."""
+def _read_cgroup_files(name: str) -> list[str]:
+    """That file of this process' control group (version 2) and of each group around it; empty without such groups."""
     own = OWN_GROUP.read_text().partition("0::/")[2].strip() if OWN_GROUP.is_file() else ""
     group = GROUPS / own
     files = [folder / name for folder in (group, *group.parents) if folder.is_relative_to(GROUPS)]

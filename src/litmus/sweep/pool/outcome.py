@@ -1,56 +1,59 @@
 """How a job ended, from what its folder and the system say."""
 
 import signal
-from typing import Any
+from collections.abc import Mapping
 
 from litmus.config.keys import choice
+from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
-from litmus.sweep.pool.job import Ended, Job
+from litmus.sweep.pool.job import Job, JobResult
 
 
-def of(job: Job, code: int, seconds: float, overtime: float | None, stopped: str | None) -> Ended:
-    """What became of a job whose process has ended; a run that could not say so itself gets its `result.json`.
+def collect(job: Job, code: int, seconds: float, timeout_s: float | None, stop_reason: str | None) -> JobResult:
+    """The result of a job whose process has ended. Writes `result.json` for a run that could not do so itself.
 
     Args:
         job: the job.
         code: its exit status; negative, the signal that killed it.
-        seconds: that it ran.
-        overtime: the seconds that it was allowed, if it was stopped for taking longer.
-        stopped: why the sweep stops, if it does.
+        seconds: how long it ran.
+        timeout_s: the seconds that it was allowed, if it was stopped for exceeding them.
+        stop_reason: why the sweep stops, if it does.
     """
     run = RunDir(job.folder)
     try:
         result = run.read_result()
-    except UserError as refused:
-        return Ended("failed", error=str(refused), seconds=seconds)
-    if overtime is not None and (result is None or result["status"] == "interrupted"):
-        return _failed(run, job, result, seconds, f"took longer than sweep.timeout_s={overtime:g}")
+    except UserError as error:
+        return JobResult("failed", error=str(error), seconds=seconds)
+    if timeout_s is not None and (result is None or result["status"] == "interrupted"):
+        return _record_failure(run, job, result, seconds, f"took longer than sweep.timeout_s={timeout_s:g}")
     if result is not None:
-        why = stopped if stopped and result["status"] == "interrupted" else result["error"]
-        return Ended(result["status"], _numbers(result["metrics"]), why, seconds)
-    if code in (-signal.SIGINT, -signal.SIGTERM) or (stopped and code == -signal.SIGKILL):
-        return Ended("interrupted", error=stopped or _how(code), seconds=seconds)
-    return _failed(run, job, result, seconds, _how(code))
+        why = stop_reason if stop_reason and result["status"] == "interrupted" else result["error"]
+        return JobResult(result["status"], _null_as_nan(result["metrics"]), why, seconds)
+    if code in (-signal.SIGINT, -signal.SIGTERM) or (stop_reason and code == -signal.SIGKILL):
+        return JobResult("interrupted", error=stop_reason or _describe(code), seconds=seconds)
+    return _record_failure(run, job, result, seconds, _describe(code))
 
 
-def known(job: Job) -> Ended | None:
-    """How the job had ended before, if it need not be run (again)."""
-    ended = read(job)
-    return ended if ended is not None and ended.status in ENDED else None
+def read_final(job: Job) -> JobResult | None:
+    """The result that an earlier session left, if the job need not be run again."""
+    result = read(job)
+    return result if result is not None and result.status in ENDED else None
 
 
-def read(job: Job) -> Ended | None:
-    """What the job's folder says of its end, if anything."""
+def read(job: Job) -> JobResult | None:
+    """The result in the job's folder, if there is one."""
     try:
         result = RunDir(job.folder).read_result()
     except UserError:
-        return None  # damaged: it is run again, and written anew
-    return None if result is None else Ended(result["status"], _numbers(result["metrics"]), result.get("error"))
+        return None  # damaged: the job is run again, and writes a new one
+    if result is None:
+        return None
+    return JobResult(result["status"], _null_as_nan(result["metrics"]), result.get("error"))
 
 
-def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float, error: str) -> Ended:
-    said = result or {
+def _record_failure(run: RunDir, job: Job, result: Section | None, seconds: float, error: str) -> JobResult:
+    record = result or {
         "metrics": {},
         "best_epoch": None,
         "model": choice(job.config, "model"),
@@ -61,14 +64,14 @@ def _failed(run: RunDir, job: Job, result: dict[str, Any] | None, seconds: float
         "dataset": None,
     }
     run.path.mkdir(parents=True, exist_ok=True)
-    if run.read_requested() is None:  # it did not come so far
+    if run.read_requested() is None:  # the process ended before it wrote them
         run.write_requested(job.config)
         run.write_config(job.config)
-    run.write_result({**said, "status": "failed", "error": error})
-    return Ended("failed", _numbers(said["metrics"]), error, seconds)
+    run.write_result({**record, "status": "failed", "error": error})
+    return JobResult("failed", _null_as_nan(record["metrics"]), error, seconds)
 
 
-def _how(code: int) -> str:
+def _describe(code: int) -> str:
     if code >= 0:
         return f"the process ended with exit status {code} and without a result"
     name = signal.Signals(-code).name
@@ -76,5 +79,6 @@ def _how(code: int) -> str:
     return f"the process was killed by {name}{why}"
 
 
-def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+def _null_as_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Metrics as they were: JSON has no NaN, so `result.json` holds null instead."""
     return {name: float("nan") if value is None else value for name, value in metrics.items()}

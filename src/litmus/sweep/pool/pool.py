@@ -1,6 +1,6 @@
 """Runs a sweep's jobs, as many at a time as the machine has room for, each in a process of its own.
 
-The launcher's own process imports no torch: it starts a server that does (`_server`), and the server forks the jobs.
+The launcher's own process imports no torch: it starts a server that does (see `server`), and the server forks the jobs.
 """
 
 import contextlib
@@ -13,29 +13,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from types import FrameType
+from typing import Literal
 
 from litmus.errors import UserError
 from litmus.sweep.pool import outcome
-from litmus.sweep.pool.client import Server, received
-from litmus.sweep.pool.job import Ended, Job, Source
-from litmus.sweep.pool.machine import Limits, Slot, cores, described, slots
+from litmus.sweep.pool.client import Server, receive
+from litmus.sweep.pool.job import Job, JobRequest, JobResult
+from litmus.sweep.pool.machine import Limits, Slot, cores, describe, slots
+from litmus.sweep.pool.source import Source
+from litmus.sweep.pool.sweep_reporter import SweepReporter
 
 GRACE_S = 10.0  # between asking a job to stop and killing it
-TICK_S = 0.2  # between two looks at the clock
-STARTS = 3  # of a server, before the sweep gives up: it was killed, say, for want of memory
+TICK_S = 0.2  # between two checks of what is due
+MAX_STARTS = 3  # of the server without a job that ended; it may be killed again and again for lack of memory
 
-Reason = Literal["timeout", "stop"]
-
-
-class Screen(Protocol):
-    """Who is told what happens."""
-
-    def started(self, job: Job) -> None: ...
-    def progress(self, job: Job, message: dict[str, Any]) -> None: ...
-    def ended(self, job: Job, ended: Ended, again: bool) -> None: ...
-    def tick(self) -> None: ...
-    def note(self, sentence: str) -> None: ...
+StopReason = Literal["timeout", "stop"]
 
 
 @dataclass
@@ -45,61 +38,63 @@ class Running:
     job: Job
     slot: int
     channel: socket.socket
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     process: int | None = None
     unread: bytes = b""
-    refused: str | None = None  # why it could not begin, by its own word
-    reason: Reason | None = None  # why it was told to stop
-    told: float = 0.0  # when
+    refusal: str | None = None  # why the run could not start, by its own message
+    stop_reason: StopReason | None = None
+    stop_time: float = 0.0  # when it was asked to stop
 
 
 class Pool:
     """Runs the jobs of a source to their ends.
 
     Args:
-        limits: how many at a time, and so on.
-        start: starts a server; the first one may have been under way for a while.
-        screen: who is told.
-        prunes: whether the source is asked, after every epoch, if the job should go on.
+        limits: how many at a time, on what, and how long.
+        start_server: the first server that it gives may have started before.
+        reporter: shows what happens.
+        prunes: whether the source decides after every epoch whether to prune the job.
     """
 
-    def __init__(self, limits: Limits, start: Callable[[], Server], screen: Screen, prunes: bool) -> None:
+    def __init__(
+        self, limits: Limits, start_server: Callable[[], Server], reporter: SweepReporter, prunes: bool
+    ) -> None:
         self.limits = limits
-        self.start = start
-        self.screen = screen
+        self.start_new_server = start_server
+        self.reporter = reporter
         self.prunes = prunes
         self.slots: list[Slot] = []
         self.running: dict[int, Running] = {}
-        self.again: deque[Job] = deque()
+        self.retries: deque[Job] = deque()
         self.retried: set[int] = set()
         self.stopping = False  # no new jobs
         self.interrupted = False
         self.exhausted = False
         self._signals = 0
-        self._received: int = signal.SIGINT
+        self._last_signal: int = signal.SIGINT
         self._killing = False
         self.starts = 0
         self.server: Server | None = None
         self._selector = selectors.DefaultSelector()
 
     def run(self, source: Source) -> None:
-        """Starts jobs while the source has some and none asked to stop; returns when all that were started have ended.
+        """Starts jobs while the source has some and nothing stops the sweep; returns when all that started have ended.
 
         Raises:
-            UserError: the server could not be started, or died time and again.
+            UserError: the server could not be started, or died several times in a row.
         """
         with self._watching_signals():
             try:
                 self._start_server()
                 if self.slots:
-                    self.screen.note(described(self.slots))
+                    self.reporter.note(describe(self.slots))
                 while True:
-                    self._look_at_the_clock()
-                    self._fill(source)
+                    self._stop_what_is_due()
+                    self._start_jobs(source)
                     if not self.running:
                         return
-                    self._listen(source)
-                    self.screen.tick()
+                    self._receive_messages(source)
+                    self.reporter.refresh()
             finally:
                 self._close()
 
@@ -107,58 +102,58 @@ class Pool:
 
     def _start_server(self) -> None:
         self.starts += 1
-        server = self.start()
+        server = self.start_new_server()
         try:
             gpus = server.ready(self.limits.gpus, lambda: self._signals > 0)
         except BaseException:
             server.kill()
             raise
-        if gpus is None:  # Ctrl-C, while it imports
+        if gpus is None:  # Ctrl-C during its imports
             server.kill()
             return
         self.server = server
         self.slots = self.slots or slots(self.limits, gpus, cores())
         self._selector.register(self.server.socket, selectors.EVENT_READ, None)
 
-    def _server_died(self) -> None:
-        """Whatever ran has died with it; it is run again from its last checkpoint."""
+    def _restart_server(self) -> None:
+        """Starts another server after one has died, and with it its jobs, which resume from their last checkpoints."""
         assert self.server is not None
         self._selector.unregister(self.server.socket)
         code = self.server.close()
         self.server = None
-        if self.starts == STARTS:
-            raise UserError(f"The process that jobs are forked from has died {STARTS} times (exit status {code}).")
-        again = "" if self.stopping else "; it is started again"
-        self.screen.note(f"The process that jobs are forked from died (exit status {code}){again}.")
+        if self.starts == MAX_STARTS:
+            raise UserError(f"The process that jobs are forked from has died {MAX_STARTS} times (exit status {code}).")
+        restart = "" if self.stopping else "; it is started again"
+        self.reporter.note(f"The process that jobs are forked from died (exit status {code}){restart}.")
         for running in list(self.running.values()):
-            self._signal(running, signal.SIGKILL)  # where the system has not seen to it
+            self._signal(running, signal.SIGKILL)  # only Linux ends jobs with the server
             self._forget(running)
-            self.again.append(running.job)
+            self.retries.append(running.job)
         if not self.stopping:
             self._start_server()
 
     # Jobs
 
-    def _fill(self, source: Source) -> None:
-        taken = {running.slot for running in self.running.values()}
+    def _start_jobs(self, source: Source) -> None:
+        occupied = {running.slot for running in self.running.values()}
         for slot in range(len(self.slots)):
-            if slot in taken or self.stopping:
+            if slot in occupied or self.stopping:
                 continue
-            job = self._next(source)
+            job = self._next_job(source)
             if job is None:
                 return
             self._start(job, slot)
 
-    def _next(self, source: Source) -> Job | None:
-        if self.again:
-            return self.again.popleft()
-        job = None if self.exhausted else source.next()
+    def _next_job(self, source: Source) -> Job | None:
+        if self.retries:
+            return self.retries.popleft()
+        job = None if self.exhausted else source.next_job()
         self.exhausted = job is None
         return job
 
     def _start(self, job: Job, slot: int) -> None:
         ours, theirs = socket.socketpair()
-        request = {
+        request: JobRequest = {
             "number": job.number,
             "folder": str(job.folder),
             "config": job.config,
@@ -174,20 +169,20 @@ class Pool:
         with theirs:
             self.server.fork(request, theirs)
         self._selector.register(ours, selectors.EVENT_READ, running)
-        self.screen.started(job)
+        self.reporter.report_start(job)
 
-    def _listen(self, source: Source) -> None:
+    def _receive_messages(self, source: Source) -> None:
         for key, _ in self._selector.select(TICK_S):
             if key.data is None:
-                self._hear_server(source)
+                self._receive_from_server(source)
             elif key.data.job.number in self.running:
-                self._hear_job(source, key.data)
+                self._receive_from_job(source, key.data)
 
-    def _hear_server(self, source: Source) -> None:
+    def _receive_from_server(self, source: Source) -> None:
         assert self.server is not None
         messages = self.server.messages()
         if messages is None:
-            self._server_died()
+            self._restart_server()
             return
         for message in messages:
             if "started" in message:
@@ -195,55 +190,55 @@ class Pool:
             else:
                 self._reap(source, self.running[message["ended"]], message["code"])
 
-    def _hear_job(self, source: Source, running: Running) -> None:
-        more = received(running.channel)
+    def _receive_from_job(self, source: Source, running: Running) -> None:
+        more = receive(running.channel)
         if not more:
             if running.channel.fileno() in self._selector.get_map():
-                self._selector.unregister(running.channel)  # how it ended, the server says
+                self._selector.unregister(running.channel)  # the server reports how it ended
             return
         *lines, running.unread = (running.unread + more).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if "refused" in message:
-                running.refused = message["refused"]
+                running.refusal = message["refused"]
                 continue
-            self.screen.progress(running.job, message)
-            if "epoch" in message:
-                prune = source.epoch(running.job, message["epoch"], message["metrics"])
-                if self.prunes:
-                    with contextlib.suppress(ConnectionError):
-                        running.channel.sendall(b"1" if prune else b"0")
+            self.reporter.report_progress(running.job, message)
+            if "epoch" not in message:
+                continue
+            prune = source.report_epoch(running.job, message["epoch"], message["metrics"])
+            if self.prunes:
+                with contextlib.suppress(ConnectionError):
+                    running.channel.sendall(b"1" if prune else b"0")
 
     def _reap(self, source: Source, running: Running, code: int) -> None:
-        self._signal(running, signal.SIGKILL)  # what it may have left behind
+        self._signal(running, signal.SIGKILL)  # processes that it may have left behind
         running.channel.setblocking(False)
-        with contextlib.suppress(BlockingIOError):  # what it said at last
+        with contextlib.suppress(BlockingIOError):  # its last messages
             while running.channel.fileno() in self._selector.get_map():
-                self._hear_job(source, running)
+                self._receive_from_job(source, running)
         self._forget(running)
-        seconds = time.monotonic() - running.began
-        overtime = self.limits.timeout_s if running.reason == "timeout" else None
-        if running.refused is not None:
-            ended = Ended("failed", error=running.refused, seconds=seconds)
-        else:
-            ended = outcome.of(running.job, code, seconds, overtime, self._why())
-        self.starts = 1  # of the server that lives: it can do its work
-        failed = ended.status == "failed"
-        again = failed and self._again(running.job)
-        self.screen.ended(running.job, ended, again)
-        if again:
-            self.again.append(running.job)
+        result = self._result_of(running, code)
+        self.starts = 1  # this server works, so earlier ones that died do not count any more
+        is_retried = result.status == "failed" and self._is_to_be_retried(running.job)
+        self.reporter.report_result(running.job, result, is_retried)
+        if is_retried:
+            self.retried.add(running.job.number)
+            self.retries.append(running.job)
             return
-        source.ended(running.job, ended)
-        if failed and self.limits.on_fail == "stop" and not self.stopping:
-            self.screen.note("sweep.on_fail=stop: a job failed, so the others stop.")
-            self._stop()
+        source.report_result(running.job, result)
+        if result.status == "failed" and self.limits.on_fail == "stop" and not self.stopping:
+            self.reporter.note("sweep.on_fail=stop: a job failed, so the others stop.")
+            self.stopping = True
 
-    def _again(self, job: Job) -> bool:
-        if self.limits.on_fail != "retry" or job.number in self.retried or self.stopping:
-            return False
-        self.retried.add(job.number)
-        return True
+    def _result_of(self, running: Running, code: int) -> JobResult:
+        seconds = time.monotonic() - running.started
+        if running.refusal is not None:
+            return JobResult("failed", error=running.refusal, seconds=seconds)
+        timeout_s = self.limits.timeout_s if running.stop_reason == "timeout" else None
+        return outcome.collect(running.job, code, seconds, timeout_s, self._why_stopping())
+
+    def _is_to_be_retried(self, job: Job) -> bool:
+        return self.limits.on_fail == "retry" and job.number not in self.retried and not self.stopping
 
     def _forget(self, running: Running) -> None:
         with contextlib.suppress(KeyError):
@@ -253,45 +248,45 @@ class Pool:
 
     # Stopping
 
-    def _look_at_the_clock(self) -> None:
+    def _stop_what_is_due(self) -> None:
+        """Stops the sweep after Ctrl-C, and jobs that take too long."""
         now = time.monotonic()
         if self._signals and not self.interrupted:
             self.interrupted = True
             if self.running:
-                self.screen.note("Stopping: running jobs end after their batch. Press Ctrl-C once more to kill them.")
-            self._stop()
+                self.reporter.note(
+                    "Stopping: running jobs end after the current batch. Press Ctrl-C once more to kill them."
+                )
+            self.stopping = True
         if self._signals > 1 and not self._killing:
             self._killing = True
-            self.screen.note("Killing the running jobs.")
+            self.reporter.note("Killing the running jobs.")
         for running in self.running.values():
             if self._killing:
                 self._signal(running, signal.SIGKILL)
-            elif running.reason == "timeout":
-                if now - running.told > GRACE_S:
+            elif running.stop_reason == "timeout":
+                if now - running.stop_time > GRACE_S:
                     self._signal(running, signal.SIGKILL)
-            elif self.limits.timeout_s is not None and now - running.began > self.limits.timeout_s:
-                self._tell_to_stop(running, "timeout")
-            elif self.stopping and running.reason is None:
-                self._tell_to_stop(running, "stop")
+            elif self.limits.timeout_s is not None and now - running.started > self.limits.timeout_s:
+                self._ask_to_stop(running, "timeout")
+            elif self.stopping and running.stop_reason is None:
+                self._ask_to_stop(running, "stop")
 
-    def _stop(self) -> None:
-        self.stopping = True
-
-    def _why(self) -> str | None:
+    def _why_stopping(self) -> str | None:
         """Why the sweep stops, if it does."""
         if self.interrupted:
-            return "stopped by you" if self._received == signal.SIGINT else "stopped by SIGTERM"
+            return "stopped by you" if self._last_signal == signal.SIGINT else "stopped by SIGTERM"
         return "stopped, because another job failed" if self.stopping else None
 
-    def _tell_to_stop(self, running: Running, reason: Reason) -> None:
+    def _ask_to_stop(self, running: Running, reason: StopReason) -> None:
         if running.process is not None:
-            running.reason, running.told = reason, time.monotonic()
+            running.stop_reason, running.stop_time = reason, time.monotonic()
             self._signal(running, signal.SIGTERM)
 
     def _signal(self, running: Running, number: signal.Signals) -> None:
         if running.process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, and its number may be another's
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; its number may be reused
             if number == signal.SIGKILL:
                 os.killpg(running.process, number)
             else:
@@ -299,11 +294,11 @@ class Pool:
 
     @contextlib.contextmanager
     def _watching_signals(self) -> Iterator[None]:
-        def note(received: int, _: Any) -> None:
+        def handle(number: int, _: FrameType | None) -> None:
             self._signals += 1
-            self._received = received
+            self._last_signal = number
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

@@ -2,7 +2,7 @@
 
 It computes nothing and touches no GPU: what OpenMP and CUDA set up does not survive a fork. The pool starts
 `python -m litmus.sweep.pool.server FD MODULE...` with its end of a socket; what is read from there is one job after
-another, each with a socket of its own for the job to speak on.
+another, each with a socket of its own for the job to report on.
 """
 
 import contextlib
@@ -17,28 +17,29 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from litmus.run.process import die_with_parent
+from litmus.sweep.pool.job import JobRequest
 
 HEADER = struct.Struct("!I")  # bytes of the request that follows
 GRACE_S = 10  # between asking a job to stop and killing it, once the launcher is gone
 
 
 def serve(control: socket.socket, modules: Sequence[str]) -> None:
-    """Forks the jobs that are asked for, and tells how each ended; ends with the launcher, and the jobs with it.
+    """Forks the requested jobs, and reports how each ended; ends with the launcher, and the jobs with it.
 
     Args:
         control: to the launcher.
         modules: to import, once for all jobs.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a sweep: the jobs are to save, and it ends with them
-    gc.disable()  # while hundreds of thousands of objects are made to stay, it would look through them again and again
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a queue sends it to all processes: the jobs must save first
+    gc.disable()  # imports make hundreds of thousands of lasting objects, which it would scan again and again
     for module in modules:
         importlib.import_module(module)
     gc.enable()
     gc.collect()
-    gc.freeze()  # or the collector touches, and so copies, every page that the jobs share
+    gc.freeze()  # or the collector writes to, and so copies, every page that the jobs share
     wake, woken = socket.socketpair()
     for end in (wake, woken):
         end.setblocking(False)
@@ -58,27 +59,27 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
                 received = _receive(control)
                 if received is None:
                     break
-                request, channel = received
+                body, channel = received
                 if channel is None:
-                    _tell(control, gpus=_num_gpus() if request["gpus"] else 0)
+                    _report(control, gpus=_count_gpus() if json.loads(body)["gpus"] else 0)
                 else:
-                    _start(control, request, channel, running)
-    _end(running)
+                    _start(control, json.loads(body), channel, running)
+    _stop(running)
 
 
-def _start(control: socket.socket, request: dict[str, Any], channel: int, running: dict[int, int]) -> None:
+def _start(control: socket.socket, request: JobRequest, channel: int, running: dict[int, int]) -> None:
     from litmus.sweep.pool.worker import prepare
 
-    with contextlib.suppress(Exception):  # a package that is missing, say: the job will find out, and fail alone
+    with contextlib.suppress(Exception):  # such as a missing package: the job itself fails then, and no other
         prepare(request["config"])
     server = os.getpid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # one for the job waits until the job does not ignore it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the job no longer ignores it
     try:
         child = os.fork()
     except OSError as error:  # no memory, no more processes
         os.close(channel)
         print(f"A job could not be forked: {error}", file=sys.stderr)
-        _tell(control, ended=request["number"], code=1)
+        _report(control, ended=request["number"], code=1)
         return
     finally:
         if os.getpid() != server:
@@ -87,14 +88,14 @@ def _start(control: socket.socket, request: dict[str, Any], channel: int, runnin
     if child == 0:
         signal.set_wakeup_fd(-1)
         control.close()
-        _be_a_job(request, channel, server)
+        _run_job(request, channel, server)
     os.close(channel)
     running[child] = request["number"]
-    _tell(control, started=request["number"], process=child)
+    _report(control, started=request["number"], process=child)
 
 
-def _be_a_job(request: dict[str, Any], channel: int, server: int) -> NoReturn:
-    """What the forked process does, and nothing of what the server would do after it."""
+def _run_job(request: JobRequest, channel: int, server: int) -> NoReturn:
+    """Runs the job in the forked process, and ends that process."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -116,8 +117,8 @@ def _be_a_job(request: dict[str, Any], channel: int, server: int) -> NoReturn:
         os._exit(code)
 
 
-def _num_gpus() -> int:
-    """How many there are; asked in a process of its own, because asking may set CUDA up."""
+def _count_gpus() -> int:
+    """Counts the GPUs, in a process of its own, because counting may initialize CUDA."""
     read, write = os.pipe()
     server = os.getpid()
     child = os.fork()
@@ -139,17 +140,17 @@ def _num_gpus() -> int:
 
 
 def _reap(control: socket.socket, running: dict[int, int]) -> None:
-    """Tells of every job that has ended since."""
+    """Reports every job whose process has ended."""
     for process in list(running):
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            _tell(control, ended=running.pop(process), code=os.waitstatus_to_exitcode(status))
+        reaped, status = os.waitpid(process, os.WNOHANG)
+        if reaped:
+            _report(control, ended=running.pop(process), code=os.waitstatus_to_exitcode(status))
 
 
-def _end(running: dict[int, int]) -> None:
-    """Stops the jobs: the launcher is gone. What they have begun of an epoch is lost, no more."""
+def _stop(running: dict[int, int]) -> None:
+    """Stops the jobs, because the launcher is gone; each loses the epoch that it has not finished."""
     deadline = time.monotonic() + GRACE_S
-    asked = False
+    has_asked = False
     while running:
         for process in list(running):
             if os.waitpid(process, os.WNOHANG)[0]:
@@ -158,14 +159,14 @@ def _end(running: dict[int, int]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 if time.monotonic() > deadline:
                     os.killpg(process, signal.SIGKILL)
-                elif not asked:
+                elif not has_asked:
                     os.kill(process, signal.SIGTERM)
-        asked = True
+        has_asked = True
         time.sleep(0.05)
 
 
-def _receive(control: socket.socket) -> tuple[dict[str, Any], int | None] | None:
-    """A request, and the job's end of its socket if it is for a job; None when the launcher is gone."""
+def _receive(control: socket.socket) -> tuple[bytes, int | None] | None:
+    """A request as JSON, and the job's end of its socket if it is for a job; None when the launcher is gone."""
     try:
         header, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 1)
         if len(header) < HEADER.size:
@@ -179,11 +180,11 @@ def _receive(control: socket.socket) -> tuple[dict[str, Any], int | None] | None
             body += more
     except ConnectionError:
         return None
-    return json.loads(body), descriptors[0] if descriptors else None
+    return bytes(body), descriptors[0] if descriptors else None
 
 
-def _tell(control: socket.socket, **message: Any) -> None:
-    with contextlib.suppress(ConnectionError):  # a launcher that is gone: noticed when reading
+def _report(control: socket.socket, **message: int) -> None:
+    with contextlib.suppress(ConnectionError):  # if the launcher is gone, `_receive` notices
         control.sendall(json.dumps(message).encode() + b"\n")
 
 

@@ -1,169 +1,142 @@
 """A sweep from its first job to its summary, in its folder."""
 
-import importlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 import yaml
 from rich.console import Console
 
+from litmus.config.instantiate import build
+from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import decisive
 from litmus.sweep.pool import outcome
-from litmus.sweep.pool.board import Board, values
 from litmus.sweep.pool.client import Server
-from litmus.sweep.pool.job import Ended, Job, Source
+from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.machine import Limits
 from litmus.sweep.pool.pool import Pool
+from litmus.sweep.pool.source import Source
+from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
 
 FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
-WORDS = "sweep.yaml"  # what was typed: `-m resume=FOLDER` types it again
+COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
 LOCK = ".lock"
-OURS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # keys of litmus' own launcher
+POOL_KEYS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # of litmus' own launcher alone
 STATUSES = (*ENDED, "interrupted", "failed")
-PATIENCE_S = 20.0  # for the processes of a sweep whose launcher was killed to end
+LOCK_TIMEOUT_S = 20.0  # in which the processes of a sweep end whose launcher was killed
 MODULES = ("litmus.sweep.pool.worker", "pydantic.main", "pydantic.type_adapter")  # that every job imports
-BEST = 5  # jobs that the summary shows
+NUM_BEST = 5  # jobs that the summary ranks
 
 
-class Sweeping(Source, Protocol):
-    """A source, with the keys of `conf/sweep/_pool.yaml`."""
-
-    jobs: Any
-    jobs_per_gpu: int
-    on_fail: Any
-    timeout_s: float | None
-    prunes: bool
-    repeats: bool  # whether a job that failed is run again when the sweep goes on
-    unmade: list[str]  # sentences on jobs that could not even be composed
-    before: list[tuple[Job, Ended]]
-
-    def begin(self, folder: Path, words: Sequence[Any], composer: Any) -> dict[str, Any]:
-        """Makes the jobs out of what was typed; gives the configuration of one."""
-
-    def summary(self) -> list[str]:
-        """Sentences for the end."""
-
-
-class Told(Board):
-    """A board that remembers how every job ended, for the summary."""
-
-    def __init__(self, source: Sweeping, console: Console) -> None:
-        super().__init__(source.total, console)
-        self.results: list[tuple[Job, Ended]] = list(source.before)
-        for _, ended in source.before:
-            self.known(ended)
-
-    def ended(self, job: Job, ended: Ended, again: bool) -> None:
-        super().ended(job, ended, again)
-        if not again:
-            self.results.append((job, ended))
-
-
-def source(section: dict[str, Any]) -> Sweeping:
-    """What `sweep=` chose.
+def make_source(section: Section) -> Source:
+    """Builds the source of jobs that `sweep=` chose.
 
     Raises:
-        UserError: it is no part of litmus.
+        UserError: the section's `_target_` is not a sweep of litmus.
     """
-    module, _, name = section["_target_"].rpartition(".")
-    if not module.startswith("litmus.sweep."):
+    if not section["_target_"].startswith("litmus.sweep."):
         raise UserError(f"_target_: {section['_target_']} is not a sweep of litmus, and will not be called.")
-    made: Sweeping = getattr(importlib.import_module(module), name)(
-        **{key: value for key, value in section.items() if key != "_target_"}
-    )
-    return made
+    source: Source = build(section)
+    return source
 
 
-def refuse_elsewhere(source: Any, words: Sequence[str], launcher: str) -> None:
-    """What only litmus' own launcher does, another of Hydra's is not asked for.
+def check_launcher(source: Source, overrides: Sequence[str], launcher: str) -> None:
+    """Checks that another of Hydra's launchers can run the sweep.
 
     Args:
         source: of the jobs.
-        words: that were typed.
-        launcher: the other one's name.
+        overrides: as typed.
+        launcher: the other launcher's name.
 
     Raises:
-        UserError: it is.
+        UserError: the sweep needs litmus' own launcher.
     """
-    if not hasattr(source, "left"):
-        raise UserError("sweep=optuna decides after every job which comes next: it needs hydra/launcher=litmus.")
-    for word in words:
-        if word.partition("=")[0] in OURS:
+    if not source.lists_jobs:
+        raise UserError("sweep=optuna chooses each job by the results of the others: it needs hydra/launcher=litmus.")
+    for override in overrides:
+        if override.partition("=")[0] in POOL_KEYS:
             raise UserError(
-                f"{word} is for litmus' own launcher. What hydra/launcher={launcher} can be told are the keys of "
+                f"{override} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
                 f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
             )
 
 
-def after(source: Any, folder: Path, said: Sequence[str], error: str | None, stopped: bool) -> int:
-    """What is said when another of Hydra's launchers has run a grid's jobs, and the exit status.
+def summarize_launched(source: Source, folder: Path, returned: Sequence[str], error: str | None, stopped: bool) -> int:
+    """Shows how a grid ended whose jobs another of Hydra's launchers has run.
 
     Args:
         source: of the jobs.
         folder: of the sweep.
-        said: what became of each job by its own word: a status, or why it could not begin; empty where nobody knows.
-        error: why the launcher gave up, if it did.
-        stopped: whether Ctrl-C did.
+        returned: for each job its status, or the message of the error that kept it from starting; empty if the
+            launcher returned nothing.
+        error: why the launcher failed, if it did.
+        stopped: whether it was stopped by Ctrl-C.
+
+    Returns:
+        The exit status.
     """
     console = Console(highlight=False)
-    told = Told(source, console)
-    if source.before:
-        console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
-    for number, job in enumerate(source.left):
-        ended = outcome.read(job)
-        if ended is None and said:
-            unseen = said[number] in STATUSES
-            why = "its folder is not here: machines that run jobs share a file system" if unseen else said[number]
-            ended = Ended("failed", error=why)
-        if ended is not None:
-            told.known(ended)
-            told.results.append((job, ended))
+    reporter = _make_reporter(source, folder, console)
+    for number, job in enumerate(source.remaining):
+        result = outcome.read(job)
+        if result is None and returned:
+            has_run = returned[number] in STATUSES
+            why = "its folder is not here: machines that run jobs share a file system" if has_run else returned[number]
+            result = JobResult("failed", error=why)
+        if result is not None:
+            reporter.add_result(job, result)
     if error is not None:
         console.print(error, style="red", markup=False, soft_wrap=True)
-    if stopped or error is not None or len(told.results) < source.total:
-        console.print("Jobs that were handed over may run on; those are not run twice.", soft_wrap=True)
-    status = _summarize(source, told, folder, console, stopped)
+    if stopped or error is not None or len(reporter.results) < source.total:
+        console.print("Jobs that have been submitted may still run; they are not run twice.", soft_wrap=True)
+    status = _summarize(source, reporter, folder, console, stopped)
     return status if error is None else FAILED
 
 
 @contextmanager
 def serving(lock: int) -> Iterator[Callable[[], Server]]:
-    """Starts a server, which imports while other things are made ready; gives what starts one for a pool.
-
-    The first one that is asked for is the one that is under way; one that nobody asked for is ended.
+    """Starts a server, which does its imports while the jobs are composed.
 
     Args:
-        lock: of the sweep's folder.
+        lock: the descriptor of the sweep's locked file; see `locked`.
+
+    Yields:
+        A function that gives a server for a pool: the one that is already starting, and after that, new ones. A server
+        that was not used by the end is killed.
 
     Raises:
         UserError: this system cannot fork.
     """
     if not hasattr(os, "fork"):
         raise UserError("Sweeps run in forked processes, which this system does not have: add hydra/launcher=basic.")
-    waiting = [Server(MODULES, lock)]
+    unused = [Server(MODULES, lock)]
     try:
-        yield lambda: waiting.pop() if waiting else Server(MODULES, lock)
+        yield lambda: unused.pop() if unused else Server(MODULES, lock)
     finally:
-        for server in waiting:
+        for server in unused:
             server.kill()
 
 
-def run(source: Sweeping, folder: Path, base: dict[str, Any], start: Callable[[], Server], console: Console) -> int:
-    """Runs what is left of a sweep, says how it went, and gives the exit status.
+def run(source: Source, folder: Path, base: Section, start_server: Callable[[], Server], console: Console) -> int:
+    """Runs the jobs of a sweep that have not been run, and shows a summary.
 
     Args:
         source: of the jobs.
         folder: of the sweep.
-        base: the configuration of a job: what its trainer asks for decides how many run at a time.
-        start: see `serving`.
+        base: the configuration of a job: its trainer decides how many run at a time.
+        start_server: see `serving`.
         console: to show it on.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: the server could not be started, or died several times in a row.
     """
     trainer = base["trainer"]
     limits = Limits(
@@ -171,145 +144,176 @@ def run(source: Sweeping, folder: Path, base: dict[str, Any], start: Callable[[]
         source.jobs_per_gpu,
         source.on_fail,
         source.timeout_s,
-        trainer["accelerator"] != "cpu",  # what it finds out, the server knows
+        trainer["accelerator"] != "cpu",  # for auto, the server finds out whether there are GPUs
         trainer["devices"],
     )
-    told = Told(source, console)
-    if source.before:
-        console.print(f"{len(source.before)} of {source.total} jobs in {folder} had ended before.", soft_wrap=True)
-    left = source.total - len(source.before)
-    if left and not console.is_terminal:  # a terminal has the table
-        console.print(f"{left} {'job' if left == 1 else 'jobs'} to run in {folder}; torch is imported.", soft_wrap=True)
-    pool = Pool(limits, start, told, source.prunes)
-    if len(source.before) < source.total:
-        with told.shown():
+    reporter = _make_reporter(source, folder, console)
+    num_left = source.total - len(source.already_finished)
+    if num_left and not console.is_terminal:  # a terminal has the table
+        jobs = "job" if num_left == 1 else "jobs"
+        console.print(f"{num_left} {jobs} to run in {folder}; importing torch.", soft_wrap=True)
+    pool = Pool(limits, start_server, reporter, source.prunes)
+    if num_left:
+        with reporter.shown():
             pool.run(source)
-    return _summarize(source, told, folder, console, pool.interrupted)
+    return _summarize(source, reporter, folder, console, pool.interrupted)
+
+
+def _make_reporter(source: Source, folder: Path, console: Console) -> SweepReporter:
+    num_finished = len(source.already_finished)
+    if num_finished:
+        console.print(f"{num_finished} of {source.total} jobs in {folder} ended in an earlier session.", soft_wrap=True)
+    return SweepReporter(source.total, console, source.already_finished)
 
 
 @contextmanager
 def locked(folder: Path, console: Console) -> Iterator[int]:
-    """In the body, no other process sweeps in this folder; the lock is inherited by the jobs.
+    """In the body, no other process sweeps in this folder. Removes the folder again if it made it and nothing else.
 
-    A folder in which nothing came to be is removed again.
+    A locked descriptor of our own, and not filelock's `FileLock`: the server and the jobs inherit it, so that a sweep
+    whose launcher was killed cannot start again before its last process has ended.
+
+    Args:
+        folder: of the sweep.
+        console: to show on that it waits for the processes of another sweep.
+
+    Yields:
+        The descriptor.
 
     Raises:
-        UserError: one does.
+        UserError: another process does.
     """
-    above = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    deadline, said = time.monotonic() + PATIENCE_S, False
-    file = _opened(folder)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    file = _wait_for_lock(folder, console)
     try:
-        while True:
-            if lock(file):  # with the last process, the system lifts it
-                if _is_there(folder, file):
-                    break
-                os.close(file)  # another sweep, in which nothing came to be, has removed what it had made
-                file = _opened(folder)
-                continue
-            if time.monotonic() > deadline:
-                raise UserError(f"{folder} is being swept by another process.")
-            if not said:
-                console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
-            said = True
-            time.sleep(0.1)
         yield file
     finally:
-        if above and [path.name for path in folder.iterdir()] == [LOCK]:
+        if missing and [path.name for path in folder.iterdir()] == [LOCK]:
             with suppress(OSError):  # another sweep may have come
                 (folder / LOCK).unlink()
-                for path in above:
+                for path in missing:
                     path.rmdir()
         os.close(file)
 
 
-def _opened(folder: Path) -> int:
+def _wait_for_lock(folder: Path, console: Console) -> int:
+    deadline, has_reported = time.monotonic() + LOCK_TIMEOUT_S, False
+    file = _open_lock(folder)
+    while True:
+        if lock(file):
+            if _is_in_place(folder, file):
+                return file
+            os.close(file)  # another sweep failed before its first job, and removed the folder that it had made
+            file = _open_lock(folder)
+            continue
+        if time.monotonic() > deadline:
+            os.close(file)
+            raise UserError(f"{folder} is being swept by another process.")
+        if not has_reported:
+            console.print(f"Waiting for the processes of another sweep in {folder} to end.", soft_wrap=True)
+        has_reported = True
+        time.sleep(0.1)
+
+
+def _open_lock(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     return os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
 
 
-def _is_there(folder: Path, file: int) -> bool:
+def _is_in_place(folder: Path, file: int) -> bool:
+    """Whether an open file is still the one in the folder."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file), (folder / LOCK).stat())
     return False
 
 
-def remember(folder: Path, words: Sequence[str]) -> None:
-    """Writes down what was typed."""
-    write_text(folder / WORDS, yaml.safe_dump({"words": list(words)}, allow_unicode=True))
+def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
+    """Writes what was typed, for `-m resume=FOLDER`."""
+    write_text(folder / COMMAND, yaml.safe_dump({"words": list(overrides)}, allow_unicode=True))
 
 
-def remembered(folder: Path) -> list[str]:
-    """What was typed.
+def read_overrides(folder: Path) -> list[str]:
+    """What was typed when the sweep was started.
 
     Raises:
-        UserError: the folder is no sweep's, or the file is damaged.
+        UserError: the folder is not a sweep's, or the file is damaged.
     """
-    path = folder / WORDS
+    path = folder / COMMAND
     if not path.is_file():
-        raise UserError(f"{folder} is not the folder of a sweep: it has no {WORDS}.")
+        raise UserError(f"{folder} is not the folder of a sweep: it has no {COMMAND}.")
     try:
-        words = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
+        overrides = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
     except (yaml.YAMLError, TypeError, KeyError):
         raise UserError(f"{path} is damaged.") from None
-    return [str(word) for word in words]
+    return [str(override) for override in overrides]
 
 
-def _summarize(source: Sweeping, told: Told, folder: Path, console: Console, stopped: bool) -> int:
-    """Says how the sweep stands, and gives its exit status."""
+def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: Console, stopped: bool) -> int:
+    """Shows how the sweep ended, and gives its exit status."""
 
     def say(line: str, style: str = "") -> None:
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    counts = [f"{number} {status}" for status, number in told.counts.items()]
-    waiting = source.total - len(told.results) - len(source.unmade)
-    counts += [f"{waiting} still to run"] if waiting > 0 else []
-    say(f"\n{len(told.results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
-    for job, ended in told.results:
-        if ended.status in ("failed", "interrupted"):
-            say(f"  {ended.status:<11}  {' '.join(job.overrides)}  ({ended.error})")
-    for sentence in source.unmade:
+    results = reporter.results
+    counts = [f"{number} {status}" for status, number in reporter.counts.items()]
+    num_queued = source.total - len(results) - len(source.invalid)
+    counts += [f"{num_queued} still to run"] if num_queued > 0 else []
+    say(f"\n{len(results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
+    for job, result in results:
+        if result.status in ("failed", "interrupted"):
+            say(f"  {result.status:<11}  {' '.join(job.overrides)}  ({result.error})")
+    for sentence in source.invalid:
         say(f"  could not be composed: {sentence}")
-    ranked = _ranked(told.results)
-    if len(ranked) > BEST:
-        say(f"the best {BEST}:")
-    for job, ended in ranked[:BEST]:
-        say(f"  {values(job, ended):<31}  {' '.join(job.overrides)}")
+    ranked = _rank(results)
+    if len(ranked) > NUM_BEST:
+        say(f"the best {NUM_BEST}:")
+    for job, result in ranked[:NUM_BEST]:
+        say(f"  {headline(job, result):<31}  {' '.join(job.overrides)}")
     for sentence in source.summary():
         say(sentence)
-    for warning in dict.fromkeys(_warning(job) for job, _ in told.results):
+    for warning in dict.fromkeys(_data_warning(job) for job, _ in results):
         if warning:
             say(warning, "yellow")
-    if any(ended.status in ENDED for _, ended in told.results):
+    if any(result.status in ENDED for _, result in results):
         say(f"compare them   litmus compare {folder}")
-    statuses = {ended.status for _, ended in told.results}
-    num_ended = len(told.results) + len(source.unmade)
-    if "interrupted" in statuses or num_ended < source.total or ("failed" in statuses and source.repeats):
-        say(f"go on with     python train.py -m resume={folder}")
-        if source.repeats and any("sweep.timeout_s" in str(ended.error) for _, ended in told.results):
-            say("               sweep.timeout_s=SECONDS beside it allows more time")
+    if _can_be_resumed(source, results):
+        say(f"resume         python train.py -m resume={folder}")
+        if source.reruns_failed and any("sweep.timeout_s" in str(result.error) for _, result in results):
+            say("               add sweep.timeout_s=SECONDS to allow more time")
+    return _exit_status(source, results, stopped)
+
+
+def _can_be_resumed(source: Source, results: Sequence[tuple[Job, JobResult]]) -> bool:
+    statuses = {result.status for _, result in results}
+    if "interrupted" in statuses or ("failed" in statuses and source.reruns_failed):
+        return True
+    return len(results) + len(source.invalid) < source.total
+
+
+def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopped: bool) -> int:
     if stopped:
         return INTERRUPTED
-    if "failed" in statuses or source.unmade:
+    statuses = {result.status for _, result in results}
+    if "failed" in statuses or source.invalid:
         return FAILED
-    return INTERRUPTED if statuses - set(ENDED) or num_ended < source.total else 0
+    return INTERRUPTED if statuses - set(ENDED) or len(results) < source.total else 0
 
 
-def _warning(job: Job) -> str | None:
-    """What one should know of the data that a job was trained on."""
+def _data_warning(job: Job) -> str | None:
+    """The warning that the job's dataset gave, if any."""
     with suppress(UserError):  # damaged
         result = RunDir(job.folder).read_result() or {}
         return (result.get("dataset") or {}).get("warning")
     return None
 
 
-def _ranked(results: Sequence[tuple[Job, Ended]]) -> list[tuple[Job, Ended]]:
-    """The finished jobs, the best first; nothing where they are measured by different metrics."""
-    finished = [(job, ended) for job, ended in results if ended.status == "finished"]
-    deciding = {decisive(job.config["task"]["_target_"], ended.metrics) for job, ended in finished}
+def _rank(results: Sequence[tuple[Job, JobResult]]) -> list[tuple[Job, JobResult]]:
+    """The finished jobs, the best first; empty where different metrics decide."""
+    finished = [(job, result) for job, result in results if result.status == "finished"]
+    deciding = {decisive(job.config["task"]["_target_"], result.metrics) for job, result in finished}
     if len(deciding) != 1:
         return []
     ((metric, mode),) = deciding
     sign = 1 if mode == "max" else -1
-    known = [(job, ended) for job, ended in finished if math.isfinite(ended.metrics.get(metric, math.nan))]
-    return sorted(known, key=lambda pair: -sign * pair[1].metrics[metric])
+    converged = [(job, result) for job, result in finished if math.isfinite(result.metrics.get(metric, math.nan))]
+    return sorted(converged, key=lambda pair: -sign * pair[1].metrics[metric])

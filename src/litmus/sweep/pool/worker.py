@@ -8,53 +8,62 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
 from litmus import console
 from litmus.config.instantiate import build
+from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import ENDED, RunDir
 from litmus.run.job import start_or_resume
 from litmus.run.result import git, versions
-from litmus.sweep.pool.reporter import Reporter
+from litmus.sweep.pool.job import JobRequest
+from litmus.sweep.pool.reporter import RunReporter
 
 
-def run(request: dict[str, Any], channel: socket.socket) -> int:
-    """Trains the run that was asked for, or goes on with it; gives the exit status.
+def run(request: JobRequest, channel: socket.socket) -> int:
+    """Trains a job's run, or resumes it.
 
     Args:
-        request: `number`, `folder`, `config`, `choices`, `overrides`, `cores` to compute on, `gpus` to see or None,
-            and whether the launcher `prunes`.
+        request: the job.
         channel: to the launcher.
+
+    Returns:
+        The process' exit status: 0 if the run finished or was pruned, else 1.
     """
     started = time.perf_counter()
-    atexit._clear()  # the server's
+    atexit._clear()  # private: what the server registered is not to run in every job; no public function clears it
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     run_dir = RunDir(Path(request["folder"]))
-    _speak_into(run_dir)
-    _compute_on(request["cores"], request["gpus"])
-    launcher = _Launcher(channel, request["prunes"])
+    _redirect_output(run_dir)
+    _limit_resources(request["cores"], request["gpus"])
+    launcher = _LauncherConnection(channel, request["prunes"])
     words = " ".join(request["overrides"])
     try:
-        status = start_or_resume(run_dir, request["config"], request["choices"], started, words, Reporter(launcher))
+        reporter = RunReporter(launcher)
+        status = start_or_resume(run_dir, request["config"], request["choices"], started, words, reporter)
     except UserError as refused:  # the folder holds another run, or another process trains in it
-        launcher.tell(refused=str(refused))
+        launcher.report(refused=str(refused))
         status = "failed"
-    atexit._run_exitfuncs()
-    return 0 if status in ("finished", "pruned") else 1
+    atexit._run_exitfuncs()  # private: the process ends with os._exit, which runs none of what the job registered
+    return 0 if status in ENDED else 1
 
 
-def prepare(config: dict[str, Any]) -> None:
-    """Works out in the server, once, what every job of that configuration would: what is kept, is shared.
+def prepare(config: Section) -> None:
+    """Does in the server, once, what every job of a configuration would do: forked jobs share what it keeps.
+
+    Imports the modules, checks the values, reads the data as far as all jobs read the same, and collects the versions
+    of the code.
 
     Args:
-        config: of a job. Its modules are imported, its values checked, its data read as far as every job reads the
-            same, and the code that runs is identified.
+        config: of a job.
+
+    Raises:
+        Exception: whatever the job itself would raise, such as ImportError for a missing package.
     """
     sections = [section for section in config.values() if isinstance(section, dict)]
     for section in [*sections, *(inner for s in sections for inner in s.values() if isinstance(inner, dict))]:
@@ -66,15 +75,15 @@ def prepare(config: dict[str, Any]) -> None:
     git()
 
 
-class _Launcher:
-    """The launcher, as a job sees it: it is told of every epoch, and says whether to go on."""
+class _LauncherConnection:
+    """The launcher, at the other end of a job's socket."""
 
     def __init__(self, channel: socket.socket, prunes: bool) -> None:
         self.channel = channel
         self.prunes = prunes
 
-    def tell(self, **message: Any) -> bool:
-        """Sends a message; for an epoch, gives whether the job is to be pruned."""
+    def report(self, **message: object) -> bool:
+        """Sends a message; after one about an epoch, gives whether the job is to be pruned."""
         try:
             self.channel.sendall(json.dumps(message).encode() + b"\n")
             return self.prunes and "epoch" in message and self.channel.recv(1) == b"1"
@@ -82,8 +91,8 @@ class _Launcher:
             return False
 
 
-def _speak_into(run: RunDir) -> None:
-    """Nobody reads a job's screen; what goes to standard error, also out of C, goes to its train.log."""
+def _redirect_output(run: RunDir) -> None:
+    """Silences the console, and sends standard error, also that of C libraries, to the run's train.log."""
     run.path.mkdir(parents=True, exist_ok=True)
     nothing = os.open(os.devnull, os.O_RDWR)
     log = os.open(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -92,17 +101,18 @@ def _speak_into(run: RunDir) -> None:
     os.dup2(log, 2)
     os.close(nothing)
     os.close(log)
-    quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # as long as the process
+    quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open as long as the process runs
     console.out = Console(file=quiet, quiet=True)
-    console.err = Console(file=quiet, quiet=True)  # train.log has it already
+    console.err = Console(file=quiet, quiet=True)  # what it shows is in train.log already
 
 
-def _compute_on(cores: list[int], gpus: list[int] | None) -> None:
-    if hasattr(os, "sched_setaffinity"):
+def _limit_resources(cores: list[int], gpus: list[int] | None) -> None:
+    """Limits this process, and those it starts, to some of the cores and GPUs."""
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
         os.sched_setaffinity(0, cores)
-    os.environ["OMP_NUM_THREADS"] = str(len(cores))  # for what the job itself starts
+    os.environ["OMP_NUM_THREADS"] = str(len(cores))  # for processes that the job starts
     torch.set_num_threads(len(cores))
     if gpus is not None:
-        before = os.environ.get("CUDA_VISIBLE_DEVICES")  # the server counted those that it sees
-        seen = before.split(",") if before else None
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seen[gpu] if seen else str(gpu) for gpu in gpus)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")  # the server counted only these
+        devices = visible.split(",") if visible else None
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices[gpu] if devices else str(gpu) for gpu in gpus)

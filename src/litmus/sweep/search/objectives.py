@@ -1,10 +1,10 @@
-"""What a search is for: metrics, and for each whether it should be small or large."""
+"""The objectives of a search: metrics, and for each whether it is minimized or maximized."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
@@ -16,7 +16,7 @@ Direction = Literal["minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Objectives:
-    """The metrics that a search looks at.
+    """The metrics that a search optimizes.
 
     Attributes:
         metrics: their names.
@@ -28,29 +28,34 @@ class Objectives:
 
     @property
     def worst(self) -> list[float]:
-        """The values of a run that diverged."""
+        """The values that a run which diverged is given: inf or -inf."""
         return [math.inf if direction == "minimize" else -math.inf for direction in self.directions]
 
-    def values(self, measured: Mapping[str, Any], folder: Path) -> list[float]:
-        """Of what a run measured the objectives; None is what a file has for something that is not a number.
+    def values(self, metrics: Mapping[str, float | None], folder: Path) -> list[float]:
+        """The objectives among a run's metrics, NaN for None (a file has no NaN).
+
+        Args:
+            metrics: of the run.
+            folder: of the run, for the message.
 
         Raises:
-            UserError: it does not measure one of them.
+            UserError: a run of this task does not have one of them.
         """
         for name in self.metrics:
-            if name not in measured:
-                hint = did_you_mean(name, list(measured))
-                has = f"{folder} has {', '.join(measured) or 'nothing'}."
-                task = task_that_decides_by(measured)
+            if name not in metrics:
+                hint = did_you_mean(name, list(metrics))
+                has = f"{folder} has {', '.join(metrics) or 'none'}."
+                task = task_that_decides_by(metrics)
                 other = f" The data makes it task={task}: add that." if task and task not in tasks_with(name) else ""
-                raise UserError(f"sweep.metric={name} is not measured.{hint} {has}{other}")
-        return [math.nan if measured[name] is None else float(measured[name]) for name in self.metrics]
+                raise UserError(f"sweep.metric={name} is not a metric of these runs.{hint} {has}{other}")
+        found = [metrics[name] for name in self.metrics]
+        return [math.nan if value is None else float(value) for value in found]
 
-    def of_best_epoch(self, metrics: Mapping[str, Any], folder: Path) -> list[float]:
-        """The objectives at a run's best epoch; what `result.json` leaves out of it stands in `metrics.csv`.
+    def at_best_epoch(self, metrics: Mapping[str, float | None], folder: Path) -> list[float]:
+        """The objectives at a run's best epoch; those that `result.json` does not hold are read from `metrics.csv`.
 
         Raises:
-            UserError: one of them is not measured.
+            UserError: a run of this task does not have one of them.
         """
         if not set(self.metrics) <= set(metrics):
             run = RunDir(folder)
@@ -60,25 +65,25 @@ class Objectives:
         return self.values(metrics, folder)
 
 
-def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | None, task: str) -> Objectives:
-    """The objectives, where they were left to the task and to the metrics' names.
+def resolve_objectives(metrics: Sequence[str] | None, directions: Sequence[Direction] | None, task: str) -> Objectives:
+    """The objectives; what is null follows from the task and from the metrics' names.
 
     Args:
-        metrics: their names; None is the one that the task monitors.
-        directions: one for each; None is what the names say.
+        metrics: their names; None for the one that the task monitors.
+        directions: one for each; None for those that the names imply.
         task: its target, `litmus.task.classification.Classification`.
 
     Raises:
-        UserError: there is no such metric, or its name does not say.
+        UserError: there is no such metric, or its name does not imply a direction.
     """
     monitor, mode = monitored(task)
     names = (monitor,) if metrics is None else tuple(metrics)
-    there = measured(task)
-    if unknown := next((name for name in names if name not in there), None):
-        hint = did_you_mean(unknown, there)
+    available = measured(task)
+    if unknown := next((name for name in names if name not in available), None):
+        hint = did_you_mean(unknown, available)
         others = "".join(f" It is for task={name}: add that." for name in tasks_with(unknown))
         raise UserError(
-            f"sweep.metric={unknown} is not something to search for.{others or hint} There are {', '.join(there)}."
+            f"sweep.metric={unknown} cannot be searched for.{others or hint} Available: {', '.join(available)}."
         )
     if directions is not None:
         return Objectives(names, tuple(directions))
@@ -86,14 +91,16 @@ def decided(metrics: Sequence[str] | None, directions: Sequence[Direction] | Non
     return Objectives(names, tuple("minimize" if mode == "min" else "maximize" for mode in modes))
 
 
-def refuse(metrics: Sequence[str] | None, directions: Sequence[str] | None, sampler: str, pruner: str) -> None:
-    """Refuses what cannot be, whatever the task.
+def check_objectives(
+    metrics: Sequence[str] | None, directions: Sequence[str] | None, sampler: str, pruner: str
+) -> None:
+    """Checks what does not depend on the task.
 
     Raises:
         UserError: metrics, directions, sampler and pruner do not go together.
     """
     if metrics is not None and (not metrics or len(set(metrics)) < len(metrics)):
-        raise UserError("sweep.metric is one metric, or a list of different ones.")
+        raise UserError("sweep.metric must be one metric, or a list of different ones.")
     if test := next((name for name in metrics or () if name.startswith("test/")), None):
         raise UserError(f"sweep.metric={test}: a search that looks at the test set leaves nothing to test with.")
     number = 1 if metrics is None else len(metrics)
@@ -102,4 +109,6 @@ def refuse(metrics: Sequence[str] | None, directions: Sequence[str] | None, samp
     if number > 1 and sampler == "cmaes":
         raise UserError(f"sweep.sampler=cmaes searches for one metric, and sweep.metric has {number}: use tpe.")
     if directions is not None and len(directions) != number:
-        raise UserError(f"sweep.direction has {len(directions)}, sweep.metric has {number}: there is one for each.")
+        raise UserError(
+            f"sweep.direction has {len(directions)}, sweep.metric has {number}: give one direction for each metric."
+        )

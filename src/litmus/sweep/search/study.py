@@ -1,6 +1,6 @@
-"""Optuna's study of a search, in the sweep's folder; its samplers and pruners as litmus sets them.
+"""Optuna's study of a search, in the sweep's folder; with samplers and pruners as litmus configures them.
 
-The study is a file of SQLite. Optuna's other one, a journal, does not survive what it must: a process killed while it
+The study is a file of SQLite. Optuna's other file, a journal, does not survive SIGKILL: a process killed while it
 writes leaves half a line, which damages the file with the next line, and a lock that keeps others out for 30 seconds.
 """
 
@@ -16,9 +16,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from litmus.errors import UserError
-from litmus.sweep.pool.job import STUDY
+from litmus.sweep.pool.source import STUDY
 from litmus.sweep.search.objectives import Objectives
-from litmus.sweep.search.space import count, points, values  # first: it says what is missing where Optuna is
+from litmus.sweep.search.space import (
+    Distribution,
+    count_points,
+    count_values,
+    list_values,
+)  # first: names missing Optuna
 
 # isort: split
 import numpy as np
@@ -30,128 +35,133 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler,
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-BUSY_S = 60.0  # to wait for somebody else who writes
-ATTRIBUTE = "litmus"  # of the study: what it searches, and for what
+BUSY_S = 60.0  # to wait for another process that writes
+ATTRIBUTE = "litmus"  # of the study: its space and objectives, as one types them
 MAX_POINTS = 10**5  # of a grid
 PACKAGES = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}  # that a sampler needs
 
 
-def opened(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple[optuna.Study, RDBStorage]:
-    """The study in the sweep's folder, a new one if there is none, and its file.
+def open_study(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple[optuna.Study, RDBStorage]:
+    """Opens the study in the sweep's folder, or creates it.
 
     Args:
         folder: of the sweep.
-        about: what the study searches, and for what, as one types it.
+        about: the study's space and objectives, by key, as one types them.
         objectives: the metrics.
 
+    Returns:
+        The study, and the storage that has its file open.
+
     Raises:
-        UserError: the file holds another study, or none.
+        UserError: the file holds another study, or is not a database.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     storage = _storage((folder / STUDY).resolve())
-    known = optuna.get_all_study_names(storage)
-    name = known[0] if known else folder.resolve().name  # a folder may have been renamed since
-    if known and _is_unborn(optuna.load_study(study_name=name, storage=storage)):
+    names = optuna.get_all_study_names(storage)
+    name = names[0] if names else folder.resolve().name  # a folder may have been renamed since
+    if names and _is_incomplete(optuna.load_study(study_name=name, storage=storage)):
         optuna.delete_study(study_name=name, storage=storage)
-        known = []
+        names = []
     study = optuna.create_study(storage=storage, study_name=name, directions=objectives.directions, load_if_exists=True)
-    if not known:
+    if not names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(list(objectives.metrics))
         study.set_user_attr(ATTRIBUTE, about)
-    had = study.user_attrs.get(ATTRIBUTE)
-    if had is None:
-        raise UserError(f"{folder / STUDY} holds a study that is not litmus'. Choose another sweep.name.")
-    if had != about:
+    earlier = study.user_attrs.get(ATTRIBUTE)
+    if earlier is None:
+        raise UserError(f"{folder / STUDY} holds a study that litmus did not create. Choose another sweep.name.")
+    if earlier != about:
         lines = [
-            f"  {key}: {had.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
-            for key in dict.fromkeys([*had, *about])
-            if had.get(key) != about.get(key)
+            f"  {key}: {earlier.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
+            for key in dict.fromkeys([*earlier, *about])
+            if earlier.get(key) != about.get(key)
         ]
         raise UserError("\n".join([f"{folder} holds another search:", *lines, "Choose another sweep.name."]))
     return study, storage
 
 
-def _is_unborn(study: optuna.Study) -> bool:
-    """Whether the process was killed before it had written down what the study is about."""
+def _is_incomplete(study: optuna.Study) -> bool:
+    """Whether the process that created the study was killed before it wrote the attribute."""
     return ATTRIBUTE not in study.user_attrs and not study.get_trials(deepcopy=False)
 
 
 def _storage(path: Path) -> RDBStorage:
-    """A database in which a commit does not wait for the disk, and is lost with the machine's power, not the process.
+    """A database whose commits do not wait for the disk: they survive the process, but not a power failure.
 
-    What is lost then, the run folders still tell.
+    What a power failure loses is restored from the run folders.
     """
 
     def connection() -> sqlite3.Connection:
         made = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
-        made.execute("PRAGMA journal_mode=WAL")  # a dashboard that reads does not hold up the search
+        made.execute("PRAGMA journal_mode=WAL")  # a dashboard that reads does not block the search
         made.execute("PRAGMA synchronous=NORMAL")
-        made.execute("PRAGMA wal_autocheckpoint=100")  # pages; or all of a search stands in study.db-wal for hours
+        made.execute("PRAGMA wal_autocheckpoint=100")  # pages; otherwise study.db-wal holds all of a search for hours
         return made
 
     try:
         connection().close()
-        # The address says what kind it is; a path in it would have to be quoted, in a way that depends on the version.
+        # The URL only names the kind: a path in it would have to be quoted, in a way that depends on the version.
         return RDBStorage(f"sqlite:///{STUDY}", {"creator": connection})
     except (sqlite3.DatabaseError, RuntimeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
 
 
-def refuse(name: str, space: Mapping[str, BaseDistribution]) -> None:
-    """Keeps a sampler from a space that it would, without a word, search in another way.
+def check_sampler(name: str, space: Mapping[str, Distribution]) -> None:
+    """Checks that a sampler can search a space; some would silently fall back to another one.
 
     Raises:
-        UserError: it cannot search that space, or needs a package that is not installed.
+        UserError: it cannot, or it needs a package that is not installed.
     """
     for package in PACKAGES.get(name, ()):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"sweep.sampler={name} needs the package {package}: pip install 'litmus[search]'.")
     for key, distribution in space.items():
-        if name == "grid" and math.isinf(count(distribution)):
-            raise UserError(f"sweep.sampler=grid tries every value, and {key} has no end of them: use range or choice.")
+        if name == "grid" and math.isinf(count_values(distribution)):
+            raise UserError(f"sweep.sampler=grid tries every value, but {key} is continuous: use range or choice.")
         if name == "cmaes" and isinstance(distribution, CategoricalDistribution):
-            raise UserError(f"sweep.sampler=cmaes searches numbers, and {key} is a choice: use sweep.sampler=tpe.")
+            raise UserError(f"sweep.sampler=cmaes searches numbers, but {key} is a choice: use sweep.sampler=tpe.")
     if name == "cmaes" and len(space) < 2:
-        raise UserError("sweep.sampler=cmaes searches two keys or more: use sweep.sampler=tpe.")
-    if name == "grid" and points(space) > MAX_POINTS:
-        raise UserError(f"The grid has {points(space):,} points: use sweep.sampler=random.")
+        raise UserError("sweep.sampler=cmaes needs two keys or more: use sweep.sampler=tpe.")
+    if name == "grid" and count_points(space) > MAX_POINTS:
+        raise UserError(f"The grid has {count_points(space):,} points: use sweep.sampler=random.")
 
 
-def sampler(
-    name: str, space: Mapping[str, BaseDistribution], seed: int, number: int, study: optuna.Study
+def make_sampler(
+    name: str, space: Mapping[str, Distribution], seed: int, number: int, study: optuna.Study
 ) -> BaseSampler:
-    """What proposes trial `number` of the study.
+    """The sampler for trial `number` of the study.
 
-    Each trial has a seed of its own: a search that was interrupted goes on as it would have without. `gp` imports torch
-    into this process, once there are ten trials to learn from.
+    Each trial has a seed of its own, so that a search that was interrupted proposes the same trials as one that was
+    not. `gp` imports torch into this process, once there are ten trials to learn from.
     """
-    own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
     if name == "tpe":
-        return TPESampler(seed=own, constant_liar=True)  # running trials count as bad ones: no two try the same
+        return TPESampler(
+            seed=own_seed, constant_liar=True
+        )  # assumes that running trials are bad, so that no two try the same
     if name == "cmaes":
-        return CmaEsSampler(seed=own)
+        return CmaEsSampler(seed=own_seed)
     if name == "gp":
-        return GPSampler(seed=own)
-    return Grid(space, seed, study) if name == "grid" else RandomSampler(seed=own)
+        return GPSampler(seed=own_seed)
+    return GridSampler(space, seed, study) if name == "grid" else RandomSampler(seed=own_seed)
 
 
-class Grid(BaseSampler):
-    """Tries what no trial has tried yet, in an order in which a part of the grid is spread over all of it.
+class GridSampler(BaseSampler):
+    """Tries the points that no trial has tried, in random order, so that a few are spread over the whole grid.
 
-    Optuna's own goes by the trials' numbers: it leaves gaps where a search went on with another sampler.
+    Optuna's own goes by the trials' numbers: it leaves gaps where a search was resumed with another sampler.
     """
 
-    def __init__(self, space: Mapping[str, BaseDistribution], seed: int, study: optuna.Study) -> None:
-        self.space = dict(space)
+    def __init__(self, space: Mapping[str, Distribution], seed: int, study: optuna.Study) -> None:
+        self.space: dict[str, BaseDistribution] = {**space}
         self.study = study
-        self.points = list(itertools.product(*(values(distribution) or [] for distribution in space.values())))
+        self.points = list(itertools.product(*(list_values(distribution) or [] for distribution in space.values())))
         random.Random(seed).shuffle(self.points)
 
-    def left(self) -> list[dict[str, Any]]:
-        """The points that no trial has."""
+    def untried(self) -> list[dict[str, Any]]:
+        """The points that no trial has tried."""
         trials = self.study.get_trials(deepcopy=False)
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
         return [dict(zip(self.space, point, strict=True)) for point in self.points if point not in tried]
@@ -159,19 +169,25 @@ class Grid(BaseSampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self.space
 
-    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> dict[str, Any]:
-        """The first point that is left, of those that have what was drawn before the process was killed; where
-        another sampler had drawn that, none may be left: then any of those.
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The first untried point, or if there is none the first point, that agrees with the trial's parameters.
+
+        A trial has some if a process was killed while it drew them. If another sampler drew them, all points that
+        agree may have been tried.
         """
         every = [dict(zip(self.space, point, strict=True)) for point in self.points]
-        return next(point for point in [*self.left(), *every] if trial.params.items() <= point.items())
+        return next(point for point in [*self.untried(), *every] if trial.params.items() <= point.items())
 
-    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
-        raise AssertionError(f"{param_name} is no part of the grid")
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        raise AssertionError(f"{param_name} is not part of the grid")
 
 
-def pruner(name: str, max_epochs: int) -> BasePruner:
-    """What stops trials; an epoch is a unit of its resource."""
+def make_pruner(name: str, max_epochs: int) -> BasePruner:
+    """The pruner of that name; its unit of resource is an epoch."""
     if name == "hyperband":
         return Hyperband(max_epochs)
     if name == "successive_halving":
@@ -180,13 +196,13 @@ def pruner(name: str, max_epochs: int) -> BasePruner:
 
 
 class Hyperband(BasePruner):
-    """Hyperband (Li et al. 2018) whose brackets depend on a trial's number alone, and share what was learnt.
+    """Hyperband (Li et al. 2018) whose brackets depend on a trial's number alone, and whose sampler sees all trials.
 
-    No trial is judged before a twelfth of its epochs: the first few say little of the last. Of the brackets, those are
-    left out that look at a trial for the first time in the second half of its epochs: they save next to nothing.
+    No trial is pruned before a twelfth of its epochs: the first few say little about the last. Brackets that would
+    first prune in the second half of the epochs are left out: they save almost nothing.
 
-    Optuna's own shows a sampler the trials of one bracket only: in each, TPE would begin anew with ten at random. That
-    is why this is a pruner that has one, not one of that class.
+    Wraps Optuna's `HyperbandPruner` and does not inherit from it, because Optuna shows a sampler only the trials of one
+    bracket if the pruner is of that class: in each bracket, TPE would start again with ten random trials.
     """
 
     def __init__(self, max_epochs: int) -> None:
@@ -199,9 +215,11 @@ class Hyperband(BasePruner):
 
 
 class _Brackets(HyperbandPruner):
-    """Optuna draws a trial's bracket from the study's name, too, which is a folder's here: the same search in another
-    folder would go another way.
+    """Brackets that do not depend on the study's name.
+
+    Overrides a private method, because no public one decides the bracket: Optuna hashes the study's name, which is that
+    of a folder here, so the same search in another folder would take another course.
     """
 
-    def _get_bracket_id(self, study: Any, trial: Any) -> int:
+    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
         return super()._get_bracket_id(SimpleNamespace(study_name="litmus"), trial)  # type: ignore[arg-type]

@@ -1,0 +1,158 @@
+"""A sweep on the screen: a live table in a terminal, and a line for each job that ends."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from litmus.record.folder import RunDir
+from litmus.record.metrics import decisive
+from litmus.sweep.pool.job import Job, JobResult, Message
+
+STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
+REFRESH_S = 0.25  # between two drawings of the table
+
+
+@dataclass
+class Row:
+    """A running job, as the table shows it."""
+
+    job: Job
+    started: float = field(default_factory=time.monotonic)
+    epoch: int = 0
+    epochs: int | None = None
+    value: str = ""
+
+
+class SweepReporter:
+    """Shows how many jobs are queued, running, finished and failed, the running ones with their epoch and metric.
+
+    Args:
+        total: jobs of the whole sweep.
+        console: to draw on; without a terminal, plain lines.
+        already_finished: jobs that ended in an earlier session of the sweep.
+
+    Attributes:
+        results: of all jobs that have ended.
+        counts: how many jobs ended with each status.
+    """
+
+    def __init__(self, total: int, console: Console, already_finished: Sequence[tuple[Job, JobResult]] = ()) -> None:
+        self.total = total
+        self.console = console
+        self.results: list[tuple[Job, JobResult]] = []
+        self.rows: dict[int, Row] = {}
+        self.counts: dict[str, int] = {}
+        self.started = time.monotonic()
+        self.num_run = 0  # jobs that ended in this session
+        self._live: Live | None = None
+        self._last_drawn = 0.0
+        for job, result in already_finished:
+            self.add_result(job, result)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """In the body, a terminal shows the table."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(console=self.console, auto_refresh=False, transient=True) as self._live:
+            self.refresh()
+            yield
+        self._live = None
+
+    def add_result(self, job: Job, result: JobResult) -> None:
+        """Counts a job that ended, without a line about it."""
+        self.counts[result.status] = self.counts.get(result.status, 0) + 1
+        self.results.append((job, result))
+
+    def report_start(self, job: Job) -> None:
+        """A job has been sent to the server."""
+        self.rows[job.number] = Row(job)
+
+    def report_progress(self, job: Job, message: Message) -> None:
+        """A job has finished its first step, or an epoch."""
+        row = self.rows[job.number]
+        row.epochs = message["epochs"]
+        row.epoch = message["epoch"] if "epoch" in message else message["after"]
+        if "monitor" in message:
+            row.value = f"{message['monitor']} {message['metrics'].get(message['monitor'], float('nan')):.4f}"
+
+    def report_result(self, job: Job, result: JobResult, is_retried: bool) -> None:
+        """A job has ended; if it is retried, that was not its last end."""
+        self.rows.pop(job.number, None)
+        diverged = result.status == "finished" and not all(map(math.isfinite, result.metrics.values()))
+        word = f"{result.status}, tried once more" if is_retried else "diverged" if diverged else result.status
+        if not is_retried:
+            self.add_result(job, result)
+            self.num_run += 1
+        done = f"[{len(self.results):>{len(str(self.total))}}/{self.total}]"
+        line = f"{done} {word:<11}  {headline(job, result):<31}  {result.seconds:6.1f} s  {' '.join(job.overrides)}"
+        self._print(line, STYLES.get(word, STYLES.get(result.status, "")))
+        if result.status == "failed":
+            self._print_error(job, str(result.error))
+
+    def _print_error(self, job: Job, error: str) -> None:
+        self._print(f"        {error}", "red")
+        log = RunDir(job.folder).last_lines()
+        refusal = f"refused: {error.partition(chr(10))[0]}"
+        explains_itself = "sweep.timeout_s" in error or any(refusal in line for line in log)
+        for line in [] if explains_itself else log:
+            self._print(f"        | {line}", "dim")
+        self._print(f"        {job.folder}", "red")
+
+    def note(self, sentence: str) -> None:
+        """Shows a sentence about the sweep."""
+        self._print(sentence, "yellow")
+
+    def refresh(self) -> None:
+        """Draws the table again, unless it was drawn less than `REFRESH_S` seconds ago."""
+        now = time.monotonic()
+        if self._live is not None and now - self._last_drawn > REFRESH_S:
+            self._last_drawn = now
+            self._live.update(self._table(now), refresh=True)
+
+    def _print(self, line: str, style: str) -> None:
+        self.console.print(Text(line, style=style), soft_wrap=True)
+
+    def _table(self, now: float) -> Group:
+        done = len(self.results)
+        table = Table(box=None, pad_edge=False, expand=False)
+        for column in ("job", "epoch", "metric", "time"):
+            table.add_column(column, header_style="dim", no_wrap=True, overflow="ellipsis")
+        max_rows = max(self.console.height - 4, 1)
+        for row in list(self.rows.values())[:max_rows]:
+            epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "starting"
+            table.add_row(
+                Text(" ".join(row.job.overrides), style="cyan"), epoch, row.value, f"{now - row.started:.0f} s"
+            )
+        states = [f"{number} {status}" for status, number in self.counts.items()]
+        if len(self.rows) > max_rows:
+            states.append(f"{len(self.rows) - max_rows} more running")
+        waiting = self.total - done - len(self.rows)
+        states += [f"{number} {word}" for number, word in ((len(self.rows), "running"), (waiting, "queued")) if number]
+        line = "  ".join([*states, *self._time_left(now, done)])
+        footer = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=self.total, completed=done, width=min(20, self.console.width // 4))
+        footer.add_row(bar, Text(line or "starting", no_wrap=True, overflow="ellipsis"))
+        return Group(table, footer) if self.rows else Group(footer)
+
+    def _time_left(self, now: float, done: int) -> list[str]:
+        if not self.num_run:
+            return []
+        seconds = (now - self.started) / self.num_run * (self.total - done)
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return [f"about {hours} h {minutes} min left" if hours else f"about {max(minutes, 1)} min left"]
+
+
+def headline(job: Job, result: JobResult) -> str:
+    """A job's validation metrics that count most: the one that decides which epoch is best, and the loss."""
+    names = dict.fromkeys((decisive(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
+    return "  ".join(f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics)
