@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.data._loader import BatchLoader, num_used
+from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
 from litmus.spec import Classes, Spec
 
@@ -101,17 +101,19 @@ class Data(lightning.LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         return self._loader("test")
 
-    def _batching(self, part: Split) -> dict[str, Any]:
-        """How that part's loader makes its batches, in this process."""
-        assert self.trainer is not None
-        training = part == "train"
-        return {
-            "batch_size": self.batch_size if training else self.eval_batch_size,
-            "seed": self.seed,
-            "shuffle": training,
-            "rank": self.trainer.global_rank,
-            "world_size": self.trainer.world_size,
-        }
+    def _batching(self, split: Split) -> Batching:
+        """How that split's loader forms its batches, in this process."""
+        trainer = self.trainer
+        assert trainer is not None
+        training = split == "train"
+        return Batching(
+            batch_size=self.batch_size if training else self.eval_batch_size,
+            seed=self.seed,
+            shuffle=training,
+            epoch=(lambda: trainer.current_epoch) if training else (lambda: 0),
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
 
 
 def counted(targets: Tensor, spec: Spec) -> Tensor:

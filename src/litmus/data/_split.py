@@ -97,7 +97,7 @@ def split_groups(
     Returns:
         The numbers of each part's samples, in random order, so that its first n are a fair sample too.
     """
-    components = list(_connected(groups).values())
+    components = _components(groups)
     generator = np.random.default_rng(seed)
     shuffled = [components[i] for i in generator.permutation(len(components))]
     rank = {stratum: number for number, stratum in enumerate(dict.fromkeys(strata))}
@@ -154,20 +154,19 @@ def _fingerprint(group: Hashable) -> int:
     return int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _connected(groups: Sequence[Sequence[Hashable]]) -> dict[int, list[int]]:
-    """Samples by component: of the graph in which two samples with a common tie are neighbours."""
-    parent = list(range(len(groups)))
+def _components(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
+    """Connected components of the graph in which two samples with a common tie are neighbors, by first sample."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(sample: int) -> int:
-        while parent[sample] != sample:
-            parent[sample] = sample = parent[parent[sample]]
-        return sample
-
-    first: dict[Hashable, int] = {}
-    for sample, own in enumerate(groups):
-        for group in own:
-            parent[root(sample)] = root(first.setdefault(group, sample))
+    # An edge from each sample to each of its ties, which are nodes of their own after the samples.
+    tie = {}
+    edges = [(row, tie.setdefault(group, len(groups) + len(tie))) for row, own in enumerate(groups) for group in own]
+    size = len(groups) + len(tie)
+    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(edges), dtype=bool), (rows, columns)), shape=(size, size))
+    _, labels = connected_components(graph, directed=False)
     components: dict[int, list[int]] = {}
-    for sample in range(len(groups)):
-        components.setdefault(root(sample), []).append(sample)
-    return components
+    for sample, label in enumerate(labels[: len(groups)].tolist()):
+        components.setdefault(label, []).append(sample)
+    return list(components.values())

@@ -111,7 +111,7 @@ class Series(Data):
         assert isinstance(self.spec.target, Values)
         targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
         targets = targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)]
-        return BatchLoader(inputs.unsqueeze(-1), targets, transform=as_stored, **self._batching(part))
+        return BatchLoader(inputs.unsqueeze(-1), targets, as_stored, self._batching(part))
 
     def _windows(self, part: Split, start: int, stop: int) -> Tensor:
         first = max(start, self.window)

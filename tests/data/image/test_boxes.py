@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from litmus.data._loader import as_stored
-from litmus.data.image.boxes import BoxLoader, flipped, mosaic_of_four, rows
+from litmus.data._loader import Batching, as_stored
+from litmus.data.image.boxes import BoxLoader, flip, mosaic_of_four, rows
 
 NONE = [-1.0] * 5
 
@@ -35,7 +35,7 @@ def corners(box: Tensor, size: int = 32) -> list[float]:
 def test_mirrored_boxes_lie_around_the_mirrored_ink() -> None:
     picture, boxes = scene((3, 5, 10, 20))
     both = torch.stack([picture, picture])
-    images, turned = flipped(both, rows([boxes, boxes]), torch.tensor([True, False]))
+    images, turned = flip(both, rows([boxes, boxes]), torch.tensor([True, False]))
     assert ink(images[0]) == (22, 5, 29, 20)
     assert corners(turned[0, 0]) == pytest.approx([22, 5, 29, 20])
     assert torch.equal(images[1], picture)
@@ -82,8 +82,8 @@ def loader(world_size: int = 1, rank: int = 0, **changes: float) -> BoxLoader:
     pixels = torch.randint(0, 256, (20, 1, 16, 16), dtype=torch.uint8, generator=generator)
     boxes = torch.rand(20, 3, 5, generator=generator) * 0.3 + 0.3
     boxes[..., 0] = torch.arange(3)
-    options = {"mosaic": 0.5, "flip": 0.5, **changes, "rank": rank, "world_size": world_size}
-    return BoxLoader(pixels, boxes, batch_size=8, transform=as_stored, seed=1, shuffle=True, **options)
+    batching = Batching(batch_size=8, seed=1, shuffle=True, epoch=lambda: 0, rank=rank, world_size=world_size)
+    return BoxLoader(pixels, boxes, as_stored, batching, **{"mosaic": 0.5, "flip": 0.5, **changes})
 
 
 def test_the_same_seed_moves_the_same_and_shards_see_their_part() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from litmus.data._loader import as_stored
+from litmus.data._loader import Batching, as_stored
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenised
 from litmus.model._vocabulary import words
 
@@ -19,8 +19,8 @@ def ragged(lengths: list[int]) -> Ragged:
 
 def loader(num: int = 1030, **changes: object) -> TokenLoader:
     lengths = torch.randint(1, 60, (num,), generator=torch.Generator().manual_seed(0)).tolist()
-    settings = {"batch_size": 8, "transform": as_stored, "seed": 7, "shuffle": True, "rank": 0, "world_size": 1}
-    return TokenLoader(ragged(lengths), torch.arange(num), **{**settings, **changes})
+    settings = {"batch_size": 8, "seed": 7, "shuffle": True, "epoch": lambda: 0, "rank": 0, "world_size": 1}
+    return TokenLoader(ragged(lengths), torch.arange(num), as_stored, Batching(**{**settings, **changes}))
 
 
 def test_padded_rows() -> None:
@@ -28,8 +28,8 @@ def test_padded_rows() -> None:
 
 
 def test_an_epoch_visits_every_text_once_each_time_in_another_order() -> None:
-    training = loader()
-    epochs = [torch.cat([targets for _, targets in training]).tolist() for _ in range(2)]
+    loaders = [loader(epoch=lambda: 0), loader(epoch=lambda: 1)]
+    epochs = [torch.cat([targets for _, targets in one]).tolist() for one in loaders]
     assert [sorted(epoch) for epoch in epochs] == [list(range(1030))] * 2
     assert epochs[0] != epochs[1]
 

@@ -4,6 +4,7 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -63,14 +64,14 @@ class ImageData(Data):
                     "data.augment=true: what the network's frozen part makes of a picture is computed in every epoch, "
                     "because each time the picture is moved otherwise."
                 )
-        return BatchLoader(pixels, targets.to(pixels.device), transform=transform, **self._batching(part))
+        return BatchLoader(pixels, targets.to(pixels.device), transform, self._batching(part))
 
     def _features(self, part: Split, pixels: Any, targets: Tensor, transform: Any) -> Tensor:
         """What the network's frozen part makes of every picture, float32, on the device that trains."""
         assert self.trainer is not None
         assert self.frozen_part is not None
-        plain = {**self._batching("val"), "rank": 0, "world_size": 1}
-        loader = BatchLoader(pixels, targets.to(pixels.device), transform=transform, **plain)
+        whole = replace(self._batching("val"), rank=0, world_size=1)
+        loader = BatchLoader(pixels, targets.to(pixels.device), transform, whole)
         errors = Console(stderr=True)
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             batches = track(loader, f"features, {part}", len(loader), console=errors, disable=not errors.is_terminal)

@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.config.protocols import Split
 from litmus.data._base import Data
-from litmus.data._loader import BatchLoader, select
+from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
 from litmus.data.image.base import Normalise, on_device
 from litmus.spec import Images
 
@@ -43,10 +43,10 @@ class BoxData(Data):
         return BoxLoader(
             pixels,
             targets.to(pixels.device),
-            transform=Normalise(self.spec.input, None, device),
+            Normalise(self.spec.input, None, device),
+            self._batching(part),
             mosaic=self.mosaic if training else 0.0,
             flip=self.flip if training else 0.0,
-            **self._batching(part),
         )
 
 
@@ -58,23 +58,25 @@ class BoxLoader(BatchLoader):
         flip: likewise.
     """
 
-    def __init__(self, *args: Any, mosaic: float, flip: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, inputs: Stored, targets: Tensor, transform: Transform, batching: Batching, *, mosaic: float, flip: float
+    ) -> None:
+        super().__init__(inputs, targets, transform, batching)
         self.mosaic = mosaic
         self.flip = flip
 
-    def _given(self, rows: Any, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
+    def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         if not self.mosaic and not self.flip:
-            return super()._given(rows, batch_size, within)
-        inputs, targets = self._take(rows).float(), select(self.targets, rows)
+            return super()._batch(rows, batch_size, within)
+        inputs, targets = select(self.inputs, rows).float(), select(self.targets, rows)
         if self.mosaic:
-            inputs, targets = self._mixed(inputs, targets, batch_size, within)
+            inputs, targets = self._with_mosaics(inputs, targets, batch_size, within)
         if self.flip:
             mirrored = torch.rand(batch_size, generator=self.generator)[within] < self.flip
-            inputs, targets = flipped(inputs, targets, mirrored.to(inputs.device))
+            inputs, targets = flip(inputs, targets, mirrored.to(inputs.device))
         return self.transform(inputs, self.generator, batch_size, within), targets
 
-    def _mixed(self, inputs: Tensor, targets: Tensor, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
+    def _with_mosaics(self, inputs: Tensor, targets: Tensor, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         """Some of the pictures as mosaics with three others each, drawn for the whole batch."""
         chosen = torch.rand(batch_size, generator=self.generator)[within] < self.mosaic
         others = torch.randint(len(self.targets), (batch_size, 3), generator=self.generator)[within]
@@ -84,7 +86,7 @@ class BoxLoader(BatchLoader):
         device = inputs.device
         which = others[chosen].flatten().to(device)
         num_mosaics = int(chosen.sum())
-        four = torch.cat([inputs[chosen].unsqueeze(1), self._take(which).float().unflatten(0, (num_mosaics, 3))], dim=1)
+        four = torch.cat([inputs[chosen].unsqueeze(1), self.inputs.index_select(0, which).float().unflatten(0, (num_mosaics, 3))], dim=1)
         boxes = torch.cat(
             [targets[chosen].unsqueeze(1), self.targets.index_select(0, which).unflatten(0, (num_mosaics, 3))], dim=1
         )
@@ -99,7 +101,7 @@ class BoxLoader(BatchLoader):
         return inputs, wide
 
 
-def flipped(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+def flip(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """Mirrors some pictures left to right.
 
     Args:

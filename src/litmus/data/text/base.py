@@ -89,7 +89,7 @@ class TextData(Data):
         if key not in self._tokens:
             self._tokens[key] = tokenised(self.parts[part].texts, self.spec.input, self.folder / "tokens")
         tokens, targets = self._tokens[key].to(device), self._targets(part).to(device)
-        return TokenLoader(tokens, targets, transform=as_stored, **self._batching(part))
+        return TokenLoader(tokens, targets, as_stored, self._batching(part))
 
     @property
     def class_counts(self) -> Tensor:

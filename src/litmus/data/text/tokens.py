@@ -45,6 +45,13 @@ class Ragged:
     def to(self, device: torch.device) -> "Ragged":
         return Ragged(self.values.to(device), self.starts.to(device), self.lengths.to(device), self.padding)
 
+    def index_select(self, _: int, rows: Tensor) -> Tensor:
+        """`padded`, under the name by which a loader reads a tensor's rows."""
+        return self.padded(rows)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self.padded(torch.arange(len(self.lengths), device=self.device)[rows])
+
     def padded(self, rows: Tensor) -> Tensor:
         """These rows, int64 (len(rows), longest of them)."""
         lengths = self.lengths[rows]
@@ -65,18 +72,15 @@ class TokenLoader(BatchLoader):
 
     def _order(self, generator: Generator) -> Tensor:
         lengths = self.inputs.lengths.cpu()
-        if not self.shuffle:
+        batch_size = self.batching.batch_size
+        if not self.batching.shuffle:
             return torch.argsort(lengths, stable=True)
         order = torch.randperm(len(lengths), generator=generator)
-        num_full = len(order) // self.batch_size
-        full, rest = order[: num_full * self.batch_size], order[num_full * self.batch_size :]
-        pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in full.split(POOL * self.batch_size)]
-        batches = torch.cat([*pools, rest[:0]]).reshape(num_full, self.batch_size)
+        num_full = len(order) // batch_size
+        full, rest = order[: num_full * batch_size], order[num_full * batch_size :]
+        pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in full.split(POOL * batch_size)]
+        batches = torch.cat([*pools, rest[:0]]).reshape(num_full, batch_size)
         return torch.cat([batches[torch.randperm(num_full, generator=generator)].flatten(), rest])
-
-    def _take(self, rows: Tensor | slice) -> Tensor:
-        assert isinstance(rows, Tensor)
-        return self.inputs.padded(rows)
 
 
 def tokenised(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged:
