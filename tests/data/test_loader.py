@@ -4,7 +4,6 @@ from torch import Generator, Tensor
 
 from litmus.data._loader import Batching, BatchLoader, Transform, as_stored
 
-
 FIRST = [[83, 89, 36, 90, 38, 54], [17, 78, 96, 63, 48, 20]]  # of epochs 0 and 1, seed 7
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.config.instantiate import build
-from litmus.data.image.base import Normalise
+from litmus.data.image.transform import Normalize
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import UserError
@@ -201,7 +201,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     data = prepared(run.read_config(), load_checkpoint(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
-    normalise = Normalise(net.spec.input, None, torch.device("cpu"))
+    normalise = Normalize(net.spec.input, None, torch.device("cpu"))
     with torch.no_grad():
         ours = net(normalise(pixels[:1], torch.Generator(), 1, slice(None)))[0].softmax(0)
     out, _ = told(capsys, "predict", str(run.path), "digit.png", "--topk", "10", "--json")
@@ -371,7 +371,7 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     data.spec = detector.spec
     data.setup()
     pixels, targets = data.stored("test")
-    x = Normalise(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
+    x = Normalize(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
     score = DetailedMetrics()
     with torch.no_grad():
         answer, raw = detector.answer_and_raw(x)
