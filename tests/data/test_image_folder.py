@@ -196,7 +196,7 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
     for said in ("2 of 22 images cannot be used", "broken.jpg is not an image", "empty.png is empty"):
         assert said in caplog.text
     assert "1 files are not images" in caplog.text
-    assert "1 photos lie in no class's folder" in caplog.text
+    assert "1 images are in no class's folder" in caplog.text
 
 
 def test_imbalance_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,3 +1,6 @@
+import traceback
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -108,6 +111,24 @@ def test_the_order_is_that_of_earlier_versions() -> None:
     """Runs of earlier versions resume in mid-epoch: their order must be the one they began with."""
     first = [flat(list(loader(epoch=epoch)))[:6] for epoch in range(2)]
     assert first == FIRST
+
+
+class Traced(Tensor):
+    """A tensor that notes through how many calls below the loader's iteration its rows are read."""
+
+    depths: ClassVar[list[int]] = []
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        names = [frame.name for frame in traceback.extract_stack()]
+        self.depths.append(len(names) - 1 - names.index("__iter__"))
+        return super().index_select(dim, index)
+
+
+def test_the_way_from_an_iteration_to_the_samples_is_short() -> None:
+    batches = loader()
+    batches.inputs = batches.inputs.as_subclass(Traced)
+    next(iter(batches))
+    assert max(Traced.depths) <= 3
 
 
 def test_state_is_plain(tmp_path: object) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from litmus.data import _split
-from litmus.data._split import fingerprints, known, split_groups, split_samples
+from litmus.data._split import are_seen, fingerprints, split_groups, split_samples
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -46,7 +46,7 @@ def test_no_part_is_empty_and_every_class_is_trained_on_while_there_are_groups()
 def test_fingerprints_know_what_is_tied() -> None:
     seen = fingerprints([[("text", "a")], [("text", "b"), ("group", 1)]])
     assert seen.tolist() == sorted(set(seen.tolist()))
-    assert known([[("text", "c")], [("text", "d"), ("group", 1)], [("text", "a")]], seen) == [False, True, True]
+    assert are_seen([[("text", "c")], [("text", "d"), ("group", 1)], [("text", "a")]], seen) == [False, True, True]
 
 
 def test_what_validates_does_not_change_what_tests() -> None:

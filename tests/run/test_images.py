@@ -88,10 +88,10 @@ def test_what_is_no_picture_is_said_and_the_others_are_done(
     (tmp_path / "text.jpg").write_text("hello")
     out, err = told(capsys, "predict", str(run.path), "text.jpg", "photos/red/1.png", "nowhere.png", "--json", status=1)
     first, second, third = (json.loads(line) for line in out.splitlines())
-    assert "is no image" in first["error"]
+    assert "is not an image" in first["error"]
     assert "label" in second
     assert "cannot be read" in third["error"]
-    assert "text.jpg is no image" in err
+    assert "text.jpg is not an image" in err
     assert "nowhere.png cannot be read" in err
     with pytest.raises(SystemExit, match="There is no picture in nothing"):
         main(["predict", str(run.path), "nothing/*.png"])
@@ -279,7 +279,7 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, capsys: pyt
     assert Path(bus["drawn"]).parent == run.path / "predictions"
     (tmp_path / "text.jpg").write_text("hello")
     _, err = told(capsys, "predict", str(run.path), "text.jpg", status=1)
-    assert "text.jpg is no image that Pillow knows" in err, "ultralytics has not changed how pictures are opened"
+    assert "text.jpg is not an image that Pillow can read" in err, "ultralytics has not changed how pictures are opened"
     with pytest.raises(SystemExit, match="--topk is for networks that name a picture's class"):
         main(["predict", str(run.path), "text.jpg", "--topk", "2"])
     mine = tmp_path / "mine.jpg"

@@ -129,13 +129,13 @@ def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
-def known(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
+def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     """For each sample, whether one of its ties is among the fingerprints `seen`."""
-    among = set(seen.tolist())
-    return [any(_fingerprint(group) in among for group in own) for own in groups]
+    hashes = set(seen.tolist())
+    return [any(_fingerprint(group) in hashes for group in own) for own in groups]
 
 
-def unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
+def select_unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
     """Numbers of the test samples that a network was neither trained nor selected on; warns of the others.
 
     Args:
@@ -146,12 +146,12 @@ def unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> lis
     Raises:
         UserError: no sample is left.
     """
-    fresh = [i for i, was in enumerate(known(groups, seen)) if not was]
-    said = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} are in the run's training or validation data"
+    fresh = [i for i, was in enumerate(are_seen(groups, seen)) if not was]
+    message = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} are in the run's training or validation data"
     if not fresh:
-        raise UserError(f"{said}: none is left to test on.")
+        raise UserError(f"{message}: none is left to test on.")
     if len(fresh) < len(groups):
-        log.warning("%s; they are not used.", said)
+        log.warning("%s; they are not used.", message)
     return fresh
 
 

@@ -65,10 +65,10 @@ class Table:
         reasons = "; ".join(
             f"{wrong}: {len(lines)} ({list_lines(unit, lines)})" for wrong, lines in self.problems.items()
         )
-        said = f"{self.path}: {num_dropped} of {num_rows} rows cannot be used. {reasons}."
+        message = f"{self.path}: {num_dropped} of {num_rows} rows cannot be used. {reasons}."
         if num_dropped > len(self.rows):
-            raise UserError(f"{said} That is more than half.")
-        log.warning("%s They are skipped.", said)
+            raise UserError(f"{message} That is more than half.")
+        log.warning("%s They are skipped.", message)
 
 
 def list_lines(unit: str, lines: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import make_classes
-from litmus.data._split import fingerprints, known, split_samples
+from litmus.data._split import are_seen, fingerprints, split_samples
 from litmus.data.text.base import Label, Samples, TextData, make_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
@@ -159,7 +159,7 @@ class TextTable(TextData):
         for split in SPLITS:
             samples = self.splits[split]
             separate = split in self.paths and split != "train"
-            if separate and (num_shared := sum(known(samples.groups, fingerprints(earlier)))):
+            if separate and (num_shared := sum(are_seen(samples.groups, fingerprints(earlier)))):
                 what = "text or data.group" if self.group else "text"
                 message = "%s: %d of %d rows have a %s that is also in the training or validation data."
                 log.warning(message, self.paths[split], num_shared, len(samples), what)

@@ -29,7 +29,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.data._classes import list_some
 from litmus.data._loader import Rows
-from litmus.data._split import fingerprints, unseen
+from litmus.data._split import fingerprints, select_unseen
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.errors import UserError
@@ -159,7 +159,7 @@ class Filed(Generic[Sample]):
             UserError: no test image is left.
         """
         test = self.samples["test"]
-        self.samples["test"] = [test[i] for i in unseen(self.groups("test"), seen, "images")]
+        self.samples["test"] = [test[i] for i in select_unseen(self.groups("test"), seen, "images")]
 
 
 def warn_of_problems(photos: Photos, source: Path) -> None:
@@ -176,10 +176,9 @@ def warn_of_problems(photos: Photos, source: Path) -> None:
         noted = [str(path) for path, own in photos.notes.items() if own == note]
         log.warning("%d images are %s (%s).", count, note, list_some(noted))
     if photos.broken:
-        said = list_some([f"{path} {why}" for path, why in photos.broken.items()])
-        log.warning(
-            "%d of %d images cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
-        )
+        reasons = list_some([f"{path} {why}" for path, why in photos.broken.items()])
+        num_images = len(photos.broken) + len(photos.paths)
+        log.warning("%d of %d images cannot be used: %s.", len(photos.broken), num_images, reasons)
     if len(photos.broken) > len(photos.paths):
         raise UserError(f"{source}: more than half of the images cannot be used; train.log lists them.")
 

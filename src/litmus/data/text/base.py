@@ -13,7 +13,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
-from litmus.data._split import fingerprints, unseen
+from litmus.data._split import fingerprints, select_unseen
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
 from litmus.spec import Tokens, Values
@@ -82,7 +82,7 @@ class TextData(Data):
             UserError: no test text is left.
         """
         test = self.splits["test"]
-        fresh = unseen(test.groups, seen, "texts")
+        fresh = select_unseen(test.groups, seen, "texts")
         if len(fresh) < len(test):
             self.splits["test"] = test.rows(fresh)
 
