@@ -33,7 +33,7 @@ def snippets(seed: int = 0) -> Sentiment:
 
 def labeled(data: Sentiment, part: str) -> tuple[list[str], list[int]]:
     """Texts, and 1 for a positive one."""
-    samples = data.parts[part]  # type: ignore[index]  # a part's name
+    samples = data.splits[part]  # type: ignore[index]  # a part's name
     return samples.texts, [int(target == "positive") for target in samples.targets]
 
 

@@ -65,7 +65,7 @@ def _f1(run: RunDir) -> float:
     from litmus.inference.texts import TextPredictor
 
     data = cast(TextData, prepare(run.read_config(), load_checkpoint(run.best)))
-    texts, ratings = data.parts["test"].texts, torch.tensor(data.parts["test"].targets)
+    texts, ratings = data.splits["test"].texts, torch.tensor(data.splits["test"].targets)
     answers = TextPredictor(load_run(run)).predict(texts, 64)
     rated = torch.tensor([answer["values"]["intensity"] for answer in answers])
     wanted, found = _classes(ratings), _classes(rated)

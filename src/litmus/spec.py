@@ -1,23 +1,27 @@
 """What a dataset is: an input kind, and a target kind.
 
-Datasets discover these facts from their data and hand them to networks and tasks; nobody types
-them into a configuration. No torch here, so that anything may import it.
+Datasets discover these facts from their data and pass them to networks and tasks; they are never
+typed into a configuration. No torch here, so that any module may import it.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Kind = TypeVar("Kind")
+Plain = dict[str, Any]  # plain dicts, lists, numbers and strings, whose types only the reader knows
 
 
 @dataclass(frozen=True)
 class Images:
-    """Pictures of one size, stored as uint8 in [0, 255].
+    """Images of one size, stored as uint8 in [0, 255].
 
-    `mean` and `std` are per channel, of pictures scaled to [0, 1]: a network receives
-    `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width). A photo of any
-    size becomes one of that size by `resized`: its shorter side is made that long, then the middle is
-    cut out; with 0 the whole of it is fitted in, bars to its sides, so that no box is lost.
+    `mean` and `std` are per channel, of images scaled to [0, 1]: a network receives
+    `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width). An image of another
+    size is resized until its shorter side is `resized` pixels long, then center-cropped. If `resized` is 0, it is
+    letterboxed: the whole image is fitted between gray bars, so that no box is lost.
 
-    A dataset that leaves the choice to the network gives a size of 0, and no mean and deviation.
+    A dataset that leaves the choice to the network has a height and width of 0, and an empty `mean` and `std`.
     """
 
     channels: int
@@ -33,10 +37,9 @@ class Images:
 class Tokens:
     """Texts as rows of int64 token numbers in [0, vocabulary_size), shape (batch, length).
 
-    A row ends in `padding` where it is shorter than the longest of its batch; within a text that number does not occur.
-    `tokenizer` is what turns a text into numbers: a tokenizer of the `tokenizers` library, as JSON. Texts of more
-    than `max_length` tokens are cut. A dataset knows no tokenizer of its own: the network brings it, and until
-    then `tokenizer` is empty.
+    A row is padded with `padding` to the longest of its batch; that number does not occur within a text.
+    `tokenizer` is a tokenizer of the `tokenizers` library, as JSON. Texts of more than `max_length` tokens are
+    truncated. A dataset has no tokenizer: the network provides it, and until then `tokenizer` is empty.
     """
 
     vocabulary_size: int = 0
@@ -50,7 +53,7 @@ class Tokens:
 class Series:
     """Windows of a time series: float32 of shape (batch, length, features).
 
-    `mean` and `std` are per feature, of the training part: a network receives `(value - mean) / std`.
+    `mean` and `std` are per feature, of the training split: a network receives `(value - mean) / std`.
     """
 
     length: int
@@ -72,8 +75,8 @@ class Classes:
 class Values:
     """Real numbers: targets are float32 of shape (batch, len(names)), `(value - mean) / std`.
 
-    `mean` and `std` are per value, of the training targets in the data's own unit. A network answers in
-    the same scale.
+    `mean` and `std` are per value, of the training targets in the data's own unit. A network predicts on
+    the standardized scale.
     """
 
     names: tuple[str, ...]
@@ -84,10 +87,10 @@ class Values:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes in a picture, each of one class out of `names`.
+    """Bounding boxes in an image, each of one class out of `names`.
 
-    Targets are float32 of shape (batch, most boxes of a picture, 5): number of the class, then centre x and y,
-    width and height, as parts of the picture's width and height. Rows that are not needed have class -1.
+    Targets are float32 of shape (batch, most boxes of an image, 5): number of the class, then center x and y,
+    width and height, as fractions of the image's width and height. Unused rows have class -1.
     """
 
     names: tuple[str, ...]
@@ -96,36 +99,42 @@ class Boxes:
 
 Input = Images | Tokens | Series
 Target = Classes | Values | Boxes
-_KINDS = {kind.__name__: kind for kind in (Images, Tokens, Series, Classes, Values, Boxes)}
+_INPUTS: dict[str, Callable[..., Input]] = {"Images": Images, "Tokens": Tokens, "Series": Series}
+_TARGETS: dict[str, Callable[..., Target]] = {"Classes": Classes, "Values": Values, "Boxes": Boxes}
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A dataset's facts; `data` is the name one types after `data=`."""
+    """A dataset's facts; `data` is its name on the command line, after `data=`."""
 
     data: str
     input: Input
     target: Target
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> Plain:
         """Plain dicts, lists and numbers, so that a checkpoint loads with `weights_only=True`."""
         return {
             "data": self.data,
-            "input": {"kind": type(self.input).__name__, **_listed(asdict(self.input))},
-            "target": {"kind": type(self.target).__name__, **_listed(asdict(self.target))},
+            "input": _to_plain(self.input),
+            "target": _to_plain(self.target),
         }
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "Spec":
-        """The inverse of `to_plain`; raises `KeyError` for a kind that does not exist."""
-        return cls(plain["data"], _revived(plain["input"]), _revived(plain["target"]))
+    def from_plain(cls, plain: Plain) -> "Spec":
+        """The inverse of `to_plain`.
+
+        Raises:
+            KeyError: the kind of the input or the target does not exist.
+        """
+        return cls(plain["data"], _from_plain(_INPUTS, plain["input"]), _from_plain(_TARGETS, plain["target"]))
 
 
-def _listed(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+def _to_plain(kind: Input | Target) -> Plain:
+    fields = asdict(kind)
+    lists = {name: list(value) for name, value in fields.items() if isinstance(value, tuple)}
+    return {"kind": type(kind).__name__, **fields, **lists}
 
 
-def _revived(plain: dict[str, Any]) -> Any:
+def _from_plain(kinds: dict[str, Callable[..., Kind]], plain: Plain) -> Kind:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    kind: Any = _KINDS[str(fields.pop("kind"))]
-    return kind(**fields)
+    return kinds[str(fields.pop("kind"))](**fields)

@@ -72,7 +72,7 @@ def test_ready_made_parts_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert {p.parts[-3] for p in members(data, "val")} == {"valid"}
     Image.open(path / "train" / "cat" / "1.png").save(path / "test" / "cat" / "again.png")
     read(path)
-    assert "1 photos of validation or test are in an earlier part" in caplog.text
+    assert "1 images of val or test are also in an earlier split" in caplog.text
 
 
 def test_a_class_may_be_named_train(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_folders_beside_the_parts_are_left_out_and_a_missing_train_is_said(
     data = read(tmp_path / "pets")
     assert data.sizes == {"train": 12, "val": 12, "test": 12}
     assert data.spec.target.names == ("cat", "dog")
-    assert "beside them, drafts/ is left out" in caplog.text
+    assert "the other folders are skipped: drafts/" in caplog.text
     (tmp_path / "pets" / "train").rename(tmp_path / "pets" / "trian")
-    with pytest.raises(UserError, match="has test/ and val/ for its parts, but no folder train/"):
+    with pytest.raises(UserError, match="has test/ and val/, but no folder train/"):
         read(tmp_path / "pets")
 
 
@@ -128,8 +128,8 @@ def test_what_was_seen_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert members(other, "test")
     assert not members(other, "test") & seen
     assert len(other.stored("test")[1]) == other.sizes["test"]
-    assert "belong to what the run was trained or chosen on; they are left out" in caplog.text
-    with pytest.raises(UserError, match="nothing is left to measure"):
+    assert "are in the run's training or validation data; they are not used" in caplog.text
+    with pytest.raises(UserError, match="none is left to test on"):
         trained.leave_out(torch.cat([trained.seen, fingerprints(trained.groups("test"))]))
 
 
@@ -138,7 +138,7 @@ def test_animations_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     first, second = Image.new("RGB", (20, 20), "red"), Image.new("RGB", (20, 20), "blue")
     first.save(path / "cat" / "a.gif", save_all=True, append_images=[second])
     read(path)
-    assert "1 photos are animated; the first picture is used (" in caplog.text
+    assert "1 images are animated; the first frame is used (" in caplog.text
 
 
 def test_a_limit_takes_a_fair_sample_of_ready_made_parts(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_table_of_paths_and_labels(tmp_path: Path, caplog: pytest.LogCaptureFi
     data = read(tmp_path / "list.csv", image="file", label="kind")
     assert data.spec.target.names == ("even", "odd")
     assert sum(data.sizes.values()) == 20
-    assert "no such file as its file: 1 (line 22)" in caplog.text
+    assert "no such file in file: 1 (line 22)" in caplog.text
     assert "no kind: 1 (line 23)" in caplog.text
 
 
@@ -193,23 +193,23 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
     Image.new("RGB", (9, 9)).save(path / "loose.png")
     data = read(path)
     assert sum(data.sizes.values()) == 20
-    for said in ("2 of 22 photos cannot be used", "broken.jpg is no image", "empty.png is empty"):
+    for said in ("2 of 22 images cannot be used", "broken.jpg is not an image", "empty.png is empty"):
         assert said in caplog.text
-    assert "1 files are no photos by their names" in caplog.text
-    assert "1 photos lie in no class's folder" in caplog.text
+    assert "1 files are not images" in caplog.text
+    assert "1 images are in no class's folder" in caplog.text
 
 
 def test_imbalance_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(photos(tmp_path / "pets", {"cat": 50, "dog": 10}))
-    assert "30 training photos of cat, 6 of dog. task.balanced=true weighs them alike" in caplog.text
+    assert "30 training images of cat, 6 of dog. task.balanced=true weights them equally" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ({}, "holds no photos"),
-        ({"cat": 5}, "has one class only"),
-        ({"cat": 1, "dog": 1}, "too few of them"),
+        ({}, "has no images"),
+        ({"cat": 5}, "has only one class"),
+        ({"cat": 1, "dog": 1}, "there are too few"),
     ],
 )
 def test_what_nothing_can_be_learned_from_is_refused(tmp_path: Path, counts: dict[str, int], said: str) -> None:
@@ -220,12 +220,12 @@ def test_what_nothing_can_be_learned_from_is_refused(tmp_path: Path, counts: dic
 
 def test_a_class_s_own_folder_is_answered_with_the_one_above(tmp_path: Path) -> None:
     path = photos(tmp_path / "pets", {"cat": 5, "dog": 5})
-    with pytest.raises(UserError, match=f"the folder above, {path}, meant"):
+    with pytest.raises(UserError, match=f"did you mean the folder above, {path}"):
         read(path / "cat")
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is nothing"):
+    with pytest.raises(UserError, match="does not exist"):
         read(tmp_path / "nowhere")
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from litmus.data.mnist_boxes import INK, MNISTBoxes, scenes
+from litmus.data.mnist_boxes import INK, MNISTBoxes, make_scenes
 from litmus.errors import UserError
 
 KEYS = {
@@ -44,7 +44,7 @@ def test_each_box_is_tight_around_its_digit_s_ink() -> None:
     """Blank digits but one of a known square: what is seen is that."""
     square = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
     square[..., 7:21, 9:19] = 255
-    pixels, boxes = scenes(square, torch.tensor([3]), 50, 96, 1, (28, 28), torch.Generator().manual_seed(0))
+    pixels, boxes = make_scenes(square, torch.tensor([3]), 50, 96, 1, (28, 28), torch.Generator().manual_seed(0))
     for picture, (box,) in zip(pixels, boxes, strict=True):
         number, x, y, width, height = (box * torch.tensor([1, 96, 96, 96, 96])).tolist()
         assert number == 3
@@ -59,7 +59,7 @@ def test_a_digit_without_ink_has_no_box() -> None:
     """Between the pixels of a picture, a thin stroke may be missed."""
     faint = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
     faint[0, 0, 14, 14] = 255
-    pixels, boxes = scenes(faint, torch.tensor([3]), 200, 32, 1, (2, 3), torch.Generator().manual_seed(0))
+    pixels, boxes = make_scenes(faint, torch.tensor([3]), 200, 32, 1, (2, 3), torch.Generator().manual_seed(0))
     seen = (pixels >= INK).flatten(1).any(dim=1)
     assert 0 < int(seen.sum()) < 200
     assert torch.equal(boxes[:, 0, 0] >= 0, seen)
@@ -93,5 +93,5 @@ def test_digits_of_one_part_are_in_no_other() -> None:
 
 
 def test_sizes_must_rise() -> None:
-    with pytest.raises(UserError, match="must rise"):
+    with pytest.raises(UserError, match="must be at most"):
         made(min_size=50)

@@ -52,32 +52,34 @@ def data(seed: int = 0, **changes: object) -> Sentiment:
 
 
 def test_entities_and_accents_are_what_they_stand_for(snippets: Path) -> None:
-    texts = [text for samples in data().parts.values() for text in samples.texts]
+    texts = [text for samples in data().splits.values() for text in samples.texts]
     assert "snippet 1 of <7> caf\u00e9" in texts
     assert not any("\ufffd" in text or "&" in text or "\r" in text for text in texts)
 
 
 def test_binary_leaves_out_exact_zeros_and_takes_the_sign(snippets: Path) -> None:
     made = data()
-    assert sum(len(samples) for samples in made.parts.values()) == 200 - sum((i % 9) == 4 for i in range(200))
+    assert sum(len(samples) for samples in made.splits.values()) == 200 - sum((i % 9) == 4 for i in range(200))
     assert made.spec.target == Classes(("negative", "positive"))
-    assert set(made.parts["train"].targets) == {"negative", "positive"}
+    assert set(made.splits["train"].targets) == {"negative", "positive"}
 
 
 def test_three_classes_and_intensity(snippets: Path) -> None:
     three = data(target="three")
     assert three.spec.target == Classes(("negative", "neutral", "positive"))
-    assert sum(len(samples) for samples in three.parts.values()) == 200
-    assert sum(t == "neutral" for s in three.parts.values() for t in s.targets) == sum((i % 9) == 4 for i in range(200))
+    assert sum(len(samples) for samples in three.splits.values()) == 200
+    assert sum(t == "neutral" for s in three.splits.values() for t in s.targets) == sum(
+        (i % 9) == 4 for i in range(200)
+    )
     intensity = data(target="intensity")
     assert isinstance(intensity.spec.target, Values)
-    assert intensity.spec.target.mean[0] == pytest.approx(torch.tensor(intensity.parts["train"].targets).mean().item())
+    assert intensity.spec.target.mean[0] == pytest.approx(torch.tensor(intensity.splits["train"].targets).mean().item())
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("split", ["standard", "half"])
 def test_no_review_and_no_text_is_on_two_sides(snippets: Path, seed: int, split: str) -> None:
-    parts = data(seed, split=split, target="intensity").parts
+    parts = data(seed, split=split, target="intensity").splits
     sides = [{text.split(" of ")[-1] for text in samples.texts} for samples in parts.values()]
     assert all(not a & b for i, a in enumerate(sides) for b in sides[i + 1 :])
     # Reviews 3 and 30 share a text: their other snippets are on its side, too.
@@ -86,13 +88,13 @@ def test_no_review_and_no_text_is_on_two_sides(snippets: Path, seed: int, split:
 
 
 def test_the_seed_decides_the_split(snippets: Path) -> None:
-    assert data(1).parts == data(1).parts
-    assert data(1).parts["test"] != data(2).parts["test"]
+    assert data(1).splits == data(1).splits
+    assert data(1).splits["test"] != data(2).splits["test"]
 
 
 def test_all_domains_together(snippets: Path) -> None:
     made = data(domain="all", target="intensity")
-    assert sum(len(samples) for samples in made.parts.values()) == 800
+    assert sum(len(samples) for samples in made.splits.values()) == 800
     assert len(made.sha256) == 4
 
 
@@ -108,5 +110,5 @@ def test_a_source_distribution_s_archive_is_unpacked(snippets: Path, tmp_path: P
 
 
 def test_without_any_source_one_sentence_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data.source=disk cannot give the sentiment snippets.*lacks amazon"):
+    with pytest.raises(UserError, match=r"data.source=disk does not provide the sentiment snippets.*lacks amazon"):
         data(source="disk")

@@ -92,10 +92,10 @@ def test_sunspots_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("values", "changes", "said"),
     [
-        ([1, 2, "", 4, "x", *range(30)], {}, r"no number as sales in 2 of its rows \(lines 4, 6\)"),
+        ([1, 2, "", 4, "x", *range(30)], {}, r"no number in column sales in 2 of its rows \(lines 4, 6\)"),
         ([5] * 30, {}, "constant"),
         (list(range(8)), {"window": 6}, "too short"),
-        (list(range(30)), {"period": 29}, "data.period=29 is longer than what is known"),
+        (list(range(30)), {"period": 29}, "data.period=29 is longer than the series before"),
         (list(range(30)), {"column": "sale"}, r"has no column sale. Did you mean sales\?"),
     ],
 )
@@ -120,5 +120,5 @@ def test_a_series_far_from_zero_keeps_its_signal() -> None:
 
 def test_several_columns_of_numbers_need_a_name() -> None:
     Path("numbers.csv").write_text("a,b\n" + "\n".join(f"{i},{i}" for i in range(30)))
-    with pytest.raises(UserError, match="data.column=NAME must say which column of numbers.csv to forecast: a, b"):
+    with pytest.raises(UserError, match="Set data.column to the column of numbers.csv to forecast: a, b"):
         data()

@@ -1,8 +1,11 @@
 from collections import Counter
+from collections.abc import Hashable, Sequence
 
+import numpy as np
 import pytest
 
-from litmus.data._split import fingerprints, known, split_groups, split_parts
+from litmus.data import _split
+from litmus.data._split import are_seen, fingerprints, split_groups, split_samples
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -43,12 +46,12 @@ def test_no_part_is_empty_and_every_class_is_trained_on_while_there_are_groups()
 def test_fingerprints_know_what_is_tied() -> None:
     seen = fingerprints([[("text", "a")], [("text", "b"), ("group", 1)]])
     assert seen.tolist() == sorted(set(seen.tolist()))
-    assert known([[("text", "c")], [("text", "d"), ("group", 1)], [("text", "a")]], seen) == [False, True, True]
+    assert are_seen([[("text", "c")], [("text", "d"), ("group", 1)], [("text", "a")]], seen) == [False, True, True]
 
 
 def test_what_validates_does_not_change_what_tests() -> None:
     groups = [[i // 3] for i in range(300)]
-    splits = [split_parts(groups, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
+    splits = [split_samples(groups, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
     assert splits[0]["test"] == splits[1]["test"] == splits[2]["test"]
     assert [len(split.get("val", [])) for split in splits] == [0, 30, 90]
     assert all(sorted(i for rows in split.values() for i in rows) == list(range(300)) for split in splits)
@@ -67,3 +70,39 @@ def test_a_large_group_does_not_fall_to_a_small_part_by_its_size() -> None:
     for seed in range(10):
         parts = split_groups(groups, [0] * 1000, SHARES, seed)
         assert len(parts["test"]) < 250 or 0 not in parts["test"]
+
+
+def union_find(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
+    """The components as earlier versions found them: the splits of their runs depend on the order."""
+    parent = list(range(len(groups)))
+
+    def root(sample: int) -> int:
+        while parent[sample] != sample:
+            parent[sample] = sample = parent[parent[sample]]
+        return sample
+
+    first: dict[Hashable, int] = {}
+    for sample, own in enumerate(groups):
+        for group in own:
+            parent[root(sample)] = root(first.setdefault(group, sample))
+    components: dict[int, list[int]] = {}
+    for sample in range(len(groups)):
+        components.setdefault(root(sample), []).append(sample)
+    return list(components.values())
+
+
+@pytest.mark.parametrize("num_ties", [1, 40, 400, 4000])
+def test_splits_are_those_of_earlier_versions(num_ties: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(num_ties)
+    kinds = generator.integers(0, num_ties, (500, 3)).tolist()
+    groups = [[(kind, number) for kind, number in enumerate(own)][: i % 4] for i, own in enumerate(kinds)]
+    strata = generator.integers(0, 3, 500).tolist()
+    assert _split._components(groups) == union_find(groups)
+    now = [split_groups(groups, strata, SHARES, seed) for seed in range(3)]
+    monkeypatch.setattr(_split, "_components", union_find)
+    assert [split_groups(groups, strata, SHARES, seed) for seed in range(3)] == now
+
+
+def test_no_samples_have_no_components() -> None:
+    assert _split._components([]) == []
+    assert _split._components([[], []]) == [[0], [1]]

@@ -50,7 +50,7 @@ def test_broken_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
     assert {wrong.partition(" (")[0]: lines for wrong, lines in found.problems.items()} == {
         "broken quoting": [3],
         "more cells than columns": [4],
-        "bytes or letters that are not utf-8": [5],
+        "bytes that are not utf-8": [5],
         "fewer cells than columns": [6],
     }
     with pytest.raises(UserError, match=r"4 of 6 rows cannot be used.*line 3.*more than half"):
@@ -74,21 +74,21 @@ def test_half_an_emoji_and_cells_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"reviews.csv, line 3: a quote is opened there and never closed"):
+    with pytest.raises(UserError, match=r"reviews.csv, line 3: a quote is opened and never closed"):
         table(tmp_path, 'review,stars\ngood,5\n"bad,1\nfine,3\n')
 
 
 def test_old_files_are_read_with_their_encoding(tmp_path: Path) -> None:
     content = "review,stars\ncaf\u00e9,4\n".encode("cp1252")
     assert cells(table(tmp_path, content, encoding="cp1252")) == [(2, "caf\u00e9", "4")]
-    with pytest.raises(UserError, match="data.encoding=klingon is no encoding"):
+    with pytest.raises(UserError, match="data.encoding=klingon is not an encoding"):
         table(tmp_path, content, encoding="klingon")
 
 
 def test_a_missing_column_is_named_with_what_is_near(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no column review. Did you mean reviews\? It has: reviews, stars."):
         table(tmp_path, "reviews,stars\na,1\n")
-    with pytest.raises(UserError, match="more than one column review"):
+    with pytest.raises(UserError, match="more than one column named review"):
         table(tmp_path, "review,stars,review\na,1,b\n")
 
 

@@ -60,7 +60,7 @@ def test_the_kind_can_be_said() -> None:
 
 def test_parts_have_their_shares_and_classes() -> None:
     write("reviews.csv", ["good", "bad"] * 50)
-    parts = data().parts
+    parts = data().splits
     assert {name: len(samples) for name, samples in parts.items()} == {"train": 60, "val": 20, "test": 20}
     assert all(samples.targets.count("good") == len(samples) // 2 for samples in parts.values())
 
@@ -69,7 +69,7 @@ def test_groups_and_equal_texts_stay_on_one_side() -> None:
     texts = [f"text {i % 70}" for i in range(100)]
     groups = [f"u{i // 5}" for i in range(100)]
     write("reviews.csv", ["good", "bad"] * 50, texts, groups)
-    sides = [set(samples.texts) for samples in data(group="user").parts.values()]
+    sides = [set(samples.texts) for samples in data(group="user").splits.values()]
     assert all(not a & b for i, a in enumerate(sides) for b in sides[i + 1 :])
 
 
@@ -79,9 +79,9 @@ def test_tables_of_their_own_for_validation_and_test(caplog: pytest.LogCaptureFi
     write("test.csv", ["good", "bad"] * 4, [f"text {i}" for i in range(8)])
     with caplog.at_level(logging.WARNING, "litmus"):
         made = data(val_path="val.csv", test_path="test.csv")
-    assert {name: len(samples) for name, samples in made.parts.items()} == {"train": 40, "val": 6, "test": 8}
+    assert {name: len(samples) for name, samples in made.splits.items()} == {"train": 40, "val": 6, "test": 8}
     assert set(made.sha256) == {"train: reviews.csv", "val: val.csv", "test: test.csv"}
-    assert "test.csv: 8 of 8 rows have a text that training or validation has, too" in caplog.text
+    assert "test.csv: 8 of 8 rows have a text that is also in the training or validation data" in caplog.text
     assert "val.csv" not in caplog.text
 
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_used_is_named_with_its_line(caplog: pytest.LogCaptureFix
         data(kind="numbers")
     assert "4 of 23 rows cannot be used" in caplog.text
     assert "no stars: 1 (line 3)" in caplog.text
-    assert "no number as stars: 1 (line 4)" in caplog.text
+    assert "no number in stars: 1 (line 4)" in caplog.text
     assert "empty review: 2 (lines 23, 24)" in caplog.text
 
 
@@ -99,12 +99,12 @@ def test_a_few_mistakes_among_numbers_do_not_make_them_classes(caplog: pytest.Lo
     write("reviews.csv", [*range(60), "n/a"])
     with caplog.at_level(logging.WARNING, "litmus"):
         assert isinstance(data().spec.target, Values)
-    assert "no number as stars: 1 (line 62)" in caplog.text
+    assert "no number in stars: 1 (line 62)" in caplog.text
 
 
 def test_labels_that_are_neither_classes_nor_numbers() -> None:
     write("reviews.csv", [f"name {i}" for i in range(60)])
-    with pytest.raises(UserError, match="60 different labels in 60 rows: neither classes nor numbers"):
+    with pytest.raises(UserError, match="60 distinct labels in 60 rows: neither classes nor numbers"):
         data()
 
 
@@ -118,7 +118,7 @@ def test_whole_numbers_that_arrive_as_floats_stay_apart() -> None:
 def test_rows_without_a_group_are_not_one_group(caplog: pytest.LogCaptureFixture) -> None:
     write("reviews.csv", ["good", "bad"] * 50, groups=["", *["u"] * 2, *[""] * 97])
     with caplog.at_level(logging.WARNING, "litmus"):
-        parts = data(group="user").parts
+        parts = data(group="user").splits
     assert {name: len(samples) for name, samples in parts.items()} == pytest.approx(
         {"train": 60, "val": 20, "test": 20}, abs=2
     )
@@ -127,7 +127,7 @@ def test_rows_without_a_group_are_not_one_group(caplog: pytest.LogCaptureFixture
 
 def test_one_class_only_and_nothing_left() -> None:
     write("reviews.csv", ["good"] * 50)
-    with pytest.raises(UserError, match=r"data.label=stars has one class only \(good\)"):
+    with pytest.raises(UserError, match=r"data.label=stars has only one class \(good\)"):
         data()
     write("reviews.csv", ["good", "bad"])
     with pytest.raises(UserError, match="too few rows, or too few groups"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.data.image.labels import fitted, read_labels
+from litmus.data.image.labels import letterbox_boxes, read_labels
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import UserError
 from litmus.spec import Images
@@ -61,7 +61,7 @@ def test_parts_that_are_not_named_are_split_off_and_that_is_said(
 ) -> None:
     data = read(dataset(tmp_path, {"train": 20}))
     assert data.sizes == {"train": 12, "val": 4, "test": 4}
-    assert "names no pictures for" in caplog.text
+    assert "has no images for" in caplog.text
 
 
 def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
         ("7 0.5 0.5 0.2 0.2", "no such class"),
         ("0.5 0.5 0.5 0.2 0.2", "no such class"),
         ("-1 0.5 0.5 0.2 0.2", "no such class"),
-        ("0 20 10 8 8", "outside the picture"),
-        ("0 0.5 0.5 0 0.2", "without an area"),
-        ("0 0.5 0.5 -0.2 0.2", "without an area"),
-        ("0 nan 0.5 0.2 0.2", "outside the picture"),
+        ("0 20 10 8 8", "outside the image"),
+        ("0 0.5 0.5 0 0.2", "without area"),
+        ("0 0.5 0.5 -0.2 0.2", "without area"),
+        ("0 nan 0.5 0.2 0.2", "outside the image"),
         ("inf 0.5 0.5 0.2 0.2", "no such class"),
         ("0 0.1 0.1 0.2 0.2 0.3", "neither five numbers"),
-        ("1 0.5 0.5 0.25 0.5", "the same box as before"),
+        ("1 0.5 0.5 0.25 0.5", "duplicate box"),
     ],
 )
 def test_a_wrong_line_is_named_and_the_others_stay(tmp_path: Path, line: str, said: str) -> None:
@@ -126,7 +126,7 @@ def test_keypoints_are_left_out(tmp_path: Path) -> None:
     assert labels.boxes == [(0, 0.5, 0.5, 0.25, 0.5)]
     assert "nor 34 more for keypoints" in labels.mistakes[2]
     path.write_text(path.read_text().replace("[17, 2]", "many"))
-    with pytest.raises(UserError, match="kpt_shape should say"):
+    with pytest.raises(UserError, match="kpt_shape should be"):
         read(path)
 
 
@@ -142,11 +142,11 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
     data = read(path)
     assert data.sizes["train"] == 9
     for said in (
-        "3.txt:2 outside the picture",
+        "3.txt:2 outside the image",
         "2.txt:1 the file cannot be read",
-        "1 of 15 pictures have no label file",
-        "1 of 15 photos cannot be used",
-        "0.txt is not there",
+        "1 of 15 images have no label file",
+        "1 of 15 images cannot be used",
+        "0.txt does not exist",
         "1.txt: no box",
         "4.png",
     ):
@@ -162,12 +162,12 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("names: [a]\n", "train names no pictures"),
-        ("train: nowhere\nnames: [a]\n", "is not there"),
+        ("names: [a]\n", "train names no images"),
+        ("train: nowhere\nnames: [a]\n", "does not exist"),
         ("train: images\n", "names should list the classes"),
         ("train: images\nnames: {1: a, 2: b}\n", "names should list the classes"),
-        ("just text\n", "should say train"),
-        ("a: [\n", "is no YAML file"),
+        ("just text\n", "should have the keys train"),
+        ("a: [\n", "is not a YAML file"),
     ],
 )
 def test_a_wrong_description_is_refused(tmp_path: Path, content: str, said: str) -> None:
@@ -180,7 +180,7 @@ def test_no_box_at_all_is_refused_with_where_labels_are_looked_for(tmp_path: Pat
     path = dataset(tmp_path, {"train": 3})
     for file in (tmp_path / "labels").rglob("*.txt"):
         file.unlink()
-    with pytest.raises(UserError, match="no picture has a box.*labels/train/0.txt"):
+    with pytest.raises(UserError, match="no image has a box.*labels/train/0.txt"):
         read(path)
 
 
@@ -191,12 +191,12 @@ def test_roboflow_s_layout_and_classes_by_number(tmp_path: Path, caplog: pytest.
     data = read(path)
     assert data.sizes == {"train": 6, "val": 3, "test": 3}
     assert data.spec.target.names == ("0", "1")
-    assert "3 pictures of test are in an earlier part, too" in caplog.text
+    assert "3 images of test are also in an earlier split" in caplog.text
 
 
 def test_a_folder_is_answered_with_the_file_in_it(tmp_path: Path) -> None:
     path = dataset(tmp_path / "set", {"train": 3})
-    with pytest.raises(UserError, match=f"Is {path} meant"):
+    with pytest.raises(UserError, match=f"Did you mean {path}"):
         read(path.parent)
 
 
@@ -212,7 +212,7 @@ def test_a_listed_picture_that_is_missing_is_named(tmp_path: Path, caplog: pytes
 def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) -> None:
     """A box around the whole picture becomes one around what lies between the bars."""
     wanted = Images(3, 64, 64, (), ())
-    (_, x, y, width, height) = fitted(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
+    (_, x, y, width, height) = letterbox_boxes(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
     from litmus.data.image.decode import placed
 
     (high, wide), left, top = placed(size, wanted)

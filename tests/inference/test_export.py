@@ -93,9 +93,9 @@ def test_huggingface(target: Classes | Values, batchnorm: bool, tmp_path: Path) 
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "folder").eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "folder")
     batch = tokenizer(texts, padding=True, return_tensors="pt")
-    from litmus.data.text.tokens import tokenised
+    from litmus.data.text.tokens import tokenize
 
-    own = tokenised(texts, tokens, None).padded(torch.arange(4))
+    own = tokenize(texts, tokens, None).padded(torch.arange(4))
     assert torch.equal(own, batch["input_ids"]), "the tokenizer is the run's"
     with torch.no_grad():
         expected = net(own)

@@ -133,9 +133,9 @@ def test_the_bundled_encoder_knows_that_paraphrases_are_near() -> None:
     tokens = BERT.token_spec(settings, [])
     assert (tokens.vocabulary_size, tokens.padding, tokens.max_length) == (30522, 0, 128)
     net = build(settings, Spec("sentiment", tokens, Values(("x",), (0.0,), (1.0,)))).eval()
-    from litmus.data.text.tokens import tokenised
+    from litmus.data.text.tokens import tokenize
 
-    rows = tokenised(["A man is eating food.", "A man eats a meal.", "The sky is blue today."], tokens, None)
+    rows = tokenize(["A man is eating food.", "A man eats a meal.", "The sky is blue today."], tokens, None)
     batch = rows.padded(torch.arange(3))
     vectors = []
     net.head.register_forward_pre_hook(lambda module, inputs: vectors.append(inputs[0]))

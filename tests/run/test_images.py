@@ -16,7 +16,7 @@ from PIL import Image
 from litmus.cli import evaluate
 from litmus.cli.main import main
 from litmus.config.instantiate import build
-from litmus.data.image.base import Normalise
+from litmus.data.image.transform import Normalize
 from litmus.data.image_folder import ImageFolder
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import UserError
@@ -88,10 +88,10 @@ def test_what_is_no_picture_is_said_and_the_others_are_done(
     (tmp_path / "text.jpg").write_text("hello")
     out, err = told(capsys, "predict", str(run.path), "text.jpg", "photos/red/1.png", "nowhere.png", "--json", status=1)
     first, second, third = (json.loads(line) for line in out.splitlines())
-    assert "is no image" in first["error"]
+    assert "is not an image" in first["error"]
     assert "label" in second
     assert "cannot be read" in third["error"]
-    assert "text.jpg is no image" in err
+    assert "text.jpg is not an image" in err
     assert "nowhere.png cannot be read" in err
     with pytest.raises(SystemExit, match="There is no picture in nothing"):
         main(["predict", str(run.path), "nothing/*.png"])
@@ -201,7 +201,7 @@ def test_a_digit_is_asked_about_as_it_was_trained_on(
     data = prepare(run.read_config(), load_checkpoint(run.best))
     pixels, _ = data.stored("test")
     Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "digit.png")
-    normalise = Normalise(net.spec.input, None, torch.device("cpu"))
+    normalise = Normalize(net.spec.input, None, torch.device("cpu"))
     with torch.no_grad():
         ours = net(normalise(pixels[:1], torch.Generator(), 1, slice(None)))[0].softmax(0)
     out, _ = told(capsys, "predict", str(run.path), "digit.png", "--topk", "10", "--json")
@@ -279,7 +279,7 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, capsys: pyt
     assert Path(bus["drawn"]).parent == run.path / "predictions"
     (tmp_path / "text.jpg").write_text("hello")
     _, err = told(capsys, "predict", str(run.path), "text.jpg", status=1)
-    assert "text.jpg is no image that Pillow knows" in err, "ultralytics has not changed how pictures are opened"
+    assert "text.jpg is not an image that Pillow can read" in err, "ultralytics has not changed how pictures are opened"
     with pytest.raises(SystemExit, match="--topk is for networks that name a picture's class"):
         main(["predict", str(run.path), "text.jpg", "--topk", "2"])
     mine = tmp_path / "mine.jpg"
@@ -371,7 +371,7 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     data.spec = detector.spec
     data.setup()
     pixels, targets = data.stored("test")
-    x = Normalise(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
+    x = Normalize(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
     score = DetailedMetrics()
     with torch.no_grad():
         answer, raw = detector.answer_and_raw(x)

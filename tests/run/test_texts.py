@@ -70,7 +70,7 @@ def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Tra
     config = run.read_config()
     data = prepare(config, load_checkpoint(run.best))
     vocabulary = json.loads(data.spec.input.tokenizer)["model"]["vocab"]
-    training = {word for text in data.parts["train"].texts for word in text.split()}
+    training = {word for text in data.splits["train"].texts for word in text.split()}
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
 
 
@@ -179,11 +179,11 @@ def test_what_was_trained_on_is_never_measured_as_a_test(
     train: Train, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = train(*LSTM, "trainer.max_epochs=1", small=ON_TABLE)
-    trained = {text for part in ("train", "val") for text in prepare(run.read_config()).parts[part].texts}
+    trained = {text for part in ("train", "val") for text in prepare(run.read_config()).splits[part].texts}
     measured = []
     test = running.test
     monkeypatch.setattr(
-        "litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data.parts["test"]) or test(run, parts)
+        "litmus.run.evaluate.test", lambda run, parts: measured.append(parts.data.splits["test"]) or test(run, parts)
     )
     evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
     assert measured[0].texts

@@ -1,29 +1,31 @@
-"""What every dataset promises: facts, parts of known sizes, and loaders on the device that trains."""
+"""What every dataset provides: its spec, splits of known sizes, and loaders on the device that trains.
+
+The only module of `data` that needs Lightning, with those whose classes inherit from `Data`.
+"""
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import lightning.pytorch as lightning
-import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.data._loader import BatchLoader, num_used
+from litmus.config.types import Section
+from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
-from litmus.spec import Classes, Spec
+from litmus.spec import Spec
 
 
 class Data(lightning.LightningDataModule):
-    """A dataset in memory, in three parts.
+    """A dataset in memory, in three splits.
 
     Attributes:
-        spec: the facts of the data; setting it to a run's own makes its network see what it was trained on.
+        spec: the facts of the data. Setting it to a trained network's spec makes the dataset match that network.
         source: where the data came from.
         sha256: of the files, by name.
-        warning: a sentence about what a result on this data does not mean, or None.
-        frozen_part: of the network in front of the data, see there; datasets may use it, to compute its results once.
+        warning: a sentence on the limits of results on this data, or None.
+        frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
     """
 
     spec: Spec
@@ -41,21 +43,21 @@ class Data(lightning.LightningDataModule):
     @property
     @abstractmethod
     def sizes(self) -> dict[Split, int]:
-        """Samples of each part."""
+        """Number of samples in each split."""
 
     @abstractmethod
-    def _loader(self, part: Split) -> BatchLoader:
-        """Batches of that part."""
+    def _loader(self, split: Split) -> BatchLoader:
+        """Batches of that split."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Does what had to wait until `spec` is as the network wants it; Lightning calls it again, to no effect."""
+        """Prepares what depends on `spec` as the network wants it; calling it again, as Lightning does, is harmless."""
 
     def preload(self) -> None:
-        """Reads what all jobs of a sweep read the same, for the processes forked from this one; fetches nothing."""
+        """Reads what all jobs of a sweep share, for the processes forked from this one; downloads nothing."""
 
     @property
     def training_texts(self) -> list[str]:
-        """What a vocabulary may be made of; nothing, where the data are no texts."""
+        """The texts that a vocabulary may be built from; empty for datasets without texts."""
         return []
 
     @property
@@ -69,15 +71,19 @@ class Data(lightning.LightningDataModule):
 
     @property
     def seen(self) -> Tensor | None:
-        """Fingerprints of the training and validation samples, int64, for `leave_out`; None where none are kept."""
+        """Fingerprints of the training and validation samples, int64, for `leave_out`; None if the dataset has none."""
         return None
 
     def leave_out(self, seen: Tensor) -> None:
-        """Leaves test samples out whose fingerprints are among `seen`: a network was trained or chosen on those."""
+        """Drops test samples whose fingerprints are among `seen`: a network was trained or selected on those.
+
+        Raises:
+            UserError: no test sample is left.
+        """
 
     @property
     def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
-        """Errors of what needs no network, by split and name, such as `{"test": {"naive": {"rmse": 1.2}}}`."""
+        """Metrics of methods without a network, by split and name, such as `{"test": {"naive": {"rmse": 1.2}}}`."""
         return {}
 
     @property
@@ -87,8 +93,8 @@ class Data(lightning.LightningDataModule):
         return math.ceil(num_used(self.sizes["train"], self.batch_size, world_size) / self.batch_size)
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What a result should say of the data it was reached on."""
+    def facts(self) -> Section:
+        """What `result.json` records of the data."""
         sizes: dict[str, int] = dict(self.sizes.items())
         return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
 
@@ -101,39 +107,16 @@ class Data(lightning.LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         return self._loader("test")
 
-    def _batching(self, part: Split) -> dict[str, Any]:
-        """How that part's loader makes its batches, in this process."""
-        assert self.trainer is not None
-        training = part == "train"
-        return {
-            "batch_size": self.batch_size if training else self.eval_batch_size,
-            "seed": self.seed,
-            "shuffle": training,
-            "rank": self.trainer.global_rank,
-            "world_size": self.trainer.world_size,
-        }
-
-
-def counted(targets: Tensor, spec: Spec) -> Tensor:
-    """How often each class occurs, int64 (classes,)."""
-    assert isinstance(spec.target, Classes)
-    return torch.bincount(targets, minlength=len(spec.target.names))
-
-
-def classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes:
-    """Classes in the given order.
-
-    Raises:
-        UserError: there is only one, or one has no training sample.
-    """
-    if len(names) < 2:
-        raise UserError(f"{what} has one class only ({few(names)}): there is nothing to tell apart.")
-    present = set(training)
-    if missing := [name for name in names if name not in present]:
-        raise UserError(f"{what}: no training sample has the class {few(missing)}.")
-    return Classes(tuple(names))
-
-
-def few(names: Sequence[str], between: str = ", ") -> str:
-    """The first ten, and how many more there are."""
-    return between.join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+    def _batching(self, split: Split) -> Batching:
+        """How that split's loader forms its batches, in this process."""
+        trainer = self.trainer
+        assert trainer is not None
+        training = split == "train"
+        return Batching(
+            batch_size=self.batch_size if training else self.eval_batch_size,
+            seed=self.seed,
+            shuffle=training,
+            epoch=(lambda: trainer.current_epoch) if training else (lambda: 0),
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )

@@ -1,4 +1,4 @@
-"""Splits in which what belongs together stays together."""
+"""Splits into train, val and test in which samples that belong together stay together."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 Sample = TypeVar("Sample")
 
 
-def completed(
+def complete_splits(
     given: Mapping[str, Sequence[Sample]],
     group: Callable[[Sample], Hashable],
     stratum: Callable[[Sample], Hashable],
@@ -25,28 +25,28 @@ def completed(
     limit: int | None,
     seed: int,
 ) -> dict[Split, list[Sample]]:
-    """Training, validation and test samples, where some of these parts come ready-made.
+    """Training, validation and test samples, where the dataset defines some of these splits itself.
 
     Args:
-        given: the parts that there are, "train" among them; the others are split off it.
-        group: what a sample shares with those that must stay on its side.
-        stratum: what should be as frequent on all sides.
-        shares: of the training samples, for "val" and "test", where they are split off.
-        limit: samples of a part, at most.
-        seed: of the split.
+        given: the splits that the dataset defines, "train" among them; the others are taken from it.
+        group: of a sample; samples of the same group are in the same split.
+        stratum: of a sample, such as its class; its frequency should be the same in all splits.
+        shares: fractions of the training samples that become "val" and "test", where these are not given.
+        limit: maximum number of samples in a split.
+        seed: of the random split.
     """
     whole = given["train"]
-    wanted = {part: None if part in given else shares[part] for part in ("val", "test")}
+    wanted = {split: None if split in given else shares[split] for split in ("val", "test")}
     groups, strata = [(group(sample),) for sample in whole], [stratum(sample) for sample in whole]
-    rows = split_parts(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
-    parts = {**given, **{part: [whole[i] for i in numbers] for part, numbers in rows.items()}}
-    # As of those that were dealt, the first n of the others are a fair sample, too.
-    for part in set(given) - (set(rows) if len(rows) > 1 else set()):
-        parts[part] = [given[part][i] for i in np.random.default_rng(seed).permutation(len(given[part]))]
-    return {part: list(parts[part][:limit]) for part in SPLITS}
+    rows = split_samples(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
+    splits = {**given, **{split: [whole[i] for i in numbers] for split, numbers in rows.items()}}
+    # Given splits are shuffled, too, so that their first n samples are a random sample.
+    for split in set(given) - (set(rows) if len(rows) > 1 else set()):
+        splits[split] = [given[split][i] for i in np.random.default_rng(seed).permutation(len(given[split]))]
+    return {split: list(splits[split][:limit]) for split in SPLITS}
 
 
-def split_parts(
+def split_samples(
     groups: Sequence[Sequence[Hashable]],
     strata: Sequence[Hashable],
     *,
@@ -54,26 +54,26 @@ def split_parts(
     test_share: float | None,
     seed: int,
 ) -> dict[str, list[int]]:
-    """Training, validation and test samples, as `split_groups` divides them; None leaves a part out.
+    """Numbers of the training, validation and test samples, as `split_groups` divides them.
 
-    The test part is split off first: what validates does not change what tests.
+    The test samples are chosen first, so that they do not depend on the size of the validation set.
 
     Args:
         groups: see `split_groups`.
         strata: see `split_groups`.
-        val_share: of all samples.
-        test_share: of all samples.
-        seed: of the split.
+        val_share: fraction of all samples; None makes no validation set.
+        test_share: fraction of all samples; None makes no test set.
+        seed: of the random split.
     """
     rows = {"train": list(range(len(groups)))}
     rest = 1.0
-    for part, share in (("test", test_share), ("val", val_share)):
+    for split, share in (("test", test_share), ("val", val_share)):
         if share is None:
             continue
         left = rows["train"]
-        own_ties, own_strata = [groups[i] for i in left], [strata[i] for i in left]
-        dealt = split_groups(own_ties, own_strata, {"train": 1 - share / rest, part: share / rest}, seed)
-        rows |= {name: [left[i] for i in places] for name, places in dealt.items()}
+        own_groups, own_strata = [groups[i] for i in left], [strata[i] for i in left]
+        divided = split_groups(own_groups, own_strata, {"train": 1 - share / rest, split: share / rest}, seed)
+        rows |= {name: [left[i] for i in numbers] for name, numbers in divided.items()}
         rest -= share
     return rows
 
@@ -81,72 +81,77 @@ def split_parts(
 def split_groups(
     groups: Sequence[Sequence[Hashable]], strata: Sequence[Hashable], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[int]]:
-    """Divides samples among the parts, at random, so that samples that share a tie land in one part.
+    """Divides samples among splits at random, so that samples that share a tie are in the same split.
 
-    Groups are dealt out stratum by stratum, each to the part that lacks most of its share: sizes and
-    the strata's proportions come as near to `shares` as the groups allow. The first part has of every
-    stratum at least one group, and no part stays empty while another has groups to spare.
+    Connected samples are assigned stratum by stratum, each component to the split that lacks most samples: sizes and
+    proportions of the strata come as close to `shares` as the components allow. The first split gets at least one
+    component of every stratum, and no split stays empty while another has more than one.
 
     Args:
-        groups: of each sample: its group, its text... Two samples that have one in common are never separated,
+        groups: the ties of each sample: its group, its text... Two samples with a common tie are never separated,
             nor are those that a chain of such pairs connects.
-        strata: of each sample, such as its class; a group counts as its first sample's.
-        shares: of each part, training first; they sum to 1.
-        seed: the same seed gives the same split.
+        strata: of each sample, such as its class; a component counts as its first sample's.
+        shares: the fraction of samples in each split, training first; they sum to 1.
+        seed: the same seed makes the same split.
 
     Returns:
-        The numbers of each part's samples, in random order, so that its first n are a fair sample too.
+        The numbers of each split's samples, in random order, so that its first n are a random sample, too.
     """
-    components = list(_connected(groups).values())
+    components = _components(groups)
     generator = np.random.default_rng(seed)
     shuffled = [components[i] for i in generator.permutation(len(components))]
     rank = {stratum: number for number, stratum in enumerate(dict.fromkeys(strata))}
-    dealt: dict[str, list[list[int]]] = {part: [] for part in shares}
+    assigned: dict[str, list[list[int]]] = {split: [] for split in shares}
     sizes = dict.fromkeys(shares, 0)
-    begun: set[Hashable] = set()
-    seen = 0
+    started: set[Hashable] = set()  # strata of which the first split has a component
+    num_seen = 0
     for group in sorted(shuffled, key=lambda group: rank[strata[group[0]]]):
-        seen += len(group)
-        part = max(shares, key=lambda part: shares[part] * seen - sizes[part])
-        if strata[group[0]] not in begun:
-            part = next(iter(shares))
-            begun.add(strata[group[0]])
-        dealt[part].append(group)
-        sizes[part] += len(group)
-    for part in shares:
-        richest = max(dealt, key=lambda other: len(dealt[other]))
-        if not dealt[part] and len(dealt[richest]) > 1:
-            smallest = min(dealt[richest], key=len)
-            dealt[richest].remove(smallest)
-            dealt[part].append(smallest)
-    rows = {part: [row for group in held for row in group] for part, held in dealt.items()}
-    return {part: [own[i] for i in generator.permutation(len(own))] for part, own in rows.items()}
+        num_seen += len(group)
+        split = max(shares, key=lambda split: shares[split] * num_seen - sizes[split])
+        if strata[group[0]] not in started:
+            split = next(iter(shares))
+            started.add(strata[group[0]])
+        assigned[split].append(group)
+        sizes[split] += len(group)
+    for split in shares:
+        richest = max(assigned, key=lambda other: len(assigned[other]))
+        if not assigned[split] and len(assigned[richest]) > 1:
+            smallest = min(assigned[richest], key=len)
+            assigned[richest].remove(smallest)
+            assigned[split].append(smallest)
+    rows = {split: [row for group in held for row in group] for split, held in assigned.items()}
+    return {split: [own[i] for i in generator.permutation(len(own))] for split, own in rows.items()}
 
 
 def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
-    """63-bit numbers that stand for the ties, sorted, each once: int64 (different ties,)."""
+    """63-bit hashes of the ties, sorted, without duplicates: int64 (ties,)."""
     hashes = {_fingerprint(group) for own in groups for group in own}
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
-def known(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
-    """Of each sample, whether one of its ties is among those fingerprints."""
-    among = set(seen.tolist())
-    return [any(_fingerprint(group) in among for group in own) for own in groups]
+def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
+    """For each sample, whether one of its ties is among the fingerprints `seen`."""
+    hashes = set(seen.tolist())
+    return [any(_fingerprint(group) in hashes for group in own) for own in groups]
 
 
-def unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
-    """Test samples that a network was neither trained nor chosen on; the log says how many others there are.
+def select_unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
+    """Numbers of the test samples that a network was neither trained nor selected on; warns of the others.
+
+    Args:
+        groups: the ties of each test sample.
+        seen: fingerprints of the training and validation samples.
+        noun: names the samples in messages.
 
     Raises:
-        UserError: there are only others.
+        UserError: no sample is left.
     """
-    fresh = [i for i, was in enumerate(known(groups, seen)) if not was]
-    said = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} belong to what the run was trained or chosen on"
+    fresh = [i for i, was in enumerate(are_seen(groups, seen)) if not was]
+    message = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} are in the run's training or validation data"
     if not fresh:
-        raise UserError(f"{said}: nothing is left to measure.")
+        raise UserError(f"{message}: none is left to test on.")
     if len(fresh) < len(groups):
-        log.warning("%s; they are left out.", said)
+        log.warning("%s; they are not used.", message)
     return fresh
 
 
@@ -154,20 +159,19 @@ def _fingerprint(group: Hashable) -> int:
     return int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _connected(groups: Sequence[Sequence[Hashable]]) -> dict[int, list[int]]:
-    """Samples by component: of the graph in which two samples with a common tie are neighbours."""
-    parent = list(range(len(groups)))
+def _components(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
+    """Connected components of the graph in which two samples with a common tie are neighbors, by first sample."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(sample: int) -> int:
-        while parent[sample] != sample:
-            parent[sample] = sample = parent[parent[sample]]
-        return sample
-
-    first: dict[Hashable, int] = {}
-    for sample, own in enumerate(groups):
-        for group in own:
-            parent[root(sample)] = root(first.setdefault(group, sample))
+    # An edge from each sample to each of its ties, which are nodes of their own after the samples.
+    tie: dict[Hashable, int] = {}
+    edges = [(row, tie.setdefault(group, len(groups) + len(tie))) for row, own in enumerate(groups) for group in own]
+    size = len(groups) + len(tie)
+    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(edges), dtype=bool), (rows, columns)), shape=(size, size))
+    _, labels = connected_components(graph, directed=False)
     components: dict[int, list[int]] = {}
-    for sample in range(len(groups)):
-        components.setdefault(root(sample), []).append(sample)
-    return components
+    for sample, label in enumerate(labels[: len(groups)].tolist()):
+        components.setdefault(label, []).append(sample)
+    return list(components.values())

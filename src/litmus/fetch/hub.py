@@ -1,4 +1,4 @@
-"""The Hugging Face hub: whether it is there, and the libraries that ask it, kept quiet."""
+"""The Hugging Face hub: whether it can be reached, and its libraries without their output."""
 
 import os
 import socket
@@ -13,14 +13,14 @@ TIMEOUT_S = 5
 
 @cache
 def reachable() -> bool:
-    """Whether the hub answers; the libraries themselves would try for half a minute."""
+    """Whether the hub can be reached; its libraries would try for half a minute."""
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
     return not HF_HUB_OFFLINE and connects(ENDPOINT)
 
 
 def connects(url: str) -> bool:
-    """Whether the server of that address takes a connection; behind a proxy it is taken to."""
+    """Whether the server of that URL accepts a connection; assumed, behind a proxy."""
     where = urlsplit(url)
     if urllib.request.getproxies().get(where.scheme):
         return True
@@ -34,15 +34,15 @@ def connects(url: str) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars off the screen, and its warnings in train.log."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # it warns when a process forks after it was used
-    from transformers.utils import logging as said
+    """Hides transformers' progress bars, and sends its warnings to train.log only."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # it warns if a process forks after using it
+    from transformers.utils import logging as transformers_logging
 
-    said.disable_default_handler()
-    bars = said.is_progress_bar_enabled()
-    said.disable_progress_bar()
+    transformers_logging.disable_default_handler()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         if bars:
-            said.enable_progress_bar()
+            transformers_logging.enable_progress_bar()

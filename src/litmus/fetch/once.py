@@ -1,19 +1,19 @@
-"""What is read of files once, for a process and those that are forked from it: the jobs of a sweep."""
+"""A memory of file contents that a process shares with those forked from it, the jobs of a sweep."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 Content = TypeVar("Content")
 
-_kept: dict[tuple[Any, ...], Any] = {}
+_kept: dict[tuple[object, ...], object] = {}
 _keeping = False
 
 
 @contextmanager
 def keeping() -> Iterator[None]:
-    """What `once` reads in the body, stays in memory."""
+    """In the body, `once` keeps what it reads in memory."""
     global _keeping
     _keeping = True
     try:
@@ -23,11 +23,11 @@ def keeping() -> Iterator[None]:
 
 
 def once(read: Callable[[Path], Content], path: Path) -> Content:
-    """`read(path)`, or what was kept of it, if the file has not been touched since; it is not to be altered."""
+    """`read(path)`, or the kept result if the file has not changed since; callers must not modify it."""
     stat = path.stat()
     key = (read, path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
     if key in _kept:
-        return _kept[key]
+        return cast(Content, _kept[key])  # the key holds the function
     content = read(path)
     if _keeping:
         _kept[key] = content

@@ -1,4 +1,4 @@
-"""Files that installed packages ship: located without importing the package, and told apart by their hash."""
+"""Files that installed packages ship, located without importing the package, and their hashes."""
 
 import hashlib
 import importlib.util
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Unavailable(Exception):
-    """A source cannot give the files; the sentence says why."""
+    """A source does not have the files; the message says why."""
 
 
 def sha256_of(path: Path) -> str:

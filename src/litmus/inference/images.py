@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from litmus.data.image.base import Normalise
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, placed
+from litmus.data.image.transform import Normalize
 from litmus.spec import Boxes
 
 
@@ -42,7 +42,7 @@ class ImagePredictor:
     def _batch(self, photos: list[Photo], topk: int, min_score: float) -> list[dict[str, Any]]:
         spec = self.net.spec
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
-        normalised = Normalise(spec.input, None, torch.device("cpu"))
+        normalised = Normalize(spec.input, None, torch.device("cpu"))
         with torch.inference_mode():
             outputs = self.net(normalised(pixels, torch.Generator(), len(pixels), slice(None)))
             if self.draws:

@@ -25,7 +25,7 @@ def _files(word: str) -> Iterator[Path]:
 
     path = Path(word).expanduser()
     if path.is_dir():
-        yield from decode.found(path)[0]
+        yield from decode.find_images(path)[0]
     elif not path.exists() and glob.has_magic(word):
         yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
     else:

@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from litmus.data.text.base import on_one_line
-from litmus.data.text.tokens import encoded, ragged
+from litmus.data.text.tokens import encode, on_one_line, to_ragged
 from litmus.spec import Values
 
 EMPTY = "empty: no answer"
@@ -24,8 +23,8 @@ class TextPredictor:
         """One for each text, in their order: `text`, `label` and `probabilities`, or `values`; maybe a `note`."""
         read = self.net.spec.input
         asked = [on_one_line(text) for text in texts]
-        made = encoded(asked, read)
-        rows = ragged(made, read)
+        made = encode(asked, read)
+        rows = to_ragged(made, read)
         found: list[dict[str, Any]] = [{"text": text} for text in texts]
         order = sorted((i for i, text in enumerate(asked) if text), key=lambda i: int(rows.lengths[i]))
         for start in range(0, len(order), batch_size):

@@ -90,10 +90,6 @@ class Task(lightning.LightningModule):
         if len(batch[1]):  # a process's shard of the last batch may be empty
             self.step(batch, split)
 
-    def on_train_epoch_start(self) -> None:
-        loader: Any = self.trainer.train_dataloader
-        loader.set_epoch(self.current_epoch)
-
     def on_train_epoch_end(self) -> None:
         self._log_metrics("train")
         schedule = self.lr_schedulers()

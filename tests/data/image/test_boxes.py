@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from litmus.data._loader import as_stored
-from litmus.data.image.boxes import BoxLoader, flipped, mosaic_of_four, rows
+from litmus.data._loader import Batching, as_stored
+from litmus.data.image.boxes import BoxLoader, horizontal_flip, mosaic, pad_boxes
 
 NONE = [-1.0] * 5
 
@@ -35,7 +35,7 @@ def corners(box: Tensor, size: int = 32) -> list[float]:
 def test_mirrored_boxes_lie_around_the_mirrored_ink() -> None:
     picture, boxes = scene((3, 5, 10, 20))
     both = torch.stack([picture, picture])
-    images, turned = flipped(both, rows([boxes, boxes]), torch.tensor([True, False]))
+    images, turned = horizontal_flip(both, pad_boxes([boxes, boxes]), torch.tensor([True, False]))
     assert ink(images[0]) == (22, 5, 29, 20)
     assert corners(turned[0, 0]) == pytest.approx([22, 5, 29, 20])
     assert torch.equal(images[1], picture)
@@ -49,8 +49,8 @@ def test_a_mosaic_s_boxes_lie_around_its_ink(window: tuple[float, float, float])
     picture, boxes = scene((20, 4, 44, 30), size=size)
     empty = torch.zeros_like(picture)
     four = torch.stack([empty, empty, picture, empty])[None]
-    targets = rows([torch.zeros(0, 5), torch.zeros(0, 5), boxes, torch.zeros(0, 5)])[None]
-    seen, moved = mosaic_of_four(four, targets, torch.tensor([window]))
+    targets = pad_boxes([torch.zeros(0, 5), torch.zeros(0, 5), boxes, torch.zeros(0, 5)])[None]
+    seen, moved = mosaic(four, targets, torch.tensor([window]))
     assert seen.shape == (1, 1, size, size)
     kept = moved[0][moved[0][:, 0] >= 0]
     if len(kept):
@@ -62,7 +62,7 @@ def test_a_mosaic_s_boxes_lie_around_its_ink(window: tuple[float, float, float])
 def test_a_mosaic_of_everything_keeps_every_box() -> None:
     picture, boxes = scene((2, 2, 10, 10), (20, 20, 30, 28))
     four = picture.expand(3, 4, 1, 32, 32)
-    _, moved = mosaic_of_four(four, boxes.expand(3, 4, 2, 5), torch.tensor([[1.0, 0.0, 0.0]] * 3))
+    _, moved = mosaic(four, boxes.expand(3, 4, 2, 5), torch.tensor([[1.0, 0.0, 0.0]] * 3))
     assert (moved[..., 0] >= 0).sum(dim=1).tolist() == [8, 8, 8]
     assert torch.allclose(moved[0, 0], torch.tensor([0.0, 6 / 64, 6 / 64, 8 / 64, 8 / 64]))
 
@@ -71,7 +71,7 @@ def test_what_is_hardly_seen_is_left_out() -> None:
     picture, boxes = scene((0, 0, 10, 10))
     four = picture.expand(1, 4, 1, 32, 32)
     # A window as large as one picture, in the middle: a quarter of each, one upper left corner among them.
-    _, moved = mosaic_of_four(four, boxes.expand(1, 4, 1, 5), torch.tensor([[0.0, 0.5, 0.5]]))
+    _, moved = mosaic(four, boxes.expand(1, 4, 1, 5), torch.tensor([[0.0, 0.5, 0.5]]))
     kept = moved[0][moved[0][:, 0] >= 0]
     assert len(kept) == 1
     assert corners(kept[0]) == pytest.approx([16, 16, 26, 26])
@@ -82,8 +82,8 @@ def loader(world_size: int = 1, rank: int = 0, **changes: float) -> BoxLoader:
     pixels = torch.randint(0, 256, (20, 1, 16, 16), dtype=torch.uint8, generator=generator)
     boxes = torch.rand(20, 3, 5, generator=generator) * 0.3 + 0.3
     boxes[..., 0] = torch.arange(3)
-    options = {"mosaic": 0.5, "flip": 0.5, **changes, "rank": rank, "world_size": world_size}
-    return BoxLoader(pixels, boxes, batch_size=8, transform=as_stored, seed=1, shuffle=True, **options)
+    batching = Batching(batch_size=8, seed=1, shuffle=True, epoch=lambda: 0, rank=rank, world_size=world_size)
+    return BoxLoader(pixels, boxes, as_stored, batching, **{"mosaic": 0.5, "flip": 0.5, **changes})
 
 
 def test_the_same_seed_moves_the_same_and_shards_see_their_part() -> None:
@@ -121,6 +121,6 @@ def test_nothing_moves_unless_it_is_asked_for() -> None:
 
 
 def test_rows_are_filled_up_with_none() -> None:
-    made = rows([torch.zeros(0, 5), torch.ones(2, 5)])
+    made = pad_boxes([torch.zeros(0, 5), torch.ones(2, 5)])
     assert made.shape == (2, 2, 5)
     assert made[0].tolist() == [NONE, NONE]

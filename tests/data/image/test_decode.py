@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from litmus.data.image import cache, decode
-from litmus.data.image.cache import collected
-from litmus.data.image.decode import Broken, cut, found, placed, read
+from litmus.data.image.cache import collect
+from litmus.data.image.decode import Broken, center_crop, find_images, placed, read
 from litmus.spec import Images
 
 RED = Images(3, 16, 16, (), (), 16)
@@ -92,7 +92,7 @@ def test_the_first_picture_of_an_animation_is_used_and_that_is_said(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"hello", "is no image"), (b"\xff\xd8\xff\xe0 half a header", "is damaged")],
+    [(b"", "is empty"), (b"hello", "is not an image"), (b"\xff\xd8\xff\xe0 half a header", "is damaged")],
 )
 def test_what_is_no_photo_is_said(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "x.jpg"
@@ -119,11 +119,11 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("size", [(300, 231), (231, 300), (500, 224), (256, 256), (64, 97)])
 def test_cutting_is_torchvision_s(size: tuple[int, int]) -> None:
-    from torchvision.transforms.functional import center_crop, resize
+    from torchvision.transforms import functional
 
     image = Image.effect_noise(size, 80).convert("RGB")
-    ours = cut(image, Images(3, 56, 56, (), (), 64))
-    theirs = center_crop(resize(image, [64]), [56])  # type: ignore[arg-type]
+    ours = center_crop(image, Images(3, 56, 56, (), (), 64))
+    theirs = functional.center_crop(functional.resize(image, [64]), [56])  # type: ignore[arg-type]
     assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
@@ -137,7 +137,7 @@ def test_a_box_survives_the_bars_to_the_pixel(tmp_path: Path, size: tuple[int, i
     assert (rows.min(), rows.max() + 1) == (top, top + height)
     assert (columns.min(), columns.max() + 1) == (left, left + width)
     assert max(height, width) == 32
-    assert set(np.unique(photo.pixels)) <= {decode.BARS, 255}
+    assert set(np.unique(photo.pixels)) <= {decode.PADDING, 255}
 
 
 def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
@@ -147,28 +147,26 @@ def test_photos_are_read_once_and_kept_by_what_they_were_made_of(
     (tmp_path / "bad.png").write_bytes(b"no")
     paths.insert(2, tmp_path / "bad.png")
     cache = tmp_path / "cache"
-    first = collected(paths, RED, cache)
+    first = collect(paths, RED, cache)
     assert [p.name for p in first.paths] == ["0.png", "1.png", "2.png", "3.png", "4.png"]
     assert first.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert list(first.broken) == [tmp_path / "bad.png"]
     real = decode.read
     # What was broken is tried again, the others are not read.
     monkeypatch.setattr(decode, "read", lambda path, images: real(path, images) if path.name == "bad.png" else None)
-    again = collected(paths, RED, cache)
+    again = collect(paths, RED, cache)
     assert torch.equal(again.pixels, first.pixels)
     assert (again.sha256, again.sizes, again.broken) == (first.sha256, first.sizes, first.broken)
     monkeypatch.undo()
     saved(paths[0], Image.new("RGB", (20, 20), (99, 0, 0)), compress_level=0)
-    assert collected(paths, RED, cache).pixels[0, 0, 0, 0] == 99, "another file, other pixels"
+    assert collect(paths, RED, cache).pixels[0, 0, 0, 0] == 99, "another file, other pixels"
     assert not [p for p in cache.iterdir() if "writing" in p.name]
     monkeypatch.chdir(tmp_path)
     relative = [p.relative_to(tmp_path) for p in paths]
-    assert collected(relative, RED, cache).paths == [p for p in relative if p.name != "bad.png"], (
-        "by how they are named"
-    )
+    assert collect(relative, RED, cache).paths == [p for p in relative if p.name != "bad.png"], "by how they are named"
     saved(tmp_path / "bad.png", Image.new("RGB", (20, 20)))
     os.utime(tmp_path / "bad.png", ns=(1, 1))
-    assert len(collected(paths, RED, cache).paths) == 6
+    assert len(collect(paths, RED, cache).paths) == 6
 
 
 def test_a_file_that_could_not_be_read_for_a_moment_is_not_lost(
@@ -183,9 +181,9 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_not_lost(
         return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", fails)
-    assert len(collected(paths, RED, tmp_path / "cache").paths) == 2
+    assert len(collect(paths, RED, tmp_path / "cache").paths) == 2
     monkeypatch.undo()
-    assert collected(paths, RED, tmp_path / "cache").pixels[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert collect(paths, RED, tmp_path / "cache").pixels[:, 0, 0, 0].tolist() == [0, 1, 2]
 
 
 def test_a_strip_does_not_become_endless(tmp_path: Path) -> None:
@@ -198,7 +196,7 @@ def test_a_strip_does_not_become_endless(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_broken(tmp_path: Path) -> None:
     there = saved(tmp_path / "there.png", Image.new("RGB", (20, 20)))
-    photos = collected([there, tmp_path / "gone.png"], RED, tmp_path / "cache")
+    photos = collect([there, tmp_path / "gone.png"], RED, tmp_path / "cache")
     assert "cannot be read" in photos.broken[tmp_path / "gone.png"]
 
 
@@ -206,9 +204,9 @@ def test_where_there_is_no_room_photos_are_read_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(5)]
-    monkeypatch.setattr(cache, "FREE", 0.0)
-    photos = collected(paths, RED, tmp_path / "cache")
-    assert "has no room" in caplog.text
+    monkeypatch.setattr(cache, "MAX_DISK", 0.0)
+    photos = collect(paths, RED, tmp_path / "cache")
+    assert "has no space" in caplog.text
     assert photos.pixels.index_select(0, torch.tensor([3, 1]))[:, 0, 0, 0].tolist() == [3, 1]
     assert not list((tmp_path / "cache").iterdir())
     paths[3].unlink()
@@ -219,7 +217,7 @@ def test_where_there_is_no_room_photos_are_read_each_time(
 def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     paths = [saved(tmp_path / f"{i}.png", Image.new("RGB", (20, 20), (i, 0, 0))) for i in range(3)]
     (tmp_path / "file").touch()
-    photos = collected(paths, RED, tmp_path / "file" / "cache")
+    photos = collect(paths, RED, tmp_path / "file" / "cache")
     assert "cannot be written to" in caplog.text
     assert photos.pixels.index_select(0, torch.tensor([2]))[0, 0, 0, 0] == 2
 
@@ -228,34 +226,34 @@ def test_what_others_have_kept_is_used_where_one_may_only_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = saved(tmp_path / "0.png", Image.new("RGB", (20, 20), (7, 0, 0)))
-    collected([path], RED, tmp_path / "cache")
+    collect([path], RED, tmp_path / "cache")
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     for module, name in ((os, "utime"), (os, "mkdir"), (cache.tempfile, "TemporaryDirectory")):
         monkeypatch.setattr(module, name, refuse)
-    assert torch.equal(collected([path], RED, tmp_path / "cache").pixels[:, 0, 0, 0], torch.tensor([7]).byte())
+    assert torch.equal(collect([path], RED, tmp_path / "cache").pixels[:, 0, 0, 0], torch.tensor([7]).byte())
     assert caplog.text == ""
 
 
 def test_what_nobody_used_for_a_month_is_removed_and_nothing_else(tmp_path: Path) -> None:
     path = saved(tmp_path / "0.png", Image.new("RGB", (20, 20)))
     cache = tmp_path / "cache"
-    collected([path], RED, cache)
+    collect([path], RED, cache)
     (kept,) = cache.iterdir()
     for name in ("mine", "a" * 64, "b" * 64, ".writing-x"):
         (cache / name).mkdir()
     for folder in cache.iterdir():
         days = 2 if folder.name in (".writing-x", "b" * 64) else 40
         os.utime(folder, (time.time() - days * 86_400,) * 2)
-    assert collected([path], GREY, cache).paths
+    assert collect([path], GREY, cache).paths
     left = {folder.name for folder in cache.iterdir()}
     assert {"mine", "b" * 64} < left
     assert not {kept.name, "a" * 64, ".writing-x"} & left
     (again,) = (cache / name for name in left - {"mine", "b" * 64})
     os.utime(again, (time.time() - 20 * 86_400,) * 2)
-    collected([path], GREY, cache)
+    collect([path], GREY, cache)
     assert time.time() - again.stat().st_mtime < 60, "when it was last used"
 
 
@@ -263,6 +261,6 @@ def test_hidden_and_other_files_are_no_photos(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.PNG", ".hidden.jpg", "notes.txt", "sub/c.webp", ".git/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    photos, others = found(tmp_path)
+    photos, others = find_images(tmp_path)
     assert [p.name for p in photos] == ["a.jpg", "b.PNG", "c.webp"]
     assert others == 1

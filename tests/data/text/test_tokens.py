@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from litmus.data._loader import as_stored
-from litmus.data.text.tokens import Ragged, TokenLoader, tokenised
+from litmus.data._loader import Batching
+from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.model._vocabulary import words
 
 TEXTS = ["a b c", "a", "b a", "c c c c c", "zebra a"]
@@ -19,8 +19,8 @@ def ragged(lengths: list[int]) -> Ragged:
 
 def loader(num: int = 1030, **changes: object) -> TokenLoader:
     lengths = torch.randint(1, 60, (num,), generator=torch.Generator().manual_seed(0)).tolist()
-    settings = {"batch_size": 8, "transform": as_stored, "seed": 7, "shuffle": True, "rank": 0, "world_size": 1}
-    return TokenLoader(ragged(lengths), torch.arange(num), **{**settings, **changes})
+    settings = {"batch_size": 8, "seed": 7, "shuffle": True, "epoch": lambda: 0, "rank": 0, "world_size": 1}
+    return TokenLoader(ragged(lengths), torch.arange(num), Batching(**{**settings, **changes}))
 
 
 def test_padded_rows() -> None:
@@ -28,8 +28,8 @@ def test_padded_rows() -> None:
 
 
 def test_an_epoch_visits_every_text_once_each_time_in_another_order() -> None:
-    training = loader()
-    epochs = [torch.cat([targets for _, targets in training]).tolist() for _ in range(2)]
+    loaders = [loader(epoch=lambda: 0), loader(epoch=lambda: 1)]
+    epochs = [torch.cat([targets for _, targets in one]).tolist() for one in loaders]
     assert [sorted(epoch) for epoch in epochs] == [list(range(1030))] * 2
     assert epochs[0] != epochs[1]
 
@@ -73,32 +73,32 @@ def test_texts_are_cut_at_max_length_and_the_cache_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = words(TEXTS, vocabulary_size=100, min_count=1, max_length=3)
-    made = tokenised(TEXTS, tokens, tmp_path)
+    made = tokenize(TEXTS, tokens, tmp_path)
     assert made.lengths.tolist() == [3, 1, 2, 3, 2]
-    monkeypatch.setattr("litmus.data.text.tokens.encoded", None)  # not made again
-    kept = tokenised(TEXTS, tokens, tmp_path)
+    monkeypatch.setattr("litmus.data.text.tokens.encode", None)  # not made again
+    kept = tokenize(TEXTS, tokens, tmp_path)
     assert torch.equal(made.values, kept.values)
     assert torch.equal(made.lengths, kept.lengths)
     with pytest.raises(TypeError):
-        tokenised([*TEXTS, "another"], tokens, tmp_path)
+        tokenize([*TEXTS, "another"], tokens, tmp_path)
 
 
 def test_special_tokens_in_a_text_are_letters() -> None:
     tokens = words(["good film pad"], vocabulary_size=100, min_count=1, max_length=9)
-    (row,) = tokenised(["good [PAD] film"], tokens, None).padded(torch.tensor([0])).tolist()
+    (row,) = tokenize(["good [PAD] film"], tokens, None).padded(torch.tensor([0])).tolist()
     assert 0 not in row
     assert len(row) == 5, "good, a bracket, pad, a bracket, film"
 
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
     tokens = words(TEXTS, vocabulary_size=100, min_count=1, max_length=3)
-    made = tokenised(TEXTS, tokens, tmp_path)
+    made = tokenize(TEXTS, tokens, tmp_path)
     (file,) = tmp_path.glob("*.npz")
     file.write_bytes(file.read_bytes()[:50])
-    assert torch.equal(tokenised(TEXTS, tokens, tmp_path).values, made.values)
+    assert torch.equal(tokenize(TEXTS, tokens, tmp_path).values, made.values)
 
 
 def test_a_text_without_tokens_is_one_padding(tmp_path: Path) -> None:
-    made = tokenised(["", "a"], words(TEXTS, vocabulary_size=100, min_count=1, max_length=3), None)
+    made = tokenize(["", "a"], words(TEXTS, vocabulary_size=100, min_count=1, max_length=3), None)
     assert made.lengths.tolist() == [1, 1]
     assert made.values.tolist()[0] == 0

@@ -1,7 +1,6 @@
-"""Pictures with boxes: stored as pixels and rows, given to a detector normalised, in training mirrored and mixed."""
+"""Images with bounding boxes: normalized for a detector, in training with random flips and mosaics."""
 
 from abc import abstractmethod
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,19 +8,20 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.config.protocols import Split
 from litmus.data._base import Data
-from litmus.data._loader import BatchLoader, select
-from litmus.data.image.base import Normalise, on_device
+from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
+from litmus.data.image.base import to_device
+from litmus.data.image.transform import Normalize
 from litmus.spec import Images
 
-VISIBLE = 0.2  # of a box's area, that must be left in a mosaic's window
-COLUMNS = 5  # of a box: class, centre x and y, width, height
+MIN_VISIBLE = 0.2  # of a box's area, that a mosaic's window must show
+COLUMNS = 5  # of a box: class, center x and y, width, height
 
 
 class BoxData(Data):
-    """A dataset of pictures with boxes.
+    """A dataset of images with bounding boxes.
 
-    `mosaic` is how likely a training picture is one of four in a window that shows a part of them (Bochkovskiy et
-    al. 2020), `flip` how likely it is mirrored.
+    `mosaic` is the probability that a training image becomes a mosaic with three others (Bochkovskiy et al. 2020),
+    `flip` that it is flipped left to right.
     """
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int, mosaic: float, flip: float) -> None:
@@ -30,52 +30,58 @@ class BoxData(Data):
         self.flip = flip
 
     @abstractmethod
-    def stored(self, part: Split) -> tuple[Any, Tensor]:
-        """Pixels, uint8 (samples, channels, height, width), and boxes, float32 (samples, most, 5), see `spec.Boxes`."""
+    def stored(self, split: Split) -> tuple[Stored, Tensor]:
+        """Pixels, uint8 (samples, channels, height, width), and boxes, float32 (samples, most, 5), as `spec.Boxes`."""
 
-    def _loader(self, part: Split) -> BatchLoader:
+    def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
-        pixels, targets = self.stored(part)
-        pixels = on_device(pixels, device)
-        training = part == "train"
+        pixels, targets = self.stored(split)
+        pixels = to_device(pixels, device)
+        training = split == "train"
         return BoxLoader(
             pixels,
             targets.to(pixels.device),
-            transform=Normalise(self.spec.input, None, device),
+            Normalize(self.spec.input, None, device),
+            self._batching(split),
             mosaic=self.mosaic if training else 0.0,
             flip=self.flip if training else 0.0,
-            **self._batching(part),
         )
 
 
 class BoxLoader(BatchLoader):
-    """Batches in which pictures and boxes are moved together.
+    """Batches in which images and boxes are transformed together.
 
     Args:
-        mosaic: see `BoxData`.
-        flip: likewise.
+        inputs: see `BatchLoader`.
+        targets: boxes, float32 (num_samples, most, 5), see `spec.Boxes`.
+        transform: see `BatchLoader`.
+        batching: see `BatchLoader`.
+        mosaic: probability of a mosaic, see `BoxData`.
+        flip: probability of a horizontal flip.
     """
 
-    def __init__(self, *args: Any, mosaic: float, flip: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, inputs: Stored, targets: Tensor, transform: Transform, batching: Batching, *, mosaic: float, flip: float
+    ) -> None:
+        super().__init__(inputs, targets, transform, batching)
         self.mosaic = mosaic
         self.flip = flip
 
-    def _given(self, rows: Any, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
+    def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         if not self.mosaic and not self.flip:
-            return super()._given(rows, batch_size, within)
-        inputs, targets = self._take(rows).float(), select(self.targets, rows)
+            return super()._batch(rows, batch_size, within)
+        inputs, targets = select(self.inputs, rows).float(), select(self.targets, rows)
         if self.mosaic:
-            inputs, targets = self._mixed(inputs, targets, batch_size, within)
+            inputs, targets = self._with_mosaics(inputs, targets, batch_size, within)
         if self.flip:
-            mirrored = torch.rand(batch_size, generator=self.generator)[within] < self.flip
-            inputs, targets = flipped(inputs, targets, mirrored.to(inputs.device))
+            flipped = torch.rand(batch_size, generator=self.generator)[within] < self.flip
+            inputs, targets = horizontal_flip(inputs, targets, flipped.to(inputs.device))
         return self.transform(inputs, self.generator, batch_size, within), targets
 
-    def _mixed(self, inputs: Tensor, targets: Tensor, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
-        """Some of the pictures as mosaics with three others each, drawn for the whole batch."""
+    def _with_mosaics(self, inputs: Tensor, targets: Tensor, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
+        """Replaces some images by mosaics with three others each; random numbers are drawn for the whole batch."""
         chosen = torch.rand(batch_size, generator=self.generator)[within] < self.mosaic
         others = torch.randint(len(self.targets), (batch_size, 3), generator=self.generator)[within]
         window = torch.rand(batch_size, 3, generator=self.generator)[within]
@@ -84,76 +90,76 @@ class BoxLoader(BatchLoader):
         device = inputs.device
         which = others[chosen].flatten().to(device)
         num_mosaics = int(chosen.sum())
-        four = torch.cat([inputs[chosen].unsqueeze(1), self._take(which).float().unflatten(0, (num_mosaics, 3))], dim=1)
-        boxes = torch.cat(
-            [targets[chosen].unsqueeze(1), self.targets.index_select(0, which).unflatten(0, (num_mosaics, 3))], dim=1
-        )
-        mixed, mixed_boxes = mosaic_of_four(four, boxes, window[chosen].to(device))
+        other_inputs = self.inputs.index_select(0, which).float().unflatten(0, (num_mosaics, 3))
+        other_targets = self.targets.index_select(0, which).unflatten(0, (num_mosaics, 3))
+        images = torch.cat([inputs[chosen].unsqueeze(1), other_inputs], dim=1)
+        boxes = torch.cat([targets[chosen].unsqueeze(1), other_targets], dim=1)
+        mosaics, mosaic_boxes = mosaic(images, boxes, window[chosen].to(device))
         inputs = inputs.clone()
-        inputs[chosen] = mixed
-        room = mixed_boxes.shape[1]
+        inputs[chosen] = mosaics
+        room = mosaic_boxes.shape[1]
         wide = torch.full((len(targets), max(room, targets.shape[1]), COLUMNS), -1.0, device=device)
         wide[:, : targets.shape[1]] = targets
         wide[chosen] = -1.0
-        wide[chosen.nonzero().flatten().to(device), :room] = mixed_boxes
+        wide[chosen.nonzero().flatten().to(device), :room] = mosaic_boxes
         return inputs, wide
 
 
-def flipped(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Mirrors some pictures left to right.
+def horizontal_flip(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Flips some images, and their boxes, left to right.
 
     Args:
         images: (batch, channels, height, width).
         boxes: (batch, most, 5), see `spec.Boxes`.
-        which: bool (batch,).
+        which: the images to flip, bool (batch,).
     """
     images = torch.where(which[:, None, None, None], images.flip(3), images)
-    turned = boxes.clone()
-    turned[..., 1] = torch.where(which[:, None] & (boxes[..., 0] >= 0), 1 - boxes[..., 1], boxes[..., 1])
-    return images, turned
+    boxes = boxes.clone()
+    boxes[..., 1] = torch.where(which[:, None] & (boxes[..., 0] >= 0), 1 - boxes[..., 1], boxes[..., 1])
+    return images, boxes
 
 
-def mosaic_of_four(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """Lays four pictures in a square and shows a part of it, in the size of one.
+def mosaic(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """Tiles four images in a square and crops a window out of it, resized to one image.
 
     Args:
-        images: float (mosaics, 4, channels, height, width): left above, right above, left below, right below.
+        images: float (mosaics, 4, channels, height, width): top left, top right, bottom left, bottom right.
         boxes: float (mosaics, 4, most, 5), see `spec.Boxes`.
-        window: float (mosaics, 3) in [0, 1): its size, between a picture's and all four's, and where it lies.
+        window: float (mosaics, 3) in [0, 1): its size, from one image's to that of all four, and its x and y position.
 
     Returns:
-        float (mosaics, channels, height, width), and the boxes that are still seen, cut at the edges.
+        float (mosaics, channels, height, width), and the boxes that are still visible, clipped at the edges.
     """
     square = torch.cat([torch.cat([images[:, i], images[:, i + 1]], dim=3) for i in (0, 2)], dim=2)
-    # Parts of the square's side: its centre may lie as far from the middle as keeps the window inside.
+    # Fractions of the square's side; the window stays inside.
     side = 0.5 + 0.5 * window[:, 0]
-    middle = side[:, None] / 2 + (1 - side[:, None]) * window[:, 1:]
+    center = side[:, None] / 2 + (1 - side[:, None]) * window[:, 1:]
     matrix = torch.zeros(len(images), 2, 3, device=images.device)
     matrix[:, 0, 0] = matrix[:, 1, 1] = side
-    matrix[:, :, 2] = 2 * middle - 1
+    matrix[:, :, 2] = 2 * center - 1
     grid = affine_grid(matrix, [len(images), *images.shape[2:]], align_corners=False)
-    seen = grid_sample(square, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    cropped = grid_sample(square, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     place = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [0.5, 0.5]], device=images.device)
-    centre, size = boxes[..., 1:3] / 2 + place[None, :, None], boxes[..., 3:5] / 2
-    low, high = ((centre + sign * size / 2).flatten(1, 2) for sign in (-1, 1))
-    start = (middle - side[:, None] / 2)[:, None]
+    center_in_square, size = boxes[..., 1:3] / 2 + place[None, :, None], boxes[..., 3:5] / 2
+    low, high = ((center_in_square + sign * size / 2).flatten(1, 2) for sign in (-1, 1))
+    start = (center - side[:, None] / 2)[:, None]
     low, high = ((edge - start) / side[:, None, None] for edge in (low, high))
-    cut_low, cut_high = low.clamp(0, 1), high.clamp(0, 1)
-    visible = (cut_high - cut_low).prod(dim=2) / (high - low).prod(dim=2).clamp(min=1e-12)
+    clipped_low, clipped_high = low.clamp(0, 1), high.clamp(0, 1)
+    visible = (clipped_high - clipped_low).prod(dim=2) / (high - low).prod(dim=2).clamp(min=1e-12)
     names = boxes[..., 0].flatten(1)
-    kept = (names >= 0) & (visible > VISIBLE)
-    moved = torch.cat([names[..., None], (cut_low + cut_high) / 2, cut_high - cut_low], dim=2)
-    moved[~kept] = -1.0
+    kept = (names >= 0) & (visible > MIN_VISIBLE)
+    clipped = torch.cat([names[..., None], (clipped_low + clipped_high) / 2, clipped_high - clipped_low], dim=2)
+    clipped[~kept] = -1.0
     order = torch.argsort((~kept).int(), dim=1, stable=True)
     room = max(1, int(kept.sum(dim=1).max()))
-    return seen, moved.gather(1, order[..., None].expand(-1, -1, COLUMNS))[:, :room]
+    return cropped, clipped.gather(1, order[..., None].expand(-1, -1, COLUMNS))[:, :room]
 
 
-def rows(boxes: list[Tensor]) -> Tensor:
-    """Boxes of each picture, (boxes, 5), as one tensor (pictures, most, 5); rows that are not needed have class -1."""
+def pad_boxes(boxes: list[Tensor]) -> Tensor:
+    """Boxes of each image, (boxes, 5), as one tensor (images, most, 5), padded with rows of class -1."""
     most = max([1, *(len(own) for own in boxes)])
-    made = torch.full((len(boxes), most, COLUMNS), -1.0)
+    padded = torch.full((len(boxes), most, COLUMNS), -1.0)
     for i, own in enumerate(boxes):
-        made[i, : len(own)] = own
-    return made
+        padded[i, : len(own)] = own
+    return padded

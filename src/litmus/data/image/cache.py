@@ -1,4 +1,4 @@
-"""All photos of a dataset: read once in threads, and kept on disk by what they were made of."""
+"""All images of a dataset: read once in threads, and cached on disk under a hash of the files and settings."""
 
 import hashlib
 import json
@@ -11,23 +11,25 @@ import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, Generic, TypedDict, TypeVar
 
 import numpy as np
 import PIL
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.data._base import few
-from litmus.data._split import fingerprints, unseen
+from litmus.data._classes import list_some
+from litmus.data._loader import Rows
+from litmus.data._split import fingerprints, select_unseen
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.errors import UserError
@@ -35,29 +37,43 @@ from litmus.spec import Images
 
 log = logging.getLogger(__name__)
 
-WORKERS = 8  # threads; Pillow lets go of Python's lock while it decodes
-FREE = 0.8  # of a disk's free room that the cache may take
-KEPT_DAYS = 30  # that pictures stay in the cache after they were last used
-VERSION = 1  # of how photos are read: another number makes the kept ones anew
-PIXELS, FACTS = "pixels", "facts.json"  # the files of a folder in the cache, which is named by what they were made of
+NUM_WORKERS = 8  # threads; Pillow releases Python's lock while it decodes
+MAX_DISK = 0.8  # of a disk's free space that the cache may take
+MAX_AGE_DAYS = 30  # that images stay in the cache after they were last used
+VERSION = 1  # of how images are read: another number invalidates the cache
+PIXELS, FACTS = "pixels", "facts.json"  # the files of an entry, a folder named by its hash
 WRITING = ".writing-"
+
+Sample = TypeVar("Sample")
+
+
+class Facts(TypedDict):
+    """What `facts.json` holds: one item for each usable image. Caches of earlier versions have the same keys.
+
+    `rows` are the numbers of the usable images among all paths.
+    """
+
+    rows: list[int]
+    sizes: list[tuple[int, int]]
+    sha256: list[str]
+    notes: list[str]
 
 
 @dataclass
 class Photos:
-    """All photos of a dataset.
+    """All images of a dataset.
 
     Attributes:
-        paths: of those that can be used, in the order in which they were asked for.
-        pixels: uint8 (photos, channels, height, width): in memory, on disk, or read again for each batch.
-        sizes: (height, width) of each before it was made to fit.
+        paths: of the usable images, in the order in which they were requested.
+        pixels: uint8 (images, channels, height, width): in memory, on disk, or read again for each batch.
+        sizes: (height, width) of each image in its file.
         sha256: of each file.
-        broken: why the others cannot be used, by path.
-        notes: what was done about some, by path.
+        broken: why the other images cannot be used, by path.
+        notes: how some images were read, by path.
     """
 
     paths: list[Path]
-    pixels: Any
+    pixels: Rows
     sizes: list[tuple[int, int]]
     sha256: list[str]
     broken: dict[Path, str] = field(default_factory=dict)
@@ -65,12 +81,10 @@ class Photos:
 
 
 class Files:
-    """Photos that are read each time they are used, for want of room to keep them; as much as a tensor need be."""
-
-    device = torch.device("cpu")
+    """Images that are read from their files whenever they are used, where the cache has no space for them."""
 
     def __init__(self, paths: Sequence[Path], images: Images) -> None:
-        self.paths = list(paths)
+        self.paths = paths
         self.images = images
 
     def __len__(self) -> int:
@@ -81,75 +95,75 @@ class Files:
         pixels = []
         for path, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images):
             if isinstance(photo, Broken):
-                raise OSError(f"{path} could be read before, and now {photo}.")
+                raise OSError(f"{path} was readable before, but now {photo}.")
             pixels.append(photo.pixels)
         return torch.from_numpy(np.stack(pixels))
 
 
 class Selection:
-    """Some rows of what holds pictures, or their middles; as much of a tensor as a loader needs.
+    """Some of the images, or the center of each; as much of a tensor as a loader needs.
 
     Args:
-        pixels: all pictures.
-        rows: numbers of those that are meant.
-        middle: height and width of what to cut out of the middle, or None.
+        pixels: all images, uint8 (images, channels, height, width).
+        rows: numbers of the selected images, int64.
+        crop: height and width of the center to crop, or None.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, pixels: Any, rows: Tensor, middle: tuple[int, int] | None) -> None:
+    def __init__(self, pixels: Rows, rows: Tensor, crop: tuple[int, int] | None) -> None:
         self.pixels = pixels
         self.rows = rows
-        self.middle = middle
+        self.crop = crop
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, rows: slice) -> Tensor:
-        return self._taken(self.rows[rows])
+        return self._read(self.rows[rows])
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """uint8 (rows, channels, height, width)."""
-        return self._taken(self.rows[rows])
+        return self._read(self.rows[rows])
 
-    def _taken(self, rows: Tensor) -> Tensor:
-        taken = self.pixels.index_select(0, rows)
-        if self.middle is None:
-            return taken
-        top, left = (round((whole - part) / 2) for whole, part in zip(taken.shape[2:], self.middle, strict=True))
-        return taken[:, :, top : top + self.middle[0], left : left + self.middle[1]]
+    def _read(self, rows: Tensor) -> Tensor:
+        images = self.pixels.index_select(0, rows)
+        if self.crop is None:
+            return images
+        top, left = (round((side - crop) / 2) for side, crop in zip(images.shape[2:], self.crop, strict=True))
+        return images[:, :, top : top + self.crop[0], left : left + self.crop[1]]
 
 
-class Filed:
-    """A dataset of photos in files: what a network has seen is known by what is in them.
+class Filed(Generic[Sample]):
+    """A dataset of images in files: samples that a network has seen are recognized by the content of their files.
 
     Attributes:
-        samples: of each part.
+        samples: of each split.
     """
 
-    samples: dict[Split, list[Any]]
+    samples: dict[Split, list[Sample]]
 
     @abstractmethod
-    def groups(self, part: Split) -> list[tuple[Hashable]]:
+    def groups(self, split: Split) -> list[tuple[Hashable]]:
         """The sha256 of each sample's file."""
 
-    @cached_property  # every checkpoint asks for them
+    @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
-        """Fingerprints of the training and validation photos, for `leave_out`."""
+        """Fingerprints of the training and validation images, int64, for `leave_out`."""
         return fingerprints([*self.groups("train"), *self.groups("val")])
 
     def leave_out(self, seen: Tensor) -> None:
-        """Tests on no photo that was seen: a network was trained or chosen on those.
+        """Drops test images that are among `seen`: a network was trained or selected on those.
 
         Raises:
-            UserError: nothing is left.
+            UserError: no test image is left.
         """
         test = self.samples["test"]
-        self.samples["test"] = [test[i] for i in unseen(self.groups("test"), seen, "photos")]
+        self.samples["test"] = [test[i] for i in select_unseen(self.groups("test"), seen, "images")]
 
 
-def say_what_is_wrong(photos: Photos, source: Path) -> None:
-    """Logs which photos cannot be used, and what was done about others.
+def warn_of_problems(photos: Photos, source: Path) -> None:
+    """Logs which images cannot be used, and how others were read.
 
     Raises:
         UserError: more than half of them cannot be used.
@@ -160,72 +174,74 @@ def say_what_is_wrong(photos: Photos, source: Path) -> None:
         log.info("%s: %s", path, note)
     for note, count in Counter(photos.notes.values()).items():
         noted = [str(path) for path, own in photos.notes.items() if own == note]
-        log.warning("%d photos are %s (%s).", count, note, few(noted))
+        log.warning("%d images are %s (%s).", count, note, list_some(noted))
     if photos.broken:
-        said = few([f"{path} {why}" for path, why in photos.broken.items()])
-        log.warning(
-            "%d of %d photos cannot be used: %s.", len(photos.broken), len(photos.broken) + len(photos.paths), said
-        )
+        reasons = list_some([f"{path} {why}" for path, why in photos.broken.items()])
+        num_images = len(photos.broken) + len(photos.paths)
+        log.warning("%d of %d images cannot be used: %s.", len(photos.broken), num_images, reasons)
     if len(photos.broken) > len(photos.paths):
-        raise UserError(f"{source}: more than half of the photos cannot be used. train.log names each of them.")
+        raise UserError(f"{source}: more than half of the images cannot be used; train.log lists them.")
 
 
-def collected(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
-    """Reads all photos, or takes them from the cache if the same files were read the same way before.
+def collect(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
+    """Reads all images, or takes them from the cache if the same files were read in the same way before.
 
     Args:
         paths: of the files.
-        images: size, channels and cut; the mean and deviation do not matter.
-        cache: a folder. Where it has no room, or cannot be written to, photos are read again for every batch, and the
-            log says so.
+        images: size, channels and crop; mean and standard deviation do not matter.
+        cache: a folder. Where it has no space, or cannot be written to, images are read again for every batch, with
+            a warning.
+
+    Raises:
+        OSError: the cache was changed while it was written.
     """
     folder = cache / _key(paths, images)
-    if (kept := _kept(folder, paths, images)) is not None:
-        return kept
+    if (photos := _load(folder, paths, images)) is not None:
+        return photos
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _swept(cache)
+        _remove_old(cache)
         writing = tempfile.TemporaryDirectory(dir=cache, prefix=WRITING)
     except OSError as error:
-        return _unkept(paths, images, f"{cache} cannot be written to ({error.strerror})")
+        return _read_without_cache(paths, images, f"{cache} cannot be written to ({error.strerror})")
     with writing as temporary:
-        room = _room(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
-        if room is None:
-            return _unkept(paths, images, f"{cache} has no room for so many pictures")
-        photos, rows = _all_read(paths, images, room)
-        room.flush()
+        pixels = _allocate(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
+        if pixels is None:
+            return _read_without_cache(paths, images, f"{cache} has no space for so many images")
+        photos, rows = _read_all(paths, images, pixels)
+        pixels.flush()
         _write_facts(Path(temporary, FACTS), photos, rows)
         try:
             Path(temporary).rename(folder)
-        except OSError:  # another run has just kept the same, or what was kept cannot be used any more
+        except OSError:  # another run has just cached the same images, or the entry is damaged
             shutil.rmtree(folder, ignore_errors=True)
             Path(temporary).rename(folder)
-        Path(temporary).mkdir()  # which is about to be removed
-    again = _kept(folder, paths, images)
-    if again is None:
-        raise OSError(f"{folder} was changed while it was read.")
-    return again
+        Path(temporary).mkdir()  # for TemporaryDirectory to remove
+    cached = _load(folder, paths, images)
+    if cached is None:
+        raise OSError(f"{folder} was changed while it was written.")
+    return cached
 
 
-def _unkept(paths: Sequence[Path], images: Images, why: str) -> Photos:
-    log.warning("%s: every photo is read again for each batch, which is slow.", why)
-    photos, _ = _all_read(paths, images, None)
+def _read_without_cache(paths: Sequence[Path], images: Images, why: str) -> Photos:
+    log.warning("%s: images are read again for every batch, which is slow.", why)
+    photos, _ = _read_all(paths, images, None)
     photos.pixels = Files(photos.paths, images)
     return photos
 
 
-def _all_read(paths: Sequence[Path], images: Images, room: Any) -> tuple[Photos, list[int]]:
-    """What is in every photo; its pixels go into `room`, in order. Also the numbers of the paths that can be used."""
-    photos = Photos([], None, [], [])
+def _read_all(paths: Sequence[Path], images: Images, pixels: NDArray[np.uint8] | None) -> tuple[Photos, list[int]]:
+    """Reads every image, its pixels into `pixels`, if given; also returns the numbers of the usable paths."""
+    photos = Photos([], Files([], images), [], [])
     rows: list[int] = []
     bars = Console(stderr=True)
-    read = track(in_threads(paths, images), "reading photos", len(paths), console=bars, disable=not bars.is_terminal)
+    read = track(in_threads(paths, images), "reading images", len(paths), console=bars, disable=not bars.is_terminal)
     for number, (path, photo) in enumerate(read):
         if isinstance(photo, Broken):
             photos.broken[path] = str(photo)
             continue
-        if room is not None:
-            room[len(rows)] = photo.pixels
+        if pixels is not None:
+            pixels[len(rows)] = photo.pixels
         rows.append(number)
         photos.paths.append(path)
         photos.sizes.append(photo.size)
@@ -235,24 +251,33 @@ def _all_read(paths: Sequence[Path], images: Images, room: Any) -> tuple[Photos,
     return photos, rows
 
 
-def _room(path: Path, shape: tuple[int, ...]) -> Any:
-    """A file for that many pixels, whose place on the disk is taken at once; None if there is too little."""
+def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None":
+    """A file for that many pixels, its disk space allocated at once; None if there is too little."""
     size = int(np.prod(shape))
-    if not size or size > FREE * shutil.disk_usage(path.parent).free:
+    if not size or size > MAX_DISK * shutil.disk_usage(path.parent).free:
         return None
     try:
         with path.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
+            _reserve(file, size)
     except OSError:
         return None
     return np.memmap(path, np.uint8, "r+", shape=shape)
 
 
+def _reserve(file: BinaryIO, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
+
+
 def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Photo | Broken]]:
-    """Reads files, a few ahead; gives each with its photo, or with why there is none, in order."""
+    """Reads image files in threads, a few ahead; yields each path with its image, or with the reason why it has none.
+
+    Args:
+        paths: of the files; the order is kept.
+        images: size, channels and crop.
+    """
 
     def attempt(path: Path) -> tuple[Path, Photo | Broken]:
         try:
@@ -260,11 +285,11 @@ def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Ph
         except Broken as reason:
             return path, reason
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: list[Any] = []
+    with ThreadPoolExecutor(NUM_WORKERS) as pool:
+        waiting: list[Future[tuple[Path, Photo | Broken]]] = []
         for path in paths:
             waiting.append(pool.submit(attempt, path))
-            if len(waiting) > 4 * WORKERS:
+            if len(waiting) > 4 * NUM_WORKERS:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
@@ -276,24 +301,25 @@ def _key(paths: Sequence[Path], images: Images) -> str:
     for path in paths:
         try:
             stat = path.stat()
-            facts = (stat.st_size, stat.st_mtime_ns)
-        except OSError:  # said when it is read
-            facts = (-1, -1)
-        digest.update(f"{path.absolute()}\0{facts}\0".encode("utf-8", "surrogateescape"))
+            size_and_time = (stat.st_size, stat.st_mtime_ns)
+        except OSError:  # reported when it is read
+            size_and_time = (-1, -1)
+        digest.update(f"{path.absolute()}\0{size_and_time}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def _write_facts(path: Path, photos: Photos, rows: list[int]) -> None:
     notes = [photos.notes.get(p, "") for p in photos.paths]
-    path.write_text(json.dumps({"rows": rows, "sizes": photos.sizes, "sha256": photos.sha256, "notes": notes}))
+    facts: Facts = {"rows": rows, "sizes": photos.sizes, "sha256": photos.sha256, "notes": notes}
+    path.write_text(json.dumps(facts))
 
 
-def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
-    """What was kept of these files; None if there is nothing, or a file that was broken is so no more."""
+def _load(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
+    """The cached images of these files; None if there are none, or if a file that was broken can be read by now."""
     try:
-        facts = json.loads((folder / FACTS).read_text())
-        with suppress(OSError):  # others may have kept it, where this user may only read
-            os.utime(folder)  # when it was last used
+        facts: Facts = json.loads((folder / FACTS).read_text())
+        with suppress(OSError):  # another user's cache may be read-only
+            os.utime(folder)  # marks when it was last used
         shape = (len(paths), images.channels, images.height, images.width)
         # Copy on write: torch wants a writable array, and the file must stay as it is.
         pixels = torch.from_numpy(np.memmap(folder / PIXELS, np.uint8, "c", shape=shape))
@@ -311,13 +337,13 @@ def _kept(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
     return Photos(used, pixels[: len(used)], sizes, facts["sha256"], broken, notes)
 
 
-def _swept(cache: Path) -> None:
-    """Removes what runs that were killed a day ago or more have left, and what no run has used for a month."""
+def _remove_old(cache: Path) -> None:
+    """Removes what runs that were killed at least a day ago have left, and what no run has used for a month."""
     for folder in cache.iterdir():
         if folder.name.startswith(WRITING):
             days = 1
         elif re.fullmatch("[0-9a-f]{64}", folder.name):  # nothing else here is ours
-            days = KEPT_DAYS
+            days = MAX_AGE_DAYS
         else:
             continue
         with suppress(OSError):  # another run has just removed or renamed it

@@ -1,4 +1,4 @@
-"""Label files in Ultralytics' format: a line for every box, and what is wrong with the others."""
+"""Label files in Ultralytics' format: a line for every bounding box, and what is wrong with the other lines."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,25 +8,27 @@ from torch import Tensor
 from litmus.data.image import decode
 from litmus.spec import Images
 
-SLACK = 0.01  # of a picture's side, by which a number may be outside of it: rounding, not a mistake
+SLACK = 0.01  # of an image's side, by which a coordinate may lie outside of it: rounding, not a mistake
+
+Box = tuple[float, float, float, float, float]  # class, center x and y, width, height, as in `Labels.boxes`
 
 
 @dataclass
 class Labels:
-    """What a label file says.
+    """The content of a label file.
 
     Attributes:
-        boxes: (class, centre x, centre y, width, height), as parts of the picture's width and height.
-        mistakes: what is wrong with it, by line, from 1.
+        boxes: (class, center x, center y, width, height), as fractions of the image's width and height.
+        mistakes: what is wrong with the file, by line, from 1.
     """
 
-    boxes: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     mistakes: dict[int, str] = field(default_factory=dict)
 
 
-def label_file(picture: Path) -> Path:
-    """The last folder `images` in the path becomes `labels`; without one, the labels lie beside the pictures."""
-    parts = list(picture.with_suffix(".txt").parts)
+def label_file(image: Path) -> Path:
+    """An image's label file: the last folder `images` in its path becomes `labels`; without one, it is beside it."""
+    parts = list(image.with_suffix(".txt").parts)
     for i in reversed(range(len(parts) - 1)):
         if parts[i] == "images":
             parts[i] = "labels"
@@ -35,12 +37,12 @@ def label_file(picture: Path) -> Path:
 
 
 def read_labels(path: Path, num_classes: int, keypoints: int) -> Labels:
-    """The boxes of a label file, and what is wrong with its other lines; a file that is not there has no boxes.
+    """The boxes of a label file, and what is wrong with its other lines; a missing file has no boxes.
 
     Args:
         path: of the file.
-        num_classes: that there are.
-        keypoints: numbers after the box of each line that say where keypoints are; they are left out.
+        num_classes: of the dataset.
+        keypoints: how many numbers after the box in each line give keypoints; they are ignored.
     """
     labels = Labels()
     try:
@@ -58,14 +60,14 @@ def read_labels(path: Path, num_classes: int, keypoints: int) -> Labels:
         if isinstance(box, str):
             labels.mistakes[line] = box
         elif box in seen:
-            labels.mistakes[line] = "the same box as before"
+            labels.mistakes[line] = "duplicate box"
         else:
             seen.add(box)
             labels.boxes.append(box)
     return labels
 
 
-def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, float, float, float, float] | str:
+def _box(words: list[str], num_classes: int, keypoints: int) -> Box | str:
     """A box, or what is wrong with the line."""
     try:
         numbers = [float(word) for word in words]
@@ -73,32 +75,32 @@ def _box(words: list[str], num_classes: int, keypoints: int) -> tuple[float, flo
         return "not numbers"
     if keypoints:
         if len(numbers) not in (5, 5 + keypoints):
-            return f"neither five numbers (class, centre, width, height) nor {keypoints} more for keypoints"
+            return f"neither five numbers (class, center, width, height) nor {keypoints} more for keypoints"
         numbers = numbers[:5]
     if len(numbers) < 5 or (len(numbers) > 5 and len(numbers) % 2 == 0):
-        return "neither five numbers (class, centre, width, height) nor a class and an outline"
+        return "neither five numbers (class, center, width, height) nor a class and an outline"
     name, *rest = numbers
     if name % 1 or not 0 <= name < num_classes:  # infinity's remainder is not 0, either
-        return f"no such class: they are 0 to {num_classes - 1}"
+        return f"no such class: classes are 0 to {num_classes - 1}"
     if len(rest) == 4 and min(rest[2:]) <= 0:
-        return "a box without an area"
+        return "a box without area"
     if not all(-SLACK <= number <= 1 + SLACK for number in rest):
-        return "outside the picture (numbers are parts of its width and height, from 0 to 1)"
+        return "outside the image (coordinates are fractions of its width and height, from 0 to 1)"
     if len(rest) > 4:
         xs, ys = rest[0::2], rest[1::2]
         left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
     else:
         x, y, width, height = rest
         left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
-    # A thing that the picture's edge cuts may be labelled with all of its size: what is seen of it counts.
+    # An object cut off by the image's edge may be labeled in its full size: only the visible part counts.
     left, right, top, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, right, top, bottom))
     if right <= left or bottom <= top:
-        return "a box without an area"
+        return "a box without area"
     return (name, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
 
 
-def fitted(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
-    """Boxes of a picture of that (height, width), after it was fitted in between bars; see `decode.barred`."""
+def letterbox_boxes(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
+    """Boxes (boxes, 5) of an image of that (height, width), relative to its letterbox; see `decode.letterbox`."""
     scaled, left, top = decode.placed(size, images)
     factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
     shift = boxes.new_tensor([0, left, top, 0, 0])

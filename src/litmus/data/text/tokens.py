@@ -1,4 +1,4 @@
-"""Texts as token numbers: made once, kept on disk, and given out in batches of like length."""
+"""Texts as token numbers: tokenized once, cached on disk, and batched by length."""
 
 import hashlib
 import logging
@@ -6,20 +6,41 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from litmus.data._loader import BatchLoader
+from litmus.data._loader import Batching, BatchLoader, as_stored
 from litmus.spec import Tokens
 
 log = logging.getLogger(__name__)
 
-CHUNK = 10_000  # texts tokenised at a time: what the library makes of each takes some kilobytes
+CHUNK = 10_000  # texts tokenized at a time: the library's encoding of each takes some kilobytes
 POOL = 50  # batches among which samples are sorted by length: enough that a batch holds hardly any padding
+
+
+class Encoded(TypedDict):
+    """Texts as token numbers, end to end.
+
+    Attributes:
+        values: int32 (all tokens,).
+        lengths: tokens of each text, int64 (texts,).
+        cut: which texts were truncated, bool (texts,).
+    """
+
+    values: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    cut: NDArray[np.bool_]
+
+
+class EncodedTexts(Encoded):
+    """Also says which texts consist of unknown tokens only, `unknown`, bool (texts,)."""
+
+    unknown: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,7 @@ class Ragged:
         values: int32 (sum of lengths,).
         starts: int64 (rows,), where each row begins.
         lengths: int64 (rows,), each at least 1.
-        padding: what fills up a row to the length of another.
+        padding: the number that pads a row to the length of another.
     """
 
     values: Tensor
@@ -45,17 +66,24 @@ class Ragged:
     def to(self, device: torch.device) -> "Ragged":
         return Ragged(self.values.to(device), self.starts.to(device), self.lengths.to(device), self.padding)
 
+    def index_select(self, _: int, rows: Tensor) -> Tensor:
+        """See `padded`; a loader reads rows by this name, as those of a tensor."""
+        return self.padded(rows)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self.padded(torch.arange(len(self.lengths), device=self.device)[rows])
+
     def padded(self, rows: Tensor) -> Tensor:
-        """These rows, int64 (len(rows), longest of them)."""
+        """These rows, int64 (len(rows), length of the longest of them)."""
         lengths = self.lengths[rows]
         columns = torch.arange(int(lengths.max()) if len(rows) else 1, device=self.device)
         inside = columns < lengths[:, None]
-        places = torch.where(inside, self.starts[rows][:, None] + columns, 0)
-        return torch.where(inside, self.values[places].long(), self.padding)
+        positions = torch.where(inside, self.starts[rows][:, None] + columns, 0)
+        return torch.where(inside, self.values[positions].long(), self.padding)
 
 
 class TokenLoader(BatchLoader):
-    """Batches of texts of about the same length, each padded to its longest.
+    """Batches of texts of about the same length, each padded to its longest text.
 
     In training, the samples are shuffled, sorted by length within pools of 50 batches, and the
     batches shuffled again. Otherwise they are sorted by length, which changes no metric.
@@ -63,86 +91,91 @@ class TokenLoader(BatchLoader):
 
     inputs: Ragged
 
+    def __init__(self, inputs: Ragged, targets: Tensor, batching: Batching) -> None:
+        super().__init__(inputs, targets, as_stored, batching)
+
     def _order(self, generator: Generator) -> Tensor:
         lengths = self.inputs.lengths.cpu()
-        if not self.shuffle:
+        batch_size = self.batching.batch_size
+        if not self.batching.shuffle:
             return torch.argsort(lengths, stable=True)
         order = torch.randperm(len(lengths), generator=generator)
-        num_full = len(order) // self.batch_size
-        full, rest = order[: num_full * self.batch_size], order[num_full * self.batch_size :]
-        pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in full.split(POOL * self.batch_size)]
-        batches = torch.cat([*pools, rest[:0]]).reshape(num_full, self.batch_size)
+        num_full = len(order) // batch_size
+        full, rest = order[: num_full * batch_size], order[num_full * batch_size :]
+        pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in full.split(POOL * batch_size)]
+        batches = torch.cat([*pools, rest[:0]]).reshape(num_full, batch_size)
         return torch.cat([batches[torch.randperm(num_full, generator=generator)].flatten(), rest])
 
-    def _take(self, rows: Tensor | slice) -> Tensor:
-        assert isinstance(rows, Tensor)
-        return self.inputs.padded(rows)
 
-
-def tokenised(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged:
-    """The texts' token numbers, from the cache if these texts were seen with this tokenizer before.
+def tokenize(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged:
+    """The texts' token numbers, from the cache if the same texts were tokenized by the same tokenizer before.
 
     Args:
-        texts: any; one that gives no tokens at all becomes the padding's number, once.
-        tokens: tokenizer and greatest length.
-        cache: a folder; files in it are named by what they were made of. None keeps nothing.
+        texts: any texts; one without tokens becomes a single padding token.
+        tokens: tokenizer and maximum length.
+        cache: a folder, whose files are named by a hash of texts and tokenizer; None disables the cache.
     """
     digest = hashlib.sha256(f"{tokens.tokenizer}\0{tokens.max_length}\0{tokens.padding}\0".encode())
     for text in texts:
         digest.update(f"{len(text)}\0{text}".encode("utf-8", "surrogatepass"))
     path = cache / f"{digest.hexdigest()}.npz" if cache else None
-    made = _kept(path) if path else None
-    if made is None:
-        made = encoded(texts, tokens)
+    encoded = _load(path) if path else None
+    if encoded is None:
+        encoded = encode(texts, tokens)
         if path:
-            _keep(path, made)
-    if num_cut := int(made["cut"].sum()):
-        log.info("%d of %d texts are longer than %d tokens and were cut", num_cut, len(texts), tokens.max_length)
-    return ragged(made, tokens)
+            _save(path, encoded)
+    if num_cut := int(encoded["cut"].sum()):
+        log.info("%d of %d texts are longer than %d tokens and were truncated", num_cut, len(texts), tokens.max_length)
+    return to_ragged(encoded, tokens)
 
 
-def ragged(made: dict[str, Any], tokens: Tokens) -> Ragged:
-    """What `encoded` made, as rows."""
-    values, lengths = torch.from_numpy(made["values"]), torch.from_numpy(made["lengths"])
+def to_ragged(encoded: Encoded, tokens: Tokens) -> Ragged:
+    """The rows of what `encode` returned."""
+    values, lengths = torch.from_numpy(encoded["values"]), torch.from_numpy(encoded["lengths"])
     return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding)
 
 
-def encoded(texts: Sequence[str], tokens: Tokens) -> dict[str, Any]:
-    """`values` int32 (all tokens,), `lengths` int64 (texts,); bool (texts,): which were `cut`, or wholly `unknown`."""
+def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
+    """Tokenizes texts; one without tokens becomes a single padding token."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(tokens.tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(tokens.max_length)
-    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is letters, not padding
-    rows: list[np.ndarray[Any, Any]] = []
+    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is ordinary text, not padding
+    rows: list[NDArray[np.int32]] = []
     cut: list[bool] = []
     unknown: list[bool] = []
-    nothing = {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")} | {tokens.padding}
+    unknown_numbers = {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")} | {tokens.padding}
     for start in range(0, len(texts), CHUNK):
         for encoding in tokenizer.encode_batch(list(texts[start : start + CHUNK])):
             rows.append(np.array(encoding.ids or [tokens.padding], dtype=np.int32))
             cut.append(bool(encoding.overflowing))
             words = [i for i, special in zip(encoding.ids, encoding.special_tokens_mask, strict=True) if not special]
-            unknown.append(nothing.issuperset(words))
+            unknown.append(unknown_numbers.issuperset(words))
     values = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     return {"values": values, "lengths": lengths, "cut": np.array(cut), "unknown": np.array(unknown)}
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
+def on_one_line(text: str) -> str:
+    """The text without line breaks, NULs and runs of spaces, which mean nothing to any tokenizer here."""
+    return " ".join(text.replace("\0", " ").split())
+
+
+def _load(path: Path) -> Encoded | None:
     try:
         with np.load(path) as file:
-            return {name: file[name] for name in ("values", "lengths", "cut")}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not there, or not whole: made again
+            return {"values": file["values"], "lengths": file["lengths"], "cut": file["cut"]}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing or incomplete: texts are tokenized again
         return None
 
 
-def _keep(path: Path, made: dict[str, Any]) -> None:
+def _save(path: Path, encoded: Encoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
-            np.savez(Path(folder, path.name), **made)
+            np.savez(Path(folder, path.name), values=encoded["values"], lengths=encoded["lengths"], cut=encoded["cut"])
             Path(folder, path.name).replace(path)
-    except OSError as error:  # a cache less, nothing lost
-        log.info("token numbers are not kept in %s: %s", path.parent, error)
+    except OSError as error:  # the cache is only a convenience
+        log.info("token numbers are not cached in %s: %s", path.parent, error)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from litmus.data.image import base
-from litmus.data.image.base import Normalise, mean_and_deviation, random_affine, random_resized_crop
+from litmus.data.image import transform
+from litmus.data.image.transform import Normalize, mean_and_std, random_affine, random_resized_crop
 from litmus.spec import Images
 
 FACTS = Images(1, 28, 28, (0.13,), (0.31,))
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 def test_normalised_values() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
-    got = Normalise(Images(1, 1, 1, (0.13,), (0.31,)), None, CPU)(
+    got = Normalize(Images(1, 1, 1, (0.13,), (0.31,)), None, CPU)(
         pixels, Generator(), len(pixels), slice(None)
     ).flatten()
     expected = [(v - 0.13) / 0.31 for v in (0.0, 0.2, 1.0)]
@@ -43,8 +43,8 @@ def test_augmentation_keeps_shape_range_and_roughly_the_ink() -> None:
     assert got.min() >= 0
     assert got.max() <= 255 * (1 + 1e-6)
     share = got.sum(dim=(1, 2, 3)) / batch[0].sum()
-    assert share.min() > (1 - base.SCALE) ** 2 * 0.95
-    assert share.max() < (1 + base.SCALE) ** 2 * 1.05
+    assert share.min() > (1 - transform.MAX_SCALE) ** 2 * 0.95
+    assert share.max() < (1 + transform.MAX_SCALE) ** 2 * 1.05
 
 
 def moments(image: torch.Tensor) -> tuple[float, float, float]:
@@ -64,17 +64,17 @@ def test_moves_stay_within_what_is_said_and_reach_most_of_it(monkeypatch: pytest
     ]
     dx = max(abs(x - x0) for x, _, _ in seen)
     # Scaling moves the shift along: at most (1 + SCALE) times as far; turning is about the middle.
-    assert 0.8 * 28 * base.SHIFT < dx < 28 * base.SHIFT * (1 + base.SCALE) * 1.3
+    assert 0.8 * 28 * transform.MAX_SHIFT < dx < 28 * transform.MAX_SHIFT * (1 + transform.MAX_SCALE) * 1.3
     angles = [abs(a) for _, _, a in seen]
-    assert 0.9 * base.TURN_DEGREES < max(angles) < 1.1 * base.TURN_DEGREES
+    assert 0.9 * transform.MAX_ROTATION_DEGREES < max(angles) < 1.1 * transform.MAX_ROTATION_DEGREES
 
 
 def test_only_training_is_augmented() -> None:
     pixels = digit().to(torch.uint8)
-    plain = Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
-    assert torch.equal(plain, Normalise(FACTS, None, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None)))
+    plain = Normalize(FACTS, None, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+    assert torch.equal(plain, Normalize(FACTS, None, CPU)(pixels, Generator().manual_seed(1), len(pixels), slice(None)))
     assert not torch.equal(
-        plain, Normalise(FACTS, random_affine, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
+        plain, Normalize(FACTS, random_affine, CPU)(pixels, Generator().manual_seed(0), len(pixels), slice(None))
     )
 
 
@@ -88,7 +88,7 @@ def test_a_process_s_share_is_moved_as_in_the_whole_batch() -> None:
 def test_pictures_of_another_size_and_colour_are_made_to_fit() -> None:
     pixels = torch.arange(0, 256, 4, dtype=torch.uint8).reshape(1, 1, 8, 8)
     wanted = Images(3, 16, 16, (0.0, 0.5, 1.0), (1.0, 1.0, 0.5))
-    got = Normalise(wanted, None, CPU)(pixels, Generator(), 1, slice(None))
+    got = Normalize(wanted, None, CPU)(pixels, Generator(), 1, slice(None))
     assert got.shape == (1, 3, 16, 16)
     assert torch.allclose(got[:, 1], got[:, 0] - 0.5, atol=1e-6)
     assert torch.allclose(got[:, 2], 2 * (got[:, 0] - 1), atol=1e-6)
@@ -102,15 +102,15 @@ def test_recut_mirrors_half_and_shows_a_part() -> None:
     spans = got[:, 0, 16, -1] - got[:, 0, 16, 0]
     assert 0.4 < float((spans < 0).float().mean()) < 0.6
     shares = spans.abs() / 40 * 32 / 31  # of the width
-    assert float(shares.min()) == pytest.approx(base.LEAST_AREA**0.5, abs=0.02)
+    assert float(shares.min()) == pytest.approx(transform.MIN_AREA**0.5, abs=0.02)
     assert float(shares.max()) == pytest.approx(1.0, abs=0.03)
     share = random_resized_crop(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
     assert torch.equal(share, got[4:6])
 
 
-def test_mean_and_deviation_per_channel() -> None:
+def test_mean_and_std_per_channel() -> None:
     pixels = torch.randint(0, 256, (9, 3, 5, 4), dtype=torch.uint8, generator=Generator().manual_seed(0))
-    mean, std = mean_and_deviation(pixels, torch.tensor([0, 2, 5]))
+    mean, std = mean_and_std(pixels, torch.tensor([0, 2, 5]))
     expected = pixels[[0, 2, 5]].double() / 255
     assert mean == pytest.approx(expected.mean(dim=(0, 2, 3)).tolist(), abs=1e-9)
     assert std == pytest.approx(expected.std(dim=(0, 2, 3), correction=0).tolist(), abs=1e-9)

@@ -1,0 +1,47 @@
+"""The classes of a dataset: in which order, how many samples of each, and how to name some of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from litmus.errors import UserError
+from litmus.spec import Classes, Spec
+
+NUM_LISTED = 10
+
+
+def count_classes(targets: Tensor, spec: Spec) -> Tensor:
+    """Samples of each class, int64 (classes,).
+
+    Args:
+        targets: class numbers, int64 (samples,).
+        spec: of the dataset; its target is `Classes`.
+    """
+    assert isinstance(spec.target, Classes)
+    return torch.bincount(targets, minlength=len(spec.target.names))
+
+
+def make_classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes:
+    """Classes in the given order.
+
+    Args:
+        names: of the classes, each once.
+        training: the class of each training sample.
+        what: names the source in messages.
+
+    Raises:
+        UserError: there is only one class, or one has no training sample.
+    """
+    if len(names) < 2:
+        raise UserError(f"{what} has only one class ({list_some(names)}): a classifier needs at least two.")
+    present = set(training)
+    if missing := [name for name in names if name not in present]:
+        raise UserError(f"{what}: no training sample has the class {list_some(missing)}.")
+    return Classes(tuple(names))
+
+
+def list_some(names: Sequence[str], separator: str = ", ") -> str:
+    """The first ten, and how many more there are: `a, b and 3 more`."""
+    more = len(names) - NUM_LISTED
+    return separator.join(names[:NUM_LISTED]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,112 @@
+"""From stored pixels to what a network reads: normalization and random augmentation, on whole batches."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+from litmus.data._loader import Rows
+from litmus.spec import Images
+
+MAX_SHIFT = 0.08  # of the image's size, to each side: about 2 of 28 pixels
+MAX_ROTATION_DEGREES = 12.0
+MAX_SCALE = 0.12  # the image is scaled by 1 - MAX_SCALE to 1 + MAX_SCALE
+MIN_AREA = 0.35  # of an image, that a random crop shows
+CHUNK = 4096  # images that are counted at a time
+
+# From pixels, float (batch, channels, height, width), a generator, the size of the whole batch, and the rows of it
+# that these images are, to pixels (batch, channels, *size).
+Augmentation = Callable[[Tensor, Generator, int, slice, tuple[int, int]], Tensor]
+
+
+class Normalize:
+    """uint8 pixels -> `(pixel / 255 - mean) / std` as float32, in the size and channels that the network reads.
+
+    Images of another size are resized; grayscale images become RGB if the network reads three channels.
+
+    Args:
+        images: size, channels, mean and standard deviation of the network's input.
+        augmentation: of training images, or None.
+        device: of the result.
+    """
+
+    def __init__(self, images: Images, augmentation: Augmentation | None, device: torch.device) -> None:
+        shape = (1, images.channels, 1, 1)
+        std = torch.tensor(images.std, device=device)
+        self.factor = (1 / (255 * std)).reshape(shape)
+        self.offset = (-torch.tensor(images.mean, device=device) / std).reshape(shape)
+        self.size = (images.height, images.width)
+        self.augmentation = augmentation
+        self.device = device
+
+    def __call__(self, pixels: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:
+        """From uint8 (rows, channels, height, width), which are these rows of a batch, to float32."""
+        inputs = pixels.to(self.device, non_blocking=True).float()
+        if self.augmentation:
+            inputs = self.augmentation(inputs, generator, batch_size, rows, self.size)
+        elif inputs.shape[2:] != self.size:
+            inputs = interpolate(inputs, self.size, mode="bilinear", align_corners=False, antialias=True)
+        return torch.addcmul(self.offset, inputs, self.factor)  # broadcasts one channel to as many as the network reads
+
+
+def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+    """Shifts, rotates and scales each image of a batch a little, each by its own uniformly drawn amounts.
+
+    Args:
+        images: float (rows, channels, height, width); what comes in from outside the image is 0, MNIST's background.
+        generator: on the CPU, so that the same seed draws the same amounts on every device.
+        batch_size: of the whole batch, for which the amounts are drawn.
+        rows: the rows of that batch that `images` are.
+        size: height and width of the result.
+
+    Returns:
+        A new tensor, bilinearly interpolated.
+    """
+    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].mul_(2).sub_(1).to(images.device)
+    angle = uniform[0] * math.radians(MAX_ROTATION_DEGREES)
+    scale = 1 / (1 + MAX_SCALE * uniform[1])
+    # affine_grid's coordinates run from -1 to 1: a shift of the whole width is 2.
+    shift = 2 * MAX_SHIFT * uniform[2:]
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+    matrix = [torch.stack([cos, -sin, shift[0]], dim=1), torch.stack([sin, cos, shift[1]], dim=1)]
+    grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
+    return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def random_resized_crop(
+    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]
+) -> Tensor:
+    """Crops each image at random, to at least 35 % of its area, and flips every other one left to right.
+
+    After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `random_affine`.
+    """
+    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device)
+    scale = (MIN_AREA + (1 - MIN_AREA) * uniform[0]).sqrt()
+    shift = (1 - scale) * (2 * uniform[1:3] - 1)
+    flipped = torch.where(uniform[3] < 0.5, -scale, scale)
+    zero = torch.zeros_like(scale)
+    matrix = [torch.stack([flipped, zero, shift[0]], dim=1), torch.stack([zero, scale, shift[1]], dim=1)]
+    grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
+    return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def mean_and_std(pixels: Rows, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel, of images scaled to [0, 1].
+
+    Args:
+        pixels: uint8 (samples, channels, height, width).
+        rows: the samples to use, int64. They are read in chunks, and the 256 values counted: exact, in little memory.
+    """
+    counts: Tensor | None = None
+    for chunk in rows.split(CHUNK):
+        channels = pixels.index_select(0, chunk).unbind(1)
+        own = torch.stack([torch.bincount(channel.flatten().int(), minlength=256) for channel in channels])
+        counts = own if counts is None else counts + own
+    assert counts is not None
+    values = torch.arange(256, dtype=torch.float64) / 255
+    frequency = counts.double() / counts.sum(dim=1, keepdim=True)
+    mean = frequency @ values
+    variance = (frequency * (values - mean[:, None]) ** 2).sum(dim=1)
+    return tuple(mean.tolist()), tuple(variance.clamp(min=1e-12).sqrt().tolist())
