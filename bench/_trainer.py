@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from litmus.fetch.package import package_file
-from litmus.model.bert import BUNDLED
+from litmus.model._transformers import BUNDLED
 
 FOLDER = str(package_file(*BUNDLED).parent)
 

@@ -84,7 +84,7 @@ def coco(hub_folder: Path) -> torch.nn.Module:
     names = tuple(f"thing {i}" for i in range(80))
     spec = Spec("coco", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(names))
     net = build(composed("model=yolo")["model"], spec)
-    _ultralytics.written(net.network, hub_folder / "yolo11n.pt", 640)
+    _ultralytics.save(net.network, hub_folder / "yolo11n.pt", 640)
     return net
 
 

@@ -90,11 +90,11 @@ def test_an_encoder_from_a_folder_and_other_kinds_of_encoders(tmp_path: Path) ->
 def test_what_is_neither_here_nor_on_a_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hub, "reachable", lambda: False)
     with pytest.raises(
-        UserError, match=r"model.weights=no/such is neither a folder here nor to be had .* model.weights=bundled"
+        UserError, match=r"model.weights=no/such is neither a local folder nor available .* model.weights=bundled"
     ):
         make(weights="no/such", config=None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no encoder"):
+    with pytest.raises(UserError, match="cannot load an encoder"):
         make(weights=str(tmp_path / "empty"), config=None)
 
 
@@ -117,12 +117,12 @@ def test_a_pickle_in_place_of_weights_is_not_run(tmp_path: Path) -> None:
 
 def test_a_text_longer_than_the_encoder_s_positions() -> None:
     spec = Spec("sentiment", Tokens(300, 0, 64, "{}"), TEXTS.target)
-    with pytest.raises(UserError, match="model.max_length=64, but this encoder knows 32 positions"):
+    with pytest.raises(UserError, match="model.max_length=64 is too long: this encoder has 32 positions"):
         make(spec)
 
 
 def test_settings_for_random_weights_alone() -> None:
-    with pytest.raises(UserError, match="model.config is for model.weights=null"):
+    with pytest.raises(UserError, match="model.config requires model.weights=null"):
         make(weights="bundled", config={"hidden_size": 8})
 
 
@@ -147,9 +147,9 @@ def test_the_bundled_encoder_knows_that_paraphrases_are_near() -> None:
 
 @BUNDLED
 def test_another_file_than_the_published_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from litmus.model import bert
+    from litmus.model import _transformers
 
-    monkeypatch.setattr(bert, "sha256_of", lambda path: "0")
+    monkeypatch.setattr(_transformers, "sha256_of", lambda path: "0")
     with pytest.raises(UserError, match="is not the published file"):
         make(weights="bundled", config=None)
 

@@ -175,8 +175,9 @@ def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> N
     fit = [f"model={other}" for other in NAMES if kind(other).fits(spec)]
     with pytest.raises(UserError) as refused:
         make(name, spec)
-    tried = f"Try {' or '.join(fit)}." if fit else "No network here fits that data."
-    assert str(refused.value) == f"model={name} reads {nouns}; data={spec.data} gives {spec.input.noun}. {tried}"
+    hint = f"Try {' or '.join(fit)}." if fit else "No model here fits this data."
+    said = f"model={name} takes {nouns}, but data={spec.data} provides {spec.input.noun}. {hint}"
+    assert str(refused.value) == said
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -184,7 +185,9 @@ def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
     other = Classes(("a", "b")) if detects(name) else Boxes(("cat",))
     spec = Spec("scenes", fitting(name).input, other)
     nouns = " or ".join(k.noun for k in kind(name).target_kinds)
-    with pytest.raises(UserError, match=f"model={name} answers with {nouns}; data=scenes asks for {other.noun}"):
+    with pytest.raises(
+        UserError, match=f"model={name} predicts {nouns}, but the targets of data=scenes are {other.noun}"
+    ):
         make(name, spec)
 
 

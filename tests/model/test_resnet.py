@@ -61,7 +61,7 @@ def test_another_head_is_newly_made_and_all_of_it_is_listed() -> None:
     said = net.provenance
     assert "model.weights=imagenet: 100 tensors loaded" in said
     assert "skipped head.weight (1000 x 512), head.bias (1000)" in said
-    assert "newly made head.weight (2 x 512), head.bias (2)" in said
+    assert "initialized at random head.weight (2 x 512), head.bias (2)" in said
 
 
 def test_weights_that_cannot_be_had_are_said_with_three_ways_out(hub_folder: Path) -> None:
@@ -82,9 +82,9 @@ def test_a_file_that_does_not_fit_is_refused_with_its_keys(tmp_path: Path) -> No
     with pytest.raises(UserError) as refused:
         make(weights=str(tmp_path / "w.pth"))
     said = str(refused.value)
-    assert "does not fit resnet as it is set" in said
-    assert "it lacks body.bn1.weight" in said
-    assert "it has besides body.layer1.2" in said
+    assert "does not match the settings of model=resnet" in said
+    assert "missing: body.bn1.weight" in said
+    assert "unexpected: body.layer1.2" in said
 
 
 def test_a_file_with_a_prefix_and_a_wrapping_is_read(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_loaded_stages_learn_more_slowly_the_deeper() -> None:
 
 
 def test_random_weights_must_learn() -> None:
-    with pytest.raises(UserError, match="leaves random weights as they are"):
+    with pytest.raises(UserError, match="would freeze random weights"):
         ResNet.image_spec({"arch": "resnet18", "weights": None, "train": "head"}, PHOTOS.input)
 
 

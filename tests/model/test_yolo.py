@@ -87,7 +87,7 @@ def test_two_headed_versions_move_the_weight_between_heads() -> None:
 
 def test_sides_must_be_multiples_of_32() -> None:
     spec = Spec("scenes", Images(3, 72, 72, (0.0,) * 3, (1.0,) * 3), Boxes(("cat",)))
-    with pytest.raises(UserError, match="multiples of 32; these are 72 x 72"):
+    with pytest.raises(UserError, match="multiples of 32, not 72 x 72"):
         build(composed("model=yolo")["model"], spec)
 
 
@@ -111,7 +111,7 @@ def test_published_weights_answer_as_they_are(coco: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize("task", ["segment", "obb", "pose"])
 def test_other_tasks_are_refused_by_name(tmp_path: Path, task: str) -> None:
-    with pytest.raises(UserError, match=f"is a network for the task {task}; model=yolo is for YOLO's detectors"):
+    with pytest.raises(UserError, match=f"is a network for the task {task}; model=yolo supports YOLO's detectors only"):
         make(weights=str(written(task, tmp_path / "other.pt")))
 
 
@@ -122,7 +122,7 @@ class Hostile:
 
 def test_a_hostile_file_is_refused_and_not_run(tmp_path: Path) -> None:
     torch.save({"model": Hostile()}, tmp_path / "bad.pt")
-    with pytest.raises(UserError, match="is not a file of weights that ultralytics wrote"):
+    with pytest.raises(UserError, match="is not a file of weights written by ultralytics"):
         make(weights=str(tmp_path / "bad.pt"))
     assert not Path("harm").exists()
     (tmp_path / "text.pt").write_text("hello")
@@ -156,7 +156,7 @@ def test_boxes_are_decoded_in_float32_whatever_the_arithmetic() -> None:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         answer, raw = net.answer_and_raw(torch.rand(2, 3, 64, 64))
     assert answer.dtype == torch.float32
-    assert torch.equal(answer, _ultralytics.decoded(net.network, raw))
+    assert torch.equal(answer, _ultralytics.decode(net.network, raw))
 
 
 def test_weights_that_are_nowhere_are_refused_before_anything_is_read() -> None:
@@ -166,8 +166,8 @@ def test_weights_that_are_nowhere_are_refused_before_anything_is_read() -> None:
 
 
 def test_another_size_s_weights_are_refused(tmp_path: Path) -> None:
-    _ultralytics.written(make(arch="yolo11s").network, tmp_path / "s.pt", 64)
-    with pytest.raises(UserError, match="does not fit yolo as it is set: .*of another shape"):
+    _ultralytics.save(make(arch="yolo11s").network, tmp_path / "s.pt", 64)
+    with pytest.raises(UserError, match="does not match the settings of model=yolo; .*of another shape"):
         make(weights=str(tmp_path / "s.pt"))
 
 
@@ -302,7 +302,7 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
     asked = []
     monkeypatch.setattr("socket.getaddrinfo", lambda *words, **_: asked.append(words) or [])
     whole = tmp_path / "whole.pt"
-    _ultralytics.written(make().network, whole, 96)
+    _ultralytics.save(make().network, whole, 96)
     for name in ("yolo11n.pt", "yolov5n.pt"):
         half = Path(name)  # in the working folder, as the package knows its own
         half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -317,10 +317,10 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
 
 def test_the_size_that_a_file_was_trained_on_is_taken(tmp_path: Path) -> None:
     settings = {**composed("model=yolo")["model"], "weights": str(tmp_path / "own.pt")}
-    _ultralytics.written(make().network, tmp_path / "own.pt", 96)
+    _ultralytics.save(make().network, tmp_path / "own.pt", 96)
     assert YOLO.image_spec(settings, Images(3, 0, 0, (), ())).height == 96
     assert YOLO.image_spec(settings, Images(3, 160, 160, (), ())).height == 160
-    _ultralytics.written(make().network, tmp_path / "own.pt", 100)
+    _ultralytics.save(make().network, tmp_path / "own.pt", 100)
     assert YOLO.image_spec(settings, Images(3, 0, 0, (), ())).height == 128
 
 

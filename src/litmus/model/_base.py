@@ -2,31 +2,34 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from litmus import model as siblings
+from litmus.config.types import Section
 from litmus.errors import UserError
-from litmus.spec import Classes, Images, Input, Series, Spec, Target, Tokens
+from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Target, Tokens
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
+Predict = Callable[[Tensor], Tensor]  # what `forward` does in evaluation
 
 
 class Net(nn.Module):
-    """A network that reads `spec.input` and answers with `spec.target`.
+    """A network that takes `spec.input` and predicts `spec.target`.
 
-    Subclasses name what they can read and answer, and take their own settings as keyword arguments
-    without defaults (those live in `conf/model/`).
+    Subclasses declare the kinds of input and target that they support, and take their own settings as
+    keyword arguments without defaults (those live in `conf/model/`).
 
     Attributes:
-        reads: the input kinds the network can read.
-        answers: the target kinds it can produce.
-        gains_from_bf16: whether bf16 arithmetic makes it faster where the device has it; small
-            dense networks lose more to conversions than they win.
-        provenance: where its weights come from, in a sentence, if from anywhere.
+        input_kinds: the kinds of input that the network takes.
+        target_kinds: the kinds of target that it predicts.
+        gains_from_bf16: whether bf16 arithmetic makes it faster where the device supports it; small
+            dense networks lose more to conversions than they gain.
+        provenance: one sentence on where the weights come from; empty for random weights.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
@@ -45,80 +48,115 @@ class Net(nn.Module):
 
     @classmethod
     def fits(cls, spec: Spec) -> bool:
-        """Whether the network reads this input and answers with this target."""
+        """Whether the network takes this input and predicts this target."""
         return isinstance(spec.input, cls.input_kinds) and isinstance(spec.target, cls.target_kinds)
 
     @classmethod
     def check_fits(cls, spec: Spec) -> None:
-        """Raises `UserError`, with networks that would fit, if this one does not."""
+        """Checks that the network takes this input and predicts this target.
+
+        Raises:
+            UserError: it does not; the message lists the networks that do.
+        """
         if not cls.fits(spec):
             raise UserError(_refusal(cls, spec))
 
     @property
     def num_outputs(self) -> int:
-        """Size of the network's answer: the number of classes, or of values."""
+        """Size of the output: the number of classes, or of values."""
         return len(self.spec.target.names)
 
     @classmethod
-    def token_spec(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003  # networks use them
-        """How the network wants texts as numbers; None for one that does not read texts.
+    def token_spec(cls, settings: Section, texts: Sequence[str]) -> Tokens | None:  # noqa: ARG003  # networks use them
+        """The tokenizer and the length of texts that the network uses; None for a network that takes no texts.
 
         Args:
-            settings: the network's own keys and values.
-            texts: of the training part, for a vocabulary to be made of.
+            settings: the network's section of the configuration.
+            texts: the training texts, from which a vocabulary may be built.
         """
         return None
 
     @classmethod
-    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:  # noqa: ARG003  # networks use them
-        """How the network wants pictures; as they are, if it does not mind.
+    def image_spec(cls, settings: Section, images: Images) -> Images:  # noqa: ARG003  # networks use them
+        """The size, channels and normalization of images that the network uses; by default, those of the data.
 
         Args:
-            settings: the network's own keys and values.
-            images: how the data has them, with a size of 0 and no mean where it leaves them to the network.
+            settings: the network's section of the configuration.
+            images: the data's; a size of 0 and an empty mean leave the choice to the network.
         """
         return images
 
     @classmethod
     def pretrained_spec(cls, arch: str) -> tuple[str, Spec]:
-        """The value of `model.weights` that means published weights, and what they read and answer.
+        """The value of `model.weights` that selects the pretrained weights, and the spec they were trained on.
+
+        Args:
+            arch: an architecture, such as `resnet50`.
 
         Raises:
-            UserError: there are none, or they cannot be had.
+            UserError: there are no pretrained weights, or they are not available.
         """
-        raise UserError(f"There are no published weights of {arch}.")
+        raise UserError(f"There are no pretrained weights for {arch}.")
 
     @property
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
-        """The part in front that training does not change, `images -> features`, if `forward` takes its results, too.
+        """The frozen layers in front, `images -> features`, if there are any and `forward` also takes their output.
 
-        Those features need computing only once.
+        Training never changes them, so that the features of each image need to be computed only once.
         """
         return None
 
-    def rebuild_settings(self) -> dict[str, Any]:
-        """Settings by which a checkpoint rebuilds the network without the files that it was made of; plain values."""
+    def rebuild_settings(self) -> Section:
+        """Settings, as plain values, that rebuild the network from a checkpoint without the files it was built from."""
         return {}
 
-    def max_differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
-        """The largest difference between two answers to the same inputs, and the largest number, for numbers of a kind.
+    def save_huggingface(self, path: Path) -> Predict:  # bert uses it
+        """Writes a folder for transformers' `AutoModelForSequenceClassification` and `AutoTokenizer`.
 
         Args:
-            answer: of `forward`, in evaluation.
-            other: another program's.
+            path: of the folder, which must not exist.
+
+        Returns:
+            The network that was read back from it; takes and gives what `forward` does.
+
+        Raises:
+            UserError: the network cannot be written in this format.
         """
-        return [(float((other - answer).abs().max()), float(answer.abs().max()))]
+        raise UserError("--to huggingface supports model=bert only. Use --to onnx or --to torch.")
+
+    def save_ultralytics(self, path: Path) -> Predict:  # yolo uses it
+        """Writes a .pt for the `yolo` command.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The network that was read back from it; takes and gives what `forward` does.
+
+        Raises:
+            UserError: the network cannot be written in this format.
+        """
+        raise UserError("--to ultralytics supports model=yolo only. Use --to onnx or --to torch.")
+
+    def max_differences(self, output: Tensor, other: Tensor) -> list[tuple[float, float]]:
+        """The largest absolute difference between two outputs, and the largest absolute value, for each kind of number.
+
+        Args:
+            output: of `forward`, in evaluation.
+            other: another program's output for the same inputs.
+        """
+        return [(float((other - output).abs().max()), float(output.abs().max()))]
 
     def example(self, batch_size: int) -> Tensor:
-        """An input of the right shape and type, of zeros (a text: 8 tokens that are not padding)."""
-        read = self.spec.input
-        if isinstance(read, Images):
-            return torch.zeros(batch_size, read.channels, read.height, read.width)
-        if isinstance(read, Series):
-            return torch.zeros(batch_size, read.length, read.features)
-        return torch.full((batch_size, 8), 1 if read.padding == 0 else 0)
+        """An input of the right shape and dtype: zeros, or, for texts, 8 tokens that are not padding."""
+        kind = self.spec.input
+        if isinstance(kind, Images):
+            return torch.zeros(batch_size, kind.channels, kind.height, kind.width)
+        if isinstance(kind, Series):
+            return torch.zeros(batch_size, kind.length, kind.features)
+        return torch.full((batch_size, 8), 1 if kind.padding == 0 else 0)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
+    def parameter_groups(self) -> list[Section]:
         """Optimizer groups: weights under L2, then everything else.
 
         The loss gains `l2 * sum(w**2)`, whose gradient is `2 * l2 * w`: a weight decay of 2 * l2.
@@ -139,13 +177,51 @@ class Net(nn.Module):
         return [p for p in self.parameters() if p.requires_grad and p.ndim >= 2 and id(p) not in embeddings]
 
 
-def by_depth(groups: list[dict[str, Any]], depth: dict[int, int], lr_decay: float) -> list[dict[str, Any]]:
-    """Divides parameter groups by how many steps below the head a parameter lies, the deepest first.
+class Detector(Net):
+    """A network that predicts bounding boxes, and brings its own loss.
+
+    In training, `forward` gives the raw output: a structure of the detector's own, which only `losses` reads.
+    """
+
+    target_kinds: ClassVar = (Boxes,)
+
+    @abstractmethod
+    def losses(self, raw: object, targets: Tensor) -> dict[str, Tensor]:
+        """The terms of the loss by name, each times its gain: scalars, means over the batch, whose sum is the loss.
+
+        Args:
+            raw: the output of `forward` in training, or of `answer_and_raw`.
+            targets: float32 (batch, max boxes of an image, 5), as `spec.Boxes` describes.
+        """
+
+    @abstractmethod
+    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
+        """In evaluation: the input of `boxes`, and the input of `losses`."""
+
+    @abstractmethod
+    def boxes(self, output: Tensor, min_score: float, several: bool) -> list[Tensor]:
+        """The boxes of each image after NMS, the best first.
+
+        Args:
+            output: of `forward` in evaluation, for a batch.
+            min_score: boxes with a lower score are dropped.
+            several: whether one place may get boxes of several classes, as average precision requires.
+
+        Returns:
+            For each image float32 (boxes, 6): left, top, right, bottom in pixels, score, class.
+        """
+
+    def begin_epoch(self, epoch: int, num_epochs: int) -> None:
+        """Called before each training epoch, counted from 0, for losses that change over time."""
+
+
+def by_depth(groups: list[Section], depth: dict[int, int], lr_decay: float) -> list[Section]:
+    """Splits parameter groups by depth below the head, the deepest first.
 
     Args:
-        groups: as `Net.parameter_groups` gives them.
-        depth: steps, by a parameter's `id`; 0 for those that are not in it.
-        lr_decay: each step learns so many times as fast as the one above it (Howard and Ruder 2018).
+        groups: from `Net.parameter_groups`.
+        depth: layers below the head, by a parameter's `id`; 0 for parameters that are not listed.
+        lr_decay: factor on the learning rate for each layer of depth (Howard and Ruder 2018).
     """
     return [
         {**group, "params": at, "lr_scale": lr_decay**steps}
@@ -155,29 +231,32 @@ def by_depth(groups: list[dict[str, Any]], depth: dict[int, int], lr_decay: floa
     ]
 
 
-def _refusal(wanted: type[Net], spec: Spec) -> str:
-    """`model=cnn reads images; data=sentiment gives tokens. Try model=lstm or model=bert.`"""
-    name = wanted.__module__.rpartition(".")[2]
-    if isinstance(spec.input, wanted.input_kinds):
-        said = f"model={name} answers with {_nouns(wanted.target_kinds)}; data={spec.data} asks for {spec.target.noun}."
+def _refusal(net: type[Net], spec: Spec) -> str:
+    """`model=cnn takes images, but data=sentiment provides tokens. Try model=bert or model=lstm.`"""
+    name = net.__module__.rpartition(".")[2]
+    if isinstance(spec.input, net.input_kinds):
+        nouns = _join(kind.noun for kind in net.target_kinds)
+        problem = f"model={name} predicts {nouns}, but the targets of data={spec.data} are {spec.target.noun}."
     else:
-        said = f"model={name} reads {_nouns(wanted.input_kinds)}; data={spec.data} gives {spec.input.noun}."
+        nouns = _join(kind.noun for kind in net.input_kinds)
+        problem = f"model={name} takes {nouns}, but data={spec.data} provides {spec.input.noun}."
     fitting = [f"model={other}" for other in _names() if _fits(other, spec)]
-    return f"{said} Try {' or '.join(fitting)}." if fitting else f"{said} No network here fits that data."
+    return f"{problem} Try {_join(fitting)}." if fitting else f"{problem} No model here fits this data."
 
 
-def _nouns(kinds: tuple[Any, ...]) -> str:
-    return " or ".join(kind.noun for kind in kinds)
+def _join(words: Iterable[str]) -> str:
+    return " or ".join(words)
 
 
 def _names() -> list[str]:
-    return [m.name for m in pkgutil.iter_modules(siblings.__path__) if not m.name.startswith("_")]
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return [module.name for module in modules if not module.name.startswith("_")]
 
 
 def _fits(name: str, spec: Spec) -> bool:
     try:
-        module = importlib.import_module(f"{siblings.__name__}.{name}")
-    except ImportError:  # its library is an extra that is not installed: nothing to propose
+        module = importlib.import_module(f"{__package__}.{name}")
+    except ImportError:  # its library is an optional extra that is not installed
         return False
-    nets = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Net)]
-    return any(net.__module__ == module.__name__ and net.fits(spec) for net in nets)
+    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Net)]
+    return any(net.__module__ == module.__name__ and net.fits(spec) for net in classes)

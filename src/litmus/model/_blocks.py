@@ -1,4 +1,4 @@
-"""Pieces that several networks are built of."""
+"""Layers and initialization that several networks share."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def initialise(module: nn.Module, init: str, activation: str) -> None:
-    """Initialises every linear and convolutional layer of `module` in place; biases become zero.
+def initialize(module: nn.Module, init: str, activation: str) -> None:
+    """Initializes every linear and convolutional layer of `module` in place; biases become zero.
 
     `he` is He et al. 2015, eq. 10, fan-in, with the activation's gain where it is known; `xavier`
-    is Glorot and Bengio 2010, eq. 16; `normal` is N(0, 0.01**2), the classic that trains badly when
-    deep; `default` leaves PyTorch's own (uniform in +-1/sqrt(fan_in)).
+    is Glorot and Bengio 2010, eq. 16; `normal` is N(0, 0.01**2), the historical choice, with which deep
+    networks train badly; `default` keeps PyTorch's own (uniform in +-1/sqrt(fan_in)).
     """
     if init == "default":
         return
-    # torch knows no gain for gelu; it behaves like relu away from zero.
+    # torch defines no gain for gelu; away from zero, it behaves like relu.
     gain_name = {"gelu": "relu"}.get(activation, activation)
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
@@ -47,13 +47,13 @@ class Residual(nn.Module):
         self.add = add
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape that `block` takes; the shape that `block` gives."""
+        """Any input of `block` -> a tensor of the shape of its output."""
         return self.add(self.block(x), self.shortcut(x))
 
 
 class Add(nn.Module):
-    """Elementwise sum, as a module so that `scratch` can replace it."""
+    """Elementwise sum, a module so that `scratch` can replace it."""
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Two tensors of one shape; their sum."""
+        """Two tensors of the same shape -> their sum."""
         return torch.add(a, b)

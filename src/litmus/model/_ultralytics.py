@@ -1,9 +1,9 @@
-"""What litmus uses of the ultralytics package, and how it keeps the package from doing anything else.
+"""What litmus uses of the ultralytics package, and how the package is kept from side effects.
 
-At import the package writes settings into the home folder, changes an environment variable and asks for a
-network; later it may install packages, download weights and report what it does. None of that happens here: it is
-imported with its switches set, its settings go to a folder that is removed, and of its functions only those below
-are called. It is licensed under the AGPL-3.0.
+On import the package writes settings into the home folder, changes environment variables and connects to the
+internet; later it may install packages, download weights and report usage. None of this happens here: it is
+imported with its switches set and a temporary folder for its settings, and only the functions below call it.
+It is licensed under the AGPL-3.0.
 """
 
 import atexit
@@ -18,15 +18,21 @@ from datetime import datetime
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.model import _weights
+
+if TYPE_CHECKING:
+    from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
+
+    Loss = E2ELoss | v8DetectionLoss
 
 SWITCHES = {
     "YOLO_OFFLINE": "true",
@@ -34,17 +40,19 @@ SWITCHES = {
     "YOLO_VERBOSE": "false",
     "ULTRALYTICS_SAFE_LOAD": "true",
 }
+# A DetectionModel of the package: an nn.Module whose attributes (yaml, names, args, model) no type declares.
+Network = Any
 RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 
 
 @cache
-def package() -> Any:
-    """Its module of networks.
+def package() -> ModuleType:
+    """The package's module `nn.tasks`, which defines its networks.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
-    before, opens, saves = dict(os.environ), Image.open, torch.save
+    before, image_open, torch_save = dict(os.environ), Image.open, torch.save
     settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
     atexit.register(shutil.rmtree, settings, ignore_errors=True)
     os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
@@ -55,38 +63,40 @@ def package() -> Any:
         if missing.name != "ultralytics":
             raise
         raise UserError(
-            "model=yolo needs the package ultralytics (AGPL-3.0): pip install 'litmus[detection]'."
+            "model=yolo requires the package ultralytics (AGPL-3.0). Run pip install 'litmus[detection]'."
         ) from None
     finally:
         os.environ.clear()
         os.environ.update(before)
-        Image.open = opens  # the package's own looks for more libraries, and would install them
-        torch.save = saves  # its own tries what fails again and again
+        Image.open = image_open  # the package's replacement would install libraries for more formats
+        torch.save = torch_save  # the package's replacement retries what fails
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     return tasks
 
 
-def network(arch: str, channels: int, names: Sequence[str]) -> Any:
-    """A fresh network of that version and size, for those classes."""
-    made = package().DetectionModel(f"{arch}.yaml", ch=channels, nc=len(names), verbose=False)
+def make_network(arch: str, channels: int, names: Sequence[str]) -> Network:
+    """A network with random weights, of a version and size such as yolo11n, for classes of these names."""
+    made: Network = package().DetectionModel(f"{arch}.yaml", ch=channels, nc=len(names), verbose=False)
     made.names = dict(enumerate(names))
     return made
 
 
-def backbone_length(network: Any) -> int:
-    """How many of its layers are the backbone."""
+def backbone_length(network: Network) -> int:
+    """The number of layers of the backbone, which come first."""
     return len(network.yaml["backbone"])
 
 
-def criterion(network: Any, gains: dict[str, float]) -> Any:
-    """The package's loss for that network, `(raw outputs, batch) -> (parts times pictures, ...)`."""
+def make_criterion(network: Network, gains: dict[str, float]) -> "Loss":
+    """The package's loss for a network, `(raw output, batch) -> (terms of the loss times batch size, ...)`."""
     network.args = SimpleNamespace(**gains, epochs=1)
     return network.init_criterion()
 
 
-def settled(criterion: Any) -> Any:
-    """The same loss with the weights that a two-headed one ends with, so that epochs can be compared."""
-    if not hasattr(criterion, "decay"):
+def with_final_weights(criterion: "Loss") -> "Loss":
+    """A loss whose weights of the two heads are those of the last epoch, so that all epochs are comparable."""
+    from ultralytics.utils.loss import E2ELoss
+
+    if not isinstance(criterion, E2ELoss):
         return criterion
     fixed = copy(criterion)
     fixed.o2m = fixed.final_o2m
@@ -94,105 +104,127 @@ def settled(criterion: Any) -> Any:
     return fixed
 
 
-def schedule(criterion: Any, epoch: int, num_epochs: int) -> None:
-    """Moves the weights of a two-headed loss to where they are in that epoch, from 0."""
-    if hasattr(criterion, "decay"):
+def schedule(criterion: "Loss", epoch: int, num_epochs: int) -> None:
+    """Sets the weights of the two heads for an epoch, counted from 0, in a loss that has two."""
+    from ultralytics.utils.loss import E2ELoss
+
+    if isinstance(criterion, E2ELoss):
         criterion.one2one.hyp.epochs = num_epochs
         criterion.updates = epoch
         criterion.o2m = criterion.decay(epoch)
         criterion.o2o = max(criterion.total - criterion.o2m, 0.0)
 
 
-def decoded(network: Any, raw: Any) -> Tensor:
-    """What the network answers, from its raw outputs."""
+def decode(network: Network, raw: Section) -> Tensor:
+    """The output of the network in evaluation, from its raw output.
+
+    `_inference` is private. Without it, decoding in float32 would take a second pass through the network.
+    """
     boxes: Tensor = network.model[-1]._inference(raw.get("one2many", raw))
     return boxes
 
 
-def nms(answer: Tensor, min_score: float, overlap: float, most: int, several: bool) -> list[Tensor]:
-    """The boxes that are left when of two that overlap only the better one is kept.
+def nms(output: Tensor, min_score: float, iou: float, max_boxes: int, several: bool) -> list[Tensor]:
+    """Non-maximum suppression: of boxes of one class that overlap, the best is kept.
 
     Args:
-        answer: of a batch.
-        min_score: of a box.
-        overlap: from where on, as intersection over union.
-        most: boxes of a picture.
-        several: whether a place may have boxes of several classes, as average precision is measured with.
+        output: of the network in evaluation, for a batch.
+        min_score: boxes with a lower score are dropped.
+        iou: intersection over union, above which two boxes overlap.
+        max_boxes: kept of each image.
+        several: whether one place may get boxes of several classes, as average precision requires.
+
+    Returns:
+        For each image float32 (boxes, 6): left, top, right, bottom in pixels, score, class; the best first.
     """
     from ultralytics.utils.nms import non_max_suppression
 
-    # No time limit: what is answered must not depend on how busy the machine is.
-    found: Any = non_max_suppression(answer, min_score, overlap, multi_label=several, max_det=most, max_time_img=1e6)
+    # No time limit: results must not depend on the load of the machine.
+    found: list[Tensor] = non_max_suppression(
+        output, min_score, iou, multi_label=several, max_det=max_boxes, max_time_img=1e6
+    )
     return found
 
 
-def is_head(network: Any) -> Callable[[str], bool]:
-    """Whether a tensor's name is that of the layers that score classes: they depend on how many there are."""
+def is_head(network: Network) -> Callable[[str], bool]:
+    """Whether a tensor's name is that of a layer that scores classes: its shape depends on their number."""
     last = f"network.model.{len(network.model) - 1}."
     return lambda name: name.startswith((f"{last}cv3.", f"{last}one2one_cv3."))
 
 
 def coco_file(arch: str) -> Path:
-    """The published weights, out of torch's cache if they are there: nothing is asked of a network then.
+    """The file of COCO's weights, downloaded into torch's cache unless it is there.
 
     Raises:
-        UserError: they are neither there nor to be had.
+        Unavailable: it is not in the cache and cannot be downloaded.
     """
     return _weights.pretrained_file(f"{RELEASE}/{arch}.pt", "coco", None)
 
 
 def tensors(arch: str, weights: str) -> dict[str, Tensor]:
-    """The tensors of COCO's weights, of a .pt of the package, or of a run, by our names.
+    """The tensors of COCO's weights (`coco`), of a .pt of the package, or of a run, by the names of `YOLO`.
 
     Raises:
-        UserError: there is none, or it is of another task than detection.
+        UserError: they are not available, or are not a detector's.
     """
     path = coco_file(arch) if weights == "coco" else _weights.checkpoint_of(weights)
     if path.suffix == ".ckpt":
         return _weights.tensors(str(path), str)
-    return {f"network.{name}": w for name, w in loaded(path, f"model.weights={weights}").float().state_dict().items()}
+    return {f"network.{name}": w for name, w in load(path, f"model.weights={weights}").float().state_dict().items()}
 
 
-def loaded(path: Path, what: str) -> Any:
-    """The network in a .pt of the package. Only classes that the package itself names are made; nothing else is run.
+def load(path: Path, what: str) -> Network:
+    """The network in a .pt of the package; only classes on the package's own list are unpickled.
+
+    Args:
+        path: of the file.
+        what: its name in messages, such as `model.weights=my.pt`.
 
     Raises:
-        UserError: it is no such file, or its task is not detection.
+        UserError: it is not such a file, or its task is not detection.
     """
     if not path.is_file():
         raise UserError(f"{what}: there is no such file.")
     tasks = package()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            # By its own name, the package might take the file for one of its own, delete it and ask for another.
+            # Under some names, the package would take the file for one of its releases, delete it and download another.
             neutral = Path(folder, "weights.pt")
             shutil.copyfile(path, neutral)
             content, _ = tasks.torch_safe_load(str(neutral), safe_only=True)
         found = content.get("ema") or content["model"]
-    except Exception as error:  # of many kinds, by how the file is damaged, or what it would have run
+    except Exception as error:  # the kind depends on how the file is damaged, or on what it would execute
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{what} is not a file of weights that ultralytics wrote ({first}).") from None
+        raise UserError(f"{what} is not a file of weights written by ultralytics: {first}.") from None
     task = getattr(found, "task", None) or tasks.guess_model_task(found)
     if type(found) is not tasks.DetectionModel:
-        said = f"a network for the task {task}" if task != "detect" else f"a {type(found).__name__}"
-        raise UserError(f"{what} is {said}; model=yolo is for YOLO's detectors.")
-    return found
+        kind = f"a network for the task {task}" if task != "detect" else f"a {type(found).__name__}"
+        raise UserError(f"{what} is {kind}; model=yolo supports YOLO's detectors only.")
+    network: Network = found
+    return network
 
 
 def size_of(path: Path, what: str) -> int | None:
-    """Pixels of a side, of the pictures that a .pt of the package was trained on; None where it does not say."""
-    settings = getattr(loaded(path, what), "args", None)
+    """Height and width in pixels of the images that a .pt of the package was trained on; None if it does not say.
+
+    Raises:
+        UserError: as `load`.
+    """
+    settings = getattr(load(path, what), "args", None)
     size = settings.get("imgsz") if isinstance(settings, dict) else getattr(settings, "imgsz", None)
     return size if isinstance(size, int) and size > 0 else None
 
 
-def written(network: Any, path: Path, size: int) -> Any:
-    """Writes a network as the package writes its own, and gives what the package reads out of the file.
+def save(network: Network, path: Path, size: int) -> Network:
+    """Writes a network as the package does.
 
     Args:
-        network: as `network` made it; it is not changed.
+        network: of `make_network`; it is not changed.
         path: of the .pt.
-        size: pixels of a side, of the pictures that it was trained on.
+        size: height and width in pixels of the images that it was trained on.
+
+    Returns:
+        The network that the package reads from the file, in evaluation mode.
     """
     tasks = package()
     import ultralytics
@@ -217,4 +249,5 @@ def written(network: Any, path: Path, size: int) -> Any:
         "license": "AGPL-3.0 (https://ultralytics.com/license)",
     }
     torch.save(content, path)
-    return loaded(path, str(path)).float().eval()
+    read: Network = load(path, str(path)).float().eval()
+    return read

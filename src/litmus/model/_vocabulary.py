@@ -1,4 +1,4 @@
-"""Vocabularies made of a dataset's training texts, by the `tokenizers` library."""
+"""Vocabularies built from training texts by the `tokenizers` library."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,14 @@ PADDING, UNKNOWN = "[PAD]", "[UNK]"
 
 
 def words(texts: Sequence[str], *, vocabulary_size: int, min_count: int, max_length: int) -> Tokens:
-    """Whole words and runs of punctuation, in lower case; rarer ones are one token, `[UNK]`."""
+    """A vocabulary of lower-case words and runs of punctuation; all others become the token `[UNK]`.
+
+    Args:
+        texts: of the training split.
+        vocabulary_size: tokens at most, `[PAD]` and `[UNK]` included.
+        min_count: rarer words are left out.
+        max_length: texts are cut to so many tokens.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
@@ -25,7 +32,13 @@ def words(texts: Sequence[str], *, vocabulary_size: int, min_count: int, max_len
 
 
 def pieces(texts: Sequence[str], *, vocabulary_size: int, max_length: int) -> Tokens:
-    """Word pieces as BERT's (Wu et al. 2016), each text between `[CLS]` and `[SEP]`."""
+    """A vocabulary of word pieces like BERT's (Wu et al. 2016); each text is put between `[CLS]` and `[SEP]`.
+
+    Args:
+        texts: of the training split.
+        vocabulary_size: tokens at most, special ones included.
+        max_length: texts are cut to so many tokens, `[CLS]` and `[SEP]` included.
+    """
     from tokenizers import BertWordPieceTokenizer
 
     tokenizer = BertWordPieceTokenizer()
@@ -33,7 +46,7 @@ def pieces(texts: Sequence[str], *, vocabulary_size: int, max_length: int) -> To
     tokenizer.train_from_iterator(
         texts, vocab_size=vocabulary_size, min_frequency=2, special_tokens=special, show_progress=False
     )
-    # The library's own puts [CLS] and [SEP] around a text only if it knew them when it was made.
+    # The library's class adds [CLS] and [SEP] only if its vocabulary had them before training.
     from tokenizers.processors import BertProcessing
 
     tokenizer.post_processor = BertProcessing(

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from litmus.config.types import Activation, Count, Init, NonNegative, Probability, Widths
 from litmus.config.validate import checked
 from litmus.model._base import Net
-from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialise
+from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
 from litmus.spec import Images, Spec
 
 
 class CNN(Net):
     """Blocks of convolution -> (batch norm) -> activation -> max-pooling by 2, then a dense layer and a linear head.
 
-    A block pools as long as that leaves a map of at least 3 x 3; deeper blocks keep the size, so
-    that `widths` may be of any length. Dropout drops whole channels after a block (Tompson et al.
+    A block pools if that leaves a map of at least 3 x 3; deeper blocks keep the size, so that `widths` may
+    have any length. Dropout drops whole channels after a block (Tompson et al.
     2015) and units after the dense layer. With `residual`, each block's convolution is added to its
     input before pooling, through a 1 x 1 convolution where the number of channels changes.
     """
@@ -75,8 +75,8 @@ class CNN(Net):
             *([nn.Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(dense, self.num_outputs)
-        initialise(self, init, activation)
-        # Convolutions in bf16 run about 1.7 times faster on a CPU with this layout.
+        initialize(self, init, activation)
+        # On a CPU, convolutions in bf16 are about 1.7 times as fast in this layout.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:

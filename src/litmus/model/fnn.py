@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from litmus.config.types import Activation, Init, NonNegative, Probability, Widths
 from litmus.config.validate import checked
 from litmus.model._base import Net
-from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialise
+from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
 from litmus.spec import Images, Spec
 
 
@@ -21,7 +21,7 @@ class FNN(Net):
 
     input_kinds: ClassVar = (Images,)
 
-    # The layers it is made of, so that `scratch` can be the same network out of its own.
+    # The classes of its layers: `scratch` builds the same network from its own.
     linear: ClassVar[Callable[..., nn.Module]] = nn.Linear
     batch_norm: ClassVar[Callable[..., nn.Module]] = nn.BatchNorm1d
     drop: ClassVar[Callable[..., nn.Module]] = nn.Dropout
@@ -61,7 +61,7 @@ class FNN(Net):
             num_inputs = width
         self.features = nn.Sequential(nn.Flatten(), *layers)
         self.head = self.linear(num_inputs, self.num_outputs)
-        initialise(self, init, activation)
+        initialize(self, init, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) float -> (batch, classes) logits, unbounded."""

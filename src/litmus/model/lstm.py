@@ -1,12 +1,12 @@
 """The LSTM (Hochreiter and Schmidhuber 1997), stacked: for texts, time series, and images read row by row."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from litmus.config.types import Count, NonNegative, Probability, Widths
+from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
 from litmus.model._base import Net
@@ -16,11 +16,11 @@ from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
 class LSTM(Net):
     """LSTM layers of the given widths, their states pooled over time, and a linear head.
 
-    Texts pass through an embedding learned from scratch; its vocabulary is made of the training
-    texts. A time series goes in as it is, an image as the series of its rows. A bidirectional layer of
-    width w gives 2w features: a second LSTM reads from the end (Schuster and Paliwal 1997). Padding
-    changes no result: it is neither read by the backward layers nor pooled. Dropout acts on
-    the embedding, between layers and before the head.
+    Texts pass through an embedding that is trained from scratch, with a vocabulary built from the training
+    texts. A time series is used as it is, an image as the series of its rows. A bidirectional layer of width w
+    gives 2w features: a second LSTM runs from the end to the beginning (Schuster and Paliwal 1997). Padding
+    changes no result: backward layers skip it, and pooling ignores it. Dropout acts on the embedding, between
+    layers and before the head.
     """
 
     input_kinds: ClassVar = (Tokens, Series, Images)
@@ -61,15 +61,15 @@ class LSTM(Net):
         self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
         self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
         self.head = nn.Linear(num_inputs, self.num_outputs)
-        self._initialise()
+        self._initialize()
 
     @classmethod
-    def token_spec(cls, settings: dict[str, Any], texts: Sequence[str]) -> Tokens:
+    def token_spec(cls, settings: Section, texts: Sequence[str]) -> Tokens:
         keys = ("vocabulary_size", "min_count", "max_length")
         return _vocabulary.words(texts, **{key: settings[key] for key in keys})
 
     def forward(self, x: Tensor) -> Tensor:
-        """A batch to (batch, classes) logits, or (batch, values) scaled values; both unbounded.
+        """A batch -> (batch, classes) logits, or (batch, values) normalized values; both unbounded float32.
 
         Tokens are int64 (batch, length); series (batch, length, features) and images (batch, channels,
         height, width) float.
@@ -79,14 +79,14 @@ class LSTM(Net):
             x = self.drop(x) if number or lengths is not None else x
             states = _states(forwards, x)
             if self.backwards:
-                # The backward LSTM reads each sequence from its own end: padding stays behind it.
+                # The backward LSTM begins at each sequence's own end, so that padding comes last.
                 reversed_states = _states(self.backwards[number], _reversed(x, lengths))
                 states = torch.cat([states, _reversed(reversed_states, lengths)], dim=2)
             x = states
         return self.head(self.drop(self.norm(self._pooled(x, lengths))))
 
     def _sequences(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(batch, length, features), and the lengths without padding, or None where there is none."""
+        """The batch as (batch, length, features), and int64 lengths without padding; None where there is no padding."""
         if isinstance(self.spec.input, Tokens):
             lengths = (x != self.spec.input.padding).sum(dim=1).clamp(min=1)
             return self.embedding(x), lengths
@@ -106,7 +106,7 @@ class LSTM(Net):
         return states.masked_fill(padded, float("-inf")).amax(dim=1)
 
     def _last(self, states: Tensor, lengths: Tensor | None) -> Tensor:
-        """Each direction's state after it has read everything: forward at the end, backward at the beginning."""
+        """The final state of each direction: forward at the end, backward at the beginning."""
         width = states.shape[2] // (2 if self.backwards else 1)
         if lengths is None:
             end = states[:, -1, :width]
@@ -115,8 +115,8 @@ class LSTM(Net):
             end = states[:, :, :width].gather(1, place).squeeze(1)
         return torch.cat([end, states[:, 0, width:]], dim=1) if self.backwards else end
 
-    def _initialise(self) -> None:
-        """Orthogonal recurrent weights (Saxe et al. 2014); a forget gate that begins open (Jozefowicz et al. 2015)."""
+    def _initialize(self) -> None:
+        """Orthogonal recurrent weights (Saxe et al. 2014), forget gates initially open (Jozefowicz et al. 2015)."""
         for layer in (*self.forwards, *self.backwards):
             width = layer.hidden_size
             for gate in range(4):
@@ -127,19 +127,21 @@ class LSTM(Net):
             nn.init.ones_(layer.bias_ih_l0[width : 2 * width])  # torch's order: input, forget, cell, output
 
 
-def _states(layer: Any, x: Tensor) -> Tensor:
+def _states(layer: nn.Module, x: Tensor) -> Tensor:
     """(batch, length, features) -> (batch, length, width), the hidden state after each step."""
     if not torch.compiler.is_exporting():
         return layer(x)[0]
-    # torch.export unrolls nn.LSTM at the length of its example; a scan takes any length.
+    # torch.export unrolls nn.LSTM at the length of its example, whereas a scan takes any length. It has no public name.
     from torch._higher_order_ops.scan import scan
 
-    gates = x @ layer.weight_ih_l0.T + layer.bias_ih_l0 + layer.bias_hh_l0
+    assert isinstance(layer, nn.LSTM)
+    weight_ih, weight_hh, bias_ih, bias_hh = layer.all_weights[0]
+    gates = x @ weight_ih.T + bias_ih + bias_hh
     zeros = torch.zeros_like(gates[:, 0, : layer.hidden_size])
 
     def step(carried: list[Tensor], gate: Tensor) -> tuple[list[Tensor], Tensor]:
         hidden, cell = carried
-        i, f, g, o = (gate + hidden @ layer.weight_hh_l0.T).chunk(4, dim=1)
+        i, f, g, o = (gate + hidden @ weight_hh.T).chunk(4, dim=1)
         cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
         hidden = o.sigmoid() * cell.tanh()
         return [hidden, cell], hidden.clone()
@@ -149,7 +151,7 @@ def _states(layer: Any, x: Tensor) -> Tensor:
 
 
 def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """(batch, length, features) with the first `lengths` entries of each row in reverse; its own inverse."""
+    """(batch, length, features) with the first `lengths` entries of each row reversed; its own inverse."""
     if lengths is None:
         return x.flip(1)
     columns = torch.arange(x.shape[1], device=x.device)

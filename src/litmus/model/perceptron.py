@@ -15,21 +15,21 @@ from litmus.spec import Images, Spec
 def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
     """A loss whose gradient is the multi-class perceptron rule (Duda, Hart and Stork 2001, sec. 5.12).
 
-    With y the right class and k the class of the highest score s, the loss of one sample is
+    With y the true class and k the class of the highest score s, the loss of one sample is
     `s_k - s_y`: zero when k = y, and otherwise with gradient +x for w_k and -x for w_y. A step of
-    gradient descent therefore adds x to the right class's weights and takes it from the wrongly
-    chosen one's: the perceptron rule, averaged over the batch.
+    gradient descent therefore adds x to the weights of the true class and subtracts it from those
+    of the wrongly predicted one: the perceptron rule, averaged over the batch.
 
     Args:
-        scores: (batch, classes).
-        targets: (batch,) class numbers.
+        scores: float (batch, classes).
+        targets: int64 (batch,), indices of classes.
         label_smoothing: must be 0.
 
     Raises:
-        UserError: label smoothing is asked for.
+        UserError: `label_smoothing` is not 0.
     """
     if label_smoothing:
-        raise UserError("model=perceptron learns by a rule that has no soft targets: set task.label_smoothing=0.")
+        raise UserError("The perceptron rule of model=perceptron has no soft targets. Set task.label_smoothing=0.")
     return (scores.amax(dim=1) - scores.gather(1, targets[:, None]).squeeze(1)).mean()
 
 
@@ -50,8 +50,8 @@ class Perceptron(Net):
             *([nn.Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(num_inputs, self.num_outputs)
-        # The rule is invariant to the weights' scale when it starts from zero: only the order of
-        # the scores matters, so the learning rate sets nothing but the size of the weights.
+        # From zero weights, the rule does not depend on their scale: only the order of the scores matters, so
+        # that the learning rate changes nothing but the size of the weights.
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 

@@ -1,35 +1,38 @@
-"""ResNet (He et al. 2016): torchvision's, from ImageNet's weights or from nothing."""
+"""ResNet (He et al. 2016): torchvision's, with ImageNet's weights or random ones."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from litmus.config.types import NonNegative, Positive, Probability
+from litmus.config.types import NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model import _weights
 from litmus.model._base import Net, by_depth
 from litmus.spec import Classes, Images, Spec
 
+if TYPE_CHECKING:
+    import torchvision
+
 IMAGENET = "imagenet"
-SMALL = 64  # pixels of a side, up to which pictures get the small stem
+SMALL = 64  # pixels of the longer side, up to which images get the small stem
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 
 
 class ResNet(Net):
     """Convolutions in four stages of residual blocks, the mean over the last map, and a linear head.
 
-    `weights` is `imagenet`, a file of torchvision's layout, or the folder of a run; null begins at
-    random. `train` says what learns: `all`, the `last_stage` with the head, or the `head` alone. Of loaded
-    weights, each stage learns `lr_decay` times as fast as the one behind it.
+    `weights` is `imagenet`, a file in torchvision's layout, or a run folder; null means random weights.
+    `train` selects what is trained: `all` stages, the `last_stage` and the head, or the `head` alone. With
+    pretrained weights, the learning rate of each stage is `lr_decay` times that of the stage after it.
 
-    The small stem, for pictures below 65 pixels, is a 3 x 3 convolution that keeps the size, in place of the
-    7 x 7 that halves it; max-pooling follows both. Batch norm belongs to the network: `batchnorm=false`
-    freezes its statistics as they were loaded, which small batches need; parts that do not learn are frozen
-    in any case. Dropout acts before the head.
+    The small stem, for images of at most 64 pixels, is a 3 x 3 convolution with stride 1 instead of the 7 x 7 with
+    stride 2; max-pooling follows both. Batch norm is part of the network: `batchnorm=false` freezes its
+    statistics as they were loaded, which small batches need; those of frozen stages are always frozen. Dropout
+    acts before the head.
     """
 
     input_kinds: ClassVar = (Images,)
@@ -65,30 +68,31 @@ class ResNet(Net):
         self.frozen = {"all": 0, "last_stage": len(STAGES) - 1, "head": len(STAGES)}[train]
         for module in self._stages()[: self.frozen]:
             module.requires_grad_(False)
-        # Convolutions in bf16 run about 1.7 times faster on a CPU with this layout.
+        # On a CPU, convolutions in bf16 are about 1.7 times as fast in this layout.
         self.to(memory_format=torch.channels_last)
         self.train()
 
     @classmethod
-    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:
+    def image_spec(cls, settings: Section, images: Images) -> Images:
         weights = settings["weights"]
         if weights is None:
             if settings["train"] != "all":
                 raise UserError(
-                    f"model.train={settings['train']} with model.weights=null leaves random weights as they are."
+                    f"model.train={settings['train']} with model.weights=null would freeze random weights. Set "
+                    "model.train=all, or model.weights."
                 )
             return images
         if weights == IMAGENET:
-            _weights.imagenet_file(settings["arch"])  # before a long time is spent on photos
-        before = None if weights == IMAGENET else _weights.spec_of(weights)
-        if before is not None and isinstance(before.input, Images):
-            read = before.input
-            if images.mean:  # stored in a size of its own, and scaled whole
-                return replace(read, resized=0)
+            _weights.imagenet_file(settings["arch"])  # before time is spent on decoding images
+        spec = None if weights == IMAGENET else _weights.spec_of(weights)
+        if spec is not None and isinstance(spec.input, Images):
+            before = spec.input
+            if images.mean:  # stored in one size: scaled as a whole, without a crop
+                return replace(before, resized=0)
             if not images.height:
-                return read
-            resized = images.height * read.resized // read.height  # the size that the data was given
-            return replace(read, height=images.height, width=images.width, resized=resized)
+                return before
+            resized = images.height * before.resized // before.height  # data.size is set
+            return replace(before, height=images.height, width=images.width, resized=resized)
         preset = _weights.imagenet(settings["arch"]).transforms()
         return _weights.input_spec(
             images, preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std)
@@ -104,11 +108,11 @@ class ResNet(Net):
     def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
         return self.features if self.frozen == len(STAGES) else None
 
-    def rebuild_settings(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> Section:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None, "stem": self.stem}
 
     def train(self, mode: bool = True) -> "ResNet":
-        """As every module's; statistics of what does not learn stay as they are."""
+        """As of every module; the statistics of frozen stages stay as they are."""
         super().train(mode)
         for number, stage in enumerate(self._stages()):
             if number < self.frozen or not self.batchnorm:
@@ -118,21 +122,21 @@ class ResNet(Net):
         return self
 
     def features(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float -> (batch, features), at least 0."""
+        """(batch, channels, height, width) float -> (batch, features) float, at least 0."""
         return self.body(x.contiguous(memory_format=torch.channels_last))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float, or `features` of it -> (batch, classes) logits, unbounded."""
+        """(batch, channels, height, width) float, or the output of `features` -> (batch, classes) logits, unbounded."""
         return self.head(self.drop(self.features(x) if x.ndim == 4 else x))
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """As every network's, divided again by how fast a stage learns; the head's come last."""
+    def parameter_groups(self) -> list[Section]:
+        """As every network's, split by the learning rates of the stages; the head's groups come last."""
         stages = self._stages()
         depth = {id(p): len(stages) - number for number, stage in enumerate(stages) for p in stage.parameters()}
         return by_depth(super().parameter_groups(), depth, self.lr_decay)
 
     def _stages(self) -> list[nn.Module]:
-        """The parts of the backbone, from the picture on."""
+        """The stages of the backbone, first to last."""
         body = self.body
         return [nn.ModuleList([body.conv1, body.bn1]), body.layer1, body.layer2, body.layer3, body.layer4]
 
@@ -140,28 +144,28 @@ class ResNet(Net):
 def _tensors(arch: str, weights: str | None) -> dict[str, Tensor]:
     if weights is None or weights == _weights.CHECKPOINT:
         return {}
-    return _weights.tensors(str(_weights.imagenet_file(arch)) if weights == IMAGENET else weights, _our_name)
+    return _weights.tensors(str(_weights.imagenet_file(arch)) if weights == IMAGENET else weights, _rename)
 
 
 def _is_head(name: str) -> bool:
     return name.startswith("head.")
 
 
-def _our_name(torchvision_s: str) -> str:
-    layer, _, rest = torchvision_s.partition(".")
-    return f"head.{rest}" if layer == "fc" else f"body.{torchvision_s}"
+def _rename(name: str) -> str:
+    layer, _, rest = name.partition(".")
+    return f"head.{rest}" if layer == "fc" else f"body.{name}"
 
 
-def _stem(wanted: str, images: Images, loaded: dict[str, Tensor]) -> Literal["large", "small"]:
-    if wanted != "auto":
-        return "large" if wanted == "large" else "small"
+def _stem(stem: str, images: Images, loaded: dict[str, Tensor]) -> Literal["large", "small"]:
+    if stem != "auto":
+        return "large" if stem == "large" else "small"
     if loaded:
         kernel = loaded.get("body.conv1.weight")
         return "small" if kernel is not None and kernel.shape[-1] == 3 else "large"
     return "small" if max(images.height, images.width) <= SMALL else "large"
 
 
-def _body(arch: str, channels: int, stem: Literal["large", "small"]) -> Any:
+def _body(arch: str, channels: int, stem: Literal["large", "small"]) -> "torchvision.models.ResNet":
     import torchvision.models
 
     body = getattr(torchvision.models, arch)(weights=None)

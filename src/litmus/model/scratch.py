@@ -2,19 +2,27 @@
 
 The layers below are `torch.autograd.Function`s: PyTorch calls their `backward`, and sums the
 gradients where one tensor is used twice, but derives nothing. Throughout, L is the loss, x a layer's
-input, y its output, g = dL/dy the gradient that arrives, B the batch size; sums run over the batch.
+input, y its output, g = dL/dy the incoming gradient, B the batch size; sums run over the batch.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
 
 from litmus.model.fnn import FNN
+
+
+class Context(Protocol):
+    """What torch passes from `forward` to `backward`; torch's own types allow one saved tensor only."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
 
 
 class LinearFunction(Function):
@@ -24,13 +32,13 @@ class LinearFunction(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         y = x @ weight.T
         return y if bias is None else y + bias
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
@@ -44,12 +52,12 @@ class ReluFunction(Function):
     """y = max(0, x); dL/dx = g where x > 0, else 0 (0 is the usual choice of subgradient at x = 0)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
         return x.clamp_min(0)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Context, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return g * (x > 0)
 
@@ -60,12 +68,12 @@ class LeakyReluFunction(Function):
     slope = 0.01
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
         return torch.where(x > 0, x, LeakyReluFunction.slope * x)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Context, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return torch.where(x > 0, g, LeakyReluFunction.slope * g)
 
@@ -74,15 +82,15 @@ class SigmoidFunction(Function):
     """y = 1 / (1 + exp(-x)); dy/dx = exp(-x) / (1 + exp(-x))^2 = y (1 - y), hence dL/dx = g y (1 - y)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        # exp of a non-positive number only, so that nothing overflows.
+    def forward(ctx: Context, x: Tensor) -> Tensor:
+        # exp of non-positive numbers only, so that it cannot overflow.
         e = torch.exp(-x.abs())
         y = torch.where(x >= 0, 1 / (1 + e), e / (1 + e))
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Context, g: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
         return g * y * (1 - y)
 
@@ -91,13 +99,13 @@ class TanhFunction(Function):
     """y = tanh(x); dy/dx = 1 - tanh(x)^2, hence dL/dx = g (1 - y^2)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         y = torch.tanh(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Context, g: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
         return g * (1 - y * y)
 
@@ -110,13 +118,13 @@ class GeluFunction(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Context, x: Tensor) -> Tensor:
         cumulative = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
         ctx.save_for_backward(x, cumulative)
         return x * cumulative
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Context, g: Tensor) -> Tensor:
         x, cumulative = ctx.saved_tensors
         density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
         return g * (cumulative + x * density)
@@ -129,13 +137,13 @@ class DropoutFunction(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
+    def forward(ctx: Context, x: Tensor, p: float) -> Tensor:
         mask = torch.empty_like(x).bernoulli_(1 - p) / (1 - p)
         ctx.save_for_backward(mask)
         return x * mask
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, None]:
         (mask,) = ctx.saved_tensors
         return g * mask, None
 
@@ -151,16 +159,16 @@ class BatchNormFunction(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         mean = x.mean(dim=0)
-        centred = x - mean
-        scale = torch.rsqrt((centred * centred).mean(dim=0) + eps)
-        z = centred * scale
+        centered = x - mean
+        scale = torch.rsqrt((centered * centered).mean(dim=0) + eps)
+        z = centered * scale
         ctx.save_for_backward(z, scale, weight)
         return weight * z + bias
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         z, scale, weight = ctx.saved_tensors
         h = g * weight
         d_x = scale * (h - h.mean(dim=0) - z * (h * z).mean(dim=0))
@@ -171,11 +179,11 @@ class AddFunction(Function):
     """y = a + b; dL/da = dL/db = g."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, a: Tensor, b: Tensor) -> Tensor:
+    def forward(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
         return a + b
 
     @staticmethod
-    def backward(ctx: FunctionCtx, g: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, Tensor]:
         return g, g
 
 
@@ -183,12 +191,12 @@ class SoftmaxCrossEntropyFunction(Function):
     """L = -1/B sum_i sum_k t_ik log p_ik, p_i = softmax(z_i), t the targets, smoothed by e: t = (1 - e) onehot + e / K.
 
     log p_k = z_k - log sum_j exp z_j, so d(log p_k)/dz_j = d_kj - p_j; since sum_k t_k = 1,
-    dL_i/dz_ij = p_ij - t_ij, and dL/dz = (p - t) / B, times the gradient of L that arrives.
+    dL_i/dz_ij = p_ij - t_ij, and dL/dz = (p - t) / B, times the incoming gradient of L.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-        # Subtracting the largest logit changes no probability, and keeps exp from overflowing.
+    def forward(ctx: Context, logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+        # Subtracting the largest logit changes no probability, and prevents overflow in exp.
         shifted = logits - logits.amax(dim=1, keepdim=True)
         log_p = shifted - shifted.exp().sum(dim=1, keepdim=True).log()
         num_samples, num_classes = logits.shape
@@ -198,7 +206,7 @@ class SoftmaxCrossEntropyFunction(Function):
         return -(t * log_p).sum() / num_samples
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, None, None]:
         log_p, t = ctx.saved_tensors
         return g * (log_p.exp() - t) / len(t), None, None
 
@@ -215,7 +223,7 @@ class Dropout(nn.Dropout):
     """Drops units in training; the identity in evaluation."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape; the same."""
+        """Any shape -> the same shape."""
         return DropoutFunction.apply(x, self.p) if self.training else x
 
 
@@ -223,13 +231,17 @@ class BatchNorm(nn.BatchNorm1d):
     """Batch statistics in training, running ones (updated with momentum 0.1) in evaluation."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, features); the same. Raises ValueError for a training batch of one sample."""
+        """(batch, features) -> the same shape.
+
+        Raises:
+            ValueError: a training batch has one sample only.
+        """
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
         if not self.training:
-            # Nothing is learnt in evaluation, so there is no gradient to derive.
+            # No gradient is needed in evaluation, so that there is none to derive.
             return self.weight * (x - self.running_mean) * torch.rsqrt(self.running_var + self.eps) + self.bias
         if len(x) < 2:
             raise ValueError("Batch norm needs at least two samples in a training batch.")
@@ -244,7 +256,7 @@ class Add(nn.Module):
     """Elementwise sum."""
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Two tensors of one shape; their sum."""
+        """Two tensors of the same shape -> their sum."""
         return AddFunction.apply(a, b)
 
 
@@ -256,7 +268,7 @@ class Elementwise(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape; the same."""
+        """Any shape -> the same shape."""
         return self.function.apply(x)
 
     def extra_repr(self) -> str:
@@ -264,7 +276,7 @@ class Elementwise(nn.Module):
 
 
 def softmax_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """Mean cross-entropy of (batch, classes) logits and (batch,) class numbers, in nats."""
+    """Mean cross-entropy of (batch, classes) logits and int64 (batch,) indices of classes, in nats."""
     return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)
 
 
@@ -278,7 +290,7 @@ _FUNCTIONS: dict[str, type[Function]] = {
 
 
 class Scratch(FNN):
-    """`fnn` with hand-derived gradients: the same settings, the same weights' names, the same training."""
+    """`fnn` with hand-derived gradients: the same settings, names of weights and results."""
 
     criterion = staticmethod(softmax_cross_entropy)
     linear: ClassVar = Linear

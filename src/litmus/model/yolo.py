@@ -1,40 +1,42 @@
-"""YOLO (Redmon et al. 2016), in the versions of the ultralytics package: its networks and its loss, no more of it."""
+"""YOLO (Redmon et al. 2016): networks and losses of the ultralytics package, without its trainer."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from litmus.config.types import NonNegative, Positive, Probability
+from litmus.config.types import NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model import _ultralytics, _weights
-from litmus.model._base import Net, by_depth
+from litmus.model._base import Detector, Predict, by_depth
 from litmus.spec import Boxes, Images, Spec
 
+if TYPE_CHECKING:
+    from litmus.model._ultralytics import Loss
+
 COCO = "coco"
-SIZE = 640  # pixels of a side, of the pictures that COCO's weights were trained on
-STRIDE = 32  # a side must be a multiple of it
-GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the parts of the loss: the package's own defaults
-MAX_BOXES = 300  # answered for a picture at most
-OVERLAP = 0.7  # of two boxes of one class, as intersection over union, above which the worse one is dropped
+SIZE = 640  # height and width in pixels of the images that COCO's weights were trained on
+STRIDE = 32  # height and width must be multiples of it
+GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the terms of the loss: the package's defaults
+MAX_BOXES = 300  # predicted for an image: the package's default
+IOU = 0.7  # above which NMS drops the worse of two boxes of one class: the package's default
 
 
-class YOLO(Net):
-    """A detector: in one pass, at every place of three grids, a box and a score for each class.
+class YOLO(Detector):
+    """A one-stage detector: for every cell of three grids, it predicts a bounding box and a score for each class.
 
-    `weights` is `coco`, a .pt of the ultralytics package, or the folder of a run; null begins at random. Of loaded
-    weights, the backbone learns `lr_decay` times as fast as what is behind it. `batchnorm=false` freezes the
-    statistics of its own batch norm. It has no dropout of its own: `dropout` drops whole channels of the
-    maps that the last layer reads.
+    `weights` is `coco`, a .pt of the ultralytics package, or a run folder; null means random weights. With
+    pretrained weights, the backbone's learning rate is `lr_decay` times that of the layers after it.
+    `batchnorm=false` freezes the statistics of its batch norm. YOLO has no dropout: here, `dropout` drops whole
+    channels of the feature maps before the last layer.
 
-    The loss is the package's: complete IoU of boxes (`box`), cross-entropy of classes (`cls`), and the distribution
-    of the edges (`dfl`; their distance, in versions without), each with its gain.
+    The loss is the package's: complete IoU of boxes (`box`), cross-entropy of classes (`cls`), and distribution
+    focal loss of the edges (`dfl`; in versions without it, their L1 distance), each times its gain.
     """
 
     input_kinds: ClassVar = (Images,)
-    target_kinds: ClassVar = (Boxes,)
     gains_from_bf16: ClassVar = True
 
     @checked
@@ -58,9 +60,9 @@ class YOLO(Net):
     ) -> None:  # fmt: skip
         super().__init__(spec, l2)
         assert isinstance(spec.input, Images)
-        _refuse_other_sides(spec.input)
+        _check_sides(spec.input)
         self.arch = arch
-        self.network = _ultralytics.network(arch, spec.input.channels, spec.target.names)
+        self.network = _ultralytics.make_network(arch, spec.input.channels, spec.target.names)
         self.pretrained = weights is not None
         if weights is not None and weights != _weights.CHECKPOINT:
             loaded = _ultralytics.tensors(arch, weights)
@@ -71,32 +73,32 @@ class YOLO(Net):
         self.drop = nn.Dropout2d(dropout) if dropout else nn.Identity()
         if dropout:
             self.network.model[-1].register_forward_pre_hook(self._drop)
-        self._criterion: Any = None
-        # Convolutions in bf16 run about 1.7 times faster on a CPU with this layout.
+        self._criterion: Loss | None = None
+        # On a CPU, convolutions in bf16 are about 1.7 times as fast in this layout.
         self.to(memory_format=torch.channels_last)
         self.train()
 
     @classmethod
-    def image_spec(cls, settings: dict[str, Any], images: Images) -> Images:
+    def image_spec(cls, settings: Section, images: Images) -> Images:
         weights, size = settings["weights"], SIZE
         if weights == COCO:
-            _ultralytics.coco_file(settings["arch"])  # before a long time is spent on photos
+            _ultralytics.coco_file(settings["arch"])  # before time is spent on decoding images
         elif weights is not None:
-            size = _size_of(weights) or SIZE  # a file that cannot be read is refused here, too
-        height = images.height or -(-size // STRIDE) * STRIDE  # as the package rounds it
-        return _refuse_other_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
+            size = _size_of(weights) or SIZE  # also checks that the file can be read
+        height = images.height or -(-size // STRIDE) * STRIDE  # rounded up, as the package does
+        return _check_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
 
     @classmethod
     def pretrained_spec(cls, arch: str) -> tuple[str, Spec]:
         images = cls.image_spec({"arch": arch, "weights": COCO}, Images(3, 0, 0, (), ()))
-        names = _ultralytics.loaded(_ultralytics.coco_file(arch), f"{arch}.pt").names
+        names = _ultralytics.load(_ultralytics.coco_file(arch), f"{arch}.pt").names
         return COCO, Spec(COCO, images, Boxes(tuple(names[i] for i in range(len(names)))))
 
-    def rebuild_settings(self) -> dict[str, Any]:
+    def rebuild_settings(self) -> Section:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None}
 
     def train(self, mode: bool = True) -> "YOLO":
-        """As every module's; with `batchnorm=false` the statistics stay as they are."""
+        """As of every module; with `batchnorm=false`, the statistics stay as they are."""
         super().train(mode)
         if not self.batchnorm:
             for module in self.network.modules():
@@ -104,96 +106,82 @@ class YOLO(Net):
                     module.eval()
         return self
 
-    def forward(self, x: Tensor) -> Any:
-        """(batch, 3, height, width) in [0, 1]; in training what `losses` reads, otherwise `boxes`' input.
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, height, width) float in [0, 1] -> (batch, 4 + classes, cells), the input of `boxes`.
 
-        That is (batch, 4 + classes, places): centre, width and height in pixels, and scores in [0, 1]. Versions with
-        two heads (yolo26, yolov10) answer, as the package's own do unless told otherwise, with the one whose boxes are
-        to be suppressed: it is the more exact.
+        For each cell: center x and y, width and height in pixels, and scores in [0, 1]. Versions with two heads
+        (yolo26, yolov10) use the one that requires NMS, which is more precise; so does the package by default. In
+        training, the output is the raw output instead, a structure that only `losses` reads.
         """
         outputs = self.network(x.contiguous(memory_format=torch.channels_last))
         return outputs if self.training or isinstance(outputs, Tensor) else outputs[0]
 
-    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, Any]:
-        """In evaluation: what `boxes` reads, and what `losses` reads."""
+    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
         _, raw = self.network(x.contiguous(memory_format=torch.channels_last))
-        with torch.autocast(x.device.type, enabled=False):  # in bf16 an edge may be pixels off
+        with torch.autocast(x.device.type, enabled=False):  # in bf16, an edge may be pixels off
             raw = _in_float32(raw)
-            return _ultralytics.decoded(self.network, raw), raw
+            return _ultralytics.decode(self.network, raw), raw
 
-    def losses(self, raw: Any, targets: Tensor) -> dict[str, Tensor]:
-        """The parts of the loss, each times its gain, means over the batch; they sum to the loss.
-
-        Args:
-            raw: what the network gave.
-            targets: float (batch, most boxes, 5), see `spec.Boxes`.
-        """
-        if self._criterion is None:
-            self._criterion = _ultralytics.criterion(self.network, GAINS)
-        there = targets[..., 0] >= 0
-        batch = {
-            "batch_idx": there.nonzero()[:, 0].float(),
-            "cls": targets[there][:, :1],
-            "bboxes": targets[there][:, 1:],
-        }
+    def losses(self, raw: object, targets: Tensor) -> dict[str, Tensor]:
+        real = targets[..., 0] >= 0  # the others are padding
+        batch = {"batch_idx": real.nonzero()[:, 0].float(), "cls": targets[real][:, :1], "bboxes": targets[real][:, 1:]}
         with torch.autocast(targets.device.type, enabled=False):
-            criterion = self._criterion if self.training else _ultralytics.settled(self._criterion)
-            parts, _ = criterion(_in_float32(raw), batch)
-        return dict(zip(GAINS, parts / len(targets), strict=True))
+            criterion = self._loss() if self.training else _ultralytics.with_final_weights(self._loss())
+            terms, _ = criterion(_in_float32(raw), batch)
+        return dict(zip(GAINS, terms / len(targets), strict=True))
 
     def begin_epoch(self, epoch: int, num_epochs: int) -> None:
-        """Versions with two heads move the weight between them during the training."""
-        if self._criterion is None:
-            self._criterion = _ultralytics.criterion(self.network, GAINS)
-        _ultralytics.schedule(self._criterion, epoch, num_epochs)
+        """Versions with two heads shift the weight from one to the other during training."""
+        _ultralytics.schedule(self._loss(), epoch, num_epochs)
 
-    def boxes(self, answer: Tensor, min_score: float, several: bool) -> list[Tensor]:
-        """For each picture float (boxes, 6): left, top, right, bottom in pixels, score, class; the best first.
+    def boxes(self, output: Tensor, min_score: float, several: bool) -> list[Tensor]:
+        return _ultralytics.nms(output.float(), min_score, IOU, MAX_BOXES, several)
 
-        Args:
-            answer: of a batch.
-            min_score: of a box.
-            several: whether a place may be answered with several classes, as average precision is measured with.
-        """
-        return _ultralytics.nms(answer.float(), min_score, OVERLAP, MAX_BOXES, several)
+    def max_differences(self, output: Tensor, other: Tensor) -> list[tuple[float, float]]:
+        """As every network's; for coordinates in pixels, and for scores."""
+        differences = (other - output).abs().amax(dim=(0, 2))
+        largest = output.abs().amax(dim=(0, 2))
+        return [(float(differences[rows].max()), float(largest[rows].max())) for rows in (slice(4), slice(4, None))]
 
-    def max_differences(self, answer: Tensor, other: Tensor) -> list[tuple[float, float]]:
-        """As every network's; of places in pixels, and of scores."""
-        apart = (other - answer).abs().amax(dim=(0, 2))
-        size = answer.abs().amax(dim=(0, 2))
-        return [(float(apart[kind].max()), float(size[kind].max())) for kind in (slice(4), slice(4, None))]
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """As every network's, the backbone's apart: it may learn more slowly."""
+    def parameter_groups(self) -> list[Section]:
+        """As every network's, with groups of their own for the backbone, whose learning rate may be lower."""
         backbone = self.network.model[: _ultralytics.backbone_length(self.network)]
         return by_depth(super().parameter_groups(), {id(p): 1 for p in backbone.parameters()}, self.lr_decay)
 
-    def to_ultralytics(self, path: Path) -> Any:
-        """Writes a .pt of the package, and gives the network that the package reads out of it."""
+    def save_ultralytics(self, path: Path) -> Predict:
         assert isinstance(self.spec.input, Images)
-        return _ultralytics.written(self.network, path, self.spec.input.height)
+        read = _ultralytics.save(self.network, path, self.spec.input.height)
+        return lambda x: read(x)[0]
+
+    def _loss(self) -> "Loss":
+        """Made on first use, because it keeps tensors on the device of the network."""
+        if self._criterion is None:
+            self._criterion = _ultralytics.make_criterion(self.network, GAINS)
+        return self._criterion
 
     def _drop(self, _: nn.Module, inputs: tuple[list[Tensor]]) -> tuple[list[Tensor]]:
         return ([self.drop(maps) for maps in inputs[0]],)
 
 
 def _size_of(weights: str) -> int | None:
-    """Pixels of a side, of the pictures that a file's or a run's weights were trained on, where that is known."""
+    """Height and width in pixels of the images that the weights of a file or a run were trained on, if known."""
     path = _weights.checkpoint_of(weights)
     if path.suffix != ".ckpt":
         return _ultralytics.size_of(path, f"model.weights={weights}")
-    before = _weights.spec_of(weights)
-    return before.input.height if before and isinstance(before.input, Images) else None
+    spec = _weights.spec_of(weights)
+    return spec.input.height if spec and isinstance(spec.input, Images) else None
 
 
-def _refuse_other_sides(images: Images) -> Images:
+def _check_sides(images: Images) -> Images:
     if images.height % STRIDE or images.width % STRIDE:
-        sides = f"{images.height} x {images.width}"
-        raise UserError(f"model=yolo reads pictures whose sides are multiples of {STRIDE}; these are {sides}.")
+        raise UserError(
+            f"model=yolo requires images whose height and width are multiples of {STRIDE}, not {images.height} x "
+            f"{images.width}. Set data.size."
+        )
     return images
 
 
-def _in_float32(raw: Any) -> Any:
+def _in_float32(raw: Any) -> Any:  # nested dicts of tensors, as the package builds them
     if isinstance(raw, dict):
         return {name: _in_float32(value) for name, value in raw.items()}
     return raw.float() if isinstance(raw, Tensor) else raw
