@@ -1,19 +1,19 @@
-"""The `litmus` command, and `python -m litmus`: training, and what one does with run folders."""
+"""The `litmus` command, which is also `python -m litmus`: `litmus train`, and the verbs of `litmus.cli`."""
 
 import sys
 
 
 def main() -> None:
-    """Runs `litmus VERB ...`; exits with the verb's status."""
+    """Runs `litmus VERB ...`, and exits with its status."""
     if sys.argv[1:2] == ["train"]:
         from litmus.compose.command_line import train
 
         del sys.argv[1]
         train()
         return
-    from litmus.cli.main import main as verbs
+    from litmus.cli import main as cli
 
-    verbs()
+    cli.main()
 
 
 if __name__ == "__main__":

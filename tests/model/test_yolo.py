@@ -95,7 +95,7 @@ def test_coco_weights_are_loaded_and_what_depends_on_the_classes_is_made_anew(co
     net = make(weights="coco")
     assert torch.equal(net.network.model[0].conv.weight, coco.network.model[0].conv.weight)
     assert "tensors loaded; skipped network.model.23.cv3" in net.provenance
-    assert "newly made network.model.23.cv3" in net.provenance
+    assert "initialized at random network.model.23.cv3" in net.provenance
     rates = {group["lr_scale"] for group in net.parameter_groups()}
     assert rates == {1.0, 0.5}
 
@@ -195,8 +195,7 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
     # The schedule is over all epochs: what was begun for one is not the same training. So it is stopped instead.
     stopped = RunDir(tmp_path / "stopped")
     config = composed(*SMALL)
-    stopped.claim()
-    stopped.write_config(config)
+    stopped.claim(config)
     from litmus.callback.history import History
 
     before = History.on_train_epoch_end

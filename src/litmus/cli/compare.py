@@ -1,4 +1,4 @@
-"""Ranks the runs of sweeps, with intervals over seeds, and says which of them cannot be told apart."""
+"""Ranks the runs of sweeps, with confidence intervals over seeds, and says which settings do not differ."""
 
 import argparse
 import logging
@@ -8,26 +8,27 @@ from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
-OUT = "compare"  # below the folder that is compared, or below outputs
+OUT = "compare"  # in the folder that is compared, or in outputs
 NOTHING = 1  # exit status: no run has finished
 FORMATS = ("markdown", "csv", "latex", "json")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
-    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="a sweep, a run, or a folder that holds any")
-    parser.add_argument("--metric", help="rank by this in place of what the task monitors, such as val/f1")
-    parser.add_argument("--top", metavar="N", type=int, help="show and write the best N settings only")
-    parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; of several, outputs/compare)")
-    parser.add_argument("--format", choices=FORMATS, help="print the ranking like this, and nothing else")
-    parser.add_argument("--no-figures", action="store_true", help="write the ranking only, which is faster")
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="a sweep, a run, or a folder that contains some")
+    parser.add_argument("--metric", help="rank by this metric instead of the monitored one, such as val/f1")
+    parser.add_argument("--top", metavar="N", type=int, help="show and write only the best N settings")
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; for several, outputs/compare)")
+    parser.add_argument("--format", choices=FORMATS, help="print the ranking in this format, and nothing else")
+    parser.add_argument("--no-figures", action="store_true", help="write only the ranking, which is faster")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints the ranking, and writes it with figures, curves and a report; gives the exit status.
+    """Prints the ranking, and writes it with figures, curves and a report; the exit status is 1 if no run has finished.
 
     Raises:
-        UserError: a folder is missing or holds no runs; the metric is unknown or the test's; `--top` is below 1.
+        UserError: a folder is missing or contains no runs, the metric is unknown or of the test split, or `--top` is
+            below 1.
     """
     if arguments.top is not None and arguments.top < 1:
         raise UserError(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")

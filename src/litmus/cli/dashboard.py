@@ -1,4 +1,4 @@
-"""Starts TensorBoard on every run below a folder, and keeps up with new ones."""
+"""Starts TensorBoard on all runs in a folder, and adds new runs while it is open."""
 
 import argparse
 import signal
@@ -16,12 +16,12 @@ INTERVAL_S = 2.0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default="outputs", help="where the runs are (outputs)")
-    parser.add_argument("--port", type=int, default=6006, help="of localhost (6006)")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default="outputs", help="the runs' folder (outputs)")
+    parser.add_argument("--port", type=int, default=6006, help="port on localhost (6006)")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Serves until it is stopped.
+    """Serves until it is stopped; gives TensorBoard's exit status.
 
     Raises:
         UserError: there is no such folder.
@@ -29,9 +29,9 @@ def main(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.folder)
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends TensorBoard, too
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that `finally` also ends TensorBoard
     with tempfile.TemporaryDirectory() as view:
-        # Prevents curves drawn as lone points.
+        # TensorBoard's fast loader draws some curves as single points.
         flags = ["--load_fast=false", "--logdir", view, "--port", str(arguments.port)]
         refresh(folder, Path(view))
         server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *flags])
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def refresh(folder: Path, view: Path) -> None:
-    """Links in `view` everything that `folder` holds, but for links: `latest` would show a run twice."""
+    """Links everything in `folder` from `view`, except links: `latest` would show a run twice."""
     is_run = (folder / CONFIG).is_file()
     for child in [folder.resolve()] if is_run else folder.iterdir():
         link = view / child.name

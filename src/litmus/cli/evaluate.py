@@ -1,11 +1,13 @@
-"""Measures a run's best weights on its test set again, from the run folder alone."""
+"""Evaluates the best checkpoint of a run on its test split again, from the run folder alone."""
 
 import argparse
+import copy
 import json
-from typing import Any
+from collections.abc import Sequence
 
 import yaml
 
+from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, finite
@@ -14,15 +16,15 @@ from litmus.record.folder import RunDir, finite
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
-    parser.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="what to change, such as data.dir=/data")
+    parser.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="overrides, such as data.dir=/data")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints the metrics beside those that the run itself had reached.
+    """Prints the metrics beside those in the run's result.json.
 
     Raises:
-        UserError: the folder is no run's, or has no weights yet; a key or value is wrong.
+        UserError: the folder is not a run folder, or has no checkpoint yet; a key or value is wrong.
     """
     run = RunDir(arguments.run)
     config = changed(run.read_config(), arguments.changes)
@@ -36,27 +38,28 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(finite(metrics), allow_nan=False))
         return 0
-    then = result.get("metrics", {})
-    rows = [(name, repr(value), repr(then[name]) if name in then else "") for name, value in metrics.items()]
+    before = result.get("metrics", {})
+    rows = [(name, repr(value), repr(before[name]) if name in before else "") for name, value in metrics.items()]
     console.table(("metric", "now", "in result.json"), rows)
     return 0
 
 
-def changed(config: dict[str, Any], changes: list[str]) -> dict[str, Any]:
-    """The configuration with `section.key=value` set; values are read as YAML.
+def changed(config: Section, overrides: Sequence[str]) -> Section:
+    """A copy of a configuration with `section.key=value` set; values are read as YAML.
 
     Raises:
-        UserError: a change is not of that form, or names a key that the configuration does not have.
+        UserError: an override is not of that form, or the configuration has no such key.
     """
-    for change in changes:
-        path, equals, text = change.partition("=")
+    config = copy.deepcopy(config)
+    for override in overrides:
+        path, equals, text = override.partition("=")
         *sections, key = path.split(".")
-        holder: Any = config
-        for section in sections:
-            holder = holder.get(section) if isinstance(holder, dict) else None
-        if not equals or not isinstance(holder, dict) or key not in holder:
-            known = list(holder) if isinstance(holder, dict) else list(config)
-            prefix = f"{'.'.join(sections)}." if isinstance(holder, dict) and sections else ""
+        section: object = config
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if not equals or not isinstance(section, dict) or key not in section:
+            known = list(section if isinstance(section, dict) else config)
+            prefix = f"{'.'.join(sections)}." if isinstance(section, dict) and sections else ""
             raise UserError(f"There is no key {path} in the run's configuration.{did_you_mean(key, known, prefix)}")
-        holder[key] = yaml.safe_load(text)
+        section[key] = yaml.safe_load(text)
     return config

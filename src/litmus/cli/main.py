@@ -1,48 +1,54 @@
-"""`litmus VERB ...`: what one does with run folders. A verb is a module of its own name, imported when used."""
+"""`litmus VERB ...`: the commands for run folders. A verb is a module of the same name, imported when it is used."""
 
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 
-# What a verb's module offers: `arguments(parser)` and `main(arguments) -> exit status`, without torch at the top.
+WRONG_USAGE, INTERRUPTED = 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
+# A verb's module defines `arguments(parser)` and `main(arguments) -> exit status`, and imports no torch at the top.
 VERBS = {
-    "train": "train a network: as python train.py",
-    "predict": "ask a network about texts or pictures",
-    "evaluate": "measure a run's best weights on the test set again",
-    "compare": "rank the runs of sweeps, with intervals over seeds",
-    "export": "write a run's network for other programs",
-    "dashboard": "look at runs in TensorBoard",
+    "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
+    "predict": "predict texts or images",
+    "evaluate": "evaluate the best checkpoint of a run on the test split again",
+    "compare": "rank the runs of sweeps, with confidence intervals over seeds",
+    "export": "write the network of a run for other programs",
+    "dashboard": "show runs in TensorBoard",
 }
 HELP = """\
 usage: litmus VERB ...
 
-Trains networks, and works with the folders that training writes.
+Trains networks, and uses the run folders that training writes.
 
 {verbs}
 
-litmus VERB --help says what a verb takes."""
+litmus VERB --help shows the arguments of a verb."""
 
 
-def main(words: list[str] | None = None) -> None:
-    """The console command; exits with the verb's status, 1 for a mistake, 2 for a wrong command line."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs a verb, and exits with its status: 1 for a UserError, 2 for a wrong command line.
+
+    Args:
+        words: the verb and its arguments; None takes them from `sys.argv`.
+    """
     verb, *rest = (sys.argv[1:] if words is None else words) or ["--help"]
     if verb in ("-h", "--help"):
         print(HELP.format(verbs="\n".join(f"  {name:<10} {what}" for name, what in VERBS.items())))
         sys.exit(0)
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
-        print(f"litmus: there is no verb {verb}.{hint} There are: {', '.join(VERBS)}.", file=sys.stderr)
-        sys.exit(2)
+        print(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
     module.arguments(parser)
     arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
     try:
         sys.exit(module.main(arguments))
-    except UserError as refused:
-        sys.exit(f"litmus {verb}: {refused}")
+    except UserError as error:
+        sys.exit(f"litmus {verb}: {error}")  # on standard error, with status 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -1,71 +1,95 @@
-"""A network that reads images, and what it answers about files."""
+"""Predictions of a network for image files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, placed
 from litmus.data.image.transform import Normalize
-from litmus.spec import Boxes
+from litmus.inference.prediction import Box, ImagePrediction
+from litmus.spec import Boxes, Images
 
 
 class ImagePredictor:
-    """A network, asked about pictures in files."""
+    """Predicts a class or bounding boxes for image files.
+
+    Args:
+        net: in evaluation mode, on the CPU; its input are images.
+
+    Attributes:
+        predicts_boxes: whether predictions are boxes, not a class.
+    """
 
     batch_size = 16
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Net) -> None:
+        assert isinstance(net.spec.input, Images)
         self.net = net
-        self.draws = isinstance(net.spec.target, Boxes)
+        self.images = net.spec.input
+        self.normalize = Normalize(self.images, None, torch.device("cpu"))
+        self.predicts_boxes = isinstance(net.spec.target, Boxes)
 
-    def predict(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[dict[str, Any]]:
-        """One for each, in their order: `image`, and `error`, or `label` and `probabilities`, or `boxes`."""
+    def predict(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[ImagePrediction]:
+        """A prediction for each file, in order; `error` says why a file cannot be read.
+
+        Args:
+            paths: of the files.
+            batch_size: images at a time.
+            topk: classes of an image, the likeliest first.
+            min_score: boxes with a lower score are dropped.
+        """
         for start in range(0, len(paths), batch_size):
-            some = paths[start : start + batch_size]
-            found = [{"image": str(path)} for path in some]
-            photos: dict[int, Photo] = {}
-            for i, (_, photo) in enumerate(in_threads(some, self.net.spec.input)):
-                if isinstance(photo, Broken):
-                    found[i]["error"] = str(photo)
-                else:
-                    photos[i] = photo
-            if photos:
-                made = self._batch(list(photos.values()), topk, min_score)
-                for i, answer in zip(photos, made, strict=True):
-                    found[i] |= answer | ({"note": photos[i].note} if photos[i].note else {})
-            yield from found
+            yield from self._predict_batch(paths[start : start + batch_size], topk, min_score)
 
-    def _batch(self, photos: list[Photo], topk: int, min_score: float) -> list[dict[str, Any]]:
-        spec = self.net.spec
+    @torch.inference_mode()
+    def _predict_batch(self, paths: Sequence[Path], topk: int, min_score: float) -> list[ImagePrediction]:
+        predictions: list[ImagePrediction] = [{"image": str(path)} for path in paths]
+        photos: dict[int, Photo] = {}
+        for i, (_, photo) in enumerate(in_threads(paths, self.images)):
+            if isinstance(photo, Broken):
+                predictions[i]["error"] = str(photo)
+            else:
+                photos[i] = photo
+        if not photos:
+            return predictions
+        outputs = self._outputs(list(photos.values()))
+        if self.predicts_boxes:
+            detector = cast(Detector, self.net)
+            found = detector.boxes(outputs, min_score, several=False)
+            for (i, photo), boxes in zip(photos.items(), found, strict=True):
+                predictions[i]["boxes"] = self._boxes(boxes, photo.size)
+        else:
+            for i, probabilities in zip(photos, outputs.float().softmax(dim=1), strict=True):
+                predictions[i]["probabilities"] = best = self._best(probabilities, topk)
+                predictions[i]["label"] = next(iter(best))
+        for i, photo in photos.items():
+            if photo.note:
+                predictions[i]["note"] = photo.note
+        return predictions
+
+    def _outputs(self, photos: Sequence[Photo]) -> Tensor:
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
-        normalised = Normalize(spec.input, None, torch.device("cpu"))
-        with torch.inference_mode():
-            outputs = self.net(normalised(pixels, torch.Generator(), len(pixels), slice(None)))
-            if self.draws:
-                boxes = self.net.boxes(outputs, min_score, several=False)
-                return [self._named(own, photo.size) for own, photo in zip(boxes, photos, strict=True)]
-        probabilities = outputs.float().softmax(dim=1)
-        best = probabilities.topk(min(topk, probabilities.shape[1]), dim=1)
-        names = spec.target.names
-        return [
-            {"label": names[which[0]], "probabilities": {names[i]: p for i, p in zip(which, values, strict=True)}}
-            for which, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        ]
+        return self.net(self.normalize(pixels, torch.Generator(), len(pixels), slice(None)))
 
-    def _named(self, boxes: torch.Tensor, size: tuple[int, int]) -> dict[str, Any]:
-        """Boxes in the photo's own pixels: left, top, right, bottom."""
-        (height, width), left, top = placed(size, self.net.spec.input)
+    def _best(self, probabilities: Tensor, topk: int) -> dict[str, float]:
+        best = probabilities.topk(min(topk, len(probabilities)))
+        names = self.net.spec.target.names
+        return {names[i]: value for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
+
+    def _boxes(self, boxes: Tensor, size: tuple[int, int]) -> list[Box]:
+        """From float (boxes, 6) in pixels of the letterboxed image to boxes in an image of that (height, width)."""
+        (height, width), left, top = placed(size, self.images)
         scale = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
         edges = (boxes[:, :4] - boxes.new_tensor([left, top] * 2)) * scale
         edges = edges.clamp(min=0).minimum(boxes.new_tensor([size[1], size[0]] * 2))
         names = self.net.spec.target.names
-        return {
-            "boxes": [
-                {"label": names[int(number)], "score": score, "box": [round(edge, 1) for edge in edge_row]}
-                for edge_row, (score, number) in zip(edges.tolist(), boxes[:, 4:].tolist(), strict=True)
-            ]
-        }
+        return [
+            {"label": names[int(number)], "score": score, "box": [round(edge, 1) for edge in own]}
+            for own, (score, number) in zip(edges.tolist(), boxes[:, 4:].tolist(), strict=True)
+        ]

@@ -1,57 +1,60 @@
-"""What a person names on the command line, as texts or files."""
+"""The texts and image files that a command line names."""
 
 import codecs
 import glob
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from litmus.errors import UserError
 
-CHUNK, CHUNK_LETTERS = 1000, 4_000_000  # texts, and their letters, in memory at a time
+CHUNK, CHUNK_CHARACTERS = 1000, 4_000_000  # texts, and characters of texts, in memory at a time
+LONGEST = 1_000_000  # bytes of a line; networks here use far fewer
+
+Text = tuple[str, str | None]  # and a note on how it was read
 
 
-LONGEST = 1_000_000  # bytes of a line; no network here reads as far
-
-
-Text = tuple[str, str | None]  # and what should be said of how it was read
-
-
-def _files(word: str) -> Iterator[Path]:
-    """The file of that name, those in that folder, or those that fit that pattern."""
+def image_files(pattern: str) -> Iterator[Path]:
+    """The file of that name, the images in that folder, or the files that match that pattern, sorted."""
     from litmus.data.image import decode
 
-    path = Path(word).expanduser()
+    path = Path(pattern).expanduser()
     if path.is_dir():
         yield from decode.find_images(path)[0]
-    elif not path.exists() and glob.has_magic(word):
-        yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute ones, too
+    elif not path.exists() and glob.has_magic(pattern):
+        # Path.glob takes no absolute patterns.
+        yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
     else:
         yield path
 
 
-def _chunks(texts: Iterator[Text]) -> Iterator[list[Text]]:
+def chunks(texts: Iterator[Text]) -> Iterator[list[Text]]:
+    """The texts in lists of limited size, so that a long file never lies in memory."""
     chunk: list[Text] = []
-    letters = 0
+    num_characters = 0
     for text in texts:
         chunk.append(text)
-        letters += len(text[0])
-        if len(chunk) == CHUNK or letters > CHUNK_LETTERS:
+        num_characters += len(text[0])
+        if len(chunk) == CHUNK or num_characters > CHUNK_CHARACTERS:
             yield chunk
-            chunk, letters = [], 0
+            chunk, num_characters = [], 0
     if chunk:
         yield chunk
 
 
-def _texts(words: list[str], file: str | None) -> Iterator[Text]:
-    """The texts on the command line, then the file's lines; `-` stands for standard input."""
+def read_texts(words: Sequence[str], file: str | None) -> Iterator[Text]:
+    """The texts of the command line, then the lines of a file; `-` is standard input.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     for word in words:
         if word == "-":
             yield from _lines(sys.stdin.buffer)
         else:
-            yield _decoded(os.fsencode(word))
+            yield _decode(os.fsencode(word))
     if file == "-":
         yield from _lines(sys.stdin.buffer)
     elif file is not None:
@@ -65,9 +68,9 @@ def _texts(words: list[str], file: str | None) -> Iterator[Text]:
 
 
 def _lines(file: BinaryIO) -> Iterator[Text]:
-    """Lines, without their ends."""
+    """Lines without line breaks."""
     while line := file.readline(LONGEST):
-        text, note = _decoded(line.rstrip(b"\r\n"))
+        text, note = _decode(line.rstrip(b"\r\n"))
         if len(line) == LONGEST and not line.endswith(b"\n"):
             while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
                 pass
@@ -75,7 +78,7 @@ def _lines(file: BinaryIO) -> Iterator[Text]:
         yield text, note
 
 
-def _decoded(content: bytes) -> Text:
+def _decode(content: bytes) -> Text:
     try:
         return content.decode(), None
     except UnicodeDecodeError:

@@ -1,9 +1,8 @@
-"""A network with its weights: out of a run folder, or published."""
-
-from typing import Any
+"""A network with its weights: from a run folder, or pretrained."""
 
 from litmus.config.instantiate import build, defaults, target
 from litmus.config.keys import CONF
+from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import choices, did_you_mean, mistakes, signature
 from litmus.errors import Unavailable, UserError
@@ -11,38 +10,49 @@ from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 
 
-def load_run(run: RunDir) -> Any:
-    """The run's network with its best weights, on the CPU, ready to be asked; its `spec` says what it reads.
+def load_run(run: RunDir) -> Net:
+    """The network of a run with its best weights, on the CPU, in evaluation mode.
 
     Raises:
-        UserError: the run has no weights yet, or was made by a version of litmus that does not fit.
+        UserError: the run has no checkpoint yet, or this version of litmus does not support its configuration.
     """
     config = run.read_config()
     if not run.best.is_file():
-        raise UserError(f"{run.path} has no {run.best.name}: no epoch was finished.")
+        raise UserError(f"{run.path} has no checkpoint {run.best.name}: the run has not finished an epoch.")
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
     checkpoint = load_checkpoint(run.best)
-    net = build({**config["model"], **checkpoint.model}, checkpoint.spec)
+    net: Net = build({**config["model"], **checkpoint.model}, checkpoint.spec)
     net.load_state_dict(checkpoint.weights)
     return net.eval()
 
 
-def load_pretrained(name: str) -> Any:
-    """A network with its published weights, on the CPU, ready to be asked: `resnet50`, `yolo11n`...
+def load_pretrained(arch: str) -> Net:
+    """A network with its pretrained weights, on the CPU, in evaluation mode.
+
+    Args:
+        arch: a value of `model.arch`, such as `resnet50` or `yolo11n`.
 
     Raises:
-        UserError: there is none of that name, or its weights cannot be had.
+        UserError: there is no such architecture, or its weights are not available.
     """
-    offered: dict[str, Section] = {}
+    sections = _pretrained()
+    if arch not in sections:
+        hint = did_you_mean(arch, list(sections))
+        raise UserError(f"There is no pretrained model {arch}.{hint} Choose one of: {', '.join(sections)}.")
+    net_class: type[Net] = target(sections[arch])
+    try:
+        weights, spec = net_class.pretrained_spec(arch)
+    except Unavailable as missing:
+        raise UserError(f"{arch}: {missing.what}, or use a run: litmus predict RUN.") from None
+    net: Net = build({**sections[arch], "arch": arch, "weights": weights}, spec)
+    return net.eval()
+
+
+def _pretrained() -> dict[str, Section]:
+    """The configuration of the model to which each architecture belongs."""
+    sections: dict[str, Section] = {}
     for path in sorted((CONF / "model").glob("*.yaml")):
         section = defaults("model", path.stem)
-        offered |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
-    if name not in offered:
-        hint = did_you_mean(name, list(offered))
-        raise UserError(f"There is no network {name} with published weights.{hint} There are: {', '.join(offered)}.")
-    try:
-        weights, spec = target(offered[name]).pretrained_spec(name)
-    except Unavailable as missing:
-        raise UserError(f"{name}: {missing.what}, or ask a run: litmus predict RUN.") from None
-    return build({**offered[name], "arch": name, "weights": weights}, spec).eval()
+        sections |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
+    return sections

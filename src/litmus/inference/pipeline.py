@@ -1,4 +1,4 @@
-"""A ready-made pipeline of the transformers library."""
+"""Predictions of a ready-made pipeline of the transformers library for texts."""
 
 import logging
 from collections.abc import Sequence
@@ -7,70 +7,72 @@ from typing import Any
 
 from litmus.errors import UserError
 from litmus.fetch import hub
+from litmus.inference.prediction import TextPrediction
 from litmus.inference.texts import EMPTY, TextPredictor
 from litmus.record.folder import CONFIG
 
 log = logging.getLogger(__name__)
 
 CLASSIFIERS = ("sentiment-analysis", "text-classification")  # transformers' names of the pipelines for one text
+UNLIMITED = 10**6  # tokens; transformers marks tokenizers without a maximum length by a far larger number
 
 
 class PipelinePredictor:
-    """One of transformers' ready-made pipelines for texts.
+    """Predicts a class or values for texts, with a pipeline of transformers.
 
     Args:
         task: one of `CLASSIFIERS`.
-        weights: a name on the hub, or a folder; None is the pipeline's usual model.
+        weights: a name on the hub, or a folder; None selects the pipeline's default model.
 
     Raises:
-        UserError: there is no such pipeline here, or its model cannot be had.
+        UserError: the task is not supported, or its model is not available.
     """
 
     batch_size = TextPredictor.batch_size
 
     def __init__(self, task: str, weights: str | None) -> None:
         if task not in CLASSIFIERS:
-            raise UserError(f"--pipeline {task} is not one for a text and a label: {' or '.join(CLASSIFIERS)}.")
+            raise UserError(f"--pipeline {task} is not supported. Choose one of: {', '.join(CLASSIFIERS)}.")
         folder = Path(weights).expanduser() if weights else None
-        here = folder is not None and folder.is_dir()
+        local = folder is not None and folder.is_dir()
         if folder is not None and (folder / CONFIG).is_file():
-            raise UserError(f"{folder} is a run: litmus predict {folder} TEXT asks it, without --pipeline.")
+            raise UserError(f"{folder} is a run folder. Use litmus predict {folder} TEXT, without --pipeline.")
         with hub.quiet():
-            self.pipe = self._made(task, str(folder) if here else weights, here or not hub.reachable())
-        self.longest = min(self.pipe.tokenizer.model_max_length, 10**6)
-        self.rates = getattr(self.pipe.model.config, "problem_type", None) == "regression"
+            self.pipe = _make_pipeline(task, str(folder) if local else weights, local or not hub.reachable())
+        self.max_length = min(self.pipe.tokenizer.model_max_length, UNLIMITED)
+        self.predicts_values = getattr(self.pipe.model.config, "problem_type", None) == "regression"
 
-    @staticmethod
-    def _made(task: str, weights: str | None, local: bool) -> Any:
-        from transformers import pipeline
-
-        build: Any = pipeline  # its types allow no task that is a variable
-        try:
-            return build(task, model=weights, trust_remote_code=False, local_files_only=local)
-        except Exception as error:  # whatever a library of many libraries raises for what it cannot get or read
-            log.info("%s", error, exc_info=True)
-            raise UserError(
-                f"--pipeline {task}: {weights or 'its default model'} is neither a folder here nor to be had from the "
-                "Hugging Face hub. --weights FOLDER takes one that is here, such as `litmus export RUN --to "
-                "huggingface` makes."
-            ) from None
-
-    def predict(self, texts: Sequence[str], batch_size: int) -> list[dict[str, Any]]:
-        """As `Texts.answers`."""
-        worth = [text for text in texts if text.strip()]
-        given = iter(self.pipe(worth, batch_size=batch_size, top_k=None, truncation=True) if worth else [])
-        lengths = iter(len(row) for row in self.pipe.tokenizer(worth)["input_ids"]) if worth else iter(())
-        found: list[dict[str, Any]] = []
+    def predict(self, texts: Sequence[str], batch_size: int) -> list[TextPrediction]:
+        """As `TextPredictor.predict`."""
+        filled = [text for text in texts if text.strip()]
+        results = iter(self.pipe(filled, batch_size=batch_size, top_k=None, truncation=True) if filled else [])
+        lengths = iter([len(row) for row in self.pipe.tokenizer(filled)["input_ids"]] if filled else [])
+        predictions: list[TextPrediction] = []
         for text in texts:
             if not text.strip():
-                found.append({"text": text, "note": EMPTY})
+                predictions.append({"text": text, "note": EMPTY})
                 continue
-            scores = {entry["label"]: entry["score"] for entry in next(given)}
-            if self.rates:
-                answer: dict[str, Any] = {"text": text, "values": scores}
-            else:
-                answer = {"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores}
-            if next(lengths) > self.longest:
-                answer["note"] = f"cut to its first {self.longest} tokens"
-            found.append(answer)
-        return found
+            prediction = self._prediction(text, {entry["label"]: entry["score"] for entry in next(results)})
+            if next(lengths) > self.max_length:
+                prediction["note"] = f"cut to its first {self.max_length} tokens"
+            predictions.append(prediction)
+        return predictions
+
+    def _prediction(self, text: str, scores: dict[str, float]) -> TextPrediction:
+        if self.predicts_values:
+            return {"text": text, "values": scores}
+        return {"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores}
+
+
+def _make_pipeline(task: str, weights: str | None, local: bool) -> Any:  # transformers' class depends on the task
+    from transformers import pipeline
+
+    make: Any = pipeline  # its types do not allow a task that is a variable
+    try:
+        return make(task, model=weights, trust_remote_code=False, local_files_only=local)
+    except Exception as error:  # the library raises errors of many others for what it cannot download or read
+        log.info("%s", error, exc_info=True)
+        raise UserError(
+            f"--pipeline {task}: {weights or 'its default model'} is neither a local folder nor available from the "
+            "Hugging Face Hub. Set --weights to a local folder, such as litmus export RUN --to huggingface writes."
+        ) from None

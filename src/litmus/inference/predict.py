@@ -1,25 +1,26 @@
-"""A trained network, and what it answers about texts and pictures."""
+"""What predicts with a network, chosen by the kind of its input."""
 
-from typing import Any
-
+from litmus.config.protocols import Net
 from litmus.errors import UserError
 from litmus.inference.images import ImagePredictor
+from litmus.inference.pipeline import PipelinePredictor
 from litmus.inference.texts import TextPredictor
 from litmus.spec import Images, Tokens
 
+Predictor = ImagePredictor | TextPredictor | PipelinePredictor
 
-def predictor(net: Any) -> "TextPredictor | ImagePredictor":
-    """What answers for a network, by what it reads.
+
+def predictor(net: Net) -> ImagePredictor | TextPredictor:
+    """What predicts with a network.
 
     Raises:
-        UserError: it reads neither texts nor pictures.
+        UserError: the network's input are neither images nor texts.
     """
-    read = net.spec.input
-    if isinstance(read, Tokens):
+    if isinstance(net.spec.input, Tokens):
         return TextPredictor(net)
-    if isinstance(read, Images):
+    if isinstance(net.spec.input, Images):
         return ImagePredictor(net)
     raise UserError(
-        f"The network reads {read.noun}; litmus predict asks about texts and pictures. litmus export RUN writes it for "
-        "programs of your own."
+        f"This network takes {net.spec.input.noun}; litmus predict supports images and texts. Use litmus export RUN, "
+        "and run the network in your own program."
     )

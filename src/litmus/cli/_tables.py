@@ -1,0 +1,62 @@
+"""Predictions as tables on the screen."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from litmus import console
+
+if TYPE_CHECKING:
+    from litmus.inference.prediction import ImagePrediction, TextPrediction
+
+MAX_CHARACTERS = 60  # of a text
+Cell = str | float
+
+
+def show_images(predictions: Sequence["ImagePrediction"]) -> None:
+    """A row for each class or box of each image."""
+    boxes = any("boxes" in prediction for prediction in predictions)
+    columns = ["image", "label", "score", "left  top  right  bottom"] if boxes else ["image", "label", "probability"]
+    rows: list[tuple[Cell, ...]] = []
+    for prediction in predictions:
+        own = _box_rows(prediction) if boxes else _class_rows(prediction)
+        for i, row in enumerate(own):
+            rows.append((prediction["image"] if i == 0 else "", *row, prediction.get("note", "") if i == 0 else ""))
+    if rows:
+        _show(columns, rows)
+
+
+def _box_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
+    if "boxes" not in prediction:  # it could not be read
+        return []
+    rows: list[tuple[Cell, ...]] = [
+        (box["label"], box["score"], "  ".join(f"{edge:.0f}" for edge in box["box"])) for box in prediction["boxes"]
+    ]
+    return rows or [("nothing", "", "")]
+
+
+def _class_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
+    return list(prediction.get("probabilities", {}).items())
+
+
+def show_texts(predictions: Sequence["TextPrediction"]) -> None:
+    """A row for each text, with its label, if any, and the probabilities or values of all names."""
+    figures: list[Mapping[str, float]] = [p.get("probabilities") or p.get("values") or {} for p in predictions]
+    names = list(dict.fromkeys(name for own in figures for name in own))
+    labelled = any("label" in prediction for prediction in predictions)
+    rows: list[tuple[Cell, ...]] = []
+    for prediction, own in zip(predictions, figures, strict=True):
+        label = [prediction.get("label", "")] if labelled else []
+        rows.append((_cut(prediction["text"]), *label, *(own.get(n, "") for n in names), prediction.get("note", "")))
+    _show(["text", *(["label"] if labelled else []), *names], rows)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 3] + "..."
+
+
+def _show(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> None:
+    """A table; the last value of each row is a note, shown if any row has one."""
+    if any(row[-1] for row in rows):
+        console.table([*columns, "note"], rows)
+    else:
+        console.table(columns, [row[:-1] for row in rows])
