@@ -131,8 +131,8 @@ def tables(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> None:
-    """Writes photos/ in three colours, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
+def image_files(tmp_path: Path) -> None:
+    """Writes photos/ in three colors, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
     generator = torch.Generator().manual_seed(0)
     for number, name in enumerate(("blue", "green", "red")):
         (tmp_path / "photos" / name).mkdir(parents=True)

@@ -3,13 +3,15 @@
 import inspect
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from borrowed.entry import Borrowed, has_parameters
+from borrowed.entry import Borrowed
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.profilers import Profiler
 
 
 def quiet_trainer(*callbacks: lightning.Callback, **settings: Any) -> lightning.Trainer:
@@ -128,8 +130,20 @@ def a_loader_s_state_is_in_the_checkpoint() -> bool:
     return combined._state_dicts() == [{"position": 3}] and loader == [5]
 
 
-def the_profiler_is_asked_around_every_hook() -> bool:
-    return has_parameters("lightning.pytorch.profilers:Profiler.profile", "action_name")
+def the_profiler_is_entered_around_every_hook() -> bool:
+    entered = []
+
+    class Counting(Profiler):
+        def start(self, action_name: str) -> None: ...
+
+        def stop(self, action_name: str) -> None: ...
+
+        def profile(self, action_name: str) -> Any:
+            entered.append(action_name)
+            return nullcontext()
+
+    quiet_trainer(fast_dev_run=1, profiler=Counting()).fit(BoringModel())
+    return len(entered) > 50
 
 
 BORROWED = [
@@ -225,6 +239,6 @@ BORROWED = [
         "lightning",
         "lightning.pytorch.profilers:Profiler.profile",
         "Each training step would make sixty context managers again.",
-        the_profiler_is_asked_around_every_hook,
+        the_profiler_is_entered_around_every_hook,
     ),
 ]

@@ -52,7 +52,8 @@ def states_are_scanned() -> bool:
 def a_record_s_checksum_is_tensorflow_s() -> bool:
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-    return masked_crc32c(b"litmus") == masked_crc32c(b"litmus") != masked_crc32c(b"other")
+    known = 0xE3069283  # CRC-32C of these digits
+    return masked_crc32c(b"123456789") == ((known >> 15 | known << 17) + 0xA282EAD8) % 2**32
 
 
 BORROWED = [

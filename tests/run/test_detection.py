@@ -202,7 +202,7 @@ def test_other_networks_are_no_detectors(tmp_path: Path) -> None:
         write(build(composed("model=fnn")["model"], DIGITS).eval(), "ultralytics", tmp_path / "model.pt")
 
 
-def test_a_small_picture_is_enlarged_for_its_names() -> None:
+def test_a_small_image_is_enlarged_for_its_names() -> None:
     from litmus.inference.draw import drawn
 
     box = {"box": [10.0, 30.0, 50.0, 60.0], "label": "dog", "score": 0.9}

@@ -44,7 +44,7 @@ def test_photos_are_learned_and_named(train: Train, tmp_path: Path, litmus: Litm
 
 
 @pytest.mark.usefixtures("photos")
-def test_what_is_no_picture_is_said_and_the_others_are_done(train: Train, tmp_path: Path, litmus: Litmus) -> None:
+def test_what_is_no_image_is_said_and_the_others_are_done(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     run = train("model=fnn", "trainer.max_epochs=1", small=PHOTOS)
     (tmp_path / "text.jpg").write_text("hello")
     out, err = litmus("predict", str(run.path), "text.jpg", "photos/red/1.png", "nowhere.png", "--json", status=1)
@@ -64,7 +64,7 @@ def test_what_is_no_picture_is_said_and_the_others_are_done(train: Train, tmp_pa
 
 
 @pytest.mark.usefixtures("photos", "imagenet")
-def test_published_weights_name_pictures_without_a_run(litmus: Litmus) -> None:
+def test_pretrained_weights_name_images_without_a_run(litmus: Litmus) -> None:
     from torchvision.models import ResNet18_Weights
 
     words = ["predict", "--model", "resnet18", "photos/red/1.png", "photos/blue/2.png", "--json"]
@@ -84,7 +84,7 @@ def test_published_weights_name_pictures_without_a_run(litmus: Litmus) -> None:
 
 @pytest.mark.usefixtures("photos", "hub_folder")
 @pytest.mark.parametrize("name", ["resnet18", "yolo11n"])
-def test_published_weights_that_are_not_there_are_said_without_training_s_advice(name: str) -> None:
+def test_pretrained_weights_that_are_not_there_are_said_without_training_s_advice(name: str) -> None:
     with pytest.raises(SystemExit) as refused:
         main(["predict", "--model", name, "photos/red/1.png"])
     said = str(refused.value.code)
@@ -94,7 +94,7 @@ def test_published_weights_that_are_not_there_are_said_without_training_s_advice
 
 
 @pytest.mark.usefixtures("photos", "coco")
-def test_published_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Litmus) -> None:
+def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Litmus) -> None:
     words = ["predict", "--model", "yolo11n", "photos/red/1.png", "--min-score", "0"]
     out, _ = litmus(*words, "--json")
     answer = json.loads(out)
@@ -111,7 +111,7 @@ def test_published_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Litm
 
 
 @pytest.mark.usefixtures("imagenet")
-def test_a_digit_is_asked_about_as_it_was_trained_on(train: Train, tmp_path: Path, litmus: Litmus) -> None:
+def test_a_digit_is_predicted_as_it_was_trained_on(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
     few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)

@@ -266,7 +266,7 @@ def test_labels_smoothed_for_a_regression_are_refused(train: Train) -> None:
     assert "task.label_smoothing is a key of task=classification" in run.read_result()["error"]
 
 
-def test_a_misspelt_verb(litmus: Litmus) -> None:
+def test_a_misspelled_verb(litmus: Litmus) -> None:
     _, err = litmus("evalute", "run", status=2)
     assert "there is no verb evalute. Did you mean evaluate?" in err
     assert "export" in litmus("--help")[0]
