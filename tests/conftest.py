@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 from helpers import DIGITS, ROOT, SMALL, composed, inputs_for
 from PIL import Image
 
 from litmus import console
+from litmus.cli.main import main
 from litmus.config.instantiate import build
+from litmus.config.keys import choice
 from litmus.record.folder import RunDir
 from litmus.run import train as running
+from litmus.run.job import resume_config
 from litmus.spec import Boxes, Images, Spec
 
 
@@ -40,18 +44,40 @@ def images() -> torch.Tensor:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., RunDir]:
-    """Trains a small run with the given overrides; gives its folder, whatever became of it."""
+    """Trains a small run with the given overrides; returns its folder, whatever became of it.
 
-    def trained(*overrides: str, folder: str = "run", small: list[str] = SMALL) -> RunDir:
+    `watching` are callbacks that are not part of the configuration: see faults.py.
+    """
+
+    def trained(
+        *overrides: str,
+        folder: str = "run",
+        small: list[str] = SMALL,
+        watching: Sequence[lightning.Callback] = (),
+    ) -> RunDir:
         run = RunDir(tmp_path / folder)
         config = composed(*small, *overrides)
         run.claim()
         run.write_config(config)
         with console.log_to(run.log):
-            running.train(run, config, time.perf_counter())
+            running.train(run, config, time.perf_counter(), watching)
         return run
 
     return trained
+
+
+@pytest.fixture
+def resume() -> Callable[..., RunDir]:
+    """Resumes a run with the given overrides, as `resume=FOLDER` does; returns its folder, whatever became of it."""
+
+    def again(run: RunDir, *overrides: str, watching: Sequence[lightning.Callback] = ()) -> RunDir:
+        choices = [f"{group}={choice(run.read_config(), group)}" for group in ("data", "model")]
+        config = resume_config(run, composed(*choices, *overrides), list(overrides))
+        with console.log_to(run.log):
+            running.train(run, config, time.perf_counter(), watching)
+        return run
+
+    return again
 
 
 @pytest.fixture
@@ -106,8 +132,8 @@ def tables(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> None:
-    """Writes photos/ in three colours, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
+def image_files(tmp_path: Path) -> None:
+    """Writes photos/ in three colors, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
     generator = torch.Generator().manual_seed(0)
     for number, name in enumerate(("blue", "green", "red")):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -130,8 +156,23 @@ def pictures(tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def litmus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
+    """Runs `litmus VERB ...` in this process; returns what it printed to standard output and to standard error."""
+
+    def run(*words: str, status: int = 0) -> tuple[str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        printed = capsys.readouterr()
+        assert ended.value.code == status, f"{ended.value.code}\n{printed.err}"
+        return printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
 def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python train.py ...` in a process and folder of its own."""
+    """Runs `python train.py ...` in a process of its own, in the test's folder."""
 
     def run(*words: str, script: str = "train.py", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "100", "HOME": str(tmp_path / "home")}

@@ -50,7 +50,7 @@ WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (
 SCENES = Spec("scenes", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(("cat", "dog")))
 
 
-# Two boxes in each picture, as a detector's loss reads them.
+# Two boxes in each image, as a detector's loss reads them.
 IN_SCENES = torch.tensor([[0, 0.3, 0.4, 0.2, 0.3], [1, 0.7, 0.6, 0.4, 0.5], [-1, -1, -1, -1, -1]])
 
 
@@ -99,3 +99,7 @@ ON_SCENES += ["data.size=64", "data.max_digits=2", "data.max_size=40", "trainer=
 
 
 ON_BOXES = ["data=yolo_dataset", "data.path=boxes/data.yaml", "data.size=64", "trainer=cpu"]
+
+
+# Of the photos that tests/run/conftest.py writes: a folder, and what most of its pixels are.
+COLORS = {"blue": (30, 30, 220), "green": (30, 200, 30), "red": (220, 30, 30)}

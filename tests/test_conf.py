@@ -25,7 +25,7 @@ def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> Non
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_key_misspelt_fails(group: str, choice: str) -> None:
+def test_every_key_misspelled_fails(group: str, choice: str) -> None:
     if group in ("experiment", "callback"):
         return
     for key in composed_whole(f"{group}={choice}")[group]:

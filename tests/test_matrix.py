@@ -40,7 +40,7 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
     return {kind.__name__ for kind in net.input_kinds}, {kind.__name__ for kind in net.target_kinds}
 
 
-@pytest.mark.usefixtures("tables", "pictures")
+@pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str, data: str) -> None:

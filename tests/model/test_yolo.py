@@ -195,7 +195,8 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
     # The schedule is over all epochs: what was begun for one is not the same training. So it is stopped instead.
     stopped = RunDir(tmp_path / "stopped")
     config = composed(*SMALL)
-    stopped.claim(config)
+    stopped.claim()
+    stopped.write_config(config)
     from litmus.callback.history import History
 
     before = History.on_train_epoch_end

@@ -1,0 +1,137 @@
+"""What litmus borrows of the libraries that its networks come from."""
+
+import inspect
+from typing import Any
+
+import torch
+from borrowed.entry import Borrowed, has_parameters
+from helpers import SCENES, composed
+
+from litmus.config.instantiate import build
+
+
+def yolo() -> Any:
+    return build(composed("model=yolo")["model"], SCENES)
+
+
+def a_head_decodes_its_outputs() -> bool:
+    net = yolo().eval()
+    return callable(net.network.model[-1]._inference)
+
+
+def a_head_scores_classes_in_cv3() -> bool:
+    return isinstance(yolo().network.model[-1].cv3, torch.nn.ModuleList)
+
+
+def a_loss_of_two_heads_moves_between_them() -> bool:
+    from litmus.model import _ultralytics
+    from litmus.model.yolo import GAINS
+
+    net = build(composed("model=yolo", "model.arch=yolo26n")["model"], SCENES)
+    criterion = _ultralytics.criterion(net.network, GAINS)
+    names = ("decay", "updates", "o2m", "o2o", "final_o2m", "total")
+    return all(hasattr(criterion, name) for name in names) and hasattr(criterion.one2one.hyp, "epochs")
+
+
+def files_are_read_without_running_them() -> bool:
+    from litmus.model import _ultralytics
+
+    tasks = _ultralytics.package()
+    return "safe_only" in inspect.signature(tasks.torch_safe_load).parameters and callable(tasks.guess_model_task)
+
+
+def the_package_is_silent_by_its_switches() -> bool:
+    from litmus.model import _ultralytics
+
+    _ultralytics.package()
+    from ultralytics import utils
+
+    return utils.ONLINE is False and utils.AUTOINSTALL is False and utils.VERBOSE is False
+
+
+def encoders_are_found_by_their_configuration() -> bool:
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING, AutoConfig
+
+    kind = type(AutoConfig.for_model("bert"))
+    made = MODEL_MAPPING[kind]
+    return kind in MODEL_FOR_MASKED_LM_MAPPING and "add_pooling_layer" in inspect.signature(made).parameters
+
+
+def a_classifier_has_an_inner_network_and_a_head() -> bool:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    sizes = dict.fromkeys(("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"), 1)
+    made = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", **sizes, intermediate_size=1))
+    return made.base_model_prefix == "bert" and made.bert.pooler is not None and made.classifier.in_features == 1
+
+
+def what_a_folder_lacks_is_reported() -> bool:
+    from transformers import AutoConfig, AutoModel
+
+    sizes = dict.fromkeys(("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"), 1)
+    AutoModel.from_config(AutoConfig.for_model("bert", **sizes, intermediate_size=1)).save_pretrained("tiny")
+    _, report = AutoModel.from_pretrained("tiny", output_loading_info=True, local_files_only=True)
+    return len(report["missing_keys"]) == 0
+
+
+BORROWED = [
+    Borrowed(
+        "ultralytics",
+        "Detect._inference",
+        "In evaluation, boxes would be decoded in bf16, where an edge may be pixels off.",
+        a_head_decodes_its_outputs,
+    ),
+    Borrowed(
+        "ultralytics",
+        "Detect.cv3",
+        "Weights for other classes could not be loaded: the head would not be recognized.",
+        a_head_scores_classes_in_cv3,
+    ),
+    Borrowed(
+        "ultralytics",
+        "E2ELoss.decay, .updates, .o2m, .o2o, .final_o2m, .total, .one2one.hyp",
+        "YOLO26 would train with fixed weights of its two heads, and its validation losses would not be comparable.",
+        a_loss_of_two_heads_moves_between_them,
+    ),
+    Borrowed(
+        "ultralytics",
+        "tasks.torch_safe_load, tasks.guess_model_task",
+        "A .pt of somebody else's would run what it holds, or could not be read.",
+        files_are_read_without_running_them,
+    ),
+    Borrowed(
+        "ultralytics",
+        "YOLO_OFFLINE, YOLO_AUTOINSTALL, YOLO_VERBOSE",
+        "The package would ask for a network, install packages and print.",
+        the_package_is_silent_by_its_switches,
+    ),
+    Borrowed(
+        "ultralytics",
+        "ultralytics.utils.nms:non_max_suppression",
+        "Predictions would depend on how busy the machine is: the time limit could not be lifted.",
+        lambda: has_parameters("ultralytics.utils.nms:non_max_suppression", "multi_label", "max_det", "max_time_img"),
+    ),
+    Borrowed(
+        "transformers",
+        "MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING",
+        "model=bert could not tell an encoder from other networks.",
+        encoders_are_found_by_their_configuration,
+    ),
+    Borrowed(
+        "transformers",
+        "PreTrainedModel.base_model_prefix, .classifier, .pooler",
+        "export --to huggingface would not find where the weights go.",
+        a_classifier_has_an_inner_network_and_a_head,
+    ),
+    Borrowed(
+        "transformers",
+        "from_pretrained(output_loading_info=True)[1]['missing_keys']",
+        "A folder that lacks most weights would be taken for a pretrained network.",
+        what_a_folder_lacks_is_reported,
+    ),
+    Borrowed(
+        "huggingface_hub",
+        "huggingface_hub.constants:HF_HUB_OFFLINE",
+        "Without a connection, each load would wait half a minute.",
+    ),
+]

@@ -1,0 +1,135 @@
+"""What litmus borrows of torch, TensorBoard and Python."""
+
+import os
+
+import torch
+from borrowed.entry import Borrowed, has_parameters
+
+
+def averaging_calls_by_types() -> bool:
+    seen = []
+    network = torch.nn.BatchNorm1d(2)
+    average = lambda averaged, current, number: seen.append({tensor.dtype for tensor in averaged})  # noqa: E731
+    averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    averaged.update_parameters(network)  # the first copies
+    averaged.update_parameters(network)
+    return all(len(types) == 1 for types in seen) and {torch.int64} in seen
+
+
+def lists_move_at_once() -> bool:
+    averaged, counters = [torch.zeros(2)], [torch.zeros(1, dtype=torch.int64)]
+    torch._foreach_lerp_(averaged, [torch.ones(2)], 0.25)
+    torch._foreach_copy_(counters, [torch.tensor([7])])
+    return averaged[0].tolist() == [0.25, 0.25] and counters[0].tolist() == [7]
+
+
+def nvml_is_asked_by_a_variable() -> bool:
+    before = os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK")
+    try:
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+        asked = torch.cuda._nvml_based_avail()
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+        return asked and not torch.cuda._nvml_based_avail()
+    finally:
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK")
+        os.environ.update({} if before is None else {"PYTORCH_NVML_BASED_CUDA_CHECK": before})
+
+
+def an_hparams_row_is_three_summaries() -> bool:
+    from torch.utils.tensorboard.summary import hparams
+
+    tags = [summary.value[0].tag for summary in hparams({"lr": 0.1}, {"acc": 0.0})]
+    return [tag.rpartition("/")[2] for tag in tags] == ["experiment", "session_start_info", "session_end_info"]
+
+
+def states_are_scanned() -> bool:
+    from torch._higher_order_ops.scan import scan
+
+    _, sums = scan(lambda carry, x: (carry + x, (carry + x).clone()), torch.zeros(1), torch.ones(3, 1), dim=0)
+    return sums.flatten().tolist() == [1.0, 2.0, 3.0]
+
+
+def a_record_s_checksum_is_tensorflow_s() -> bool:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    known = 0xE3069283  # CRC-32C of these digits
+    return masked_crc32c(b"123456789") == ((known >> 15 | known << 17) + 0xA282EAD8) % 2**32
+
+
+BORROWED = [
+    Borrowed(
+        "torch",
+        "torch.optim.swa_utils:AveragedModel's multi_avg_fn",
+        "EMA would mix counters with weights: it takes each list to be of one type.",
+        averaging_calls_by_types,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_lerp_",
+        "EMA would move each tensor in a kernel of its own.",
+        lists_move_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_copy_",
+        "EMA would copy counters, such as batch norm's, one by one.",
+        lists_move_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._higher_order_ops.scan:scan",
+        "An exported LSTM would take only texts and series of the example's length.",
+        states_are_scanned,
+    ),
+    Borrowed(
+        "torch",
+        "torch.utils.tensorboard.summary:hparams",
+        "TensorBoard would show no HParams row of a run.",
+        an_hparams_row_is_three_summaries,
+    ),
+    Borrowed(
+        "torch",
+        "PYTORCH_NVML_BASED_CUDA_CHECK",
+        "Each step of Adam would look for NVIDIA's library on a machine without a GPU; a sweep's server would set up "
+        "CUDA before it forks.",
+        nvml_is_asked_by_a_variable,
+    ),
+    Borrowed(
+        "torch",
+        "torch.hub:download_url_to_file's hash_prefix",
+        "Downloaded weights would not be checked against the hash in their file name.",
+        lambda: has_parameters("torch.hub:download_url_to_file", "url", "dst", "hash_prefix"),
+    ),
+    Borrowed(
+        "torch",
+        "torch.nn.utils:get_total_norm",
+        "Meter would not log the gradient's norm.",
+        lambda: float(torch.nn.utils.get_total_norm([torch.tensor([3.0, 4.0])])) == 5.0,
+    ),
+    Borrowed(
+        "tensorboard",
+        "tensorboard.compat.tensorflow_stub.pywrap_tensorflow:masked_crc32c",
+        "compare could not write its mean curves for TensorBoard without TensorFlow.",
+        a_record_s_checksum_is_tensorflow_s,
+    ),
+    Borrowed(
+        "tensorboard",
+        "tensorboard.compat.proto.event_pb2:Event",
+        "compare could not frame its mean curves as TensorBoard's events.",
+    ),
+    Borrowed(
+        "tensorboard",
+        "tensorboard.compat.proto.summary_pb2:Summary",
+        "compare could not write the values of its mean curves for TensorBoard.",
+    ),
+    Borrowed(
+        "python",
+        "atexit:_clear",
+        "A job of a sweep would run, at its end, what the process it was forked from had registered.",
+    ),
+    Borrowed(
+        "python",
+        "atexit:_run_exitfuncs",
+        "A job of a sweep would leave its temporary folders behind: it ends by os._exit.",
+    ),
+]

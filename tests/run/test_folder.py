@@ -1,0 +1,137 @@
+"""A run's folder: what is in it, and that its files agree."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
+from litmus.spec import Spec
+
+Train = Callable[..., RunDir]
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_a_finished_run_s_folder(train: Train) -> None:
+    run = train("model=fnn", "callback.dashboard.graph=true", "seed=3")
+    files = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
+    events = {name for name in files if "tfevents" in name}
+    assert files - events == {
+        "config.yaml",
+        "result.json",
+        "metrics.csv",
+        "train.log",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    }
+    result = json.loads((run.path / "result.json").read_text())
+    assert result["status"] == "finished"
+    assert result["error"] is None
+    by_class = {f"test/{what}_{digit}" for what in ("precision", "recall") for digit in range(10)}
+    measured = {"train": ("loss", "acc"), **dict.fromkeys(("val", "test"), ("loss", "acc", "f1", "f1_weighted"))}
+    assert set(result["metrics"]) == {f"{part}/{name}" for part, names in measured.items() for name in names} | by_class
+    assert (result["model"], result["data"], result["seed"], result["epochs"], result["steps"]) == (
+        "fnn",
+        "mnist",
+        3,
+        2,
+        8,
+    )
+    assert set(result["seconds"]) == {"startup", "fit", "test"}
+    assert result["samples_per_second"] > 0
+    assert result["parameters"] == 109_386
+    assert result["precision"] == 32
+    assert result["device"].startswith("cpu")
+    dataset = result["dataset"]
+    assert (dataset["source"], dataset["train"], dataset["val"], dataset["test"]) == ("bundled", 400, 333, 400)
+    assert list(dataset["sha256"]) == ["mnist_5k.csv.gz"]
+    assert result["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_the_subset_is_said_on_the_screen_in_the_log_and_in_the_result(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("model=perceptron")
+    said = "5,000 of MNIST's 70,000 digits"
+    printed = capsys.readouterr()
+    assert said in (printed.err + printed.out).replace("\n", " ")
+    assert said in run.log.read_text()
+    assert said in run.read_result()["dataset"]["warning"]
+
+
+def test_metrics_agree_everywhere(train: Train) -> None:
+    run = train("model=cnn", "model.widths=[8]", "trainer.max_epochs=3")
+    result = run.read_result()
+    with (run.path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    board = scalars(run.path)
+    for name in ("train/loss", "train/acc", "val/loss", "val/acc", "optim/lr", "optim/grad_norm", "optim/l2_penalty"):
+        written = [float(row[name]) for row in rows]
+        assert [value for _, value in board[name]] == written, name
+        assert all(v == v for v in written), name
+    assert "epoch" not in board
+    assert set(board) >= {"time/samples_per_second", "time/epoch_seconds", "test/loss", "test/acc", "step/train_loss"}
+    best = max(rows, key=lambda row: float(row["val/acc"]))
+    assert result["best_epoch"] == int(best["epoch"])
+    for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
+        assert result["metrics"][name] == float(best[name])
+    assert [result["metrics"]["test/acc"]] == [value for _, value in board["test/acc"]]
+
+
+def test_the_hparams_row_has_the_final_metrics_and_what_one_compares(train: Train) -> None:
+    run = train("model=fnn", "model.l2=1e-4")
+    result = run.read_result()
+    final = scalars(run.path / "final")
+    by_class = {name for name in result["metrics"] if name.startswith(("test/precision_", "test/recall_"))}
+    compared_metrics = {name: value for name, value in result["metrics"].items() if name not in by_class}
+    assert {name: value for name, ((_, value),) in final.items()} == pytest.approx(compared_metrics)
+    events = EventAccumulator(str(run.path / "final"))
+    events.Reload()
+    from tensorboard.plugins.hparams import metadata
+
+    content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    compared = set(metadata.parse_session_start_info_plugin_data(content).hparams)
+    assert {
+        "model",
+        "optimizer",
+        "model.l2",
+        "optimizer.lr",
+        "seed",
+        "data.batch_size",
+        "trainer.max_epochs",
+    } <= compared
+    assert not {name for name in compared if "_target_" in name or "dir" in name or "callback" in name}
+    with pytest.raises(KeyError):
+        events.SummaryMetadata(metadata.EXPERIMENT_TAG)
+
+
+def test_a_checkpoint_is_plain_and_rebuilds_the_network(train: Train) -> None:
+    run = train("model=fnn")
+    for path in (run.best, run.last):
+        checkpoint = torch.load(path, weights_only=True)
+        assert Spec.from_plain(checkpoint["spec"]).input.height == 28
+
+
+def test_one_process_trains_in_a_folder(train: Train) -> None:
+    run = train("model=perceptron")
+    with run.locked(), pytest.raises(UserError, match="is being trained by another process"), run.locked():
+        pass
+    with run.locked():
+        pass
+
+
+def test_a_folder_is_claimed_once(train: Train) -> None:
+    run = train("model=perceptron")
+    with pytest.raises(UserError, match="already holds a run"):
+        run.claim()

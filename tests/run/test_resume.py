@@ -1,0 +1,72 @@
+"""A run that is resumed: from its last epoch, with its own configuration."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from faults import Fault, Watch, fail
+from helpers import composed
+
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
+from litmus.run.job import resume_config
+
+Train = Callable[..., RunDir]
+
+
+def test_a_moved_run_is_resumed_with_its_best_value(train: Train, resume: Train, tmp_path: Path) -> None:
+    run = train("model=fnn", "trainer.max_epochs=3")
+    best = run.best.read_bytes()
+    moved = RunDir(run.path.rename(tmp_path / "moved"))
+    ruin = Fault(lambda trainer, task: torch.nn.init.normal_(task.net.head.weight), epoch=3, batch=3)  # the last one
+    resume(moved, "trainer.max_epochs=4", watching=[ruin])
+    assert moved.read_result()["status"] == "finished"
+    assert moved.read_metrics()[3]["val/acc"] < moved.read_metrics()[2]["val/acc"]
+    assert moved.best.read_bytes() == best
+    assert moved.read_result()["best_epoch"] <= 3
+
+
+def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, resume: Train) -> None:
+    """A network that does not get better, as a detector's mAP stays at 0 for a while."""
+    changes = ["model=fnn", "optimizer.lr=1e-12", "trainer.max_epochs=4"]
+    run = train(*changes, watching=[Fault(fail("the machine went away"), epoch=3)])
+    assert torch.load(run.best, weights_only=True)["epoch"] == 0, "the first wins a tie"
+    assert torch.load(run.last, weights_only=True)["epoch"] == 2
+    watch = Watch()
+    resume(run, watching=[watch])
+    assert run.read_result()["status"] == "finished"
+    assert watch.epochs == [3]
+    assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
+    assert run.read_result()["best_epoch"] == 1
+    assert torch.load(run.last, weights_only=True)["epoch"] == 3
+
+
+def test_resuming_what_cannot_be(train: Train) -> None:
+    run = train("model=fnn")
+    with pytest.raises(UserError, match="has already been trained for 2 epochs. Add trainer.max_epochs=4"):
+        resume_config(run, composed("model=fnn"), ["model=fnn"])
+    with pytest.raises(UserError, match="trained with model=fnn. It cannot be resumed with model=cnn"):
+        resume_config(run, composed("model=cnn"), ["model=cnn"])
+    with pytest.raises(UserError, match="trained with seed=0"):
+        resume_config(run, composed("seed=1"), ["seed=1"])
+    with pytest.raises(
+        UserError, match="trained with optimizer.lr=0.003. It cannot be resumed with optimizer.lr=0.1: that is another"
+    ):
+        resume_config(run, composed("model=fnn", "optimizer.lr=0.1"), ["optimizer.lr=0.1"])
+    with pytest.raises(UserError, match="is not a run folder"):
+        resume_config(RunDir(run.checkpoints), composed(), [])
+    longer = composed("model=fnn", "trainer.max_epochs=3")
+    assert resume_config(run, longer, ["trainer.max_epochs=3"])["trainer"]["max_epochs"] == 3
+
+
+def test_a_run_that_cannot_be_resumed_keeps_its_result(
+    train: Train, resume: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("model=perceptron")
+    before = {name: (run.path / name).read_bytes() for name in ("result.json", "config.yaml", "metrics.csv")}
+    resume(run, "trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere")
+    assert "data.source=disk cannot give MNIST" in capsys.readouterr().err
+    assert {name: (run.path / name).read_bytes() for name in before} == before
+    with pytest.raises(UserError, match="has already been trained for 2 epochs"):
+        resume(run, "trainer.max_epochs=1")
