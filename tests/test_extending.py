@@ -76,8 +76,8 @@ def test_what_it_adds_trains_and_is_exported(extended: Path) -> None:
     assert result["metrics"]["test/acc"] == 1.0
     assert result["metrics"]["test/f1_worst"] == 1.0
     assert run(extended, "-m", "litmus", "status", "run") == "run finished\n"
-    run(extended, "-m", "litmus", "export", "run", "--to", "numpy")
-    assert (extended / "run" / "export" / "model.npz").is_file()
+    run(extended, "-m", "litmus", "export", "run", "--to", "torchscript")
+    assert (extended / "run" / "export" / "model.ts").is_file()
 
 
 def test_the_help_page_lists_it(extended: Path) -> None:

@@ -24,7 +24,7 @@ Precision = Literal[32, "bf16-mixed", "16-mixed"]
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are there whole or not at all."""
+    """Checkpoints that are written whole or not at all; Lightning's base class for that is undocumented."""
 
     def save_checkpoint(self, checkpoint: Section, path: str | Path, storage_options: Any | None = None) -> None:
         with replacing(Path(path)) as temporary:

@@ -34,6 +34,7 @@ class Checkpoint(ModelCheckpoint, Callback):
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir, folder.CHECKPOINTS))
         self.monitor, self.mode = task_of(pl_module).monitor, task_of(pl_module).mode
+        # Undocumented: what ModelCheckpoint compares the next value with; it is set before the monitor is known.
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         super().setup(trainer, pl_module, stage)
 
@@ -54,6 +55,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         def here(path: str) -> str:
             return str(Path(str(self.dirpath), Path(path).name)) if path else path
 
+        # Keys of Lightning's state, undocumented: without them a moved run overwrites its best checkpoint when resumed.
         paths = ("best_model_path", "kth_best_model_path", "last_model_path")
         moved = {
             **state_dict,

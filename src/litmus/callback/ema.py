@@ -30,6 +30,7 @@ class EMA(WeightAveraging, Callback):
         def average(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
             weight = 1 - decay * (1 - math.exp(-(int(num_averaged) + 1) / ramp))
             if torch.is_floating_point(averaged[0]):  # they come by their types
+                # Private: one kernel for all tensors, as torch's own averaging does.
                 torch._foreach_lerp_(averaged, current, weight)
             else:
                 torch._foreach_copy_(averaged, current)  # counters

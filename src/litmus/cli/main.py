@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import UserError
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
 
-WRONG_USAGE, INTERRUPTED = 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 # A verb's module defines `arguments(parser)` and `main(arguments) -> exit status`, and imports no torch at the top.
 VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
@@ -41,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
         print(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.", file=sys.stderr)
-        sys.exit(WRONG_USAGE)
+        sys.exit(WRONG_COMMAND_LINE)
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
     module.arguments(parser)
@@ -51,4 +50,4 @@ def main(words: Sequence[str] | None = None) -> None:
     except UserError as error:
         sys.exit(f"litmus {verb}: {error}")  # on standard error, with status 1
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_STATUS["interrupted"])

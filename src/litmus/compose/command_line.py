@@ -26,10 +26,9 @@ from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
-from litmus.errors import UserError
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
 from litmus.record.folder import RunDir, slug
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses; 130 is the shell's own for Ctrl-C
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
 LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
@@ -58,11 +57,11 @@ def train() -> None:
             sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to find out the mode
         _run()
     except UserError as refused:
-        fail(str(refused), WRONG)
+        fail(str(refused), WRONG_COMMAND_LINE)
     except HYDRA_ERRORS as error:
-        fail(explain(error, CONF, sys.argv[1:]), WRONG)
+        fail(explain(error, CONF, sys.argv[1:]), WRONG_COMMAND_LINE)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_STATUS["interrupted"])
 
 
 def _help(arguments: list[str]) -> str:
@@ -158,12 +157,15 @@ class Hooks(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if not str(config.hydra.sweeper._target_).startswith("hydra_plugins.litmus_sweeper."):
-            fail("Sweeps need litmus' own sweeper, which sweep=grid|optuna configures: leave out hydra/sweeper.", WRONG)
+            fail(
+                "Sweeps need litmus' own sweeper, which sweep=grid|optuna configures: leave out hydra/sweeper.",
+                WRONG_COMMAND_LINE,
+            )
         if wrong := section_mistakes("sweep", _plain(config.sweep)):
-            fail("\n".join(wrong), WRONG)
+            fail("\n".join(wrong), WRONG_COMMAND_LINE)
         name = config.sweep.name
         if name is not None and slug(name) != name:
-            fail(f"sweep.name={name} is not a valid folder name; {slug(name)} is.", WRONG)
+            fail(f"sweep.name={name} is not a valid folder name; {slug(name)} is.", WRONG_COMMAND_LINE)
         self.launcher, self.folder = os.getpid(), str(Path.cwd())
 
     def on_job_start(self, config: DictConfig, **kwargs: object) -> None:
@@ -184,24 +186,24 @@ class Hooks(Callback):
             job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"
         job_return.status = JobStatus.COMPLETED  # or Hydra reports the error, too
         if self.status == "interrupted" and self.launcher == os.getpid():
-            sys.exit(INTERRUPTED)  # or the launcher, if its jobs run in this process, starts the next
+            sys.exit(EXIT_STATUS[self.status])  # or the launcher, if its jobs run in this process, starts the next
 
     def on_run_end(self, config: DictConfig, **kwargs: object) -> None:
         if self.status != "finished":
-            sys.exit(INTERRUPTED if self.status == "interrupted" else FAILED)
+            sys.exit(EXIT_STATUS[self.status])
 
 
 def _check(config: DictConfig) -> None:
     for group in GROUPS:  # a list, as in model=[cnn], is no choice
         if not isinstance(config.hydra.runtime.choices.get(group), str):
-            fail(f"{group}= takes one of its choices, which --help lists.", WRONG)
+            fail(f"{group}= takes one of its choices, which --help lists.", WRONG_COMMAND_LINE)
     try:
         plain = _plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
         wrong = section_mistakes("sweep", plain.pop("sweep")) + mistakes(plain)
     except OmegaConfBaseException as error:
         wrong = [str(error)]
     if wrong:
-        fail("\n".join(dict.fromkeys(wrong)), WRONG)
+        fail("\n".join(dict.fromkeys(wrong)), WRONG_COMMAND_LINE)
 
 
 def _plain(config: DictConfig) -> Section:

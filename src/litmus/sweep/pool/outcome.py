@@ -64,9 +64,9 @@ def _record_failure(run: RunDir, job: Job, result: Section | None, seconds: floa
         "dataset": None,
     }
     run.path.mkdir(parents=True, exist_ok=True)
-    if run.read_requested() is None:  # the process ended before it wrote them
+    if run.read_requested() is None:  # the process ended before it wrote it
         run.write_requested(job.config)
-        run.write_config(job.config)
+    run.write_config(job.config, only_if_missing=True)  # or before the data was there
     run.write_result({**record, "status": "failed", "error": error})
     return JobResult("failed", _null_as_nan(record["metrics"]), error, seconds)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from litmus.config.instantiate import build
 from litmus.config.types import Section
-from litmus.errors import UserError
+from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import decisive
 from litmus.sweep.pool import outcome
@@ -23,7 +23,6 @@ from litmus.sweep.pool.pool import Pool
 from litmus.sweep.pool.source import Source
 from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
 
-FAILED, INTERRUPTED = 1, 130  # exit statuses, as of a single run
 COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
 LOCK = ".lock"
 POOL_KEYS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # of litmus' own launcher alone
@@ -95,7 +94,7 @@ def summarize_launched(source: Source, folder: Path, returned: Sequence[str], er
     if stopped or error is not None or len(reporter.results) < source.total:
         console.print("Jobs that have been submitted may still run; they are not run twice.", soft_wrap=True)
     status = _summarize(source, reporter, folder, console, stopped)
-    return status if error is None else FAILED
+    return status if error is None else EXIT_STATUS["failed"]
 
 
 @contextmanager
@@ -292,11 +291,12 @@ def _can_be_resumed(source: Source, results: Sequence[tuple[Job, JobResult]]) ->
 
 def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopped: bool) -> int:
     if stopped:
-        return INTERRUPTED
+        return EXIT_STATUS["interrupted"]
     statuses = {result.status for _, result in results}
     if "failed" in statuses or source.invalid:
-        return FAILED
-    return INTERRUPTED if statuses - set(ENDED) or len(results) < source.total else 0
+        return EXIT_STATUS["failed"]
+    unfinished = statuses - set(ENDED) or len(results) < source.total
+    return EXIT_STATUS["interrupted" if unfinished else "finished"]
 
 
 def _data_warning(job: Job) -> str | None:
