@@ -22,7 +22,7 @@ DATA = {
     "yolo_dataset": ON_BOXES,
 }
 # What a network must read, and answer with.
-ASKS = {
+PROVIDES = {
     "mnist": ("Images", "Classes"),
     "text_table": ("Tokens", "Classes"),
     "text_table, numbers": ("Tokens", "Values"),
@@ -34,7 +34,7 @@ ASKS = {
 
 
 def kinds(model: str) -> tuple[set[str], set[str]]:
-    """The names of what the network reads, and of what it answers with."""
+    """The names of the kinds of input that the network takes, and of the targets that it predicts."""
     module, _, name = composed(f"model={model}")["model"]["_target_"].rpartition(".")
     net = getattr(importlib.import_module(module), name)
     return {kind.__name__ for kind in net.input_kinds}, {kind.__name__ for kind in net.target_kinds}
@@ -46,8 +46,8 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
 def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str, data: str) -> None:
     run = train(f"model={model}", *TINY.get(model, []), *FEW, small=DATA[data])
     result = run.read_result()
-    (input_kinds, answers), (given, asked) = kinds(model), ASKS[data]
-    if given in input_kinds and asked in answers:
+    (input_kinds, target_kinds), (given, target) = kinds(model), PROVIDES[data]
+    if given in input_kinds and target in target_kinds:
         assert result["status"] == "finished", result["error"]
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
@@ -57,7 +57,7 @@ def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str
         assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
     else:
         assert result["status"] == "failed"
-        verb = "answers with" if given in input_kinds else "reads"
+        verb = "predicts" if given in input_kinds else "takes"
         assert result["error"].startswith(f"model={model} {verb} ")
         assert " Try model=" in result["error"]
 

@@ -28,7 +28,7 @@ def a_loss_of_two_heads_moves_between_them() -> bool:
     from litmus.model.yolo import GAINS
 
     net = build(composed("model=yolo", "model.arch=yolo26n")["model"], SCENES)
-    criterion = _ultralytics.criterion(net.network, GAINS)
+    criterion = _ultralytics.make_criterion(net.network, GAINS)
     names = ("decay", "updates", "o2m", "o2o", "final_o2m", "total")
     return all(hasattr(criterion, name) for name in names) and hasattr(criterion.one2one.hyp, "epochs")
 

@@ -172,7 +172,7 @@ def test_features_that_are_computed_once_change_nothing(
 ) -> None:
     few = [*SMALL, "data.limit=120", f"trainer.precision={precision}", f"model.weights={begun.path}"]
     cached = train(*HEAD, folder="cached", small=few)
-    assert "512 features of each picture were computed once" in cached.log.read_text()
+    assert "512 features of each image were computed once" in cached.log.read_text()
     monkeypatch.setattr(ResNet, "frozen_part", None)
     plain = train(*HEAD, folder="plain", small=few)
     assert "computed once" not in plain.log.read_text()
@@ -194,7 +194,7 @@ def test_augmentation_switches_the_features_off_and_says_so(train: Callable[...,
     few = [*SMALL, "data.limit=60", "data.augment=true", f"model.weights={begun.path}", "trainer.max_epochs=1"]
     run = train(*HEAD, small=few)
     log = run.log.read_text()
-    assert "data.augment=true: what the network's frozen part makes of a picture is computed in every epoch" in log
+    assert "data.augment=true: the features of the network's frozen part are computed again in every epoch" in log
     assert "val: 512 features" in log
     assert "train: 512 features" not in log
 

@@ -34,7 +34,7 @@ def test_data_that_does_not_fit_fails_in_a_sentence(train: Train, capsys: pytest
     run = train("data.source=disk", "data.dir=nowhere")
     result = run.read_result()
     assert result["status"] == "failed"
-    assert result["error"].startswith("data.source=disk cannot give MNIST. nowhere/mnist lacks train-images")
+    assert result["error"].startswith("data.source=disk does not provide MNIST. nowhere/mnist lacks train-images")
     assert "Traceback" not in capsys.readouterr().err
     assert result["metrics"] == {}
 

@@ -169,8 +169,8 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
 def test_what_was_trained_on_is_never_measured_as_a_test(train: Train, tmp_path: Path, change: str) -> None:
     """Its texts get labels that are wrong now: only a test without them has few errors."""
     run = train(*LSTM, "trainer.max_epochs=2", small=ON_TABLE)
-    parts = prepare(run.read_config()).parts
-    trained = {*parts["train"].texts, *parts["val"].texts}
+    splits = prepare(run.read_config()).splits
+    trained = {*splits["train"].texts, *splits["val"].texts}
     wrong = {"good": "bad", "bad": "fair", "fair": "good"}
     first, *rows = (line.split(",") for line in (tmp_path / "reviews.csv").read_text().splitlines())
     rows = [[text, wrong[label] if text in trained else label, score] for text, label, score in rows]
@@ -190,7 +190,7 @@ def test_a_run_is_not_resumed_on_other_data(
         file.write("another row,good,1.5\n")
     resume(run, "trainer.max_epochs=2")
     said = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"is not what .* was training on: reviews.csv changed since", said)
+    assert re.search(r"is not what .* was trained on: reviews.csv changed since", said)
     assert run.read_result() == before
 
 

@@ -80,7 +80,7 @@ def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path:
     done = command(*words[:4], "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e30", "sweep.name=lost")
     assert done.returncode == 0, done.stderr
     assert "diverged     val/acc" in done.stdout
-    assert "results are not comparable with those on the whole of MNIST" in done.stdout
+    assert "results are not comparable with those on all of MNIST" in done.stdout
 
 
 def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, tmp_path: Path) -> None:

@@ -62,9 +62,6 @@ KEYS = (
     Key("callback",              True,      True,     False, True),
     Key("*",                     True,      False,    True,  True),
 )  # fmt: skip
-# Of callbacks, by whether they affect training, which each says in its own class.
-AFFECTS_TRAINING = Key("callback.*", True, True, False, True)
-ONLY_WATCHES = Key("callback.*", False, True, False, False)
 
 
 def settings(
@@ -88,8 +85,8 @@ def key_of(key: str) -> Key:
     """What holds for a key, such as `optimizer.lr`; for a group, such as `trainer`, what holds for the keys in it."""
     if key.startswith("callback."):
         _, name, *inner = key.split(".")
-        found = AFFECTS_TRAINING if affects_training(name) else ONLY_WATCHES
-        return found._replace(compared=found.compared and inner != ["_target_"])
+        identifies = affects_training(name)
+        return Key("callback.*", identifies, True, False, identifies and inner != ["_target_"])
     # A section that is switched off, or a logger that is none, is a key without keys below it.
     return next(each for each in KEYS if fnmatchcase(key, each.pattern) or each.pattern == f"{key}.*")
 
