@@ -21,6 +21,7 @@ from litmus.data._loader import Stored
 from litmus.data._split import complete_splits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
+from litmus.data.image.photos import Filed, Photos, Selection, warn_of_problems
 from litmus.data.image.transform import mean_and_std, random_resized_crop
 from litmus.errors import UserError
 from litmus.spec import Classes, Images, Spec
@@ -36,7 +37,7 @@ Sample = tuple[Path, str]  # an image file, and its class
 Numbered = tuple[int, str]  # the number of an image, and its class
 
 
-class ImageFolder(cache.Filed[Numbered], ImageData):
+class ImageFolder(Filed[Numbered], ImageData):
     """Images, one class each.
 
     `path` is a folder with a folder of images for each class; or one with such folders below `train`, and maybe
@@ -78,7 +79,7 @@ class ImageFolder(cache.Filed[Numbered], ImageData):
         self.augmentation = random_resized_crop if augment else None
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
-        self.photos: cache.Photos | None = None
+        self.photos: Photos | None = None
         self.samples: dict[Split, list[Numbered]] = {}
 
     def prepare_data(self) -> None:
@@ -124,7 +125,7 @@ class ImageFolder(cache.Filed[Numbered], ImageData):
             wanted = replace(wanted, resized=round(min(wanted.height, wanted.width) * MARGIN))
         paths = [path for samples in self.listed.values() for path, _ in samples]
         self.photos = cache.collect(paths, self._stored_size(wanted), self.folder)
-        cache.warn_of_problems(self.photos, self.path)
+        warn_of_problems(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         if not wanted.mean:
@@ -147,13 +148,13 @@ class ImageFolder(cache.Filed[Numbered], ImageData):
             )
         rows = torch.tensor([row for row, _ in self.samples[split]])
         targets = torch.tensor([number[name] for _, name in self.samples[split]], dtype=torch.int64)
-        return cache.Selection(self.photos.pixels, rows, self._crop(split)), targets
+        return Selection(self.photos.pixels, rows, self._crop(split)), targets
 
     def groups(self, split: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number, _ in self.samples[split]]
 
-    def _fingerprint(self, photos: cache.Photos) -> str:
+    def _fingerprint(self, photos: Photos) -> str:
         """A hash of the files, their classes, and the splits in which they were listed."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
         lines = [
@@ -225,7 +226,7 @@ class ImageFolder(cache.Filed[Numbered], ImageData):
     def _file(self, cells: _table.Cells) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
 
-    def _split(self, photos: cache.Photos) -> dict[Split, list[Numbered]]:
+    def _split(self, photos: Photos) -> dict[Split, list[Numbered]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
             split: [(number[path], name) for path, name in samples if path in number]

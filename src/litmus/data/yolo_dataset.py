@@ -21,6 +21,7 @@ from litmus.data._split import complete_splits
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, pad_boxes
 from litmus.data.image.labels import Labels, label_file, letterbox_boxes, read_labels
+from litmus.data.image.photos import Filed, Photos, Selection, warn_of_problems
 from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 SIZE = 640  # pixels of a side, where neither data.size nor the network requires another
 
 
-class YOLODataset(cache.Filed[int], BoxData):
+class YOLODataset(Filed[int], BoxData):
     """Images of any size with bounding boxes, as the YAML file `path` describes them.
 
     It names folders of images (or text files that list them) under `train`, `val` and maybe `test`, and classes
@@ -64,7 +65,7 @@ class YOLODataset(cache.Filed[int], BoxData):
         self.source = path
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
-        self.photos: cache.Photos | None = None
+        self.photos: Photos | None = None
         self.samples: dict[Split, list[int]] = {}  # numbers of images
 
     def prepare_data(self) -> None:
@@ -105,7 +106,7 @@ class YOLODataset(cache.Filed[int], BoxData):
             wanted = replace(wanted, height=SIZE, width=SIZE)
         wanted = replace(wanted, resized=0)
         self.photos = cache.collect(list(self.labels), wanted, self.folder)
-        cache.warn_of_problems(self.photos, self.path)
+        warn_of_problems(self.photos, self.path)
         self.samples = self._split(self.photos)
         self.sha256 = {self.path.name: self._fingerprint(self.photos)}
         self.spec = replace(self.spec, input=wanted)
@@ -122,13 +123,13 @@ class YOLODataset(cache.Filed[int], BoxData):
             own = torch.tensor(self.labels[self.photos.paths[number]].boxes).reshape(-1, 5)
             boxes.append(letterbox_boxes(own, self.photos.sizes[number], self.spec.input))
         numbers = torch.tensor(self.samples[split])
-        return cache.Selection(self.photos.pixels, numbers, None), pad_boxes(boxes)
+        return Selection(self.photos.pixels, numbers, None), pad_boxes(boxes)
 
     def groups(self, split: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None
         return [(self.photos.sha256[number],) for number in self.samples[split]]
 
-    def _fingerprint(self, photos: cache.Photos) -> str:
+    def _fingerprint(self, photos: Photos) -> str:
         """A hash of the images, their boxes, the classes, and the splits in which they were listed."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
         lines = [
@@ -203,7 +204,7 @@ class YOLODataset(cache.Filed[int], BoxData):
             message = "%d of %d images have no label file and count as images without boxes: %s."
             log.warning(message, len(missing), len(self.labels), list_some(missing))
 
-    def _split(self, photos: cache.Photos) -> dict[Split, list[int]]:
+    def _split(self, photos: Photos) -> dict[Split, list[int]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {split: [number[p] for p in paths if p in number] for split, paths in self.listed.items()}
         missing = [split for split in ("val", "test") if split not in usable]
