@@ -52,8 +52,7 @@ def train(*overrides: str) -> dict[str, Any]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)
-            run.claim()
-            run.write_config(config)
+            run.claim(config)
             with console.log_to(run.log):
                 running.train(run, config, time.perf_counter())
             result = run.read_result()

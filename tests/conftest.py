@@ -57,8 +57,7 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
     ) -> RunDir:
         run = RunDir(tmp_path / folder)
         config = composed(*small, *overrides)
-        run.claim()
-        run.write_config(config)
+        run.claim(config)
         with console.log_to(run.log):
             running.train(run, config, time.perf_counter(), watching)
         return run

@@ -30,7 +30,7 @@ def made(
     ended: float | None = None,
     log: str = "INFO litmus.run.train: precision 32\n",
     changes: dict[str, Any] | None = None,
-    settled: dict[str, Any] | None = None,
+    resolved: dict[str, Any] | None = None,
     **more: Any,
 ) -> Path:
     """Makes one run folder.
@@ -43,8 +43,8 @@ def made(
         status: None for a run that has not ended.
         ended: when, in seconds since the epoch.
         changes: to the configuration, by the names of sections: `{"optimizer": {"lr": 0.1}}`.
-        settled: what followed from the data, written like `changes`; not None makes the run a sweep's job, which has an
-            `requested.yaml` without it.
+        resolved: what followed from the data, written like `changes`; not None gives the run a `requested.yaml`
+            without it, as a sweep's jobs have.
         more: entries of result.json.
     """
     config = json.loads(_composed(*overrides))
@@ -52,9 +52,9 @@ def made(
     for section, values in (changes or {}).items():
         config[section] |= values
     run = RunDir(folder)
-    if settled is not None:
+    if resolved is not None:
         run.write_requested(config)
-    for section, values in (settled or {}).items():
+    for section, values in (resolved or {}).items():
         config[section] |= values
     run.write_config(config)
     run.checkpoints.mkdir()

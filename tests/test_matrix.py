@@ -7,7 +7,7 @@ import pytest
 from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.record.folder import RunDir
-from litmus.record.metrics import measured
+from litmus.record.metrics import available_metrics
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 REFERENCES = ("val/naive_", "val/seasonal_", "train/naive_", "train/seasonal_")  # which no setting moves
@@ -52,7 +52,7 @@ def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
         assert all(value is not None for value in result["metrics"].values())
-        known = measured(run.read_config()["task"]["_target_"])
+        known = available_metrics(run.read_config()["task"]["_target_"])
         (row,) = run.read_metrics()
         assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
     else:

@@ -90,10 +90,10 @@ def a_bracket_comes_from_the_study_s_name_and_the_trial_s_number() -> bool:
     import optuna
 
     class Noting(optuna.pruners.HyperbandPruner):
-        asked = False
+        requested = False
 
         def _get_bracket_id(self, study: Any, trial: Any) -> int:
-            Noting.asked = True
+            Noting.requested = True
             return super()._get_bracket_id(SimpleNamespace(study_name="litmus"), trial)  # type: ignore[arg-type]
 
     study = optuna.create_study(pruner=Noting(min_resource=1, max_resource=9, reduction_factor=3))
@@ -102,7 +102,7 @@ def a_bracket_comes_from_the_study_s_name_and_the_trial_s_number() -> bool:
         trial.report(0.5, 1)
         trial.should_prune()
         study.tell(trial, 0.5)
-    return Noting.asked
+    return Noting.requested
 
 
 def a_storage_can_be_closed() -> bool:

@@ -27,9 +27,9 @@ def nvml_is_asked_by_a_variable() -> bool:
     before = os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK")
     try:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
-        asked = torch.cuda._nvml_based_avail()
+        requested = torch.cuda._nvml_based_avail()
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-        return asked and not torch.cuda._nvml_based_avail()
+        return requested and not torch.cuda._nvml_based_avail()
     finally:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK")
         os.environ.update({} if before is None else {"PYTORCH_NVML_BASED_CUDA_CHECK": before})

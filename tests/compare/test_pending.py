@@ -10,29 +10,29 @@ from made_runs import made
 LRS = (0.001, 0.01)
 
 
-EARLY = {"settled": {}, "epochs": 0}  # a job that has no epoch yet
+EARLY = {"resolved": {}, "epochs": 0}  # a job that has no epoch yet
 
 
 BY_HAND = {"epochs": 0}
 
 
-SETTLED = {"trainer": {"precision": "32"}}
+RESOLVED = {"trainer": {"precision": "32"}}
 
 
 VALUES = {"_target_": "litmus.task.regression.Regression"}
 
 
 @pytest.mark.parametrize(
-    "settled",
-    [SETTLED, {**SETTLED, "data": {"source": "bundled"}}, {**SETTLED, "task": VALUES}],
+    "resolved",
+    [RESOLVED, {**RESOLVED, "data": {"source": "bundled"}}, {**RESOLVED, "task": VALUES}],
     ids=["precision", "fallback", "task"],
 )
-def test_a_job_that_ended_early_is_lost_to_the_row_of_its_request(tmp_path: Path, settled: dict) -> None:
-    metric = "val/rmse" if "task" in settled else "val/acc"
+def test_a_job_that_ended_early_is_lost_to_the_row_of_its_request(tmp_path: Path, resolved: dict) -> None:
+    metric = "val/rmse" if "task" in resolved else "val/acc"
     for lr in LRS:
         for seed in range(2):
             changes = lr_of(lr)
-            made(tmp_path / f"{lr},{seed}", "model=fnn", seed=seed, changes=changes, settled=settled, metric=metric)
+            made(tmp_path / f"{lr},{seed}", "model=fnn", seed=seed, changes=changes, resolved=resolved, metric=metric)
     made(tmp_path / "failed", "model=fnn", seed=2, status="failed", changes=lr_of(0.01), **EARLY)
     made(tmp_path / "stopped", "model=fnn", seed=3, status="interrupted", changes=lr_of(0.01), **EARLY)
     made(tmp_path / "begun", "model=fnn", seed=4, status=None, changes=lr_of(0.01), **EARLY)
@@ -44,8 +44,8 @@ def test_a_job_that_ended_early_is_lost_to_the_row_of_its_request(tmp_path: Path
 
 
 def test_jobs_and_runs_by_hand_meet_in_a_row(tmp_path: Path) -> None:
-    fell_back = {**SETTLED, "data": {"source": "bundled"}}
-    made(tmp_path / "job", "model=fnn", seed=0, settled=fell_back)
+    fell_back = {**RESOLVED, "data": {"source": "bundled"}}
+    made(tmp_path / "job", "model=fnn", seed=0, resolved=fell_back)
     made(tmp_path / "run", "model=fnn", seed=1, changes=fell_back)
     assert [row.value.n for row in rank(tmp_path)[0].rows] == [2]
     made(tmp_path / "run-failed", "model=fnn", seed=2, status="failed", **BY_HAND)
@@ -56,23 +56,23 @@ def test_jobs_and_runs_by_hand_meet_in_a_row(tmp_path: Path) -> None:
 
 
 def test_an_early_end_does_not_count_against_another_setting(tmp_path: Path) -> None:
-    made(tmp_path / "a", "model=fnn", settled={}, changes=SETTLED)  # 32 was requested
+    made(tmp_path / "a", "model=fnn", resolved={}, changes=RESOLVED)  # 32 was requested
     made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
     (row,) = rank(tmp_path)[0].rows
     assert row.excluded == ()
 
 
 def test_jobs_with_the_same_request_that_learnt_from_other_data_are_two_rows(tmp_path: Path) -> None:
-    made(tmp_path / "a", "model=fnn", seed=0, settled=SETTLED)
-    made(tmp_path / "b", "model=fnn", seed=1, value=0.5, settled={**SETTLED, "data": {"source": "bundled"}})
-    made(tmp_path / "c", "model=fnn", seed=2, status=None, settled={"trainer": {"precision": "bf16-mixed"}})
+    made(tmp_path / "a", "model=fnn", seed=0, resolved=RESOLVED)
+    made(tmp_path / "b", "model=fnn", seed=1, value=0.5, resolved={**RESOLVED, "data": {"source": "bundled"}})
+    made(tmp_path / "c", "model=fnn", seed=2, status=None, resolved={"trainer": {"precision": "bf16-mixed"}})
     ranking, _ = rank(tmp_path)
     assert (ranking.keys, len(ranking.rows)) == (("data.source",), 2)
     assert [run.folder.name for run in ranking.running] == ["c"], "it has epochs: its settings are its own"
 
 
 def test_a_requested_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
-    made(tmp_path / "a", "model=fnn", settled=SETTLED)
+    made(tmp_path / "a", "model=fnn", resolved=RESOLVED)
     made(tmp_path / "b", "model=fnn", seed=1, status="failed", **EARLY)
     (tmp_path / "b" / "requested.yaml").write_text("model: [")
     ranking, comparison = rank(tmp_path)

@@ -66,8 +66,8 @@ def test_parts_that_are_not_named_are_split_off_and_that_is_said(
 
 def test_numbered_names_lists_of_pictures_and_a_path(tmp_path: Path) -> None:
     dataset(tmp_path / "root", {"train": 6, "val": 3})
-    pictures = sorted((tmp_path / "root" / "images" / "train").glob("*.png"))
-    (tmp_path / "root" / "train.txt").write_text("\n".join(f"./images/train/{p.name}" for p in pictures[:4]) + "\n")
+    images = sorted((tmp_path / "root" / "images" / "train").glob("*.png"))
+    (tmp_path / "root" / "train.txt").write_text("\n".join(f"./images/train/{p.name}" for p in images[:4]) + "\n")
     path = tmp_path / "data.yaml"
     path.write_text("path: root\ntrain: train.txt\nval: images/val\ntest: [images/val]\nnames: {0: cat, 1: dog}\n")
     assert read(path).sizes == {"train": 4, "val": 3, "test": 3}
@@ -210,7 +210,7 @@ def test_a_listed_picture_that_is_missing_is_named(tmp_path: Path, caplog: pytes
 
 @pytest.mark.parametrize("size", [(20, 40), (40, 20), (33, 65), (100, 100)])
 def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) -> None:
-    """A box around the whole picture becomes one around what lies between the bars."""
+    """A box around the whole image becomes one around what lies between the bars."""
     wanted = Images(3, 64, 64, (), ())
     (_, x, y, width, height) = letterbox_boxes(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
     from litmus.data.image.decode import placed

@@ -70,8 +70,8 @@ def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path)
     for batch in others(spec):
         (found,) = session.run(["outputs"], {read.name: batch.numpy()})
         assert torch.allclose(torch.from_numpy(found), net(batch), atol=1e-5)
-    told = json.loads(session.get_modelmeta().custom_metadata_map["litmus"])
-    assert Spec.from_plain(told) == spec
+    reported = json.loads(session.get_modelmeta().custom_metadata_map["litmus"])
+    assert Spec.from_plain(reported) == spec
 
 
 @pytest.mark.parametrize(

@@ -299,8 +299,8 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The package deletes what it takes for its own, and downloads it again; quotes it drops from a name."""
-    asked = []
-    monkeypatch.setattr("socket.getaddrinfo", lambda *words, **_: asked.append(words) or [])
+    requested = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *words, **_: requested.append(words) or [])
     whole = tmp_path / "whole.pt"
     _ultralytics.save(make().network, whole, 96)
     for name in ("yolo11n.pt", "yolov5n.pt"):
@@ -309,7 +309,7 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
         with pytest.raises(UserError, match=f"model.weights={name} is not a file of weights"):
             make(weights=name)
         assert half.is_file()
-    assert asked == []
+    assert requested == []
     (tmp_path / "o'brien").mkdir()
     whole.rename(tmp_path / "o'brien" / "yolo11n.pt")
     assert "tensors loaded" in make(weights=str(tmp_path / "o'brien" / "yolo11n.pt")).provenance

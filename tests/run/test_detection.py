@@ -32,7 +32,7 @@ YOLO = ["model=yolo", "data.source=bundled", *SMALL_SCENES, "data.max_size=40", 
 
 
 class Sees:
-    """A detector that sees the same two boxes in every picture."""
+    """A detector that sees the same two boxes in every image."""
 
     spec = SCENES
 
@@ -81,7 +81,7 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, litmus: Lit
     assert Path(bus["drawn"]).parent == run.path / "predictions"
     (tmp_path / "text.jpg").write_text("hello")
     _, err = litmus("predict", str(run.path), "text.jpg", status=1)
-    assert "text.jpg is not an image that Pillow can read" in err, "ultralytics has not changed how pictures are opened"
+    assert "text.jpg is not an image that Pillow can read" in err, "ultralytics has not changed how images are opened"
     with pytest.raises(SystemExit, match="--topk is for networks that classify images"):
         main(["predict", str(run.path), "text.jpg", "--topk", "2"])
     mine = tmp_path / "mine.jpg"
@@ -144,7 +144,7 @@ def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path:
 def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tmp_path: Path) -> None:
     """Labels are a part of what the network sees: some of it is right, and some is not.
 
-    One picture: to a network of random weights all look nearly alike, and which of two equal scores comes first
+    One image: to a network of random weights all look nearly alike, and which of two equal scores comes first
     would be chance.
     """
     generator = torch.Generator().manual_seed(2)

@@ -103,7 +103,7 @@ def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Lit
     beside = json.loads((tmp_path / "predictions" / "1-boxes.json").read_text())
     assert beside == {"image": "photos/red/1.png", "boxes": answer["boxes"]}
     litmus(*words)
-    assert len(list((tmp_path / "predictions").iterdir())) == 2, "the same picture is drawn in the same place"
+    assert len(list((tmp_path / "predictions").iterdir())) == 2, "the same image is drawn in the same place"
     drawn = (tmp_path / "predictions" / "1-boxes.png").read_bytes()
     out, _ = litmus("predict", "--model", "yolo11n", "photos/blue/1.png", "--min-score", "0", "--json")
     assert Path(json.loads(out)["drawn"]).name == "1-boxes-2.png", "another one of that name in another place"

@@ -177,7 +177,7 @@ class Announce(lightning.Callback):
 
 def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> None:
     """As submitit listens: its handler has the job queued again, and ends the process."""
-    asked = composed("model=perceptron", *SMALL, "trainer.max_epochs=4")
+    requested = composed("model=perceptron", *SMALL, "trainer.max_epochs=4")
     run = RunDir("job")
     seen = []
 
@@ -188,13 +188,13 @@ def test_a_queue_s_signal_is_passed_on_when_the_run_s_files_are_written() -> Non
     before = signal.signal(signal.SIGUSR2, requeue)
     try:
         with pytest.raises(SystemExit):
-            start_or_resume(run, asked, CHOICES, 0.0, "", Announce())
+            start_or_resume(run, requested, CHOICES, 0.0, "", Announce())
         assert signal.getsignal(signal.SIGUSR2) is requeue
     finally:
         signal.signal(signal.SIGUSR2, before)
     (result,) = seen
     assert (result["status"], result["error"], result["epochs"]) == ("interrupted", "stopped by SIGUSR2", 2)
-    assert start_or_resume(run, asked, CHOICES, 0.0, "") == "finished"
+    assert start_or_resume(run, requested, CHOICES, 0.0, "") == "finished"
     assert run.log.read_text().count("resumed: ") == 1
 
 

@@ -116,18 +116,18 @@ def test_losses_are_means_over_batches_of_different_sizes() -> None:
 
 def test_batches_add_up_to_the_whole() -> None:
     generator = torch.Generator().manual_seed(0)
-    pictures = []
+    images = []
     for _ in range(6):
         start = torch.rand(4, 2, generator=generator) * 60
         there = torch.cat([torch.randint(0, 2, (4, 1), generator=generator), start, start + 20], dim=1)
         edges = there[:, 1:] + torch.randn(4, 4, generator=generator)
         found = torch.cat([edges, torch.rand(4, 1, generator=generator), there[:, :1]], dim=1)
-        pictures.append((found[found[:, 4].argsort(descending=True)], there))
+        images.append((found[found[:, 4].argsort(descending=True)], there))
 
     def measured(sizes: list[int]) -> dict[str, float]:
         score, start = DetailedMetrics(), 0
         for size in sizes:
-            some = pictures[start : start + size]
+            some = images[start : start + size]
             score.update({"box": torch.tensor(1.0), "cls": torch.tensor(1.0), "dfl": torch.tensor(1.0)}, size)
             score.add_boxes([found for found, _ in some], [there for _, there in some])
             start += size

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from litmus.errors import UserError
-from litmus.record.folder import CONFIG
+from litmus.record.folder import CONFIGS
 
 INTERVAL_S = 2.0
 
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def refresh(folder: Path, view: Path) -> None:
     """Links everything in `folder` from `view`, except links: `latest` would show a run twice."""
-    is_run = (folder / CONFIG).is_file()
+    is_run = any((folder / name).is_file() for name in CONFIGS)
     for child in [folder.resolve()] if is_run else folder.iterdir():
         link = view / child.name
         if child.is_dir() and not child.is_symlink() and not link.is_symlink():

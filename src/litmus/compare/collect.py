@@ -11,7 +11,7 @@ from typing import TypeGuard
 from litmus.compare.settings import Settings
 from litmus.config.keys import hyperparameters
 from litmus.errors import UserError
-from litmus.record.folder import CHECKPOINTS, CONFIG, LOG, RESULT, RunDir
+from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
 from litmus.record.metrics import monitored
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
@@ -115,7 +115,7 @@ def find_runs(folders: Sequence[Path]) -> Iterator[Path]:
 
 def is_run_folder(names: set[str]) -> bool:
     """Whether a folder with files of these names is a run's, damaged ones included."""
-    return bool(names & {CHECKPOINTS, LOG}) and bool(names & {CONFIG, RESULT})
+    return bool(names & {CHECKPOINTS, LOG}) and bool(names & {*CONFIGS, RESULT})
 
 
 def _links_to_run(path: str) -> bool:

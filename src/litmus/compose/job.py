@@ -55,7 +55,7 @@ def run_job(composed: DictConfig, started: float) -> str:
         config = resume_config(run, config, overrides)
     with run.locked(), console.log_to(run.log):
         if new:
-            run.claim()
+            run.claim(config)
         summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         return train(run, config, started).status
 

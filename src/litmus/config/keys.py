@@ -3,8 +3,8 @@
 `KEYS` is the one table; the functions below read it.
 """
 
-import ast
 import functools
+import importlib.util
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from litmus.config.types import Section, Seed
+from litmus.config.validate import class_attributes
+from litmus.errors import UserError
 
 
 def _conf() -> Path:
@@ -21,7 +23,6 @@ def _conf() -> Path:
 
 
 CONF = _conf()
-CALLBACKS = Path(__file__).parents[1] / "callback"
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 SHOWN_GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 NAMED_GROUPS = ("model", "data", "task", "optimizer", "scheduler")  # whose choice is compared by its name
@@ -48,6 +49,8 @@ class Key(NamedTuple):
 # The first pattern that fits decides. `data.path` and `data.source` are compared: other files are other data.
 KEYS = (
     #   pattern                  identifies resumable shown  compared
+    Key("logger.*",              False,     True,     False, False),
+    Key("trainer._target_",      True,      True,     False, False),
     Key("*._target_",            True,      False,    False, False),
     Key("seed",                  True,      False,    True,  True),
     Key("resume",                False,     False,    False, False),
@@ -58,7 +61,6 @@ KEYS = (
     Key("trainer.accelerator",   True,      True,     True,  False),
     Key("trainer.detect_anomaly", True,     True,     True,  False),
     Key("trainer.*",             True,      True,     True,  True),
-    Key("logger.*",              False,     True,     False, False),
     Key("callback",              True,      True,     False, True),
     Key("*",                     True,      False,    True,  True),
 )  # fmt: skip
@@ -91,28 +93,22 @@ def key_of(key: str) -> Key:
     return next(each for each in KEYS if fnmatchcase(key, each.pattern) or each.pattern == f"{key}.*")
 
 
-@functools.cache
 def affects_training(callback: str) -> bool:
-    """Whether a callback changes what is learned: `affects_training` of its class, read without importing it.
-
-    One that is none of litmus, or says nothing, is taken to affect training.
+    """Whether a callback changes what is learned, as its class says; one that litmus does not have is taken to.
 
     Args:
         callback: the name of its module, such as "early_stopping".
+
+    Raises:
+        UserError: the callback's class does not say.
     """
-    path = CALLBACKS / f"{callback}.py"
-    if not callback.isidentifier() or not path.is_file():
+    module = f"litmus.callback.{callback}"
+    if not callback.isidentifier() or importlib.util.find_spec(module) is None:
         return True
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    said = [
-        ast.literal_eval(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id == "affects_training"
-        and node.value is not None
-    ]
-    return any(said) or not said
+    found = class_attributes(f"{module}.{callback}", ("affects_training",))
+    if not found:
+        raise UserError(f"{module}: the callback's class does not set affects_training to True or False.")
+    return bool(found["affects_training"])
 
 
 def flat(section: Section, path: str = "") -> Iterator[tuple[str, object]]:

@@ -197,6 +197,33 @@ def signature(target: str) -> dict[str, Annotation]:
     raise UserError(f"{module_name} defines no {name}.")
 
 
+@functools.cache
+def class_attributes(target: str, names: tuple[str, ...]) -> Section:
+    """Values that a class gives in its own body, such as `monitor: ClassVar = "val/acc"`, without importing it.
+
+    Args:
+        target: the class, or a function beside it: then of whatever class of its module has them.
+        names: of the attributes; those that are not there are left out.
+
+    Raises:
+        UserError: the module is not one of this package.
+    """
+    module_name, _, name = target.rpartition(".")
+    source = _source(module_name)
+    if source is None:
+        raise UserError(f"{target} is not part of {_PACKAGE}.")
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    found: Section = {}
+    for definition in [node for node in classes if node.name == name] or classes:
+        for node in definition.body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(assigned, ast.Name) and assigned.id in names:
+                found[assigned.id] = ast.literal_eval(node.value)
+    return found
+
+
 def _source(module_name: str) -> str | None:
     if module_name.split(".")[0] != _PACKAGE:
         return None

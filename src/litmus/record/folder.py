@@ -29,8 +29,9 @@ except ImportError:  # libyaml is not there
     from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
 
 CONFIG = "config.yaml"
-REQUESTED = "requested.yaml"  # of a sweep's job: the configuration before anything followed from the data
+REQUESTED = "requested.yaml"  # the configuration before anything followed from data and device
 EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
+CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least one, the first that is there counts
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"
@@ -138,16 +139,17 @@ class RunDir:
         lines = text.rstrip().splitlines()[-LAST_LINES:]
         return ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in lines]
 
-    def claim(self) -> None:
-        """Takes a folder for a new run; called with the folder locked.
+    def claim(self, requested: Section) -> None:
+        """Takes a folder for a new run, and writes down what is requested; called with the folder locked.
 
         Raises:
             UserError: another run lives there.
         """
-        if any((self.path / name).exists() for name in (CONFIG, RESULT, REQUESTED, EARLIER_REQUESTED)):
+        if any((self.path / name).exists() for name in (*CONFIGS, RESULT)):
             raise UserError(
                 f"{self.path} already holds a run. Resume it with resume={self.path}, or choose another folder."
             )
+        self.write_requested(requested)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -170,17 +172,17 @@ class RunDir:
             write_text(self.path / CONFIG, to_yaml(config))
 
     def read_config(self) -> Section:
-        """The run's configuration, plain values.
+        """The run's configuration, plain values; as requested, where it ended before its data was prepared.
 
         Raises:
             UserError: the folder is not a run's, or the file is damaged.
         """
-        path = self.path / CONFIG
         if self.path.is_file():
             raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
         if not self.path.is_dir():
             raise UserError(f"There is no folder {self.path}.")
-        if not path.is_file():
+        path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
+        if path is None:
             raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
         config = _from_yaml(path)
         for group in GROUPS:
@@ -192,7 +194,7 @@ class RunDir:
         write_text(self.path / REQUESTED, to_yaml(config))
 
     def read_requested(self) -> Section | None:
-        """The configuration that a sweep requested, or None if the folder is not one of a job.
+        """The configuration as it was requested, or None where an earlier version did not store it.
 
         Raises:
             UserError: the file is damaged.

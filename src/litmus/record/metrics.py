@@ -1,30 +1,23 @@
 """Which metric a task monitors, its direction, and which others there are: known without importing torch.
 
-A task says it in class attributes; they are read from the source text, as `litmus.config.validate` reads signatures.
+A task says it in class attributes; they are read from the source text, as signatures are: see `litmus.config.validate`.
 """
 
-import ast
-import functools
-import importlib
-import importlib.util
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from litmus.config.types import Section
+from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
-# What in a metric's name follows `train/`, `val/`, `test/`, `time/`. The first pattern that fits decides: `skill_mae`
-# grows as the error falls, and a class may be called `loss`.
-_MODES = (
-    ("max", r"acc|f1(_.+)?|(precision|recall)(_.+)?|r|skill(_.+)?|map\d*|samples_per_second"),
-    ("min", r"(.+_)?(loss|rmse|mae|seconds)"),
-)
-
-METERED = (  # by `callback.meter`
-    *("optim/lr", "optim/grad_norm", "optim/l2_penalty"),
-    *("time/epoch_seconds", "time/samples_per_second"),
-)
+METERED = {  # by `callback.meter`; of some nobody can say whether they should be large
+    "optim/lr": None,
+    "optim/grad_norm": None,
+    "optim/l2_penalty": None,
+    "time/epoch_seconds": "min",
+    "time/samples_per_second": "max",
+}
+PER_CLASS = {"precision": "max", "recall": "max", "f1": "max"}  # followed by the name of a class
 
 
 def monitored(task_target: str) -> tuple[str, str]:
@@ -40,7 +33,7 @@ def monitored(task_target: str) -> tuple[str, str]:
     return str(attributes["monitor"]), str(attributes["mode"])
 
 
-def decisive(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:
+def monitored_in(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:
     """As `monitored`, of what a run of that task has measured: its data may have made another task of it."""
     names = set(metrics)
     targets = [task_target, *(target for target in _targets() if target != task_target)]
@@ -49,7 +42,7 @@ def decisive(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:
 
 def tasks_with(metric: str) -> list[str]:
     """The names of the tasks that measure it: `["regression"]`."""
-    return [target.split(".")[2] for target in _targets() if metric in measured(target)]
+    return [target.split(".")[2] for target in _targets() if metric in available_metrics(target)]
 
 
 def task_that_decides_by(metrics: Iterable[str]) -> str | None:
@@ -63,7 +56,7 @@ def _targets() -> list[str]:
     return [f"litmus.task.{module}.{module.capitalize()}" for module in modules]
 
 
-def measured(task_target: str) -> tuple[str, ...]:
+def available_metrics(task_target: str) -> tuple[str, ...]:
     """The metrics that a run of this task may have for every epoch: which of them it has, network and data decide.
 
     Raises:
@@ -73,42 +66,33 @@ def measured(task_target: str) -> tuple[str, ...]:
     return (*(f"val/{name}" for name in names), *(f"train/{name}" for name in names), *METERED)
 
 
-@functools.cache
 def _attributes(task_target: str) -> Section:
-    module_name, _, name = task_target.rpartition(".")
-    found = importlib.util.find_spec(module_name) if module_name.startswith("litmus.task.") else None
-    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8") if found and found.origin else "")
-    body = next((node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), [])
-    values = {
-        node.target.id: ast.literal_eval(node.value)
-        for node in body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id in ("monitor", "mode", "metric_names")
-        and node.value is not None
-    }
-    if not {"monitor", "mode", "metric_names"} <= set(values):
+    names = ("monitor", "mode", "metric_names")
+    values = class_attributes(task_target, names) if task_target.startswith("litmus.task.") else {}
+    if set(values) != set(names):
         raise UserError(f"{task_target} is not a task of litmus that names its monitored metric.")
     return values
 
 
 def mode_of(metric: str) -> str:
-    """Whether a metric should be as large ("max") or as small ("min") as possible, by its name.
+    """Whether a metric should be as large ("max") or as small ("min") as possible: see a task's `metric_names`.
 
     Args:
-        metric: as it is logged: `val/acc`, `time/epoch_seconds`, `val/seasonal_rmse`...
+        metric: as it is logged: `val/acc`, `time/epoch_seconds`, `val/seasonal_rmse`, `test/recall_cat`...
 
     Raises:
-        UserError: the name does not say.
+        UserError: nobody says.
     """
     name = metric.rpartition("/")[2]
-    for mode, pattern in _MODES:
-        if re.fullmatch(pattern, name):
-            return mode
-    raise UserError(
-        f"Whether {metric} should be small or large, its name does not say: "
-        "add sweep.direction=minimize or sweep.direction=maximize."
-    )
+    known = {key: mode for target in _targets() for key, mode in _attributes(target)["metric_names"].items()}
+    first, _, rest = name.partition("_")
+    found = METERED.get(metric) or known.get(name) or PER_CLASS.get(first) or known.get(rest)
+    if found is None:
+        raise UserError(
+            f"{metric} does not say whether it should be minimized or maximized: add sweep.direction=minimize or "
+            "sweep.direction=maximize."
+        )
+    return str(found)
 
 
 FORECASTS = ("naive", "seasonal")  # that a time series is compared with

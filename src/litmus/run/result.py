@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -18,7 +18,7 @@ from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import EXIT_STATUS, Pruned, UserError
+from litmus.errors import Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for
@@ -38,6 +38,9 @@ PACKAGES = (
 )
 
 
+Traceback = Literal["nowhere", "log", "screen"]  # the screen, and the log
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: its status, as `result.json` has it, and why, if it did not finish."""
@@ -45,15 +48,10 @@ class Outcome:
     status: str
     error: str | None
 
-    @property
-    def exit_status(self) -> int:
-        """What the process of a single run exits with."""
-        return EXIT_STATUS[self.status]
-
 
 @dataclass
-class Progress:
-    """How far a run has come: its result tells of it, however it ends.
+class RunState:
+    """How far a run has come: what its result says, however it ends.
 
     Attributes:
         config: as requested, then as resolved.
@@ -77,23 +75,23 @@ class Ending:
     Attributes:
         status: finished, pruned, interrupted or failed.
         sentence: why, unless it finished.
-        unexpected: whether the traceback is what helps.
+        traceback: where the traceback goes.
         received: the signal that interrupted it.
     """
 
     status: str
     sentence: str | None = None
-    unexpected: bool = False
+    traceback: Traceback = "nowhere"
     received: signal.Signals | None = None
 
 
-class Row(NamedTuple):
-    """What an exception means; see `ENDINGS`."""
+class EndingRule(NamedTuple):
+    """What an exception means for a run; see `ENDINGS`."""
 
     exceptions: tuple[type[BaseException], ...]
     status: str
     sentence: Callable[[BaseException], str]
-    unexpected: bool
+    traceback: Traceback
 
 
 def signal_of(error: BaseException) -> signal.Signals:
@@ -103,23 +101,26 @@ def signal_of(error: BaseException) -> signal.Signals:
     return signal.SIGTERM if isinstance(error, SIGTERMException) else signal.SIGINT
 
 
-# The first row that fits decides. Exit statuses follow from the status: `litmus.errors.EXIT_STATUS`.
+# The first rule that fits decides. Exit statuses follow from the status, in the launching process, too, which imports
+# nothing of this: `litmus.errors.EXIT_STATUS`.
 ENDINGS = (
-    Row(
+    EndingRule(
         (Interrupted, KeyboardInterrupt, SIGTERMException),
         "interrupted",
         lambda error: f"stopped by {signal_of(error).name}",
-        unexpected=False,
+        "nowhere",
     ),
-    Row((Pruned,), "pruned", str, unexpected=False),
-    Row((UserError,), "failed", str, unexpected=False),
-    Row(
+    EndingRule((Pruned,), "pruned", str, "nowhere"),
+    EndingRule((UserError,), "failed", str, "nowhere"),
+    EndingRule(
         (SystemExit,),
         "failed",
-        lambda error: f"SystemExit: something in the run called sys.exit({', '.join(map(repr, error.args))})",
-        unexpected=True,
+        lambda error: (
+            f"SystemExit: something in the run called sys.exit({error.code if isinstance(error, SystemExit) else ''})"
+        ),
+        "log",
     ),
-    Row((BaseException,), "failed", lambda error: f"{type(error).__name__}: {error}", unexpected=True),
+    EndingRule((BaseException,), "failed", lambda error: f"{type(error).__name__}: {error}", "screen"),
 )
 
 
@@ -129,10 +130,10 @@ def ending_of(error: BaseException) -> Ending:
         error = error.__context__  # Lightning makes a SystemExit of Ctrl-C
     row = next(row for row in ENDINGS if isinstance(error, row.exceptions))
     received = signal_of(error) if row.status == "interrupted" else None
-    return Ending(row.status, row.sentence(error), row.unexpected, received)
+    return Ending(row.status, row.sentence(error), row.traceback, received)
 
 
-def result_of(run: RunDir, ending: Ending, progress: Progress) -> Section:
+def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     """What `result.json` holds; figures that were not reached are null or left out."""
     parts, config = progress.parts, progress.config
     hardware = hardware_for(config) if parts else None
@@ -191,7 +192,7 @@ def _version(package: str) -> str | None:
 def git() -> Section | None:
     """The commit of the code that runs, and whether it has changes; None outside a repository.
 
-    Asked once: code that changes later is not the code that runs.
+    Cached: code that changes later is not the code that runs.
     """
     here = Path(__file__).parent
 

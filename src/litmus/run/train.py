@@ -20,7 +20,7 @@ from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import ddp, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
-from litmus.run.result import Ending, Outcome, Progress, ending_of, result_of
+from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +36,24 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         started: `time.perf_counter()` when the job began, before torch was imported.
         callbacks: that are not part of the configuration.
     """
-    progress = Progress(config)
+    state = RunState(config)
     ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, progress, started, callbacks)
+            _train_and_test(run, state, started, callbacks)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         ending = ending_of(error)
-        if ending.unexpected:
-            log.info("failed:\n%s", traceback.format_exc())
-            console.error(traceback.format_exc().rstrip())
-        elif ending.status == "failed":
-            log.info("failed: %s", ending.sentence)
-            console.error(str(ending.sentence))
-    if progress.parts is None and run.read_result() is not None:
+        if ending.status == "failed":
+            details = traceback.format_exc().rstrip()
+            log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
+            console.error(details if ending.traceback == "screen" else str(ending.sentence))
+    if state.parts is None and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
-    run.write_config(progress.config, only_if_missing=True)
-    result = result_of(run, ending, progress)
+    run.write_config(state.config, only_if_missing=True)
+    result = result_of(run, ending, state)
     _warn_if_diverged(result)
     run.write_result(result)
-    for callback in progress.parts.callbacks if progress.parts else []:
+    for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
     summary.result(run, result)
     if ending.received is not None:
@@ -63,43 +61,41 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
     return Outcome(ending.status, ending.sentence)
 
 
-def _train_and_test(
-    run: RunDir, progress: Progress, started: float, callbacks: Sequence[lightning.Callback] = ()
-) -> None:
-    requested = progress.config
+def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback] = ()) -> None:
+    requested = state.config
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
     _check_batch_size(requested, devices)
     checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
-    data = progress.data = prepare(requested, checkpoint)
+    data = state.data = prepare(requested, checkpoint)
     if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
         names = ", ".join(checkpoint.sha256)
         raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
     if data.warning:
         log.warning(data.warning)
-    config = progress.config = resolve(requested, data)
+    config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
     run.write_config(config)
     with ddp.started(run, devices):
-        parts = progress.parts = assemble(run, config, data, checkpoint, callbacks)
+        parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
         run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
-        progress.seconds["startup"] = round(begin - started, 3)
+        state.seconds["startup"] = round(begin - started, 3)
         try:
             fit(run, parts)
         finally:
-            progress.seconds["fit"] = round(time.perf_counter() - begin, 3)
+            state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
     if devices > 1:  # one process tests, so that `litmus evaluate` gives the same digits
-        progress.test = test(run, assemble(run, for_testing(config), data, checkpoint))
+        state.test = test(run, assemble(run, for_testing(config), data, checkpoint))
         if parts.trainer.logger:
-            parts.trainer.logger.log_metrics(progress.test, parts.trainer.global_step)
+            parts.trainer.logger.log_metrics(state.test, parts.trainer.global_step)
     else:
-        progress.test = test(run, parts)
-    progress.seconds["test"] = round(time.perf_counter() - begin, 3)
+        state.test = test(run, parts)
+    state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
 def _check_batch_size(config: Section, devices: int) -> None:

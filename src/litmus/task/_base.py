@@ -29,13 +29,13 @@ class Task(lightning.LightningModule):
     Attributes:
         monitor: the metric that decides which epoch is best.
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
-        metric_names: what validation may measure, `val/` left out.
+        metric_names: what validation may measure, `val/` left out, and whether it should be large ("max") or small.
         headline: the metrics to show for every epoch; the others are only written down.
     """
 
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
-    metric_names: ClassVar[tuple[str, ...]]
+    metric_names: ClassVar[dict[str, Literal["min", "max"]]]
     headline: ClassVar[tuple[str, ...]]
 
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:

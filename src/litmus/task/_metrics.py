@@ -18,7 +18,7 @@ class Metrics:
     """Named sums over batches, exact over batches of different sizes and over processes.
 
     They stay on the device that trains, because reading a value waits for it. A subclass adds to them in `update`, and
-    says in `of_sums` what follows from them.
+    says in `from_sums` what follows from them.
 
     Attributes:
         sums: by name, of this process.
@@ -35,7 +35,7 @@ class Metrics:
         for name, value in values.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value
 
-    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """The metrics by name, each a scalar.
 
         Args:
@@ -46,17 +46,17 @@ class Metrics:
 
     def local(self) -> dict[str, Tensor]:
         """The metrics of this process alone; none before the first batch."""
-        return self.of_sums(self.sums, self.num_samples) if self.num_samples else {}
+        return self.from_sums(self.sums, self.num_samples) if self.num_samples else {}
 
     def compute(self) -> dict[str, Tensor]:
         """The metrics over all processes; none where no process had a batch."""
         own = {name: value.cpu() for name, value in self.sums.items()} if in_several_processes() else self.sums
-        everywhere = [each for each in gathered((own, self.num_samples)) if each[1]]
+        everywhere = [each for each in all_gather((own, self.num_samples)) if each[1]]
         if not everywhere:
             return {}
         names = everywhere[0][0]
         sums = {name: _sum([each[name] for each, _ in everywhere]) for name in names}
-        return self.of_sums(sums, sum(number for _, number in everywhere))
+        return self.from_sums(sums, sum(number for _, number in everywhere))
 
     def reset(self) -> None:
         """Forgets all batches."""
@@ -69,7 +69,7 @@ def in_several_processes() -> bool:
     return dist.is_initialized() and dist.get_world_size() > 1
 
 
-def gathered(own: T) -> list[T]:
+def all_gather(own: T) -> list[T]:
     """What every process has, in order of their ranks; in a single process, its own."""
     if not in_several_processes():
         return [own]

@@ -23,7 +23,7 @@ class ClassMetrics(Metrics):
         num_correct = (logits.argmax(dim=1) == targets).sum()
         self.add(len(targets), loss=(loss * len(targets)).float(), num_correct=num_correct)
 
-    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """`loss`, the mean over samples, in nats, and `acc`, the fraction that is correct."""
         return {"loss": sums["loss"] / num_samples, "acc": sums["num_correct"] / num_samples}
 
@@ -45,14 +45,14 @@ class DetailedMetrics(ClassMetrics):
         pairs = targets * len(self.names) + logits.argmax(dim=1)
         self.add(0, confusion=torch.bincount(pairs, minlength=len(self.names) ** 2).reshape(len(self.names), -1))
 
-    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """`loss`, `acc`, `f1`, `f1_weighted`; per class `precision_<name>` and `recall_<name>`."""
         counts = sums["confusion"].float()
         correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
         precision, recall = correct / predicted.clamp(min=1), correct / occurring.clamp(min=1)
         f1 = 2 * correct / (predicted + occurring).clamp(min=1)
         metrics = {
-            **super().of_sums(sums, num_samples),
+            **super().from_sums(sums, num_samples),
             "f1": f1.mean(),
             "f1_weighted": (f1 * occurring).sum() / occurring.sum(),
         }
@@ -70,7 +70,7 @@ class Classification(Task):
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    metric_names: ClassVar = ("loss", "acc", "f1", "f1_weighted")
+    metric_names: ClassVar = {"loss": "min", "acc": "max", "f1": "max", "f1_weighted": "max"}
     headline: ClassVar = ("loss", "acc", "f1")
 
     @checked

@@ -9,7 +9,7 @@ from litmus.config.protocols import Detector, Split
 from litmus.config.validate import checked
 from litmus.task import _precision
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
-from litmus.task._metrics import Metrics, gathered
+from litmus.task._metrics import Metrics, all_gather
 
 MIN_SCORE = 0.001  # of boxes that are measured: as low as the ultralytics package and COCO go
 
@@ -17,20 +17,14 @@ MIN_SCORE = 0.001  # of boxes that are measured: as low as the ultralytics packa
 class BoxMetrics(Metrics):
     """The mean loss and its parts."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: tuple[str, ...] = ()
-
     def update(self, losses: dict[str, Tensor], num_samples: int) -> None:
-        """Adds a batch: the means of its parts."""
-        self.names = tuple(losses)
-        parts = torch.stack([part.detach().float() for part in losses.values()])
-        self.add(num_samples, losses=parts * num_samples)
+        """Adds a batch: the means of the loss's parts, by name."""
+        self.add(num_samples, **{name: part.detach().float() * num_samples for name, part in losses.items()})
 
-    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """`loss`, the sum of the parts, and each part by its name."""
-        means = sums["losses"] / num_samples
-        return {"loss": means.sum(), **{f"{name}_loss": part for name, part in zip(self.names, means, strict=True)}}
+        means = {f"{name}_loss": value / num_samples for name, value in sums.items()}
+        return {"loss": torch.stack(list(means.values())).sum(), **means}
 
 
 class DetailedMetrics(BoxMetrics):
@@ -51,8 +45,8 @@ class DetailedMetrics(BoxMetrics):
             self.boxes.append((_precision.right(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
 
     def compute(self) -> dict[str, Tensor]:
-        """As `of_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
-        boxes = [of_image for own in gathered(self.boxes) for of_image in own]
+        """As `from_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
+        boxes = [of_image for own in all_gather(self.boxes) for of_image in own]
         columns = [torch.cat(column) for column in zip(*boxes, strict=True)] if boxes else [torch.zeros(0)] * 4
         found = _precision.summary(*(column.double().numpy() for column in columns))
         return {**super().compute(), **{name: torch.tensor(value) for name, value in found.items()}}
@@ -72,7 +66,16 @@ class Detection(Task):
 
     monitor: ClassVar = "val/map"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    metric_names: ClassVar = ("loss", "box_loss", "cls_loss", "dfl_loss", "map", "map50", "precision", "recall")
+    metric_names: ClassVar = {
+        "loss": "min",
+        "box_loss": "min",
+        "cls_loss": "min",
+        "dfl_loss": "min",
+        "map": "max",
+        "map50": "max",
+        "precision": "max",
+        "recall": "max",
+    }
     headline: ClassVar = ("loss", "map50", "map")
 
     @checked

@@ -43,7 +43,7 @@ class ValueMetrics(Metrics):
         }
         self.add(len(y), **{name: term.sum(dim=0) for name, term in terms.items()})
 
-    def of_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """`loss`, `rmse`, `mae` and `r`.
 
         `loss` is the mean squared error of scaled values; `rmse` and `mae` are in the data's own unit,
@@ -70,7 +70,14 @@ class Regression(Task):
 
     monitor: ClassVar = "val/rmse"
     mode: ClassVar[Literal["min", "max"]] = "min"
-    metric_names: ClassVar = ("loss", "rmse", "mae", "r", "skill", "skill_mae")
+    metric_names: ClassVar = {
+        "loss": "min",
+        "rmse": "min",
+        "mae": "min",
+        "r": "max",
+        "skill": "max",
+        "skill_mae": "max",
+    }
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked

@@ -251,8 +251,8 @@ def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path: Path) -> None:
     for i in range(1000):
         changes = {"optimizer": {"lr": 10 ** -(1 + i // 250)}, "model": {"dropout": i // 10 % 25 / 50}}
         value = 0.9 + 0.01 * math.sin(i)
-        more = {"changes": changes, "settled": {"trainer": {"precision": "32"}}}
-        more |= {"status": "failed", "epochs": 0, "settled": {}} if i % 100 == 9 else {}
+        more = {"changes": changes, "resolved": {"trainer": {"precision": "32"}}}
+        more |= {"status": "failed", "epochs": 0, "resolved": {}} if i % 100 == 9 else {}
         made(tmp_path / "s" / str(i), "model=fnn", **{"value": value, "seed": i % 10, "epochs": 20, **more})
     before = os.times()
     subprocess.run([sys.executable, "-m", "litmus", "compare", str(tmp_path / "s")], check=True, capture_output=True)

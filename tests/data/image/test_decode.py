@@ -129,7 +129,7 @@ def test_cutting_is_torchvision_s(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", [(40, 20), (20, 40), (100, 30), (7, 7), (33, 64)])
 def test_a_box_survives_the_bars_to_the_pixel(tmp_path: Path, size: tuple[int, int]) -> None:
-    """The picture is white, the bars are grey: where it lies is seen."""
+    """The image is white, the bars are grey: where it lies is seen."""
     wanted = Images(3, 32, 32, (), ())
     photo = read(saved(tmp_path / "white.png", Image.new("RGB", size, "white")), wanted)
     (height, width), left, top = placed(photo.size, wanted)

@@ -14,7 +14,7 @@ from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
-from litmus.record.metrics import decisive
+from litmus.record.metrics import monitored_in
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.job import Job, JobResult
@@ -310,7 +310,7 @@ def _data_warning(job: Job) -> str | None:
 def _rank(results: Sequence[tuple[Job, JobResult]]) -> list[tuple[Job, JobResult]]:
     """The finished jobs, the best first; empty where different metrics decide."""
     finished = [(job, result) for job, result in results if result.status == "finished"]
-    deciding = {decisive(job.config["task"]["_target_"], result.metrics) for job, result in finished}
+    deciding = {monitored_in(job.config["task"]["_target_"], result.metrics) for job, result in finished}
     if len(deciding) != 1:
         return []
     ((metric, mode),) = deciding

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from litmus.record.folder import RunDir
-from litmus.record.metrics import decisive
+from litmus.record.metrics import monitored_in
 from litmus.sweep.pool.job import Job, JobResult, Message
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
@@ -102,8 +102,8 @@ class SweepReporter:
     def _print_error(self, job: Job, error: str) -> None:
         self._print(f"        {error}", "red")
         log = RunDir(job.folder).last_lines()
-        refusal = f"refused: {error.partition(chr(10))[0]}"
-        explains_itself = "sweep.timeout_s" in error or any(refusal in line for line in log)
+        sentence = f"failed: {error.partition(chr(10))[0]}"
+        explains_itself = "sweep.timeout_s" in error or any(sentence in line for line in log)
         for line in [] if explains_itself else log:
             self._print(f"        | {line}", "dim")
         self._print(f"        {job.folder}", "red")
@@ -154,5 +154,5 @@ class SweepReporter:
 
 def headline(job: Job, result: JobResult) -> str:
     """A job's validation metrics that count most: the one that decides which epoch is best, and the loss."""
-    names = dict.fromkeys((decisive(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
+    names = dict.fromkeys((monitored_in(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
     return "  ".join(f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics)

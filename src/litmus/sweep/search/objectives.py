@@ -9,7 +9,7 @@ from typing import Literal
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.record.metrics import measured, mode_of, monitored, task_that_decides_by, tasks_with
+from litmus.record.metrics import available_metrics, mode_of, monitored, task_that_decides_by, tasks_with
 
 Direction = Literal["minimize", "maximize"]
 
@@ -78,7 +78,7 @@ def resolve_objectives(metrics: Sequence[str] | None, directions: Sequence[Direc
     """
     monitor, mode = monitored(task)
     names = (monitor,) if metrics is None else tuple(metrics)
-    available = measured(task)
+    available = available_metrics(task)
     if unknown := next((name for name in names if name not in available), None):
         hint = did_you_mean(unknown, available)
         others = "".join(f" It is for task={name}: add that." for name in tasks_with(unknown))
