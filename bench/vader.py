@@ -32,7 +32,7 @@ PAPER = {
 
 def measure() -> str:
     jobs = [(domain, seed) for domain in PAPER for seed in SEEDS]
-    figures = {job: _rated(*job) for job in track(jobs, "intensity", console=Console(stderr=True))}
+    figures = {job: _with_lr(*job) for job in track(jobs, "intensity", console=Console(stderr=True))}
     rows = []
     for domain, (vader, human, learned, wanted) in PAPER.items():
         of = [figures[domain, seed] for seed in SEEDS]
@@ -49,7 +49,7 @@ def measure() -> str:
     )
 
 
-def _rated(domain: str, seed: int) -> tuple[float, float]:
+def _with_lr(domain: str, seed: int) -> tuple[float, float]:
     """Pearson's r as the run measured it, and F1 of its answers as three classes."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunDir(Path(folder, "run"))

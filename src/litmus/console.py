@@ -1,4 +1,4 @@
-"""What a person sees: plain sentences without a terminal, colour and tables with one."""
+"""What a person sees: plain sentences without a terminal, color and tables with one."""
 
 import logging
 import os

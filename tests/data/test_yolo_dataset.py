@@ -213,9 +213,9 @@ def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) 
     """A box around the whole image becomes one around what lies between the bars."""
     wanted = Images(3, 64, 64, (), ())
     (_, x, y, width, height) = letterbox_boxes(torch.tensor([[0, 0.5, 0.5, 1.0, 1.0]]), size, wanted)[0].tolist()
-    from litmus.data.image.decode import placed
+    from litmus.data.image.decode import letterbox_geometry
 
-    (high, wide), left, top = placed(size, wanted)
+    (high, wide), left, top = letterbox_geometry(size, wanted)
     assert (x - width / 2) * 64 == pytest.approx(left)
     assert (y - height / 2) * 64 == pytest.approx(top)
     assert (width * 64, height * 64) == pytest.approx((wide, high))

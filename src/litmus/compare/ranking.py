@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
-from litmus.compare.settings import Settings, canonical, identity, short_value, varying_keys
+from litmus.compare.settings import Settings, canonical, settings_key, short_value, varying_keys
 from litmus.compare.statistics import Summary, Verdict, compare_with_best, summarize
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
@@ -154,7 +154,7 @@ def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tup
     pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
     by_setting: dict[str, list[Run]] = {}
     for run in runs:
-        by_setting.setdefault(identity(run.settings), []).append(run)
+        by_setting.setdefault(settings_key(run.settings), []).append(run)
     groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
     rows = _sorted_rows([group for group in groups if group.counted], metric, mode)
     no_row = [group.members for group in groups if not group.counted]

@@ -22,7 +22,7 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def identity(settings: Settings) -> str:
+def settings_key(settings: Settings) -> str:
     """Equal for settings that mean the same, in whatever order."""
     return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
 

@@ -32,7 +32,7 @@ def build(section: Section, *context: object) -> Any:  # of whatever class the s
     return target(section)(*context, **settings(section))
 
 
-def target(section: Section) -> Any:  # as above
+def target(section: Section) -> Any:  # which one depends on the section
     """The class or function that a section names.
 
     Raises:

@@ -42,7 +42,7 @@ def checked(function: Function) -> Function:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         for key, annotation in _keyword_annotations(function).items():
-            if key in kwargs and (wrong := refusal(key, kwargs[key], annotation)):
+            if key in kwargs and (wrong := violation(key, kwargs[key], annotation)):
                 raise UserError(wrong)
         return function(*args, **kwargs)
 
@@ -55,7 +55,7 @@ def _keyword_annotations(function: Callable[..., object]) -> dict[str, Annotatio
     return {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def refusal(key: str, value: object, annotation: Annotation) -> str | None:
+def violation(key: str, value: object, annotation: Annotation) -> str | None:
     """A sentence that says why `value` is not allowed under `key`, or None if it is."""
     if _allows(annotation, value):
         return None
@@ -150,7 +150,7 @@ def _mistakes(path: str, section: Section, target: str) -> Iterator[str]:
             yield f"There is no key {full}.{hint} {path or 'The top level'} takes: {', '.join(allowed)}."
         elif get_origin(allowed[key]) is dict:
             yield from _section_mistakes(full, value)
-        elif wrong := refusal(full, value, allowed[key]):
+        elif wrong := violation(full, value, allowed[key]):
             yield wrong
     for key in allowed:
         if key not in section:

@@ -42,6 +42,6 @@ def make_classes(names: Sequence[str], training: Sequence[str], what: str) -> Cl
 
 
 def list_some(names: Sequence[str], separator: str = ", ") -> str:
-    """The first ten, and how many more there are: `a, b and 3 more`."""
+    """The first ten names, and the number of the others: `a, b and 3 more`."""
     more = len(names) - NUM_LISTED
     return separator.join(names[:NUM_LISTED]) + (f" and {more:,} more" if more > 0 else "")

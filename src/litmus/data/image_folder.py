@@ -21,7 +21,7 @@ from litmus.data._loader import Stored
 from litmus.data._split import complete_splits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
-from litmus.data.image.photos import Filed, Photos, Selection, warn_of_problems
+from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
 from litmus.data.image.transform import mean_and_std, random_resized_crop
 from litmus.errors import UserError
 from litmus.spec import Classes, Images, Spec
@@ -37,7 +37,7 @@ Sample = tuple[Path, str]  # an image file, and its class
 Numbered = tuple[int, str]  # the number of an image, and its class
 
 
-class ImageFolder(Filed[Numbered], ImageData):
+class ImageFolder(FingerprintedImages[Numbered], ImageData):
     """Images, one class each.
 
     `path` is a folder with a folder of images for each class; or one with such folders below `train`, and maybe

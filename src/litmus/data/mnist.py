@@ -19,7 +19,7 @@ from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.fetch.once import keeping, once
-from litmus.fetch.package import Unavailable, package_file, sha256_of
+from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class MNIST(ImageData):
 
     def preload(self) -> None:
         """Reads the files that are on disk, for the processes forked from this one; downloads and computes nothing."""
-        with keeping(), suppress(Unavailable):
+        with keeping(), suppress(SourceUnavailable):
             paths = [self.folder / name for name in CHECKSUMS]
             on_disk = all(path.is_file() for path in paths)
             bundled = self.allowed == "bundled" or (self.allowed == "auto" and not on_disk)
@@ -125,7 +125,7 @@ class MNIST(ImageData):
     def _bundled(self) -> tuple[Samples, Samples]:
         try:
             path = package_file(*BUNDLED)
-        except Unavailable as reason:
+        except SourceUnavailable as reason:
             raise UserError(
                 f"data=mnist has no digits: {reason} Set data.dir to a folder that contains them."
             ) from None

@@ -141,12 +141,12 @@ def make_scenes(
     which = torch.randint(len(labels), (number, max_digits), generator=generator)
     least, greatest = digit_sizes
     side = least + (greatest - least) * torch.rand(number, max_digits, generator=generator)
-    corner, placed = _places(side, size, count, generator)
+    corner, letterbox_geometry = _places(side, size, count, generator)
     tile = greatest + 2  # side in pixels of the tile in which a digit is drawn, from any fraction of a pixel on
     canvas = torch.zeros(number, size + tile, size + tile)
     boxes = torch.full((number, max_digits, COLUMNS), -1.0)
     for slot in range(max_digits):
-        own = placed[:, slot].nonzero().flatten()
+        own = letterbox_geometry[:, slot].nonzero().flatten()
         start = corner[own, slot].floor()
         drawn = _draw(images[which[own, slot]].float(), side[own, slot], corner[own, slot] - start, tile).round()
         inked = (drawn >= INK).flatten(1).any(dim=1)  # a very small digit may have missed every pixel
@@ -167,7 +167,7 @@ def _places(side: Tensor, size: int, count: Tensor, generator: Generator) -> tup
     """Top left corners of squares that hardly overlap, (scenes, slots, 2); which were placed, bool (scenes, slots)."""
     number, slots = side.shape
     corner = torch.zeros(number, slots, 2)
-    placed = torch.zeros(number, slots, dtype=torch.bool)
+    letterbox_geometry = torch.zeros(number, slots, dtype=torch.bool)
     for slot in range(slots):
         own = side[:, slot]
         tried = torch.rand(number, NUM_ATTEMPTS, 2, generator=generator) * (size - own)[:, None, None]
@@ -178,11 +178,11 @@ def _places(side: Tensor, size: int, count: Tensor, generator: Generator) -> tup
             high = torch.minimum(tried + own[:, None, None], other_corner + other[..., None])
             overlap = (high - low).clamp(min=0).prod(dim=2)
             smaller = torch.minimum(own, side[:, before]).square()[:, None]
-            free &= (overlap <= MAX_OVERLAP * smaller) | ~placed[:, before, None]
+            free &= (overlap <= MAX_OVERLAP * smaller) | ~letterbox_geometry[:, before, None]
         first = free.int().argmax(dim=1)
         corner[:, slot] = tried[torch.arange(number), first]
-        placed[:, slot] = free.any(dim=1) & (slot < count)
-    return corner, placed
+        letterbox_geometry[:, slot] = free.any(dim=1) & (slot < count)
+    return corner, letterbox_geometry
 
 
 def _draw(digits: Tensor, side: Tensor, corner: Tensor, tile: int) -> Tensor:

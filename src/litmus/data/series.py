@@ -16,7 +16,7 @@ from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.errors import UserError
-from litmus.fetch.package import Unavailable, package_file, sha256_of
+from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
 
@@ -171,7 +171,7 @@ class Series(Data):
 def _sunspots() -> Path:
     try:
         path = package_file(*SUNSPOTS)
-    except Unavailable as reason:
+    except SourceUnavailable as reason:
         raise UserError(f"data=series cannot read the sunspots: {reason} Set data.path to a table of yours.") from None
     if (found := sha256_of(path)) != SUNSPOTS_SHA256:
         raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")

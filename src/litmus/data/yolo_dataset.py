@@ -21,7 +21,7 @@ from litmus.data._split import complete_splits
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, pad_boxes
 from litmus.data.image.labels import Labels, label_file, letterbox_boxes, read_labels
-from litmus.data.image.photos import Filed, Photos, Selection, warn_of_problems
+from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
 from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SIZE = 640  # pixels of a side, where neither data.size nor the network requires another
 
 
-class YOLODataset(Filed[int], BoxData):
+class YOLODataset(FingerprintedImages[int], BoxData):
     """Images of any size with bounding boxes, as the YAML file `path` describes them.
 
     It names folders of images (or text files that list them) under `train`, `val` and maybe `test`, and classes

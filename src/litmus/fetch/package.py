@@ -5,7 +5,7 @@ import importlib.util
 from pathlib import Path
 
 
-class Unavailable(Exception):
+class SourceUnavailable(Exception):
     """A source does not have the files; the message says why."""
 
 
@@ -19,12 +19,12 @@ def package_file(package: str, *parts: str) -> Path:
     """A file that an installed package ships, located without importing the package.
 
     Raises:
-        Unavailable: the package is not installed, or has no such file.
+        SourceUnavailable: the package is not installed, or has no such file.
     """
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise Unavailable(f"the package {package} is not installed.")
+        raise SourceUnavailable(f"the package {package} is not installed.")
     path = Path(found.submodule_search_locations[0], *parts)
     if not path.is_file():
-        raise Unavailable(f"the package {package} has no {'/'.join(parts)}.")
+        raise SourceUnavailable(f"the package {package} has no {'/'.join(parts)}.")
     return path

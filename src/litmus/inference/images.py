@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
-from litmus.data.image.decode import Broken, Photo, placed
+from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
 from litmus.inference.prediction import Box, ImagePrediction
 from litmus.spec import Boxes, Images
@@ -61,7 +61,7 @@ class ImagePredictor:
         outputs = self._outputs(list(photos.values()))
         if self.predicts_boxes:
             detector = cast(Detector, self.net)
-            found = detector.boxes(outputs, min_score, several=False)
+            found = detector.boxes(outputs, min_score, multi_label=False)
             for (i, photo), boxes in zip(photos.items(), found, strict=True):
                 predictions[i]["boxes"] = self._boxes(boxes, photo.size)
         else:
@@ -84,7 +84,7 @@ class ImagePredictor:
 
     def _boxes(self, boxes: Tensor, size: tuple[int, int]) -> list[Box]:
         """From float (boxes, 6) in pixels of the letterboxed image to boxes in an image of that (height, width)."""
-        (height, width), left, top = placed(size, self.images)
+        (height, width), left, top = letterbox_geometry(size, self.images)
         scale = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
         edges = (boxes[:, :4] - boxes.new_tensor([left, top] * 2)) * scale
         edges = edges.clamp(min=0).minimum(boxes.new_tensor([size[1], size[0]] * 2))

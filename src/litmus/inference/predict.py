@@ -14,7 +14,7 @@ def predictor(net: Net) -> ImagePredictor | TextPredictor:
     """What predicts with a network.
 
     Raises:
-        UserError: the network's input are neither images nor texts.
+        UserError: the network's input is neither images nor texts.
     """
     if isinstance(net.spec.input, Tokens):
         return TextPredictor(net)

@@ -195,17 +195,17 @@ class Detector(Net):
         """
 
     @abstractmethod
-    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
+    def predict_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
         """In evaluation: the input of `boxes`, and the input of `losses`."""
 
     @abstractmethod
-    def boxes(self, output: Tensor, min_score: float, several: bool) -> list[Tensor]:
+    def boxes(self, output: Tensor, min_score: float, multi_label: bool) -> list[Tensor]:
         """The boxes of each image after NMS, the best first.
 
         Args:
             output: of `forward` in evaluation, for a batch.
             min_score: boxes with a lower score are dropped.
-            several: whether one place may get boxes of several classes, as average precision requires.
+            multi_label: whether one place may get boxes of several classes, as average precision requires.
 
         Returns:
             For each image float32 (boxes, 6): left, top, right, bottom in pixels, score, class.

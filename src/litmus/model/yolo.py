@@ -116,7 +116,7 @@ class YOLO(Detector):
         outputs = self.network(x.contiguous(memory_format=torch.channels_last))
         return outputs if self.training or isinstance(outputs, Tensor) else outputs[0]
 
-    def answer_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
+    def predict_and_raw(self, x: Tensor) -> tuple[Tensor, object]:
         _, raw = self.network(x.contiguous(memory_format=torch.channels_last))
         with torch.autocast(x.device.type, enabled=False):  # in bf16, an edge may be pixels off
             raw = _in_float32(raw)
@@ -134,8 +134,8 @@ class YOLO(Detector):
         """Versions with two heads shift the weight from one to the other during training."""
         _ultralytics.schedule(self._loss(), epoch, num_epochs)
 
-    def boxes(self, output: Tensor, min_score: float, several: bool) -> list[Tensor]:
-        return _ultralytics.nms(output.float(), min_score, IOU, MAX_BOXES, several)
+    def boxes(self, output: Tensor, min_score: float, multi_label: bool) -> list[Tensor]:
+        return _ultralytics.nms(output.float(), min_score, IOU, MAX_BOXES, multi_label)
 
     def max_differences(self, output: Tensor, other: Tensor) -> list[tuple[float, float]]:
         """As every network's; for coordinates in pixels, and for scores."""

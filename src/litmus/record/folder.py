@@ -203,7 +203,7 @@ class RunDir:
         return None if path is None else _from_yaml(path)
 
     def remove_result(self) -> None:
-        """Of a run that is about to be resumed: what it had reached is not what it will reach."""
+        """Deletes the result of a run that is about to be resumed."""
         (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: Section) -> None:

@@ -1,7 +1,7 @@
 """The other processes of a run that trains with DDP.
 
 Lightning starts them by repeating the command line, which under a multirun starts the whole multirun
-again in each. A run folder says all there is to know of a run, so here they are given the folder:
+again in each. A run folder holds everything that a process needs, so here they are given the folder:
 `python -m litmus.run.worker FOLDER PARENT`.
 """
 

@@ -78,11 +78,11 @@ def check_same_run(run: RunDir, requested: Section) -> None:
         if (run.path / CONFIG).is_file():
             raise UserError(f"{run.path} holds a run that does not belong to this sweep.")
         return
-    there, ours = identity(before), identity(requested)
+    earlier, ours = identity(before), identity(requested)
     lines = [
-        f"  {key}: {shown(there.get(key))} -> {shown(ours.get(key))}"
-        for key in sorted({*there, *ours})
-        if there.get(key) != ours.get(key)
+        f"  {key}: {shown(earlier.get(key))} -> {shown(ours.get(key))}"
+        for key in sorted({*earlier, *ours})
+        if earlier.get(key) != ours.get(key)
     ]
     if lines:
         raise AnotherRun(f"{run.path} was run with another configuration:", "\n".join(lines))

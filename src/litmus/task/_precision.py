@@ -22,21 +22,21 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     return shared / (whole[0][:, None] + whole[1][None, :] - shared).clamp(min=1e-12)
 
 
-def right(found: Tensor, there: Tensor) -> Tensor:
-    """Which of the boxes that were found are right, at each threshold: bool (found, thresholds).
+def match_boxes(found: Tensor, ground_truth: Tensor) -> Tensor:
+    """Matches boxes to the ground truth; which are correct at each IoU threshold: bool (found, thresholds).
 
     Each, the best scored first, takes the box of its class that it overlaps most of those that are not taken yet.
 
     Args:
         found: float (found, 6): left, top, right, bottom, score, class; the best first.
-        there: float (there, 5): class, left, top, right, bottom.
+        ground_truth: float (there, 5): class, left, top, right, bottom.
     """
     hits = torch.zeros(len(found), len(THRESHOLDS), dtype=torch.bool)
-    if not len(found) or not len(there):
+    if not len(found) or not len(ground_truth):
         return hits
-    iou = box_iou(found[:, :4], there[:, 1:]) * (found[:, 5:] == there[:, 0])
+    iou = box_iou(found[:, :4], ground_truth[:, 1:]) * (found[:, 5:] == ground_truth[:, 0])
     iou = iou.cpu()
-    taken = torch.zeros(len(there), len(THRESHOLDS), dtype=torch.bool)
+    taken = torch.zeros(len(ground_truth), len(THRESHOLDS), dtype=torch.bool)
     columns = torch.arange(len(THRESHOLDS))
     for i in (iou.amax(dim=1) >= THRESHOLDS[0]).nonzero().flatten().tolist():
         free = iou[i][:, None].masked_fill(taken, 0.0)
@@ -46,7 +46,7 @@ def right(found: Tensor, there: Tensor) -> Tensor:
     return hits
 
 
-def summary(hits: Array, scores: Array, classes: Array, there: Array) -> dict[str, float]:
+def average_precision(hits: Array, scores: Array, classes: Array, ground_truth: Array) -> dict[str, float]:
     """`map` and `map50`, the means over classes that occur; `precision` and `recall` at the best score to cut at.
 
     That score is the one where F1 at the lowest threshold, meaned over classes and smoothed, is highest. Between the
@@ -56,11 +56,11 @@ def summary(hits: Array, scores: Array, classes: Array, there: Array) -> dict[st
         hits: (found, thresholds) of 0 and 1.
         scores: (found,).
         classes: (found,) of the boxes that were found.
-        there: (boxes,) classes of those that should have been.
+        ground_truth: (boxes,) classes of those that should have been.
     """
     order = np.argsort(-scores, kind="stable")
     hits, scores, classes = hits[order], scores[order], classes[order]
-    occurring, counts = np.unique(there, return_counts=True)
+    occurring, counts = np.unique(ground_truth, return_counts=True)
     if not len(occurring):
         return dict.fromkeys(("map", "map50", "precision", "recall"), 0.0)
     cuts = np.linspace(0, 1, 1000)

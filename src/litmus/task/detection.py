@@ -42,13 +42,13 @@ class DetailedMetrics(BoxMetrics):
             ground_truth: of each image, float (boxes, 5): class, left, top, right, bottom.
         """
         for of, truth in zip(found, ground_truth, strict=True):
-            self.boxes.append((_precision.right(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
+            self.boxes.append((_precision.match_boxes(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
 
     def compute(self) -> dict[str, Tensor]:
         """As `from_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
         boxes = [of_image for own in all_gather(self.boxes) for of_image in own]
         columns = [torch.cat(column) for column in zip(*boxes, strict=True)] if boxes else [torch.zeros(0)] * 4
-        found = _precision.summary(*(column.double().numpy() for column in columns))
+        found = _precision.average_precision(*(column.double().numpy() for column in columns))
         return {**super().compute(), **{name: torch.tensor(value) for name, value in found.items()}}
 
     def reset(self) -> None:
@@ -100,10 +100,10 @@ class Detection(Task):
         if split == "train":
             losses = net.losses(net(inputs), targets)
         else:
-            answer, raw = net.answer_and_raw(inputs)
+            answer, raw = net.predict_and_raw(inputs)
             losses = net.losses(raw, targets)
             ground_truth = [corners(own, *inputs.shape[2:]) for own in targets]
-            metrics.add_boxes(net.boxes(answer, MIN_SCORE, several=True), ground_truth)
+            metrics.add_boxes(net.boxes(answer, MIN_SCORE, multi_label=True), ground_truth)
         metrics.update(losses, len(targets))
         return torch.stack(list(losses.values())).sum()
 
@@ -112,5 +112,5 @@ def corners(targets: Tensor, height: int, width: int) -> Tensor:
     """From (most boxes, 5) as `spec.Boxes` has them to (boxes, 5): class, left, top, right, bottom in pixels."""
     own = targets[targets[:, 0] >= 0]
     scale = own.new_tensor([width, height])
-    centre, half = own[:, 1:3] * scale, own[:, 3:5] * scale / 2
-    return torch.cat([own[:, :1], centre - half, centre + half], dim=1)
+    center, half = own[:, 1:3] * scale, own[:, 3:5] * scale / 2
+    return torch.cat([own[:, :1], center - half, center + half], dim=1)

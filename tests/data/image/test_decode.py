@@ -13,7 +13,7 @@ from PIL import Image
 
 from litmus.data.image import cache, decode
 from litmus.data.image.cache import collect
-from litmus.data.image.decode import Broken, center_crop, find_images, placed, read
+from litmus.data.image.decode import Broken, center_crop, find_images, letterbox_geometry, read
 from litmus.spec import Images
 
 RED = Images(3, 16, 16, (), (), 16)
@@ -132,7 +132,7 @@ def test_a_box_survives_the_bars_to_the_pixel(tmp_path: Path, size: tuple[int, i
     """The image is white, the bars are grey: where it lies is seen."""
     wanted = Images(3, 32, 32, (), ())
     photo = read(saved(tmp_path / "white.png", Image.new("RGB", size, "white")), wanted)
-    (height, width), left, top = placed(photo.size, wanted)
+    (height, width), left, top = letterbox_geometry(photo.size, wanted)
     rows, columns = np.nonzero(photo.pixels[0] == 255)
     assert (rows.min(), rows.max() + 1) == (top, top + height)
     assert (columns.min(), columns.max() + 1) == (left, left + width)

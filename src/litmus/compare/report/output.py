@@ -89,10 +89,10 @@ def _drawings(comparison: Comparison) -> dict[str, bytes]:
         return files
     from litmus.compare.report import figures, page
 
-    several = len(comparison.rankings) > 1
+    multi_label = len(comparison.rankings) > 1
     drawn = []
     for ranking in comparison.rankings:
-        prefix = f"{curves.file_name(f'{ranking.data}-{ranking.metric}')}-" if several else ""
+        prefix = f"{curves.file_name(f'{ranking.data}-{ranking.metric}')}-" if multi_label else ""
         drawn.append(figures.draw_ranking(ranking, prefix))
     for figure in (figure for each in drawn for figure in each):
         files[f"figures/{figure.name}.svg"] = figure.svg.encode("utf-8", "replace")

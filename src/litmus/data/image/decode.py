@@ -168,7 +168,7 @@ def center_crop(image: Image.Image, images: Images) -> Image.Image:
 
 def letterbox(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:
     """The whole image, (height, width) `size` in its file, resized to fit and centered between gray bars."""
-    (height, width), left, top = placed(size, images)
+    (height, width), left, top = letterbox_geometry(size, images)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     gray = PADDING if images.channels == 1 else (PADDING,) * images.channels
@@ -177,7 +177,7 @@ def letterbox(image: Image.Image, images: Images, size: tuple[int, int]) -> Imag
     return canvas
 
 
-def placed(size: tuple[int, int], images: Images) -> tuple[tuple[int, int], int, int]:
+def letterbox_geometry(size: tuple[int, int], images: Images) -> tuple[tuple[int, int], int, int]:
     """Where a letterbox places an image of that (height, width): its (height, width) there, its left and its top."""
     scale = min(images.width / size[1], images.height / size[0])
     height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -101,7 +101,7 @@ def _box(words: list[str], num_classes: int, keypoints: int) -> Box | str:
 
 def letterbox_boxes(boxes: Tensor, size: tuple[int, int], images: Images) -> Tensor:
     """Boxes (boxes, 5) of an image of that (height, width), relative to its letterbox; see `decode.letterbox`."""
-    scaled, left, top = decode.placed(size, images)
+    scaled, left, top = decode.letterbox_geometry(size, images)
     factor = boxes.new_tensor([1, scaled[1], scaled[0], scaled[1], scaled[0]])
     shift = boxes.new_tensor([0, left, top, 0, 0])
     whole = boxes.new_tensor([1, images.width, images.height, images.width, images.height])

@@ -78,7 +78,7 @@ class Selection:
         return images[:, :, top : top + self.crop[0], left : left + self.crop[1]]
 
 
-class Filed(Generic[Sample]):
+class FingerprintedImages(Generic[Sample]):
     """A dataset of images in files: samples that a network has seen are recognized by the content of their files.
 
     Attributes:

@@ -41,9 +41,9 @@ class Running:
     started: float = field(default_factory=time.monotonic)
     process: int | None = None
     unread: bytes = b""
-    refusal: str | None = None  # why the run could not start, by its own message
+    violation: str | None = None  # why the run could not start, by its own message
     stop_reason: StopReason | None = None
-    stop_time: float = 0.0  # when it was asked to stop
+    stop_time: float = 0.0  # when it was told to stop
 
 
 class Pool:
@@ -200,7 +200,7 @@ class Pool:
         for line in lines:
             message = json.loads(line)
             if "refused" in message:
-                running.refusal = message["refused"]
+                running.violation = message["refused"]
                 continue
             self.reporter.report_progress(running.job, message)
             if "epoch" not in message:
@@ -232,8 +232,8 @@ class Pool:
 
     def _result_of(self, running: Running, code: int) -> JobResult:
         seconds = time.monotonic() - running.started
-        if running.refusal is not None:
-            return JobResult("failed", error=running.refusal, seconds=seconds)
+        if running.violation is not None:
+            return JobResult("failed", error=running.violation, seconds=seconds)
         timeout_s = self.limits.timeout_s if running.stop_reason == "timeout" else None
         return outcome.collect(running.job, code, seconds, timeout_s, self._why_stopping())
 
@@ -268,9 +268,9 @@ class Pool:
                 if now - running.stop_time > GRACE_S:
                     self._signal(running, signal.SIGKILL)
             elif self.limits.timeout_s is not None and now - running.started > self.limits.timeout_s:
-                self._ask_to_stop(running, "timeout")
+                self._request_stop(running, "timeout")
             elif self.stopping and running.stop_reason is None:
-                self._ask_to_stop(running, "stop")
+                self._request_stop(running, "stop")
 
     def _why_stopping(self) -> str | None:
         """Why the sweep stops, if it does."""
@@ -278,7 +278,7 @@ class Pool:
             return "stopped by you" if self._last_signal == signal.SIGINT else "stopped by SIGTERM"
         return "stopped, because another job failed" if self.stopping else None
 
-    def _ask_to_stop(self, running: Running, reason: StopReason) -> None:
+    def _request_stop(self, running: Running, reason: StopReason) -> None:
         if running.process is not None:
             running.stop_reason, running.stop_time = reason, time.monotonic()
             self._signal(running, signal.SIGTERM)

@@ -150,7 +150,7 @@ def _reap(control: socket.socket, running: dict[int, int]) -> None:
 def _stop(running: dict[int, int]) -> None:
     """Stops the jobs, because the launcher is gone; each loses the epoch that it has not finished."""
     deadline = time.monotonic() + GRACE_S
-    has_asked = False
+    terminated = False
     while running:
         for process in list(running):
             if os.waitpid(process, os.WNOHANG)[0]:
@@ -159,9 +159,9 @@ def _stop(running: dict[int, int]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 if time.monotonic() > deadline:
                     os.killpg(process, signal.SIGKILL)
-                elif not has_asked:
+                elif not terminated:
                     os.kill(process, signal.SIGTERM)
-        has_asked = True
+        terminated = True
         time.sleep(0.05)
 
 
