@@ -195,7 +195,7 @@ def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., 
     # The schedule is over all epochs: what was begun for one is not the same training. So it is stopped instead.
     stopped = RunDir(tmp_path / "stopped")
     config = composed(*SMALL)
-    stopped.claim()
+    stopped.claim(config)
     stopped.write_config(config)
     from litmus.callback.history import History
 

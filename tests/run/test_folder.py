@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus.errors import UserError
@@ -28,6 +29,7 @@ def test_a_finished_run_s_folder(train: Train) -> None:
     events = {name for name in files if "tfevents" in name}
     assert files - events == {
         "config.yaml",
+        "requested.yaml",
         "result.json",
         "metrics.csv",
         "train.log",
@@ -134,4 +136,4 @@ def test_one_process_trains_in_a_folder(train: Train) -> None:
 def test_a_folder_is_claimed_once(train: Train) -> None:
     run = train("model=perceptron")
     with pytest.raises(UserError, match="already holds a run"):
-        run.claim()
+        run.claim(composed())

@@ -17,10 +17,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 
 from litmus import console
-from litmus.compose.command_line import INTERRUPTED, Hooks
+from litmus.compose.command_line import Hooks
 from litmus.compose.errors import explain
 from litmus.compose.job import _change_to
-from litmus.errors import UserError
+from litmus.errors import EXIT_STATUS, UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
@@ -156,7 +156,7 @@ def test_an_interrupted_job_ends_the_launcher_s_process_and_no_other() -> None:
     hooks.launcher = os.getpid()
     with pytest.raises(SystemExit) as exit_:
         hooks.on_job_end(composed(), ended)
-    assert exit_.value.code == INTERRUPTED
+    assert exit_.value.code == EXIT_STATUS["interrupted"]
 
 
 def test_a_job_says_what_kept_it_from_starting(capsys: pytest.CaptureFixture[str]) -> None:
