@@ -35,7 +35,7 @@ lint: install ## ruff: mistakes and layout
 types: install ## mypy, strict
 	$(PYTHON) -m mypy
 
-format: install ## let ruff mend what it can
+format: install ## let ruff fix what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 

@@ -162,7 +162,7 @@ def test_a_setting_of_which_nothing_is_left_is_named(tmp_path: Path, capsys: pyt
     for seed in (0, 1):
         made(tmp_path / f"lost{seed}", "model=fnn", seed=seed, status="failed", changes=lr_of(0.1))
     _, comparison = rank(tmp_path)
-    assert "mnist, val/acc: not ranked: optimizer.lr=0.1 (2 failed)" in comparison.notes
+    assert "mnist, val/acc, not ranked: optimizer.lr=0.1 (2 failed)" in comparison.notes
     for path in tmp_path.glob("lr=*"):
         shutil.rmtree(path)
     assert run_compare(tmp_path) == 1

@@ -30,6 +30,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["epochs=3"], "Did you mean trainer.max_epochs?"),
         (["model.dropout=1.5"], "model.dropout=1.5 is not allowed. model.dropout is a probability in [0, 1)."),
         (["model.widths=[12"], "model.widths=[12 cannot be read"),
+        (["data.label=Gefühl"], "outside ASCII: \"data.label='Gefühl'\"."),
+        (["resume="], "resume= names no folder."),
         (["model=cnn,fnn"], "Put -m before it"),
         (["-m", "model=cnn,fnn", "model.dropout=0,2"], "model.dropout=2 is not allowed"),
         (
@@ -37,7 +39,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
             "model=perceptron model.widths=[3]: There is no key model.widths",
         ),
         (["resume=nowhere"], "There is no folder nowhere."),
-        (["-m", "resume=nowhere"], "nowhere is not the folder of a sweep"),
+        (["-m", "resume=nowhere"], "There is no folder nowhere."),
         (["model=null"], "model=null is not allowed"),
         (["model=[cnn]"], "model= takes one of its choices"),
         (["experiment=cnn_bets"], "Did you mean experiment=cnn_best?"),

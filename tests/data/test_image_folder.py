@@ -195,7 +195,7 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
     assert sum(data.sizes.values()) == 20
     for said in ("2 of 22 images cannot be used", "broken.jpg is not an image", "empty.png is empty"):
         assert said in caplog.text
-    assert "1 files are not images" in caplog.text
+    assert "extension is not an image's: 1." in caplog.text
     assert "1 images are in no class's folder" in caplog.text
 
 

@@ -78,10 +78,16 @@ def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:
         table(tmp_path, 'review,stars\ngood,5\n"bad,1\nfine,3\n')
 
 
+def test_a_header_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
+    content = "review,gef\u00fchl\ngood,4\n".encode("cp1252")
+    with pytest.raises(UserError, match="The header of .* data.encoding=cp1252 reads most old files"):
+        table(tmp_path, content)
+
+
 def test_old_files_are_read_with_their_encoding(tmp_path: Path) -> None:
     content = "review,stars\ncaf\u00e9,4\n".encode("cp1252")
     assert cells(table(tmp_path, content, encoding="cp1252")) == [(2, "caf\u00e9", "4")]
-    with pytest.raises(UserError, match="data.encoding=klingon is not an encoding"):
+    with pytest.raises(UserError, match="data.encoding=klingon is unknown"):
         table(tmp_path, content, encoding="klingon")
 
 

@@ -45,7 +45,7 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
     run = train("model=perceptron")
     result = run.read_result()
     run.write_result({**result, "dataset": {**result["dataset"], "sha256": {"t10k-images": "0"}}})
-    with pytest.raises(UserError, match="was tested on other data than this"):
+    with pytest.raises(UserError, match="These are not the test data of"):
         evaluate_run(run, run.read_config(), [])
     changes = ["data.source=bundled"]
     config = evaluate.changed(run.read_config(), changes)

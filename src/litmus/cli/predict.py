@@ -73,9 +73,9 @@ def main(arguments: argparse.Namespace) -> int:
 def _check_options(arguments: argparse.Namespace) -> None:
     for option, value in (("--batch-size", arguments.batch_size), ("--topk", arguments.topk)):
         if value is not None and value < 1:
-            raise UserError(f"{option} {value} is not allowed: it is a whole number, at least 1.")
+            raise UserError(f"{option} {value} is not allowed. It is a whole number, at least 1.")
     if arguments.min_score is not None and not 0 <= arguments.min_score < 1:
-        raise UserError(f"--min-score {arguments.min_score:g} is not allowed: it is a number in [0, 1).")
+        raise UserError(f"--min-score {arguments.min_score:g} is not allowed. It is a number in [0, 1).")
     if arguments.weights and not arguments.pipeline:
         raise UserError("--weights requires --pipeline; a run has its own weights.")
     if arguments.pipeline and arguments.model:
@@ -115,7 +115,7 @@ def _check_effect(predictor: "Predictor", arguments: argparse.Namespace) -> None
         ("--file", arguments.file, not takes_images, "networks that take texts"),
     ):
         if value is not None and not has_effect:
-            raise UserError(f"{option} is for {networks}; this is not one.")
+            raise UserError(f"{option} supports only {networks}; this network is none of them.")
 
 
 def _print_texts(predictions: Sequence["TextPrediction"], notes: Sequence[str | None], as_json: bool) -> None:
@@ -157,7 +157,7 @@ def _predict_images(
     if not arguments.json:
         _tables.show_images(predictions)
         if drawings.written:
-            console.say(f"drawings, each with a .json of its boxes: {out}")
+            console.say(f"images with their boxes, and the boxes as JSON: {out}")
     errors = [f"{prediction['image']} {prediction['error']}." for prediction in predictions if "error" in prediction]
     errors += [f"{word}: there are no images in it." for word, found in files.items() if not found]
     for error in errors:

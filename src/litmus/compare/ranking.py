@@ -290,6 +290,6 @@ def _unranked(ranking: Ranking, failed: Sequence[Sequence[Run]]) -> Iterator[str
     for members in failed[:MOST_NAMED]:
         label = setting_label(members[0].settings, keys) or "the only setting"
         statuses = Counter(run.status for run in members)
-        yield f"{ranking.title}: not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
+        yield f"{ranking.title}, not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
     if len(failed) > MOST_NAMED:
-        yield f"{ranking.title}: not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."
+        yield f"{ranking.title}, not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."

@@ -125,11 +125,13 @@ def with_resumed_choices(arguments: list[str]) -> list[str]:
     """Puts a resumed run's own choices first, so that the overrides are checked against its keys.
 
     Raises:
-        UserError: the folder is not a run's, or the overrides choose an experiment.
+        UserError: there is no folder, it is not a run's, or the overrides choose an experiment.
     """
     folder = next((each.partition("=")[2] for each in arguments if each.startswith("resume=")), "null")
     path = folder.strip("'\"")
-    if path in ("null", ""):
+    if not path:
+        raise UserError("resume= names no folder.")
+    if path == "null":
         return arguments
     if any(each.startswith(("experiment=", "+experiment=")) for each in arguments):
         raise UserError("resume= uses the run's own configuration: leave out experiment=.")

@@ -54,7 +54,13 @@ def _explain_choice(error: MissingConfigException) -> str:
 def _explain_syntax(error: OverrideParseException, conf: Path) -> str:
     override = str(error.override)
     if "=" in override:
-        return f"{override} cannot be read: {error.message.splitlines()[0]}. Quote values with spaces or brackets."
+        key, _, value = override.partition("=")
+        if value.startswith(("[", "{")):
+            return f"{override} cannot be read: {error.message.splitlines()[0]}."
+        return (
+            f"{override} cannot be read. Put quotes around a value with brackets, quotes, commas or letters outside "
+            f"ASCII: \"{key}='{value.strip(chr(34) + chr(39))}'\"."
+        )
     groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml"))
     hint = f" Did you mean {groups[0]}={override}?" if groups else " For example: model=cnn, seed=7."
     return f"{override} is not of the form key=value.{hint}"

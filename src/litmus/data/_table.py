@@ -65,7 +65,7 @@ class Table:
         reasons = "; ".join(
             f"{wrong}: {len(lines)} ({list_lines(unit, lines)})" for wrong, lines in self.problems.items()
         )
-        message = f"{self.path}: {num_dropped} of {num_rows} rows cannot be used. {reasons}."
+        message = f"{self.path}: {num_dropped} of {num_rows} rows cannot be used: {reasons}."
         if num_dropped > len(self.rows):
             raise UserError(f"{message} That is more than half.")
         log.warning("%s They are skipped.", message)
@@ -137,13 +137,17 @@ def _encoding(path: Path, encoding: str) -> str:
     try:
         codecs.lookup(encoding)
     except LookupError:
-        raise UserError(f"data.encoding={encoding} is not an encoding of Python's, such as utf-8 or cp1252.") from None
+        raise UserError(f"data.encoding={encoding} is unknown. Examples are utf-8 and cp1252.") from None
     return encoding
+
+
+def _has_undecoded_bytes(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _unreadable(cells: Cells, encoding: str) -> str | None:
     for column, cell in cells.items():
-        if isinstance(cell, str) and any("\ud800" <= letter <= "\udfff" for letter in cell):
+        if isinstance(cell, str) and _has_undecoded_bytes(cell):
             return f"bytes that are not {encoding} (data.encoding=cp1252 reads most old files)"
         if isinstance(cell, list | dict | tuple):
             return f"neither text nor a number in {column}"
@@ -237,6 +241,11 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
 
 
 def _require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
+    if any(_has_undecoded_bytes(name) for name in columns):
+        raise UserError(
+            f"The header of {path} has bytes that are not text in this encoding. If the file is a table, set "
+            "data.encoding: data.encoding=cp1252 reads most old files."
+        )
     for name in wanted:
         if name not in columns:
             hint = did_you_mean(name, columns)

@@ -208,7 +208,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         if loose:
             log.warning("%s: %d images are in no class's folder and are skipped.", folder, len(loose))
         if num_others:
-            log.warning("%s: %d files are not images, by their extensions, and are skipped.", folder, num_others)
+            log.warning("%s: files skipped, because their extension is not an image's: %d.", folder, num_others)
         return [(path, path.relative_to(folder).parts[0]) for path in images if path.parent != folder]
 
     def _hint(self) -> str:

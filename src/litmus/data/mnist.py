@@ -149,7 +149,7 @@ class MNIST(ImageData):
             return fitting
         if self.val_size >= num_train:
             raise UserError(
-                f"data.val_size={self.val_size} leaves nothing to train on: there are {num_train} training images."
+                f"data.val_size={self.val_size} leaves nothing to train on: there are {num_train:,} training images."
             )
         return self.val_size
 

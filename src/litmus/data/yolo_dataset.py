@@ -165,7 +165,7 @@ class YOLODataset(FingerprintedImages[int], BoxData):
             if path.is_dir():
                 images, num_others = decode.find_images(path)
                 if num_others:
-                    log.warning("%s: %d files are not images, by their extensions, and are skipped.", path, num_others)
+                    log.warning("%s: files skipped, because their extension is not an image's: %d.", path, num_others)
                 yield from images
             elif path.is_file():
                 try:

@@ -31,8 +31,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
     """
     if fixed := [change for change in changes if change.startswith(FIXED)]:
         raise UserError(
-            f"{fixed[0]} cannot be changed: the weights belong to the model as it was trained, and to images of that "
-            "size and color."
+            f"{fixed[0]} cannot be changed: the weights fit only the model, image size and colors that were trained."
         )
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
@@ -42,7 +41,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
     data = prepare(config, checkpoint)
     before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.sha256:
-        difference = f"{run.path} was tested on other data than this ({', '.join(changes) or data.source})."
+        difference = f"These are not the test data of {run.path} ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
             raise UserError(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)

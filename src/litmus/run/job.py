@@ -170,8 +170,9 @@ def _check_unfinished(run: RunDir, config: Section) -> None:
     rows = run.read_metrics()
     done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
     if requested < done or (requested == done and result and result["status"] == "finished"):
+        epochs = f"{done} epoch{'s' * (done != 1)}"
         raise UserError(
-            f"{run.path} has already been trained for {done} epochs. Add trainer.max_epochs={2 * done} to train on."
+            f"{run.path} has already been trained for {epochs}. Add trainer.max_epochs={2 * done} to train on."
         )
 
 

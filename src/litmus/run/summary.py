@@ -69,7 +69,7 @@ def _target(target: Target) -> str:
         named = ", ".join(f"{name} (mean {mean:.4g}, deviation {std:.4g})" for name, mean, std in scales)
         return f"{len(target.names)} {'values' if len(target.names) > 1 else 'value'}: {named}"
     more = ", ..." if len(target.names) > MOST_CLASSES else ""
-    noun = "classes of boxes" if isinstance(target, Boxes) else target.noun
+    noun = "classes of bounding boxes" if isinstance(target, Boxes) else target.noun
     return f"{len(target.names)} {noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
 
 

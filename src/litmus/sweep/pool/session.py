@@ -235,9 +235,11 @@ def read_overrides(folder: Path) -> list[str]:
     """What was typed when the sweep was started.
 
     Raises:
-        UserError: the folder is not a sweep's, or the file is damaged.
+        UserError: there is no such folder, it is not a sweep's, or the file is damaged.
     """
     path = folder / COMMAND
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
     if not path.is_file():
         raise UserError(f"{folder} is not the folder of a sweep: it has no {COMMAND}.")
     try:
