@@ -19,6 +19,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run.job import resume_config, start_or_resume
+from litmus.run.process import import_all
 
 
 def run_job(composed: DictConfig, started: float) -> str:
@@ -34,6 +35,7 @@ def run_job(composed: DictConfig, started: float) -> str:
     Raises:
         UserError: the folder holds another run, another process trains in it, or it cannot be resumed.
     """
+    import_all(("litmus.run.summary", "litmus.run.train"))
     from litmus.run import summary  # these import torch
     from litmus.run.train import train
 

@@ -6,8 +6,6 @@ another, each with a socket of its own for the job to report on.
 """
 
 import contextlib
-import gc
-import importlib
 import json
 import os
 import selectors
@@ -19,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from litmus.run.process import die_with_parent
+from litmus.run.process import die_with_parent, import_all
 from litmus.sweep.pool.job import JobRequest
 
 HEADER = struct.Struct("!I")  # bytes of the request that follows
@@ -34,12 +32,7 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
         modules: to import, once for all jobs.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a queue sends it to all processes: the jobs must save first
-    gc.disable()  # imports make hundreds of thousands of lasting objects, which it would scan again and again
-    for module in modules:
-        importlib.import_module(module)
-    gc.enable()
-    gc.collect()
-    gc.freeze()  # or the collector writes to, and so copies, every page that the jobs share
+    import_all(modules)
     wake, woken = socket.socketpair()
     for end in (wake, woken):
         end.setblocking(False)
