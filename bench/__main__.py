@@ -21,6 +21,7 @@ BENCHES = (
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival"),
     *("sweep", "sweep_kills", "hyperband"),
 )
+COMPARISONS = ("versus", "bits")  # of two checkouts: `python -m bench.versus OLD NEW` prints that part of the page
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Benchmarks
@@ -45,9 +46,8 @@ def _write(part: str, text: str) -> None:
     page = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
     parts = dict(re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->|\Z)", page, re.DOTALL))
     parts[part] = text
-    PAGE.write_text(
-        HEAD + "".join(f"\n<!-- {p} -->\n{parts[p].strip()}\n" for p in BENCHES if p in parts), encoding="utf-8"
-    )
+    kept = [name for name in (*BENCHES, *COMPARISONS) if name in parts]
+    PAGE.write_text(HEAD + "".join(f"\n<!-- {name} -->\n{parts[name].strip()}\n" for name in kept), encoding="utf-8")
 
 
 def _where() -> str:

@@ -1,5 +1,5 @@
-"""Start-up, speed and memory of two checkouts, in turn: `python -m bench.versus OLD NEW`, each with an environment in
-.venv. Ratios are taken pair by pair, so that a machine that slows down in between does not decide.
+"""Start-up, speed and memory of two checkouts, in turn: `python -m bench.versus OLD NEW [REPEATS]`, each checkout with
+an environment in .venv. Ratios are taken pair by pair, so that a machine that slows down in between does not decide.
 """
 
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench._common import WATCH, alternate, markdown, ratios, spread
 
-REPEATS = 5
 SMALL = ["data.source=bundled", "data.limit=400", "trainer=cpu", "trainer.max_epochs=1"]
 WHOLE = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
 COMMANDS = {
@@ -27,25 +26,28 @@ IMAGES = 55_000  # of an epoch
 
 
 def main() -> None:
-    checkouts = [Path(word).resolve() for word in sys.argv[1:]]
+    checkouts = [Path(word).resolve() for word in sys.argv[1:3]]
     if len(checkouts) != 2:
-        sys.exit("usage: python -m bench.versus OLD NEW")
+        sys.exit("usage: python -m bench.versus OLD NEW [REPEATS]")
+    repeats = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     rows = []
     for name, words in COMMANDS.items():
-        rows.append(_compared(f"{name}, seconds", [_seconds(checkout, words) for checkout in checkouts]))
+        rows.append(_compared(f"{name}, seconds", [_seconds(checkout, words) for checkout in checkouts], repeats))
     whole = ["train.py", "model=fnn", *SMALL]
-    rows.append(_compared("a whole run of a small FNN, seconds", [_seconds(checkout, whole) for checkout in checkouts]))
+    rows.append(
+        _compared("a whole run of a small FNN, seconds", [_seconds(checkout, whole) for checkout in checkouts], repeats)
+    )
     for model, epochs in (("fnn", 3), ("cnn", 1)):
         words = [f"model={model}", *WHOLE, f"trainer.max_epochs={epochs}"]
         epoch = [_epoch_seconds(checkout, words) for checkout in checkouts]
-        rows.append(_compared(f"an epoch of MNIST, {model.upper()}, seconds", epoch))
+        rows.append(_compared(f"an epoch of MNIST, {model.upper()}, seconds", epoch, repeats))
     words = ["train.py", "model=cnn", *WHOLE, "trainer.max_epochs=1"]
-    rows.append(_compared("peak memory, CNN, GB", [_peak_gb(checkout, words) for checkout in checkouts]))
+    rows.append(_compared("peak memory, CNN, GB", [_peak_gb(checkout, words) for checkout in checkouts], repeats))
     print(markdown(("", *map(str, checkouts), "new / old"), rows))
 
 
-def _compared(name: str, contestants: list[Callable[[], float]]) -> tuple[str, ...]:
-    figures = alternate(dict(zip(("old", "new"), contestants, strict=True)), REPEATS, name)
+def _compared(name: str, contestants: list[Callable[[], float]], repeats: int) -> tuple[str, ...]:
+    figures = alternate(dict(zip(("old", "new"), contestants, strict=True)), repeats, name)
     ratio = spread(ratios(figures["new"], figures["old"]), 2)
     return name, *(spread(figures[which], 2) for which in ("old", "new")), ratio
 

@@ -107,7 +107,7 @@ def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: 
         ("seed=0,1", "sweep.name=a/b"): "sweep.name=a/b is not a valid folder name; a-b is",
         ("sweep=optuna", "model.dropout=interval(0,1.6)"): "model.dropout=1.6 is not allowed",
         ("sweep=optuna", "model.dropout=interval(0,0.5)", "sweep.metric=val/ac"): "Did you mean val/acc?",
-        ("resume=nowhere",): "nowhere is not the folder of a sweep",
+        ("resume=nowhere",): "There is no folder nowhere.",
     }.items():
         done = command("-m", *words)
         assert done.returncode == 2, (words, done.stderr)

@@ -25,7 +25,11 @@ class Interrupted(Exception):
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """In the body, SIGTERM raises `Interrupted`, as SIGINT raises KeyboardInterrupt by itself."""
+    """In the body, SIGTERM raises `Interrupted`, as SIGINT raises KeyboardInterrupt by itself.
+
+    Raises:
+        Interrupted: a signal that ends a process, or announces a time limit, arrived.
+    """
 
     def stop(number: int, _: FrameType | None) -> None:
         raise Interrupted(signal.Signals(number))

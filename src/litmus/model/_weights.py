@@ -159,7 +159,7 @@ def input_spec(images: Images, size: int, resized: int, mean: tuple[float, ...],
         size: height and width in pixels that the weights were trained on.
         resized: pixels of the shorter side before the center crop.
         mean: per channel, of images in [0, 1].
-        std: likewise.
+        std: per channel, of images in [0, 1].
 
     Raises:
         UserError: the data is grayscale.

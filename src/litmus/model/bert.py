@@ -117,6 +117,11 @@ class BERT(Net):
             module.requires_grad_(False)
 
     def save_huggingface(self, path: Path) -> Predict:
+        """Saves the network as one of transformers' classifiers.
+
+        Raises:
+            UserError: the classifiers of transformers have no such pooling.
+        """
         if self.pooling != "cls":
             raise UserError(
                 f"--to huggingface does not support model.pooling={self.pooling}: the classifiers of transformers use "

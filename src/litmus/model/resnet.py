@@ -74,6 +74,11 @@ class ResNet(Net):
 
     @classmethod
     def image_spec(cls, settings: Section, images: Images) -> Images:
+        """The images as the weights expect them.
+
+        Raises:
+            UserError: random weights would be frozen, or the weights are not available or do not fit the images.
+        """
         weights = settings["weights"]
         if weights is None:
             if settings["train"] != "all":

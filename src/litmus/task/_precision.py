@@ -14,7 +14,7 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
 
     Args:
         a: float (boxes, 4): left, top, right, bottom.
-        b: likewise.
+        b: float (boxes, 4), as `a`.
     """
     low, high = torch.maximum(a[:, None, :2], b[None, :, :2]), torch.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)

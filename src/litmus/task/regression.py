@@ -89,6 +89,11 @@ class Regression(Task):
         return ValueMetrics(torch.tensor(self.net.spec.target.std))
 
     def step(self, batch: Batch, split: Split) -> Tensor:
+        """The mean squared error of one batch; adds it to the split's metrics.
+
+        Raises:
+            ValueError: outputs and targets differ in shape, which broadcasting would hide.
+        """
         inputs, targets = batch
         outputs = self.net(inputs)
         if outputs.shape != targets.shape:

@@ -60,7 +60,11 @@ class Files:
         return len(self.paths)
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
-        """uint8 (rows, channels, height, width)."""
+        """uint8 (rows, channels, height, width).
+
+        Raises:
+            OSError: an image can no longer be read.
+        """
         pixels = []
         for path, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images):
             if isinstance(photo, Broken):

@@ -33,6 +33,11 @@ class RunReporter(Checkpoint):
             self.launcher.report(first_step=True, epochs=trainer.max_epochs, after=trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Reports the epoch's metrics to the search.
+
+        Raises:
+            Pruned: the search stops this run.
+        """
         task = cast(Task, pl_module)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if self.launcher.report(
