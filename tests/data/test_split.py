@@ -91,18 +91,18 @@ def union_find(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
     return list(components.values())
 
 
-@pytest.mark.parametrize("num_ties", [1, 40, 400, 4000])
-def test_splits_are_those_of_earlier_versions(num_ties: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(num_ties)
-    kinds = generator.integers(0, num_ties, (500, 3)).tolist()
+@pytest.mark.parametrize("num_groups", [1, 40, 400, 4000])
+def test_splits_are_those_of_earlier_versions(num_groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(num_groups)
+    kinds = generator.integers(0, num_groups, (500, 3)).tolist()
     groups = [[(kind, number) for kind, number in enumerate(own)][: i % 4] for i, own in enumerate(kinds)]
     strata = generator.integers(0, 3, 500).tolist()
-    assert _split._components(groups) == union_find(groups)
+    assert _split.connected(groups) == union_find(groups)
     now = [split_groups(groups, strata, SHARES, seed) for seed in range(3)]
-    monkeypatch.setattr(_split, "_components", union_find)
+    monkeypatch.setattr(_split, "connected", union_find)
     assert [split_groups(groups, strata, SHARES, seed) for seed in range(3)] == now
 
 
 def test_no_samples_have_no_components() -> None:
-    assert _split._components([]) == []
-    assert _split._components([[], []]) == [[0], [1]]
+    assert _split.connected([]) == []
+    assert _split.connected([[], []]) == [[0], [1]]

@@ -204,8 +204,9 @@ def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> No
 def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
     small = [*LSTM, "trainer.max_epochs=1", "data.eval_batch_size=29"]  # of 30 texts, one is left for two processes
     one = train(*small, small=ON_TABLE, folder="one").read_result()
-    two = train(*small, "trainer=ddp", "trainer.accelerator=cpu", small=ON_TABLE, folder="two").read_result()
-    assert two["status"] == "finished", two["error"]
+    run = train(*small, "trainer=ddp", "trainer.accelerator=cpu", small=ON_TABLE, folder="two")
+    two = run.read_result()
+    assert two["status"] == "finished", f"{two['error']}\n{run.log.read_text()}"
     for name in ("train/loss", "val/loss", "test/loss", "test/acc", "val/f1"):
         assert two["metrics"][name] == pytest.approx(one["metrics"][name], rel=1e-3), name
 

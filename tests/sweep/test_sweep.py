@@ -286,7 +286,7 @@ def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
         "from litmus.fetch import once\n"
         "from litmus.sweep.pool.worker import prepare\n"
         "prepare(json.loads(sys.argv[1]))\n"
-        "assert len(once._kept) == 2, 'the digits, and their checksum'\n"
+        "assert len(once.kept) == 2, 'the digits, and their checksum'\n"
         "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
         "print(threading.active_count(), status['Threads'].strip())"
     )

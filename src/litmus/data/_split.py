@@ -81,14 +81,14 @@ def split_samples(
 def split_groups(
     groups: Sequence[Sequence[Hashable]], strata: Sequence[Hashable], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[int]]:
-    """Divides samples among splits at random, so that samples that share a tie are in the same split.
+    """Divides samples among splits at random, so that samples with a group in common are in the same split.
 
     Connected samples are assigned stratum by stratum, each component to the split that lacks most samples: sizes and
     proportions of the strata come as close to `shares` as the components allow. The first split gets at least one
     component of every stratum, and no split stays empty while another has more than one.
 
     Args:
-        groups: the ties of each sample: its group, its text... Two samples with a common tie are never separated,
+        groups: of each sample, any number, such as its text. Two samples with a group in common are never separated,
             nor are those that a chain of such pairs connects.
         strata: of each sample, such as its class; a component counts as its first sample's.
         shares: the fraction of samples in each split, training first; they sum to 1.
@@ -97,7 +97,7 @@ def split_groups(
     Returns:
         The numbers of each split's samples, in random order, so that its first n are a random sample, too.
     """
-    components = _components(groups)
+    components = connected(groups)
     generator = np.random.default_rng(seed)
     shuffled = [components[i] for i in generator.permutation(len(components))]
     rank = {stratum: number for number, stratum in enumerate(dict.fromkeys(strata))}
@@ -124,13 +124,13 @@ def split_groups(
 
 
 def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
-    """63-bit hashes of the ties, sorted, without duplicates: int64 (ties,)."""
+    """63-bit hashes of the groups, sorted, without duplicates: int64 (groups,)."""
     hashes = {_fingerprint(group) for own in groups for group in own}
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
 def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
-    """For each sample, whether one of its ties is among the fingerprints `seen`."""
+    """For each sample, whether one of its groups is among the fingerprints `seen`."""
     hashes = set(seen.tolist())
     return [any(_fingerprint(group) in hashes for group in own) for own in groups]
 
@@ -139,7 +139,7 @@ def select_unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str)
     """Numbers of the test samples that a network was neither trained nor selected on; warns of the others.
 
     Args:
-        groups: the ties of each test sample.
+        groups: of each test sample.
         seen: fingerprints of the training and validation samples.
         noun: names the samples in messages.
 
@@ -159,15 +159,15 @@ def _fingerprint(group: Hashable) -> int:
     return int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _components(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
-    """Connected components of the graph in which two samples with a common tie are neighbors, by first sample."""
+def connected(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
+    """Connected components of the graph in which two samples with a group in common are neighbors, by first sample."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    # An edge from each sample to each of its ties, which are nodes of their own after the samples.
-    tie: dict[Hashable, int] = {}
-    edges = [(row, tie.setdefault(group, len(groups) + len(tie))) for row, own in enumerate(groups) for group in own]
-    size = len(groups) + len(tie)
+    # An edge from each sample to each of its groups, which are nodes of their own after the samples.
+    node: dict[Hashable, int] = {}
+    edges = [(row, node.setdefault(group, len(groups) + len(node))) for row, own in enumerate(groups) for group in own]
+    size = len(groups) + len(node)
     rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(edges), dtype=bool), (rows, columns)), shape=(size, size))
     _, labels = connected_components(graph, directed=False)

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 Content = TypeVar("Content")
 
-_kept: dict[tuple[object, ...], object] = {}
+kept: dict[tuple[object, ...], object] = {}
 _keeping = False
 
 
@@ -26,9 +26,9 @@ def once(read: Callable[[Path], Content], path: Path) -> Content:
     """`read(path)`, or the kept result if the file has not changed since; callers must not modify it."""
     stat = path.stat()
     key = (read, path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key in _kept:
-        return cast(Content, _kept[key])  # the key holds the function
+    if key in kept:
+        return cast(Content, kept[key])  # the key holds the function
     content = read(path)
     if _keeping:
-        _kept[key] = content
+        kept[key] = content
     return content

@@ -58,9 +58,10 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         yield
-        failed = [code for rank in ranks if (code := rank.wait(STOP_TIMEOUT_S)) != 0]
+        codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
+        failed = [f"rank {number} ({_ending(code)})" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
-            raise RuntimeError(f"{len(failed)} of the run's other processes failed: see {run.log}.")
+            raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.log}.")
     finally:
         for rank in ranks:
             rank.kill()
@@ -73,6 +74,11 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
+
+
+def _ending(code: int) -> str:
+    """How a process ended, by its return code."""
+    return f"exit status {code}" if code > 0 else f"signal {-code}"
 
 
 def _free_port() -> int:

@@ -1,5 +1,7 @@
 """What the other processes of a run that trains with DDP do: `python -m litmus.run.worker FOLDER PARENT`."""
 
+import faulthandler
+import os
 import sys
 
 from litmus.record.checkpoint import load_checkpoint
@@ -18,4 +20,9 @@ def train_rank(run: RunDir) -> None:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
+    faulthandler.enable()  # a crash in native code is told in train.log, too
     train_rank(RunDir(sys.argv[1]))
+    # Rank 0 writes all files, so nothing is left to do. Python's own exit would finalize gloo's threads in the order
+    # in which their objects happen to be dropped; a crash there would end a training that is over as failed.
+    sys.stderr.flush()
+    os._exit(0)

@@ -202,7 +202,7 @@ def test_values_at_an_axis_do_not_run_into_each_other(tmp_path: Path) -> None:
         made(tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {"dropout": rate}})
     (ranking,) = compare([tmp_path], None, None).rankings
     (effect,) = main_effects(ranking)
-    assert [effect.texts[i] for i in sorted(figures._labeled(effect))] == ["0", "0.25", "0.5"]
+    assert [effect.texts[i] for i in sorted(figures.labeled_places(effect))] == ["0", "0.25", "0.5"]
 
 
 def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import get_storage
 from optuna.trial import TrialState
 from searching import SPACE, WIDTHS, Composer, play, search, trials_in, write_run
 
@@ -70,17 +71,31 @@ def test_a_run_that_ended_without_its_launcher_is_restored_from_its_folder(
 @pytest.mark.parametrize(("sampler", "known"), [("tpe", 11), ("grid", 2), ("cmaes", 2)])
 @pytest.mark.parametrize("drawn", [0, 1])
 def test_a_trial_whose_values_were_being_drawn_gets_the_rest(
-    tmp_path: Path, sampler: str, known: int, drawn: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str, known: int, drawn: int
 ) -> None:
+    class Killed(BaseException):
+        pass
+
+    storage = type(get_storage("sqlite://"))
+    stored = storage.set_trial_param
+    count = 0
+
+    def store(*args: Any) -> None:
+        nonlocal count
+        if count == drawn:
+            raise Killed
+        count += 1
+        stored(*args)
+
     words = ["model.dropout=range(0,0.6,0.1)", "model.layers=range(1,9)"]
     keys = {"sampler": sampler, "trials": known + 2}
     expected = play(search(tmp_path / "whole", words, **keys))
     source = search(tmp_path / "killed", words, **keys)
     play(source, most=known)
-    source.study.sampler = source._make_sampler(known)
-    trial = source.study.ask()
-    for key in list(source.space)[:drawn]:
-        trial._suggest(key, source.space[key])
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "set_trial_param", store)
+        with pytest.raises(Killed):
+            source.next_job()
     again = play(search(tmp_path / "killed", words, **keys))
     assert [job.overrides for job in again] == [job.overrides for job in expected[known:]]
 

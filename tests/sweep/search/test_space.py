@@ -2,7 +2,9 @@
 
 import math
 import random
+import warnings
 
+import optuna
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -122,10 +124,13 @@ def test_a_number_comes_back_to_the_last_bit() -> None:
 
 def test_steps_are_the_decimals_that_were_typed() -> None:
     found, _ = searched("a=range(0.1,1,0.1)")
-    assert [to_override("a", value, found["a"]) for value in list_values(found["a"])] == [
-        f"a=0.{i}" for i in range(1, 10)
-    ]
-    assert all(found["a"]._contains(value) for value in list_values(found["a"]))
+    values = list_values(found["a"])
+    assert [to_override("a", value, found["a"]) for value in values] == [f"a=0.{i}" for i in range(1, 10)]
+    study = optuna.create_study()
+    with warnings.catch_warnings(action="error"):  # a value outside of the interval is only warned of
+        for value in values:
+            study.enqueue_trial({"a": value})
+            assert study.ask(found).params == {"a": value}
 
 
 def test_values_are_all_there_are_or_none() -> None:

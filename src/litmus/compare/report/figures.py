@@ -143,7 +143,7 @@ def _main_effects(ranking: Ranking, effects: Sequence[Effect], name: str) -> Fig
     return draw_figure(name, caption, (2.5 * across if across > 1 else 4.2, 2.3 * down + 0.2), draw)
 
 
-def _labeled(effect: Effect) -> set[int]:
+def labeled_places(effect: Effect) -> set[int]:
     """The indices of values whose labels do not overlap on an axis: both ends, and those that fit between."""
     places = [effect.heights[text] for text in effect.texts] if effect.numeric else []
     if not places:
@@ -170,7 +170,7 @@ def _effect(axes: "Axes", effect: Effect) -> None:
         line = "-" if effect.numeric else ""
         axes.errorbar(positions, means, errors, fmt=f"o{line}", color=COLORS[1], markersize=4, linewidth=1.3, capsize=2)
         if not log or len(positions) <= 6:
-            labeled = _labeled(effect)
+            labeled = labeled_places(effect)
             texts = [shorten(abbreviate(text), 14) if i in labeled else "" for i, text in enumerate(effect.texts)]
             axes.set_xticks(positions, texts)
             axes.minorticks_off()

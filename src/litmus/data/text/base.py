@@ -23,12 +23,12 @@ Label = str | float  # the name of a class, or a value
 
 @dataclass(frozen=True)
 class Samples:
-    """Texts with their targets, and what ties them to one another.
+    """Texts with their targets and groups.
 
     Attributes:
         texts: of the samples.
         targets: of each sample.
-        groups: the ties of each sample: those that share one are in the same split.
+        groups: of each sample, any number: samples with a group in common are in the same split.
     """
 
     texts: list[str]
@@ -72,7 +72,7 @@ class TextData(Data):
 
     @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
-        """Fingerprints of the ties of the training and validation texts, int64, for `leave_out`."""
+        """Fingerprints of the groups of the training and validation texts, int64, for `leave_out`."""
         return fingerprints([*self.splits["train"].groups, *self.splits["val"].groups])
 
     def leave_out(self, seen: Tensor) -> None:
