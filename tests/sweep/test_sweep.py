@@ -15,7 +15,7 @@ import pytest
 from helpers import ROOT, SMALL, composed
 
 from litmus.callback.interrupt import Interrupted
-from litmus.compose.command_line import with_sweep_overrides
+from litmus.compose.resume import with_sweep_overrides
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
@@ -120,7 +120,7 @@ def test_a_sweep_is_resumed_by_another_launcher(tmp_path: Path) -> None:
     def words(*typed: str) -> list[str]:
         return with_sweep_overrides(["-m", f"resume={tmp_path}", *typed])
 
-    where = f"hydra.sweep.dir='{tmp_path}'"
+    where = f"hydra.sweep.dir={tmp_path}"
     session.write_overrides(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
     assert words("hydra/launcher=litmus") == ["-m", "seed=0,1", "hydra/launcher=litmus", where]
     assert words("hydra.launcher.n_jobs=3")[1:4] == ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]

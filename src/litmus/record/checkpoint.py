@@ -12,8 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from litmus.config.instantiate import settings
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
+from litmus.config.validate import section_mistakes
+from litmus.errors import UserError
 from litmus.spec import Spec
 
 PREFIX = "net."  # of the network's tensors in a task's state
@@ -48,6 +51,17 @@ class Checkpoint:
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
         return cls(spec, model, weights, entries.get("sha256"), entries.get("seen"))
+
+    def rebuilding(self, section: Section) -> Section:
+        """The `model` section by which `config.build` makes the network again, out of the one of the run.
+
+        Raises:
+            UserError: the checkpoint's settings are not allowed: it does not belong to such a network.
+        """
+        merged = {**section, **settings(self.model)}  # the class is the run's, whatever a checkpoint says
+        if wrong := section_mistakes("model", merged):
+            raise UserError("\n".join(["The checkpoint's settings do not fit the run's network:", *wrong]))
+        return merged
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ import yaml
 
 from litmus.config.keys import GROUPS
 from litmus.config.types import Section
+from litmus.config.validate import override
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -147,7 +149,8 @@ class RunDir:
         """
         if any((self.path / name).exists() for name in (*CONFIGS, RESULT)):
             raise UserError(
-                f"{self.path} already holds a run. Resume it with resume={self.path}, or choose another folder."
+                f"{self.path} already holds a run. Resume it with {shlex.quote(override('resume', str(self.path)))}, "
+                "or choose another folder."
             )
         self.write_requested(requested)
 

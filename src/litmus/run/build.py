@@ -151,7 +151,7 @@ def assemble(
         UserError: data, network and device do not fit together, or one of them is not available.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
-    net: Net = build({**config["model"], **(checkpoint.model if checkpoint else {})}, data.spec)
+    net: Net = build(checkpoint.rebuilding(config["model"]) if checkpoint else config["model"], data.spec)
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from litmus.config.instantiate import build
 from litmus.config.types import Section
+from litmus.config.validate import override
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import monitored_in
@@ -57,10 +59,10 @@ def check_launcher(source: Source, overrides: Sequence[str], launcher: str) -> N
     """
     if not source.lists_jobs:
         raise UserError("sweep=optuna chooses each job by the results of the others: it needs hydra/launcher=litmus.")
-    for override in overrides:
-        if override.partition("=")[0] in POOL_KEYS:
+    for typed in overrides:
+        if typed.partition("=")[0] in POOL_KEYS:
             raise UserError(
-                f"{override} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
+                f"{typed} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
                 f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
             )
 
@@ -276,9 +278,9 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
         if warning:
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
-        say(f"compare them   litmus compare {folder}")
+        say(f"compare them   litmus compare {shlex.quote(str(folder))}")
     if _can_be_resumed(source, results):
-        say(f"resume         python train.py -m resume={folder}")
+        say(f"resume         python train.py -m {shlex.quote(override('resume', str(folder)))}")
         if source.reruns_failed and any("sweep.timeout_s" in str(result.error) for _, result in results):
             say("               add sweep.timeout_s=SECONDS to allow more time")
     return _exit_status(source, results, stopped)

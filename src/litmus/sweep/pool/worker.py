@@ -1,7 +1,6 @@
 """What a job's process does, from the fork to its end."""
 
 import atexit
-import importlib
 import json
 import os
 import signal
@@ -13,7 +12,7 @@ import torch
 from rich.console import Console
 
 from litmus import console
-from litmus.config.instantiate import build
+from litmus.config.instantiate import build, target
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
@@ -68,7 +67,7 @@ def prepare(config: Section) -> None:
     sections = [section for section in config.values() if isinstance(section, dict)]
     for section in [*sections, *(inner for s in sections for inner in s.values() if isinstance(inner, dict))]:
         if "_target_" in section:
-            importlib.import_module(section["_target_"].rpartition(".")[0])
+            target(section)
     mistakes(config)
     build(config["data"], config["seed"]).preload()
     versions()
