@@ -3,8 +3,9 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -13,8 +14,29 @@ from rich.text import Text
 
 log = logging.getLogger(__name__)
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Screen(Console):
+    """The screen is no part of a run: where nothing more can be written, as after `| head`, the run goes on."""
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """As rich's; a screen that is gone is left alone from then on."""
+        try:
+            super().print(*args, **kwargs)
+            self.file.flush()
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Sends what Python itself still holds for it to nowhere, or the process would end with an error of its own."""
+        self.quiet = True
+        with suppress(OSError, ValueError):  # a file without a descriptor
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.file.fileno())
+            os.close(nothing)
+
+
+out: Console = Screen(highlight=False, soft_wrap=True)
+err: Console = Screen(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str, style: str = "", wrap: bool = False) -> None:
@@ -37,7 +59,8 @@ def error(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """A table; columns of numbers are aligned to the right."""
+    """A table; columns of numbers are aligned to the right. `train.log` has its rows."""
+    log.info("\n".join([title, *("  ".join(map(number_text, row)) for row in (columns, *rows))]).strip())
     if out.quiet:  # drawing takes a tenth of a short job's time
         return
     numbers = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]

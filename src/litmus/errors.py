@@ -1,5 +1,7 @@
 """What may go wrong, as exceptions that a person, or the run itself, can act on; and what a process exits with."""
 
+import signal
+
 # Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C.
 EXIT_STATUS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 130}
 WRONG_COMMAND_LINE = 2
@@ -18,6 +20,14 @@ class Unavailable(UserError):
             "model.weights=null."
         )
         self.what = what
+
+
+class Interrupted(Exception):
+    """A signal stopped the run."""
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(f"stopped by {received.name}")
+        self.received = received
 
 
 class Pruned(Exception):

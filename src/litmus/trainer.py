@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 import lightning.pytorch as lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
@@ -95,7 +96,8 @@ def build(
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
         logger=logger or False,
-        plugins=[_WholeCheckpoints()],
+        # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
+        plugins=[_WholeCheckpoints(), LightningEnvironment()],
         profiler=_NoProfiler(),
         # Ours are faster, plainer, or not wanted.
         enable_progress_bar=False,

@@ -14,9 +14,8 @@ import lightning.pytorch as lightning
 import pytest
 from helpers import ROOT, SMALL, composed
 
-from litmus.callback.interrupt import Interrupted
 from litmus.compose.resume import with_sweep_overrides
-from litmus.errors import UserError
+from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session

@@ -19,6 +19,7 @@ class Checkpoint(ModelCheckpoint, Callback):
     """Keeps the best epoch by the task's monitored metric, and the last one; the first wins a tie."""
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
     state_key = "checkpoint"  # Lightning's own is composed anew at every hook
 
     @checked

@@ -21,6 +21,7 @@ class History(Checkpoint, Callback):
     """
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
 
     @checked
     def __init__(self) -> None:

@@ -24,6 +24,7 @@ class RandomState(Callback):
     """
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
     state_key = "random_state"  # Lightning's own is composed anew at every hook
 
     @checked

@@ -25,7 +25,7 @@ from litmus.compose.errors import explain
 from litmus.compose.help import page
 from litmus.compose.resume import with_resumed_choices, with_sweep_overrides
 from litmus.config.conf import CONF
-from litmus.config.keys import GROUPS
+from litmus.config.keys import GROUPS, callback_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
@@ -157,6 +157,7 @@ def check(config: DictConfig) -> None:
         wrong = section_mistakes("sweep", plain.pop("sweep"))
         if plain["resume"] is None:
             wrong += mistakes(plain)
+            wrong += callback_mistakes(plain["callback"], config.hydra.runtime.choices["callback"])
         else:  # the values are the run's own, where nothing else was typed
             from litmus.run.job import resume_config
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus import console
-from litmus.config.keys import choice, identity, key_of
+from litmus.config.keys import callback_mistakes, choice, identity, key_of
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
 from litmus.errors import UserError
@@ -46,10 +46,33 @@ def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> S
             )
         *sections, name = key.split(".")
         functools.reduce(dict.__getitem__, sections, config)[name] = requested
-    if wrong := mistakes(config):
+    if wrong := mistakes(config) + callback_mistakes(config["callback"], "default"):
         raise UserError("\n".join(wrong))
     _check_unfinished(run, config)
     return config
+
+
+def unstarted(config: Section, status: str, sentence: str) -> Section:
+    """What `result.json` holds of a run that ended before anything was known of it.
+
+    Args:
+        config: as requested.
+        status: how it ended.
+        sentence: why.
+    """
+    unknown = ("best_epoch", "samples_per_second", "parameters", "precision", "device", "dataset", "versions", "git")
+    return {
+        "status": status,
+        "error": sentence,
+        "metrics": {},
+        "model": choice(config, "model"),
+        "data": choice(config, "data"),
+        "seed": config["seed"],
+        "epochs": 0,
+        "steps": 0,
+        "seconds": {},
+        **dict.fromkeys(unknown),
+    }
 
 
 class AnotherRun(UserError):

@@ -13,12 +13,11 @@ from typing import Literal, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from litmus.callback.interrupt import Interrupted
 from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Pruned, UserError
+from litmus.errors import Interrupted, Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for

@@ -12,12 +12,13 @@ from typing import cast
 import lightning.pytorch as lightning
 
 from litmus import console
-from litmus.callback.interrupt import Interrupt, pass_on, stopping_at_once
+from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
+from litmus.record.signals import pass_on, stopping_at_once
 from litmus.run import ddp, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
@@ -84,6 +85,7 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
         run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
+        run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         try:
             fit(run, parts)
         finally:
