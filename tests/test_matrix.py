@@ -5,11 +5,9 @@ import signal
 from collections.abc import Callable
 
 import pytest
-import torch
 from faults import Fault, kill
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed, ending
 
-from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
 
@@ -78,16 +76,15 @@ PAIRS = [
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
-    """A run that stops in its second of two epochs, then gets a third: weights as of three epochs without a stop."""
-    overrides = [f"model={model}", *TINY.get(model, []), *FEW, "scheduler=none"]
+    """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop."""
+    overrides = [f"model={model}", *TINY.get(model, []), *FEW, "scheduler=none", "data.batch_size=16"]
     whole = train(*overrides, "trainer.max_epochs=3", small=DATA[data], folder="whole")
     stop = Fault(kill(signal.SIGINT), epoch=1, batch=1)
     run = train(*overrides, "trainer.max_epochs=2", small=DATA[data], watching=[stop])
     assert run.read_result()["status"] == "interrupted"
     assert resume(run).read_result()["status"] == "finished"
     assert resume(run, "trainer.max_epochs=3").read_result()["status"] == "finished"
-    expected, got = (load_checkpoint(each.last).weights for each in (whole, run))
-    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    assert ending(run) == ending(whole)
 
 
 def test_every_dataset_is_in_the_matrix() -> None:

@@ -28,7 +28,7 @@ class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are written whole or not at all; Lightning's base class for that is undocumented."""
 
     def save_checkpoint(self, checkpoint: Section, path: str | Path, storage_options: Any | None = None) -> None:
-        with replacing(Path(path)) as temporary:
+        with replacing(Path(path), durable=True) as temporary:
             torch.save(checkpoint, temporary)
 
 

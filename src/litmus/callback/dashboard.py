@@ -44,8 +44,8 @@ class Dashboard(Callback):
         self._writer = trainer.logger.experiment
         config = RunDir(trainer.default_root_dir).read_config()
         text = to_yaml(config)
-        self._writer.add_text("config", "    " + text.replace("\n", "\n    "))  # four spaces: code, in Markdown
-        if self.graph and trainer.current_epoch == 0:
+        self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
+        if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
 
     def on_train_batch_end(

@@ -1,5 +1,6 @@
-"""Ctrl-C and SIGTERM: stop after the batch in hand, leaving whole files behind."""
+"""Ctrl-C and SIGTERM: stop after the step in hand, leaving whole files behind."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -13,8 +14,9 @@ from litmus.record.signals import Noted
 class Interrupt(Callback):
     """Turns the first SIGINT, SIGTERM and the like into `Interrupted` between two batches; the second acts at once.
 
-    A handler only sets a flag: saving from within one fails now and then, and Lightning's own way
-    with Ctrl-C ends the process. What is lost is the epoch under way; `last.ckpt` holds the one before.
+    A handler only sets a flag: saving from within one fails now and then, and Lightning's own way with Ctrl-C ends the
+    process. While a run trains, `Checkpoint` looks at the flag, and keeps the step before it stops; a validation is
+    finished first. The test is stopped here.
     """
 
     affects_training: ClassVar = False
@@ -33,15 +35,11 @@ class Interrupt(Callback):
         finally:
             self._noted.stop()
 
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_requested()
-
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_requested()
+    @property
+    def received(self) -> signal.Signals | None:
+        """The first signal, if one arrived."""
+        return self._noted.received
 
     def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self._stop_if_requested()
-
-    def _stop_if_requested(self) -> None:
-        if self._noted.received is not None:
-            raise Interrupted(self._noted.received)
+        if self.received is not None:
+            raise Interrupted(self.received)

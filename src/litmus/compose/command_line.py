@@ -103,7 +103,10 @@ class Hooks(Callback):
         self.folder: str | None = None  # in which the command was typed
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        check(config)
+        try:
+            check(config)
+        except UserError as refused:  # which Hydra would report as an error of its own
+            fail(str(refused), WRONG_COMMAND_LINE)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if not str(config.hydra.sweeper._target_).startswith("hydra_plugins.litmus_sweeper."):

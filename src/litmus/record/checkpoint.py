@@ -5,6 +5,9 @@ A checkpoint is Lightning's dictionary with four entries of ours, all plain valu
 module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
 """
 
+import logging
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +20,10 @@ from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.config.validate import section_mistakes
 from litmus.errors import UserError
+from litmus.record.folder import RunDir
 from litmus.spec import Spec
+
+log = logging.getLogger(__name__)
 
 PREFIX = "net."  # of the network's tensors in a task's state
 
@@ -33,6 +39,7 @@ class Checkpoint:
         sha256: of the data's files, by name; None where a version of litmus did not store them.
         seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where the
             data keeps none.
+        step: optimizer steps until then.
     """
 
     spec: Spec
@@ -40,6 +47,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     sha256: dict[str, str] | None
     seen: Tensor | None
+    step: int
 
     @classmethod
     def from_content(cls, content: Mapping[str, object]) -> "Checkpoint | None":
@@ -50,7 +58,7 @@ class Checkpoint:
         state = entries["state_dict"]
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
-        return cls(spec, model, weights, entries.get("sha256"), entries.get("seen"))
+        return cls(spec, model, weights, entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0))
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -76,6 +84,42 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if checkpoint is None:
         raise ValueError(f"{path} is not a checkpoint of litmus: it holds no spec.")
     return checkpoint
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint can be read to its end: its archive holds checksums, which `torch.load` does not check."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):
+        return False
+
+
+def newest_checkpoint(run: RunDir) -> Path | None:
+    """The newest whole checkpoint of a run that is to be resumed; None if it has not kept any yet.
+
+    Raises:
+        UserError: its checkpoints are missing or damaged.
+    """
+    for path in (run.last, run.best):
+        if path.is_file() and is_whole(path):
+            break
+    else:
+        if not run.read_metrics() and not run.last.is_file() and not run.best.is_file():
+            return None
+        raise UserError(
+            f"{run.path} cannot be resumed: {run.last.relative_to(run.path)} and {run.best.name} are missing or "
+            "damaged. Begin anew: type the command of this run without resume=."
+        )
+    if run.best.is_file() and not is_whole(run.best):
+        raise UserError(
+            f"{run.best} is damaged, so the best epoch so far is lost. Remove that file to train on: the best of the "
+            "epochs to come is then kept."
+        )
+    if path != run.last:
+        what = "is damaged" if run.last.is_file() else "is missing"
+        log.warning("%s %s: resuming from %s, the best epoch.", run.last, what, path.name)
+    return path
 
 
 def checkpoint_entries(net: Net, data: Data) -> Section:

@@ -47,11 +47,18 @@ BEST = "best"
 LAST = "last"
 # `_target_` names of earlier versions, which their run folders hold, and what they are called now.
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
+# Keys that earlier versions did not have, by `_target_`, with what their runs do.
+ADDED: dict[str, Section] = {"litmus.callback.checkpoint.Checkpoint": {"every_s": 60}}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`."""
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`.
+
+    Args:
+        path: of the file that is replaced.
+        durable: whether the file must be whole after the machine itself failed, which takes a few milliseconds.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(descriptor)
@@ -59,9 +66,24 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        if durable:
+            _to_disk(temporary)
         temporary.replace(path)
+        if durable:
+            _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:
@@ -129,6 +151,13 @@ class RunDir:
     @property
     def log(self) -> Path:
         return self.path / LOG
+
+    def remove_temporaries(self) -> None:
+        """Deletes what killed processes were writing; called with the folder locked."""
+        for folder in (self.path, self.checkpoints):
+            for name in (*CONFIGS, RESULT, METRICS, f"{BEST}.ckpt", f"{LAST}.ckpt"):
+                for path in folder.glob(f".{name}-*"):
+                    path.unlink(missing_ok=True)
 
     def last_lines(self) -> list[str]:
         """The last lines of the log, without what only a terminal understands; none, where it cannot be read."""
@@ -239,12 +268,21 @@ class RunDir:
         write_text(self.path / METRICS, text.getvalue())
 
     def read_metrics(self) -> list[Section]:
-        """The rows so far, numbers as numbers; none if there is no file."""
+        """The rows so far, numbers as numbers; none if there is no file.
+
+        A file that was damaged gives the rows before that; when the run is resumed, its checkpoint has them all.
+        """
         path = self.path / METRICS
+        rows: list[Section] = []
         if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", newline="") as file:
-            return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            return rows
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        try:
+            whole = csv.DictReader((line for line in lines if line.endswith("\n")), restval="damaged")
+            rows.extend({name: _number(value) for name, value in row.items()} for row in whole)
+        except (csv.Error, ValueError, TypeError):
+            log.warning("%s is damaged after %d epochs.", path, len(rows))
+        return rows
 
     def point_latest(self, outputs: Path) -> None:
         """Makes `<outputs>/latest` point to this run, if the run lies in that folder."""
@@ -272,8 +310,8 @@ def _from_yaml(path: Path) -> Section:
 
 
 def _with_new_names(config: Section) -> Section:
-    """The configuration of an earlier version in the names of this one."""
-    return {
+    """The configuration of an earlier version in the names of this one, and with its keys."""
+    return ADDED.get(str(config.get("_target_")), {}) | {
         key: _with_new_names(value)
         if isinstance(value, dict)
         else RENAMED.get(value, value)

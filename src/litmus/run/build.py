@@ -160,7 +160,8 @@ def assemble(
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
-    trainer = build(config["trainer"], run, [*own, *callbacks], build(config["logger"], run.path))
+    step = None if checkpoint is None else checkpoint.step + 1
+    trainer = build(config["trainer"], run, [*own, *callbacks], build(config["logger"], run.path, step))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
 

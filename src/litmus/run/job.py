@@ -169,7 +169,7 @@ def start_or_resume(
         if result is not None and result["status"] in ENDED:
             return str(result["status"])
         run.remove_result()
-        if run.last.is_file():
+        if run.last.is_file() or run.best.is_file():
             config = _resumed(run.read_config(), requested)
             log.info("resumed: %s", overrides)
         else:

@@ -16,7 +16,7 @@ from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.errors import UserError
-from litmus.record.checkpoint import load_checkpoint
+from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
 from litmus.run import ddp, summary
@@ -67,7 +67,9 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
     _check_batch_size(requested, devices)
-    checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
+    run.remove_temporaries()
+    path = newest_checkpoint(run)
+    checkpoint = load_checkpoint(path) if path else None
     data = state.data = prepare(requested, checkpoint)
     if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
         names = ", ".join(checkpoint.sha256)
@@ -87,7 +89,7 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         try:
-            fit(run, parts)
+            fit(parts, path)
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
@@ -117,13 +119,12 @@ def _warn_if_diverged(result: Section) -> None:
         )
 
 
-def fit(run: RunDir, parts: Parts) -> None:
-    """Trains, from the last checkpoint if there is one."""
+def fit(parts: Parts, checkpoint: Path | None) -> None:
+    """Trains, from a checkpoint if there is one."""
     interrupt = parts.callback(Interrupt)
-    last = run.last if run.last.is_file() else None
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
-        parts.trainer.fit(parts.task, datamodule=data, ckpt_path=last, weights_only=True)
+        parts.trainer.fit(parts.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
 def test(run: RunDir, parts: Parts) -> dict[str, float]:

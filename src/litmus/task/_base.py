@@ -13,8 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from litmus.config.protocols import Data, Net, Split
 from litmus.config.types import Section
-from litmus.task._metrics import Metrics
+from litmus.task._metrics import Metrics, MetricsState, all_gather
 
+SUMS = "train_sums"  # an entry of ours in Lightning's checkpoints
 Batch = tuple[Tensor, Tensor]  # inputs and targets
 MakeOptimizer = Callable[[list[Section], bool], Optimizer]  # parameter groups, whether steps may be fused
 MakeScheduler = Callable[[Optimizer, int, str], Section]  # optimizer, steps of the run, "min" or "max"
@@ -43,6 +44,7 @@ class Task(lightning.LightningModule):
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
+        self._loaded: list[MetricsState] | None = None
         self._sums: dict[Split, Metrics] = {
             "train": self.make_metrics("train"),
             "val": self.make_metrics("val"),
@@ -90,6 +92,23 @@ class Task(lightning.LightningModule):
         if len(batch[1]):  # a process's shard of the last batch may be empty
             self.step(batch, split)
 
+    def on_save_checkpoint(self, checkpoint: Section) -> None:
+        """Keeps the sums of the epoch under way, of every process; at the end of an epoch there are none."""
+        checkpoint[SUMS] = all_gather(self.metrics("train").state())
+
+    def on_load_checkpoint(self, checkpoint: Section) -> None:
+        self._loaded = checkpoint.get(SUMS)
+
+    def on_train_start(self) -> None:
+        """Continues the sums: here, as the network is on its device by now."""
+        states, self._loaded = self._loaded or [], None
+        if len(states) == self.trainer.world_size:
+            states = [states[self.global_rank]]
+        elif self.global_rank > 0:  # there were more processes, or fewer: the first one takes all
+            states = []
+        for state in states:
+            self.metrics("train").add_state(state, self.device)
+
     def on_train_epoch_end(self) -> None:
         self._log_metrics("train")
         schedule = self.lr_schedulers()
@@ -117,7 +136,7 @@ class Task(lightning.LightningModule):
     def _log_metrics(self, split: Split) -> None:
         metrics = self.metrics(split)
         for name, value in self.with_baselines(split, metrics.compute()).items():
-            self.log(f"{split}/{name}", value)
+            self.log(f"{split}/{name}", value, logger=split == "test")  # of an epoch, `History` writes all at once
         metrics.reset()
 
     def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:

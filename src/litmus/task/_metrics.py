@@ -5,13 +5,20 @@ installed of transformers, torchvision, scipy.signal and matplotlib), and what i
 itself still imports it; that nothing here does is what allows a start without it.
 """
 
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
+
+
+class MetricsState(TypedDict):
+    """Sums and the number of samples that they are sums over."""
+
+    sums: dict[str, Tensor]
+    num_samples: int
 
 
 class Metrics:
@@ -57,6 +64,14 @@ class Metrics:
         names = everywhere[0][0]
         sums = {name: _sum([each[name] for each, _ in everywhere]) for name in names}
         return self.from_sums(sums, sum(number for _, number in everywhere))
+
+    def state(self) -> MetricsState:
+        """The sums so far, for a checkpoint within an epoch."""
+        return {"sums": {name: value.cpu() for name, value in self.sums.items()}, "num_samples": self.num_samples}
+
+    def add_state(self, state: MetricsState, device: torch.device) -> None:
+        """Adds the sums of a checkpoint, on the device that trains."""
+        self.add(state["num_samples"], **{name: value.to(device) for name, value in state["sums"].items()})
 
     def reset(self) -> None:
         """Forgets all batches."""
