@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
+from litmus.callback.divergence import Divergence
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
@@ -75,12 +76,16 @@ def build(
     gradient_clip: Positive | None,
     limit_batches: Count | None,
     detect_anomaly: bool,
+    on_divergence: Literal["stop", "skip", "rollback"],
 ) -> lightning.Trainer:
     """Lightning's trainer for a run, whose `precision` is resolved: see `pick_hardware`.
 
     Raises:
-        UserError: a GPU is requested and there is none, or there are fewer than requested.
+        UserError: a GPU is requested and there is none, or there are fewer than requested; several processes cannot
+            agree to skip a step.
     """
+    if on_divergence != "stop" and devices > 1:
+        raise UserError(f"trainer.on_divergence={on_divergence} needs trainer.devices=1: with more, use stop.")
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
@@ -94,7 +99,7 @@ def build(
         max_epochs=max_epochs,
         gradient_clip_val=gradient_clip,
         detect_anomaly=detect_anomaly,
-        callbacks=callbacks,
+        callbacks=[Divergence(on_divergence), *callbacks],
         logger=logger or False,
         # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
         plugins=[_WholeCheckpoints(), LightningEnvironment()],

@@ -51,7 +51,7 @@ class Dashboard(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._writer is not None and batch_idx % self.every_n_steps == 0:
+        if self._writer is not None and batch_idx % self.every_n_steps == 0 and outputs:  # none of a skipped step
             self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: Section) -> None:

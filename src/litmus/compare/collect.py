@@ -15,7 +15,7 @@ from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
 from litmus.record.metrics import monitored
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
-STATUSES = ("finished", "pruned", "interrupted", "failed")  # that result.json may have
+STATUSES = ("finished", "pruned", "diverged", "interrupted", "failed")  # that result.json may have
 # What reading a damaged file raises: ours, and what missing keys and values of the wrong type raise.
 DAMAGE = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
 

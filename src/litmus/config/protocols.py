@@ -132,6 +132,7 @@ class Task(Protocol):
     mode: ClassVar[Literal["min", "max"]]
     headline: ClassVar[tuple[str, ...]]
     net: Net
+    accepts: "Callable[[Tensor], bool] | None"
 
     def running(self, split: Split) -> dict[str, float]: ...
 

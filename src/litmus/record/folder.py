@@ -42,13 +42,16 @@ CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
-ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
+ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does not run again
 BEST = "best"
 LAST = "last"
 # `_target_` names of earlier versions, which their run folders hold, and what they are called now.
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
-ADDED: dict[str, Section] = {"litmus.callback.checkpoint.Checkpoint": {"every_s": 60}}
+ADDED: dict[str, Section] = {
+    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
+    "litmus.trainer.build": {"on_divergence": "stop"},
+}
 
 
 @contextmanager
@@ -158,6 +161,11 @@ class RunDir:
             for name in (*CONFIGS, RESULT, METRICS, f"{BEST}.ckpt", f"{LAST}.ckpt"):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
+
+    @property
+    def diverged(self) -> Path:
+        """The batch with which a training diverged: inputs, targets, and the step."""
+        return self.path / "diverged.pt"
 
     def last_lines(self) -> list[str]:
         """The last lines of the log, without what only a terminal understands; none, where it cannot be read."""

@@ -17,7 +17,7 @@ from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Interrupted, Pruned, UserError
+from litmus.errors import Diverged, Interrupted, Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for
@@ -72,7 +72,7 @@ class Ending:
     """The end of a run.
 
     Attributes:
-        status: finished, pruned, interrupted or failed.
+        status: finished, pruned, diverged, interrupted or failed.
         sentence: why, unless it finished.
         traceback: where the traceback goes.
         received: the signal that interrupted it.
@@ -110,6 +110,7 @@ ENDINGS = (
         "nowhere",
     ),
     EndingRule((Pruned,), "pruned", str, "nowhere"),
+    EndingRule((Diverged,), "diverged", str, "nowhere"),
     EndingRule((UserError,), "failed", str, "nowhere"),
     EndingRule(
         (SystemExit,),

@@ -1,7 +1,6 @@
 """One run, from its configuration to its result: trains, tests, and says how it went."""
 
 import logging
-import math
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,10 +11,11 @@ from typing import cast
 import lightning.pytorch as lightning
 
 from litmus import console
+from litmus.callback.divergence import divergence_of
 from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
-from litmus.errors import UserError
+from litmus.errors import Diverged, UserError
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
@@ -26,6 +26,7 @@ from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
+MOST_ROLLBACKS = 3
 
 
 def train(run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = ()) -> Outcome:
@@ -44,7 +45,7 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
             _train_and_test(run, state, started, callbacks)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         ending = ending_of(error)
-        if ending.status == "failed":
+        if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
             console.error(details if ending.traceback == "screen" else str(ending.sentence))
@@ -52,7 +53,6 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
     run.write_config(state.config, only_if_missing=True)
     result = result_of(run, ending, state)
-    _warn_if_diverged(result)
     run.write_result(result)
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
@@ -89,7 +89,7 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         try:
-            fit(parts, path)
+            parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
@@ -102,20 +102,40 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
+def _fit_with_rollbacks(
+    run: RunDir, state: RunState, path: Path | None, callbacks: Sequence[lightning.Callback]
+) -> Parts:
+    """Trains; where `trainer.on_divergence=rollback`, up to three times again from the newest checkpoint.
+
+    Raises:
+        Diverged: the training did, and no more is to be tried.
+    """
+    assert state.parts is not None
+    assert state.data is not None
+    action = state.config["trainer"]["on_divergence"]
+    while True:
+        try:
+            fit(state.parts, path)
+            return state.parts
+        except Diverged as diverged:
+            halvings = divergence_of(state.parts.trainer).halvings + 1
+            if action != "rollback" or halvings > MOST_ROLLBACKS:
+                raise
+            path = newest_checkpoint(run)
+            checkpoint = load_checkpoint(path) if path else None
+            where = f"step {checkpoint.step}" if checkpoint else "the start"
+            console.say(f"{diverged}", style="yellow")
+            times = f"{halvings} of {MOST_ROLLBACKS}"
+            console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
+            state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
+            divergence_of(state.parts.trainer).halvings = halvings
+
+
 def _check_batch_size(config: Section, devices: int) -> None:
     batch_size = config["data"].get("batch_size", devices)
     if batch_size % devices:
         raise UserError(
             f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes."
-        )
-
-
-def _warn_if_diverged(result: Section) -> None:
-    lost = [name for name, value in result["metrics"].items() if not math.isfinite(value)]
-    if lost:
-        log.warning(
-            "%s: not a number. The training diverged: try a lower optimizer.lr, or trainer.gradient_clip=1.",
-            ", ".join(lost),
         )
 
 

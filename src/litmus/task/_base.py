@@ -32,6 +32,7 @@ class Task(lightning.LightningModule):
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
         metric_names: what validation may measure, `val/` left out, and whether it should be large ("max") or small.
         headline: the metrics to show for every epoch; the others are only written down.
+        accepts: whether a step may be made with a loss; None lets all pass.
     """
 
     monitor: ClassVar[str]
@@ -44,6 +45,7 @@ class Task(lightning.LightningModule):
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
+        self.accepts: Callable[[Tensor], bool] | None = None
         self._loaded: list[MetricsState] | None = None
         self._sums: dict[Split, Metrics] = {
             "train": self.make_metrics("train"),
@@ -76,8 +78,16 @@ class Task(lightning.LightningModule):
         """The dataset on which the task is trained or tested."""
         return cast(Data, self.trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.step(batch, "train")
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        if self.accepts is None:
+            return self.step(batch, "train")
+        metrics = self.metrics("train")
+        before = dict(metrics.sums), metrics.num_samples
+        loss = self.step(batch, "train")
+        if self.accepts(loss):
+            return loss
+        metrics.sums, metrics.num_samples = before
+        return None  # Lightning then makes no step
 
     # Lightning inspects the signature each step: 12 microseconds, of which this attribute saves two thirds.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
