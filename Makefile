@@ -42,6 +42,9 @@ format: install ## let ruff fix what it can
 bench: install ## measure speed, accuracy and memory; all of it takes about four hours
 	$(PYTHON) -m bench $(ARGS)
 
+soak: install ## kill runs of every network at random moments, resume them and compare; about 25 minutes
+	$(PYTHON) -m bench kills
+
 dashboard: install ## TensorBoard on every run, at localhost:6006
 	$(PYTHON) -m litmus dashboard outputs $(ARGS)
 

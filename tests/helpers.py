@@ -5,9 +5,7 @@ from pathlib import Path
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus.record.folder import RunDir
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent
@@ -88,35 +86,6 @@ def composed_with_hydra(*overrides: str) -> DictConfig:
     """The same, as Hydra hands it to its callbacks."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", list(overrides), return_hydra_config=True)
-
-
-def ending(run: RunDir) -> dict:
-    """All that two runs have in common that end the same: bits of tensors, numbers of files, but for times."""
-    content = torch.load(run.last, weights_only=True)
-    kept = {name: content[name] for name in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step")}
-    rows = [{name: value for name, value in row.items() if not name.startswith("time/")} for row in run.read_metrics()]
-    result = {name: run.read_result()[name] for name in ("status", "metrics", "best_epoch", "epochs", "steps")}
-    return {"bits": bits(kept), "rows": rows, "result": result, "points": points(run.path)}
-
-
-def bits(value: object) -> object:
-    """The same, with tensors as their bytes."""
-    if isinstance(value, torch.Tensor):
-        return (
-            str(value.dtype),
-            tuple(value.shape),
-            value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes(),
-        )
-    if isinstance(value, dict):
-        return {key: bits(inner) for key, inner in value.items()}
-    return [bits(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every point that TensorBoard shows of a run's own scalars, times left out."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    shown = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
-    return {name: found for name, found in shown.items() if not name.startswith(("time/", "test/"))}
 
 
 # A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from faults import Fault, kill
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed, ending
+from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
+from litmus.record.ending import ending
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from faults import Fault, fail
-from helpers import ROOT, SMALL, ending
+from helpers import ROOT, SMALL
 
 from litmus.errors import UserError
 from litmus.record.checkpoint import newest_checkpoint
+from litmus.record.ending import ending
 from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
@@ -57,7 +58,7 @@ def test_the_newest_whole_checkpoint_is_used(
         f"{run.last} is {'missing' if damage is Path.unlink else 'damaged'}: resuming from best.ckpt"
         in run.log.read_text()
     )
-    assert ending(resumed)["rows"] == ending(train(*FEW, "trainer.max_epochs=3", folder="whole"))["rows"]
+    assert ending(resumed)["metrics.csv"] == ending(train(*FEW, "trainer.max_epochs=3", folder="whole"))["metrics.csv"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from faults import Fault
-from helpers import SMALL, ending
+from helpers import SMALL
 
 from litmus.callback.divergence import divergence_of
+from litmus.record.ending import ending
 from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
