@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,7 +205,9 @@ def save_classifier(
         PreTrainedTokenizerFast(**_tokenizer_settings(spec.input)).save_pretrained(path)
         read = type(model).from_pretrained(path).eval()
     for file in path.iterdir():
-        file.chmod(path.stat().st_mode & 0o666)  # as the folder's: safetensors writes files that only the owner reads
+        # As the folder's: safetensors writes files that only the owner reads. A mounted file system may have no modes.
+        with suppress(OSError):
+            file.chmod(path.stat().st_mode & 0o666)
     padding = spec.input.padding
 
     def predict(tokens: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        with suppress(OSError):  # a mounted file system may have no modes
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
