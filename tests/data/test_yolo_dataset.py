@@ -17,6 +17,8 @@ KEYS = {
     "test_share": 0.2,
     "dir": None,
     "limit": None,
+    "limit_eval": None,
+    "split_seed": None,
     "batch_size": 4,
     "eval_batch_size": 4,
     "mosaic": 0.0,

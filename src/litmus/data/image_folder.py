@@ -18,7 +18,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._loader import Stored
-from litmus.data._split import complete_splits
+from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
@@ -63,6 +63,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         test_share: Share,
         dir: str | None,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         augment: bool,
@@ -74,7 +76,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.channels = 3 if colours == "rgb" else 1
         self.shares = {"val": val_share, "test": test_share}
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
         self.augmentation = random_resized_crop if augment else None
         self.source = path
@@ -238,7 +241,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             for split, samples in self.listed.items()
         }
         samples = complete_splits(
-            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limit, self.seed
+            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limits, self.split_seed
         )
         if empty := [split for split, own in samples.items() if not own]:
             raise UserError(f"{self.path}: no image is left for {' and '.join(empty)}: there are too few.")

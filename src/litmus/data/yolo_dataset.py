@@ -17,7 +17,7 @@ from litmus.config.types import Chance, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import list_some
 from litmus.data._loader import Stored
-from litmus.data._split import complete_splits
+from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, pad_boxes
 from litmus.data.image.labels import Labels, label_file, letterbox_boxes, read_labels
@@ -51,6 +51,8 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         test_share: Share,
         dir: str | None,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         mosaic: Chance,
@@ -61,7 +63,8 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         self.size = size or 0
         self.shares = {"val": val_share, "test": test_share}
         self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.source = path
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
@@ -213,7 +216,9 @@ class YOLODataset(FingerprintedImages[int], BoxData):
             log.warning(
                 "%s has no images for %s: %s of the training images are used.", self.path, " and ".join(missing), shares
             )
-        samples = complete_splits(usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limit, self.seed)
+        samples = complete_splits(
+            usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limits, self.split_seed
+        )
         earlier: set[str] = set()
         for split in SPLITS:
             own = {photos.sha256[i] for i in samples[split]}

@@ -266,7 +266,18 @@ def _from_yaml(path: Path) -> Section:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
-    return _with_new_names(config)
+    return _with_new_keys(_with_new_names(config))
+
+
+def _with_new_keys(config: Section) -> Section:
+    """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    data = config.get("data")
+    if not isinstance(data, dict) or "limit" not in data:
+        return config
+    added = {"limit_eval": data["limit"]}  # it cut every split
+    if not str(data.get("_target_")).endswith(".Series"):
+        added["split_seed"] = None
+    return {**config, "data": {**added, **data}}
 
 
 def _with_new_names(config: Section) -> Section:
