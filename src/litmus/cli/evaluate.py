@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import json
 from collections.abc import Sequence
 
 import yaml
@@ -36,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     with console.log_to(None):
         metrics = evaluate(run, config, arguments.changes)
     if arguments.json:
-        print(json.dumps(finite(metrics), allow_nan=False))
+        console.json_line(finite(metrics))
         return 0
     before = result.get("metrics", {})
     rows = [(name, repr(value), repr(before[name]) if name in before else "") for name, value in metrics.items()]

@@ -1,7 +1,6 @@
 """Predicts texts or images: their class, their values, or the bounding boxes of objects."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -127,8 +126,10 @@ def _print_texts(predictions: Sequence["TextPrediction"], notes: Sequence[str | 
 
         _tables.show_texts(predictions)
         return
+    from litmus import console
+
     for prediction in predictions:
-        print(json.dumps(prediction, ensure_ascii=False))
+        console.json_line(prediction)
 
 
 def _predict_images(
@@ -152,7 +153,7 @@ def _predict_images(
         if "boxes" in prediction:
             _draw(prediction, drawings)
         if arguments.json:
-            print(json.dumps(prediction, ensure_ascii=False))
+            console.json_line(prediction)
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)

@@ -26,7 +26,7 @@ from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
-from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, readable
 from litmus.record.folder import RunDir, slug
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
@@ -74,7 +74,7 @@ def _help(arguments: list[str]) -> str:
 def fail(sentence: str, status: int) -> NoReturn:
     """Prints what is wrong on standard error, and ends the process."""
     color = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{color[0]}{sentence}{color[1]}", file=sys.stderr)
+    print(f"{color[0]}{readable(sentence)}{color[1]}", file=sys.stderr)
     sys.exit(status)
 
 
@@ -183,7 +183,7 @@ class Hooks(Callback):
         if job_return.status is not JobStatus.COMPLETED:
             error = job_return._return_value
             refused = isinstance(error, UserError)
-            print(str(error) if refused else "".join(traceback.format_exception(error)), file=sys.stderr)
+            print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
             self.status = "failed"
             job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"
         job_return.status = JobStatus.COMPLETED  # or Hydra reports the error, too

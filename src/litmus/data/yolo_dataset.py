@@ -171,13 +171,23 @@ class YOLODataset(FingerprintedImages[int], BoxData):
                     log.warning("%s: files skipped, because their extension is not an image's: %d.", path, num_others)
                 yield from images
             elif path.is_file():
-                try:
-                    lines = [line.strip() for line in path.read_text().splitlines()]
-                except UnicodeDecodeError:
-                    raise UserError(f"{self.path} names {name}, which is not a list of images.") from None
-                yield from (path.parent / line for line in lines if line)
+                yield from self._listed_in(path, name)
             else:
                 raise UserError(f"{self.path} names {name}, but {path} does not exist.")
+
+    def _listed_in(self, path: Path, name: str) -> list[Path]:
+        """The images that a text file lists. Nothing of it is quoted: it may be any file of the machine."""
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"{self.path} names {name}, which is not a list of images.") from None
+        listed = [line for line in lines if line]
+        images = [path.parent / line for line in listed if line.lower().endswith(decode.EXTENSIONS)]
+        if not images:
+            raise UserError(f"{self.path} names {name}, which is not a list of images: no line names one.")
+        if num_others := len(listed) - len(images):
+            log.warning("%s: lines skipped, because their extension is not an image's: %d.", path, num_others)
+        return images
 
     def _warn_of_problems(self) -> None:
         kinds: Counter[str] = Counter()

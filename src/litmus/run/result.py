@@ -18,7 +18,7 @@ from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Pruned, UserError
+from litmus.errors import Pruned, UserError, readable
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for
@@ -144,7 +144,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     speeds = meter.samples_per_second if meter else []
     return {
         "status": ending.status,
-        "error": ending.sentence,
+        "error": ending.sentence and readable(ending.sentence),
         "metrics": {**kept, **progress.test},
         "best_epoch": best.get("epoch"),
         "model": choice(config, "model"),

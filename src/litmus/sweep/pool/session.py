@@ -12,6 +12,7 @@ from rich.console import Console
 
 from litmus.config.instantiate import build
 from litmus.config.types import Section
+from litmus.console import Screen
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import monitored_in
@@ -80,7 +81,7 @@ def summarize_launched(source: Source, folder: Path, returned: Sequence[str], er
     Returns:
         The exit status.
     """
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     reporter = _make_reporter(source, folder, console)
     for number, job in enumerate(source.remaining):
         result = outcome.read(job)
