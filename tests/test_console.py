@@ -13,7 +13,8 @@ from PIL import Image
 
 from litmus import console
 from litmus.cli.main import main
-from litmus.errors import UserError, printable, readable
+from litmus.console import printable, readable
+from litmus.errors import UserError
 
 HOSTILE = "\x1b[2J\x1b]0;gone\x07 \x9b31m \u202egpj.exe \r\b caf\udce9"
 SHOWN = r"\x1b[2J\x1b]0;gone\x07 \x9b31m \u202egpj.exe \r\x08 caf\udce9"

@@ -6,6 +6,7 @@ Nothing that is shown acts on the terminal, whoever wrote it. JSON is exact: wha
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,27 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from litmus.errors import printable, readable
-
 log = logging.getLogger(__name__)
+
+# What a terminal obeys instead of showing it (control characters, changes of direction), and what is not Unicode, as
+# bytes of a file's name that are not UTF-8. Tabs and line breaks may stay.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_HEAD, _TAIL = 1500, 500  # characters of a long message that are shown: what is wrong, and what to do
+
+
+def printable(text: str) -> str:
+    r"""The text with what acts on a terminal written out, such as `\x1b`; all of it can be encoded as UTF-8."""
+    if text.isprintable():  # most are
+        return text
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def readable(text: str) -> str:
+    """As `printable`, and cut in the middle to the length of a message; `train.log` has the whole."""
+    if len(text) > _HEAD + _TAIL:
+        more = len(text) - _HEAD - _TAIL
+        text = f"{text[:_HEAD]} ... ({more:,} more characters) ... {text[-_TAIL:]}"
+    return printable(text)
 
 
 class Screen(Console):

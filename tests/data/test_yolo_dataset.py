@@ -228,7 +228,7 @@ def test_a_list_that_is_none_is_refused_and_nothing_of_it_is_quoted(
 ) -> None:
     (tmp_path / "secret").write_text("root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000\n")
     path = dataset(tmp_path, {"train": 4, "val": 2}, train="secret")
-    with pytest.raises(UserError, match=r"data.yaml names secret, which is not a list of images: no line names one.$"):
+    with pytest.raises(UserError, match=r"names .*secret, which is not a list of images: no line names one.$"):
         read(path)
     listed = "".join(f"images/train/{i}.png\n" for i in range(4))
     (tmp_path / "secret").write_text(f"{listed}root:x:0:0\n")

@@ -26,7 +26,7 @@ from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
-from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, readable
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
 from litmus.record.folder import RunDir, slug
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
@@ -73,6 +73,8 @@ def _help(arguments: list[str]) -> str:
 
 def fail(sentence: str, status: int) -> NoReturn:
     """Prints what is wrong on standard error, and ends the process."""
+    from litmus.console import readable  # rich alone takes 20 ms
+
     color = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
     print(f"{color[0]}{readable(sentence)}{color[1]}", file=sys.stderr)
     sys.exit(status)
@@ -181,6 +183,8 @@ class Hooks(Callback):
         """Also called in the processes of Hydra's other launchers."""
         self.status = str(job_return._return_value)  # private: the public one raises what a job raised
         if job_return.status is not JobStatus.COMPLETED:
+            from litmus.console import readable
+
             error = job_return._return_value
             refused = isinstance(error, UserError)
             print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)

@@ -24,6 +24,7 @@ from litmus.data.image.base import ImageData
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
 from litmus.data.image.transform import mean_and_std, random_resized_crop
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         augment: bool,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = Path(path).expanduser()
+        self.path = local.expand(path)
         self.image, self.label = image, label
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
@@ -227,7 +228,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
     def _in_table(self) -> list[Sample]:
         table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")
         table.drop(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
-        table.drop(lambda cells: None if self._file(cells).is_file() else f"no such file in {self.image}")
+        table.drop(lambda cells: None if local.is_file(self._file(cells)) else f"no such file in {self.image}")
         table.warn_of_problems()
         return [(self._file(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
 

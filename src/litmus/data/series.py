@@ -17,6 +17,7 @@ from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._split import limits
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
@@ -62,7 +63,7 @@ class Series(Data):
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = Path(path).expanduser() if path else None
+        self.path = local.expand(path) if path else None
         self.column = column
         self.window, self.horizon, self.stride = window, horizon, stride
         self.period = period

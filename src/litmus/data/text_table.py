@@ -15,6 +15,7 @@ from litmus.data._split import are_seen, fingerprints, limits, split_samples
 from litmus.data.text.base import Label, Samples, TextData, make_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.fetch.package import sha256_of
 from litmus.spec import Spec, Tokens
 
@@ -58,7 +59,7 @@ class TextTable(TextData):
     ) -> None:
         super().__init__(seed, dir, batch_size, eval_batch_size)
         paths = {"train": path, "val": val_path, "test": test_path}
-        self.paths: dict[str, Path] = {split: Path(p).expanduser() for split, p in paths.items() if p is not None}
+        self.paths: dict[str, Path] = {split: local.expand(p) for split, p in paths.items() if p is not None}
         self.text, self.label, self.group = text, label, group
         self.kind = kind
         self.shares = {"val": val_share, "test": test_share}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus.errors import Unavailable, UserError
-from litmus.fetch import download, hub
+from litmus.fetch import download, hub, local
 from litmus.fetch.package import SourceUnavailable
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
@@ -83,7 +83,7 @@ def read(path: Path, what: str) -> dict[str, object]:
     Raises:
         UserError: there is no such file, it is damaged, or it contains anything else.
     """
-    if not path.is_file():
+    if not local.is_file(path):
         raise UserError(f"{what}: there is no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -105,9 +105,10 @@ def checkpoint_of(weights: str) -> Path:
     Raises:
         UserError: there is none.
     """
-    path = Path(weights).expanduser()
-    if not path.is_dir():
-        if not path.is_file():
+    path = local.expand(weights)
+    kind = local.kind_of(path)
+    if kind != "folder":
+        if kind != "file":
             raise UserError(f"model.weights={weights}: there is no such file or folder.")
         return path
     run = RunDir(path)

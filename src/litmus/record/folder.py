@@ -18,6 +18,7 @@ import yaml
 from litmus.config.keys import GROUPS
 from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.fetch import local
 
 log = logging.getLogger(__name__)
 
@@ -178,9 +179,10 @@ class RunDir:
         Raises:
             UserError: the folder is not a run's, or the file is damaged.
         """
-        if self.path.is_file():
+        kind = local.kind_of(self.path)
+        if kind == "file":
             raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
-        if not self.path.is_dir():
+        if kind != "folder":
             raise UserError(f"There is no folder {self.path}.")
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:

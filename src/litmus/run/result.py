@@ -18,7 +18,8 @@ from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Pruned, UserError, readable
+from litmus.console import readable
+from litmus.errors import Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for

@@ -9,7 +9,7 @@ from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.tables import cells, columns, legend
 from litmus.compare.settings import exact_value
 from litmus.compare.statistics import Summary
-from litmus.errors import printable
+from litmus.console import printable
 from litmus.record.folder import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and the suffixes of their files
