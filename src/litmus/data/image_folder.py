@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -218,7 +219,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images are in no class's folder and are skipped.", folder, len(loose))
         if num_others:
             log.warning("%s: files skipped, because their extension is not an image's: %d.", folder, num_others)
-        return [(path, path.relative_to(folder).parts[0]) for path in images if path.parent != folder]
+        return [(path, _class_name(path.relative_to(folder).parts[0])) for path in images if path.parent != folder]
 
     def _hint(self) -> str:
         """Suggests the folder above, where the path is the folder of one class."""
@@ -273,3 +274,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images of val or test are also in an earlier split.", self.path, num_leaked)
         if num_ambiguous := sum(len(names) > 1 for names in labels.values()):
             log.warning("%s: %d images are in more than one class.", self.path, num_ambiguous)
+
+
+def _class_name(folder: str) -> str:
+    r"""The folder's name; bytes in it that are not UTF-8, which no checkpoint or event file can hold, as `\xe9`."""
+    return os.fsencode(folder).decode("utf-8", "backslashreplace")
