@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import yaml
 
+from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
-from litmus.config.validate import did_you_mean
+from litmus.config.validate import did_you_mean, mistakes
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, finite
 
@@ -27,6 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
     """
     run = RunDir(arguments.run)
     config = changed(run.read_config(), arguments.changes)
+    if wrong := mistakes(config) or data_mistakes(config, ("data",)):
+        raise UserError("\n".join(wrong))
     result = run.read_result() or {}
 
     from litmus import console

@@ -6,9 +6,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from litmus.config.fit import kinds_of_model
+from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.record.folder import RunDir
+from litmus.spec import Images
 
 if TYPE_CHECKING:
     from litmus.inference.draw import Drawings
@@ -48,8 +52,8 @@ def main(arguments: argparse.Namespace) -> int:
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
         raise UserError("Name a run folder, such as outputs/latest, followed by texts or images.")
-    else:
-        RunDir(arguments.run).read_config()  # reports a wrong folder before torch is imported
+    else:  # reports a wrong folder, and images that are not there, before torch is imported
+        _check_images(RunDir(arguments.run).read_config(), words)
     if not words and arguments.file is None:
         raise UserError("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
@@ -67,6 +71,14 @@ def main(arguments: argparse.Namespace) -> int:
             predictions = predictor.predict([text for text, _ in chunk], batch_size)
             _print_texts(predictions, [note for _, note in chunk], arguments.json)
         return 0
+
+
+def _check_images(config: Section, words: Sequence[str]) -> None:
+    """Refuses words of which none names an image, where the network takes nothing else."""
+    takes_images = kinds_of_model(config["model"]["_target_"]).inputs == (Images,)
+    found = (path for word in words for path in image_files(word))
+    if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
+        raise UserError(f"There are no images in {' '.join(words)}.")
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

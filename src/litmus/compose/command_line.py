@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.compose.errors import explain
 from litmus.compose.help import page
 from litmus.config.keys import CONF, GROUPS, choice
+from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
@@ -208,6 +209,8 @@ def _check(config: DictConfig) -> None:
         wrong = section_mistakes("sweep", plain.pop("sweep")) + mistakes(plain)
     except OmegaConfBaseException as error:
         wrong = [str(error)]
+    if not wrong and config.resume is None:  # a run that is resumed has its own configuration
+        wrong = preflight(plain)
     if wrong:
         fail("\n".join(dict.fromkeys(wrong)), WRONG_COMMAND_LINE)
 

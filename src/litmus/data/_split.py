@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.data._preflight import check_shares
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def complete_splits(
     """
     whole = given["train"]
     wanted = {split: None if split in given else shares[split] for split in ("val", "test")}
+    check_shares(*(share for share in wanted.values() if share is not None))
     groups, strata = [(group(sample),) for sample in whole], [stratum(sample) for sample in whole]
     rows = split_samples(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
     splits = {**given, **{split: [whole[i] for i in numbers] for split, numbers in rows.items()}}

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._loader import Stored
+from litmus.data._preflight import cache_folder, photos_are_in_table
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
@@ -77,7 +77,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
         self.shares = {"val": val_share, "test": test_share}
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
+        self.folder = cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
@@ -95,15 +95,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         """
         if self.listed:
             return
-        if self.path.is_dir():
-            self.listed = self._in_folders()
-        elif self.path.is_file():
-            self.listed = {"train": self._in_table()}
-        else:
-            raise UserError(
-                f"data.path={self.path} does not exist. It should be a folder of images, or a table of paths and "
-                "labels."
-            )
+        in_table = photos_are_in_table(self.path)
+        self.listed = {"train": self._in_table()} if in_table else self._in_folders()
         names = sorted({name for samples in self.listed.values() for _, name in samples})
         if not names:
             raise UserError(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import platformdirs
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
+from litmus.data._preflight import cache_folder
 from litmus.data._split import limits
 from litmus.data.image.base import ImageData
 from litmus.data.image.transform import mean_and_std, random_affine
@@ -66,7 +66,7 @@ class MNIST(ImageData):
         augment: bool,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "mnist"
+        self.folder = cache_folder(dir) / "mnist"
         self.allowed = source
         self.val_size = val_size
         self.limits = limits(limit, limit_eval)

@@ -10,10 +10,10 @@ from torch.nn.functional import grid_sample
 from litmus.config.protocols import Split
 from litmus.config.types import Chance, Count, Seed
 from litmus.config.validate import checked
+from litmus.data._preflight import check_digit_sizes
 from litmus.data._split import limits
 from litmus.data.image.boxes import COLUMNS, BoxData
 from litmus.data.mnist import MNIST
-from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -57,10 +57,7 @@ class MNISTBoxes(BoxData):
         flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
-        if not min_size <= max_size <= size:
-            raise UserError(
-                f"data.min_size={min_size} must be at most data.max_size={max_size}, and that at most data.size={size}."
-            )
+        check_digit_sizes(min_size, max_size, size)
         self.digits = MNIST(
             seed,
             dir=dir,

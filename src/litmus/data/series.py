@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ class Series(Data):
     `baselines` are, for validation and test, RMSE and MAE of two naive forecasts of the same values, in the series'
     own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
     """
+
+    input_kinds: ClassVar = (SeriesInput,)
+    target_kinds: ClassVar = (Values,)
 
     @checked
     def __init__(

@@ -11,6 +11,7 @@ from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import make_classes
+from litmus.data._preflight import check_shares
 from litmus.data._split import are_seen, fingerprints, limits, split_samples
 from litmus.data.text.base import Label, Samples, TextData, make_values
 from litmus.data.text.tokens import on_one_line
@@ -151,8 +152,7 @@ class TextTable(TextData):
 
     def _split(self, samples: Samples, numeric: bool) -> dict[str, Samples]:
         shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
-        if (total := sum(share or 0.0 for share in shares.values())) >= 1:
-            raise UserError(f"data.val_share and data.test_share leave nothing to train on: they sum to {total:g}.")
+        check_shares(*(share for share in shares.values() if share is not None))
         strata: Sequence[Label] = [0.0] * len(samples) if numeric else samples.targets
         rows = split_samples(
             samples.groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed

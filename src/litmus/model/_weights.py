@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from litmus.errors import Unavailable, UserError
 from litmus.fetch import download, hub, local
 from litmus.fetch.package import SourceUnavailable
+from litmus.model._preflight import checkpoint_of
 from litmus.record.checkpoint import Checkpoint
-from litmus.record.folder import RunDir
 from litmus.spec import Images, Spec
 
 if TYPE_CHECKING:
@@ -97,24 +97,6 @@ def read(path: Path, what: str) -> dict[str, object]:
     if not isinstance(content, dict):
         raise UserError(f"{what} contains a {type(content).__name__}, not a dict of weights.")
     return content
-
-
-def checkpoint_of(weights: str) -> Path:
-    """The file that `model.weights` names: the file itself, or the best checkpoint of a run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = local.expand(weights)
-    kind = local.kind_of(path)
-    if kind != "folder":
-        if kind != "file":
-            raise UserError(f"model.weights={weights}: there is no such file or folder.")
-        return path
-    run = RunDir(path)
-    if not run.best.is_file():
-        raise UserError(f"model.weights={weights} is not a run folder with a checkpoint {run.best.name}.")
-    return run.best
 
 
 def tensors(weights: str, rename: Callable[[str], str]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import logging
 from abc import abstractmethod
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from rich.progress import track
@@ -14,7 +15,7 @@ from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data.image.transform import Augmentation, Normalize
-from litmus.spec import Images
+from litmus.spec import Classes, Images
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ class ImageData(Data):
     The features of a network's frozen part are computed once, unless the images are augmented.
     """
 
+    input_kinds: ClassVar = (Images,)
+    target_kinds: ClassVar = (Classes,)
     augmentation: Augmentation | None = None  # of training images
 
     @abstractmethod
