@@ -93,13 +93,14 @@ def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def imagenet(hub_folder: Path) -> dict[str, torch.Tensor]:
-    """Random weights, where ImageNet's are looked for."""
+def imagenet(hub_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Random weights, where ImageNet's are looked for, and taken for them."""
     from torchvision.models import resnet18
 
     torch.manual_seed(5)
     weights = resnet18(weights=None).state_dict()
     torch.save(weights, hub_folder / "resnet18-f37072fd.pth")
+    monkeypatch.setattr("litmus.fetch.download.sha256_of", lambda path: "f37072fd")
     return weights
 
 

@@ -18,6 +18,7 @@ CONF = ROOT / "conf"
 SMALL = [
     "data.source=bundled",
     "data.limit=400",
+    "data.limit_eval=400",
     "data.batch_size=128",
     "trainer=cpu",
     "trainer.max_epochs=2",

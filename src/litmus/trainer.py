@@ -16,6 +16,7 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.callback.divergence import Divergence
+from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
@@ -143,10 +144,10 @@ def find_device(wanted: str, devices: int, precision: str | int) -> str:
     """
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     if wanted == "gpu" and gpu is None:
-        raise UserError("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
+        raise UserError(NO_GPU)
     if wanted == "cpu" or gpu is None:
         if precision == "16-mixed":
-            raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto.")
+            raise UserError(NEEDS_GPU)
         return "cpu"
     available = torch.cuda.device_count() if gpu == "cuda" else 1
     if available < devices:

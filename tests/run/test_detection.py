@@ -167,7 +167,15 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
     parts = "".join(f"{part}: images/val\n" for part in ("train", "val", "test"))
     described.write_text(f"path: {tmp_path / 'set'}\n{parts}names: [cat, dog, cow]\n")
 
-    keys = {"val_share": 0.1, "test_share": 0.1, "limit": None, "batch_size": 4, "eval_batch_size": 4}
+    keys = {
+        "val_share": 0.1,
+        "test_share": 0.1,
+        "limit": None,
+        "limit_eval": None,
+        "split_seed": None,
+        "batch_size": 4,
+        "eval_batch_size": 4,
+    }
     data = YOLODataset(0, path=str(described), size=64, dir=str(tmp_path / "cache"), mosaic=0.0, flip=0.0, **keys)
     data.prepare_data()
     data.spec = detector.spec

@@ -1,15 +1,18 @@
 """Predicts texts or images: their class, their values, or the bounding boxes of objects."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from litmus.config.fit import kinds_of_model
+from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.record.folder import RunDir
+from litmus.spec import Images
 
 if TYPE_CHECKING:
     from litmus.inference.draw import Drawings
@@ -49,8 +52,8 @@ def main(arguments: argparse.Namespace) -> int:
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
         raise UserError("Name a run folder, such as outputs/latest, followed by texts or images.")
-    else:
-        RunDir(arguments.run).read_config()  # reports a wrong folder before torch is imported
+    else:  # reports a wrong folder, and images that are not there, before torch is imported
+        _check_images(RunDir(arguments.run).read_config(), words)
     if not words and arguments.file is None:
         raise UserError("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
@@ -68,6 +71,14 @@ def main(arguments: argparse.Namespace) -> int:
             predictions = predictor.predict([text for text, _ in chunk], batch_size)
             _print_texts(predictions, [note for _, note in chunk], arguments.json)
         return 0
+
+
+def _check_images(config: Section, words: Sequence[str]) -> None:
+    """Refuses words of which none names an image, where the network takes nothing else."""
+    takes_images = kinds_of_model(config["model"]["_target_"]).inputs == (Images,)
+    found = (path for word in words for path in image_files(word))
+    if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
+        raise UserError(f"There are no images in {' '.join(words)}.")
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -127,8 +138,10 @@ def _print_texts(predictions: Sequence["TextPrediction"], notes: Sequence[str | 
 
         _tables.show_texts(predictions)
         return
+    from litmus import console
+
     for prediction in predictions:
-        print(json.dumps(prediction, ensure_ascii=False))
+        console.json_line(prediction)
 
 
 def _predict_images(
@@ -152,7 +165,7 @@ def _predict_images(
         if "boxes" in prediction:
             _draw(prediction, drawings)
         if arguments.json:
-            print(json.dumps(prediction, ensure_ascii=False))
+            console.json_line(prediction)
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
+from litmus import spec
 from litmus.config import types
 from litmus.config.conf import targets
 from litmus.config.types import Section
@@ -213,7 +214,9 @@ def signature(target: str) -> dict[str, Annotation]:
 
 @functools.cache
 def class_attributes(target: str, names: tuple[str, ...]) -> Section:
-    """Values that a class gives in its own body, such as `monitor: ClassVar = "val/acc"`, without importing it.
+    """Values that a class gives or inherits, such as `monitor: ClassVar = "val/acc"`, without importing it.
+
+    They stand in the class' body, and are literals or made of what `litmus.spec` defines.
 
     Args:
         target: the class, or a function beside it: then of whatever class of its module has them.
@@ -226,15 +229,24 @@ def class_attributes(target: str, names: tuple[str, ...]) -> Section:
     source = _source(module_name)
     if source is None:
         raise UserError(f"{target} is not part of {_PACKAGE}.")
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    tree = ast.parse(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     found: Section = {}
     for definition in [node for node in classes if node.name == name] or classes:
-        for node in definition.body:
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-                continue
-            assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(assigned, ast.Name) and assigned.id in names:
-                found[assigned.id] = ast.literal_eval(node.value)
+        found |= _own_attributes(definition, names, _light_namespace(tree))
+        for base in _bases(definition, tree):
+            found = class_attributes(base, names) | found
+    return found
+
+
+def _own_attributes(definition: ast.ClassDef, names: tuple[str, ...], namespace: dict[str, Annotation]) -> Section:
+    found: Section = {}
+    for node in definition.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(assigned, ast.Name) and assigned.id in names:
+            found[assigned.id] = eval(compile(ast.Expression(node.value), "<attribute>", "eval"), namespace)
     return found
 
 
@@ -249,8 +261,8 @@ def _source(module_name: str) -> str | None:
 
 
 def _light_namespace(tree: ast.Module) -> dict[str, Annotation]:
-    """The names an annotation may use: those from `typing` and from `litmus.config.types`."""
-    light = ("typing", types.__name__)
+    """The names that an annotation may use: those from `typing`, `litmus.config.types` and `litmus.spec`."""
+    light = ("typing", types.__name__, spec.__name__)
     imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
     namespace: dict[str, Annotation] = {}
     exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
@@ -267,10 +279,20 @@ def _annotations(function: ast.FunctionDef, namespace: dict[str, Annotation]) ->
 
 def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
     """The target that a class without a constructor of its own inherits from."""
-    names = [base.id for base in definition.bases if isinstance(base, ast.Name)]
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
-            for alias in node.names:
-                if alias.name in names:
-                    return f"{node.module}.{alias.name}"
-    raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+    bases = _bases(definition, tree)
+    if not bases:
+        raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+    return bases[0]
+
+
+def _bases(definition: ast.ClassDef, tree: ast.Module) -> list[str]:
+    """The targets of this package that a class inherits from, those of other modules."""
+    named = [base.value if isinstance(base, ast.Subscript) else base for base in definition.bases]
+    names = [base.id for base in named if isinstance(base, ast.Name)]
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE)
+        for alias in node.names
+    }
+    return [imported[name] for name in names if name in imported]

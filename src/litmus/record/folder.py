@@ -20,6 +20,7 @@ from litmus.config.keys import GROUPS
 from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.errors import UserError
+from litmus.fetch import local
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        with suppress(OSError):  # a mounted file system may have no modes
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
         if durable:
             _to_disk(temporary)
         temporary.replace(path)
@@ -217,9 +219,10 @@ class RunDir:
         Raises:
             UserError: the folder is not a run's, or the file is damaged.
         """
-        if self.path.is_file():
+        kind = local.kind_of(self.path)
+        if kind == "file":
             raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
-        if not self.path.is_dir():
+        if kind != "folder":
             raise UserError(f"There is no folder {self.path}.")
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:
@@ -314,7 +317,18 @@ def _from_yaml(path: Path) -> Section:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
-    return _with_new_names(config)
+    return _with_new_keys(_with_new_names(config))
+
+
+def _with_new_keys(config: Section) -> Section:
+    """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    data = config.get("data")
+    if not isinstance(data, dict) or "limit" not in data:
+        return config
+    added = {"limit_eval": data["limit"]}  # it cut every split
+    if not str(data.get("_target_")).endswith(".Series"):
+        added["split_seed"] = None
+    return {**config, "data": {**added, **data}}
 
 
 def _with_new_names(config: Section) -> Section:

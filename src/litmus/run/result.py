@@ -17,6 +17,7 @@ from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
+from litmus.console import readable
 from litmus.errors import Diverged, Interrupted, Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
@@ -144,7 +145,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     speeds = meter.samples_per_second if meter else []
     return {
         "status": ending.status,
-        "error": ending.sentence,
+        "error": ending.sentence and readable(ending.sentence),
         "metrics": {**kept, **progress.test},
         "best_epoch": best.get("epoch"),
         "model": choice(config, "model"),

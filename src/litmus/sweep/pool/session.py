@@ -14,6 +14,7 @@ from rich.console import Console
 from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.config.validate import override
+from litmus.console import Screen
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import monitored_in
@@ -26,6 +27,7 @@ from litmus.sweep.pool.source import Source
 from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
 
 COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
+VERSION = 2  # of what they mean
 LOCK = ".lock"
 POOL_KEYS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # of litmus' own launcher alone
 STATUSES = (*ENDED, "interrupted", "failed")
@@ -81,7 +83,7 @@ def summarize_launched(source: Source, folder: Path, returned: Sequence[str], er
     Returns:
         The exit status.
     """
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     reporter = _make_reporter(source, folder, console)
     for number, job in enumerate(source.remaining):
         result = outcome.read(job)
@@ -230,7 +232,7 @@ def _is_in_place(folder: Path, file: int) -> bool:
 
 def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
     """Writes what was typed, for `-m resume=FOLDER`."""
-    write_text(folder / COMMAND, yaml.safe_dump({"words": list(overrides)}, allow_unicode=True))
+    write_text(folder / COMMAND, yaml.safe_dump({"version": VERSION, "words": list(overrides)}, allow_unicode=True))
 
 
 def read_overrides(folder: Path) -> list[str]:
@@ -245,10 +247,13 @@ def read_overrides(folder: Path) -> list[str]:
     if not path.is_file():
         raise UserError(f"{folder} is not the folder of a sweep: it has no {COMMAND}.")
     try:
-        overrides = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
-    except (yaml.YAMLError, TypeError, KeyError):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        overrides, version = [str(override) for override in content["words"]], content.get("version", 1)
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path} is damaged.") from None
-    return [str(override) for override in overrides]
+    if version == 1 and any(override.startswith("data.limit=") for override in overrides):
+        overrides.append("data.limit_eval=${data.limit}")  # data.limit cut every split then
+    return overrides
 
 
 def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: Console, stopped: bool) -> int:

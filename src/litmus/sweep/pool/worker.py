@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from litmus import console
 from litmus.config.instantiate import build, target
@@ -101,8 +100,8 @@ def _redirect_output(run: RunDir) -> None:
     os.close(nothing)
     os.close(log)
     quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open as long as the process runs
-    console.out = Console(file=quiet, quiet=True)
-    console.err = Console(file=quiet, quiet=True)  # what it shows is in train.log already
+    console.out = console.Screen(file=quiet, quiet=True)
+    console.err = console.Screen(file=quiet, quiet=True)  # what it shows is in train.log already
 
 
 def _limit_resources(cores: list[int], gpus: list[int] | None) -> None:
