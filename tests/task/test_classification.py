@@ -10,7 +10,7 @@ from litmus.model.perceptron import Perceptron
 from litmus.optimizer import adam
 from litmus.scheduler import none
 from litmus.spec import Spec
-from litmus.task.classification import Classification, ClassMetrics
+from litmus.task.classification import Classification, ClassMetrics, DetailedMetrics
 
 ADAM = partial(adam, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
 
@@ -23,6 +23,23 @@ def test_worked_numbers_over_batches_of_different_sizes() -> None:
     metrics.reset()
     metrics.update(torch.tensor(1.0), torch.tensor([[1.0, 2.0]]), torch.tensor([1]))
     assert {k: v.item() for k, v in metrics.compute().items()} == {"loss": 1.0, "acc": 1.0}
+
+
+@pytest.mark.parametrize("names", ["abc", "abcde"], ids=["all present", "two absent"])
+def test_f1_is_scikit_learn_s_whatever_classes_are_absent(names: str) -> None:
+    """Of a, b, c: a is right once and missed once, b is predicted though it does not occur, c is always right."""
+    from sklearn.metrics import f1_score, precision_score, recall_score
+
+    targets, predicted = torch.tensor([0, 0, 2, 2]), torch.tensor([0, 1, 2, 2])
+    metrics = DetailedMetrics(tuple(names), per_class=True)
+    metrics.update(torch.tensor(1.0), torch.eye(len(names))[predicted], targets)
+    got = {name: float(value) for name, value in metrics.compute().items()}
+    assert got["f1"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    for name, average in (("f1", "macro"), ("f1_weighted", "weighted")):
+        assert got[name] == pytest.approx(f1_score(targets, predicted, average=average))
+    for name, score in (("precision", precision_score), ("recall", recall_score)):
+        expected = score(targets, predicted, average=None, zero_division=0.0)
+        assert [value for key, value in got.items() if key.startswith(f"{name}_")] == pytest.approx(list(expected))
 
 
 def task(spec: Spec, label_smoothing: float) -> Classification:
