@@ -1,6 +1,7 @@
 import math
 from functools import partial
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 
@@ -42,9 +43,9 @@ def test_f1_is_scikit_learn_s_whatever_classes_are_absent(names: str) -> None:
         assert [value for key, value in got.items() if key.startswith(f"{name}_")] == pytest.approx(list(expected))
 
 
-def task(spec: Spec, label_smoothing: float) -> Classification:
+def task(spec: Spec, label_smoothing: float, balanced: bool = False) -> Classification:
     net = FNN(spec, widths=[4], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0)
-    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=False)
+    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=balanced)
 
 
 def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
@@ -57,6 +58,27 @@ def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
     assert smoothed.loss(logits, targets, "train").item() == pytest.approx(soft, abs=1e-6)
     assert smoothed.loss(logits, targets, "val").item() == pytest.approx(hard, abs=1e-6)
     assert smoothed.loss(logits, targets, "test").item() == pytest.approx(hard, abs=1e-6)
+
+
+class Counted(lightning.LightningDataModule):
+    """Data whose last two classes are not in the training split."""
+
+    class_counts = torch.tensor([4, 1, 1, 1, 1, 1, 1, 2, 0, 0])
+
+
+def test_a_class_without_training_samples_weighs_nothing(digits: Spec) -> None:
+    balanced = task(digits, 0.1, balanced=True)
+    balanced.trainer = lightning.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+    balanced.trainer.datamodule = Counted()
+    balanced.on_fit_start()
+    logits = torch.randn(3, 10, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = balanced.loss(logits, torch.tensor([0, 1, 7]), "train")
+    weights = torch.tensor([12 / (10 * count) if count else 0.0 for count in Counted.class_counts.tolist()])
+    log_p = logits.log_softmax(dim=1)
+    smoothed = -(0.9 * weights[[0, 1, 7]] * log_p[[0, 1, 2], [0, 1, 7]] + 0.01 * (weights * log_p).sum(dim=1))
+    assert loss.item() == pytest.approx((smoothed.sum() / weights[[0, 1, 7]].sum()).item())
+    loss.backward()
+    assert logits.grad.isfinite().all()
 
 
 def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> None:

@@ -12,7 +12,7 @@ from litmus.config.types import Fraction
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
-from litmus.task._metrics import Metrics
+from litmus.task._metrics import Metrics, relative_to_mean
 
 
 class ClassMetrics(Metrics):
@@ -69,6 +69,7 @@ class Classification(Task):
     """Cross-entropy, or the network's own loss; accuracy, F1, and per class in the test.
 
     `balanced` weighs a class's training samples by how rare it is: `samples / (classes * samples of the class)`.
+    A class without training samples weighs 0: label smoothing, too, gives it nothing.
     """
 
     monitor: ClassVar = "val/acc"
@@ -106,13 +107,15 @@ class Classification(Task):
     def on_fit_start(self) -> None:
         if self.balanced:
             counts = self.data.class_counts
-            self.weights = (counts.sum() / (len(counts) * counts)).float().to(self.device)
+            weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts), 0.0)
+            self.weights = weights.float().to(self.device)
 
     def loss(self, logits: Tensor, targets: Tensor, split: Split) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""
         smoothing = self.label_smoothing if split == "train" else 0.0
         if split == "train" and self.weights is not None:
-            return cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
+            loss = cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
+            return loss * relative_to_mean(self.weights[targets].sum())
         return self.criterion(logits, targets, smoothing)
 
     def step(self, batch: Batch, split: Split) -> Tensor:
