@@ -240,7 +240,7 @@ def _num_keypoint_values(description: Section, path: Path) -> int:
 def _class_names(description: Section, path: Path) -> tuple[str, ...]:
     """The names of the classes, from a list, from a mapping of numbers to names, or from their number, `nc`."""
     names = description.get("names")
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))) and names:
+    if isinstance(names, dict) and names and set(names) == set(range(len(names))):
         return tuple(str(names[i]) for i in range(len(names)))
     if isinstance(names, list) and names:
         return tuple(str(name) for name in names)
