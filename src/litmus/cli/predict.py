@@ -12,6 +12,7 @@ from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.record.folder import RunDir
 
 if TYPE_CHECKING:
+    from litmus.config.protocols import Net
     from litmus.inference.draw import Drawings
     from litmus.inference.images import ImagePredictor
     from litmus.inference.predict import Predictor
@@ -30,7 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or images (16) at a time")
     parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K likeliest classes ({TOPK})")
-    parser.add_argument("--min-score", type=float, metavar="S", help=f"boxes: the lowest score to show ({MIN_SCORE})")
+    lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
+    parser.add_argument("--min-score", type=float, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
@@ -146,7 +148,7 @@ def _predict_images(
     out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
-    min_score = MIN_SCORE if arguments.min_score is None else arguments.min_score
+    min_score, chosen = _min_score(predictor.net, arguments)
     predictions: list[ImagePrediction] = []
     for prediction in predictor.predict(paths, batch_size, topk, min_score):
         if "boxes" in prediction:
@@ -156,6 +158,8 @@ def _predict_images(
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)
+        if predictor.predicts_boxes:
+            console.say(f"boxes that score at least {min_score:.3g}{chosen}")
         if drawings.written:
             console.say(f"images with their boxes, and the boxes as JSON: {out}")
     errors = [f"{prediction['image']} {prediction['error']}." for prediction in predictions if "error" in prediction]
@@ -163,6 +167,15 @@ def _predict_images(
     for error in errors:
         console.error(error)
     return 1 if errors else 0
+
+
+def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
+    """The lowest score of a box to show, and who chose it."""
+    if arguments.min_score is not None:
+        return arguments.min_score, ""
+    if net.min_score is not None:
+        return net.min_score, ", which the run chose on its validation split; --min-score changes it"
+    return MIN_SCORE, "; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

@@ -23,6 +23,7 @@ class Net(Protocol):
     gains_from_bf16: ClassVar[bool]
     spec: Spec
     provenance: str
+    min_score: float | None
     training: bool
     criterion: "Callable[[Tensor, Tensor, float], Tensor] | None"
 

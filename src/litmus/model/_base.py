@@ -30,6 +30,7 @@ class Net(nn.Module):
         gains_from_bf16: whether bf16 arithmetic makes it faster where the device supports it; small
             dense networks lose more to conversions than they gain.
         provenance: one sentence on where the weights come from; empty for random weights.
+        min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
@@ -39,6 +40,7 @@ class Net(nn.Module):
     gains_from_bf16: ClassVar[bool] = False
     criterion: Criterion | None = None
     provenance: str = ""
+    min_score: float | None = None
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()
