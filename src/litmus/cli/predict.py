@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or images (16) at a time")
-    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K likeliest classes ({TOPK})")
+    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K best classes ({TOPK})")
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=float, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")

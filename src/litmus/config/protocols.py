@@ -21,6 +21,7 @@ class Net(Protocol):
     """A network, which is an `nn.Module`; see `litmus.model._base.Net` for what each of these means."""
 
     gains_from_bf16: ClassVar[bool]
+    predicts_probabilities: ClassVar[bool]
     spec: Spec
     provenance: str
     min_score: float | None
