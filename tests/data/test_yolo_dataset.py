@@ -168,6 +168,7 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
         ("train: nowhere\nnames: [a]\n", "does not exist"),
         ("train: images\n", "names should list the classes"),
         ("train: images\nnames: {1: a, 2: b}\n", "names should list the classes"),
+        ("train: images\nnames: {0: a, dog: b}\n", "names should list the classes"),
         ("just text\n", "should have the keys train"),
         ("a: [\n", "is not a YAML file"),
     ],

@@ -15,6 +15,7 @@ from litmus.record.folder import RunDir
 from litmus.spec import Images
 
 if TYPE_CHECKING:
+    from litmus.config.protocols import Net
     from litmus.inference.draw import Drawings
     from litmus.inference.images import ImagePredictor
     from litmus.inference.predict import Predictor
@@ -32,8 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or images (16) at a time")
-    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K likeliest classes ({TOPK})")
-    parser.add_argument("--min-score", type=float, metavar="S", help=f"boxes: the lowest score to show ({MIN_SCORE})")
+    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K best classes ({TOPK})")
+    lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
+    parser.add_argument("--min-score", type=float, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
@@ -159,7 +161,7 @@ def _predict_images(
     out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
-    min_score = MIN_SCORE if arguments.min_score is None else arguments.min_score
+    min_score, chosen = _min_score(predictor.net, arguments)
     predictions: list[ImagePrediction] = []
     for prediction in predictor.predict(paths, batch_size, topk, min_score):
         if "boxes" in prediction:
@@ -169,6 +171,8 @@ def _predict_images(
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)
+        if predictor.predicts_boxes:
+            console.say(f"boxes that score at least {min_score:.3g}{chosen}")
         if drawings.written:
             console.say(f"images with their boxes, and the boxes as JSON: {out}")
     errors = [f"{prediction['image']} {prediction['error']}." for prediction in predictions if "error" in prediction]
@@ -176,6 +180,15 @@ def _predict_images(
     for error in errors:
         console.error(error)
     return 1 if errors else 0
+
+
+def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
+    """The lowest score of a box to show, and who chose it."""
+    if arguments.min_score is not None:
+        return arguments.min_score, ""
+    if net.min_score is not None:
+        return net.min_score, ", which the run chose on its validation split; --min-score changes it"
+    return MIN_SCORE, "; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

@@ -24,6 +24,7 @@ def load_run(run: RunDir) -> Net:
     checkpoint = load_checkpoint(run.best)
     net: Net = build(checkpoint.rebuilding(config["model"]), checkpoint.spec)
     net.load_state_dict(checkpoint.weights)
+    net.min_score = checkpoint.min_score
     return net.eval()
 
 

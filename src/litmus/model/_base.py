@@ -28,7 +28,10 @@ class Net(nn.Module):
         target_kinds: the kinds of target that it predicts.
         gains_from_bf16: whether bf16 arithmetic makes it faster where the device supports it; small
             dense networks lose more to conversions than they gain.
+        predicts_probabilities: whether the softmax of its outputs for classes estimates their probabilities, as
+            training by cross-entropy makes it; otherwise outputs are scores, of which only the order means something.
         provenance: one sentence on where the weights come from; empty for random weights.
+        min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
@@ -36,8 +39,10 @@ class Net(nn.Module):
     input_kinds: ClassVar[tuple[type[Input], ...]] = ()
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     gains_from_bf16: ClassVar[bool] = False
+    predicts_probabilities: ClassVar[bool] = True
     criterion: Criterion | None = None
     provenance: str = ""
+    min_score: float | None = None
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()

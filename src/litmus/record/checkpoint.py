@@ -1,8 +1,8 @@
 """What a checkpoint holds besides Lightning's own entries; nobody else knows its format.
 
-A checkpoint is Lightning's dictionary with four entries of ours, all plain values and tensors, so that it loads with
-`weights_only=True`: `spec`, `model`, `sha256` and, for data that keeps fingerprints, `seen`. The task is a Lightning
-module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
+A checkpoint is Lightning's dictionary with entries of ours, all plain values and tensors, so that it loads with
+`weights_only=True`: `spec`, `model`, `sha256`, for data that keeps fingerprints `seen`, for detectors `min_score`. The
+task is a Lightning module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
 """
 
 import logging
@@ -40,6 +40,7 @@ class Checkpoint:
         seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where the
             data keeps none.
         step: optimizer steps until then.
+        min_score: the score from which a detector's box counts; None where none was chosen.
     """
 
     spec: Spec
@@ -48,6 +49,7 @@ class Checkpoint:
     sha256: dict[str, str] | None
     seen: Tensor | None
     step: int
+    min_score: float | None
 
     @classmethod
     def from_content(cls, content: Mapping[str, object]) -> "Checkpoint | None":
@@ -58,7 +60,8 @@ class Checkpoint:
         state = entries["state_dict"]
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
-        return cls(spec, model, weights, entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0))
+        known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
+        return cls(spec, model, weights, *known)
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -125,4 +128,5 @@ def newest_checkpoint(run: RunDir) -> Path | None:
 def checkpoint_entries(net: Net, data: Data) -> Section:
     """What a run adds to Lightning's checkpoint: the inverse of `Checkpoint.from_content`, the weights excepted."""
     seen = {} if data.seen is None else {"seen": data.seen}
-    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen}
+    min_score = {} if net.min_score is None else {"min_score": net.min_score}
+    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen, **min_score}

@@ -155,6 +155,7 @@ def test(run: RunDir, parts: Parts) -> dict[str, float]:
     """
     if not run.best.is_file():
         raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+    parts.net.min_score = load_checkpoint(run.best).min_score
     interrupt = parts.callback(Interrupt)
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():

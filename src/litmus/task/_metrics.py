@@ -93,5 +93,21 @@ def all_gather(own: T) -> list[T]:
     return everywhere
 
 
+def relative_to_mean(own: Tensor) -> Tensor | float:
+    """This process's value as a multiple of the mean over all processes; in a single process, 1.
+
+    DDP averages gradients as if all processes' losses weighed alike. A loss that is divided by a sum of weights, which
+    differs between processes, is to be multiplied by this, so that the average is that of the whole batch.
+
+    Args:
+        own: a scalar above 0, on the device that trains.
+    """
+    if not in_several_processes():
+        return 1.0
+    total = own.detach().clone()
+    dist.all_reduce(total)
+    return own.detach() * dist.get_world_size() / total
+
+
 def _sum(values: list[Tensor]) -> Tensor:
     return values[0] if len(values) == 1 else torch.stack(values).sum(dim=0)
