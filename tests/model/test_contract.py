@@ -207,12 +207,10 @@ def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
         make(name, spec)
 
 
-def test_a_refusal_names_what_fits(digits: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    from litmus.model.perceptron import Perceptron
-
-    monkeypatch.setattr(Perceptron, "input_kinds", (Boxes,))
-    with pytest.raises(UserError, match="Try model=cnn or model=fnn or model=lstm or model=resnet or model=scratch"):
-        make("perceptron", digits)
+def test_a_refusal_names_what_fits(digits: Spec) -> None:
+    fitting = "model=cnn or model=fnn or model=lstm or model=perceptron or model=resnet or model=scratch"
+    with pytest.raises(UserError, match=f"Try {fitting}."):
+        make("bert", digits)
 
 
 @pytest.mark.parametrize("name", NAMES)
