@@ -54,7 +54,19 @@ def test_nothing_of_a_source_distribution_is_run(sdist: Path, tmp_path: Path, mo
     assert not (tmp_path / "trace").exists()
 
 
-def test_the_snippets_need_no_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pip_shows_where_a_source_distribution_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = (
+        "  Found link https://index/a/thing-1.0.tar.gz (from https://index/thing/), version: 1.0\n"
+        "  Found link https://index/b/thing-1.1.tar.gz#sha256=00 (from https://index/thing/), version: 1.1\n"
+    )
+    done = subprocess.CompletedProcess([], 0, shown, "no matching distribution")
+    monkeypatch.setattr(download, "_run", lambda command, what, folder: done)
+    assert download.sdist_link("thing", "thing-1.1.tar.gz")() == "https://index/b/thing-1.1.tar.gz"
+    with pytest.raises(download.SourceUnavailable, match="pip finds no thing-1.2.tar.gz"):
+        download.sdist_link("thing", "thing-1.2.tar.gz")()
+
+
+def test_snippets_of_another_distribution_are_not_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A distribution is fetched as a file, and another one than the published is not opened."""
     (tmp_path / "other.tar.gz").write_bytes(packed({"x": b"x"}))
     monkeypatch.setattr(subprocess, "Popen", None)

@@ -35,10 +35,7 @@ ARCHIVE = "additional_resources/hutto_ICWSM_2014.tar.gz"
 UPSTREAM = f"https://raw.githubusercontent.com/cjhutto/vaderSentiment/master/{ARCHIVE}"
 # The source distribution of the package vaderSentiment carries the same archive.
 PACKAGE = "vaderSentiment-3.3.2"
-SDIST = (
-    "https://files.pythonhosted.org/packages/77/8c/4a48c10a50f750ae565e341e697d74a38075a3e43ff0df6f1ab72e186902/"
-    f"{PACKAGE}.tar.gz"
-)
+SDIST = download.sdist_link("vaderSentiment", f"{PACKAGE}.tar.gz")
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 INSIDE = "hutto_ICWSM_2014/"
 NEUTRAL = 0.2  # the paper's 0.05 on scores in [-1, 1], on raw means in [-4, 4]

