@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+LONGEST = 80  # characters of a value in a message
 _PACKAGE = "litmus"
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
@@ -61,7 +62,7 @@ def violation(key: str, value: object, annotation: Annotation) -> str | None:
         return None
     others = [str(choice) for choice in choices(annotation) if choice != value]
     hint = did_you_mean(str(value), others)
-    return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
+    return f"{key}={_cut(shown(value))} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
 def _allows(annotation: Annotation, value: object) -> bool:
@@ -111,6 +112,11 @@ def shown(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[-+.\de]*|true|false|null", value, re.IGNORECASE):
         return f"'{value}'"  # text that looks like something else
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _cut(text: str) -> str:
+    """A text that is too long for a sentence, without its middle."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
