@@ -150,14 +150,15 @@ def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware
     weights = sum(p.nbytes for p in net.parameters())
     trained = sum(p.nbytes for p in net.parameters() if p.requires_grad)
     of_weights = trained * (1 + _states_per_weight(config["optimizer"]))
-    of_sample = _activations(net, 2) - _activations(net, 1)
-    if hardware.precision != 32:
-        of_sample //= 2
+    half = 1 if hardware.precision == 32 else 2
+    of_sample = _activations(net, 1) // half
     if hardware.accelerator == "cuda":
         available, place = torch.cuda.mem_get_info()[0], "of the GPU's memory"
         of_weights += weights
     else:
         available, place = available_memory() // hardware.devices, "of memory"
+    if of_weights + of_sample * batch_size > available:  # what does not grow with the batch should count once
+        of_sample = _activations(net, 2) // half - of_sample
     needed = of_weights + of_sample * batch_size
     if needed <= available:
         return
