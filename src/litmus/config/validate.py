@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _LOOKS_OTHERWISE = r"[-+.\de]*|true|false|null|inf|nan"  # text that is a value of another kind, unless it is quoted
+LONGEST = 80  # characters of a value in a message
 _PACKAGE = "litmus"
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
@@ -64,7 +65,7 @@ def violation(key: str, value: object, annotation: Annotation) -> str | None:
         return None
     others = [str(choice) for choice in choices(annotation) if choice != value]
     hint = did_you_mean(str(value), others)
-    return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
+    return f"{key}={_cut(shown(value))} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
 def _allows(annotation: Annotation, value: object) -> bool:
@@ -126,6 +127,11 @@ def override(key: str, value: str) -> str:
         return f"{key}={value}"
     escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and rf"\{match[2]}"), value)
     return f"{key}='{escaped}'"
+
+
+def _cut(text: str) -> str:
+    """A text that is too long for a sentence, without its middle."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:

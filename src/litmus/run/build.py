@@ -15,6 +15,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
+from litmus.run import memory
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
@@ -151,7 +152,9 @@ def assemble(
         UserError: data, network and device do not fit together, or one of them is not available.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
-    net: Net = build(checkpoint.rebuilding(config["model"]) if checkpoint else config["model"], data.spec)
+    section = checkpoint.rebuilding(config["model"]) if checkpoint else config["model"]
+    with memory.building(config):
+        net: Net = build(section, data.spec)
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],

@@ -19,7 +19,7 @@ from litmus.errors import Diverged, UserError
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import ddp, summary
+from litmus.run import ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
@@ -44,7 +44,7 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         with stopping_at_once():
             _train_and_test(run, state, started, callbacks)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        ending = ending_of(error)
+        ending = ending_of(memory.explained(error, state.config, training=state.parts is not None))
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
@@ -82,6 +82,7 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     run.write_config(config)
     with ddp.started(run, devices):
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
+        memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
         run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
