@@ -211,7 +211,7 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     assert same.stderr.count("\n") <= 3, "the subset's warning, and nothing of Lightning's"
     assert "leave out experiment" in command("resume=there", "experiment=cnn_best").stderr
     refused = command("resume=there", "model=cnn")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "trained with model=perceptron" in refused.stderr
 
 

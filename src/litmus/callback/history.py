@@ -32,7 +32,7 @@ class History(Checkpoint, Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not self.rows:  # a checkpoint of an earlier version; an epoch without its checkpoint is trained again
-            rows = RunDir(trainer.default_root_dir).read_metrics()
+            rows = RunDir(trainer.default_root_dir).whole_metrics()
             self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
         self._write(trainer)  # the file may have been lost, or have a row more than the checkpoint
 

@@ -108,7 +108,7 @@ def newest_checkpoint(run: RunDir) -> Path | None:
         if path.is_file() and is_whole(path):
             break
     else:
-        if not run.read_metrics() and not run.last.is_file() and not run.best.is_file():
+        if not run.whole_metrics() and not run.last.is_file() and not run.best.is_file():
             return None
         raise UserError(
             f"{run.path} cannot be resumed: {run.last.relative_to(run.path)} and {run.best.name} are missing or "

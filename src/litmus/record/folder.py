@@ -281,19 +281,35 @@ class RunDir:
     def read_metrics(self) -> list[Section]:
         """The rows so far, numbers as numbers; none if there is no file.
 
-        A file that was damaged gives the rows before that; when the run is resumed, its checkpoint has them all.
+        Raises:
+            UserError: the file is damaged.
         """
+        rows, damaged = self._rows()
+        if damaged:
+            raise UserError(f"{self.path / METRICS} is damaged after {len(rows)} epochs.")
+        return rows
+
+    def whole_metrics(self) -> list[Section]:
+        """As `read_metrics`, and of a damaged file the rows before that: the checkpoint of a resumed run has them all."""
+        rows, damaged = self._rows()
+        if damaged:
+            log.warning("%s is damaged after %d epochs.", self.path / METRICS, len(rows))
+        return rows
+
+    def _rows(self) -> tuple[list[Section], bool]:
+        """The rows before any damage, and whether there is any; a last line without its end was cut."""
         path = self.path / METRICS
         rows: list[Section] = []
         if not path.is_file():
-            return rows
+            return rows, False
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
         try:
-            whole = csv.DictReader((line for line in lines if line.endswith("\n")), restval="damaged")
-            rows.extend({name: _number(value) for name, value in row.items()} for row in whole)
-        except (csv.Error, ValueError, TypeError):
-            log.warning("%s is damaged after %d epochs.", path, len(rows))
-        return rows
+            for row in csv.DictReader(whole):
+                rows += [{name: _number(value) for name, value in row.items()}]
+        except (csv.Error, ValueError, TypeError, AttributeError):
+            return rows, True
+        return rows, len(whole) < len(lines)
 
     def point_latest(self, outputs: Path) -> None:
         """Makes `<outputs>/latest` point to this run, if the run lies in that folder."""

@@ -190,7 +190,7 @@ def _resumed(before: Section, requested: Section) -> Section:
 
 def _check_unfinished(run: RunDir, config: Section) -> None:
     result = run.read_result()
-    rows = run.read_metrics()
+    rows = run.whole_metrics()
     done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
     if requested < done or (requested == done and result and result["status"] == "finished"):
         epochs = f"{done} epoch{'s' * (done != 1)}"

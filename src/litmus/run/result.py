@@ -138,7 +138,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     """What `result.json` holds; figures that were not reached are null or left out."""
     parts, config = progress.parts, progress.config
     hardware = hardware_for(config) if parts else None
-    rows = run.read_metrics()
+    rows = run.whole_metrics()
     best = best_row(rows, str(config["task"]["_target_"])) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
