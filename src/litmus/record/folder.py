@@ -290,7 +290,7 @@ class RunDir:
         return rows
 
     def whole_metrics(self) -> list[Section]:
-        """As `read_metrics`, and of a damaged file the rows before that: the checkpoint of a resumed run has them all."""
+        """As `read_metrics`, and of a damaged file the rows before that: the checkpoint of a run has them all."""
         rows, damaged = self._rows()
         if damaged:
             log.warning("%s is damaged after %d epochs.", self.path / METRICS, len(rows))
