@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 
 from bench._common import ROOT, markdown
-from litmus.record.ending import ending
 from litmus.record.folder import RunDir
+from litmus.run.ending import ending
 
 KILLS = 100
 LONGEST_S = 1.5  # after a process has kept its first checkpoint

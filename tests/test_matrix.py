@@ -8,9 +8,9 @@ import pytest
 from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
-from litmus.record.ending import ending
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
+from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))

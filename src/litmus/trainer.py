@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
-from litmus.callback.divergence import Divergence
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
@@ -100,7 +99,7 @@ def build(
         max_epochs=max_epochs,
         gradient_clip_val=gradient_clip,
         detect_anomaly=detect_anomaly,
-        callbacks=[Divergence(on_divergence), *callbacks],
+        callbacks=callbacks,
         logger=logger or False,
         # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
         plugins=[_WholeCheckpoints(), LightningEnvironment()],

@@ -14,8 +14,8 @@ from helpers import ROOT, SMALL
 
 from litmus.errors import UserError
 from litmus.record.checkpoint import newest_checkpoint
-from litmus.record.ending import ending
 from litmus.record.folder import RunDir
+from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 FEW = ["model=fnn", *SMALL, "trainer.limit_batches=4", "optimizer.lr=1e-3", "scheduler=none"]

@@ -9,9 +9,9 @@ import torch
 from faults import Fault
 from helpers import SMALL
 
-from litmus.callback.divergence import divergence_of
-from litmus.record.ending import ending
 from litmus.record.folder import RunDir
+from litmus.run.divergence import divergence_of
+from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 FEW = ["model=fnn", *SMALL, "trainer.max_epochs=3", "trainer.limit_batches=4", "scheduler=none"]

@@ -16,6 +16,7 @@ from litmus.errors import UserError
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import memory
+from litmus.run.divergence import Divergence
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
@@ -163,8 +164,9 @@ def assemble(
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
+    divergence = Divergence(config["trainer"]["on_divergence"])
     step = None if checkpoint is None else checkpoint.step + 1
-    trainer = build(config["trainer"], run, [*own, *callbacks], build(config["logger"], run.path, step))
+    trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
 

@@ -11,7 +11,6 @@ from typing import cast
 import lightning.pytorch as lightning
 
 from litmus import console
-from litmus.callback.divergence import divergence_of
 from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
@@ -21,6 +20,7 @@ from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
 from litmus.run import ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
+from litmus.run.divergence import divergence_of
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)

@@ -268,7 +268,7 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     counts += [f"{num_queued} still to run"] if num_queued > 0 else []
     say(f"\n{len(results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
     for job, result in results:
-        if result.status in ("failed", "interrupted"):
+        if result.status in ("failed", "interrupted", "diverged"):
             say(f"  {result.status:<11}  {' '.join(job.overrides)}  ({result.error})")
     for sentence in source.invalid:
         say(f"  could not be composed: {sentence}")

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
 
-from litmus.callback._base import Callback, task_of
+from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import Diverged
 from litmus.record.folder import RunDir, replacing
@@ -24,7 +24,7 @@ def divergence_of(trainer: lightning.Trainer) -> "Divergence":
     return next(each for each in callbacks if isinstance(each, Divergence))
 
 
-class Divergence(Callback):
+class Divergence(lightning.Callback):
     """Raises `Diverged` before the step that would be made with such a loss; `skip` leaves that step out.
 
     On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps.
@@ -37,7 +37,6 @@ class Divergence(Callback):
         num_skipped: steps that were left out.
     """
 
-    affects_training: ClassVar = True
     state_key = "divergence"  # Lightning's own is composed anew at every hook
 
     def __init__(self, action: Action) -> None:
@@ -51,7 +50,7 @@ class Divergence(Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if self.action == "skip":
-            task_of(pl_module).accepts = self._accepts
+            _task_of(pl_module).accepts = self._accepts
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Halves the learning rate as often as it was not yet halved, wherever optimizer and schedule keep it."""
@@ -120,13 +119,17 @@ class Divergence(Callback):
         inputs, targets = self._batch
         with replacing(run.diverged) as temporary:
             torch.save({"inputs": inputs, "targets": targets, "step": trainer.global_step + 1}, temporary)
-        layer = _first_not_finite(cast(nn.Module, task_of(pl_module).net), inputs)
+        layer = _first_not_finite(cast(nn.Module, _task_of(pl_module).net), inputs)
         where = f"the first layer whose output is not finite is {layer}" if layer else "every layer's output is finite"
         rate = trainer.optimizers[0].param_groups[-1]["lr"]
         return (
             f"the loss is {value:.4g} at step {trainer.global_step + 1}, in epoch {trainer.current_epoch + 1}, with a "
             f"learning rate of {rate:.4g}; {where}. The batch is in {run.diverged.name}"
         )
+
+
+def _task_of(module: lightning.LightningModule) -> Task:
+    return cast(Task, module)
 
 
 def _first_not_finite(net: nn.Module, inputs: Tensor) -> str | None:
