@@ -78,7 +78,14 @@ PAIRS = [
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop."""
-    overrides = [f"model={model}", *TINY.get(model, []), *FEW, "scheduler=none", "data.batch_size=16"]
+    overrides = [
+        f"model={model}",
+        *TINY.get(model, []),
+        *FEW,
+        "scheduler=none",
+        "data.batch_size=16",
+        "data.eval_batch_size=16",
+    ]
     whole = train(*overrides, "trainer.max_epochs=3", small=DATA[data], folder="whole")
     stop = Fault(kill(signal.SIGINT), epoch=1, batch=1)
     run = train(*overrides, "trainer.max_epochs=2", small=DATA[data], watching=[stop])

@@ -131,7 +131,14 @@ def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Lit
 @pytest.mark.usefixtures("imagenet")
 def test_a_digit_is_predicted_as_it_was_trained_on(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
-    few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
+    few = [
+        "data.source=bundled",
+        "data.limit=20",
+        "data.limit_eval=20",
+        "data.batch_size=8",
+        "trainer=cpu",
+        "trainer.max_epochs=1",
+    ]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
     net = load_run(run)
     data = prepare(run.read_config(), load_checkpoint(run.best))
