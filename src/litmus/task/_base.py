@@ -145,8 +145,9 @@ class Task(lightning.LightningModule):
 
     def _log_metrics(self, split: Split) -> None:
         metrics = self.metrics(split)
+        logged = split == "test" and self.trainer.logger is not None  # of an epoch, `History` writes all at once
         for name, value in self.with_baselines(split, metrics.compute()).items():
-            self.log(f"{split}/{name}", value, logger=split == "test")  # of an epoch, `History` writes all at once
+            self.log(f"{split}/{name}", value, logger=logged)
         metrics.reset()
 
     def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
