@@ -145,7 +145,7 @@ class Task(lightning.LightningModule):
 
     def _log_metrics(self, split: Split) -> None:
         metrics = self.metrics(split)
-        logged = split == "test" and self.trainer.logger is not None  # of an epoch, `History` writes all at once
+        logged = None if split == "test" else False  # None is Lightning's default; of an epoch, `History` writes all
         for name, value in self.with_baselines(split, metrics.compute()).items():
             self.log(f"{split}/{name}", value, logger=logged)
         metrics.reset()
