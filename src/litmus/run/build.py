@@ -154,6 +154,7 @@ def assemble(
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
     with memory.building(config):
         net: Net = build({**config["model"], **(checkpoint.model if checkpoint else {})}, data.spec)
+    net.min_score = checkpoint.min_score if checkpoint else None
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],
