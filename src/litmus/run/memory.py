@@ -13,7 +13,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm  # all its kinds; torch has no public name for them
 from torch.overrides import TorchFunctionMode
 
 from litmus.config.instantiate import build, defaults
@@ -28,6 +27,7 @@ from litmus.trainer import Hardware
 GB = 10**9
 # What RuntimeErrors say where torch has no exception of its own: CPU allocators, Apple's GPUs, NVIDIA's libraries.
 SHORTAGES = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
+BATCH_NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 MAKES_TENSORS = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 
 
@@ -129,7 +129,7 @@ def explained(error: BaseException, config: Section, training: bool) -> BaseExce
 def _check_batch_norm(config: Section, net: Net, num_training: int, devices: int) -> None:
     """Refuses batches of one sample where a layer of batch norm would have a single value for each channel."""
     trial = cast(nn.Module, copy.deepcopy(net)).train()
-    if not any(isinstance(module, _BatchNorm) and module.training for module in trial.modules()):
+    if not any(isinstance(module, BATCH_NORMS) and module.training for module in trial.modules()):
         return
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
