@@ -360,6 +360,7 @@ def _from_yaml(path: Path) -> Section:
 
 def _with_new_keys(config: Section) -> Section:
     """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    config = {"reproduce": None, **config} if "resume" in config else config
     data = config.get("data")
     if not isinstance(data, dict) or "limit" not in data:
         return config
