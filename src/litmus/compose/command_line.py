@@ -30,6 +30,7 @@ from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
+from litmus.record import disk
 from litmus.record.folder import RunDir, slug
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
@@ -138,7 +139,9 @@ class Hooks(Callback):
         if job_return.status is not JobStatus.COMPLETED:
             from litmus.console import readable
 
-            error = job_return._return_value
+            error = disk.explained(
+                cast(BaseException, job_return._return_value), Path(HydraConfig.get().runtime.output_dir)
+            )
             refused = isinstance(error, UserError)
             print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
             self.status = "failed"

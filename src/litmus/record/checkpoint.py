@@ -20,7 +20,7 @@ from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.config.validate import section_mistakes
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import RunDir, replacing
 from litmus.spec import Spec
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,19 @@ class Checkpoint:
         if wrong := section_mistakes("model", merged):
             raise UserError("\n".join(["The checkpoint's settings do not fit the run's network:", *wrong]))
         return merged
+
+
+def save(content: Section, path: Path) -> None:
+    """Writes tensors and plain values, whole or not at all, and waits until they are on the disk.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch's own, which hides the system's
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
