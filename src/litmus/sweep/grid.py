@@ -5,23 +5,42 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from litmus.config.keys import identity
-from litmus.config.types import Section
+from litmus.config.types import Count, Positive, Section
+from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job
-from litmus.sweep.pool.source import STUDY, Composer, Source
+from litmus.sweep.pool.source import STUDY, UNSUCCESSFUL, Composer, Source
 
 
 class Grid(Source):
-    """A sweep whose jobs are known from the start; those that ended in an earlier session are skipped."""
+    """A sweep whose jobs are known from the start; those that ended in an earlier session are skipped.
+
+    A job that failed or diverged has ended, too: whatever made it do so is most often still there. `failed="retry"`
+    resumes such jobs.
+    """
 
     lists_jobs: ClassVar[bool] = True
     reruns_failed: ClassVar[bool] = True
+
+    @checked
+    def __init__(
+        self,
+        *,
+        name: str | None,
+        jobs: Literal["auto"] | Count,
+        jobs_per_gpu: Count,
+        on_fail: Literal["continue", "stop", "retry"],
+        timeout_s: Positive | None,
+        failed: Literal["skip", "retry"],
+    ) -> None:
+        super().__init__(name=name, jobs=jobs, jobs_per_gpu=jobs_per_gpu, on_fail=on_fail, timeout_s=timeout_s)
+        self.failed = failed
 
     def start(self, folder: Path, overrides: Sequence[str], composer: Composer) -> Section:
         """Composes all jobs, and finds those that need not be run.
@@ -56,10 +75,14 @@ class Grid(Source):
         check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
         self.total = len(jobs)
         for job in jobs:
-            if (result := outcome.read_final(job)) is not None:
-                self.already_finished.append((job, result))
-            else:
+            result = outcome.read(job)
+            if result is None or result.status == "interrupted":
                 self.remaining.append(job)
+            elif result.status in UNSUCCESSFUL and self.failed == "retry":
+                RunDir(job.folder).remove_result()  # or the job would take itself for one that has ended
+                self.remaining.append(job)
+            else:
+                self.already_finished.append((job, result))
         return jobs[0].config
 
     def next_job(self) -> Job | None:

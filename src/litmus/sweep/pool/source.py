@@ -10,6 +10,7 @@ from litmus.config.validate import checked
 from litmus.sweep.pool.job import Job, JobResult
 
 STUDY = "study.db"  # of a search, in the sweep's folder
+UNSUCCESSFUL = ("failed", "diverged")  # statuses of jobs that `sweep.failed=retry` runs again
 
 
 class Composer(Protocol):
@@ -37,7 +38,7 @@ class Source(ABC):
     Attributes:
         lists_jobs: whether all jobs are known before the first one starts, so that any of Hydra's launchers can run
             them.
-        reruns_failed: whether a job that failed is run again when the sweep is resumed.
+        reruns_failed: whether `sweep.failed=retry` runs jobs again that failed or diverged in an earlier session.
         prunes: whether `report_epoch` may stop a job.
         total: jobs of the whole sweep, including those that ended in an earlier session.
         remaining: jobs that are known and not started yet.
