@@ -1,5 +1,6 @@
 """checkpoints/best.ckpt and checkpoints/last.ckpt."""
 
+import logging
 import math
 import signal
 import time
@@ -12,6 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from litmus.callback._base import Callback, task_of
+from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
 from litmus.config.protocols import Data
 from litmus.config.types import Positive, Section
@@ -20,6 +22,8 @@ from litmus.errors import Interrupted
 from litmus.record import folder
 from litmus.record.checkpoint import checkpoint_entries
 from litmus.record.metrics import TIE_BREAKER
+
+log = logging.getLogger(__name__)
 
 MOST_PART = 50  # a checkpoint within an epoch takes at most this part of the time
 SYNCED_EVERY = 10  # steps after which several processes agree whether to keep one
@@ -130,6 +134,17 @@ class Checkpoint(ModelCheckpoint, Callback):
     ) -> None:
         data = cast(Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
         checkpoint.update(checkpoint_entries(task_of(pl_module).net, data))
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
+    ) -> None:
+        """A run that averaged its weights, and is resumed without, continues with the weights themselves."""
+        averages = any(isinstance(each, EMA) for each in _callbacks_of(trainer))
+        if trainer.state.fn == "fit" and TRAINED_WEIGHTS in checkpoint and not averages:
+            pl_module.load_state_dict(checkpoint[TRAINED_WEIGHTS])
+            log.warning(
+                "callback.ema.decay is off now: training continues with the weights themselves, not the average."
+            )
 
     def state_dict(self) -> Section:
         return {**super().state_dict(), "best_loss": self.best_loss}
