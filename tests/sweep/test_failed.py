@@ -7,6 +7,7 @@ import pytest
 from helpers import SMALL, composed
 from rich.console import Console
 
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.sweep.grid import Grid
 from litmus.sweep.pool import session
@@ -21,6 +22,9 @@ class Composer:
 
     def __init__(self) -> None:
         self.config = composed("model=perceptron", *SMALL)
+
+    def select_for_jobs(self, overrides: list[str]) -> list[str]:
+        return overrides
 
     def combinations(self, overrides: list[str]) -> list[tuple[list[str], list[str]]]:
         return [([each], [each]) for each in overrides]
@@ -81,3 +85,14 @@ def test_a_failure_is_explained_when_it_comes_first(tmp_path: Path) -> None:
 def test_a_retry_is_not_repeated_by_every_later_resumption(tmp_path: Path) -> None:
     session.write_overrides(tmp_path, ["seed=0,1", "sweep.failed=retry", "sweep.jobs=2"])
     assert session.read_overrides(tmp_path) == ["seed=0,1", "sweep.jobs=2"]
+
+
+def test_a_sweep_does_not_lose_jobs_to_a_narrower_command(tmp_path: Path) -> None:
+    source = grid(tmp_path, 3)
+    session.write_overrides(tmp_path, ["seed=0", "seed=1", "seed=2"])
+    grid(tmp_path, 2)  # nothing has begun
+    RunDir(source.remaining[0].folder).write_requested(source.remaining[0].config)
+    with pytest.raises(UserError, match=r"1 of its 3 jobs is not in this one, such as seed=2[\s\S]*resume="):
+        grid(tmp_path, 2)
+    assert [job.number for job in grid(tmp_path, 3).remaining] == [0, 1, 2]
+    assert grid(tmp_path, 5).total == 5, "a wider one contains it"

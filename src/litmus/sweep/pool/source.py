@@ -19,6 +19,9 @@ class Composer(Protocol):
     def job(self, overrides: Sequence[str], own: Sequence[str], number: int, folder: Path) -> Job:
         """One job; `own` are the overrides that distinguish it from the others."""
 
+    def select_for_jobs(self, overrides: Sequence[str]) -> list[str]:
+        """The overrides that are about the jobs, and not about the sweep."""
+
     def combinations(self, overrides: Sequence[str]) -> list[tuple[list[str], list[str]]]:
         """For each combination of values, all overrides and those that vary."""
 
