@@ -6,19 +6,23 @@ again in each. A run folder holds everything that a process needs, so here they 
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
 STOP_TIMEOUT_S = 30
+REAPED_S = 0.5  # in which a process whose connections are closed has ended
 
 
 @contextmanager
@@ -27,6 +31,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
 
     Raises:
         RuntimeError: one of them failed although the body did not.
+        UserError: the body failed, and a signal had killed one of them.
     """
     if devices == 1:
         yield
@@ -58,7 +63,12 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     try:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
-        yield
+        try:
+            yield
+        except Exception as error:
+            if killed := _killed(ranks):
+                raise UserError(f"{killed}, so the training stopped. See {run.log}.") from error
+            raise
         codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
         failed = [f"rank {number} ({_ending(code)})" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
@@ -75,6 +85,17 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
+
+
+def _killed(ranks: Sequence["subprocess.Popen[bytes]"]) -> str | None:
+    """Which process a signal has killed, if any: the others then miss it."""
+    deadline = time.monotonic() + REAPED_S
+    while time.monotonic() < deadline:
+        for number, rank in enumerate(ranks, 1):
+            if (code := rank.poll()) is not None and code < 0:
+                return f"Rank {number} of the run was killed by {signal.Signals(-code).name}"
+        time.sleep(0.05)
+    return None
 
 
 def _ending(code: int) -> str:
