@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 from faults import Fault
 
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import ddp
 
 Train = Callable[..., RunDir]
 
 
-@pytest.mark.parametrize(("script", "ending"), [("exit 3", "exit status 3"), ("kill -SEGV $$", "signal 11")])
+@pytest.mark.parametrize(
+    ("script", "ending"), [("exit 3", "ended with exit status 3"), ("kill -SEGV $$", "was killed by SIGSEGV")]
+)
 def test_a_failed_rank_is_named_with_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, ending: str
 ) -> None:
@@ -25,9 +28,12 @@ def test_a_failed_rank_is_named_with_how_it_ended(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    expected = rf"failed: rank 1 \({ending}\), rank 2 \({ending}\)\. See .*train.log"
+    expected = rf"failed: rank 1 {ending}, rank 2 {ending}\. See .*train.log"
     with pytest.raises(RuntimeError, match=expected), ddp.started(RunDir(tmp_path), 3):
         pass
+    expected = rf"Rank 1 of the run {ending}, so the training stopped\. See .*train.log"
+    with pytest.raises(UserError, match=expected), ddp.started(RunDir(tmp_path), 3) as meet:
+        meet()  # at once, and not when torch has waited for minutes
 
 
 def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -26,15 +26,19 @@ REAPED_S = 0.5  # in which a process whose connections are closed has ended
 
 
 @contextmanager
-def started(run: RunDir, devices: int) -> Iterator[None]:
+def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
     """Runs the other `devices - 1` processes beside the body; they end with it, however it ends.
+
+    Yields:
+        What the body calls before it trains: it waits until the others are about to, too. Where one of them has ended,
+        the training would wait for minutes.
 
     Raises:
         RuntimeError: one of them failed although the body did not.
-        UserError: the body failed, and a signal had killed one of them.
+        UserError: the body failed, and one of them had ended.
     """
     if devices == 1:
-        yield
+        yield lambda: None
         return
     threads = max(num_cores() // devices, 1)
     shared = {
@@ -54,7 +58,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
             subprocess.Popen(
                 command,
                 env={**os.environ, **shared, "LOCAL_RANK": str(number)},
-                stdout=log,
+                stdout=subprocess.PIPE,  # a byte, when it is about to train
                 stderr=log,
                 start_new_session=True,
             )
@@ -64,13 +68,13 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         try:
-            yield
+            yield lambda: _meet(ranks)
         except Exception as error:
-            if killed := _killed(ranks):
-                raise UserError(f"{killed}, so the training stopped. See {run.log}.") from error
+            if ended := _ended(ranks):
+                raise UserError(f"{ended}, so the training stopped. See {run.log}.") from error
             raise
         codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
-        failed = [f"rank {number} ({_ending(code)})" for number, code in enumerate(codes, 1) if code != 0]
+        failed = [f"rank {number} {_ending(code)}" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
             raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.log}.")
     finally:
@@ -87,20 +91,32 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _killed(ranks: Sequence["subprocess.Popen[bytes]"]) -> str | None:
-    """Which process a signal has killed, if any: the others then miss it."""
+def _meet(ranks: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Waits until every process is about to train.
+
+    Raises:
+        ConnectionError: one of them has ended.
+    """
+    for number, rank in enumerate(ranks, 1):
+        assert rank.stdout is not None
+        if not rank.stdout.read(1):
+            raise ConnectionError(f"Rank {number} has ended.")
+
+
+def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> str | None:
+    """Which process has ended, if any, and how: the others then miss it."""
     deadline = time.monotonic() + REAPED_S
     while time.monotonic() < deadline:
         for number, rank in enumerate(ranks, 1):
-            if (code := rank.poll()) is not None and code < 0:
-                return f"Rank {number} of the run was killed by {signal.Signals(-code).name}"
+            if code := rank.poll():
+                return f"Rank {number} of the run {_ending(code)}"
         time.sleep(0.05)
     return None
 
 
 def _ending(code: int) -> str:
     """How a process ended, by its return code."""
-    return f"exit status {code}" if code > 0 else f"signal {-code}"
+    return f"ended with exit status {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
 
 
 def _free_port() -> int:

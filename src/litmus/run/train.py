@@ -99,7 +99,7 @@ def _train_and_test(
         summary.changes(state.changes, checkpoint.step)
     run.write_config(config)
     callbacks = [History(trained_with(config), state.changes), *callbacks]
-    with ddp.started(run, devices):
+    with ddp.started(run, devices) as meet:
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
@@ -108,6 +108,7 @@ def _train_and_test(
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
+        meet()
         try:
             parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:
