@@ -33,7 +33,8 @@ def run_job(composed: DictConfig, started: float) -> str:
         started: `time.perf_counter()` when the job started, before torch was imported.
 
     Returns:
-        The status, as in `result.json`.
+        The status, as in `result.json`; "refused", where a mistake was found before the first step: then a new run
+        leaves no folder.
 
     Raises:
         UserError: the folder holds another run, another process trains in it, or it cannot be resumed.
@@ -57,19 +58,26 @@ def run_job(composed: DictConfig, started: float) -> str:
     new = config["resume"] is None
     if not new:
         config = resume_config(run, config, overrides)
-    with run.locked(), console.log_to(run.log):
-        if new:
-            run.claim(config)
-        try:
-            with stopping_after():
-                import_all(MODULES)
-        except Interrupted as interrupted:
-            return _end_before_training(run, config, interrupted)
+    with run.locked():
+        with console.log_to(run.log):
+            if new:
+                run.claim(config)
+            try:
+                with stopping_after():
+                    import_all(MODULES)
+            except Interrupted as interrupted:
+                return _end_before_training(run, config, interrupted)
         from litmus.run import summary
-        from litmus.run.train import train
+        from litmus.run.train import OUTPUTS, train
 
-        summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-        return train(run, config, started).status
+        with console.log_to(run.log):  # once more: what was imported has brought handlers of its own
+            summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
+            outcome = train(run, config, started)
+    if not outcome.refused:
+        return outcome.status
+    if new:
+        run.remove(OUTPUTS)
+    return "refused"
 
 
 def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:
