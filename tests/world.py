@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -38,12 +39,12 @@ def data_for(model: str) -> str:
     return next(data for data in DATA if fits(takes, kinds_of_data(defaults("data", data)["_target_"])))
 
 
-def train(warm: Warm, folder: Path, model: str) -> Path:
+def train(warm: Warm, folder: Path, model: str, environment: Mapping[str, str] | None = None) -> Path:
     """A run of a network, of two steps, in `run-MODEL`; trained where it is not there."""
     run = folder / f"run-{model}"
     if not run.exists():
         words = [*DATA[data_for(model)], *TINY.get(model, []), *FEW, f"hydra.run.dir={run.name}"]
-        answer = warm("train", f"model={model}", *words, folder=folder)
+        answer = warm("train", f"model={model}", *words, folder=folder, environment=environment)
         assert answer.status == 0, answer.err
     return run
 
