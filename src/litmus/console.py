@@ -85,6 +85,21 @@ class _Readable(logging.Formatter):
         return readable(super().format(record))
 
 
+class _LogFile(logging.FileHandler):
+    """A log file; where nothing more can be written to it, that is said once, and all goes on."""
+
+    is_cut = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        if not self.is_cut:
+            self.is_cut = True
+            error(f"{self.baseFilename} is incomplete: {sys.exc_info()[1]}")
+
+    def close(self) -> None:
+        with suppress(OSError):  # the disk is full, which was said
+            super().close()
+
+
 out = Screen(highlight=False, soft_wrap=True)
 err = Screen(stderr=True, highlight=False, soft_wrap=True)
 
@@ -170,7 +185,7 @@ def silenced() -> Iterator[None]:
 @contextmanager
 def log_to(path: Path | None) -> Iterator[None]:
     """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
-    file = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
+    file = _LogFile(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(_Printable("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen: logging.Handler
     if err.is_terminal:
@@ -181,6 +196,7 @@ def log_to(path: Path | None) -> Iterator[None]:
         to_screen.setLevel(logging.WARNING)
         to_screen.setFormatter(_Readable("%(levelname)s  %(message)s"))
     handlers: dict[str, list[logging.Handler]] = {
+        "": [file],  # the root: Lightning, imported where that has no handler, writes to the screen
         "litmus": [file, to_screen],
         "lightning.pytorch": [file],
         "lightning.fabric": [file],
@@ -191,8 +207,8 @@ def log_to(path: Path | None) -> Iterator[None]:
     before = {name: (logger.handlers, logger.propagate, logger.level) for name, logger in loggers.items()}
     for name, wanted in handlers.items():
         loggers[name].handlers, loggers[name].propagate = wanted, False
-        # What transformers says besides warnings are whole configurations.
-        loggers[name].setLevel(logging.WARNING if name == "transformers" else logging.INFO)
+        # What other packages say besides warnings is too much: transformers, whole configurations.
+        loggers[name].setLevel(logging.WARNING if name in ("", "transformers") else logging.INFO)
     logging.captureWarnings(True)
     try:
         yield

@@ -5,8 +5,11 @@ It imports torch only when it runs.
 
 import os
 import platform
+import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,8 +22,11 @@ from litmus.config.types import Section
 from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_after
-from litmus.run.job import resume_config, start_or_resume, unstarted
+from litmus.run.job import reproduced_config, resume_config, start_or_resume, unstarted
 from litmus.run.process import import_all
+
+if TYPE_CHECKING:
+    from litmus.run.result import Outcome
 
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
@@ -58,6 +64,9 @@ def run_job(composed: DictConfig, started: float) -> str:
     new = config["resume"] is None
     if not new:
         config = resume_config(run, config, overrides)
+    elif config["reproduce"] is not None:
+        config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
+    original = None if config["reproduce"] is None else RunDir(config["reproduce"])
     with run.locked():
         with console.log_to(run.log):
             if new:
@@ -68,16 +77,32 @@ def run_job(composed: DictConfig, started: float) -> str:
             except Interrupted as interrupted:
                 return _end_before_training(run, config, interrupted)
         from litmus.run import summary
-        from litmus.run.train import OUTPUTS, train
+        from litmus.run.train import OUTPUTS
 
         with console.log_to(run.log):  # once more: what was imported has brought handlers of its own
             summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-            outcome = train(run, config, started)
-    if not outcome.refused:
-        return outcome.status
-    if new:
+            command = shlex.join(["python", "train.py", *overrides])
+            outcome = _train_or_reproduce(run, config, started, command, original)
+    if outcome.refused and new:
         run.remove(OUTPUTS)
-    return "refused"
+    return "refused" if outcome.refused else outcome.status
+
+
+def _train_or_reproduce(
+    run: RunDir, config: Section, started: float, command: str, original: RunDir | None
+) -> "Outcome":
+    """Trains the run; one that reproduces another is compared with it."""
+    from litmus.run.train import train
+
+    if original is None:
+        return train(run, config, started, command=command)
+    from litmus.run import reproduction
+
+    with reproduction.threads_of(original):
+        outcome = train(run, config, started, command=command)
+    if outcome.status != "finished" or reproduction.compare(original, run):
+        return outcome
+    return replace(outcome, status="not reproduced")
 
 
 def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:

@@ -47,7 +47,7 @@ def check_batch_size(config: Section) -> None:
     """
     devices = config["trainer"]["devices"]
     batch_size = config["data"].get("batch_size", devices)
-    if batch_size % devices:
+    if batch_size != "auto" and batch_size % devices:
         raise UserError(
             f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes. "
             f"Set data.batch_size={-(-batch_size // devices) * devices}."

@@ -93,6 +93,7 @@ class Data(Protocol):
 
     spec: Spec
     source: str
+    batch_size: int
     sha256: dict[str, str]
     warning: str | None
     frozen_part: "Callable[[Tensor], Tensor] | None"
@@ -113,7 +114,7 @@ class Data(Protocol):
     def class_counts(self) -> "Tensor": ...
 
     @property
-    def seen(self) -> "Tensor | None": ...
+    def seen(self) -> "Tensor": ...
 
     @property
     def baselines(self) -> dict[Split, dict[str, dict[str, float]]]: ...

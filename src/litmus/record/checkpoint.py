@@ -1,7 +1,7 @@
 """What a checkpoint holds besides Lightning's own entries; nobody else knows its format.
 
 A checkpoint is Lightning's dictionary with entries of ours, all plain values and tensors, so that it loads with
-`weights_only=True`: `spec`, `model`, `sha256`, for data that keeps fingerprints `seen`, for detectors `min_score`. The
+`weights_only=True`: `spec`, `model`, `sha256`, `seen`, `trained_with`, `changes`, for detectors `min_score`. The
 task is a Lightning module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
 """
 
@@ -21,7 +21,7 @@ from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.config.validate import section_mistakes
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import RunDir, replacing
 from litmus.spec import Spec
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,13 @@ class Checkpoint:
         model: settings by which the network is rebuilt without the files that it was made of.
         weights: the network's tensors by its own names, memory-mapped: each is read when it is used.
         sha256: of the data's files, by name; None where a version of litmus did not store them.
-        seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where the
-            data keeps none.
+        seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where a
+            version of litmus did not store them.
         step: optimizer steps until then.
         min_score: the score from which a detector's box counts; None where none was chosen.
+        trained_with: what decided the digits since it was last resumed, flat; None where a version of litmus did not
+            store it.
+        changes: of that, when the run was resumed; of each `step`, `key`, `from` and `to`.
     """
 
     spec: Spec
@@ -51,6 +54,8 @@ class Checkpoint:
     seen: Tensor | None
     step: int
     min_score: float | None
+    trained_with: Section | None
+    changes: list[Section]
 
     @classmethod
     def from_content(cls, content: Mapping[str, object]) -> "Checkpoint | None":
@@ -62,7 +67,8 @@ class Checkpoint:
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
         known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
-        return cls(spec, model, weights, *known)
+        history = (entries.get("trained_with"), entries.get("changes", []))
+        return cls(spec, model, weights, *known, *history)
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -74,6 +80,19 @@ class Checkpoint:
         if wrong := section_mistakes("model", merged):
             raise UserError("\n".join(["The checkpoint's settings do not fit the run's network:", *wrong]))
         return merged
+
+
+def save(content: Section, path: Path) -> None:
+    """Writes tensors and plain values, whole or not at all, and waits until they are on the disk.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch's own, which hides the system's
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -133,8 +152,18 @@ def newest_checkpoint(run: RunDir) -> Path | None:
     return path
 
 
+def history_entries(trained_with: Section, changes: list[Section]) -> Section:
+    """What a run adds of how it was trained; see `Checkpoint`."""
+    return {"trained_with": trained_with, "changes": changes}
+
+
 def checkpoint_entries(net: Net, data: Data) -> Section:
     """What a run adds to Lightning's checkpoint: the inverse of `Checkpoint.from_content`, the weights excepted."""
-    seen = {} if data.seen is None else {"seen": data.seen}
     min_score = {} if net.min_score is None else {"min_score": net.min_score}
-    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen, **min_score}
+    return {
+        "spec": net.spec.to_plain(),
+        "sha256": data.sha256,
+        "model": net.rebuild_settings(),
+        "seen": data.seen,
+        **min_score,
+    }

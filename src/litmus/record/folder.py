@@ -38,6 +38,7 @@ EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least one, the first that is there counts
 RESULT = "result.json"
 METRICS = "metrics.csv"
+ENVIRONMENT = "environment.json"
 LOG = "train.log"
 LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
@@ -172,7 +173,7 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            for name in (*CONFIGS, RESULT, METRICS, f"{BEST}.ckpt", f"{LAST}.ckpt"):
+            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, f"{BEST}.ckpt", f"{LAST}.ckpt"):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
 
@@ -224,6 +225,10 @@ class RunDir:
         """Writes the resolved configuration: once, when it is known, and again only when a run is resumed."""
         if not (only_if_missing and (self.path / CONFIG).is_file()):
             write_text(self.path / CONFIG, to_yaml(config))
+
+    def has_config(self) -> bool:
+        """Whether a run has begun here."""
+        return any((self.path / name).is_file() for name in CONFIGS)
 
     def read_config(self) -> Section:
         """The run's configuration, plain values; as requested, where it ended before its data was prepared.
@@ -283,6 +288,27 @@ class RunDir:
         if not whole or not isinstance(result.get("status"), str):
             raise UserError(f"{path} is damaged: it holds no result.")
         return result
+
+    def write_environment(self, environment: Section, code_diff: str) -> None:
+        """Writes down where the run is computed, and how its code differs from its commit, if it does.
+
+        Args:
+            environment: its `commands` are all that the folder's run was started and resumed with.
+            code_diff: as git shows it; its file is named by the sha256 that `git` has in environment and result.
+        """
+        commands = [*(self.read_environment() or {}).get("commands", []), environment["command"]]
+        text = json.dumps({**environment, "commands": commands}, indent=2, ensure_ascii=False)
+        write_text(self.path / ENVIRONMENT, text + "\n")
+        if code_diff:
+            write_text(self.path / f"code-{environment['git']['diff'][:8]}.diff", code_diff)
+
+    def read_environment(self) -> Section | None:
+        """Where the run was computed last; None where that is not known."""
+        try:
+            environment = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return environment if isinstance(environment, dict) else None
 
     def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""
@@ -359,6 +385,7 @@ def _from_yaml(path: Path) -> Section:
 
 def _with_new_keys(config: Section) -> Section:
     """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    config = {"reproduce": None, **config} if "resume" in config else config
     data = config.get("data")
     if not isinstance(data, dict) or "limit" not in data:
         return config

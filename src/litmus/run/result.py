@@ -1,16 +1,13 @@
 """How a run ended, and what `result.json` says of it."""
 
-import functools
-import importlib.metadata
-import platform
+import pickle
 import signal
 import statistics
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litmus.callback.meter import Meter
@@ -19,24 +16,12 @@ from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.console import readable
 from litmus.errors import Diverged, Interrupted, Pruned, UserError
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.record.metrics import monitored
+from litmus.record.metrics import best_row
 from litmus.run.build import Parts, hardware_for
+from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "torchmetrics",
-    "hydra-core",
-    "omegaconf",
-    "numpy",
-    "tensorboard",
-    "transformers",
-    "ultralytics",
-)
-
 
 Traceback = Literal["nowhere", "log", "screen"]  # the screen, and the log
 
@@ -64,6 +49,7 @@ class RunState:
         parts: once they are built.
         seconds: by part of the run.
         test: metrics.
+        changes: see `litmus.run.changes`.
     """
 
     config: Section
@@ -71,6 +57,7 @@ class RunState:
     parts: Parts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
+    changes: list[Section] = field(default_factory=list)
 
     @property
     def begun(self) -> bool:
@@ -149,7 +136,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     parts, config = progress.parts, progress.config
     hardware = hardware_for(config) if parts else None
     rows = run.whole_metrics()
-    best = best_row(rows, str(config["task"]["_target_"])) if rows and parts else {}
+    best = best_row(rows, str(config["task"]["_target_"]), _kept_step(run)) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
     speeds = meter.samples_per_second if meter else []
@@ -169,49 +156,21 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "precision": hardware.precision if hardware else None,
         "device": _device(hardware) if hardware else None,
         "dataset": progress.data.facts if progress.data else None,
+        "threads": torch.get_num_threads(),
+        "changes": progress.changes,
         "versions": versions(),
         "git": git(),
     }
 
 
-def best_row(rows: list[Section], task_target: str) -> Section:
-    """The epoch that the task's monitored metric chose; the first of several."""
-    monitor, mode = monitored(task_target)
-    sign = 1 if mode == "max" else -1
-    return max(rows, key=lambda row: sign * row[monitor])
+def _kept_step(run: RunDir) -> int | None:
+    """The optimizer step of the weights that the run keeps as its best; None where they cannot be read."""
+    try:
+        return load_checkpoint(run.best).step
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError):
+        return None
 
 
 def _device(hardware: Hardware) -> str:
     name = f"{hardware.accelerator} ({device_name(hardware.accelerator)})"
     return f"{hardware.devices} x {name}" if hardware.devices > 1 else name
-
-
-@functools.cache
-def versions() -> dict[str, str | None]:
-    """Of Python and the packages that decide what is computed."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@functools.cache
-def git() -> Section | None:
-    """The commit of the code that runs, and whether it has changes; None outside a repository.
-
-    Cached: code that changes later is not the code that runs.
-    """
-    here = Path(__file__).parent
-
-    def said(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-
-    try:
-        return {"commit": said("rev-parse", "HEAD"), "changed": bool(said("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -16,12 +16,15 @@ from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size
 from litmus.config.types import Section
 from litmus.errors import Diverged, UserError
+from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import ddp, memory, summary
+from litmus.run import batch_size, ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
+from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
+from litmus.run.environment import code_diff, environment
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,9 @@ OUTPUTS = Path("outputs")
 MOST_ROLLBACKS = 3
 
 
-def train(run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = ()) -> Outcome:
+def train(
+    run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = (), command: str = ""
+) -> Outcome:
     """Trains and tests one run in its folder, or resumes it; what goes wrong is said and stored, not raised.
 
     Args:
@@ -38,14 +43,17 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         config: of the run, as requested; it is not changed.
         started: `time.perf_counter()` when the job began, before torch was imported.
         callbacks: that are not part of the configuration.
+        command: as typed, to be written down.
     """
     state = RunState(config)
     ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, state, started, callbacks)
+            _train_and_test(run, state, started, callbacks, command)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        ending = ending_of(memory.explained(error, state.config, training=state.parts is not None))
+        ending = ending_of(
+            memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
+        )
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
@@ -53,9 +61,13 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
     refused = not state.begun and ending.status == "failed" and ending.traceback == "nowhere"
     if not state.begun and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
-    run.write_config(state.config, only_if_missing=True)
     result = result_of(run, ending, state)
-    run.write_result(result)
+    try:
+        run.write_config(state.config, only_if_missing=True)
+        run.write_result(result)
+    except OSError as error:
+        console.error(f"{run.path} has no result: {disk.explained(error, run.path)}")
+        return Outcome("failed", str(error), refused=False)
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
     if not refused:
@@ -65,12 +77,15 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
     return Outcome(ending.status, ending.sentence, refused)
 
 
-def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback] = ()) -> None:
+def _train_and_test(
+    run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback], command: str
+) -> None:
     requested = state.config
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
     check_batch_size(requested)
     run.remove_temporaries()
+    run.write_environment(environment(command, hardware), code_diff())
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None
     data = state.data = prepare(requested, checkpoint)
@@ -82,8 +97,17 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
+    if config["data"]["batch_size"] == "auto":
+        data.batch_size = batch_size.find(config, data, hardware)
+        config = state.config = {**config, "data": {**config["data"], "batch_size": data.batch_size}}
+        steps = f"{data.num_batches:,} step{'s' * (data.num_batches != 1)}"
+        console.say(f"data.batch_size=auto: {data.batch_size:,} fits, {steps} an epoch")
+    if checkpoint:
+        state.changes = changes_since(checkpoint, run.read_config(), config)
+        summary.changes(state.changes, checkpoint.step)
     run.write_config(config)
-    with ddp.started(run, devices):
+    callbacks = [History(trained_with(config), state.changes), *callbacks]
+    with ddp.started(run, devices) as meet:
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
@@ -92,6 +116,7 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
+        meet()
         try:
             parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
 from litmus.data._preflight import cache_folder
-from litmus.data._split import fingerprints, select_unseen
+from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
 from litmus.spec import Classes, Tokens, Values
@@ -57,7 +58,7 @@ class TextData(Data):
     target_kinds: ClassVar = (Classes, Values)
     splits: dict[Split, Samples]
 
-    def __init__(self, seed: int, dir: str | None, batch_size: int, eval_batch_size: int) -> None:
+    def __init__(self, seed: int, dir: str | None, batch_size: BatchSize, eval_batch_size: int) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.folder = cache_folder(dir)
         self.splits = {}
@@ -84,7 +85,7 @@ class TextData(Data):
             UserError: no test text is left.
         """
         test = self.splits["test"]
-        fresh = select_unseen(test.groups, seen, "texts")
+        fresh = select_unseen(are_seen(test.groups, seen), "texts")
         if len(fresh) < len(test):
             self.splits["test"] = test.rows(fresh)
 
