@@ -19,12 +19,15 @@ from warm import Warm
 
 from litmus.data import _table
 from litmus.data._description import read_description
+from litmus.data.image import decode
+from litmus.data.image.labels import read_labels
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
+from litmus.spec import Images
 
 NUM_INPUTS = int(os.environ.get("LITMUS_FUZZ", "200"))
-SHARES = {"overrides": 0.1, "tables": 0.3, "descriptions": 0.2, "runs": 0.2, "checkpoints": 0.2}
+SHARES = {"overrides": 0.05, "tables": 0.2, "images": 0.15, "descriptions": 0.2, "runs": 0.2, "checkpoints": 0.1}
 
 
 def fuzzing(kind: str) -> settings:
@@ -55,6 +58,7 @@ VALUES = st.one_of(
 OVERRIDES = st.lists(st.one_of(VALUES, st.builds("{}={}".format, KEYS, VALUES)), min_size=1, max_size=3)
 LINES = st.lists(st.lists(st.one_of(st.text(max_size=6), st.floats().map(str)), max_size=4).map(",".join), max_size=8)
 BYTES = st.one_of(st.binary(max_size=200), LINES.map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass")))
+IMAGES = st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b""])  # how they begin
 YAML = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
     lambda inner: st.one_of(
@@ -87,6 +91,18 @@ def test_tables(content: bytes, name: str) -> None:
 @given(content=st.one_of(BYTES, YAML.map(lambda value: repr(value).encode("utf-8", "surrogatepass"))))
 def test_descriptions_of_labels(content: bytes) -> None:
     refused_or_read(read_description, "data.yaml", content)
+
+
+@fuzzing("images")
+@given(
+    content=st.binary(max_size=200),
+    kind=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b""]),
+)
+def test_images_and_their_labels(content: bytes, kind: bytes) -> None:
+    assert isinstance(DIGITS.input, Images)
+    with suppress(decode.Broken):
+        refused_or_read(lambda path: decode.read(path, DIGITS.input), "a.png", kind + content)
+    refused_or_read(lambda path: read_labels(path, 2, 0), "a.txt", content)
 
 
 @fuzzing("runs")
