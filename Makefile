@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help install train test test-all lint types format bench dashboard clean
+.PHONY: help install train test test-all lint types format bench soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: install ## measure speed, accuracy and memory; all of it takes about four
 
 soak: install ## kill runs of every network at random moments, resume them and compare; about 25 minutes
 	$(PYTHON) -m bench kills
+
+fuzz: install ## 10,000 files and command lines that nobody would write: no crash, no hang; about 10 minutes
+	OMP_NUM_THREADS=1 LITMUS_FUZZ=10000 $(PYTHON) -m pytest tests/trust/test_fuzz.py --verbose --numprocesses 2 $(ARGS)
 
 dashboard: install ## TensorBoard on every run, at localhost:6006
 	$(PYTHON) -m litmus dashboard outputs $(ARGS)

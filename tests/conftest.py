@@ -10,8 +10,8 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import pytest
 import torch
+from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
-from PIL import Image
 
 from litmus import console
 from litmus.cli.main import main
@@ -120,42 +120,13 @@ def coco(hub_folder: Path) -> torch.nn.Module:
 @pytest.fixture
 def tables(tmp_path: Path) -> None:
     """Writes reviews.csv and wave.csv."""
-    generator = torch.Generator().manual_seed(0)
-    words = {"good": "lovely great superb", "bad": "awful boring dire", "fair": "so fine usual"}
-    fill = ["the", "film", "was", "a", "bit", "of", "some", "kind", "and", "we", "saw", "it"]
-    rows = ["review,stars,score"]
-    for i in range(300):
-        label = list(words)[i % 3]
-        chosen = [words[label].split()[int(torch.randint(3, (1,), generator=generator))]]
-        chosen += [fill[j] for j in torch.randint(len(fill), (i % 9 + 1,), generator=generator)]
-        rows.append(f"{' '.join(chosen)} {i},{label},{(i % 3) + i / 1000}")
-    (tmp_path / "reviews.csv").write_text("\n".join(rows) + "\n")
-    wave = [f"{torch.sin(torch.tensor(i / 3)) * 10 + 50:.4f}" for i in range(200)]
-    (tmp_path / "wave.csv").write_text("\n".join(["month,sales", *(f"m{i},{v}" for i, v in enumerate(wave))]) + "\n")
+    write_tables(tmp_path)
 
 
 @pytest.fixture
 def image_files(tmp_path: Path) -> None:
     """Writes photos/ in three colors, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
-    generator = torch.Generator().manual_seed(0)
-    for number, name in enumerate(("blue", "green", "red")):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(40):
-            pixels = torch.randint(0, 60, (24, 30, 3), dtype=torch.uint8, generator=generator)
-            pixels[..., 2 - number] += 160
-            Image.fromarray(pixels.numpy()).save(tmp_path / "photos" / name / f"{i}.png")
-    for part in ("train", "val", "test"):
-        for kind in ("images", "labels"):
-            (tmp_path / "boxes" / kind / part).mkdir(parents=True)
-        for i in range(48 if part == "train" else 8):
-            pixels = torch.randint(0, 60, (48, 64, 3), dtype=torch.uint8, generator=generator)
-            x, y = (int(torch.randint(0, size - 20, (1,), generator=generator)) for size in (64, 48))
-            pixels[y : y + 20, x : x + 20, i % 2] += 160
-            Image.fromarray(pixels.numpy()).save(tmp_path / "boxes" / "images" / part / f"{i}.png")
-            line = f"{i % 2} {(x + 10) / 64} {(y + 10) / 48} {20 / 64} {20 / 48}\n"
-            (tmp_path / "boxes" / "labels" / part / f"{i}.txt").write_text(line)
-    parts = "".join(f"{part}: images/{part}\n" for part in ("train", "val", "test"))
-    (tmp_path / "boxes" / "data.yaml").write_text(f"{parts}names: [red, green]\n")
+    write_images(tmp_path)
 
 
 @pytest.fixture

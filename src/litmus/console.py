@@ -3,9 +3,11 @@
 Nothing that is shown acts on the terminal, whoever wrote it. JSON is exact: what reads it is a program.
 """
 
+import importlib.metadata
 import json
 import logging
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -143,6 +145,12 @@ def json_line(content: object) -> None:
     except UnicodeEncodeError:  # also the bytes of a file's name that are not UTF-8
         line = json.dumps(content)
     print(line)
+
+
+def version() -> str:
+    """`litmus 0.1.0, torch 2.14.1, Python 3.11.7`; imports nothing of them."""
+    of = [f"{name} {importlib.metadata.version(name)}" for name in ("litmus", "torch")]
+    return ", ".join([*of, f"Python {platform.python_version()}"])
 
 
 def _is_number(value: object) -> bool:

@@ -2,13 +2,26 @@
 
 import signal
 
-# Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C.
-EXIT_STATUS = {"finished": 0, "pruned": 0, "diverged": 1, "failed": 1, "interrupted": 130, "not reproduced": 1}
-WRONG_COMMAND_LINE = 2
+# Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C. What is refused has not begun,
+# and leaves nothing behind; what failed says in its run folder why.
+EXIT_STATUS = {
+    "finished": 0,
+    "pruned": 0,
+    "diverged": 1,
+    "failed": 1,
+    "not reproduced": 1,
+    "refused": 2,
+    "interrupted": 130,
+}
+WRONG_COMMAND_LINE = EXIT_STATUS["refused"]
 
 
 class UserError(ValueError):
     """Something that the user can fix: shown as a sentence, without a traceback."""
+
+
+class WrongArguments(UserError):
+    """What was typed cannot be meant; a verb that raises it exits as one whose arguments cannot be read."""
 
 
 class Unavailable(UserError):

@@ -1,5 +1,6 @@
 """What litmus borrows of Hydra, OmegaConf and Optuna."""
 
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,7 +117,35 @@ def a_storage_can_be_closed() -> bool:
     return Path("made.db").is_file() and not Path("study.db").exists()
 
 
+def hydra_looks_for_its_mode() -> bool:
+    """By this method alone, whose answer it does without."""
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import _run_app, _run_hydra
+
+    uses = [source for source in (inspect.getsource(_run_hydra),) if "hydra.get_mode(" in source]
+    return bool(uses) and callable(Hydra.get_mode) and "if mode is None" in inspect.getsource(_run_app)
+
+
+def hydra_s_options_are_parsed() -> bool:
+    from hydra._internal.utils import get_args_parser
+
+    known, unknown = get_args_parser().parse_known_args(["--nope", "--cfg", "job", "model=cnn"])
+    return (known.cfg, known.overrides, unknown) == ("job", ["model=cnn"], ["--nope"])
+
+
 BORROWED = [
+    Borrowed(
+        "hydra",
+        "hydra._internal.hydra:Hydra.get_mode",
+        "Every command would compose its configuration twice, and answer a quarter of a second later.",
+        hydra_looks_for_its_mode,
+    ),
+    Borrowed(
+        "hydra",
+        "hydra._internal.utils:get_args_parser",
+        "`--model fnn` would be answered with Hydra's usage, not with `model=fnn`.",
+        hydra_s_options_are_parsed,
+    ),
     Borrowed(
         "hydra",
         "hydra._internal.config_loader_impl:ConfigLoaderImpl._apply_overrides_to_config",

@@ -83,6 +83,7 @@ RIGHT = {
 
 
 @with_files
+@pytest.mark.usefixtures("imagenet")
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_passes(name: str) -> None:
     config = composed("trainer=cpu", *RIGHT[name])

@@ -150,19 +150,3 @@ def test_a_digit_is_predicted_as_it_was_trained_on(train: Train, tmp_path: Path,
     out, _ = litmus("predict", str(run.path), "digit.png", "--topk", "10", "--json")
     found = json.loads(out)["probabilities"]
     assert [found[name] for name in net.spec.target.names] == pytest.approx(ours.tolist(), abs=5e-3)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["predict", ".", "x.png", "--topk", "0"], "--topk 0 is not allowed"),
-        (["predict", ".", "x.png", "--min-score", "2"], "--min-score 2 is not allowed"),
-        (["predict", "--model", "resnet18"], "Nothing to predict"),
-        (["predict", "--model", "reznet18", "x.png"], "Did you mean resnet18"),
-        (["predict", "--model", "resnet18", "--pipeline", "sentiment-analysis", "x"], "exclude each other"),
-    ],
-)
-def test_wrong_words_are_answered(words: list[str], said: str) -> None:
-    with pytest.raises(SystemExit) as refused:
-        main(words)
-    assert said in str(refused.value.code)

@@ -127,11 +127,8 @@ def test_predict_gives_numbers_in_the_data_s_unit(train: Train, litmus: Litmus) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["predict"], "Name a run folder"),
         (["predict", "nowhere", "text"], "There is no folder nowhere"),
         (["predict", ".", "text"], "is not a run folder"),
-        (["predict", ".", "text", "--batch-size", "0"], "--batch-size 0 is not allowed"),
-        (["predict", ".", "x", "--weights", "y"], "--weights requires --pipeline"),
         (["export", "nowhere", "--to", "onnx"], "There is no folder nowhere"),
     ],
 )
@@ -243,12 +240,6 @@ def test_bytes_that_are_no_letters_and_a_line_without_an_end(
     assert [answer["text"][:6] for answer in answers] == ["good", "\ufffd film", "x x x ", "last"]
     assert answers[1]["note"] == "bytes that are not UTF-8 were replaced"
     assert answers[2]["note"].startswith("only its first 100 bytes were read")
-    for words, said in (
-        ([], "Nothing to predict"),
-        (["--file", "nowhere.txt"], "nowhere.txt cannot be read"),
-    ):
-        with pytest.raises(SystemExit, match=said):
-            main(["predict", str(run.path), *words])
     between, _ = litmus("predict", str(run.path), "--json", "good film")
     assert json.loads(between)["text"] == "good film", "options may stand between a run and its texts"
 

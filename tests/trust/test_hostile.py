@@ -124,7 +124,15 @@ def test_a_checkpoint_does_not_change_the_class(train) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "litmus.record.folder.write_text", "litmus.model.cnn.nn.Linear", "functools.partial", "eval"],
+    [
+        "os.system",
+        "litmus.record.folder.write_text",
+        "litmus.model.cnn.nn.Linear",
+        "litmus.run.ddp.subprocess.Popen",  # through what another module imports
+        "litmus.fetch.download.subprocess.run",
+        "functools.partial",
+        "eval",
+    ],
 )
 @pytest.mark.parametrize("group", ["model", "data", "task", "optimizer", "scheduler", "trainer", "logger"])
 def test_a_run_folder_s_targets_are_litmus_own(train, resume, tmp_path: Path, group: str, target: str) -> None:
@@ -149,6 +157,17 @@ def test_yaml_tags_are_not_followed(train, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         session.read_overrides(run.path)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("key", ["_partial_", "_args_", "_convert_", "_recursive_"])
+@pytest.mark.parametrize("group", ["model", "data", "optimizer"])
+def test_hydra_s_own_keys_of_a_section_are_refused(train, tmp_path: Path, group: str, key: str) -> None:
+    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+    config = run.read_config()
+    config[group][key] = True
+    (run.path / "config.yaml").write_text(to_yaml(config))
+    with pytest.raises(UserError, match=f"There is no key {group}.{key}"):
+        load_run(run)
 
 
 class _Payload:

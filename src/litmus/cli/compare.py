@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from litmus.errors import UserError
+from litmus.cli._options import count
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("folders", metavar="FOLDER", nargs="+", help="a sweep, a run, or a folder that contains some")
     parser.add_argument("--metric", help="rank by this metric instead of the monitored one, such as val/f1")
-    parser.add_argument("--top", metavar="N", type=int, help="show and write only the best N settings")
+    parser.add_argument("--top", metavar="N", type=count, help="show and write only the best N settings")
     parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; for several, outputs/compare)")
     parser.add_argument("--format", choices=FORMATS, help="print the ranking in this format, and nothing else")
     parser.add_argument("--no-figures", action="store_true", help="write only the ranking, which is faster")
@@ -27,11 +27,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Prints the ranking, and writes it with figures, curves and a report; the exit status is 1 if no run has finished.
 
     Raises:
-        UserError: a folder is missing or contains no runs, the metric is unknown or of the test split, or `--top` is
-            below 1.
+        UserError: a folder is missing or contains no runs, or the metric is unknown or of the test split.
     """
-    if arguments.top is not None and arguments.top < 1:
-        raise UserError(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")
     folders = [Path(folder) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 

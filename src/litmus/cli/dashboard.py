@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from litmus.cli._options import port
 from litmus.errors import UserError
 from litmus.record.folder import CONFIGS
 
@@ -17,7 +18,7 @@ INTERVAL_S = 2.0
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("folder", metavar="FOLDER", nargs="?", default="outputs", help="the runs' folder (outputs)")
-    parser.add_argument("--port", type=int, default=6006, help="port on localhost (6006)")
+    parser.add_argument("--port", type=port, default=6006, help="port on localhost (6006)")
 
 
 def main(arguments: argparse.Namespace) -> int:

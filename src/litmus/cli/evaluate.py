@@ -9,7 +9,7 @@ import yaml
 from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean, mistakes
-from litmus.errors import UserError
+from litmus.errors import UserError, WrongArguments
 from litmus.record.folder import RunDir, finite
 
 
@@ -27,8 +27,13 @@ def main(arguments: argparse.Namespace) -> int:
         UserError: the folder is not a run folder, or has no checkpoint yet; a key or value is wrong.
     """
     run = RunDir(arguments.run)
-    config = changed(run.read_config(), arguments.changes)
-    if wrong := mistakes(config) or data_mistakes(config, ("data",)):
+    own = run.read_config()
+    if wrong := mistakes(own):
+        raise UserError("\n".join(wrong))
+    config = changed(own, arguments.changes)
+    if wrong := mistakes(config):
+        raise WrongArguments("\n".join(wrong))
+    if wrong := data_mistakes(config, ("data",)):
         raise UserError("\n".join(wrong))
     result = run.read_result() or {}
 
@@ -50,7 +55,7 @@ def changed(config: Section, overrides: Sequence[str]) -> Section:
     """A copy of a configuration with `section.key=value` set; values are read as YAML.
 
     Raises:
-        UserError: an override is not of that form, or the configuration has no such key.
+        WrongArguments: an override is not of that form, or the configuration has no such key.
     """
     config = copy.deepcopy(config)
     for override in overrides:
@@ -62,6 +67,15 @@ def changed(config: Section, overrides: Sequence[str]) -> Section:
         if not equals or not isinstance(section, dict) or key not in section:
             known = list(section if isinstance(section, dict) else config)
             prefix = f"{'.'.join(sections)}." if isinstance(section, dict) and sections else ""
-            raise UserError(f"There is no key {path} in the run's configuration.{did_you_mean(key, known, prefix)}")
-        section[key] = yaml.safe_load(text)
+            if not equals:
+                raise WrongArguments(f"{override} is not of the form key=value.")
+            hint = did_you_mean(key, known, prefix)
+            raise WrongArguments(f"There is no key {path} in the run's configuration.{hint}")
+        if isinstance(section[key], dict):
+            raise WrongArguments(f"{path} is a group of keys: set one of them, as in {path}.key=value.")
+        try:
+            section[key] = yaml.safe_load(text)
+        except Exception as error:  # PyYAML's constructors raise whatever a scalar makes them stumble over
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WrongArguments(f"{override} cannot be read: {reason}.") from None
     return config

@@ -4,9 +4,11 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from litmus.config.validate import did_you_mean
-from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, WrongArguments
+from litmus.fetch import local
 
 # A verb's module defines `arguments(parser)` and `main(arguments) -> exit status`, and imports no torch at the top.
 VERBS = {
@@ -29,7 +31,7 @@ litmus VERB --help shows the arguments of a verb."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Runs a verb, and exits with its status: 1 for a UserError, 2 for a wrong command line.
+    """Runs a verb, and exits with its status: 1 for a UserError, 2 for arguments that cannot be read.
 
     Args:
         words: the verb and its arguments; None takes them from `sys.argv`.
@@ -38,16 +40,23 @@ def main(words: Sequence[str] | None = None) -> None:
     if verb in ("-h", "--help"):
         print(HELP.format(verbs="\n".join(f"  {name:<10} {what}" for name, what in VERBS.items())))
         sys.exit(0)
+    if verb == "--version":
+        from litmus.console import version
+
+        print(version())
+        sys.exit(0)
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
-        print(_readable(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}."), file=sys.stderr)
-        sys.exit(WRONG_COMMAND_LINE)
+        _refuse(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.")
     module = importlib.import_module(f"litmus.cli.{verb}")
-    parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
+    parser = _Parser(f"litmus {verb}", description=module.__doc__, allow_abbrev=False)
     module.arguments(parser)
     arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
     try:
+        local.check_current_folder()
         sys.exit(module.main(arguments))
+    except WrongArguments as error:
+        _refuse(f"litmus {verb}: {error}")
     except UserError as error:
         sys.exit(_readable(f"litmus {verb}: {error}"))  # on standard error, with status 1
     except OSError as error:  # the disk is full, or a folder may not be entered
@@ -55,6 +64,18 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(_readable(f"litmus {verb}: {where}{error.strerror or error}."))
     except KeyboardInterrupt:
         sys.exit(EXIT_STATUS["interrupted"])
+
+
+class _Parser(argparse.ArgumentParser):
+    """Python's, which answers a mistake in a sentence, not with the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _refuse(f"{self.prog}: {message}. {self.prog} --help shows its arguments.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(_readable(sentence), file=sys.stderr)
+    sys.exit(WRONG_COMMAND_LINE)
 
 
 def _readable(sentence: str) -> str:

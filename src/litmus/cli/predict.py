@@ -6,9 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litmus.config.fit import kinds_of_model
+from litmus.cli._options import count, score
+from litmus.config.fit import architectures, kinds_of_model
 from litmus.config.types import Section
-from litmus.errors import UserError
+from litmus.config.validate import did_you_mean
+from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.record.folder import RunDir
@@ -32,10 +34,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", metavar="WHAT", nargs="*", help=what)
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or images (16) at a time")
-    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K best classes ({TOPK})")
+    parser.add_argument("--batch-size", type=count, metavar="N", help="texts (64) or images (16) at a time")
+    parser.add_argument("--topk", type=count, metavar="K", help=f"images: show the K best classes ({TOPK})")
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
-    parser.add_argument("--min-score", type=float, metavar="S", help=lowest)
+    parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
@@ -53,11 +55,11 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.pipeline or arguments.model:  # there is no run: the first word is an input, too
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
-        raise UserError("Name a run folder, such as outputs/latest, followed by texts or images.")
+        raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts or images.")
     else:  # reports a wrong folder, and images that are not there, before torch is imported
         _check_images(RunDir(arguments.run).read_config(), words)
     if not words and arguments.file is None:
-        raise UserError("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
+        raise WrongArguments("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
 
     from litmus import console
@@ -84,15 +86,15 @@ def _check_images(config: Section, words: Sequence[str]) -> None:
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    for option, value in (("--batch-size", arguments.batch_size), ("--topk", arguments.topk)):
-        if value is not None and value < 1:
-            raise UserError(f"{option} {value} is not allowed. It is a whole number, at least 1.")
-    if arguments.min_score is not None and not 0 <= arguments.min_score < 1:
-        raise UserError(f"--min-score {arguments.min_score:g} is not allowed. It is a number in [0, 1).")
     if arguments.weights and not arguments.pipeline:
-        raise UserError("--weights requires --pipeline; a run has its own weights.")
+        raise WrongArguments("--weights requires --pipeline; a run has its own weights.")
     if arguments.pipeline and arguments.model:
-        raise UserError("--pipeline and --model exclude each other. Use one of them.")
+        raise WrongArguments("--pipeline and --model exclude each other. Use one of them.")
+    if arguments.model and arguments.model not in (known := architectures()):
+        hint = did_you_mean(arguments.model, list(known))
+        raise WrongArguments(
+            f"There is no pretrained model {arguments.model}.{hint} Choose one of: {', '.join(known)}."
+        )
 
 
 def _check_not_empty(texts: Iterator[Text], file: str | None) -> Iterator[Text]:

@@ -4,6 +4,7 @@ Nothing here imports torch: `--help`, `--cfg job` and every mistake are answered
 runs is imported in functions: rich alone takes 20 ms.
 """
 
+import argparse
 import os
 import re
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import hydra
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -21,7 +24,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from litmus.compose.errors import explain
+from litmus.compose.errors import explain, explain_flag, one_sentence
 from litmus.compose.help import page
 from litmus.compose.resume import check_config_folders, with_requeued_run, with_stored_choices, with_sweep_overrides
 from litmus.config.conf import CONF
@@ -30,6 +33,7 @@ from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
+from litmus.fetch import local
 from litmus.record import disk
 from litmus.record.folder import RunDir, slug
 
@@ -52,23 +56,50 @@ def train() -> None:
     OmegaConf.register_new_resolver("litmus.run_dir", run_dir, use_cache=True)
     OmegaConf.register_new_resolver("litmus.sweep_dir", sweep_dir, use_cache=True)
     try:
+        local.check_current_folder()
         if {"--help", "-h"} & set(sys.argv[1:]):
             print(_help(sys.argv[1:]))
             return
+        if "--version" in sys.argv[1:]:
+            from litmus.console import version
+
+            print(version())
+            return
+        _check_flags(sys.argv[1:])
         check_config_folders(sys.argv[1:])
         if (arguments := with_requeued_run(sys.argv[1:])) is None:
             print("SLURM has started this job again; this run of it has finished.")
             return
         sys.argv[1:] = with_stored_choices(with_sweep_overrides(arguments))
-        if not any(argument.startswith(("-", "hydra.mode")) for argument in sys.argv[1:]):
-            sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to find out the mode
+        if not any("hydra.mode" in argument for argument in sys.argv[1:]):
+            Hydra.get_mode = _no_mode  # type: ignore[method-assign]
         _run()
     except UserError as refused:
         fail(str(refused), WRONG_COMMAND_LINE)
     except HYDRA_ERRORS as error:
         fail(explain(error, CONF, sys.argv[1:]), WRONG_COMMAND_LINE)
+    except OSError as error:  # the folder cannot be made; what happens in a run is the run's to report
+        where = f"{error.filename} cannot be used: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}.", WRONG_COMMAND_LINE)
     except KeyboardInterrupt:
         sys.exit(EXIT_STATUS["interrupted"])
+
+
+def _no_mode(*arguments: object, **keywords: object) -> None:
+    """In place of a method of Hydra's that composes everything once more to look for hydra.mode; -m alone decides."""
+
+
+def _check_flags(arguments: list[str]) -> None:
+    """Refuses options that Hydra does not have, of which it would print its usage."""
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        _, unknown = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error.argument_name}: {error.message}. --hydra-help lists Hydra's options.") from None
+    if unknown:
+        flags = re.findall(r"--[a-z-]+", parser.format_usage())
+        raise UserError(explain_flag(unknown[0], flags, CONF, arguments))
 
 
 def _help(arguments: list[str]) -> str:
@@ -147,7 +178,7 @@ class Hooks(Callback):
             )
             refused = isinstance(error, UserError)
             print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
-            self.status = "failed"
+            self.status = "refused" if refused else "failed"
             job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"
         job_return.status = JobStatus.COMPLETED  # or Hydra reports the error, too
         if self.status == "interrupted" and self.launcher == os.getpid():
@@ -167,6 +198,9 @@ def check(config: DictConfig) -> None:
     for group in GROUPS:  # a list, as in model=[cnn], is no choice
         if not isinstance(config.hydra.runtime.choices.get(group), str):
             fail(f"{group}= takes one of its choices, which --help lists.", WRONG_COMMAND_LINE)
+    folder = cast(Section, OmegaConf.to_container(config.hydra.run))["dir"]
+    if folder in ("", None):  # Hydra would take the current one
+        fail("hydra.run.dir= names no folder.", WRONG_COMMAND_LINE)
     try:
         plain = _plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
         wrong = section_mistakes("sweep", plain.pop("sweep"))
@@ -181,11 +215,11 @@ def check(config: DictConfig) -> None:
         else:  # the values are the run's own, where nothing else was typed
             from litmus.run.job import resume_config
 
-            resume_config(RunDir(plain["resume"]), plain, overrides)
+            plain = resume_config(RunDir(plain["resume"]), plain, overrides)
     except OmegaConfBaseException as error:
-        wrong = [str(error)]
-    if not wrong and config.resume is None:  # a run that is resumed has its own configuration
-        wrong = preflight(plain)
+        wrong = [one_sentence(str(error))]
+    if not wrong:
+        wrong = preflight(plain, resumed=config.resume is not None)
     if wrong:
         fail("\n".join(dict.fromkeys(wrong)), WRONG_COMMAND_LINE)
 

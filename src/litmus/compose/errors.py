@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.config.validate import did_you_mean, signature
 
+KEY = r"[+~]{0,2}[A-Za-z_][\w/@:-]*([.][\w@:-]+)*"  # as Hydra's grammar has it
 SEARCH = "litmus.sweep.optuna.Optuna"  # the _target_ of sweep=optuna
 # Launchers of Hydra that are separate packages, and the extra of litmus that installs each.
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
@@ -27,17 +29,29 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _explain_choice(error)
     if isinstance(error, OverrideParseException):
-        return _explain_syntax(error, conf)
+        return _explain_syntax(str(error.override), conf)
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
         return _explain_key(match["key"], conf, arguments)
+    if match := re.match(r"Could not delete from config. '(?P<key>[^']+)'", text):
+        return _explain_key(match["key"], conf, [each for each in arguments if not each.startswith("~")])
     if text.startswith("Config group override"):
-        bad = " ".join(argument for argument in arguments if argument.endswith("=null"))
+        bad = " ".join(each for each in arguments if _is_no_choice(each, conf))
         return f"{bad} is not allowed: a group takes one of its choices, which --help lists."
-    if text.startswith("Ambiguous value"):
-        value = re.search(r"argument '([^']+)'", text)
+    if text.startswith(("Ambiguous value", "Sweep parameters")):
+        value = re.search(r"'(.+)'", text)
         return f"{value[1] if value else text} holds several values. Put -m before it to run each."
-    return text.strip()
+    if text.startswith("Error merging override "):
+        cause = str(error.__cause__).splitlines()[0] if error.__cause__ else "it does not fit"
+        return f"{text.removeprefix('Error merging override ')} is not allowed: {cause}."
+    return one_sentence(text)
+
+
+def one_sentence(text: str) -> str:
+    """The first line of an error of Hydra's or OmegaConf's, with the key that it is about."""
+    first, *more = text.strip().splitlines() or ["nothing is said"]
+    key = next((line.split(":", 1)[1].strip() for line in more if line.strip().startswith("full_key:")), "")
+    return f"{key}: {first}." if key else first
 
 
 def _explain_choice(error: MissingConfigException) -> str:
@@ -51,22 +65,50 @@ def _explain_choice(error: MissingConfigException) -> str:
     )
 
 
-def _explain_syntax(error: OverrideParseException, conf: Path) -> str:
-    override = str(error.override)
-    if "=" in override:
-        key, _, value = override.partition("=")
+def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[str]) -> str:
+    """Explains an option that there is not: in litmus, what is set is typed as key=value.
+
+    Args:
+        flag: the option, as typed.
+        flags: those that there are.
+        conf: the folder of the configuration.
+        arguments: the command line.
+    """
+    option, equals, value = flag.partition("=")
+    name = option.lstrip("-")
+    if not equals:
+        value = "".join(arguments[arguments.index(flag) + 1 :][:1]) if flag in arguments else ""
+    is_group = (conf / name).is_dir() and bool(name)
+    hint = "" if is_group else did_you_mean(name, [each[2:] for each in flags if each.startswith("--")], "--")
+    if not hint and name.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
+        hint = f" Did you mean {name}={value}?"
+    return f"There is no option {option}.{hint} Keys are typed as key=value, such as model=fnn; --help lists them."
+
+
+def _is_no_choice(argument: str, conf: Path) -> bool:
+    """Whether an override sets a group to what is no name."""
+    group, _, value = argument.lstrip("+").partition("=")
+    return (not group or (conf / group).is_dir()) and not (value.isidentifier() and value != "null")
+
+
+def _explain_syntax(override: str, conf: Path) -> str:
+    key, equals, value = override.partition("=")
+    if equals and re.fullmatch(KEY, key):
         if value.startswith(("[", "{")):
-            return f"{override} cannot be read: {error.message.splitlines()[0]}."
+            return f"{override} cannot be read. Check its brackets, commas and quotes."
         return (
             f"{override} cannot be read. Put quotes around a value with brackets, quotes, commas or letters outside "
             f"ASCII: \"{key}='{value.strip(chr(34) + chr(39))}'\"."
         )
-    groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml"))
+    is_name = override.isidentifier()
+    groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml")) if is_name else []
     hint = f" Did you mean {groups[0]}={override}?" if groups else " For example: model=cnn, seed=7."
-    return f"{override} is not of the form key=value.{hint}"
+    return f"{override if override.strip() else repr(override)} is not of the form key=value.{hint}"
 
 
 def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
+    if key.startswith("hydra."):
+        return f"There is no key {key} in Hydra's own configuration. python train.py --cfg hydra shows it."
     others = [each for each in arguments if "=" in each and not each.startswith("-") and each.split("=")[0] != key]
     config = _compose_without(conf, others)
     section, path, name = _follow(key, config)

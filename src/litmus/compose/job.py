@@ -7,7 +7,9 @@ import os
 import platform
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,6 +25,9 @@ from litmus.record.signals import stopping_after
 from litmus.run.job import reproduced_config, resume_config, start_or_resume, unstarted
 from litmus.run.process import import_all
 
+if TYPE_CHECKING:
+    from litmus.run.result import Outcome
+
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
 
@@ -34,7 +39,8 @@ def run_job(composed: DictConfig, started: float) -> str:
         started: `time.perf_counter()` when the job started, before torch was imported.
 
     Returns:
-        The status, as in `result.json`.
+        The status, as in `result.json`; "refused", where a mistake was found before the first step: then a new run
+        leaves no folder.
 
     Raises:
         UserError: the folder holds another run, another process trains in it, or it cannot be resumed.
@@ -61,26 +67,42 @@ def run_job(composed: DictConfig, started: float) -> str:
     elif config["reproduce"] is not None:
         config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
     original = None if config["reproduce"] is None else RunDir(config["reproduce"])
-    with run.locked(), console.log_to(run.log):
-        if new:
-            run.claim(config)
-        try:
-            with stopping_after():
-                import_all(MODULES)
-        except Interrupted as interrupted:
-            return _end_before_training(run, config, interrupted)
+    with run.locked():
+        with console.log_to(run.log):
+            if new:
+                run.claim(config)
+            try:
+                with stopping_after():
+                    import_all(MODULES)
+            except Interrupted as interrupted:
+                return _end_before_training(run, config, interrupted)
         from litmus.run import summary
-        from litmus.run.train import train
+        from litmus.run.train import OUTPUTS
 
-        summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-        command = shlex.join(["python", "train.py", *overrides])
-        if original is None:
-            return train(run, config, started, command=command).status
-        from litmus.run import reproduction
+        with console.log_to(run.log):  # once more: what was imported has brought handlers of its own
+            summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
+            command = shlex.join(["python", "train.py", *overrides])
+            outcome = _train_or_reproduce(run, config, started, command, original)
+    if outcome.refused and new:
+        run.remove(OUTPUTS)
+    return "refused" if outcome.refused else outcome.status
 
-        with reproduction.threads_of(original):
-            status = train(run, config, started, command=command).status
-        return status if status != "finished" or reproduction.compare(original, run) else "not reproduced"
+
+def _train_or_reproduce(
+    run: RunDir, config: Section, started: float, command: str, original: RunDir | None
+) -> "Outcome":
+    """Trains the run; one that reproduces another is compared with it."""
+    from litmus.run.train import train
+
+    if original is None:
+        return train(run, config, started, command=command)
+    from litmus.run import reproduction
+
+    with reproduction.threads_of(original):
+        outcome = train(run, config, started, command=command)
+    if outcome.status != "finished" or reproduction.compare(original, run):
+        return outcome
+    return replace(outcome, status="not reproduced")
 
 
 def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from litmus.config.conf import CONF
 from litmus.config.instantiate import defaults
-from litmus.config.validate import class_attributes
+from litmus.config.types import Section
+from litmus.config.validate import choices, class_attributes, signature
 from litmus.spec import Classes, Input, Target
 
 
@@ -51,6 +52,15 @@ def refusal(name: str, model: Kinds, data_name: str, data: Kinds) -> str:
         problem = f"model={name} takes {able}, but data={data_name} provides {given}."
     fitting = [f"model={other}" for other in _models() if fits(kinds_of_model(_target(other)), data)]
     return f"{problem} Try {' or '.join(fitting)}." if fitting else f"{problem} No model here fits this data."
+
+
+def architectures() -> dict[str, Section]:
+    """The section of `model` to which each value of `model.arch` belongs: networks that have pretrained weights."""
+    sections: dict[str, Section] = {}
+    for name in _models():
+        section = defaults("model", name)
+        sections |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
+    return sections
 
 
 def _nouns(kinds: Iterable[type[Input | Target]]) -> str:

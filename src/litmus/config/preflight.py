@@ -12,13 +12,14 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
 from litmus.config.instantiate import settings
 from litmus.config.keys import choice, flat
 from litmus.config.types import Section
+from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
 NO_GPU = "trainer.accelerator=gpu, but there is no GPU here. Use trainer=auto or trainer=cpu."
@@ -27,13 +28,30 @@ NEEDS_GPU = "trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32
 GPU_DEVICES = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
 
 
-def preflight(config: Section) -> list[str]:
+def preflight(config: Section, resumed: bool = False) -> list[str]:
     """Sentences on all that would end a run on this machine before its first step.
 
     Args:
         config: whole, plain values, without `mistakes`.
+        resumed: whether a checkpoint has the weights, so that the files of pretrained ones are not needed again.
     """
-    return [*data_mistakes(config), *_device_mistakes(config["trainer"])]
+    wrong = data_mistakes(config, ("data",) if resumed else ("model", "data"))
+    return [*wrong, *_device_mistakes(config["trainer"]), *_said(lambda: check_batch_size(config))]
+
+
+def check_batch_size(config: Section) -> None:
+    """Checks that each process can take an equal part of a batch.
+
+    Raises:
+        UserError: the batch size is no multiple of their number.
+    """
+    devices = config["trainer"]["devices"]
+    batch_size = config["data"].get("batch_size", devices)
+    if batch_size != "auto" and batch_size % devices:
+        raise UserError(
+            f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes. "
+            f"Set data.batch_size={-(-batch_size // devices) * devices}."
+        )
 
 
 def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> list[str]:
@@ -43,7 +61,7 @@ def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) ->
         config: whole, plain values, without `mistakes`.
         groups: whose files are checked; with both, also whether the network takes the data.
     """
-    wrong = _misfit(config) if len(groups) > 1 else []
+    wrong = _misfit(config) or _size_mistakes(config) if len(groups) > 1 else []
     wrong += [f"{key}: a name has to be UTF-8." for key, value in flat(config) if not _is_unicode(value)]
     # A network that does not take the data is not asked about the data's files.
     return wrong or [wrong for group in groups for wrong in _files(group, choice(config, group), config[group])]
@@ -53,6 +71,18 @@ def _misfit(config: Section) -> list[str]:
     name, data_name = choice(config, "model"), choice(config, "data")
     model, data = kinds_of_model(config["model"]["_target_"]), kinds_of_data(config["data"]["_target_"])
     return [refusal(name, model, data_name, data)] if data.inputs and not fits(model, data) else []
+
+
+def _size_mistakes(config: Section) -> list[str]:
+    """Some networks take only images whose sides are multiples of a number, as their class says."""
+    multiple = class_attributes(config["model"]["_target_"], ("multiple_of",)).get("multiple_of", 1)
+    size = config["data"].get("size")
+    if size is None or size % multiple == 0:
+        return []
+    return [
+        f"model={choice(config, 'model')} requires images whose height and width are multiples of {multiple}, not "
+        f"{size} x {size}. Set data.size={-(-size // multiple) * multiple}."
+    ]
 
 
 def _is_unicode(value: object) -> bool:
@@ -67,10 +97,12 @@ def _files(group: str, name: str, section: Section) -> list[str]:
 def _checked(group: str, name: str, own: str) -> list[str]:
     module = f"litmus.{group}._preflight"
     check = vars(importlib.import_module(module)).get(name) if importlib.util.find_spec(module) else None
-    if check is None:
-        return []
+    return [] if check is None else _said(lambda: check(json.loads(own)))
+
+
+def _said(check: Callable[[], object]) -> list[str]:
     try:
-        check(json.loads(own))
+        check()
     except UserError as error:
         return [str(error)]
     return []

@@ -30,7 +30,9 @@ def series(settings: Section) -> None:
     if settings["path"] is not None:
         columns = [settings["column"]] if settings["column"] is not None else []
         encoding, separator = settings["encoding"], settings["separator"]
-        _table.check(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
+        beginning = _table.check(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
+        if beginning.rows and not columns:
+            _table.only_numeric(beginning)
 
 
 def image_folder(settings: Section) -> None:

@@ -21,6 +21,7 @@ from litmus.fetch import local
 log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+BEGINNING = 100  # rows
 PARQUET = ".parquet"
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 # UTF-32's begins with UTF-16's.
@@ -36,6 +37,9 @@ NO_TEXT = {
     b"PK\x03\x04": "an Excel workbook or a ZIP archive. Save the table as CSV",
     b"\xd0\xcf\x11\xe0": "an Excel workbook. Save the table as CSV",
     b"\x1f\x8b": "compressed. Unpack it",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"%PDF": "a PDF file. Save the table as CSV",
     b"PAR1": "a Parquet file. Its name should end in .parquet",
     b"\0": "not text",
 }
@@ -116,8 +120,8 @@ def read(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -
     return _read_text(path, columns, encoding, separator, None)
 
 
-def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> None:
-    """Checks what the beginning of the file shows; arguments as of `read`.
+def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> Table:
+    """Checks what the beginning of the file shows, and returns it; of Parquet no rows. Arguments as of `read`.
 
     Raises:
         UserError: as `read`.
@@ -125,8 +129,22 @@ def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) 
     _check_exists(path)
     if path.suffix.lower() == PARQUET:
         _require(columns, _parquet.read_columns(path), path)
-    else:
-        _read_text(path, columns, encoding, separator, 1)
+        return Table(path)
+    return _read_text(path, columns, encoding, separator, BEGINNING)
+
+
+def only_numeric(table: Table) -> str:
+    """The only column whose first cells are numbers.
+
+    Raises:
+        UserError: there are several, or none.
+    """
+    columns = list(table.rows[0][1]) if table.rows else []
+    beginning = [cells for _, cells in table.rows[:BEGINNING]]
+    numeric = [column for column in columns if all(number(cells[column]) is not None for cells in beginning)]
+    if len(numeric) != 1:
+        raise UserError(f"Set data.column to the column of {table.path} to forecast: {', '.join(columns)}.")
+    return numeric[0]
 
 
 def _check_exists(path: Path) -> None:

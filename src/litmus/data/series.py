@@ -182,7 +182,7 @@ class Series(Data):
         wanted = [column] if column else []
         table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
         if column is None:
-            column = _only_numeric(table)
+            column = _table.only_numeric(table)
         numbers = [_table.number(cells[column]) for _, cells in table.rows]
         wrong = [line for (line, _), number in zip(table.rows, numbers, strict=True) if number is None]
         wrong += [line for lines in table.problems.values() for line in lines]
@@ -204,14 +204,6 @@ def _sunspots() -> Path:
     if (found := sha256_of(path)) != SUNSPOTS_SHA256:
         raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
     return path
-
-
-def _only_numeric(table: _table.Table) -> str:
-    columns = list(table.rows[0][1]) if table.rows else []
-    numeric = [c for c in columns if all(_table.number(cells[c]) is not None for _, cells in table.rows[:100])]
-    if len(numeric) != 1:
-        raise UserError(f"Set data.column to the column of {table.path} to forecast: {', '.join(columns)}.")
-    return numeric[0]
 
 
 def _period(values: NDArray[np.float64]) -> int:

@@ -42,6 +42,18 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def check_current_folder() -> None:
+    """Checks that the folder in which the command was typed is still there.
+
+    Raises:
+        UserError: it was deleted, or may not be entered.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UserError(f"The current folder cannot be used: {reason(error)}. Change to another one.") from None
+
+
 def check_file(path: Path) -> None:
     """Checks that the path names a file that can be read.
 

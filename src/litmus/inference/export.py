@@ -49,9 +49,19 @@ def write(net: Net, form: str, path: Path) -> float:
         UserError: the network cannot be exported to this format, or the outputs differ by more than rounding.
         OSError: the path cannot be written.
     """
+    made = not path.parent.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _write(net, form, path)
+    except (UserError, OSError):
+        if made:
+            path.parent.rmdir()
+        raise
+
+
+def _write(net: Net, form: str, path: Path) -> float:
     from litmus.inference import readback
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder, readback.quiet(net):
         temporary = Path(folder, path.name)  # torch requires the suffix
         difference = readback.compare(net, FORMATS[form].write(net, temporary))

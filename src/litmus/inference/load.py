@@ -1,10 +1,9 @@
 """A network with its weights: from a run folder, or pretrained."""
 
-from litmus.config.conf import CONF
-from litmus.config.instantiate import build, defaults, target
+from litmus.config.fit import architectures
+from litmus.config.instantiate import build, target
 from litmus.config.protocols import Net
-from litmus.config.types import Section
-from litmus.config.validate import choices, did_you_mean, mistakes, signature
+from litmus.config.validate import did_you_mean, mistakes
 from litmus.errors import Unavailable, UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
@@ -37,7 +36,7 @@ def load_pretrained(arch: str) -> Net:
     Raises:
         UserError: there is no such architecture, or its weights are not available.
     """
-    sections = _pretrained()
+    sections = architectures()
     if arch not in sections:
         hint = did_you_mean(arch, list(sections))
         raise UserError(f"There is no pretrained model {arch}.{hint} Choose one of: {', '.join(sections)}.")
@@ -48,12 +47,3 @@ def load_pretrained(arch: str) -> Net:
         raise UserError(f"{arch}: {missing.what}, or use a run: litmus predict RUN.") from None
     net: Net = build({**sections[arch], "arch": arch, "weights": weights}, spec)
     return net.eval()
-
-
-def _pretrained() -> dict[str, Section]:
-    """The configuration of the model to which each architecture belongs."""
-    sections: dict[str, Section] = {}
-    for path in sorted((CONF / "model").glob("*.yaml")):
-        section = defaults("model", path.stem)
-        sections |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
-    return sections

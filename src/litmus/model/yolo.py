@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from litmus.model._ultralytics import Loss
 
 SIZE = 640  # height and width in pixels of the images that COCO's weights were trained on
-STRIDE = 32  # height and width must be multiples of it
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the terms of the loss: the package's defaults
 MAX_BOXES = 300  # predicted for an image: the package's default
 IOU = 0.7  # above which NMS drops the worse of two boxes of one class: the package's default
@@ -36,6 +35,7 @@ class YOLO(Detector):
     focal loss of the edges (`dfl`; in versions without it, their L1 distance), each times its gain.
     """
 
+    multiple_of: ClassVar = 32  # height and width must be multiples of it
     input_kinds: ClassVar = (Images,)
     gains_from_bf16: ClassVar = True
 
@@ -85,7 +85,7 @@ class YOLO(Detector):
             _ultralytics.coco_file(settings["arch"])  # before time is spent on decoding images
         elif weights is not None:
             size = _size_of(weights) or SIZE  # also checks that the file can be read
-        height = images.height or -(-size // STRIDE) * STRIDE  # rounded up, as the package does
+        height = images.height or -(-size // cls.multiple_of) * cls.multiple_of  # rounded up, as the package does
         return _check_sides(Images(3, height, images.width or height, (0.0,) * 3, (1.0,) * 3))
 
     @classmethod
@@ -173,9 +173,10 @@ def _size_of(weights: str) -> int | None:
 
 
 def _check_sides(images: Images) -> Images:
-    if images.height % STRIDE or images.width % STRIDE:
+    multiple = YOLO.multiple_of
+    if images.height % multiple or images.width % multiple:
         raise UserError(
-            f"model=yolo requires images whose height and width are multiples of {STRIDE}, not {images.height} x "
+            f"model=yolo requires images whose height and width are multiples of {multiple}, not {images.height} x "
             f"{images.width}. Set data.size."
         )
     return images

@@ -6,6 +6,7 @@ task is a Lightning module whose network is called `net`: its tensors are the en
 """
 
 import logging
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -98,13 +99,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a file of a run folder, on the CPU.
 
     Raises:
-        ValueError: the file is a checkpoint, but not one of litmus.
-        OSError, RuntimeError, pickle.UnpicklingError: the file is missing or damaged.
+        UserError: the file is missing, damaged, holds code, or is not a checkpoint of litmus.
     """
-    content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    checkpoint = Checkpoint.from_content(content)
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except Exception as error:  # the kind depends on how the file is damaged
+        imported = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it would run {imported[1]}" if imported else "it is damaged"
+        raise UserError(f"{path} is not a file of weights and plain values: {reason}. It was not loaded.") from None
+    try:
+        checkpoint = Checkpoint.from_content(content)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is damaged: {type(error).__name__}: {error}.") from None
     if checkpoint is None:
-        raise ValueError(f"{path} is not a checkpoint of litmus: it holds no spec.")
+        raise UserError(f"{path} is not a checkpoint of litmus: it holds no spec.")
     return checkpoint
 
 

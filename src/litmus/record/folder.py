@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,7 @@ CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
+LARGEST_TEXT = 100_000_000  # bytes of a configuration or a result; a foreign folder may hold anything
 ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does not run again
 BEST = "best"
 LAST = "last"
@@ -158,6 +160,16 @@ class RunDir:
     def log(self) -> Path:
         return self.path / LOG
 
+    def remove(self, outputs: Path) -> None:
+        """Deletes the run, and the folders of `outputs` that it leaves empty."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        inside = self.path.resolve().is_relative_to(outputs.resolve())
+        for folder in self.path.parents if inside else ():
+            if not folder.resolve().is_relative_to(outputs.resolve()):
+                break
+            with suppress(OSError):  # it holds other runs
+                folder.rmdir()
+
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
@@ -267,10 +279,13 @@ class RunDir:
         if not path.is_file():
             return None
         try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path} cannot be read: {error}") from None
-        if not isinstance(result, dict):
+            result = json.loads(local.read_bytes(path, LARGEST_TEXT))
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} cannot be read: {_first_line(error)}.") from None
+        whole = isinstance(result, dict) and isinstance(result.get("metrics"), dict)
+        if not whole or not isinstance(result.get("status"), str):
             raise UserError(f"{path} is damaged: it holds no result.")
         return result
 
@@ -347,6 +362,10 @@ class RunDir:
             link.replace(outputs / "latest")
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
+
+
 def to_yaml(config: Section) -> str:
     """A configuration as `config.yaml` holds it."""
     return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
@@ -354,9 +373,11 @@ def to_yaml(config: Section) -> str:
 
 def _from_yaml(path: Path) -> Section:
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        config = yaml.load(local.read_bytes(path, LARGEST_TEXT).decode(), SafeLoader)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+    except Exception as error:  # PyYAML's constructors raise whatever a scalar makes them stumble over
+        raise UserError(f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}.") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
     return _with_new_keys(_with_new_names(config))

@@ -28,10 +28,15 @@ Traceback = Literal["nowhere", "log", "screen"]  # the screen, and the log
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its status, as `result.json` has it, and why, if it did not finish."""
+    """How a run ended: its status, as `result.json` has it, and why, if it did not finish.
+
+    Attributes:
+        refused: it ended with a sentence before its first step: there is nothing to keep.
+    """
 
     status: str
     error: str | None
+    refused: bool
 
 
 @dataclass
@@ -53,6 +58,11 @@ class RunState:
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     changes: list[Section] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has come to the training."""
+        return "startup" in self.seconds
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import lightning.pytorch as lightning
 from litmus import console
 from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
+from litmus.config.preflight import check_batch_size
 from litmus.config.types import Section
 from litmus.errors import Diverged, UserError
 from litmus.record import disk
@@ -57,21 +58,23 @@ def train(
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
             console.error(details if ending.traceback == "screen" else str(ending.sentence))
-    if state.parts is None and run.read_result() is not None:
-        return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
+    refused = not state.begun and ending.status == "failed" and ending.traceback == "nowhere"
+    if not state.begun and run.read_result() is not None:
+        return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
     result = result_of(run, ending, state)
     try:
         run.write_config(state.config, only_if_missing=True)
         run.write_result(result)
     except OSError as error:
         console.error(f"{run.path} has no result: {disk.explained(error, run.path)}")
-        return Outcome("failed", str(error))
+        return Outcome("failed", str(error), refused=False)
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
-    summary.result(run, result)
+    if not refused:
+        summary.result(run, result)
     if ending.received is not None:
         pass_on(ending.received)
-    return Outcome(ending.status, ending.sentence)
+    return Outcome(ending.status, ending.sentence, refused)
 
 
 def _train_and_test(
@@ -80,7 +83,7 @@ def _train_and_test(
     requested = state.config
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
-    _check_batch_size(requested, devices)
+    check_batch_size(requested)
     run.remove_temporaries()
     run.write_environment(environment(command, hardware), code_diff())
     path = newest_checkpoint(run)
@@ -155,12 +158,6 @@ def _fit_with_rollbacks(
             console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
             state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
             divergence_of(state.parts.trainer).halvings = halvings
-
-
-def _check_batch_size(config: Section, devices: int) -> None:
-    size = config["data"].get("batch_size", devices)
-    if size != "auto" and size % devices:
-        raise UserError(f"data.batch_size={size} cannot be divided evenly among trainer.devices={devices} processes.")
 
 
 def fit(parts: Parts, checkpoint: Path | None) -> None:

@@ -32,7 +32,6 @@ def test_while_nothing_has_finished(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_mistakes_are_sentences(tmp_path: Path) -> None:
     assert run_compare("nowhere") == "litmus compare: There is no folder nowhere."
     assert run_compare(tmp_path) == f"litmus compare: There is no run folder in {tmp_path}."
-    assert "--top=0 is not allowed" in run_compare(tmp_path, "--top", 0)
     made(tmp_path / "a", "model=fnn")
     (tmp_path / "file").touch()
     assert "cannot be written" in run_compare(tmp_path, "--out", tmp_path / "file", "--no-figures")

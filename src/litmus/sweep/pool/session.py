@@ -256,7 +256,7 @@ def read_overrides(folder: Path) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         overrides, version = [str(override) for override in content["words"]], content.get("version", 1)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+    except Exception:  # PyYAML's constructors raise whatever a scalar makes them stumble over
         raise UserError(f"{path} is damaged.") from None
     if version == 1 and any(override.startswith("data.limit=") for override in overrides):
         overrides.append("data.limit_eval=${data.limit}")  # data.limit cut every split then

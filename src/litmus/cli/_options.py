@@ -1,0 +1,28 @@
+"""What the value of an option may be, for `type=` of argparse."""
+
+import argparse
+
+
+def count(text: str) -> int:
+    """A whole number, at least 1."""
+    return int(_number(text, int, 1, None, "a whole number, at least 1"))
+
+
+def port(text: str) -> int:
+    """A port that a server may listen on."""
+    return int(_number(text, int, 1, 65535, "a port, from 1 to 65535"))
+
+
+def score(text: str) -> float:
+    """A score of a box, in [0, 1)."""
+    return _number(text, float, 0, 1 - 1e-9, "a number in [0, 1)")
+
+
+def _number(text: str, kind: type[int] | type[float], lowest: float, highest: float | None, allowed: str) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not lowest <= value or (highest is not None and value > highest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}")
+    return value
