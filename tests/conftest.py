@@ -2,16 +2,15 @@
 
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lightning.pytorch as lightning
 import pytest
 import torch
 from files import write_images, write_tables
-from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
+from helpers import DIGITS, SMALL, composed, composed_with_hydra, inputs_for
 
 from litmus import console
 from litmus.cli.main import main
@@ -144,21 +143,22 @@ def litmus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]
     return run
 
 
+@pytest.fixture(scope="session")
+def imported() -> Iterator[Warm]:
+    """A process that has imported torch and litmus, and forks for each command: the imports take five seconds."""
+    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train"))
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python train.py ...` in a process of its own, in the test's folder."""
+def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python train.py ...`, or `litmus ...`, in a process of its own, in the test's folder."""
 
     def run(*words: str, script: str = "train.py", timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        verb = ("train",) if script == "train.py" else ()
         environment = {**os.environ, "COLUMNS": "100", "HOME": str(tmp_path / "home")}
-        arguments = [str(ROOT / script)] if script.endswith(".py") else ["-m", script]
-        return subprocess.run(
-            [sys.executable, *arguments, *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout)
+        return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 
     return run

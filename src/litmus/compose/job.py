@@ -67,22 +67,20 @@ def run_job(composed: DictConfig, started: float) -> str:
     elif config["reproduce"] is not None:
         config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
     original = None if config["reproduce"] is None else RunDir(config["reproduce"])
-    with run.locked():
-        with console.log_to(run.log):
-            if new:
-                run.claim(config)
-            try:
-                with stopping_after():
-                    import_all(MODULES)
-            except Interrupted as interrupted:
-                return _end_before_training(run, config, interrupted)
+    with run.locked(), console.log_to(run.log):
+        if new:
+            run.claim(config)
+        try:
+            with stopping_after():
+                import_all(MODULES)
+        except Interrupted as interrupted:
+            return _end_before_training(run, config, interrupted)
         from litmus.run import summary
         from litmus.run.train import OUTPUTS
 
-        with console.log_to(run.log):  # once more: what was imported has brought handlers of its own
-            summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-            command = shlex.join(["python", "train.py", *overrides])
-            outcome = _train_or_reproduce(run, config, started, command, original)
+        summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
+        command = shlex.join(["python", "train.py", *overrides])
+        outcome = _train_or_reproduce(run, config, started, command, original)
     if outcome.refused and new:
         run.remove(OUTPUTS)
     return "refused" if outcome.refused else outcome.status
