@@ -1,4 +1,4 @@
-"""Runs that differ only in their seed become one row; rows are sorted and tested against the best."""
+"""Runs that differ only in their seed become one row; rows are compared with each other and sorted."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.settings import Settings, canonical, settings_key, short_value, varying_keys
-from litmus.compare.statistics import Summary, Verdict, compare_with_best, summarize
+from litmus.compare.statistics import Summary, summarize
+from litmus.compare.verdicts import Verdict, compare_with_best
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.metrics import mode_of
@@ -49,9 +50,9 @@ class Ranking:
         metric: the metric to rank by.
         mode: "min" or "max": which values of the metric are better.
         keys: the settings that differ between the rows.
-        rows: best first.
+        rows: the best first, the others by their means.
         total: number of rows before `--top` cut them.
-        num_tests: number of tests against the best row.
+        num_tested: number of rows that could be compared, the best included.
         pruned: whether all its runs were pruned, and are ranked by the best values that they had reached.
         running: unfinished runs of settings that have no row yet.
     """
@@ -62,7 +63,7 @@ class Ranking:
     keys: tuple[str, ...]
     rows: tuple[Row, ...]
     total: int
-    num_tests: int
+    num_tested: int
     pruned: bool
     running: tuple[Run, ...]
 
@@ -165,7 +166,7 @@ def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tup
         keys=varying_keys([row.settings for row in rows]),
         rows=tuple(rows),
         total=len(rows),
-        num_tests=sum(row.verdict.p is not None for row in rows),
+        num_tested=1 + sum(row.verdict.p is not None for row in rows[1:]),
         pruned=pruned,
         running=tuple(run for members in no_row for run in members if run.status == UNFINISHED),
     )
@@ -192,13 +193,16 @@ def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
 
 
 def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str) -> list[Row]:
-    """A row for each group, best first, with ranks and verdicts."""
+    """A row for each group: the best, then the others by their means."""
+    if not groups:
+        return []
     sign = -1 if mode == "max" else 1
     rows = [_row(group, metric) for group in groups]
     rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
-    by_seed = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
-    verdicts = compare_with_best(by_seed, mode) if rows else []
-    return [replace(row, rank=i + 1, verdict=v) for i, (row, v) in enumerate(zip(rows, verdicts, strict=True))]
+    found = compare_with_best([{run.seed: run.metrics[metric] for run in row.runs} for row in rows], mode)
+    rows = [replace(row, verdict=verdict) for row, verdict in zip(rows, found.each, strict=True)]
+    best = rows.pop(found.reference)
+    return [replace(row, rank=rank) for rank, row in enumerate([best, *rows], start=1)]
 
 
 def _row(group: _Group, metric: str) -> Row:
@@ -212,7 +216,7 @@ def _row(group: _Group, metric: str) -> Row:
         excluded=tuple(run for run in group.members if run.folder not in counted),
         value=summarize([run.metrics[metric] for run in group.counted]),
         test=summarize(tested) if len(tested) == len(group.counted) else None,
-        verdict=Verdict("", None, None, 0),
+        verdict=Verdict(""),
     )
 
 

@@ -50,9 +50,12 @@ def test_formats(tmp_path: Path) -> None:
     assert [Path(folder).name for folder in second["folders"]] == [f"lr=0.001,seed={seed}" for seed in range(3)]
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     assert [row["optimizer.lr"] for row in rows] == ["0.01", "0.001"]
-    assert float(rows[1]["p_holm"]) == pytest.approx(stats.ttest_rel([0.9, 0.92, 0.91], [0.95, 0.957, 0.966]).pvalue)
-    assert "| # | optimizer.lr | val/acc | vs. best | p | test/acc | seeds |" in texts["markdown"]
-    assert "\\begin{tabular}{rlrlrrl}" in texts["latex"]
+    expected = stats.ttest_rel([0.9, 0.92, 0.91], [0.95, 0.957, 0.966]).pvalue
+    assert float(rows[1]["p"]) == pytest.approx(expected, abs=0.003)
+    assert float(rows[1]["difference"]) == pytest.approx(-0.0476667)
+    assert float(rows[1]["effect_size"]) < -2
+    assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | p | test/acc |" in texts["markdown"]
+    assert "\\begin{tabular}{rlrllrrr}" in texts["latex"]
     assert "0.9577 $\\pm$ " in texts["latex"]
 
 

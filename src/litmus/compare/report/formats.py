@@ -12,6 +12,7 @@ from litmus.compare.statistics import Summary
 from litmus.record.folder import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and the suffixes of their files
+DIFFERENCE = ("difference", "difference_ci95_half", "effect_size")  # from the best
 TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -58,7 +59,7 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
     """All rankings in one table, full precision; `data` and `metric` say which a row belongs to."""
     keys = list(dict.fromkeys(key for ranking in rankings for key in ranking.keys if key != "data"))
     measured = ["mean", "ci95_half", "std", "seeds", "test_mean", "test_ci95_half"]
-    head = ["data", "metric", "rank", *keys, *measured, "verdict", "p_holm", "difference", "seeds_in_common"]
+    head = ["data", "metric", "rank", *keys, *measured, "verdict", "p", *DIFFERENCE, "seeds_in_common"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
@@ -67,7 +68,8 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
             value, test, verdict = row.value, row.test, row.verdict
             settings = [exact_value(row.settings, key) if key in ranking.keys else "" for key in keys]
             numbers = [value.mean, value.half_width, value.std, value.n, test and test.mean, test and test.half_width]
-            against = [verdict.words, verdict.p, verdict.difference, verdict.num_common]
+            by = [verdict.difference, verdict.half_width, verdict.effect_size]
+            against = [verdict.words, verdict.p, *by, verdict.num_common]
             writer.writerow([ranking.data, ranking.metric, row.rank, *settings, *numbers, *against])
     return text.getvalue()
 
@@ -78,8 +80,8 @@ def to_latex(rankings: Sequence[Ranking]) -> str:
     for ranking in rankings:
         head = columns(ranking)
         rows = [" & ".join(_latex(text) for text in cells(ranking, row)) + r" \\" for row in ranking.rows]
-        # Numbers are aligned to the right; settings, the verdict and the seeds to the left.
-        align = "r" + "l" * len(ranking.keys) + "rlr" + ("r" if ranking.test in head else "") + "l"
+        # Numbers are aligned to the right; settings, the seeds and the verdict to the left.
+        align = "r" + "l" * len(ranking.keys) + "rllrr" + ("r" if ranking.test in head else "")
         parts += [
             f"% {' '.join(ranking.title.split())}. {legend(ranking)}",
             f"\\begin{{tabular}}{{{align}}}",
@@ -122,8 +124,10 @@ def _row(ranking: Ranking, row: Row) -> dict[str, object]:
         ranking.metric: _summary(row.value),
         ranking.test: _summary(row.test),
         "verdict": row.verdict.words,
-        "p_holm": row.verdict.p,
+        "p": row.verdict.p,
         "difference": row.verdict.difference,
+        "difference_ci95_half": row.verdict.half_width,
+        "effect_size": row.verdict.effect_size,
         "seeds": [run.seed for run in row.runs],
         "folders": [str(run.folder) for run in row.runs],
         "left_out": [{"folder": str(run.folder), "status": run.status, "seed": run.seed} for run in row.excluded],

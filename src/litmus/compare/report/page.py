@@ -11,7 +11,7 @@ from litmus.compare.report import appendix, tables
 from litmus.compare.report.canvas import Figure, inline_svg
 from litmus.compare.report.template import Cell, Interval, Table, TableRow, render
 from litmus.compare.settings import short_key
-from litmus.compare.statistics import BEST, BETTER, NO_SPREAD, SAME, WORSE
+from litmus.compare.verdicts import BEST, BETTER, NO_SPREAD, SAME, WORSE
 
 KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "better"}  # CSS classes of rows; others are unknown
 SHORT = 25  # characters of a setting that stay on one line
@@ -112,7 +112,7 @@ def _table(ranking: Ranking, low: float, high: float) -> Table:
     """The ranking's columns, and before the metric's a drawing of its interval."""
     head = [short_key(name, ranking.keys) if name in ranking.keys else name for name in tables.columns(ranking)]
     place = 1 + len(ranking.keys)  # of the metric
-    kinds = ["n", *("key" for _ in ranking.keys), "n", "verdict", *("n" for _ in head[place + 2 : -1]), "seeds"]
+    kinds = ["n", *("key" for _ in ranking.keys), "n", "seeds", "verdict", *("n" for _ in head[place + 3 :])]
     rows = []
     for row in ranking.rows:
         texts = tables.cells(ranking, row)

@@ -6,6 +6,7 @@ from litmus import console
 from litmus.compare.ranking import Ranking, Row, exclusion_reason
 from litmus.compare.settings import short_key, short_value
 from litmus.compare.statistics import Summary
+from litmus.compare.verdicts import Verdict
 
 GAP = 2  # between columns on the screen
 
@@ -30,6 +31,14 @@ def p_text(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def difference(verdict: Verdict, sign: str = "±") -> str:
+    """The difference from the best, and half the width of its interval; empty without a test."""
+    if verdict.difference is None:
+        return ""
+    half = "" if verdict.half_width is None else f" {sign} {number(verdict.half_width)}"
+    return f"{'+' if verdict.difference > 0 else ''}{number(verdict.difference)}{half}"
+
+
 def seeds(ranking: Ranking, row: Row) -> str:
     """The number of seeds, and of the excluded runs by reason: `2 (1 failed)`."""
     excluded = Counter(exclusion_reason(run, row, ranking.metric) for run in row.excluded)
@@ -40,23 +49,28 @@ def seeds(ranking: Ranking, row: Row) -> str:
 def columns(ranking: Ranking) -> list[str]:
     """The headings of a ranking."""
     test = [ranking.test] if any(row.test for row in ranking.rows) else []
-    return ["#", *ranking.keys, ranking.metric, "vs. best", "p", *test, "seeds"]
+    return ["#", *ranking.keys, ranking.metric, "seeds", "vs. best", "difference", "p", *test]
 
 
 def cells(ranking: Ranking, row: Row, sign: str = "±") -> list[str]:
     """A row's texts, in the order of `columns`."""
     test = [plus_minus(row.test, sign)] if any(each.test for each in ranking.rows) else []
     settings = [short_value(row.settings, key) for key in ranking.keys]
-    against = [row.verdict.words, p_text(row.verdict.p)]
-    return [str(row.rank), *settings, plus_minus(row.value, sign), *against, *test, seeds(ranking, row)]
+    against = [row.verdict.words, difference(row.verdict, sign), p_text(row.verdict.p)]
+    return [str(row.rank), *settings, plus_minus(row.value, sign), seeds(ranking, row), *against, *test]
 
 
 def legend(ranking: Ranking) -> str:
     """What the numbers are, in a few sentences."""
     kept = "" if len(ranking.rows) == ranking.total else f" The best {len(ranking.rows)} of {ranking.total} are shown."
     order = "highest" if ranking.mode == "max" else "lowest"
-    tests = f"{ranking.num_tests} test{'' if ranking.num_tests == 1 else 's'}"
-    p = f" p: paired t-test against the best over common seeds, Holm-adjusted for {tests}." if ranking.num_tests else ""
+    p = ""
+    if ranking.num_tested > 1:
+        p = (
+            f" p: how often, if these {ranking.num_tested} settings were equal, any of them would fall so far behind "
+            "another (seeds as blocks, moderated variances). Differences are from the best, adjusted for seeds; their "
+            "intervals hold together in 95% of cases."
+        )
     return (
         f"Mean over seeds ± half-width of the 95% confidence interval (Student's t). Ranked by {ranking.metric}, "
         f"{order} first; the test set is not used for ranking.{p}{kept}"
@@ -78,6 +92,7 @@ def show(ranking: Ranking) -> None:
             test = f"{ranking.test} {plus_minus(row.test)}, " if row.test else ""
             p = f" (p {p_text(row.verdict.p)})" if row.verdict.p is not None else ""
             console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
-            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{p}", wrap=True)
+            by = f", difference {difference(row.verdict)}" if row.verdict.difference is not None else ""
+            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{by}{p}", wrap=True)
             console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
     console.say(legend(ranking), style="dim", wrap=True)
