@@ -12,10 +12,10 @@ from litmus.compare.settings import Settings
 from litmus.config.keys import hyperparameters
 from litmus.errors import UserError
 from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
-from litmus.record.metrics import monitored
+from litmus.record.metrics import has_diverged, monitored
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
-STATUSES = ("finished", "pruned", "interrupted", "failed")  # that result.json may have
+STATUSES = ("finished", "diverged", "pruned", "interrupted", "failed")  # that result.json may have
 # What reading a damaged file raises: ours, and what missing keys and values of the wrong type raise.
 DAMAGE = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
 
@@ -32,9 +32,10 @@ class Run:
         settings: what decides what it learns, without the seed.
         seed: its seed.
         monitor: the metric that decides which epoch is best, and "min" or "max".
-        status: finished, pruned, interrupted, failed, or unfinished.
+        status: finished, diverged, pruned, interrupted, failed, or unfinished.
         metrics: those of the best epoch and of the test that are finite.
-        diverged: the names of the others.
+        undefined: the names of the others.
+        diverged: whether a loss, or the metric that decides, is not finite.
         error: what went wrong, or None.
         seconds: its total time, of all sessions as far as it is known (`_total_seconds`); 0 if it has not ended.
         ended: when its result was written, in seconds since 1970; 0 if it has not ended.
@@ -50,7 +51,8 @@ class Run:
     monitor: tuple[str, str]
     status: str
     metrics: dict[str, float]
-    diverged: set[str]
+    undefined: set[str]
+    diverged: bool
     error: str | None
     seconds: float
     ended: float
@@ -142,14 +144,18 @@ def read_run(folder: Path) -> Run:
     if status not in (*STATUSES, UNFINISHED):
         raise UserError(f"{RESULT} has the status {status!r}.")
     ended = result or {"metrics": {}, "seconds": {}}
+    monitor = monitored(str(config["task"]["_target_"]))
     return Run(
         folder=folder,
         settings=settings,
         seed=seed,
-        monitor=monitored(str(config["task"]["_target_"])),
+        monitor=monitor,
         status=status,
         metrics={str(name): float(value) for name, value in ended["metrics"].items() if _is_finite(value)},
-        diverged={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
+        undefined={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
+        diverged=status == "diverged"
+        or has_diverged(ended["metrics"])
+        or ended["metrics"].get(monitor[0], 0.0) is None,
         error=ended.get("error"),
         seconds=_total_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,

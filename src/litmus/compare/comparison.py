@@ -17,8 +17,9 @@ class Comparison:
     Attributes:
         title: which folders.
         runs: all runs.
-        rankings: one for each dataset and metric, cut to the rows that `--top` keeps.
-        ranked: the folders of the runs in any mean, those of the rows that `--top` cut included.
+        rankings: one for each dataset and metric.
+        top: how many rows of each ranking the tables show; None for all.
+        ranked: the folders of the runs in any mean.
         seconds: total time of the runs, by what became of them.
         damaged: a message for each folder or file that could not be read.
         notes: other messages for the user.
@@ -27,30 +28,33 @@ class Comparison:
     title: str
     runs: list[Run]
     rankings: list[Ranking]
+    top: int | None
     ranked: set[Path]
     seconds: dict[str, float]
     damaged: list[str]
     notes: list[str]
 
 
-def compare(folders: Sequence[Path], metric: str | None, top: int | None) -> Comparison:
+def compare(folders: Sequence[Path], metric: str | None, top: int | None, against: str | None = None) -> Comparison:
     """Reads and ranks every run at or below the folders.
 
     Args:
         folders: sweeps, runs, or folders that contain any.
         metric: to rank by; None for the metric that each run's task monitors.
-        top: how many rows of each ranking to keep; None for all.
+        top: how many rows of each ranking the tables show; None for all.
+        against: the setting that the others are compared with, `key=value key=value`; None for the best.
 
     Raises:
-        UserError: a folder is missing or has no runs; the metric is unknown or a test metric.
+        UserError: a folder is missing or has no runs; the metric is unknown or a test metric; there is no such setting.
     """
     collected, damaged = collect(folders)
     runs, ignored = with_final_settings(collected)
-    rankings, notes = rank(runs, metric)
+    rankings, notes = rank(runs, metric, against)
     return Comparison(
         title=f"Comparison of {', '.join(str(folder) for folder in folders)}",
         runs=runs,
-        rankings=[ranking.top(top) for ranking in rankings],
+        rankings=rankings,
+        top=top,
         ranked=ranked_folders(rankings),
         seconds=seconds_by_status(runs, rankings),
         damaged=damaged + ignored,

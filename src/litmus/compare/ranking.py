@@ -5,9 +5,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
-from litmus.compare.settings import Settings, canonical, settings_key, short_value, varying_keys
+from litmus.compare.settings import (
+    Settings,
+    canonical,
+    data_settings,
+    duration,
+    exact_value,
+    settings_key,
+    short_value,
+    varying_keys,
+)
 from litmus.compare.statistics import Summary, summarize
-from litmus.compare.verdicts import Verdict, compare_with_best
+from litmus.compare.verdicts import (
+    BEST,
+    DIVERGED,
+    REFERENCE,
+    SAME,
+    Verdict,
+    compare_with_best,
+    compare_with_reference,
+)
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.metrics import mode_of
@@ -27,6 +44,7 @@ class Row:
         runs: those in the mean, one per seed.
         excluded: runs of the same settings that are not in the mean: failed, pruned, interrupted, unfinished, diverged,
             repeated.
+        diverged: seeds whose training diverged. If all did, the mean is of what metrics they have.
         value: the ranking's metric over the seeds.
         test: the same metric on the test set; None unless all `runs` have it.
         verdict: how it compares with the best row.
@@ -36,6 +54,7 @@ class Row:
     settings: Settings
     runs: tuple[Run, ...]
     excluded: tuple[Run, ...]
+    diverged: tuple[int, ...]
     value: Summary
     test: Summary | None
     verdict: Verdict
@@ -46,7 +65,7 @@ class Ranking:
     """Settings that can be compared: they share the dataset and the metric to rank by.
 
     Attributes:
-        data: the dataset's name.
+        data: the dataset's name, and what was taken of it where that differs: `mnist  data.limit=500`.
         metric: the metric to rank by.
         mode: "min" or "max": which values of the metric are better.
         keys: the settings that differ between the rows.
@@ -76,6 +95,11 @@ class Ranking:
     def title(self) -> str:
         return f"{self.data}, {self.metric}"
 
+    @property
+    def reference(self) -> str:
+        """What the rows are compared with: the `best`, or the `reference` that `--against` names."""
+        return REFERENCE if any(row.verdict.words == REFERENCE for row in self.rows) else BEST
+
     def label(self, row: Row) -> str:
         """A row's name: `optimizer.lr=0.003  model.dropout=0.1`."""
         return setting_label(row.settings, self.keys) or self.data
@@ -93,17 +117,19 @@ class _Group:
         members: all of them.
         counted: those in the mean, one per seed, sorted by it.
         repeats: pairs of runs with the same seed: the older, which is not counted, and the newer.
+        diverged: seeds whose newest run diverged.
         unmeasured: number of runs that were trained to their end, and have no finite value of the metric.
     """
 
     members: Sequence[Run]
     counted: Sequence[Run]
     repeats: Sequence[tuple[Run, Run]]
+    diverged: tuple[int, ...]
     unmeasured: int
 
 
-def rank(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
-    """Ranks runs, for each dataset and metric apart.
+def rank(runs: Sequence[Run], metric: str | None, against: str | None = None) -> tuple[list[Ranking], list[str]]:
+    """Ranks runs, for each dataset, what was taken of it, and metric apart.
 
     Only finished runs count. A pruned run was stopped because its values were poor, at an epoch that the pruner chose:
     its best value so far is not what the setting would reach, and including it would bias the mean of its setting. Only
@@ -113,24 +139,39 @@ def rank(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[s
     Args:
         runs: all runs.
         metric: to rank by; None for the metric that each run's task monitors.
+        against: the setting that the others are compared with, such as `optimizer.lr=0.01 model.dropout=0`; None for
+            the best.
 
     Returns:
         The rankings, and notes for the user on how far they can be trusted.
 
     Raises:
-        UserError: it is a test metric, no run has it, or its name does not say whether more is better.
+        UserError: it is a test metric, no run has it, or its name does not say whether more is better; no ranked
+            setting is the one to compare with, or several are.
     """
     mode = None if metric is None else _mode(runs, metric)
-    sections: dict[tuple[str, str, str], list[Run]] = {}
+    sections: dict[tuple[str, str, str, str], list[Run]] = {}
     for run in runs:
         monitor = run.monitor if metric is None or mode is None else (metric, mode)
-        sections.setdefault((str(run.settings["data"]), *monitor), []).append(run)
+        samples = settings_key(data_settings(run.settings))
+        sections.setdefault((str(run.settings["data"]), *monitor, samples), []).append(run)
     rankings, notes = [], []
-    for (data, name, direction), members in sorted(sections.items(), key=lambda item: item[0]):
-        ranking, its_notes = _rank_section(data, name, direction, members)
+    for (data, name, direction, _), members in sorted(sections.items(), key=lambda item: item[0]):
+        others = [each for key, each in sections.items() if key[:3] == (data, name, direction)]
+        taken = [data_settings(each[0].settings) for each in others]
+        which = setting_label(members[0].settings, varying_keys(taken))
+        ranking, its_notes = _rank_section(f"{data} {which}".rstrip(), name, direction, members, against)
         rankings += [ranking] if ranking.rows or ranking.running else []
         notes += its_notes
+    if against is not None and all(each.reference == BEST for each in rankings):
+        raise UserError(f"No ranked setting has {against}. {_known_settings(rankings)}")
     return rankings, notes
+
+
+def _known_settings(rankings: Sequence[Ranking]) -> str:
+    labels = [ranking.label(row) for ranking in rankings for row in ranking.rows]
+    more = f"; and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+    return f"There are: {'; '.join(labels[:MOST_NAMED])}{more}." if labels else "No run has finished yet."
 
 
 def _mode(runs: Sequence[Run], metric: str) -> str:
@@ -149,7 +190,9 @@ def _mode(runs: Sequence[Run], metric: str) -> str:
         raise UserError(f"The name {metric} does not say whether more is better; rank by another metric.") from None
 
 
-def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:
+def _rank_section(
+    data: str, metric: str, mode: str, runs: Sequence[Run], against: str | None
+) -> tuple[Ranking, list[str]]:
     """The ranking of runs that share dataset and metric, and the notes on it."""
     statuses = {run.status for run in runs}
     pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
@@ -157,7 +200,7 @@ def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tup
     for run in runs:
         by_setting.setdefault(settings_key(run.settings), []).append(run)
     groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
-    rows = _sorted_rows([group for group in groups if group.counted], metric, mode)
+    rows = _sorted_rows([group for group in groups if group.counted], metric, mode, against)
     no_row = [group.members for group in groups if not group.counted]
     ranking = Ranking(
         data=data,
@@ -166,11 +209,11 @@ def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tup
         keys=varying_keys([row.settings for row in rows]),
         rows=tuple(rows),
         total=len(rows),
-        num_tested=1 + sum(row.verdict.p is not None for row in rows[1:]),
+        num_tested=1 + sum(row.verdict.p is not None for row in rows),
         pruned=pruned,
         running=tuple(run for members in no_row for run in members if run.status == UNFINISHED),
     )
-    failed = [members for members in no_row if any(run.status in FAILED for run in members)]
+    failed = [members for members in no_row if any(run.status in FAILED or _diverged(run, metric) for run in members)]
     return ranking, [*_notes(ranking, groups), *_data_notes(ranking), *_unranked(ranking, failed)]
 
 
@@ -182,27 +225,63 @@ def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
         status: of those that count.
         metric: to rank by.
     """
-    complete = [run for run in members if run.status == status]
-    measured = [run for run in complete if metric in run.metrics]
+    complete = [run for run in members if run.status in (status, "diverged")]
+    usable = [run for run in complete if metric in run.metrics or _diverged(run, metric)]
     newest: dict[int, Run] = {}
     repeats = []
-    for run in sorted(measured, key=lambda run: run.ended):
+    for run in sorted(usable, key=lambda run: run.ended):
         repeats += [(newest[run.seed], run)] if run.seed in newest else []
         newest[run.seed] = run
-    return _Group(members, [newest[seed] for seed in sorted(newest)], repeats, len(complete) - len(measured))
+    kept = [newest[seed] for seed in sorted(newest)]
+    healthy = [run for run in kept if not _diverged(run, metric)]
+    counted = healthy or [run for run in kept if metric in run.metrics]
+    diverged = tuple(run.seed for run in kept if _diverged(run, metric))
+    return _Group(members, counted, repeats, diverged, len(complete) - len(usable))
 
 
-def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str) -> list[Row]:
-    """A row for each group: the best, then the others by their means."""
-    if not groups:
-        return []
+def _diverged(run: Run, metric: str) -> bool:
+    return run.diverged or metric in run.undefined
+
+
+def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str, against: str | None) -> list[Row]:
+    """A row for each group: the best, then the others by their means, and last what diverged on some seed.
+
+    With a setting to compare with, all that did not diverge are sorted by their means.
+    """
     sign = -1 if mode == "max" else 1
-    rows = [_row(group, metric) for group in groups]
-    rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
-    found = compare_with_best([{run.seed: run.metrics[metric] for run in row.runs} for row in rows], mode)
-    rows = [replace(row, verdict=verdict) for row, verdict in zip(rows, found.each, strict=True)]
-    best = rows.pop(found.reference)
-    return [replace(row, rank=rank) for rank, row in enumerate([best, *rows], start=1)]
+    every = sorted(
+        (_row(group, metric) for group in groups),
+        key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)),
+    )
+    rows = [row for row in every if not row.diverged]
+    if rows:
+        values = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
+        place = _place_of(rows, against) if against is not None else None
+        found = compare_with_best(values, mode) if place is None else compare_with_reference(values, mode, place)
+        rows = [replace(row, verdict=verdict) for row, verdict in zip(rows, found.each, strict=True)]
+        if place is None:
+            rows.insert(0, rows.pop(found.reference))
+    rows += [replace(row, verdict=Verdict(DIVERGED)) for row in every if row.diverged]
+    return [replace(row, rank=rank) for rank, row in enumerate(rows, start=1)]
+
+
+def _place_of(rows: Sequence[Row], setting: str) -> int | None:
+    """The number of the row that has all of some `key=value`; None if none has.
+
+    Raises:
+        UserError: several rows have them.
+    """
+    pairs = [word.partition("=")[::2] for word in setting.split()]
+    found = [i for i, row in enumerate(rows) if all(_has(row.settings, key, value) for key, value in pairs)]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} settings have {setting}: add another key, to name one of them.")
+    return found[0] if found else None
+
+
+def _has(settings: Settings, key: str, value: str) -> bool:
+    """Whether a setting has a value, as it is typed or as it is shown; of a key's name, the last part will do."""
+    names = [name for name in settings if name == key or name.rpartition(".")[2] == key]
+    return any(value in (exact_value(settings, name), short_value(settings, name)) for name in names)
 
 
 def _row(group: _Group, metric: str) -> Row:
@@ -214,6 +293,7 @@ def _row(group: _Group, metric: str) -> Row:
         settings=group.counted[0].settings,
         runs=tuple(group.counted),
         excluded=tuple(run for run in group.members if run.folder not in counted),
+        diverged=group.diverged,
         value=summarize([run.metrics[metric] for run in group.counted]),
         test=summarize(tested) if len(tested) == len(group.counted) else None,
         verdict=Verdict(""),
@@ -234,12 +314,14 @@ def exclusion_reason(run: Run, row: Row, metric: str) -> str:
     """Why a run of a row is not in its mean: its status, or `repeated`, `diverged`, `without the metric`."""
     if run.status != row.runs[0].status:
         return run.status
-    return "repeated" if metric in run.metrics else unmeasured_reason(run, metric)
+    if run.seed in {each.seed for each in row.runs}:
+        return "repeated"
+    return unmeasured_reason(run, metric)
 
 
 def unmeasured_reason(run: Run, metric: str) -> str:
     """Why a run that was trained to its end has no value to rank by."""
-    return "diverged" if metric in run.diverged else "without the metric"
+    return "diverged" if _diverged(run, metric) else "without the metric"
 
 
 def lost_seeds(row: Row, metric: str) -> set[int]:
@@ -252,6 +334,7 @@ def _notes(ranking: Ranking, groups: Sequence[_Group]) -> Iterator[str]:
     """Which runs are not in a mean, and how that may bias it."""
     if ranking.pruned:
         yield f"{ranking.title}: every run was pruned; they are ranked by the best value that each had reached."
+    yield from _best_set(ranking)
     if repeats := [pair for group in groups for pair in group.repeats]:
         older, newer = repeats[0]
         more = f", and {len(repeats) - 1} more" if len(repeats) > 1 else ""
@@ -261,10 +344,38 @@ def _notes(ranking: Ranking, groups: Sequence[_Group]) -> Iterator[str]:
         )
     if unmeasured := sum(group.unmeasured for group in groups):
         word = "run has" if unmeasured == 1 else "runs have"
-        yield f"{ranking.title}: {unmeasured} finished {word} no finite {ranking.metric}, and cannot be ranked."
+        yield f"{ranking.title}: {unmeasured} finished {word} no {ranking.metric}, and cannot be ranked."
+    if diverged := [row for row in ranking.rows if row.diverged]:
+        named = "; ".join(f"{ranking.label(row)} (seed {_listed(row.diverged)})" for row in diverged[:MOST_NAMED])
+        more = f"; and {len(diverged) - MOST_NAMED} more" if len(diverged) > MOST_NAMED else ""
+        yield f"{ranking.title}: a setting that diverged on any seed comes last: {named}{more}."
     if lost := sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows):
         word = "setting has" if lost == 1 else "settings have"
         yield f"{ranking.title}: {lost} {word} lost seeds; the mean over the remaining seeds may be biased."
+
+
+def _best_set(ranking: Ranking) -> Iterator[str]:
+    """What cannot be told from the best, the cheapest of it, and how many seeds would tell the first two apart."""
+    rows = [row for row in ranking.rows if row.verdict.words in (BEST, SAME)]
+    if ranking.reference != BEST or len(rows) < 2:
+        return
+    seconds = {row.rank: sum(run.seconds for run in row.runs) / len(row.runs) for row in rows}
+    cheapest = min(rows, key=lambda row: seconds[row.rank])
+    ranks = [f"#{row.rank}" for row in rows[:MOST_NAMED]] + ["..."] * (len(rows) > MOST_NAMED)
+    yield (
+        f"{ranking.title}: these {len(rows)} cannot be told apart: {', '.join(ranks)}. The cheapest of them is "
+        f"#{cheapest.rank}, {ranking.label(cheapest)} ({duration(seconds[cheapest.rank])} a run)."
+    )
+    first, second = rows[:2]
+    if second.verdict.seeds is not None and (more := second.verdict.seeds - min(first.value.n, second.value.n)) > 0:
+        yield (
+            f"{ranking.title}: if #{first.rank} and #{second.rank} differ as much as it seems, about {more} more "
+            "seeds of both would show it (in 4 of 5 cases)."
+        )
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _data_notes(ranking: Ranking) -> Iterator[str]:
@@ -280,9 +391,6 @@ def _data_notes(ranking: Ranking) -> Iterator[str]:
         yield f"{ranking.title}: runs with the same data settings and seed used different data (checksums differ)."
     elif len({canonical(run.data) for run in counted if run.data}) > 1:
         yield f"{ranking.title}: the rows used different data (checksums differ), and are not comparable."
-    if diverged := sum(bool(run.diverged) for run in counted):
-        word = "run" if diverged == 1 else "runs"
-        yield f"{ranking.title}: {diverged} ranked {word} diverged: a metric is not finite."
     for warning in dict.fromkeys(run.warning for run in counted):
         if warning:
             yield f"{ranking.title}: {warning}"
@@ -293,7 +401,7 @@ def _unranked(ranking: Ranking, failed: Sequence[Sequence[Run]]) -> Iterator[str
     keys = varying_keys([*(row.settings for row in ranking.rows), *(members[0].settings for members in failed)])
     for members in failed[:MOST_NAMED]:
         label = setting_label(members[0].settings, keys) or "the only setting"
-        statuses = Counter(run.status for run in members)
+        statuses = Counter("diverged" if _diverged(run, ranking.metric) else run.status for run in members)
         yield f"{ranking.title}, not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
     if len(failed) > MOST_NAMED:
         yield f"{ranking.title}, not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."

@@ -21,6 +21,7 @@ SAME = "not significant"
 WORSE = "worse"
 REFERENCE = "reference"  # that `--against` names
 BETTER = "better"  # than that one
+DIVERGED = "diverged"  # on some seed: not compared
 ONE_SEED = "one seed: not tested"
 NO_SEED = "no common seed: not tested"
 NO_SPREAD = "constant difference: not tested"

@@ -56,12 +56,14 @@ def test_formats(tmp_path: Path) -> None:
     assert float(rows[1]["effect_size"]) < -2
     assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | p | test/acc |" in texts["markdown"]
     assert "\\begin{tabular}{rlrllrrr}" in texts["latex"]
-    assert "0.9577 $\\pm$ " in texts["latex"]
+    assert r"val/acc (\%) & seeds & vs. best & difference (\%) & p & test/acc (\%) \\" in texts["latex"]
+    assert r"1 & 0.01 & \textbf{\boldmath 95.77 $\pm$ 1.99} & 3 & best &  &  & 94.77" in texts["latex"]
+    assert r"2 & 0.001 & 91.00 $\pm$ 2.48 & 3 & worse & -4.77 $\pm$ " in texts["latex"]
 
 
 def test_texts_are_escaped(tmp_path: Path) -> None:
     nasty = "a|b_$x & <i> \\ {50%}"
-    made(tmp_path / "a", "model=fnn", changes={"data": {"source": nasty}})
+    made(tmp_path / "a", "model=fnn", changes={"model": {"activation": nasty}})
     made(tmp_path / "b", "model=fnn", value=0.5)
     markdown, latex = (printed_by(tmp_path, "--format", name) for name in ("markdown", "latex"))
     assert r"| a\|b\_$x &amp; &lt;i> \\ {50%} |" in markdown

@@ -42,7 +42,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = "\n".join([f"line {i}" for i in range(40)] + [HOSTILE])
     made(folder / "failed", "model=fnn", seed=9, status="failed", error=f"ValueError: {HOSTILE}", log=lines)
     made(folder / "running", "model=fnn", seed=8, status=None)
-    made(folder / "hostile", "model=fnn", value=0.5, changes={"data": {"source": HOSTILE}})
+    made(folder / "hostile", "model=fnn", value=0.5, changes={"model": {"activation": HOSTILE}})
     written(folder)
     return folder
 
@@ -175,8 +175,11 @@ def drawn(comparison: Comparison) -> dict[str, str]:
 def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
     out = sweep / "compare"
     names = {"curves", "main-effects", "heat-map", "parallel-coordinates"}
-    assert {path.name for path in (out / "figures").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        f"{n}.{e}" for n in names for e in ("pdf", "png", "svg")
+    }
     assert all((out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
+    assert all((out / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
     made(tmp_path / "one", "model=fnn")
     assert set(drawn(compare([tmp_path / "one"], None, None))) == {"curves"}
 

@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from litmus.compare.ranking import Ranking, Row
-from litmus.compare.report.tables import cells, columns, legend
+from litmus.compare.report.tables import cells, columns, legend, number, percent
 from litmus.compare.settings import exact_value
 from litmus.compare.statistics import Summary
+from litmus.compare.verdicts import BEST, SAME
 from litmus.record.folder import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and the suffixes of their files
+FRACTIONS = ("acc", "f1", "precision", "recall", "map", "map50")  # metrics that LaTeX shows in percent
 DIFFERENCE = ("difference", "difference_ci95_half", "effect_size")  # from the best
 TEX = {
     "\\": r"\textbackslash{}",
@@ -75,13 +77,15 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
 
 
 def to_latex(rankings: Sequence[Ranking]) -> str:
-    r"""Tables for `\usepackage{booktabs}`."""
+    r"""Tables for `\usepackage{booktabs}`: fractions in percent, what cannot be told from the best in bold."""
     parts = ["% \\usepackage{booktabs}"]
     for ranking in rankings:
-        head = columns(ranking)
-        rows = [" & ".join(_latex(text) for text in cells(ranking, row)) + r" \\" for row in ranking.rows]
+        in_percent = ranking.metric.rpartition("/")[2] in FRACTIONS
+        signed = {name: f"{name} (%)" for name in (ranking.metric, ranking.test, "difference") if in_percent}
+        head = [signed.get(name, name) for name in columns(ranking)]
+        rows = [_latex_row(ranking, row, percent if in_percent else number) for row in ranking.rows]
         # Numbers are aligned to the right; settings, the seeds and the verdict to the left.
-        align = "r" + "l" * len(ranking.keys) + "rllrr" + ("r" if ranking.test in head else "")
+        align = "r" + "l" * len(ranking.keys) + "rllrr" + "r" * any(row.test is not None for row in ranking.rows)
         parts += [
             f"% {' '.join(ranking.title.split())}. {legend(ranking)}",
             f"\\begin{{tabular}}{{{align}}}",
@@ -93,6 +97,14 @@ def to_latex(rankings: Sequence[Ranking]) -> str:
             r"\end{tabular}",
         ]
     return "\n".join(parts) + "\n"
+
+
+def _latex_row(ranking: Ranking, row: Row, write: Callable[[float], str]) -> str:
+    texts = [_latex(text) for text in cells(ranking, row, write)]
+    if row.verdict.words in (BEST, SAME):
+        place = 1 + len(ranking.keys)  # of the metric
+        texts[place] = f"\\textbf{{\\boldmath {texts[place]}}}"
+    return " & ".join(texts) + r" \\"
 
 
 def _latex(text: str) -> str:

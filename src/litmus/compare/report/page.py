@@ -11,9 +11,15 @@ from litmus.compare.report import appendix, tables
 from litmus.compare.report.canvas import Figure, inline_svg
 from litmus.compare.report.template import Cell, Interval, Table, TableRow, render
 from litmus.compare.settings import short_key
-from litmus.compare.verdicts import BEST, BETTER, NO_SPREAD, SAME, WORSE
+from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
 
-KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "better"}  # CSS classes of rows; others are unknown
+KINDS = {
+    BEST: "best",
+    REFERENCE: "best",
+    SAME: "same",
+    WORSE: "worse",
+    BETTER: "better",
+}  # CSS classes of rows; others are unknown
 SHORT = 25  # characters of a setting that stay on one line
 
 
@@ -22,15 +28,17 @@ class Lead:
     """What a ranking's first sentences say.
 
     Attributes:
-        setting: the best one.
+        title: `Best`, or `Reference`.
+        setting: that one.
         value: its metric's name and value.
         seeds: how many seeds it has, in words.
-        num_others: the number of other settings.
+        num_others: the number of other settings that did not diverge.
         num_same: how many of them do not differ significantly.
         num_few_seeds: how many share too few seeds with the best to be tested.
         num_constant: how many differ by the same amount on every seed, which leaves nothing to test with.
     """
 
+    title: str
     setting: str
     value: str
     seeds: str
@@ -74,7 +82,10 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
         num_settings=sum(ranking.total for ranking in comparison.rankings),
         written=time.strftime("%Y-%m-%d %H:%M"),
         notes=[*comparison.damaged, *comparison.notes],
-        sections=[_section(*each) for each in zip(comparison.rankings, figures, strict=True)],
+        sections=[
+            _section(ranking, comparison.top, drawn)
+            for ranking, drawn in zip(comparison.rankings, figures, strict=True)
+        ],
         failures=appendix.failures(comparison),
         others=appendix.others(comparison),
         cost=appendix.cost(comparison),
@@ -82,22 +93,25 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
     )
 
 
-def _section(ranking: Ranking, figures: Sequence[Figure]) -> RankingSection:
+def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure]) -> RankingSection:
     from markupsafe import Markup  # Jinja's: text that is not escaped again
 
     shown = [PageFigure(figure.caption, Markup(inline_svg(figure))) for figure in figures]  # escaped by matplotlib
     if not ranking.rows:
         return RankingSection(ranking.title, shown)
-    low, high = _range(ranking.rows)
-    legend = f"{tables.legend(ranking)}{_interval_legend(ranking, low, high)}"
-    table = _table(ranking, low, high)
+    listed = ranking.top(top)
+    low, high = _range(listed.rows)
+    legend = f"{tables.legend(listed)}{_interval_legend(listed, low, high)}"
+    table = _table(listed, low, high)
     return RankingSection(ranking.title, shown, _lead(ranking), table, legend, appendix.differences(ranking))
 
 
 def _lead(ranking: Ranking) -> Lead:
-    first, *others = ranking.rows
+    first = next((row for row in ranking.rows if row.verdict.words == ranking.reference), ranking.rows[0])
+    others = [row for row in ranking.rows if row is not first and row.verdict.words != DIVERGED]
     num_constant = sum(row.verdict.words == NO_SPREAD for row in others)
     return Lead(
+        title=ranking.reference.capitalize(),
         setting=ranking.label(first),
         value=f"{ranking.metric} {tables.plus_minus(first.value)}",
         seeds=f"{first.value.n} {'seed' if first.value.n == 1 else 'seeds'}",

@@ -1,12 +1,13 @@
 """The columns and cells of a ranking, and the ranking on the screen."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from litmus import console
 from litmus.compare.ranking import Ranking, Row, exclusion_reason
 from litmus.compare.settings import short_key, short_value
 from litmus.compare.statistics import Summary
-from litmus.compare.verdicts import Verdict
+from litmus.compare.verdicts import BEST, Verdict
 
 GAP = 2  # between columns on the screen
 
@@ -16,12 +17,17 @@ def number(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
 
 
-def plus_minus(summary: Summary | None, sign: str = "±") -> str:
+def percent(value: float) -> str:
+    """A fraction in percent, with two decimals and without the sign."""
+    return f"{100 * value:.2f}"
+
+
+def plus_minus(summary: Summary | None, write: Callable[[float], str] = number) -> str:
     """The mean, and half the width of its 95% confidence interval where there is one; empty for None."""
     if summary is None:
         return ""
-    mean = number(summary.mean)
-    return mean if summary.half_width is None else f"{mean} {sign} {number(summary.half_width)}"
+    mean = write(summary.mean)
+    return mean if summary.half_width is None else f"{mean} ± {write(summary.half_width)}"
 
 
 def p_text(p: float | None) -> str:
@@ -31,12 +37,12 @@ def p_text(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def difference(verdict: Verdict, sign: str = "±") -> str:
+def difference(verdict: Verdict, write: Callable[[float], str] = number) -> str:
     """The difference from the best, and half the width of its interval; empty without a test."""
     if verdict.difference is None:
         return ""
-    half = "" if verdict.half_width is None else f" {sign} {number(verdict.half_width)}"
-    return f"{'+' if verdict.difference > 0 else ''}{number(verdict.difference)}{half}"
+    half = "" if verdict.half_width is None else f" ± {write(verdict.half_width)}"
+    return f"{'+' if verdict.difference > 0 else ''}{write(verdict.difference)}{half}"
 
 
 def seeds(ranking: Ranking, row: Row) -> str:
@@ -49,15 +55,15 @@ def seeds(ranking: Ranking, row: Row) -> str:
 def columns(ranking: Ranking) -> list[str]:
     """The headings of a ranking."""
     test = [ranking.test] if any(row.test for row in ranking.rows) else []
-    return ["#", *ranking.keys, ranking.metric, "seeds", "vs. best", "difference", "p", *test]
+    return ["#", *ranking.keys, ranking.metric, "seeds", f"vs. {ranking.reference}", "difference", "p", *test]
 
 
-def cells(ranking: Ranking, row: Row, sign: str = "±") -> list[str]:
-    """A row's texts, in the order of `columns`."""
-    test = [plus_minus(row.test, sign)] if any(each.test for each in ranking.rows) else []
+def cells(ranking: Ranking, row: Row, write: Callable[[float], str] = number) -> list[str]:
+    """A row's texts, in the order of `columns`; `write` writes values of the metric."""
+    test = [plus_minus(row.test, write)] if any(each.test for each in ranking.rows) else []
     settings = [short_value(row.settings, key) for key in ranking.keys]
-    against = [row.verdict.words, difference(row.verdict, sign), p_text(row.verdict.p)]
-    return [str(row.rank), *settings, plus_minus(row.value, sign), seeds(ranking, row), *against, *test]
+    against = [row.verdict.words, difference(row.verdict, write), p_text(row.verdict.p)]
+    return [str(row.rank), *settings, plus_minus(row.value, write), seeds(ranking, row), *against, *test]
 
 
 def legend(ranking: Ranking) -> str:
@@ -66,9 +72,10 @@ def legend(ranking: Ranking) -> str:
     order = "highest" if ranking.mode == "max" else "lowest"
     p = ""
     if ranking.num_tested > 1:
+        how = "fall so far behind another" if ranking.reference == BEST else "differ so much from the reference"
         p = (
-            f" p: how often, if these {ranking.num_tested} settings were equal, any of them would fall so far behind "
-            "another (seeds as blocks, moderated variances). Differences are from the best, adjusted for seeds; their "
+            f" p: how often, if these {ranking.num_tested} settings were equal, any of them would {how} (seeds as "
+            f"blocks, moderated variances). Differences are from the {ranking.reference}, adjusted for seeds; their "
             "intervals hold together in 95% of cases."
         )
     return (
