@@ -20,7 +20,7 @@ from litmus.compare.null import ALPHA, Null
 from litmus.compare.verdicts import step_down
 from litmus.trainer import num_cores
 
-SWEEPS = 1000  # of a cell
+SWEEPS = 2000  # of a cell
 FEWER_SWEEPS = 200  # where there are differences, and for methods that resample every sweep
 RESAMPLES = 199  # of the bootstrap and of permutations
 DRAWS = 2000  # of litmus' null distribution, which elsewhere has more

@@ -21,7 +21,8 @@ def verdict(best: list[float], other: list[float], mode: str = "max") -> Verdict
 @pytest.mark.parametrize(("settings", "seeds"), [(2, 5), (3, 3), (10, 5), (30, 3)])
 def test_with_equal_variances_it_is_the_studentized_range(settings: int, seeds: int) -> None:
     null = Null(Layout(np.ones((settings, seeds), dtype=bool)), np.inf)
-    expected = stats.studentized_range.ppf(0.95, settings, (settings - 1) * (seeds - 1))
+    level = ALPHA / null.caution
+    expected = stats.studentized_range.ppf(1 - level, settings, (settings - 1) * (seeds - 1))
     assert null.critical(np.arange(settings)) * 2**0.5 == pytest.approx(expected, rel=0.02)
 
 

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Degrees of freedom of the prior of the variances: with few they differ widely, with infinitely many they are equal.
-PRIORS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, np.inf)
+PRIORS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, np.inf)
 MARGIN = 0.1  # of log likelihood: what is hardly less likely than the best prior, and more cautious, is preferred
 ROUNDS = 2  # of estimating the seeds' effects and the variances from each other
 STEPS = 20  # of expectation maximization; the tenth digit no longer changes

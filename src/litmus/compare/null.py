@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from litmus.compare.layout import Fit, Floats, Layout, fit
 
 ALPHA = 0.05  # bound of the probability that any of the best settings is called worse
+CAUTION = 1.1  # p-values are raised by it where the prior is estimated: from few settings, it is sometimes wrong
 SEED = 0  # of the draws: the same results have the same p-values
 MOST_DRAWS, LEAST_DRAWS = 50_000, 500
 CHUNK = 4_000_000  # numbers that are in memory at a time
@@ -32,6 +33,7 @@ class Null:
         settings, seeds = layout.present.shape
         self.layout = layout
         self.draws = int(np.clip(EFFORT // (settings * max(settings, seeds)), LEAST_DRAWS, most_draws))
+        self.caution = 1.0 if settings == 2 else CAUTION
         effects, variances = np.empty((2, self.draws, settings))
         for part in _parts(self.draws, layout.present.size):
             count = part.stop - part.start
@@ -45,19 +47,24 @@ class Null:
 
     def p_values(self, leads: Floats, settings: NDArray[np.intp]) -> Floats:
         """The probability that the largest difference between these settings is as large as each of `leads`."""
-        return _share_above(self._largest(settings), leads)
+        return self._p_values(self._largest(settings), leads)
 
     def critical(self, settings: NDArray[np.intp]) -> float:
         """What the largest difference between these settings exceeds with probability ALPHA."""
-        return float(np.quantile(self._largest(settings), 1 - ALPHA))
+        return float(np.quantile(self._largest(settings), 1 - ALPHA / self.caution))
 
     def p_values_from(self, reference: int, differences: Floats) -> Floats:
         """The probability that the largest difference from one setting, of either sign, is so large."""
-        return _share_above(self._largest_from(reference), differences)
+        return self._p_values(self._largest_from(reference), differences)
 
     def critical_from(self, reference: int) -> float:
         """What the largest difference from one setting, of either sign, exceeds with probability ALPHA."""
-        return float(np.quantile(self._largest_from(reference), 1 - ALPHA))
+        return float(np.quantile(self._largest_from(reference), 1 - ALPHA / self.caution))
+
+    def _p_values(self, ascending: Floats, values: Floats) -> Floats:
+        """The share of the draws that are at least as large, the values themselves counted among the draws."""
+        above = 1 + len(ascending) - np.searchsorted(ascending, values)
+        return np.minimum(self.caution * above / (1 + len(ascending)), 1.0)
 
     def _largest(self, settings: NDArray[np.intp]) -> Floats:
         """(draws,) of the differences between these settings, ascending."""
@@ -85,11 +92,6 @@ class Null:
         for i in reversed(range(len(rows))):
             places.setdefault(rows[i], []).append(i)
         return tuple(sorted(places[rows[i]].pop() for i in settings))
-
-
-def _share_above(ascending: Floats, values: Floats) -> Floats:
-    """The share of the draws that are at least as large, the values themselves counted among the draws."""
-    return (1 + len(ascending) - np.searchsorted(ascending, values)) / (1 + len(ascending))
 
 
 def leads(layout: Layout, fitted: Fit, settings: NDArray[np.intp]) -> Floats:

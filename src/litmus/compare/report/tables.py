@@ -76,7 +76,7 @@ def legend(ranking: Ranking) -> str:
         p = (
             f" p: how often, if these {ranking.num_tested} settings were equal, any of them would {how} (seeds as "
             f"blocks, moderated variances). Differences are from the {ranking.reference}, adjusted for seeds; their "
-            "intervals hold together in 95% of cases."
+            "intervals hold together in 95% of cases, and may include 0 where the test, step by step, sees more."
         )
     return (
         f"Mean over seeds ± half-width of the 95% confidence interval (Student's t). Ranked by {ranking.metric}, "
