@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything else
 	$(PYTHON) train.py $(or $(ARGS),model=cnn)
 
-test: install ## the tests, offline; about six minutes on two cores
+test: install ## the tests, offline; about nine minutes on two cores
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not slow' --numprocesses 2 $(ARGS)
 
 test-all: install ## the tests that take minutes, too
@@ -41,6 +41,9 @@ format: install ## let ruff fix what it can
 
 bench: install ## measure speed, accuracy and memory; all of it takes about four hours
 	$(PYTHON) -m bench $(ARGS)
+
+soak: install ## kill runs of every network at random moments, resume them and compare; about 25 minutes
+	$(PYTHON) -m bench kills
 
 dashboard: install ## TensorBoard on every run, at localhost:6006
 	$(PYTHON) -m litmus dashboard outputs $(ARGS)

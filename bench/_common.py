@@ -13,7 +13,6 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from rich.console import Console
 from rich.progress import track
 
 from litmus import console
@@ -30,7 +29,7 @@ def alternate(contestants: Mapping[str, Callable[[], float]], repeats: int, titl
     for contestant in contestants.values():
         contestant()
     figures: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in track(range(repeats), title, console=Console(stderr=True)):
+    for _ in track(range(repeats), title, console=console.Screen(stderr=True)):
         for name, contestant in contestants.items():
             figures[name].append(contestant())
     return figures
@@ -48,7 +47,7 @@ def train(*overrides: str) -> dict[str, Any]:
     """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
     config = compose_config(*overrides)
     before = console.out
-    console.out = Console(file=io.StringIO(), force_terminal=True, width=100)
+    console.out = console.Screen(file=io.StringIO(), force_terminal=True, width=100)
     try:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDir(folder)

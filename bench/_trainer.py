@@ -14,10 +14,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from litmus.fetch.package import package_file
-from litmus.model._transformers import BUNDLED
+from litmus.model._preflight import minilm
 
-FOLDER = str(package_file(*BUNDLED).parent)
+FOLDER = str(minilm().parent)
 
 
 class Snippets(torch.utils.data.Dataset[dict[str, Any]]):

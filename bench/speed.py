@@ -20,7 +20,16 @@ SPEED = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
 
 def measure() -> str:
     data = MNIST(
-        0, dir=None, source="auto", val_size=1, limit=None, batch_size=128, eval_batch_size=1000, augment=False
+        0,
+        dir=None,
+        source="auto",
+        val_size=1,
+        limit=None,
+        limit_eval=None,
+        split_seed=None,
+        batch_size=128,
+        eval_batch_size=1000,
+        augment=False,
     )
     data.prepare_data()
     if data.warning:

@@ -10,7 +10,7 @@ from bench._common import alternate, markdown, median, peak_gb_of_command, ratio
 from litmus.data.sentiment import Sentiment
 
 SNIPPETS = 640
-RUN = ["model=bert", "trainer=cpu", f"data.limit={SNIPPETS}", "trainer.max_epochs=1"]
+RUN = ["model=bert", "trainer=cpu", f"data.limit={SNIPPETS}", f"data.limit_eval={SNIPPETS}", "trainer.max_epochs=1"]
 
 
 def snippets(seed: int = 0) -> Sentiment:
@@ -24,6 +24,8 @@ def snippets(seed: int = 0) -> Sentiment:
         split="standard",
         val_share=0.1,
         limit=None,
+        limit_eval=None,
+        split_seed=None,
         batch_size=32,
         eval_batch_size=128,
     )

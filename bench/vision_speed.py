@@ -32,7 +32,7 @@ def measure() -> str:
 def _all_of_it(run: list[str]) -> str:
     images = torch.randint(0, 256, (FEW, 3, 224, 224), dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (FEW,))
-    words = [*run, f"data.limit={FEW}", "trainer.max_epochs=1"]
+    words = [*run, f"data.limit={FEW}", f"data.limit_eval={FEW}", "trainer.max_epochs=1"]
     figures = alternate(
         {
             "litmus": lambda: float(train(*words)["samples_per_second"]),

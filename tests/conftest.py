@@ -10,13 +10,15 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import pytest
 import torch
-from helpers import DIGITS, ROOT, SMALL, composed, inputs_for
+from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
 from PIL import Image
 
 from litmus import console
 from litmus.cli.main import main
+from litmus.compose.command_line import check
+from litmus.compose.resume import with_resumed_choices
 from litmus.config.instantiate import build
-from litmus.config.keys import choice
+from litmus.config.validate import override
 from litmus.record.folder import RunDir
 from litmus.run import train as running
 from litmus.run.job import resume_config
@@ -70,8 +72,9 @@ def resume() -> Callable[..., RunDir]:
     """Resumes a run with the given overrides, as `resume=FOLDER` does; returns its folder, whatever became of it."""
 
     def again(run: RunDir, *overrides: str, watching: Sequence[lightning.Callback] = ()) -> RunDir:
-        choices = [f"{group}={choice(run.read_config(), group)}" for group in ("data", "model")]
-        config = resume_config(run, composed(*choices, *overrides), list(overrides))
+        typed = with_resumed_choices([override("resume", str(run.path)), *overrides])
+        check(composed_with_hydra(*typed))  # as the command line does
+        config = resume_config(run, composed(*typed), list(overrides))
         with console.log_to(run.log):
             running.train(run, config, time.perf_counter(), watching)
         return run
@@ -90,13 +93,14 @@ def hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def imagenet(hub_folder: Path) -> dict[str, torch.Tensor]:
-    """Random weights, where ImageNet's are looked for."""
+def imagenet(hub_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Random weights, where ImageNet's are looked for, and taken for them."""
     from torchvision.models import resnet18
 
     torch.manual_seed(5)
     weights = resnet18(weights=None).state_dict()
     torch.save(weights, hub_folder / "resnet18-f37072fd.pth")
+    monkeypatch.setattr("litmus.fetch.download.sha256_of", lambda path: "f37072fd")
     return weights
 
 

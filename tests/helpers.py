@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
 
@@ -18,6 +18,7 @@ CONF = ROOT / "conf"
 SMALL = [
     "data.source=bundled",
     "data.limit=400",
+    "data.limit_eval=400",
     "data.batch_size=128",
     "trainer=cpu",
     "trainer.max_epochs=2",
@@ -80,6 +81,12 @@ def composed_whole(*overrides: str) -> dict:
         config = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
     assert isinstance(config, dict)
     return config
+
+
+def composed_with_hydra(*overrides: str) -> DictConfig:
+    """The same, as Hydra hands it to its callbacks."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(overrides), return_hydra_config=True)
 
 
 # A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.

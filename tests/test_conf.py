@@ -55,8 +55,10 @@ def test_every_key_misspelled_fails(group: str, choice: str) -> None:
         ("+model.droput=0.5", "Did you mean model.dropout?"),
         ("~model.dropout", "model.dropout is missing"),
         ("+callback.metre={}", "Did you mean callback.meter?"),
-        ("model._target_=os.system", "os.system is not part of litmus"),
-        ("model._target_=litmus.run.train.subprocess", "litmus.run.train defines no subprocess"),
+        ("model._target_=os.system", "os.system is none of the choices of model"),
+        ("model._target_=litmus.record.folder.write_text", "is none of the choices of model"),
+        ("model._target_=litmus.optimizer.adam", "is none of the choices of model"),
+        ("model._target_=litmus.run.train.subprocess", "is none of the choices of model"),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(override: str, said: str) -> None:

@@ -1,14 +1,18 @@
 """Every network on every dataset: it trains a few steps, or says in a sentence what would."""
 
 import importlib
+import signal
 from collections.abc import Callable
 
 import pytest
+from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
+from litmus.run.ending import ending
 
+Train = Callable[..., RunDir]
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 REFERENCES = ("val/naive_", "val/seasonal_", "train/naive_", "train/seasonal_")  # which no setting moves
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
@@ -43,7 +47,7 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)
-def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str, data: str) -> None:
+def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> None:
     run = train(f"model={model}", *TINY.get(model, []), *FEW, small=DATA[data])
     result = run.read_result()
     (input_kinds, target_kinds), (given, target) = kinds(model), PROVIDES[data]
@@ -60,6 +64,35 @@ def test_every_network_on_every_dataset(train: Callable[..., RunDir], model: str
         verb = "predicts" if given in input_kinds else "takes"
         assert result["error"].startswith(f"model={model} {verb} ")
         assert " Try model=" in result["error"]
+
+
+PAIRS = [
+    (model, data)
+    for model in MODELS
+    for data, (given, target) in PROVIDES.items()
+    if given in kinds(model)[0] and target in kinds(model)[1]
+]
+
+
+@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.parametrize(("model", "data"), PAIRS)
+def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
+    """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop."""
+    overrides = [
+        f"model={model}",
+        *TINY.get(model, []),
+        *FEW,
+        "scheduler=none",
+        "data.batch_size=16",
+        "data.eval_batch_size=16",
+    ]
+    whole = train(*overrides, "trainer.max_epochs=3", small=DATA[data], folder="whole")
+    stop = Fault(kill(signal.SIGINT), epoch=1, batch=1)
+    run = train(*overrides, "trainer.max_epochs=2", small=DATA[data], watching=[stop])
+    assert run.read_result()["status"] == "interrupted"
+    assert resume(run).read_result()["status"] == "finished"
+    assert resume(run, "trainer.max_epochs=3").read_result()["status"] == "finished"
+    assert ending(run) == ending(whole)
 
 
 def test_every_dataset_is_in_the_matrix() -> None:

@@ -52,9 +52,8 @@ class LitmusSweeper(Sweeper):
         Raises:
             UserError: a job cannot be composed, or a folder holds another run.
         """
-        from rich.console import Console
-
         from litmus.compose.sweep import Composer
+        from litmus.console import Screen
         from litmus.sweep.pool import session
 
         folder = Path(self.hydra.sweep.dir)
@@ -63,7 +62,7 @@ class LitmusSweeper(Sweeper):
         composer = Composer(self.loader, Path(conf))
         overrides = composer.select_for_jobs(arguments)
         of_launcher = [each for each in self.hydra.overrides.hydra if each.lstrip("+").startswith(LAUNCHER_KEYS)]
-        source, console = session.make_source(section), Console(highlight=False)
+        source, console = session.make_source(section), Screen(highlight=False)
         if isinstance(self.launcher, LitmusLauncher):
             with session.locked(folder, console) as lock, self.launcher.serving(lock) as start_server:
                 base = source.start(folder, overrides, composer)

@@ -1,7 +1,9 @@
 """What may go wrong, as exceptions that a person, or the run itself, can act on; and what a process exits with."""
 
+import signal
+
 # Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C.
-EXIT_STATUS = {"finished": 0, "pruned": 0, "failed": 1, "interrupted": 130}
+EXIT_STATUS = {"finished": 0, "pruned": 0, "diverged": 1, "failed": 1, "interrupted": 130}
 WRONG_COMMAND_LINE = 2
 
 
@@ -18,6 +20,26 @@ class Unavailable(UserError):
             "model.weights=null."
         )
         self.what = what
+
+
+class Interrupted(Exception):
+    """A signal stopped the run."""
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(f"stopped by {received.name}")
+        self.received = received
+
+
+class Diverged(Exception):
+    """The loss is not a number any more, or beyond all measure.
+
+    Attributes:
+        step: of the optimizer, from 1.
+    """
+
+    def __init__(self, what: str, step: int) -> None:
+        super().__init__(f"diverged: {what}. Try a lower optimizer.lr, or trainer.gradient_clip=1.")
+        self.step = step
 
 
 class Pruned(Exception):

@@ -9,11 +9,13 @@ from typing import Any, Literal, cast
 
 import lightning.pytorch as lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
+from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
@@ -27,7 +29,7 @@ class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are written whole or not at all; Lightning's base class for that is undocumented."""
 
     def save_checkpoint(self, checkpoint: Section, path: str | Path, storage_options: Any | None = None) -> None:
-        with replacing(Path(path)) as temporary:
+        with replacing(Path(path), durable=True) as temporary:
             torch.save(checkpoint, temporary)
 
 
@@ -74,12 +76,16 @@ def build(
     gradient_clip: Positive | None,
     limit_batches: Count | None,
     detect_anomaly: bool,
+    on_divergence: Literal["stop", "skip", "rollback"],
 ) -> lightning.Trainer:
     """Lightning's trainer for a run, whose `precision` is resolved: see `pick_hardware`.
 
     Raises:
-        UserError: a GPU is requested and there is none, or there are fewer than requested.
+        UserError: a GPU is requested and there is none, or there are fewer than requested; several processes cannot
+            agree to skip a step.
     """
+    if on_divergence != "stop" and devices > 1:
+        raise UserError(f"trainer.on_divergence={on_divergence} needs trainer.devices=1: with more, use stop.")
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
@@ -95,7 +101,8 @@ def build(
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
         logger=logger or False,
-        plugins=[_WholeCheckpoints()],
+        # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
+        plugins=[_WholeCheckpoints(), LightningEnvironment()],
         profiler=_NoProfiler(),
         # Ours are faster, plainer, or not wanted.
         enable_progress_bar=False,
@@ -136,10 +143,10 @@ def find_device(wanted: str, devices: int, precision: str | int) -> str:
     """
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     if wanted == "gpu" and gpu is None:
-        raise UserError("trainer.accelerator=gpu, but torch finds no GPU here. Use trainer=auto or trainer=cpu.")
+        raise UserError(NO_GPU)
     if wanted == "cpu" or gpu is None:
         if precision == "16-mixed":
-            raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto.")
+            raise UserError(NEEDS_GPU)
         return "cpu"
     available = torch.cuda.device_count() if gpu == "cuda" else 1
     if available < devices:

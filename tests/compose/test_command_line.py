@@ -211,7 +211,7 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     assert same.stderr.count("\n") <= 3, "the subset's warning, and nothing of Lightning's"
     assert "leave out experiment" in command("resume=there", "experiment=cnn_best").stderr
     refused = command("resume=there", "model=cnn")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "trained with model=perceptron" in refused.stderr
 
 
@@ -255,6 +255,7 @@ def test_a_gpu_that_is_not_there(command: Command, tmp_path: Path) -> None:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("there is a GPU here")
     done = command("trainer=gpu", "data.source=bundled", "hydra.run.dir=run")
-    assert done.returncode == 1
-    assert "torch finds no GPU here" in done.stderr
+    assert done.returncode == 2
+    assert "there is no GPU here" in done.stderr
+    assert not (tmp_path / "run").exists()
     assert "Traceback" not in done.stderr

@@ -19,6 +19,8 @@ KEYS = {
     "test_share": 0.2,
     "dir": None,
     "limit": None,
+    "limit_eval": None,
+    "split_seed": None,
     "batch_size": 4,
     "eval_batch_size": 8,
     "augment": False,
@@ -144,7 +146,7 @@ def test_animations_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 def test_a_limit_takes_a_fair_sample_of_ready_made_parts(tmp_path: Path) -> None:
     for start, part in ((0, "train"), (60, "val"), (120, "test")):
         photos(tmp_path / "pets" / part, {"cat": 30, "dog": 30}, start=start)
-    data = read(tmp_path / "pets", limit=20)
+    data = read(tmp_path / "pets", limit=20, limit_eval=20)
     for part in ("train", "val", "test"):
         assert 4 <= sum(name == "cat" for _, name in data.samples[part]) <= 16
 

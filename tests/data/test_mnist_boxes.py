@@ -17,6 +17,8 @@ KEYS = {
     "num_val": 10,
     "num_test": 20,
     "limit": None,
+    "limit_eval": None,
+    "split_seed": None,
     "batch_size": 8,
     "eval_batch_size": 8,
     "mosaic": 0.0,

@@ -19,6 +19,7 @@ SETTINGS = {
     "encoding": "auto",
     "separator": "auto",
     "limit": None,
+    "limit_eval": None,
     "batch_size": 4,
     "eval_batch_size": 100,
 }

@@ -21,6 +21,8 @@ SETTINGS = {
     "separator": "auto",
     "dir": None,
     "limit": None,
+    "limit_eval": None,
+    "split_seed": None,
     "batch_size": 4,
     "eval_batch_size": 4,
 }

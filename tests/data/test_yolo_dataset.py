@@ -17,6 +17,8 @@ KEYS = {
     "test_share": 0.2,
     "dir": None,
     "limit": None,
+    "limit_eval": None,
+    "split_seed": None,
     "batch_size": 4,
     "eval_batch_size": 4,
     "mosaic": 0.0,
@@ -166,6 +168,7 @@ def test_files_that_are_missing_empty_or_no_text(tmp_path: Path, caplog: pytest.
         ("train: nowhere\nnames: [a]\n", "does not exist"),
         ("train: images\n", "names should list the classes"),
         ("train: images\nnames: {1: a, 2: b}\n", "names should list the classes"),
+        ("train: images\nnames: {0: a, dog: b}\n", "names should list the classes"),
         ("just text\n", "should have the keys train"),
         ("a: [\n", "is not a YAML file"),
     ],
@@ -219,3 +222,17 @@ def test_boxes_are_scaled_and_shifted_with_their_picture(size: tuple[int, int]) 
     assert (x - width / 2) * 64 == pytest.approx(left)
     assert (y - height / 2) * 64 == pytest.approx(top)
     assert (width * 64, height * 64) == pytest.approx((wide, high))
+
+
+def test_a_list_that_is_none_is_refused_and_nothing_of_it_is_quoted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "secret").write_text("root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000\n")
+    path = dataset(tmp_path, {"train": 4, "val": 2}, train="secret")
+    with pytest.raises(UserError, match=r"names .*secret, which is not a list of images: no line names one.$"):
+        read(path)
+    listed = "".join(f"images/train/{i}.png\n" for i in range(4))
+    (tmp_path / "secret").write_text(f"{listed}root:x:0:0\n")
+    assert read(path).sizes["train"] >= 2
+    assert "lines skipped, because their extension is not an image's: 1." in caplog.text
+    assert "root:x" not in caplog.text

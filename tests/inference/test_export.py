@@ -70,8 +70,10 @@ def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path)
     for batch in others(spec):
         (found,) = session.run(["outputs"], {read.name: batch.numpy()})
         assert torch.allclose(torch.from_numpy(found), net(batch), atol=1e-5)
-    reported = json.loads(session.get_modelmeta().custom_metadata_map["litmus"])
-    assert Spec.from_plain(reported) == spec
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert Spec.from_plain(json.loads(metadata["litmus"])) == spec
+    kinds = {"perceptron": "scores"}.get(name, "logits") if isinstance(spec.target, Classes) else None
+    assert metadata.get("outputs") == kinds
 
 
 @pytest.mark.parametrize(

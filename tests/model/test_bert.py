@@ -1,14 +1,18 @@
 import importlib.util
 import json
+import random
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import TEXTS, TINY, composed, inputs_for
+from tokenizers import Tokenizer
 
 from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.fetch import hub
+from litmus.model import _vocabulary
+from litmus.model._vocabulary import pieces
 from litmus.model.bert import BERT
 from litmus.spec import Spec, Tokens, Values
 
@@ -158,3 +162,19 @@ def test_the_library_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     json.dumps(make(dropout=0.1).rebuild_settings())  # plain values
     said = capfd.readouterr()
     assert said.out + said.err == ""
+
+
+def test_the_same_texts_make_the_same_pieces() -> None:
+    generator = random.Random(0)
+    texts = [" ".join("".join(generator.choices("abcdé字", k=5)) for _ in range(9)) for _ in range(100)]
+    made = [pieces(texts, vocabulary_size=200, max_length=32) for _ in range(3)]
+    assert made[0] == made[1] == made[2]
+    tokenizer = Tokenizer.from_str(made[0].tokenizer)
+    assert tokenizer.get_vocab_size() == 200
+    assert tokenizer.encode("[MASK] ##a").tokens == ["[CLS]", "[MASK]", "[UNK]", "[UNK]", "a", "[SEP]"]
+
+
+def test_the_alphabet_is_limited_to_the_commonest_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_vocabulary, "LARGEST_ALPHABET", 2)
+    tokenizer = Tokenizer.from_str(pieces(["ab ab ab ca"], vocabulary_size=50, max_length=8).tokenizer)
+    assert tokenizer.encode("ab c").tokens[1:-1] == ["ab", "[UNK]"]

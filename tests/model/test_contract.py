@@ -47,20 +47,25 @@ def make(name: str, spec: Spec, **changes: object) -> torch.nn.Module:
     return build({**section(name), **changes}, spec)
 
 
-def outputs_and_gradients(net: torch.nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def outputs_and_gradients(
+    net: torch.nn.Module, inputs: torch.Tensor, bf16: bool = False
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     torch.manual_seed(1)
     net.zero_grad()
-    outputs = net(inputs)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):  # as Lightning: not around `backward`
+        outputs = net(inputs)
+        loss = loss_of(net, outputs, len(inputs))
+    loss.backward()
+    return flat(outputs), [p.grad for p in net.parameters() if p.requires_grad]
+
+
+def loss_of(net: torch.nn.Module, outputs: torch.Tensor | dict, batch_size: int) -> torch.Tensor:
     if isinstance(net.spec.target, Boxes):
-        sum(net.losses(outputs, IN_SCENES.expand(len(inputs), -1, -1)).values()).backward()
-        return flat(outputs), [p.grad for p in net.parameters() if p.requires_grad]
+        return sum(net.losses(outputs, IN_SCENES.expand(batch_size, -1, -1)).values())
     if isinstance(net.spec.target, Values):
-        outputs.square().mean().backward()
-    else:
-        targets = torch.arange(len(inputs)) % 10
-        criterion = net.criterion or (lambda x, y, s: torch.nn.functional.cross_entropy(x, y))
-        criterion(outputs, targets, 0.0).backward()
-    return outputs, [p.grad for p in net.parameters()]
+        return outputs.square().mean()
+    criterion = net.criterion or (lambda x, y, s: torch.nn.functional.cross_entropy(x, y))
+    return criterion(outputs, torch.arange(batch_size) % 10, 0.0)
 
 
 def flat(outputs: torch.Tensor | dict) -> torch.Tensor:
@@ -77,6 +82,17 @@ def test_shape_dtype_and_finite_gradients(name: str, read: type) -> None:
     assert outputs.dtype == torch.float32
     assert all(g is not None and g.isfinite().all() for g in gradients)
     assert any(g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize(("name", "read"), READING)
+@pytest.mark.parametrize("residual", [False, True])
+def test_every_network_trains_in_bf16(name: str, read: type, residual: bool) -> None:
+    if residual and "residual" not in section(name):
+        pytest.skip("it has no such key")
+    spec = spec_for(name, read)
+    net = make(name, spec, dropout=0.1, batchnorm=True, **({"residual": True} if residual else {}))
+    _, gradients = outputs_and_gradients(net, inputs_for(spec), bf16=True)
+    assert all(g is not None and g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
 
 
 @pytest.mark.parametrize("name", [name for name, read in READING if read is Images and not detects(name)])
@@ -191,12 +207,10 @@ def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
         make(name, spec)
 
 
-def test_a_refusal_names_what_fits(digits: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    from litmus.model.perceptron import Perceptron
-
-    monkeypatch.setattr(Perceptron, "input_kinds", (Boxes,))
-    with pytest.raises(UserError, match="Try model=cnn or model=fnn or model=lstm or model=resnet or model=scratch"):
-        make("perceptron", digits)
+def test_a_refusal_names_what_fits(digits: Spec) -> None:
+    fitting = "model=cnn or model=fnn or model=lstm or model=perceptron or model=resnet or model=scratch"
+    with pytest.raises(UserError, match=f"Try {fitting}."):
+        make("bert", digits)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,6 @@
 """Where a ResNet's weights come from, what of it learns, and that cached features change nothing."""
 
+import hashlib
 import os
 import pickle
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.inference.load import load_pretrained, load_run
 from litmus.model import _weights
+from litmus.model._weights import pretrained_file
 from litmus.model.resnet import ResNet
 from litmus.record.folder import RunDir
 from litmus.spec import Classes, Images, Spec
@@ -71,6 +73,31 @@ def test_weights_that_cannot_be_had_are_said_with_three_ways_out(hub_folder: Pat
     assert str(hub_folder) in said
     for way in ("Put the file there", "set model.weights to a file of yours", "model.weights=null"):
         assert way in said
+
+
+def test_weights_in_the_cache_that_are_not_the_published_ones_are_never_used(hub_folder: Path) -> None:
+    path = hub_folder / "resnet18-f37072fd.pth"
+    path.write_bytes(b"others")
+    with pytest.raises(UserError, match=r"lacks resnet18-f37072fd.pth.*no connection"):
+        make(weights="imagenet")
+    assert not path.exists()
+    assert [other.read_bytes() for other in hub_folder.iterdir()] == [b"others"], "kept, under another name"
+
+
+def test_weights_that_are_not_the_published_ones_are_fetched_again(
+    hub_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = b"the published ones"
+    digits = hashlib.sha256(published).hexdigest()[:8]
+    monkeypatch.setattr("litmus.fetch.hub.connects", lambda url: True)
+    monkeypatch.setattr("torch.hub.download_url_to_file", lambda url, to: Path(to).write_bytes(published))
+    path = hub_folder / "weights.pth"
+    path.write_bytes(b"others")
+    assert pretrained_file("https://there/weights.pth", "imagenet", digits) == path
+    assert path.read_bytes() == published
+    path.write_bytes(b"others")
+    with pytest.raises(UserError, match=r"the sha256 of its weights.pth is wrong"):
+        pretrained_file("https://there/weights.pth", "imagenet", "00000000")
 
 
 def test_a_file_that_does_not_fit_is_refused_with_its_keys(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def test_evaluate_gives_the_same_to_the_last_digit_whatever_the_defaults(
 
 def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     run = train("model=perceptron")
-    config = evaluate.changed(run.read_config(), ["data.limit=100"])
-    assert evaluate_run(run, config, ["data.limit=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
+    config = evaluate.changed(run.read_config(), ["data.limit_eval=100"])
+    assert evaluate_run(run, config, ["data.limit_eval=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
     with pytest.raises(UserError, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
     with pytest.raises(UserError, match="model.* cannot be changed"):
@@ -54,7 +54,7 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
 
 def test_evaluation_normalizes_as_in_training(train: Train) -> None:
     run = train("model=fnn", "trainer.precision=32")
-    changes = ["data.limit=7"]  # of which mean and standard deviation are others
+    changes = ["data.limit=7", "data.limit_eval=7"]  # of which mean and standard deviation are others
     config = evaluate.changed(run.read_config(), changes)
     measured = evaluate_run(run, config, changes)["test/loss"]
     net, data = load_run(run), prepare(config)

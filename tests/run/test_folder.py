@@ -1,7 +1,9 @@
 """A run's folder: what is in it, and that its files agree."""
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,24 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     events = EventAccumulator(str(folder))
     events.Reload()
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_a_file_system_without_links_and_modes_will_do(
+    train: Train, resume: Train, litmus: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As exFAT, and some mounts."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("link", "symlink", "chmod"):
+        monkeypatch.setattr(os, name, refuse)
+    run = train("model=fnn", "hydra.run.dir=outputs/run")
+    assert run.read_result()["status"] == "finished"
+    resume(run, "trainer.max_epochs=3")
+    assert run.read_result()["epochs"] == 3
+    litmus("evaluate", str(run.path))
+    litmus("export", str(run.path), "--to", "torch")
 
 
 def test_a_finished_run_s_folder(train: Train) -> None:

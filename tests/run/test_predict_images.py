@@ -10,6 +10,7 @@ from helpers import ON_PHOTOS
 from PIL import Image
 
 from litmus.cli.main import main
+from litmus.data.image import decode
 from litmus.data.image.transform import Normalize
 from litmus.inference.load import load_pretrained, load_run
 from litmus.record.checkpoint import load_checkpoint
@@ -41,6 +42,23 @@ def test_photos_are_learned_and_named(train: Train, tmp_path: Path, litmus: Litm
     table, _ = litmus("predict", str(run.path), "photos/red/1.png", "--topk", "2")
     assert table.split()[:6] == ["image", "label", "probability", "photos/red/1.png", "red", table.split()[5]]
     assert len(table.strip().splitlines()) == 3
+
+
+@pytest.mark.usefixtures("photos")
+def test_scores_of_a_network_without_probabilities_are_not_called_so(train: Train, litmus: Litmus) -> None:
+    run = train("model=perceptron", small=PHOTOS)
+    out, _ = litmus("predict", str(run.path), "photos/red/1.png", "--json")
+    answer = json.loads(out)
+    net = load_run(run)
+    with torch.no_grad():
+        photo = torch.from_numpy(decode.read(Path("photos/red/1.png"), net.spec.input).pixels)[None]
+        outputs = net(Normalize(net.spec.input, None, torch.device("cpu"))(photo, torch.Generator(), 1, slice(None)))
+    expected = dict(zip(net.spec.target.names, outputs[0].tolist(), strict=True))
+    assert "probabilities" not in answer
+    assert answer["scores"] == pytest.approx(expected)
+    assert list(answer["scores"]) == sorted(expected, key=expected.__getitem__, reverse=True)
+    table, _ = litmus("predict", str(run.path), "photos/red/1.png")
+    assert table.split()[:3] == ["image", "label", "score"]
 
 
 @pytest.mark.usefixtures("photos")
@@ -89,7 +107,7 @@ def test_pretrained_weights_that_are_not_there_are_said_without_training_s_advic
         main(["predict", "--model", name, "photos/red/1.png"])
     said = str(refused.value.code)
     assert f"{name}: " in said
-    assert "cannot be downloaded (no connection). Put the file there, or use a run" in said
+    assert ": no connection. Put the file there, or use a run" in said
     assert "model.weights" not in said
 
 
@@ -113,7 +131,14 @@ def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Lit
 @pytest.mark.usefixtures("imagenet")
 def test_a_digit_is_predicted_as_it_was_trained_on(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""
-    few = ["data.source=bundled", "data.limit=20", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1"]
+    few = [
+        "data.source=bundled",
+        "data.limit=20",
+        "data.limit_eval=20",
+        "data.batch_size=8",
+        "trainer=cpu",
+        "trainer.max_epochs=1",
+    ]
     run = train("model=resnet", "data=mnist", "model.train=head", small=few)
     net = load_run(run)
     data = prepare(run.read_config(), load_checkpoint(run.best))

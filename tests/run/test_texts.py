@@ -154,8 +154,8 @@ def test_evaluate_measures_on_another_table(train: Train) -> None:
     before = run.read_result()["metrics"]
     assert same == {name: before[name] for name in same}, "to the last digit"
     other = measured("data.path=other.csv")
-    assert other["test/recall_fair"] == 0.0, "a class that the table lacks keeps its place"
-    assert other["test/acc"] > 0.8
+    assert "test/recall_fair" not in other, "nothing was measured of a class that the table lacks"
+    assert other["test/acc"] > 0.8, "the other classes keep their places"
     (run.path.parent / "more.csv").write_text(
         "\n".join([text[0], *[line.replace(",fair,", ",odd,") for line in text[1:]]])
     )

@@ -14,9 +14,8 @@ import lightning.pytorch as lightning
 import pytest
 from helpers import ROOT, SMALL, composed
 
-from litmus.callback.interrupt import Interrupted
-from litmus.compose.command_line import with_sweep_overrides
-from litmus.errors import UserError
+from litmus.compose.resume import with_sweep_overrides
+from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session
@@ -79,7 +78,8 @@ def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path:
     assert "add sweep.timeout_s=SECONDS to allow more time" in done.stdout
     done = command(*words[:4], "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e30", "sweep.name=lost")
     assert done.returncode == 0, done.stderr
-    assert "diverged     val/acc" in done.stdout
+    assert "[1/1] diverged" in done.stdout
+    assert "diverged: the loss is" in done.stdout
     assert "results are not comparable with those on all of MNIST" in done.stdout
 
 
@@ -120,7 +120,7 @@ def test_a_sweep_is_resumed_by_another_launcher(tmp_path: Path) -> None:
     def words(*typed: str) -> list[str]:
         return with_sweep_overrides(["-m", f"resume={tmp_path}", *typed])
 
-    where = f"hydra.sweep.dir='{tmp_path}'"
+    where = f"hydra.sweep.dir={tmp_path}"
     session.write_overrides(tmp_path, ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
     assert words("hydra/launcher=litmus") == ["-m", "seed=0,1", "hydra/launcher=litmus", where]
     assert words("hydra.launcher.n_jobs=3")[1:4] == ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]

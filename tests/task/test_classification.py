@@ -1,6 +1,7 @@
 import math
 from functools import partial
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 
@@ -10,7 +11,7 @@ from litmus.model.perceptron import Perceptron
 from litmus.optimizer import adam
 from litmus.scheduler import none
 from litmus.spec import Spec
-from litmus.task.classification import Classification, ClassMetrics
+from litmus.task.classification import Classification, ClassMetrics, DetailedMetrics
 
 ADAM = partial(adam, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
 
@@ -25,9 +26,26 @@ def test_worked_numbers_over_batches_of_different_sizes() -> None:
     assert {k: v.item() for k, v in metrics.compute().items()} == {"loss": 1.0, "acc": 1.0}
 
 
-def task(spec: Spec, label_smoothing: float) -> Classification:
+@pytest.mark.parametrize("names", ["abc", "abcde"], ids=["all present", "two absent"])
+def test_f1_is_scikit_learn_s_whatever_classes_are_absent(names: str) -> None:
+    """Of a, b, c: a is right once and missed once, b is predicted though it does not occur, c is always right."""
+    from sklearn.metrics import f1_score, precision_score, recall_score
+
+    targets, predicted = torch.tensor([0, 0, 2, 2]), torch.tensor([0, 1, 2, 2])
+    metrics = DetailedMetrics(tuple(names), per_class=True)
+    metrics.update(torch.tensor(1.0), torch.eye(len(names))[predicted], targets)
+    got = {name: float(value) for name, value in metrics.compute().items()}
+    assert got["f1"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    for name, average in (("f1", "macro"), ("f1_weighted", "weighted")):
+        assert got[name] == pytest.approx(f1_score(targets, predicted, average=average))
+    for name, score in (("precision", precision_score), ("recall", recall_score)):
+        expected = score(targets, predicted, average=None, zero_division=0.0)
+        assert [value for key, value in got.items() if key.startswith(f"{name}_")] == pytest.approx(list(expected))
+
+
+def task(spec: Spec, label_smoothing: float, balanced: bool = False) -> Classification:
     net = FNN(spec, widths=[4], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0)
-    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=False)
+    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=balanced)
 
 
 def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
@@ -40,6 +58,27 @@ def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
     assert smoothed.loss(logits, targets, "train").item() == pytest.approx(soft, abs=1e-6)
     assert smoothed.loss(logits, targets, "val").item() == pytest.approx(hard, abs=1e-6)
     assert smoothed.loss(logits, targets, "test").item() == pytest.approx(hard, abs=1e-6)
+
+
+class Counted(lightning.LightningDataModule):
+    """Data whose last two classes are not in the training split."""
+
+    class_counts = torch.tensor([4, 1, 1, 1, 1, 1, 1, 2, 0, 0])
+
+
+def test_a_class_without_training_samples_weighs_nothing(digits: Spec) -> None:
+    balanced = task(digits, 0.1, balanced=True)
+    balanced.trainer = lightning.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+    balanced.trainer.datamodule = Counted()
+    balanced.on_fit_start()
+    logits = torch.randn(3, 10, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = balanced.loss(logits, torch.tensor([0, 1, 7]), "train")
+    weights = torch.tensor([12 / (10 * count) if count else 0.0 for count in Counted.class_counts.tolist()])
+    log_p = logits.log_softmax(dim=1)
+    smoothed = -(0.9 * weights[[0, 1, 7]] * log_p[[0, 1, 2], [0, 1, 7]] + 0.01 * (weights * log_p).sum(dim=1))
+    assert loss.item() == pytest.approx((smoothed.sum() / weights[[0, 1, 7]].sum()).item())
+    loss.backward()
+    assert logits.grad.isfinite().all()
 
 
 def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from litmus.task import _metrics
 from litmus.task._metrics import Metrics
+from litmus.task._precision import best_min_score
 from litmus.task.classification import ClassMetrics, DetailedMetrics
 from litmus.task.detection import BoxMetrics
 from litmus.task.detection import DetailedMetrics as DetailedBoxMetrics
@@ -38,7 +39,7 @@ KINDS: list[tuple[Callable[[], Metrics], Callable[[Metrics, slice], None]]] = [
     (lambda: DetailedMetrics(("a", "b", "c"), per_class=True), classes),
     (lambda: ValueMetrics(torch.tensor([1.0, 2.0])), values),
     (BoxMetrics, boxes),
-    (DetailedBoxMetrics, boxes),
+    (lambda: DetailedBoxMetrics(best_min_score), boxes),
 ]
 
 

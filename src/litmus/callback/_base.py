@@ -15,9 +15,11 @@ class Callback(lightning.Callback):
     Attributes:
         affects_training: whether a run with it learns something else than one without: then its keys identify the run,
             and are compared. `litmus.config.keys` reads it from the source text.
+        needed: whether no run may be without it, as it could not be resumed or tested.
     """
 
     affects_training: ClassVar[bool]
+    needed: ClassVar[bool] = False
 
     def on_result(self, run: RunDir, result: Section) -> None:
         """Called once, when the run has ended and `result` stands in its `result.json`."""

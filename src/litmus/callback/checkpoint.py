@@ -1,28 +1,51 @@
 """checkpoints/best.ckpt and checkpoints/last.ckpt."""
 
+import math
+import signal
+import time
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from litmus.callback._base import Callback, task_of
+from litmus.callback.interrupt import Interrupt
 from litmus.config.protocols import Data
-from litmus.config.types import Section
+from litmus.config.types import Positive, Section
 from litmus.config.validate import checked
+from litmus.errors import Interrupted
 from litmus.record import folder
 from litmus.record.checkpoint import checkpoint_entries
 
+MOST_PART = 50  # a checkpoint within an epoch takes at most this part of the time
+SYNCED_EVERY = 10  # steps after which several processes agree whether to keep one
+
+
+def _callbacks_of(trainer: lightning.Trainer) -> list[lightning.Callback]:
+    return cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
+
 
 class Checkpoint(ModelCheckpoint, Callback):
-    """Keeps the best epoch by the task's monitored metric, and the last one; the first wins a tie."""
+    """Keeps the best epoch by the task's monitored metric, and the last step; the first wins a tie.
+
+    `last.ckpt` is written after every epoch, and within one after `every_s` seconds, or later where writing it would
+    take more than a fiftieth of the time. A signal is acted on here: the step that it arrived in is kept.
+
+    Args:
+        every_s: seconds between two checkpoints within an epoch.
+    """
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
     state_key = "checkpoint"  # Lightning's own is composed anew at every hook
 
     @checked
-    def __init__(self) -> None:
+    def __init__(self, *, every_s: Positive) -> None:
+        self.every_s = every_s
+        self._next = math.inf
+        self._interrupt: Interrupt | None = None
         super().__init__(
             filename=folder.BEST,
             save_top_k=1,
@@ -36,12 +59,53 @@ class Checkpoint(ModelCheckpoint, Callback):
         self.monitor, self.mode = task_of(pl_module).monitor, task_of(pl_module).mode
         # Undocumented: what ModelCheckpoint compares the next value with; it is set before the monitor is known.
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
+        self._interrupt = next((each for each in _callbacks_of(trainer) if isinstance(each, Interrupt)), None)
         super().setup(trainer, pl_module, stage)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._next = time.monotonic() + self.every_s
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keeps this step if it is time to, or if a signal arrived; the last one of an epoch waits for its end.
+
+        Raises:
+            Interrupted: a signal arrived, and the step is kept.
+        """
+        if not trainer.is_last_batch and self._is_due(trainer, batch_idx):
+            self._save_last(trainer)
+            self._stop_if_requested()
+
+    def _is_due(self, trainer: lightning.Trainer, batch_idx: int) -> bool:
+        due = self._received is not None or time.monotonic() >= self._next
+        if trainer.world_size == 1:
+            return due
+        # The first process decides for all: their clocks differ, and it alone receives signals.
+        return (batch_idx + 1) % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(due))
+
+    @property
+    def _received(self) -> signal.Signals | None:
+        return self._interrupt.received if self._interrupt else None
+
+    def _stop_if_requested(self) -> None:
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+    def _save_last(self, trainer: lightning.Trainer) -> None:
+        begin = time.monotonic()
+        if trainer.logger is not None:
+            trainer.logger.save()  # what is logged until now is on the disk before it
+        trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
+        end = time.monotonic()
+        self._next = end + max(self.every_s, MOST_PART * (end - begin))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keeps every epoch as the last one; Lightning's `save_last` keeps it only where it is the best, too."""
         super().on_train_epoch_end(trainer, pl_module)
-        trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
+        self._save_last(trainer)
+        self._stop_if_requested()
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
@@ -63,4 +127,7 @@ class Checkpoint(ModelCheckpoint, Callback):
             "best_k_models": {here(path): score for path, score in state_dict["best_k_models"].items()},
             **{name: here(state_dict[name]) for name in paths},
         }
+        if not Path(str(self.dirpath), f"{folder.BEST}.ckpt").is_file():  # it was damaged, and removed
+            moved |= {"best_model_score": None, "best_k_models": {}, "kth_value": self.kth_value}
+            moved |= {"best_model_path": "", "kth_best_model_path": ""}
         super().load_state_dict(moved)

@@ -44,14 +44,14 @@ class Dashboard(Callback):
         self._writer = trainer.logger.experiment
         config = RunDir(trainer.default_root_dir).read_config()
         text = to_yaml(config)
-        self._writer.add_text("config", "    " + text.replace("\n", "\n    "))  # four spaces: code, in Markdown
-        if self.graph and trainer.current_epoch == 0:
+        self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
+        if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._writer is not None and batch_idx % self.every_n_steps == 0:
+        if self._writer is not None and batch_idx % self.every_n_steps == 0 and outputs:  # none of a skipped step
             self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: Section) -> None:

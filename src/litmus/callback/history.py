@@ -12,7 +12,9 @@ from litmus.record.folder import RunDir
 
 
 class History(Checkpoint, Callback):
-    """Writes everything that was logged in an epoch as a row of `metrics.csv`.
+    """Writes everything that was logged in an epoch as a row of `metrics.csv`, and to the logger.
+
+    Both before the epoch's checkpoint, which holds the rows, too: so a resumed run has every row and point once.
 
     A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known.
 
@@ -21,15 +23,18 @@ class History(Checkpoint, Callback):
     """
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
+    state_key = "history"  # Lightning's own is composed anew at every hook
 
     @checked
     def __init__(self) -> None:
         self.rows: list[Section] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # An interrupted epoch that had its row, but not its checkpoint, is trained again.
-        rows = RunDir(trainer.default_root_dir).read_metrics()
-        self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
+        if not self.rows:  # a checkpoint of an earlier version; an epoch without its checkpoint is trained again
+            rows = RunDir(trainer.default_root_dir).whole_metrics()
+            self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
+        self._write(trainer)  # the file may have been lost, or have a row more than the checkpoint
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -40,5 +45,16 @@ class History(Checkpoint, Callback):
             **{name: metrics[name] for name in order},
         }
         self.rows.append(row)
-        if trainer.is_global_zero:
+        self._write(trainer)
+        if trainer.logger is not None:
+            trainer.logger.log_metrics(metrics, trainer.global_step - 1)  # the epoch's last step, from 0
+
+    def state_dict(self) -> Section:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self.rows = state_dict["rows"]
+
+    def _write(self, trainer: lightning.Trainer) -> None:
+        if trainer.is_global_zero and self.rows:
             RunDir(trainer.default_root_dir).write_metrics(self.rows)

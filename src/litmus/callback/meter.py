@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from litmus.callback._base import Callback, task_of
-from litmus.config.types import Count
+from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 
 
@@ -25,6 +25,7 @@ class Meter(Callback):
     """
 
     affects_training: ClassVar = False
+    state_key = "meter"  # Lightning's own is composed anew at every hook
 
     @checked
     def __init__(self, *, every_n_steps: Count) -> None:
@@ -61,13 +62,22 @@ class Meter(Callback):
         self.samples_per_second.append(num_samples / seconds)
         measured = {
             "optim/lr": self._lr,
-            "optim/grad_norm": torch.stack(self._norms).mean(),
+            "optim/grad_norm": torch.stack([norm.to(pl_module.device) for norm in self._norms]).mean(),
             "optim/l2_penalty": task_of(pl_module).net.l2_penalty(),
             "time/samples_per_second": self.samples_per_second[-1],
             "time/epoch_seconds": seconds,
         }
         for name, value in measured.items():
-            pl_module.log(name, torch.as_tensor(value, dtype=torch.float32))
+            pl_module.log(name, torch.as_tensor(value, dtype=torch.float32), logger=False)  # `History` writes all
+
+    def state_dict(self) -> Section:
+        """What was measured in the epoch under way, of this process."""
+        elapsed = (self._stopped or time.perf_counter()) - self._started
+        return {"norms": self._norms, "seconds": elapsed}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self._norms = state_dict["norms"]
+        self._started, self._stopped = time.perf_counter() - state_dict["seconds"], 0.0
 
     def _stop(self, trainer: lightning.Trainer) -> None:
         if self._stopped:

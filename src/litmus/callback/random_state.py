@@ -24,6 +24,7 @@ class RandomState(Callback):
     """
 
     affects_training: ClassVar = False
+    needed: ClassVar = True
     state_key = "random_state"  # Lightning's own is composed anew at every hook
 
     @checked
@@ -42,6 +43,14 @@ class RandomState(Callback):
         self._loaded = state_dict["processes"]
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._continue(trainer)
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._continue(trainer)  # within an epoch, its start is not repeated
+
+    def _continue(self, trainer: lightning.Trainer) -> None:
         # Not when it is loaded: what comes in between draws numbers, too.
         states, self._loaded = self._loaded, None
         if states is None:

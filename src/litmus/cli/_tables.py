@@ -15,7 +15,8 @@ Cell = str | float
 def show_images(predictions: Sequence["ImagePrediction"]) -> None:
     """A row for each class or box of each image."""
     boxes = any("boxes" in prediction for prediction in predictions)
-    columns = ["image", "label", "score", "left  top  right  bottom"] if boxes else ["image", "label", "probability"]
+    figure = "score" if boxes or any("scores" in prediction for prediction in predictions) else "probability"
+    columns = ["image", "label", figure, *(["left  top  right  bottom"] if boxes else [])]
     rows: list[tuple[Cell, ...]] = []
     for prediction in predictions:
         own = _box_rows(prediction) if boxes else _class_rows(prediction)
@@ -35,12 +36,14 @@ def _box_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
 
 
 def _class_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
-    return list(prediction.get("probabilities", {}).items())
+    return list((prediction.get("probabilities") or prediction.get("scores") or {}).items())
 
 
 def show_texts(predictions: Sequence["TextPrediction"]) -> None:
-    """A row for each text, with its label, if any, and the probabilities or values of all names."""
-    figures: list[Mapping[str, float]] = [p.get("probabilities") or p.get("values") or {} for p in predictions]
+    """A row for each text, with its label, if any, and the probabilities, scores or values of all names."""
+    figures: list[Mapping[str, float]] = [
+        p.get("probabilities") or p.get("scores") or p.get("values") or {} for p in predictions
+    ]
     names = list(dict.fromkeys(name for own in figures for name in own))
     labeled = any("label" in prediction for prediction in predictions)
     rows: list[tuple[Cell, ...]] = []

@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
         # TensorBoard's fast loader draws some curves as single points.
         flags = ["--load_fast=false", "--logdir", view, "--port", str(arguments.port)]
         refresh(folder, Path(view))
-        server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *flags])
+        server = subprocess.Popen([sys.executable, "-P", "-m", "tensorboard.main", *flags])
         try:
             while server.poll() is None:
                 time.sleep(INTERVAL_S)

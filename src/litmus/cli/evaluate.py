@@ -2,13 +2,13 @@
 
 import argparse
 import copy
-import json
 from collections.abc import Sequence
 
 import yaml
 
+from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
-from litmus.config.validate import did_you_mean
+from litmus.config.validate import did_you_mean, mistakes
 from litmus.errors import UserError
 from litmus.record.folder import RunDir, finite
 
@@ -28,6 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
     """
     run = RunDir(arguments.run)
     config = changed(run.read_config(), arguments.changes)
+    if wrong := mistakes(config) or data_mistakes(config, ("data",)):
+        raise UserError("\n".join(wrong))
     result = run.read_result() or {}
 
     from litmus import console
@@ -36,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     with console.log_to(None):
         metrics = evaluate(run, config, arguments.changes)
     if arguments.json:
-        print(json.dumps(finite(metrics), allow_nan=False))
+        console.json_line(finite(metrics))
         return 0
     before = result.get("metrics", {})
     rows = [(name, repr(value), repr(before[name]) if name in before else "") for name, value in metrics.items()]

@@ -39,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(0)
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
-        print(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.", file=sys.stderr)
+        print(_readable(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}."), file=sys.stderr)
         sys.exit(WRONG_COMMAND_LINE)
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = argparse.ArgumentParser(f"litmus {verb}", description=module.__doc__)
@@ -48,6 +48,15 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         sys.exit(module.main(arguments))
     except UserError as error:
-        sys.exit(f"litmus {verb}: {error}")  # on standard error, with status 1
+        sys.exit(_readable(f"litmus {verb}: {error}"))  # on standard error, with status 1
+    except OSError as error:  # the disk is full, or a folder may not be entered
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(_readable(f"litmus {verb}: {where}{error.strerror or error}."))
     except KeyboardInterrupt:
         sys.exit(EXIT_STATUS["interrupted"])
+
+
+def _readable(sentence: str) -> str:
+    from litmus.console import readable  # rich alone takes 20 ms
+
+    return readable(sentence)

@@ -1,17 +1,21 @@
 """Predicts texts or images: their class, their values, or the bounding boxes of objects."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from litmus.config.fit import kinds_of_model
+from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.record.folder import RunDir
+from litmus.spec import Images
 
 if TYPE_CHECKING:
+    from litmus.config.protocols import Net
     from litmus.inference.draw import Drawings
     from litmus.inference.images import ImagePredictor
     from litmus.inference.predict import Predictor
@@ -29,8 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts (64) or images (16) at a time")
-    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K likeliest classes ({TOPK})")
-    parser.add_argument("--min-score", type=float, metavar="S", help=f"boxes: the lowest score to show ({MIN_SCORE})")
+    parser.add_argument("--topk", type=int, metavar="K", help=f"images: show the K best classes ({TOPK})")
+    lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
+    parser.add_argument("--min-score", type=float, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
@@ -49,8 +54,8 @@ def main(arguments: argparse.Namespace) -> int:
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
         raise UserError("Name a run folder, such as outputs/latest, followed by texts or images.")
-    else:
-        RunDir(arguments.run).read_config()  # reports a wrong folder before torch is imported
+    else:  # reports a wrong folder, and images that are not there, before torch is imported
+        _check_images(RunDir(arguments.run).read_config(), words)
     if not words and arguments.file is None:
         raise UserError("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
@@ -68,6 +73,14 @@ def main(arguments: argparse.Namespace) -> int:
             predictions = predictor.predict([text for text, _ in chunk], batch_size)
             _print_texts(predictions, [note for _, note in chunk], arguments.json)
         return 0
+
+
+def _check_images(config: Section, words: Sequence[str]) -> None:
+    """Refuses words of which none names an image, where the network takes nothing else."""
+    takes_images = kinds_of_model(config["model"]["_target_"]).inputs == (Images,)
+    found = (path for word in words for path in image_files(word))
+    if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
+        raise UserError(f"There are no images in {' '.join(words)}.")
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -127,8 +140,10 @@ def _print_texts(predictions: Sequence["TextPrediction"], notes: Sequence[str | 
 
         _tables.show_texts(predictions)
         return
+    from litmus import console
+
     for prediction in predictions:
-        print(json.dumps(prediction, ensure_ascii=False))
+        console.json_line(prediction)
 
 
 def _predict_images(
@@ -146,16 +161,18 @@ def _predict_images(
     out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
-    min_score = MIN_SCORE if arguments.min_score is None else arguments.min_score
+    min_score, chosen = _min_score(predictor.net, arguments)
     predictions: list[ImagePrediction] = []
     for prediction in predictor.predict(paths, batch_size, topk, min_score):
         if "boxes" in prediction:
             _draw(prediction, drawings)
         if arguments.json:
-            print(json.dumps(prediction, ensure_ascii=False))
+            console.json_line(prediction)
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)
+        if predictor.predicts_boxes:
+            console.say(f"boxes that score at least {min_score:.3g}{chosen}")
         if drawings.written:
             console.say(f"images with their boxes, and the boxes as JSON: {out}")
     errors = [f"{prediction['image']} {prediction['error']}." for prediction in predictions if "error" in prediction]
@@ -163,6 +180,15 @@ def _predict_images(
     for error in errors:
         console.error(error)
     return 1 if errors else 0
+
+
+def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
+    """The lowest score of a box to show, and who chose it."""
+    if arguments.min_score is not None:
+        return arguments.min_score, ""
+    if net.min_score is not None:
+        return net.min_score, ", which the run chose on its validation split; --min-score changes it"
+    return MIN_SCORE, "; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

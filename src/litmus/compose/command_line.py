@@ -23,14 +23,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain
 from litmus.compose.help import page
-from litmus.config.keys import CONF, GROUPS, choice
+from litmus.compose.resume import with_resumed_choices, with_sweep_overrides
+from litmus.config.conf import CONF
+from litmus.config.keys import GROUPS, callback_mistakes
+from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
 from litmus.record.folder import RunDir, slug
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
-LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 
 
@@ -73,8 +75,10 @@ def _help(arguments: list[str]) -> str:
 
 def fail(sentence: str, status: int) -> NoReturn:
     """Prints what is wrong on standard error, and ends the process."""
+    from litmus.console import readable  # rich alone takes 20 ms
+
     color = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{color[0]}{sentence}{color[1]}", file=sys.stderr)
+    print(f"{color[0]}{readable(sentence)}{color[1]}", file=sys.stderr)
     sys.exit(status)
 
 
@@ -92,59 +96,6 @@ def sweep_dir(name: str | None, overrides: list[str]) -> str:
     return f"outputs/sweeps/{slug(' '.join(of_jobs) if name is None else name)}"
 
 
-def with_sweep_overrides(arguments: list[str]) -> list[str]:
-    """Adds to `-m resume=FOLDER` the overrides with which the sweep in that folder was started.
-
-    Raises:
-        UserError: the folder is not a sweep's, or there are other overrides than those of the sweep and the launcher.
-    """
-    folders = [each.partition("=")[2].strip("'\"") for each in arguments if each.startswith("resume=")]
-    if not folders or not {"-m", "--multirun"} & set(arguments):
-        return arguments
-    flags = [each for each in arguments if each.startswith("-") and each not in ("-m", "--multirun")]
-    added = {each: _key_of(each) for each in arguments if not each.startswith(("resume=", "-"))}
-    if not_allowed := [each for each, key in added.items() if not key.startswith(("sweep.", *LAUNCHER_KEYS))]:
-        raise UserError(f"-m resume= resumes a sweep with its own overrides: leave out {not_allowed[0]}.")
-    from litmus.sweep.pool.session import POOL_KEYS, read_overrides
-
-    other_launcher = "hydra/launcher" in added.values()  # then, keys of the earlier launcher do not apply
-    left_out = {*added.values(), "hydra.sweep.dir", *(POOL_KEYS if other_launcher else ())}
-    original = [
-        each
-        for each in read_overrides(Path(folders[0]))
-        if _key_of(each) not in left_out and not (other_launcher and _key_of(each).startswith(LAUNCHER_KEYS))
-    ]
-    return ["-m", *flags, *original, *added, f"hydra.sweep.dir='{folders[0].rstrip('/')}'"]
-
-
-def _key_of(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
-
-
-def with_resumed_choices(arguments: list[str]) -> list[str]:
-    """Puts a resumed run's own choices first, so that the overrides are checked against its keys.
-
-    Raises:
-        UserError: there is no folder, it is not a run's, or the overrides choose an experiment.
-    """
-    folder = next((each.partition("=")[2] for each in arguments if each.startswith("resume=")), "null")
-    path = folder.strip("'\"")
-    if not path:
-        raise UserError("resume= names no folder.")
-    if path == "null":
-        return arguments
-    if any(each.startswith(("experiment=", "+experiment=")) for each in arguments):
-        raise UserError("resume= uses the run's own configuration: leave out experiment=.")
-    from litmus.sweep.pool.session import COMMAND
-
-    if (Path(path) / COMMAND).is_file():
-        raise UserError(f"{folder} is the folder of a sweep. Resume it with: python train.py -m resume={folder}")
-    config = RunDir(path).read_config()
-    groups = ("task", "data", "optimizer", "scheduler", "model")
-    keys = [each.partition("=")[0] for each in arguments]
-    return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
-
-
 class Hooks(Callback):
     """Hydra's callbacks: check values before a folder is made, and set the exit status."""
 
@@ -155,7 +106,10 @@ class Hooks(Callback):
         self.folder: str | None = None  # in which the command was typed
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        _check(config)
+        try:
+            check(config)
+        except UserError as refused:  # which Hydra would report as an error of its own
+            fail(str(refused), WRONG_COMMAND_LINE)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         if not str(config.hydra.sweeper._target_).startswith("hydra_plugins.litmus_sweeper."):
@@ -181,9 +135,11 @@ class Hooks(Callback):
         """Also called in the processes of Hydra's other launchers."""
         self.status = str(job_return._return_value)  # private: the public one raises what a job raised
         if job_return.status is not JobStatus.COMPLETED:
+            from litmus.console import readable
+
             error = job_return._return_value
             refused = isinstance(error, UserError)
-            print(str(error) if refused else "".join(traceback.format_exception(error)), file=sys.stderr)
+            print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
             self.status = "failed"
             job_return.return_value = str(error) if refused else f"{type(error).__name__}: {error}"
         job_return.status = JobStatus.COMPLETED  # or Hydra reports the error, too
@@ -195,15 +151,29 @@ class Hooks(Callback):
             sys.exit(EXIT_STATUS[self.status])
 
 
-def _check(config: DictConfig) -> None:
+def check(config: DictConfig) -> None:
+    """Checks what one run was composed of, before its folder is made; a mistake ends the process with a sentence.
+
+    Raises:
+        UserError: the run to resume cannot be resumed with what was typed.
+    """
     for group in GROUPS:  # a list, as in model=[cnn], is no choice
         if not isinstance(config.hydra.runtime.choices.get(group), str):
             fail(f"{group}= takes one of its choices, which --help lists.", WRONG_COMMAND_LINE)
     try:
         plain = _plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-        wrong = section_mistakes("sweep", plain.pop("sweep")) + mistakes(plain)
+        wrong = section_mistakes("sweep", plain.pop("sweep"))
+        if plain["resume"] is None:
+            wrong += mistakes(plain)
+            wrong += callback_mistakes(plain["callback"], config.hydra.runtime.choices["callback"])
+        else:  # the values are the run's own, where nothing else was typed
+            from litmus.run.job import resume_config
+
+            resume_config(RunDir(plain["resume"]), plain, list(config.hydra.overrides.task))
     except OmegaConfBaseException as error:
         wrong = [str(error)]
+    if not wrong and config.resume is None:  # a run that is resumed has its own configuration
+        wrong = preflight(plain)
     if wrong:
         fail("\n".join(dict.fromkeys(wrong)), WRONG_COMMAND_LINE)
 

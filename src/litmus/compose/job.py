@@ -16,10 +16,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from litmus import console
 from litmus.config.keys import SHOWN_GROUPS
 from litmus.config.types import Section
-from litmus.errors import UserError
+from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
-from litmus.run.job import resume_config, start_or_resume
+from litmus.record.signals import stopping_after
+from litmus.run.job import resume_config, start_or_resume, unstarted
 from litmus.run.process import import_all
+
+MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
 
 def run_job(composed: DictConfig, started: float) -> str:
@@ -35,10 +38,6 @@ def run_job(composed: DictConfig, started: float) -> str:
     Raises:
         UserError: the folder holds another run, another process trains in it, or it cannot be resumed.
     """
-    import_all(("litmus.run.summary", "litmus.run.train"))
-    from litmus.run import summary  # these import torch
-    from litmus.run.train import train
-
     config: Section = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     del config["sweep"]
     hydra = HydraConfig.get()
@@ -48,6 +47,9 @@ def run_job(composed: DictConfig, started: float) -> str:
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
+        import_all(MODULES)
+        from litmus.run import summary
+
         with console.silenced():  # several jobs may share the screen
             status = start_or_resume(run, config, choices, started, " ".join(overrides))
         summary.job(run, status, time.perf_counter() - started)
@@ -58,8 +60,24 @@ def run_job(composed: DictConfig, started: float) -> str:
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim(config)
+        try:
+            with stopping_after():
+                import_all(MODULES)
+        except Interrupted as interrupted:
+            return _end_before_training(run, config, interrupted)
+        from litmus.run import summary
+        from litmus.run.train import train
+
         summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         return train(run, config, started).status
+
+
+def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:
+    """Ends a run that a signal reached before it trained; one that is resumed keeps the result that it had."""
+    if run.read_result() is None:
+        run.write_result(unstarted(config, "interrupted", str(interrupted)))
+    console.say(f"run folder   {run.path}  interrupted", style="bold")
+    return "interrupted"
 
 
 def _default_config(choices: dict[str, str]) -> Section:

@@ -18,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain
+from litmus.config.keys import callback_mistakes
+from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
@@ -62,7 +64,8 @@ class Composer:
             config, choices = self.config(overrides)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(f"{' '.join(overrides)}: {explain(error, self.conf, list(overrides))}") from None
-        if wrong := mistakes(config):
+        wrong = mistakes(config) + callback_mistakes(config["callback"], choices["callback"])
+        if wrong := wrong or data_mistakes(config):
             raise UserError("\n".join(wrong))
         return Job(number, tuple(own), folder, config, choices, tuple(overrides))
 

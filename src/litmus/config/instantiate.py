@@ -1,13 +1,12 @@
 """From a section of a configuration to the object that it describes."""
 
 import importlib
-import importlib.util
 import re
 from typing import Any
 
 import yaml
 
-from litmus.config.keys import CONF
+from litmus.config.conf import CONF, targets
 from litmus.config.types import Section
 from litmus.errors import UserError
 
@@ -26,8 +25,8 @@ def build(section: Section, *context: object) -> Any:  # of whatever class the s
     """Calls the section's `_target_` with `context` and the section's keys.
 
     Raises:
-        UserError: the target is not something that litmus defines; a configuration must not be able
-            to call anything else.
+        UserError: the target is none that the configuration's own files name; a run folder or a checkpoint must not
+            be able to call anything else.
     """
     return target(section)(*context, **settings(section))
 
@@ -36,15 +35,13 @@ def target(section: Section) -> Any:  # which one depends on the section
     """The class or function that a section names.
 
     Raises:
-        UserError: it is not one that litmus defines.
+        UserError: it is none that the configuration's own files name.
     """
-    module_name, _, name = section["_target_"].rpartition(".")
-    found = None
-    if module_name.split(".")[0] == "litmus" and importlib.util.find_spec(module_name):
-        found = vars(importlib.import_module(module_name)).get(name)
-    if found is None or found.__module__ != module_name:
-        raise UserError(f"_target_={section['_target_']} is not a class or function of litmus. It is not called.")
-    return found
+    name = section["_target_"]
+    if not any(name in names for names in targets().values()):
+        raise UserError(f"_target_={name} is not a class or function of litmus' own configuration. It is not called.")
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def settings(section: Section) -> Section:

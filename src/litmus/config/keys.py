@@ -7,22 +7,13 @@ import functools
 import importlib.util
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from importlib import resources
-from pathlib import Path
 from typing import NamedTuple
 
+from litmus.config.conf import targets
 from litmus.config.types import Section, Seed
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
-
-def _conf() -> Path:
-    """The folder of the configuration: beside `src` in a checkout, whatever else is installed; else the package's."""
-    beside = Path(__file__).parents[3] / "conf"
-    return beside if (beside / "train.yaml").is_file() else Path(str(resources.files("litmus.conf")))
-
-
-CONF = _conf()
 GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
 SHOWN_GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 NAMED_GROUPS = ("model", "data", "task", "optimizer", "scheduler")  # whose choice is compared by its name
@@ -109,6 +100,30 @@ def affects_training(callback: str) -> bool:
     if not found:
         raise UserError(f"{module}: the callback's class does not set affects_training to True or False.")
     return bool(found["affects_training"])
+
+
+@functools.cache
+def _needed_callbacks() -> tuple[str, ...]:
+    """Those that no run may be without, as their classes say."""
+    found = {target.split(".")[2]: class_attributes(target, ("needed",)) for target in targets()["callback"]}
+    return tuple(sorted(name for name, attributes in found.items() if attributes.get("needed")))
+
+
+def callback_mistakes(callbacks: Section, choice: str) -> list[str]:
+    """What a run needs and its configuration leaves out, as sentences.
+
+    Args:
+        callbacks: the section of the configuration.
+        choice: of the group; `default` has them all.
+    """
+    missing = [name for name in _needed_callbacks() if callbacks.get(name) is None]
+    if missing and choice != "default":
+        keys = ", ".join(f"callback.{key}" for key, _ in flat(callbacks) if not key.endswith("_target_"))
+        return [
+            f"callback={choice} would replace all callbacks, {' and '.join(missing)} among them, which a run needs. "
+            + (f"Set its keys instead: {keys}." if keys else "Leave it out.")
+        ]
+    return [f"callback.{name}=null is not allowed: a run needs it to be resumed and tested." for name in missing]
 
 
 def flat(section: Section, path: str = "") -> Iterator[tuple[str, object]]:

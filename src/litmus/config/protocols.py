@@ -21,8 +21,10 @@ class Net(Protocol):
     """A network, which is an `nn.Module`; see `litmus.model._base.Net` for what each of these means."""
 
     gains_from_bf16: ClassVar[bool]
+    predicts_probabilities: ClassVar[bool]
     spec: Spec
     provenance: str
+    min_score: float | None
     training: bool
     criterion: "Callable[[Tensor, Tensor, float], Tensor] | None"
 
@@ -132,6 +134,7 @@ class Task(Protocol):
     mode: ClassVar[Literal["min", "max"]]
     headline: ClassVar[tuple[str, ...]]
     net: Net
+    accepts: "Callable[[Tensor], bool] | None"
 
     def running(self, split: Split) -> dict[str, float]: ...
 

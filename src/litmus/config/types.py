@@ -8,8 +8,9 @@ from annotated_types import Ge, Gt, Le, Lt
 Section = dict[str, Any]
 
 # The string in each annotation says what is allowed, where a value is refused.
-Count = Annotated[int, Ge(1), "a whole number, at least 1"]
-Whole = Annotated[int, Ge(0), "a whole number, at least 0"]
+# Below 2**31, because torch and the formats of files count in as many bits.
+Count = Annotated[int, Ge(1), Lt(2**31), "a whole number, at least 1 and below 2**31"]
+Whole = Annotated[int, Ge(0), Lt(2**31), "a whole number, at least 0 and below 2**31"]
 Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]
 Positive = Annotated[float, Gt(0), "a number above 0"]
 NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
@@ -22,7 +23,7 @@ PhotoPath = Annotated[
     str, "a folder with a folder of images for each class (photos/cat/1.jpg), or a table of paths and labels"
 ]
 Column = Annotated[str, "the name of a column"]
-Widths = Annotated[list[Count], "a list of whole numbers, each at least 1, such as [128,64]"]
+Widths = Annotated[list[Count], "a list of whole numbers, each at least 1 and below 2**31, such as [128,64]"]
 
 Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
 Init = Literal["he", "xavier", "normal", "default"]

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
+from litmus import spec
 from litmus.config import types
+from litmus.config.conf import targets
 from litmus.config.types import Section
 from litmus.errors import UserError
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+_LOOKS_OTHERWISE = r"[-+.\de]*|true|false|null|inf|nan"  # text that is a value of another kind, unless it is quoted
+LONGEST = 80  # characters of a value in a message
 _PACKAGE = "litmus"
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
@@ -61,7 +65,7 @@ def violation(key: str, value: object, annotation: Annotation) -> str | None:
         return None
     others = [str(choice) for choice in choices(annotation) if choice != value]
     hint = did_you_mean(str(value), others)
-    return f"{key}={shown(value)} is not allowed.{hint} {key} is {describe(annotation)}."
+    return f"{key}={_cut(shown(value))} is not allowed.{hint} {key} is {describe(annotation)}."
 
 
 def _allows(annotation: Annotation, value: object) -> bool:
@@ -108,9 +112,26 @@ def shown(value: object) -> str:
     """As one types it on the command line."""
     if value is None:
         return "null"
-    if isinstance(value, str) and re.fullmatch(r"[-+.\de]*|true|false|null", value, re.IGNORECASE):
+    if isinstance(value, str) and re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE):
         return f"'{value}'"  # text that looks like something else
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def override(key: str, value: str) -> str:
+    """`key=value` in Hydra's grammar, whatever text the value is; a shell may need quotes of its own around it.
+
+    Source: Hydra's override grammar; within quotes, a backslash escapes a quote, and backslashes before one.
+    """
+    plain = re.fullmatch(r"[A-Za-z_./][\w./-]*", value, re.ASCII)
+    if plain and not re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE):
+        return f"{key}={value}"
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and rf"\{match[2]}"), value)
+    return f"{key}='{escaped}'"
+
+
+def _cut(text: str) -> str:
+    """A text that is too long for a sentence, without its middle."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
@@ -135,11 +156,11 @@ def section_mistakes(path: str, section: object) -> list[str]:
 
 
 def _mistakes(path: str, section: Section, target: str) -> Iterator[str]:
-    try:
-        allowed = signature(target)
-    except UserError as refused:
-        yield f"{path}._target_: {refused}"
+    group = path.partition(".")[0]
+    if path and target not in targets().get(group, ()):
+        yield f"{path}._target_={shown(target)} is none of the choices of {group}. It is not called."
         return
+    allowed = signature(target)
     keys = [key for key in section if key != "_target_"]
     for key in keys:
         full = f"{path}.{key}" if path else key
@@ -199,7 +220,9 @@ def signature(target: str) -> dict[str, Annotation]:
 
 @functools.cache
 def class_attributes(target: str, names: tuple[str, ...]) -> Section:
-    """Values that a class gives in its own body, such as `monitor: ClassVar = "val/acc"`, without importing it.
+    """Values that a class gives or inherits, such as `monitor: ClassVar = "val/acc"`, without importing it.
+
+    They stand in the class' body, and are literals or made of what `litmus.spec` defines.
 
     Args:
         target: the class, or a function beside it: then of whatever class of its module has them.
@@ -212,15 +235,24 @@ def class_attributes(target: str, names: tuple[str, ...]) -> Section:
     source = _source(module_name)
     if source is None:
         raise UserError(f"{target} is not part of {_PACKAGE}.")
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    tree = ast.parse(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     found: Section = {}
     for definition in [node for node in classes if node.name == name] or classes:
-        for node in definition.body:
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-                continue
-            assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(assigned, ast.Name) and assigned.id in names:
-                found[assigned.id] = ast.literal_eval(node.value)
+        found |= _own_attributes(definition, names, _light_namespace(tree))
+        for base in _bases(definition, tree):
+            found = class_attributes(base, names) | found
+    return found
+
+
+def _own_attributes(definition: ast.ClassDef, names: tuple[str, ...], namespace: dict[str, Annotation]) -> Section:
+    found: Section = {}
+    for node in definition.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(assigned, ast.Name) and assigned.id in names:
+            found[assigned.id] = eval(compile(ast.Expression(node.value), "<attribute>", "eval"), namespace)
     return found
 
 
@@ -235,8 +267,8 @@ def _source(module_name: str) -> str | None:
 
 
 def _light_namespace(tree: ast.Module) -> dict[str, Annotation]:
-    """The names an annotation may use: those from `typing` and from `litmus.config.types`."""
-    light = ("typing", types.__name__)
+    """The names that an annotation may use: those from `typing`, `litmus.config.types` and `litmus.spec`."""
+    light = ("typing", types.__name__, spec.__name__)
     imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
     namespace: dict[str, Annotation] = {}
     exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
@@ -253,10 +285,20 @@ def _annotations(function: ast.FunctionDef, namespace: dict[str, Annotation]) ->
 
 def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
     """The target that a class without a constructor of its own inherits from."""
-    names = [base.id for base in definition.bases if isinstance(base, ast.Name)]
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
-            for alias in node.names:
-                if alias.name in names:
-                    return f"{node.module}.{alias.name}"
-    raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+    bases = _bases(definition, tree)
+    if not bases:
+        raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+    return bases[0]
+
+
+def _bases(definition: ast.ClassDef, tree: ast.Module) -> list[str]:
+    """The targets of this package that a class inherits from, those of other modules."""
+    named = [base.value if isinstance(base, ast.Subscript) else base for base in definition.bases]
+    names = [base.id for base in named if isinstance(base, ast.Name)]
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE)
+        for alias in node.names
+    }
+    return [imported[name] for name in names if name in imported]

@@ -6,6 +6,7 @@ The only module of `data` that needs Lightning, with those whose classes inherit
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import lightning.pytorch as lightning
 from torch import Tensor
@@ -14,13 +15,15 @@ from litmus.config.protocols import Split
 from litmus.config.types import Section
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
-from litmus.spec import Spec
+from litmus.spec import Input, Spec, Target
 
 
 class Data(lightning.LightningDataModule):
     """A dataset in memory, in three splits.
 
     Attributes:
+        input_kinds: the kinds of input that the data may have, known before it is read.
+        target_kinds: the kinds of target that it may have.
         spec: the facts of the data. Setting it to a trained network's spec makes the dataset match that network.
         source: where the data came from.
         sha256: of the files, by name.
@@ -28,6 +31,8 @@ class Data(lightning.LightningDataModule):
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
     """
 
+    input_kinds: ClassVar[tuple[type[Input], ...]]
+    target_kinds: ClassVar[tuple[type[Target], ...]]
     spec: Spec
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:

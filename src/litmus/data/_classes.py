@@ -1,17 +1,18 @@
 """The classes of a dataset: in which order, how many samples of each, and how to name some of them."""
 
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from litmus.errors import UserError
 from litmus.spec import Classes, Spec
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 NUM_LISTED = 10
 
 
-def count_classes(targets: Tensor, spec: Spec) -> Tensor:
+def count_classes(targets: "Tensor", spec: Spec) -> "Tensor":
     """Samples of each class, int64 (classes,).
 
     Args:
@@ -19,7 +20,7 @@ def count_classes(targets: Tensor, spec: Spec) -> Tensor:
         spec: of the dataset; its target is `Classes`.
     """
     assert isinstance(spec.target, Classes)
-    return torch.bincount(targets, minlength=len(spec.target.names))
+    return targets.bincount(minlength=len(spec.target.names))
 
 
 def make_classes(names: Sequence[str], training: Sequence[str], what: str) -> Classes:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.data._preflight import check_shares
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -17,12 +18,17 @@ log = logging.getLogger(__name__)
 Sample = TypeVar("Sample")
 
 
+def limits(limit: int | None, limit_eval: int | None) -> dict[Split, int | None]:
+    """How many samples of each split are used at most: of the training split, and of the others."""
+    return {"train": limit, "val": limit_eval, "test": limit_eval}
+
+
 def complete_splits(
     given: Mapping[str, Sequence[Sample]],
     group: Callable[[Sample], Hashable],
     stratum: Callable[[Sample], Hashable],
     shares: Mapping[str, float],
-    limit: int | None,
+    limits: Mapping[Split, int | None],
     seed: int,
 ) -> dict[Split, list[Sample]]:
     """Training, validation and test samples, where the dataset defines some of these splits itself.
@@ -32,18 +38,19 @@ def complete_splits(
         group: of a sample; samples of the same group are in the same split.
         stratum: of a sample, such as its class; its frequency should be the same in all splits.
         shares: fractions of the training samples that become "val" and "test", where these are not given.
-        limit: maximum number of samples in a split.
+        limits: maximum number of samples in each split.
         seed: of the random split.
     """
     whole = given["train"]
     wanted = {split: None if split in given else shares[split] for split in ("val", "test")}
+    check_shares(*(share for share in wanted.values() if share is not None))
     groups, strata = [(group(sample),) for sample in whole], [stratum(sample) for sample in whole]
     rows = split_samples(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
     splits = {**given, **{split: [whole[i] for i in numbers] for split, numbers in rows.items()}}
     # Given splits are shuffled, too, so that their first n samples are a random sample.
     for split in set(given) - (set(rows) if len(rows) > 1 else set()):
         splits[split] = [given[split][i] for i in np.random.default_rng(seed).permutation(len(given[split]))]
-    return {split: list(splits[split][:limit]) for split in SPLITS}
+    return {split: list(splits[split][: limits[split]]) for split in SPLITS}
 
 
 def split_samples(

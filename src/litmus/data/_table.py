@@ -9,16 +9,36 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from litmus.config.validate import did_you_mean
+from litmus.data import _parquet
 from litmus.errors import UserError
+from litmus.fetch import local
 
 log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+PARQUET = ".parquet"
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# UTF-32's begins with UTF-16's.
+BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# How files begin that are taken for tables, and what they are.
+NO_TEXT = {
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive. Save the table as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook. Save the table as CSV",
+    b"\x1f\x8b": "compressed. Unpack it",
+    b"PAR1": "a Parquet file. Its name should end in .parquet",
+    b"\0": "not text",
+}
 
 # Cells by column: text, but for JSON's and Parquet's own numbers, booleans and nulls.
 Cells = dict[str, object]
@@ -84,26 +104,36 @@ def read(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -
         path: its extension gives the format: .jsonl, .ndjson or .json (one object per line), .parquet; any other is
             a CSV whose first line names the columns.
         columns: required columns, the only ones that are read; if empty, all are.
-        encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 if the file begins with its byte order mark.
+        encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 or -32 if the file begins with its byte order mark.
         separator: a key of `SEPARATORS`, or "auto": the one by which the first line has the required columns.
 
     Raises:
         UserError: the file does not exist, cannot be read, or lacks a column.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; a table is a file.")
-    if not path.is_file():
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else [])
-        raise UserError(f"There is no file {path}.{near}")
-    kind = path.suffix.lower()
-    try:
-        if kind == ".parquet":
-            return _read_parquet(path, columns)
-        return _read_text(path, columns, _encoding(path, encoding), separator, is_json=kind in JSON_LINES)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 character
-        raise UserError(f"{path} cannot be decoded: {error}.") from None
+    _check_exists(path)
+    if path.suffix.lower() == PARQUET:
+        return _read_parquet(path, columns)
+    return _read_text(path, columns, encoding, separator, None)
+
+
+def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> None:
+    """Checks what the beginning of the file shows; arguments as of `read`.
+
+    Raises:
+        UserError: as `read`.
+    """
+    _check_exists(path)
+    if path.suffix.lower() == PARQUET:
+        _require(columns, _parquet.read_columns(path), path)
+    else:
+        _read_text(path, columns, encoding, separator, 1)
+
+
+def _check_exists(path: Path) -> None:
+    if local.kind_of(path) == "missing":
+        others = [other.name for other in path.parent.glob("*")] if local.kind_of(path.parent) == "folder" else []
+        raise UserError(f"There is no file {path}.{did_you_mean(path.name, others)}")
+    local.check_file(path)
 
 
 def number(cell: object) -> float | None:
@@ -115,30 +145,52 @@ def number(cell: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str, is_json: bool) -> Table:
+def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str, most: int | None) -> Table:
+    """The first `most` rows; all, if None."""
     table = Table(path)
-    # Each byte that cannot be decoded becomes a lone surrogate, which `_unreadable` finds row by row.
-    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
-        if is_json:
-            table.rows = list(_json_rows(file, wanted, table))
-        else:
-            delimiter = SEPARATORS[separator] if separator != "auto" else _separator(file.readline(), wanted, path)
-            file.seek(0)
-            table.rows = list(_csv_rows(file, wanted, table, delimiter))
+    try:
+        encoding = _encoding(path, encoding)
+        # Each byte that cannot be decoded becomes a lone surrogate, which `_unreadable` finds row by row.
+        with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+            table.rows = list(islice(_rows(file, wanted, table, separator), most))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+    except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 character
+        raise UserError(f"{path} cannot be decoded as {encoding}: {error}.") from None
     table.drop(lambda cells: _unreadable(cells, encoding))
     return table
 
 
+def _rows(file: TextIO, wanted: Sequence[str], table: Table, separator: str) -> Iterator[Row]:
+    if table.path.suffix.lower() in JSON_LINES:
+        return _json_rows(file, wanted, table)
+    delimiter = SEPARATORS[separator] if separator != "auto" else _separator(file.readline(), wanted, table.path)
+    file.seek(0)
+    return _csv_rows(file, wanted, table, delimiter)
+
+
 def _encoding(path: Path, encoding: str) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
     if encoding == "auto":
-        with path.open("rb") as file:
-            start = file.read(4)
-        return next((name for bom, name in BOMS.items() if start.startswith(bom)), "utf-8")
+        found = next((name for bom, name in BOMS.items() if start.startswith(bom)), "utf-8")
+        if found == "utf-8":
+            _check_is_text(path, start)
+        return found
     try:
-        codecs.lookup(encoding)
-    except LookupError:
+        "".encode(encoding)
+    except (LookupError, ValueError):  # no codec, or one that makes bytes of bytes, as zip
         raise UserError(f"data.encoding={encoding} is unknown. Examples are utf-8 and cp1252.") from None
     return encoding
+
+
+def _check_is_text(path: Path, start: bytes) -> None:
+    if len(start) == 4 and (start[::2] == b"\0\0" or start[1::2] == b"\0\0") and any(start):
+        name = "utf-16-le" if start[1] == 0 else "utf-16-be"
+        raise UserError(f"{path} looks like UTF-16 without a byte order mark. Set data.encoding={name}.")
+    for mark, what in NO_TEXT.items():
+        if start.startswith(mark):
+            raise UserError(f"{path} is {what}.")
 
 
 def _has_undecoded_bytes(text: str) -> bool:
@@ -226,16 +278,10 @@ def _json_rows(file: Iterable[str], wanted: Sequence[str], table: Table) -> Iter
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
-    try:
-        import polars
-    except ModuleNotFoundError:
-        raise UserError("Reading Parquet requires the package polars: pip install 'litmus[text]'.") from None
-    try:
-        _require(wanted, list(polars.read_parquet_schema(path)), path)
-        frame = polars.read_parquet(path, columns=list(wanted) or None)
-    except polars.exceptions.PolarsError as error:
-        raise UserError(f"{path} is not a Parquet file: {error}") from None
-    table = Table(path, list(enumerate(frame.to_dicts(), start=1)))
+    _require(wanted, _parquet.read_columns(path), path)
+    cells = _parquet.read_cells(path, wanted)
+    rows = zip(*cells.values(), strict=True)
+    table = Table(path, [(line, dict(zip(cells, row, strict=True))) for line, row in enumerate(rows, start=1)])
     table.drop(lambda cells: _unreadable(cells, "UTF-8"))
     return table
 

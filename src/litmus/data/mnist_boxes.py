@@ -10,9 +10,10 @@ from torch.nn.functional import grid_sample
 from litmus.config.protocols import Split
 from litmus.config.types import Chance, Count, Seed
 from litmus.config.validate import checked
+from litmus.data._preflight import check_digit_sizes
+from litmus.data._split import limits
 from litmus.data.image.boxes import COLUMNS, BoxData
 from litmus.data.mnist import MNIST
-from litmus.errors import UserError
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
@@ -22,14 +23,14 @@ MAX_OVERLAP = 0.1  # fraction of a digit's square that another's may cover
 NUM_ATTEMPTS = 40  # random positions for a digit; one that fits in none is left out
 CHUNK = 256  # scenes made at a time
 VAL_DIGITS = 5000  # of the training digits, used in validation scenes only
-SEEDS = {"train": 0, "val": 1, "test": 2}  # added to the run's seed, except for the test's
+SEEDS = {"train": 0, "val": 1, "test": 2}  # of the scenes; to all but the test's, the split's is added
 
 
 class MNISTBoxes(BoxData):
     """Scenes with one to `max_digits` digits, each `min_size` to `max_size` pixels high, generated in memory.
 
     Training scenes consist of MNIST's training digits, validation scenes of its validation digits, and test scenes
-    of its test digits; the test scenes are the same for every `seed`. Digits hardly overlap; a box is the smallest
+    of its test digits; the test scenes are always the same. Digits hardly overlap; a box is the smallest
     that contains all of a digit's ink.
     """
 
@@ -48,22 +49,23 @@ class MNISTBoxes(BoxData):
         num_val: Count,
         num_test: Count,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         mosaic: Chance,
         flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
-        if not min_size <= max_size <= size:
-            raise UserError(
-                f"data.min_size={min_size} must be at most data.max_size={max_size}, and that at most data.size={size}."
-            )
+        check_digit_sizes(min_size, max_size, size)
         self.digits = MNIST(
             seed,
             dir=dir,
             source=source,
             val_size=VAL_DIGITS,
             limit=None,
+            limit_eval=None,
+            split_seed=split_seed,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
             augment=False,
@@ -72,7 +74,7 @@ class MNISTBoxes(BoxData):
         self.max_digits = max_digits
         self.digit_sizes = (min_size, max_size)
         self.numbers: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
         self.scenes: dict[Split, tuple[Tensor, Tensor]] = {}
 
     def preload(self) -> None:
@@ -90,8 +92,8 @@ class MNISTBoxes(BoxData):
         self.digits.prepare_data()
         self.source, self.sha256, self.warning = self.digits.source, self.digits.sha256, self.digits.warning
         for split, number in self.numbers.items():
-            seed = SEEDS[split] + (0 if split == "test" else 3 * self.seed)
-            self.scenes[split] = self._generate(split, min(number, self.limit or number), Generator().manual_seed(seed))
+            limit, seed = self.limits[split], SEEDS[split] + (0 if split == "test" else 3 * self.digits.split_seed)
+            self.scenes[split] = self._generate(split, min(number, limit or number), Generator().manual_seed(seed))
         facts = Images(1, self.size, self.size, (), ())
         self.spec = Spec("mnist_boxes", facts, Boxes(tuple("0123456789")))
 

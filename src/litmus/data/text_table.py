@@ -11,10 +11,12 @@ from litmus.config.types import Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import make_classes
-from litmus.data._split import are_seen, fingerprints, split_samples
+from litmus.data._preflight import check_shares
+from litmus.data._split import are_seen, fingerprints, limits, split_samples
 from litmus.data.text.base import Label, Samples, TextData, make_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.fetch.package import sha256_of
 from litmus.spec import Spec, Tokens
 
@@ -51,17 +53,20 @@ class TextTable(TextData):
         separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
         dir: str | None,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, dir, batch_size, eval_batch_size)
         paths = {"train": path, "val": val_path, "test": test_path}
-        self.paths: dict[str, Path] = {split: Path(p).expanduser() for split, p in paths.items() if p is not None}
+        self.paths: dict[str, Path] = {split: local.expand(p) for split, p in paths.items() if p is not None}
         self.text, self.label, self.group = text, label, group
         self.kind = kind
         self.shares = {"val": val_share, "test": test_share}
         self.encoding, self.separator = encoding, separator
-        self.limit = limit
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.source = path
 
     def prepare_data(self) -> None:
@@ -82,7 +87,7 @@ class TextTable(TextData):
             self.sha256[name] = sha256_of(table.path)
         whole = {split: self._samples(table, numeric) for split, table in tables.items()}
         splits = {**whole, **self._split(whole["train"], numeric)}
-        self.splits = {split: splits[split].rows(range(len(splits[split]))[: self.limit]) for split in SPLITS}
+        self.splits = {split: splits[split].rows(range(len(splits[split]))[: self.limits[split]]) for split in SPLITS}
         if empty := [split for split, samples in self.splits.items() if not len(samples)]:
             raise UserError(
                 f"{self.source}: no row is left for {' and '.join(empty)}. There are too few rows, or too few groups "
@@ -147,10 +152,11 @@ class TextTable(TextData):
 
     def _split(self, samples: Samples, numeric: bool) -> dict[str, Samples]:
         shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
-        if (total := sum(share or 0.0 for share in shares.values())) >= 1:
-            raise UserError(f"data.val_share and data.test_share leave nothing to train on: they sum to {total:g}.")
+        check_shares(*(share for share in shares.values() if share is not None))
         strata: Sequence[Label] = [0.0] * len(samples) if numeric else samples.targets
-        rows = split_samples(samples.groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.seed)
+        rows = split_samples(
+            samples.groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed
+        )
         return {split: samples.rows(rows[split]) for split in rows}
 
     def _warn_of_leaks(self) -> None:

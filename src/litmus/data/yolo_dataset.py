@@ -3,30 +3,32 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 
-import platformdirs
 import torch
-import yaml
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import Chance, Count, File, Section, Seed, Share
+from litmus.config.types import Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import list_some
+from litmus.data._description import read_description
 from litmus.data._loader import Stored
-from litmus.data._split import complete_splits
+from litmus.data._preflight import cache_folder
+from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, pad_boxes
 from litmus.data.image.labels import Labels, label_file, letterbox_boxes, read_labels
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.spec import Boxes, Images, Spec
 
 log = logging.getLogger(__name__)
 
+LARGEST = 1 << 30  # bytes of a list of images
 SIZE = 640  # pixels of a side, where neither data.size nor the network requires another
 
 
@@ -51,17 +53,20 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         test_share: Share,
         dir: str | None,
         limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
         batch_size: Count,
         eval_batch_size: Count,
         mosaic: Chance,
         flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
-        self.path = Path(path).expanduser()
+        self.path = local.expand(path)
         self.size = size or 0
         self.shares = {"val": val_share, "test": test_share}
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser() / "photos"
-        self.limit = limit
+        self.folder = cache_folder(dir) / "photos"
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
         self.source = path
         self.listed: dict[str, list[Path]] = {}
         self.labels: dict[Path, Labels] = {}
@@ -76,19 +81,16 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         """
         if self.listed:
             return
-        description = self._read_description()
-        names = _class_names(description, self.path)
-        root = self.path.parent / str(description.get("path") or "")
-        for split in SPLITS:
-            if description.get(split):
-                self.listed[split] = list(self._images(root, description[split]))
+        description = read_description(self.path)
+        for split, entries in description.entries.items():
+            self.listed[split] = [image for entry in entries for image in self._images(entry)]
         if not self.listed.get("train"):
             raise UserError(
                 f"{self.path}: train names no images. It should be a folder of images, or a file that lists them."
             )
-        keypoints = _num_keypoint_values(description, self.path)
+        names = description.names
         for path in {path: None for paths in self.listed.values() for path in paths}:
-            self.labels[path] = read_labels(label_file(path), len(names), keypoints)
+            self.labels[path] = read_labels(label_file(path), len(names), description.keypoints)
         self._warn_of_problems()
         self.spec = Spec("yolo_dataset", Images(3, self.size, self.size, (), ()), Boxes(names))
 
@@ -140,41 +142,28 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         ]
         return hashlib.sha256("\n".join([repr(self.spec.target.names), *sorted(lines)]).encode()).hexdigest()
 
-    def _read_description(self) -> Section:
-        try:
-            description = yaml.safe_load(self.path.read_text())
-        except OSError as error:
-            hint = ""
-            if self.path.is_dir() and (files := sorted([*self.path.glob("*.yaml"), *self.path.glob("*.yml")])):
-                hint = f" Did you mean {list_some([str(file) for file in files])}?"
-            raise UserError(f"data.path={self.path} cannot be read: {error.strerror}.{hint}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"data.path={self.path} is not a YAML file: {str(error).splitlines()[0]}.") from None
-        if not isinstance(description, dict):
-            raise UserError(f"data.path={self.path} should have the keys train, val and names.")
-        if "validation" in description:
-            description.setdefault("val", description.pop("validation"))
-        return description
+    def _images(self, path: Path) -> list[Path]:
+        """The images of an entry: a folder, or a file that lists them."""
+        if not path.is_dir():
+            return self._listed_in(path)
+        images, num_others = decode.find_images(path)
+        if num_others:
+            log.warning("%s: files skipped, because their extension is not an image's: %d.", path, num_others)
+        return images
 
-    def _images(self, root: Path, entry: object) -> Iterable[Path]:
-        """The images of a split; its entry is a folder, a file that lists images, or a list of those."""
-        for name in map(str, entry if isinstance(entry, list) else [entry]):
-            path = root / name
-            if not path.exists() and name.startswith("../"):  # as Roboflow writes it
-                path = root / name[3:]
-            if path.is_dir():
-                images, num_others = decode.find_images(path)
-                if num_others:
-                    log.warning("%s: files skipped, because their extension is not an image's: %d.", path, num_others)
-                yield from images
-            elif path.is_file():
-                try:
-                    lines = [line.strip() for line in path.read_text().splitlines()]
-                except UnicodeDecodeError:
-                    raise UserError(f"{self.path} names {name}, which is not a list of images.") from None
-                yield from (path.parent / line for line in lines if line)
-            else:
-                raise UserError(f"{self.path} names {name}, but {path} does not exist.")
+    def _listed_in(self, path: Path) -> list[Path]:
+        """The images that a text file lists. Nothing of it is quoted: it may be any file of the machine."""
+        try:
+            lines = [line.strip() for line in local.read_bytes(path, LARGEST).decode("utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"{self.path} names {path}, which is not a list of images.") from None
+        listed = [line for line in lines if line]
+        images = [path.parent / line for line in listed if line.lower().endswith(decode.EXTENSIONS)]
+        if not images:
+            raise UserError(f"{self.path} names {path}, which is not a list of images: no line names one.")
+        if num_others := len(listed) - len(images):
+            log.warning("%s: lines skipped, because their extension is not an image's: %d.", path, num_others)
+        return images
 
     def _warn_of_problems(self) -> None:
         kinds: Counter[str] = Counter()
@@ -193,7 +182,7 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         if not num_boxes:
             first = label_file(next(iter(self.labels)))
             raise UserError(f"{self.path}: no image has a box. Labels are read from files such as {first}.")
-        missing = [str(label_file(path)) for path in self.labels if not label_file(path).is_file()]
+        missing = [str(label_file(path)) for path in self.labels if not local.is_file(label_file(path))]
         without = {str(label_file(path)) for path, own in self.labels.items() if not own.boxes and not own.mistakes}
         blank = sorted(without.difference(missing))
         for file in missing:
@@ -213,7 +202,9 @@ class YOLODataset(FingerprintedImages[int], BoxData):
             log.warning(
                 "%s has no images for %s: %s of the training images are used.", self.path, " and ".join(missing), shares
             )
-        samples = complete_splits(usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limit, self.seed)
+        samples = complete_splits(
+            usable, photos.sha256.__getitem__, lambda _: 0, self.shares, self.limits, self.split_seed
+        )
         earlier: set[str] = set()
         for split in SPLITS:
             own = {photos.sha256[i] for i in samples[split]}
@@ -223,27 +214,3 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         if empty := [split for split, numbers in samples.items() if not numbers]:
             raise UserError(f"{self.path}: no image is left for {' and '.join(empty)}.")
         return samples
-
-
-def _num_keypoint_values(description: Section, path: Path) -> int:
-    """How many numbers of a line are keypoints: datasets for pose estimation have them after the box."""
-    shape = description.get("kpt_shape")
-    if shape is None:
-        return 0
-    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise UserError(
-            f"{path}: kpt_shape should be the number of keypoints and the numbers of each, such as [17, 3]."
-        )
-    return shape[0] * shape[1]
-
-
-def _class_names(description: Section, path: Path) -> tuple[str, ...]:
-    """The names of the classes, from a list, from a mapping of numbers to names, or from their number, `nc`."""
-    names = description.get("names")
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))) and names:
-        return tuple(str(names[i]) for i in range(len(names)))
-    if isinstance(names, list) and names:
-        return tuple(str(name) for name in names)
-    if names is None and isinstance(description.get("nc"), int) and description["nc"] > 0:
-        return tuple(str(i) for i in range(description["nc"]))
-    raise UserError(f"{path}: names should list the classes, such as names: [cat, dog] or {{0: cat, 1: dog}}.")

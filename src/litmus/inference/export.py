@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from litmus.config.protocols import Net
 from litmus.errors import UserError
+from litmus.spec import Classes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,7 +74,8 @@ def to_torch(net: Net, path: Path) -> Predict:
 def to_onnx(net: Net, path: Path) -> Predict:
     """Writes an ONNX file with one input and the output `outputs`, for any batch size and length of texts.
 
-    Its metadata hold the spec as JSON under `litmus`: normalization, class names and so on.
+    Its metadata hold the spec as JSON under `litmus`: normalization, class names and so on. Of a network for classes,
+    they also say under `outputs` whether these are "logits", whose softmax are probabilities, or "scores".
     """
     onnx, runtime = _import("onnx"), _import("onnxruntime")
     _import("onnxscript")
@@ -93,7 +95,10 @@ def to_onnx(net: Net, path: Path) -> Predict:
     )
     assert program is not None
     model = program.model_proto
-    onnx.helper.set_model_props(model, {"litmus": json.dumps(net.spec.to_plain())})
+    metadata = {"litmus": json.dumps(net.spec.to_plain())}
+    if isinstance(net.spec.target, Classes):
+        metadata["outputs"] = "logits" if net.predicts_probabilities else "scores"
+    onnx.helper.set_model_props(model, metadata)
     path.write_bytes(model.SerializeToString())
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])

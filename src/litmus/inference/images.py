@@ -12,7 +12,7 @@ from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
-from litmus.inference.prediction import Box, ImagePrediction
+from litmus.inference.prediction import Box, ImagePrediction, class_figures
 from litmus.spec import Boxes, Images
 
 
@@ -41,7 +41,7 @@ class ImagePredictor:
         Args:
             paths: of the files.
             batch_size: images at a time.
-            topk: classes of an image, the likeliest first.
+            topk: classes of an image, the best first.
             min_score: boxes with a lower score are dropped.
         """
         for start in range(0, len(paths), batch_size):
@@ -65,8 +65,9 @@ class ImagePredictor:
             for (i, photo), boxes in zip(photos.items(), found, strict=True):
                 predictions[i]["boxes"] = self._boxes(boxes, photo.size)
         else:
-            for i, probabilities in zip(photos, outputs.float().softmax(dim=1), strict=True):
-                predictions[i]["probabilities"] = best = self._best(probabilities, topk)
+            key, figures = class_figures(self.net, outputs)
+            for i, own in zip(photos, figures, strict=True):
+                predictions[i][key] = best = self._best(own, topk)
                 predictions[i]["label"] = next(iter(best))
         for i, photo in photos.items():
             if photo.note:
@@ -77,8 +78,8 @@ class ImagePredictor:
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
         return self.net(self.normalize(pixels, torch.Generator(), len(pixels), slice(None)))
 
-    def _best(self, probabilities: Tensor, topk: int) -> dict[str, float]:
-        best = probabilities.topk(min(topk, len(probabilities)))
+    def _best(self, figures: Tensor, topk: int) -> dict[str, float]:
+        best = figures.topk(min(topk, len(figures)))
         names = self.net.spec.target.names
         return {names[i]: value for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
 

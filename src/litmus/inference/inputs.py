@@ -2,15 +2,20 @@
 
 import codecs
 import glob
+import io
 import os
+import select
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from litmus.errors import UserError
+from litmus.fetch import local
 
 CHUNK, CHUNK_CHARACTERS = 1000, 4_000_000  # texts, and characters of texts, in memory at a time
+PIPE_S = 3.0  # until something must be in a pipe
 LONGEST = 1_000_000  # bytes of a line; networks here use far fewer
 
 Text = tuple[str, str | None]  # and a note on how it was read
@@ -20,10 +25,11 @@ def image_files(pattern: str) -> Iterator[Path]:
     """The file of that name, the images in that folder, or the files that match that pattern, sorted."""
     from litmus.data.image import decode
 
-    path = Path(pattern).expanduser()
-    if path.is_dir():
+    path = local.expand(pattern)
+    kind = local.kind_of(path)
+    if kind == "folder":
         yield from decode.find_images(path)[0]
-    elif not path.exists() and glob.has_magic(pattern):
+    elif kind == "missing" and glob.has_magic(pattern):
         # Path.glob takes no absolute patterns.
         yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
     else:
@@ -59,12 +65,35 @@ def read_texts(words: Sequence[str], file: str | None) -> Iterator[Text]:
         yield from _lines(sys.stdin.buffer)
     elif file is not None:
         try:
-            with Path(file).open("rb") as lines:
-                if lines.read(3) != codecs.BOM_UTF8:
-                    lines.seek(0)
+            with _open(file) as lines:
+                start = lines.peek(3)
+                if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise UserError(f"{file} is UTF-16; --file takes UTF-8.")
+                if start.startswith(codecs.BOM_UTF8):
+                    lines.read(len(codecs.BOM_UTF8))
                 yield from _lines(lines)
         except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+            raise UserError(f"{file} cannot be read: {local.reason(error)}.") from None
+
+
+def _open(file: str) -> io.BufferedReader:
+    """A file, or a pipe that somebody writes to: opening another would wait for ever, and a device never ends.
+
+    Raises:
+        UserError: it is neither.
+        OSError: it cannot be read.
+    """
+    if sys.platform == "win32":  # pipes are no files there
+        return Path(file).open("rb")
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    written = stat.S_ISFIFO(mode) and select.select([descriptor], [], [], PIPE_S)[0]
+    if not (stat.S_ISREG(mode) or written):
+        os.close(descriptor)
+        what = "is a folder" if stat.S_ISDIR(mode) else "is a device"
+        raise UserError(f"{file} {'is a pipe that nobody writes to' if stat.S_ISFIFO(mode) else what}, not a file.")
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
 
 
 def _lines(file: BinaryIO) -> Iterator[Text]:

@@ -1,7 +1,7 @@
 """A network with its weights: from a run folder, or pretrained."""
 
+from litmus.config.conf import CONF
 from litmus.config.instantiate import build, defaults, target
-from litmus.config.keys import CONF
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import choices, did_you_mean, mistakes, signature
@@ -22,8 +22,9 @@ def load_run(run: RunDir) -> Net:
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
     checkpoint = load_checkpoint(run.best)
-    net: Net = build({**config["model"], **checkpoint.model}, checkpoint.spec)
+    net: Net = build(checkpoint.rebuilding(config["model"]), checkpoint.spec)
     net.load_state_dict(checkpoint.weights)
+    net.min_score = checkpoint.min_score
     return net.eval()
 
 

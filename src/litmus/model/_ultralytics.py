@@ -28,6 +28,7 @@ from torch import Tensor
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.model import _weights
+from litmus.model._preflight import checkpoint_of
 
 if TYPE_CHECKING:
     from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
@@ -167,7 +168,7 @@ def tensors(arch: str, weights: str) -> dict[str, Tensor]:
     Raises:
         UserError: they are not available, or are not a detector's.
     """
-    path = coco_file(arch) if weights == "coco" else _weights.checkpoint_of(weights)
+    path = coco_file(arch) if weights == "coco" else checkpoint_of(weights)
     if path.suffix == ".ckpt":
         return _weights.tensors(str(path), str)
     return {f"network.{name}": w for name, w in load(path, f"model.weights={weights}").float().state_dict().items()}

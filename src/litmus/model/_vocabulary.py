@@ -1,10 +1,13 @@
 """Vocabularies built from training texts by the `tokenizers` library."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from litmus.spec import Tokens
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
+SPECIAL = (PADDING, UNKNOWN, "[CLS]", "[SEP]", "[MASK]")  # of BERT
+LARGEST_ALPHABET = 1000  # letters; all others are unknown. The library's own default
 
 
 def words(texts: Sequence[str], *, vocabulary_size: int, min_count: int, max_length: int) -> Tokens:
@@ -41,15 +44,26 @@ def pieces(texts: Sequence[str], *, vocabulary_size: int, max_length: int) -> To
     """
     from tokenizers import BertWordPieceTokenizer
 
-    tokenizer = BertWordPieceTokenizer()
-    special = [PADDING, UNKNOWN, "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(
-        texts, vocab_size=vocabulary_size, min_frequency=2, special_tokens=special, show_progress=False
+    untrained = BertWordPieceTokenizer()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        split = untrained.pre_tokenizer.pre_tokenize_str(untrained.normalizer.normalize_str(text))
+        counts.update(word for word, _ in split)
+    letters: Counter[str] = Counter()
+    for word, count in counts.items():
+        letters.update(dict.fromkeys(word, count))
+    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:LARGEST_ALPHABET]
+    inner = sorted({letter for word in counts for letter in word[1:]} & set(alphabet))
+    # The library numbers letters within words as it meets them in a hash table, whose order differs from run to run,
+    # and breaks ties between pairs by these numbers. Given in advance, they and so all pieces are the same in each run.
+    untrained.train_from_iterator(
+        texts,
+        vocab_size=vocabulary_size,
+        min_frequency=2,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        special_tokens=[*SPECIAL, *(f"##{letter}" for letter in inner)],
+        show_progress=False,
     )
-    # The library's class adds [CLS] and [SEP] only if its vocabulary had them before training.
-    from tokenizers.processors import BertProcessing
-
-    tokenizer.post_processor = BertProcessing(
-        ("[SEP]", tokenizer.token_to_id("[SEP]")), ("[CLS]", tokenizer.token_to_id("[CLS]"))
-    )
+    tokenizer = BertWordPieceTokenizer(untrained.get_vocab())
     return Tokens(tokenizer.get_vocab_size(), tokenizer.token_to_id(PADDING), max_length, tokenizer.to_str())

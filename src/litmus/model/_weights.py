@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 
 from litmus.errors import Unavailable, UserError
-from litmus.fetch import hub
-from litmus.fetch.package import sha256_of
+from litmus.fetch import download, hub, local
+from litmus.fetch.package import SourceUnavailable
+from litmus.model._preflight import checkpoint_of
 from litmus.record.checkpoint import Checkpoint
-from litmus.record.folder import RunDir
 from litmus.spec import Images, Spec
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def imagenet_file(arch: str) -> Path:
 
 
 def pretrained_file(url: str, weights: str, sha256: str | None) -> Path:
-    """A file of pretrained weights, downloaded into torch's cache unless it is there.
+    """A file of pretrained weights, downloaded into torch's cache unless it is there; one that is damaged is not used.
 
     Args:
         url: of the file.
@@ -58,19 +57,20 @@ def pretrained_file(url: str, weights: str, sha256: str | None) -> Path:
         Unavailable: it is not in the cache and cannot be downloaded.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
-    if path.is_file():
-        if sha256 and not sha256_of(path).startswith(sha256):
-            log.warning("%s differs from the published file (another sha256). It is used anyway.", path)
-        return path
-    reason = "no connection"
-    if hub.connects(url):
+
+    def fetch(folder: Path) -> None:
+        if not hub.connects(url):
+            raise SourceUnavailable("no connection.")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), sha256)
-            return path
-        except (OSError, URLError, RuntimeError) as error:  # RuntimeError: its hash is wrong
-            reason = str(error)
-    raise Unavailable(weights, f"{path} does not exist, and {url} cannot be downloaded ({reason}). Put the file there")
+            torch.hub.download_url_to_file(url, str(folder / path.name))
+        except (OSError, RuntimeError) as error:
+            raise SourceUnavailable(f"{error}.") from None
+
+    try:
+        download.ensure(path.parent, {path.name: sha256 or ""}, [(url, fetch)])
+    except UserError as error:
+        raise Unavailable(weights, f"{error} Put the file there") from None
+    return path
 
 
 def read(path: Path, what: str) -> dict[str, object]:
@@ -83,7 +83,7 @@ def read(path: Path, what: str) -> dict[str, object]:
     Raises:
         UserError: there is no such file, it is damaged, or it contains anything else.
     """
-    if not path.is_file():
+    if not local.is_file(path):
         raise UserError(f"{what}: there is no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -97,23 +97,6 @@ def read(path: Path, what: str) -> dict[str, object]:
     if not isinstance(content, dict):
         raise UserError(f"{what} contains a {type(content).__name__}, not a dict of weights.")
     return content
-
-
-def checkpoint_of(weights: str) -> Path:
-    """The file that `model.weights` names: the file itself, or the best checkpoint of a run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = Path(weights).expanduser()
-    if not path.is_dir():
-        if not path.is_file():
-            raise UserError(f"model.weights={weights}: there is no such file or folder.")
-        return path
-    run = RunDir(path)
-    if not run.best.is_file():
-        raise UserError(f"model.weights={weights} is not a run folder with a checkpoint {run.best.name}.")
-    return run.best
 
 
 def tensors(weights: str, rename: Callable[[str], str]) -> dict[str, Tensor]:

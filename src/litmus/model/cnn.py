@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import Activation, Count, Init, NonNegative, Probability, Widths
 from litmus.config.validate import checked
+from litmus.errors import UserError
 from litmus.model._base import Net
 from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
 from litmus.spec import Images, Spec
@@ -43,6 +44,11 @@ class CNN(Net):
         super().__init__(spec, l2)
         assert isinstance(spec.input, Images)
         channels, height, width = spec.input.channels, spec.input.height, spec.input.width
+        if kernel_size > max(height, width):
+            raise UserError(
+                f"model.kernel_size={kernel_size} is larger than the images of {width} x {height} pixels. Set it to "
+                f"{max(height, width)} or less."
+            )
 
         def convolution(num_inputs: int, num_filters: int) -> nn.Module:
             block = nn.Sequential(

@@ -37,6 +37,7 @@ class Perceptron(Net):
     """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on the pixels."""
 
     input_kinds: ClassVar = (Images,)
+    predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone
     criterion = staticmethod(perceptron_loss)
 
     @checked

@@ -9,15 +9,14 @@ from torch import Tensor, nn
 
 from litmus.config.types import NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
-from litmus.errors import UserError
-from litmus.model import _weights
+from litmus.model import _preflight, _weights
 from litmus.model._base import Net, by_depth
+from litmus.model._preflight import IMAGENET
 from litmus.spec import Classes, Images, Spec
 
 if TYPE_CHECKING:
     import torchvision
 
-IMAGENET = "imagenet"
 SMALL = 64  # pixels of the longer side, up to which images get the small stem
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
 
@@ -81,11 +80,7 @@ class ResNet(Net):
         """
         weights = settings["weights"]
         if weights is None:
-            if settings["train"] != "all":
-                raise UserError(
-                    f"model.train={settings['train']} with model.weights=null would freeze random weights. Set "
-                    "model.train=all, or model.weights."
-                )
+            _preflight.resnet(settings)
             return images
         if weights == IMAGENET:
             _weights.imagenet_file(settings["arch"])  # before time is spent on decoding images

@@ -34,7 +34,8 @@ class LinearFunction(Function):
     @staticmethod
     def forward(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        y = x @ weight.T
+        # Under autocast the product is bf16. The gradient is of y's dtype, and meets x and the weights in `backward`.
+        y = (x @ weight.T).to(x.dtype)
         return y if bias is None else y + bias
 
     @staticmethod

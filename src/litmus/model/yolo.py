@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from litmus.config.types import NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.model import _ultralytics, _weights
+from litmus.model import _preflight, _ultralytics, _weights
 from litmus.model._base import Detector, Predict, by_depth
+from litmus.model._preflight import COCO
 from litmus.spec import Boxes, Images, Spec
 
 if TYPE_CHECKING:
     from litmus.model._ultralytics import Loss
 
-COCO = "coco"
 SIZE = 640  # height and width in pixels of the images that COCO's weights were trained on
 STRIDE = 32  # height and width must be multiples of it
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # of the terms of the loss: the package's defaults
@@ -165,7 +165,7 @@ class YOLO(Detector):
 
 def _size_of(weights: str) -> int | None:
     """Height and width in pixels of the images that the weights of a file or a run were trained on, if known."""
-    path = _weights.checkpoint_of(weights)
+    path = _preflight.checkpoint_of(weights)
     if path.suffix != ".ckpt":
         return _ultralytics.size_of(path, f"model.weights={weights}")
     spec = _weights.spec_of(weights)

@@ -1,10 +1,13 @@
 """What a checkpoint holds besides Lightning's own entries; nobody else knows its format.
 
-A checkpoint is Lightning's dictionary with four entries of ours, all plain values and tensors, so that it loads with
-`weights_only=True`: `spec`, `model`, `sha256` and, for data that keeps fingerprints, `seen`. The task is a Lightning
-module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
+A checkpoint is Lightning's dictionary with entries of ours, all plain values and tensors, so that it loads with
+`weights_only=True`: `spec`, `model`, `sha256`, for data that keeps fingerprints `seen`, for detectors `min_score`. The
+task is a Lightning module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
 """
 
+import logging
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +15,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from litmus.config.instantiate import settings
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
+from litmus.config.validate import section_mistakes
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
 from litmus.spec import Spec
+
+log = logging.getLogger(__name__)
 
 PREFIX = "net."  # of the network's tensors in a task's state
 
@@ -30,6 +39,8 @@ class Checkpoint:
         sha256: of the data's files, by name; None where a version of litmus did not store them.
         seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where the
             data keeps none.
+        step: optimizer steps until then.
+        min_score: the score from which a detector's box counts; None where none was chosen.
     """
 
     spec: Spec
@@ -37,6 +48,8 @@ class Checkpoint:
     weights: dict[str, Tensor]
     sha256: dict[str, str] | None
     seen: Tensor | None
+    step: int
+    min_score: float | None
 
     @classmethod
     def from_content(cls, content: Mapping[str, object]) -> "Checkpoint | None":
@@ -47,7 +60,19 @@ class Checkpoint:
         state = entries["state_dict"]
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
-        return cls(spec, model, weights, entries.get("sha256"), entries.get("seen"))
+        known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
+        return cls(spec, model, weights, *known)
+
+    def rebuilding(self, section: Section) -> Section:
+        """The `model` section by which `config.build` makes the network again, out of the one of the run.
+
+        Raises:
+            UserError: the checkpoint's settings are not allowed: it does not belong to such a network.
+        """
+        merged = {**section, **settings(self.model)}  # the class is the run's, whatever a checkpoint says
+        if wrong := section_mistakes("model", merged):
+            raise UserError("\n".join(["The checkpoint's settings do not fit the run's network:", *wrong]))
+        return merged
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -64,7 +89,44 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint can be read to its end: its archive holds checksums, which `torch.load` does not check."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):
+        return False
+
+
+def newest_checkpoint(run: RunDir) -> Path | None:
+    """The newest whole checkpoint of a run that is to be resumed; None if it has not kept any yet.
+
+    Raises:
+        UserError: its checkpoints are missing or damaged.
+    """
+    for path in (run.last, run.best):
+        if path.is_file() and is_whole(path):
+            break
+    else:
+        if not run.whole_metrics() and not run.last.is_file() and not run.best.is_file():
+            return None
+        raise UserError(
+            f"{run.path} cannot be resumed: {run.last.relative_to(run.path)} and {run.best.name} are missing or "
+            "damaged. Begin anew: type the command of this run without resume=."
+        )
+    if run.best.is_file() and not is_whole(run.best):
+        raise UserError(
+            f"{run.best} is damaged, so the best epoch so far is lost. Remove that file to train on: the best of the "
+            "epochs to come is then kept."
+        )
+    if path != run.last:
+        what = "is damaged" if run.last.is_file() else "is missing"
+        log.warning("%s %s: resuming from %s, the best epoch.", run.last, what, path.name)
+    return path
+
+
 def checkpoint_entries(net: Net, data: Data) -> Section:
     """What a run adds to Lightning's checkpoint: the inverse of `Checkpoint.from_content`, the weights excepted."""
     seen = {} if data.seen is None else {"seen": data.seen}
-    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen}
+    min_score = {} if net.min_score is None else {"min_score": net.min_score}
+    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen, **min_score}

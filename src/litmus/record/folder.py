@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ import yaml
 
 from litmus.config.keys import GROUPS
 from litmus.config.types import Section
+from litmus.config.validate import override
 from litmus.errors import UserError
+from litmus.fetch import local
 
 log = logging.getLogger(__name__)
 
@@ -40,26 +43,52 @@ CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
-ENDED = ("finished", "pruned")  # statuses of runs that a sweep does not run again
+ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does not run again
 BEST = "best"
 LAST = "last"
 # `_target_` names of earlier versions, which their run folders hold, and what they are called now.
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
+# Keys that earlier versions did not have, by `_target_`, with what their runs do.
+ADDED: dict[str, Section] = {
+    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
+    "litmus.trainer.build": {"on_divergence": "stop"},
+}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`."""
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`.
+
+    Args:
+        path: of the file that is replaced.
+        durable: whether the file must be whole after the machine itself failed, which takes a few milliseconds.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        with suppress(OSError):  # a mounted file system may have no modes
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        if durable:
+            _to_disk(temporary)
         temporary.replace(path)
+        if durable:
+            _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:
@@ -128,6 +157,18 @@ class RunDir:
     def log(self) -> Path:
         return self.path / LOG
 
+    def remove_temporaries(self) -> None:
+        """Deletes what killed processes were writing; called with the folder locked."""
+        for folder in (self.path, self.checkpoints):
+            for name in (*CONFIGS, RESULT, METRICS, f"{BEST}.ckpt", f"{LAST}.ckpt"):
+                for path in folder.glob(f".{name}-*"):
+                    path.unlink(missing_ok=True)
+
+    @property
+    def diverged(self) -> Path:
+        """The batch with which a training diverged: inputs, targets, and the step."""
+        return self.path / "diverged.pt"
+
     def last_lines(self) -> list[str]:
         """The last lines of the log, without what only a terminal understands; none, where it cannot be read."""
         try:
@@ -147,7 +188,8 @@ class RunDir:
         """
         if any((self.path / name).exists() for name in (*CONFIGS, RESULT)):
             raise UserError(
-                f"{self.path} already holds a run. Resume it with resume={self.path}, or choose another folder."
+                f"{self.path} already holds a run. Resume it with {shlex.quote(override('resume', str(self.path)))}, "
+                "or choose another folder."
             )
         self.write_requested(requested)
 
@@ -177,9 +219,10 @@ class RunDir:
         Raises:
             UserError: the folder is not a run's, or the file is damaged.
         """
-        if self.path.is_file():
+        kind = local.kind_of(self.path)
+        if kind == "file":
             raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
-        if not self.path.is_dir():
+        if kind != "folder":
             raise UserError(f"There is no folder {self.path}.")
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:
@@ -236,12 +279,37 @@ class RunDir:
         write_text(self.path / METRICS, text.getvalue())
 
     def read_metrics(self) -> list[Section]:
-        """The rows so far, numbers as numbers; none if there is no file."""
+        """The rows so far, numbers as numbers; none if there is no file.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        rows, damaged = self._rows()
+        if damaged:
+            raise UserError(f"{self.path / METRICS} is damaged after {len(rows)} epochs.")
+        return rows
+
+    def whole_metrics(self) -> list[Section]:
+        """As `read_metrics`, and of a damaged file the rows before that: the checkpoint of a run has them all."""
+        rows, damaged = self._rows()
+        if damaged:
+            log.warning("%s is damaged after %d epochs.", self.path / METRICS, len(rows))
+        return rows
+
+    def _rows(self) -> tuple[list[Section], bool]:
+        """The rows before any damage, and whether there is any; a last line without its end was cut."""
         path = self.path / METRICS
+        rows: list[Section] = []
         if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", newline="") as file:
-            return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            return rows, False
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        try:
+            for row in csv.DictReader(whole):
+                rows += [{name: _number(value) for name, value in row.items()}]
+        except (csv.Error, ValueError, TypeError, AttributeError):
+            return rows, True
+        return rows, len(whole) < len(lines)
 
     def point_latest(self, outputs: Path) -> None:
         """Makes `<outputs>/latest` point to this run, if the run lies in that folder."""
@@ -265,12 +333,23 @@ def _from_yaml(path: Path) -> Section:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
-    return _with_new_names(config)
+    return _with_new_keys(_with_new_names(config))
+
+
+def _with_new_keys(config: Section) -> Section:
+    """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    data = config.get("data")
+    if not isinstance(data, dict) or "limit" not in data:
+        return config
+    added = {"limit_eval": data["limit"]}  # it cut every split
+    if not str(data.get("_target_")).endswith(".Series"):
+        added["split_seed"] = None
+    return {**config, "data": {**added, **data}}
 
 
 def _with_new_names(config: Section) -> Section:
-    """The configuration of an earlier version in the names of this one."""
-    return {
+    """The configuration of an earlier version in the names of this one, and with its keys."""
+    return ADDED.get(str(config.get("_target_")), {}) | {
         key: _with_new_names(value)
         if isinstance(value, dict)
         else RENAMED.get(value, value)

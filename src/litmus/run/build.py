@@ -15,6 +15,8 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
+from litmus.run import memory
+from litmus.run.divergence import Divergence
 from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
@@ -151,7 +153,10 @@ def assemble(
         UserError: data, network and device do not fit together, or one of them is not available.
     """
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
-    net: Net = build({**config["model"], **(checkpoint.model if checkpoint else {})}, data.spec)
+    section = checkpoint.rebuilding(config["model"]) if checkpoint else config["model"]
+    with memory.building(config):
+        net: Net = build(section, data.spec)
+    net.min_score = checkpoint.min_score if checkpoint else None
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],
@@ -160,7 +165,9 @@ def assemble(
         lambda optimizer, num_steps, mode: build(config["scheduler"], optimizer, num_steps, mode),
     )
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
-    trainer = build(config["trainer"], run, [*own, *callbacks], build(config["logger"], run.path))
+    divergence = Divergence(config["trainer"]["on_divergence"])
+    step = None if checkpoint is None else checkpoint.step + 1
+    trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
 

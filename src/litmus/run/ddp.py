@@ -41,7 +41,8 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     }
     before = {key: os.environ.get(key) for key in KEYS}
     threads_before = torch.get_num_threads()
-    command = [sys.executable, "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
+    # -P: a module that happens to lie in the current folder must not be taken for one of Python's.
+    command = [sys.executable, "-P", "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
     with run.log.open("ab") as log:
         # A session of their own: Ctrl-C reaches this process alone, which then ends them.
         ranks = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus import console
-from litmus.config.keys import choice, identity, key_of
+from litmus.config.keys import callback_mistakes, choice, identity, key_of
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
 from litmus.errors import UserError
@@ -46,10 +46,33 @@ def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> S
             )
         *sections, name = key.split(".")
         functools.reduce(dict.__getitem__, sections, config)[name] = requested
-    if wrong := mistakes(config):
+    if wrong := mistakes(config) + callback_mistakes(config["callback"], "default"):
         raise UserError("\n".join(wrong))
     _check_unfinished(run, config)
     return config
+
+
+def unstarted(config: Section, status: str, sentence: str) -> Section:
+    """What `result.json` holds of a run that ended before anything was known of it.
+
+    Args:
+        config: as requested.
+        status: how it ended.
+        sentence: why.
+    """
+    unknown = ("best_epoch", "samples_per_second", "parameters", "precision", "device", "dataset", "versions", "git")
+    return {
+        "status": status,
+        "error": sentence,
+        "metrics": {},
+        "model": choice(config, "model"),
+        "data": choice(config, "data"),
+        "seed": config["seed"],
+        "epochs": 0,
+        "steps": 0,
+        "seconds": {},
+        **dict.fromkeys(unknown),
+    }
 
 
 class AnotherRun(UserError):
@@ -146,7 +169,7 @@ def start_or_resume(
         if result is not None and result["status"] in ENDED:
             return str(result["status"])
         run.remove_result()
-        if run.last.is_file():
+        if run.last.is_file() or run.best.is_file():
             config = _resumed(run.read_config(), requested)
             log.info("resumed: %s", overrides)
         else:
@@ -167,7 +190,7 @@ def _resumed(before: Section, requested: Section) -> Section:
 
 def _check_unfinished(run: RunDir, config: Section) -> None:
     result = run.read_result()
-    rows = run.read_metrics()
+    rows = run.whole_metrics()
     done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
     if requested < done or (requested == done and result and result["status"] == "finished"):
         epochs = f"{done} epoch{'s' * (done != 1)}"

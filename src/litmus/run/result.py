@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from litmus.callback.interrupt import Interrupted
 from litmus.callback.meter import Meter
 from litmus.config.keys import choice
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Pruned, UserError
+from litmus.console import readable
+from litmus.errors import Diverged, Interrupted, Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for
@@ -73,7 +73,7 @@ class Ending:
     """The end of a run.
 
     Attributes:
-        status: finished, pruned, interrupted or failed.
+        status: finished, pruned, diverged, interrupted or failed.
         sentence: why, unless it finished.
         traceback: where the traceback goes.
         received: the signal that interrupted it.
@@ -111,6 +111,7 @@ ENDINGS = (
         "nowhere",
     ),
     EndingRule((Pruned,), "pruned", str, "nowhere"),
+    EndingRule((Diverged,), "diverged", str, "nowhere"),
     EndingRule((UserError,), "failed", str, "nowhere"),
     EndingRule(
         (SystemExit,),
@@ -137,14 +138,14 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     """What `result.json` holds; figures that were not reached are null or left out."""
     parts, config = progress.parts, progress.config
     hardware = hardware_for(config) if parts else None
-    rows = run.read_metrics()
+    rows = run.whole_metrics()
     best = best_row(rows, str(config["task"]["_target_"])) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
     speeds = meter.samples_per_second if meter else []
     return {
         "status": ending.status,
-        "error": ending.sentence,
+        "error": ending.sentence and readable(ending.sentence),
         "metrics": {**kept, **progress.test},
         "best_epoch": best.get("epoch"),
         "model": choice(config, "model"),

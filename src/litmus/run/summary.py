@@ -1,5 +1,6 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
+import shlex
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ from litmus import console
 from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
-from litmus.config.validate import shown
+from litmus.config.validate import override, shown
 from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class, references
 from litmus.run.build import Parts
@@ -129,9 +130,9 @@ def result(run: RunDir, result: Section) -> None:
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
-        console.say(f"resume it    python train.py resume={run.path}")
+        console.say(f"resume it    python train.py {shlex.quote(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
-        console.say(f"look at it   tensorboard --load_fast=false --logdir {run.path}")
+        console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
 
 
 def job(run: RunDir, status: str, seconds: float) -> None:

@@ -1,7 +1,6 @@
 """One run, from its configuration to its result: trains, tests, and says how it went."""
 
 import logging
-import math
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,19 +11,22 @@ from typing import cast
 import lightning.pytorch as lightning
 
 from litmus import console
-from litmus.callback.interrupt import Interrupt, pass_on, stopping_at_once
+from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
-from litmus.errors import UserError
-from litmus.record.checkpoint import load_checkpoint
+from litmus.errors import Diverged, UserError
+from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
-from litmus.run import ddp, summary
+from litmus.record.signals import pass_on, stopping_at_once
+from litmus.run import ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
+from litmus.run.divergence import divergence_of
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
+MOST_ROLLBACKS = 3
 
 
 def train(run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = ()) -> Outcome:
@@ -42,8 +44,8 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         with stopping_at_once():
             _train_and_test(run, state, started, callbacks)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        ending = ending_of(error)
-        if ending.status == "failed":
+        ending = ending_of(memory.explained(error, state.config, training=state.parts is not None))
+        if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
             console.error(details if ending.traceback == "screen" else str(ending.sentence))
@@ -51,7 +53,6 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
     run.write_config(state.config, only_if_missing=True)
     result = result_of(run, ending, state)
-    _warn_if_diverged(result)
     run.write_result(result)
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
@@ -66,7 +67,9 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
     _check_batch_size(requested, devices)
-    checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
+    run.remove_temporaries()
+    path = newest_checkpoint(run)
+    checkpoint = load_checkpoint(path) if path else None
     data = state.data = prepare(requested, checkpoint)
     if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
         names = ", ".join(checkpoint.sha256)
@@ -79,13 +82,15 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     run.write_config(config)
     with ddp.started(run, devices):
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
+        memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
         run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
+        run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         try:
-            fit(run, parts)
+            parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
@@ -98,6 +103,35 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
+def _fit_with_rollbacks(
+    run: RunDir, state: RunState, path: Path | None, callbacks: Sequence[lightning.Callback]
+) -> Parts:
+    """Trains; where `trainer.on_divergence=rollback`, up to three times again from the newest checkpoint.
+
+    Raises:
+        Diverged: the training did, and no more is to be tried.
+    """
+    assert state.parts is not None
+    assert state.data is not None
+    action = state.config["trainer"]["on_divergence"]
+    while True:
+        try:
+            fit(state.parts, path)
+            return state.parts
+        except Diverged as diverged:
+            halvings = divergence_of(state.parts.trainer).halvings + 1
+            if action != "rollback" or halvings > MOST_ROLLBACKS:
+                raise
+            path = newest_checkpoint(run)
+            checkpoint = load_checkpoint(path) if path else None
+            where = f"step {checkpoint.step}" if checkpoint else "the start"
+            console.say(f"{diverged}", style="yellow")
+            times = f"{halvings} of {MOST_ROLLBACKS}"
+            console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
+            state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
+            divergence_of(state.parts.trainer).halvings = halvings
+
+
 def _check_batch_size(config: Section, devices: int) -> None:
     batch_size = config["data"].get("batch_size", devices)
     if batch_size % devices:
@@ -106,22 +140,12 @@ def _check_batch_size(config: Section, devices: int) -> None:
         )
 
 
-def _warn_if_diverged(result: Section) -> None:
-    lost = [name for name, value in result["metrics"].items() if not math.isfinite(value)]
-    if lost:
-        log.warning(
-            "%s: not a number. The training diverged: try a lower optimizer.lr, or trainer.gradient_clip=1.",
-            ", ".join(lost),
-        )
-
-
-def fit(run: RunDir, parts: Parts) -> None:
-    """Trains, from the last checkpoint if there is one."""
+def fit(parts: Parts, checkpoint: Path | None) -> None:
+    """Trains, from a checkpoint if there is one."""
     interrupt = parts.callback(Interrupt)
-    last = run.last if run.last.is_file() else None
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
-        parts.trainer.fit(parts.task, datamodule=data, ckpt_path=last, weights_only=True)
+        parts.trainer.fit(parts.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
 def test(run: RunDir, parts: Parts) -> dict[str, float]:
@@ -132,6 +156,7 @@ def test(run: RunDir, parts: Parts) -> dict[str, float]:
     """
     if not run.best.is_file():
         raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
+    parts.net.min_score = load_checkpoint(run.best).min_score
     interrupt = parts.callback(Interrupt)
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():

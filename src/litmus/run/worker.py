@@ -4,7 +4,7 @@ import faulthandler
 import os
 import sys
 
-from litmus.record.checkpoint import load_checkpoint
+from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.build import assemble, prepare
 from litmus.run.process import die_with_parent
@@ -14,8 +14,9 @@ from litmus.run.train import fit
 def train_rank(run: RunDir) -> None:
     """Trains as one of the other processes of a run, without a word: the run's folder holds its configuration."""
     config = run.read_config()
-    checkpoint = load_checkpoint(run.last) if run.last.is_file() else None
-    fit(run, assemble(run, config, prepare(config, checkpoint), checkpoint))
+    path = newest_checkpoint(run)
+    checkpoint = load_checkpoint(path) if path else None
+    fit(assemble(run, config, prepare(config, checkpoint), checkpoint), path)
 
 
 if __name__ == "__main__":

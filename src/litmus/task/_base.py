@@ -13,8 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from litmus.config.protocols import Data, Net, Split
 from litmus.config.types import Section
-from litmus.task._metrics import Metrics
+from litmus.task._metrics import Metrics, MetricsState, all_gather
 
+SUMS = "train_sums"  # an entry of ours in Lightning's checkpoints
 Batch = tuple[Tensor, Tensor]  # inputs and targets
 MakeOptimizer = Callable[[list[Section], bool], Optimizer]  # parameter groups, whether steps may be fused
 MakeScheduler = Callable[[Optimizer, int, str], Section]  # optimizer, steps of the run, "min" or "max"
@@ -31,6 +32,7 @@ class Task(lightning.LightningModule):
         mode: whether that metric should be as large ("max") or as small ("min") as possible.
         metric_names: what validation may measure, `val/` left out, and whether it should be large ("max") or small.
         headline: the metrics to show for every epoch; the others are only written down.
+        accepts: whether a step may be made with a loss; None lets all pass.
     """
 
     monitor: ClassVar[str]
@@ -43,6 +45,8 @@ class Task(lightning.LightningModule):
         self.net = net
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
+        self.accepts: Callable[[Tensor], bool] | None = None
+        self._loaded: list[MetricsState] | None = None
         self._sums: dict[Split, Metrics] = {
             "train": self.make_metrics("train"),
             "val": self.make_metrics("val"),
@@ -74,8 +78,16 @@ class Task(lightning.LightningModule):
         """The dataset on which the task is trained or tested."""
         return cast(Data, self.trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.step(batch, "train")
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        if self.accepts is None:
+            return self.step(batch, "train")
+        metrics = self.metrics("train")
+        before = dict(metrics.sums), metrics.num_samples
+        loss = self.step(batch, "train")
+        if self.accepts(loss):
+            return loss
+        metrics.sums, metrics.num_samples = before
+        return None  # Lightning then makes no step
 
     # Lightning inspects the signature each step: 12 microseconds, of which this attribute saves two thirds.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
@@ -89,6 +101,23 @@ class Task(lightning.LightningModule):
     def _evaluate(self, batch: Batch, split: Split) -> None:
         if len(batch[1]):  # a process's shard of the last batch may be empty
             self.step(batch, split)
+
+    def on_save_checkpoint(self, checkpoint: Section) -> None:
+        """Keeps the sums of the epoch under way, of every process; at the end of an epoch there are none."""
+        checkpoint[SUMS] = all_gather(self.metrics("train").state())
+
+    def on_load_checkpoint(self, checkpoint: Section) -> None:
+        self._loaded = checkpoint.get(SUMS)
+
+    def on_train_start(self) -> None:
+        """Continues the sums: here, as the network is on its device by now."""
+        states, self._loaded = self._loaded or [], None
+        if len(states) == self.trainer.world_size:
+            states = [states[self.global_rank]]
+        elif self.global_rank > 0:  # there were more processes, or fewer: the first one takes all
+            states = []
+        for state in states:
+            self.metrics("train").add_state(state, self.device)
 
     def on_train_epoch_end(self) -> None:
         self._log_metrics("train")
@@ -116,8 +145,9 @@ class Task(lightning.LightningModule):
 
     def _log_metrics(self, split: Split) -> None:
         metrics = self.metrics(split)
+        logged = None if split == "test" else False  # None is Lightning's default; of an epoch, `History` writes all
         for name, value in self.with_baselines(split, metrics.compute()).items():
-            self.log(f"{split}/{name}", value)
+            self.log(f"{split}/{name}", value, logger=logged)
         metrics.reset()
 
     def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:

@@ -5,13 +5,20 @@ installed of transformers, torchvision, scipy.signal and matplotlib), and what i
 itself still imports it; that nothing here does is what allows a start without it.
 """
 
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
+
+
+class MetricsState(TypedDict):
+    """Sums and the number of samples that they are sums over."""
+
+    sums: dict[str, Tensor]
+    num_samples: int
 
 
 class Metrics:
@@ -58,6 +65,14 @@ class Metrics:
         sums = {name: _sum([each[name] for each, _ in everywhere]) for name in names}
         return self.from_sums(sums, sum(number for _, number in everywhere))
 
+    def state(self) -> MetricsState:
+        """The sums so far, for a checkpoint within an epoch."""
+        return {"sums": {name: value.cpu() for name, value in self.sums.items()}, "num_samples": self.num_samples}
+
+    def add_state(self, state: MetricsState, device: torch.device) -> None:
+        """Adds the sums of a checkpoint, on the device that trains."""
+        self.add(state["num_samples"], **{name: value.to(device) for name, value in state["sums"].items()})
+
     def reset(self) -> None:
         """Forgets all batches."""
         self.sums = {}
@@ -76,6 +91,22 @@ def all_gather(own: T) -> list[T]:
     everywhere = [own] * dist.get_world_size()
     dist.all_gather_object(everywhere, own)
     return everywhere
+
+
+def relative_to_mean(own: Tensor) -> Tensor | float:
+    """This process's value as a multiple of the mean over all processes; in a single process, 1.
+
+    DDP averages gradients as if all processes' losses weighed alike. A loss that is divided by a sum of weights, which
+    differs between processes, is to be multiplied by this, so that the average is that of the whole batch.
+
+    Args:
+        own: a scalar above 0, on the device that trains.
+    """
+    if not in_several_processes():
+        return 1.0
+    total = own.detach().clone()
+    dist.all_reduce(total)
+    return own.detach() * dist.get_world_size() / total
 
 
 def _sum(values: list[Tensor]) -> Tensor:

@@ -1,4 +1,10 @@
-"""Average precision of boxes, as COCO and the ultralytics package measure it."""
+"""Average precision of bounding boxes as COCO defines it, and the score from which a box counts.
+
+COCO's definition is its code: `COCOeval` in cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py, with its default
+parameters, over boxes of all sizes.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -6,7 +12,25 @@ from torch import Tensor
 
 THRESHOLDS = torch.linspace(0.5, 0.95, 10)  # of intersection over union, at which a box counts as right
 LEVELS = np.linspace(0, 1, 101)  # of recall, at which precision is read
+MAX_BOXES = 100  # of a class in an image that are measured
+CUTS = np.linspace(0, 1, 1000)  # scores of which one is chosen
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+class Matches(NamedTuple):
+    """The boxes that were found in all images, and those that are there.
+
+    Attributes:
+        hits: (found, thresholds), 1 where a box is correct at that IoU threshold, else 0.
+        scores: (found,), in [0, 1].
+        classes: (found,).
+        ground_truth: (boxes,), the classes of those that are there.
+    """
+
+    hits: Array
+    scores: Array
+    classes: Array
+    ground_truth: Array
 
 
 def box_iou(a: Tensor, b: Tensor) -> Tensor:
@@ -20,6 +44,17 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     shared = (high - low).clamp(min=0).prod(dim=2)
     whole = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (a, b)]
     return shared / (whole[0][:, None] + whole[1][None, :] - shared).clamp(min=1e-12)
+
+
+def best_of_each_class(found: Tensor) -> Tensor:
+    """The first `MAX_BOXES` of each class.
+
+    Args:
+        found: float (found, 6): left, top, right, bottom, score, class; the best first.
+    """
+    same_class = found[:, 5:] == found[:, 5]
+    rank = same_class.tril(diagonal=-1).sum(dim=1)
+    return found[rank < MAX_BOXES]
 
 
 def match_boxes(found: Tensor, ground_truth: Tensor) -> Tensor:
@@ -46,52 +81,68 @@ def match_boxes(found: Tensor, ground_truth: Tensor) -> Tensor:
     return hits
 
 
-def average_precision(hits: Array, scores: Array, classes: Array, ground_truth: Array) -> dict[str, float]:
-    """`map` and `map50`, the means over classes that occur; `precision` and `recall` at the best score to cut at.
+def average_precision(matches: Matches) -> dict[str, float]:
+    """`map`, the mean over classes that are there and IoU thresholds, and `map50`, that at the lowest threshold.
 
-    That score is the one where F1 at the lowest threshold, meaned over classes and smoothed, is highest. Between the
-    measured points precision is interpolated, as the ultralytics package does; COCO takes the next one.
-
-    Args:
-        hits: (found, thresholds) of 0 and 1.
-        scores: (found,).
-        classes: (found,) of the boxes that were found.
-        ground_truth: (boxes,) classes of those that should have been.
+    The average precision of a class is the mean, over 101 levels of recall, of the highest precision that is reached
+    at that recall or a higher one; 0 at levels that are not reached.
     """
-    order = np.argsort(-scores, kind="stable")
-    hits, scores, classes = hits[order], scores[order], classes[order]
-    occurring, counts = np.unique(ground_truth, return_counts=True)
+    occurring, counts = np.unique(matches.ground_truth, return_counts=True)
     if not len(occurring):
-        return dict.fromkeys(("map", "map50", "precision", "recall"), 0.0)
-    cuts = np.linspace(0, 1, 1000)
-    average = np.zeros((len(occurring), hits.shape[1]))
-    precise, load_checkpoint = np.zeros((len(occurring), 1000)), np.zeros((len(occurring), 1000))
+        return {"map": 0.0, "map50": 0.0}
+    average = np.zeros((len(occurring), len(THRESHOLDS)))
     for i, (number, count) in enumerate(zip(occurring, counts, strict=True)):
-        own = classes == number
-        if not own.any():
-            continue
-        true = hits[own].cumsum(axis=0)
-        recall, precision = true / count, true / np.arange(1, own.sum() + 1)[:, None]
-        # Scores fall, and np.interp wants rising ones.
-        load_checkpoint[i] = np.interp(-cuts, -scores[own], recall[:, 0], left=0)
-        precise[i] = np.interp(-cuts, -scores[own], precision[:, 0], left=1)
-        average[i] = [_area(recall[:, j], precision[:, j]) for j in range(hits.shape[1])]
-    f1 = 2 * precise * load_checkpoint / np.maximum(precise + load_checkpoint, 1e-16)
-    best = _smooth(f1.mean(axis=0)).argmax()
-    return {
-        "map": float(average.mean()),
-        "map50": float(average[:, 0].mean()),
-        "precision": float(precise[:, best].mean()),
-        "recall": float(load_checkpoint[:, best].mean()),
-    }
+        true, num_found = _true_by_score(matches, number)
+        recall, precision = true / count, true / num_found[:, None]
+        highest = np.flip(np.maximum.accumulate(np.flip(precision, axis=0)), axis=0)
+        for j in range(len(THRESHOLDS)):
+            reached = np.searchsorted(recall[:, j], LEVELS, side="left")
+            average[i, j] = np.append(highest[:, j], 0.0)[reached].mean()
+    return {"map": float(average.mean()), "map50": float(average[:, 0].mean())}
 
 
-def _area(recall: Array, precision: Array) -> float:
-    """Under the curve of the highest precision that is still reached at that recall or a higher one."""
-    x = np.concatenate(([0.0], recall, [recall[-1], 1.0]))
-    y = np.concatenate(([1.0], precision, [0.0, 0.0]))
-    highest = np.flip(np.maximum.accumulate(np.flip(y)))
-    return float(np.trapezoid(np.interp(LEVELS, x, highest), LEVELS))
+def best_min_score(matches: Matches) -> float:
+    """The score to cut at: where F1 at the lowest IoU threshold, the mean over classes, is highest.
+
+    F1 is smoothed over a tenth of the scores, as in the ultralytics package, so that no single box decides. Where no
+    box is correct, the score is 1: nothing that was found should count.
+    """
+    occurring, counts = np.unique(matches.ground_truth, return_counts=True)
+    f1 = np.zeros((max(len(occurring), 1), len(CUTS)))
+    for i, (number, count) in enumerate(zip(occurring, counts, strict=True)):
+        correct, num_found = _at_scores(matches, number, CUTS)
+        f1[i] = 2 * correct / (num_found + count)
+    return float(CUTS[_smooth(f1.mean(axis=0)).argmax()]) if f1.any() else 1.0
+
+
+def precision_and_recall(matches: Matches, min_score: float) -> dict[str, float]:
+    """`precision` and `recall` at the lowest IoU threshold of boxes that score at least `min_score`.
+
+    Both are means over the classes that are there; a class of which no box is found has precision 0.
+    """
+    occurring, counts = np.unique(matches.ground_truth, return_counts=True)
+    values = np.zeros((max(len(occurring), 1), 2))
+    for i, (number, count) in enumerate(zip(occurring, counts, strict=True)):
+        correct, num_found = _at_scores(matches, number, np.array([min_score]))
+        values[i] = correct[0] / max(num_found[0], 1), correct[0] / count
+    precision, recall = values.mean(axis=0)
+    return {"precision": float(precision), "recall": float(recall)}
+
+
+def _true_by_score(matches: Matches, number: float) -> tuple[Array, Array]:
+    """Of the boxes of a class, the best first: how many are correct up to each, (found, thresholds), and how many."""
+    own = matches.classes == number
+    order = np.argsort(-matches.scores[own], kind="stable")
+    true = matches.hits[own][order].cumsum(axis=0)
+    return true, np.arange(1.0, len(true) + 1)
+
+
+def _at_scores(matches: Matches, number: float, cuts: Array) -> tuple[Array, Array]:
+    """Of the boxes of a class that score at least each of `cuts`: how many are correct, and how many there are."""
+    true, _ = _true_by_score(matches, number)
+    rising = np.sort(matches.scores[matches.classes == number])
+    num_found = len(rising) - np.searchsorted(rising, cuts, side="left")
+    return np.append(0.0, true[:, 0])[num_found], num_found.astype(np.float64)
 
 
 def _smooth(curve: Array) -> Array:

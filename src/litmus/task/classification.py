@@ -12,7 +12,7 @@ from litmus.config.types import Fraction
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
-from litmus.task._metrics import Metrics
+from litmus.task._metrics import Metrics, relative_to_mean
 
 
 class ClassMetrics(Metrics):
@@ -31,8 +31,10 @@ class ClassMetrics(Metrics):
 class DetailedMetrics(ClassMetrics):
     """Also F1, precision and recall, from the confusion matrix: rows are the true classes, columns the predicted ones.
 
-    A class that is never predicted has precision 0, one that never occurs has recall 0; F1 is their
-    harmonic mean, 0 if both are. `f1` is the mean over classes, `f1_weighted` that over samples.
+    A class counts where it occurs in the targets or the predictions, as for scikit-learn's `f1_score(average="macro")`,
+    whose labels are the `unique_labels(y_true, y_pred)`: of a class that is in neither, nothing was measured. One that
+    is never predicted has precision 0, one that is predicted but never occurs has recall 0; F1 is their
+    harmonic mean, 0 if both are. `f1` is the mean over these classes, `f1_weighted` that over samples.
     """
 
     def __init__(self, names: Sequence[str], per_class: bool) -> None:
@@ -46,19 +48,20 @@ class DetailedMetrics(ClassMetrics):
         self.add(0, confusion=torch.bincount(pairs, minlength=len(self.names) ** 2).reshape(len(self.names), -1))
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
-        """`loss`, `acc`, `f1`, `f1_weighted`; per class `precision_<name>` and `recall_<name>`."""
+        """`loss`, `acc`, `f1`, `f1_weighted`; `precision_<name>` and `recall_<name>` of each class that counts."""
         counts = sums["confusion"].float()
         correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
         precision, recall = correct / predicted.clamp(min=1), correct / occurring.clamp(min=1)
+        present = (predicted + occurring) > 0
         f1 = 2 * correct / (predicted + occurring).clamp(min=1)
         metrics = {
             **super().from_sums(sums, num_samples),
-            "f1": f1.mean(),
+            "f1": f1.sum() / present.sum(),
             "f1_weighted": (f1 * occurring).sum() / occurring.sum(),
         }
         if self.per_class:
-            for i, name in enumerate(self.names):
-                metrics |= {f"precision_{name}": precision[i], f"recall_{name}": recall[i]}
+            for i in present.nonzero().flatten().tolist():
+                metrics |= {f"precision_{self.names[i]}": precision[i], f"recall_{self.names[i]}": recall[i]}
         return metrics
 
 
@@ -66,6 +69,7 @@ class Classification(Task):
     """Cross-entropy, or the network's own loss; accuracy, F1, and per class in the test.
 
     `balanced` weighs a class's training samples by how rare it is: `samples / (classes * samples of the class)`.
+    A class without training samples weighs 0: label smoothing, too, gives it nothing.
     """
 
     monitor: ClassVar = "val/acc"
@@ -103,13 +107,15 @@ class Classification(Task):
     def on_fit_start(self) -> None:
         if self.balanced:
             counts = self.data.class_counts
-            self.weights = (counts.sum() / (len(counts) * counts)).float().to(self.device)
+            weights = torch.where(counts > 0, counts.sum() / (len(counts) * counts), 0.0)
+            self.weights = weights.float().to(self.device)
 
     def loss(self, logits: Tensor, targets: Tensor, split: Split) -> Tensor:
         """Mean loss in nats; labels are smoothed in training only."""
         smoothing = self.label_smoothing if split == "train" else 0.0
         if split == "train" and self.weights is not None:
-            return cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
+            loss = cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
+            return loss * relative_to_mean(self.weights[targets].sum())
         return self.criterion(logits, targets, smoothing)
 
     def step(self, batch: Batch, split: Split) -> Tensor:

@@ -1,5 +1,7 @@
 """Detection: bounding boxes in images, and the class of each."""
 
+import logging
+from collections.abc import Callable
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -10,6 +12,8 @@ from litmus.config.validate import checked
 from litmus.task import _precision
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
 from litmus.task._metrics import Metrics, all_gather
+
+log = logging.getLogger(__name__)
 
 MIN_SCORE = 0.001  # of boxes that are measured: as low as the ultralytics package and COCO go
 
@@ -28,10 +32,15 @@ class BoxMetrics(Metrics):
 
 
 class DetailedMetrics(BoxMetrics):
-    """Also the average precision of the boxes, and precision and recall at the best score to cut at."""
+    """Also the average precision of the boxes, and precision and recall of those that score high enough.
 
-    def __init__(self) -> None:
+    Args:
+        min_score: gives the score from which a box counts in precision and recall, which are left out if it is None.
+    """
+
+    def __init__(self, min_score: Callable[[_precision.Matches], float | None]) -> None:
         super().__init__()
+        self.min_score = min_score
         self.boxes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []  # of each image, on the CPU
 
     def add_boxes(self, found: list[Tensor], ground_truth: list[Tensor]) -> None:
@@ -41,14 +50,19 @@ class DetailedMetrics(BoxMetrics):
             found: of each image, float (boxes, 6): left, top, right, bottom, score, class; the best first.
             ground_truth: of each image, float (boxes, 5): class, left, top, right, bottom.
         """
-        for of, truth in zip(found, ground_truth, strict=True):
+        for of, truth in zip(map(_precision.best_of_each_class, found), ground_truth, strict=True):
             self.boxes.append((_precision.match_boxes(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
 
     def compute(self) -> dict[str, Tensor]:
         """As `from_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
         boxes = [of_image for own in all_gather(self.boxes) for of_image in own]
-        columns = [torch.cat(column) for column in zip(*boxes, strict=True)] if boxes else [torch.zeros(0)] * 4
-        found = _precision.average_precision(*(column.double().numpy() for column in columns))
+        if not boxes:
+            return {}
+        columns = [torch.cat(column).double().numpy() for column in zip(*boxes, strict=True)]
+        matches = _precision.Matches(*columns)
+        found = _precision.average_precision(matches)
+        if (min_score := self.min_score(matches)) is not None:
+            found |= _precision.precision_and_recall(matches, min_score)
         return {**super().compute(), **{name: torch.tensor(value) for name, value in found.items()}}
 
     def reset(self) -> None:
@@ -59,7 +73,9 @@ class DetailedMetrics(BoxMetrics):
 class Detection(Task):
     """The detector's own loss; mean average precision of its boxes.
 
-    `map` is the mean over classes and over the ten IoU thresholds from 0.5 to 0.95, `map50` at 0.5 alone.
+    `map` is COCO's AP: the mean over classes and over the ten IoU thresholds from 0.5 to 0.95; `map50` at 0.5 alone.
+    `precision` and `recall` are those of the boxes that score at least the network's `min_score`. Every validation
+    chooses it anew, so that the two are flattered there; the test takes the one that was stored with the weights.
 
     What a detector offers besides what every network does is in `litmus.config.protocols.Detector`.
     """
@@ -88,7 +104,21 @@ class Detection(Task):
         return cast(Detector, self.net)
 
     def make_metrics(self, split: Split) -> Metrics:
-        return BoxMetrics() if split == "train" else DetailedMetrics()
+        if split == "train":
+            return BoxMetrics()
+        return DetailedMetrics(self._choose_min_score if split == "val" else lambda _: self.detector.min_score)
+
+    def _choose_min_score(self, matches: _precision.Matches) -> float:
+        self.detector.min_score = _precision.best_min_score(matches)
+        return self.detector.min_score
+
+    def on_test_epoch_start(self) -> None:
+        super().on_test_epoch_start()
+        if self.detector.min_score is None:
+            log.warning(
+                "The checkpoint does not say from which score on a box counts: an earlier version of litmus wrote it. "
+                "Precision and recall are left out."
+            )
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from comparing import printed_by, run_compare, sweep
 from made_runs import made
 from scipy import stats
@@ -138,3 +139,18 @@ def test_without_the_packages_for_figures_it_still_ranks(
     assert not {"report.html", "figures"} & files, "those of before are out of date"
     assert run_compare(tmp_path, "--no-figures") == 0
     assert capsys.readouterr().err == "", "nothing is missing for the rankings"
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "\uff1d1"])
+def test_no_cell_of_text_is_a_formula(text: str, tmp_path: Path) -> None:
+    for number, value in enumerate((text, "plain")):
+        folder = tmp_path / str(number)
+        made(folder, "model=fnn")
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["model"] |= {"activation": value, "dropout": -0.5 * number}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = list(csv.DictReader(io.StringIO(printed_by(tmp_path, "--format", "csv"))))
+    assert {row["model.activation"].rstrip("'") for row in rows} == {f"'{text}", "plain"}
+    assert {row["model.dropout"] for row in rows} == {"0", "-0.5"}, "a negative number is none"
+    (ranking,) = json.loads(printed_by(tmp_path, "--format", "json"))["rankings"]
+    assert {row["settings"]["model.activation"] for row in ranking["rows"]} == {text, "plain"}, "JSON is exact"

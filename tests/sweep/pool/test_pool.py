@@ -14,8 +14,9 @@ import pytest
 from litmus.errors import UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
-from litmus.sweep.pool import machine, session
+from litmus.run import machine
 from litmus.sweep.pool import pool as pools
+from litmus.sweep.pool import session
 from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.machine import Limits, cores, slots
@@ -155,13 +156,13 @@ def test_a_container_s_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, path in {"OWN_GROUP": tmp_path / "cgroup", "GROUPS": tmp_path, "MEMINFO": tmp_path / "none"}.items():
         monkeypatch.setattr(machine, name, path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    drawn = [machine.cores() for _ in range(50)]
-    assert {len(cores) for cores in drawn} == {2}, "one and a half"
-    assert {core for cores in drawn for core in cores} == {0, 1, 2, 3}, "not always the first ones"
+    drawn = [cores() for _ in range(50)]
+    assert {len(own) for own in drawn} == {2}, "one and a half"
+    assert {core for own in drawn for core in own} == {0, 1, 2, 3}, "not always the first ones"
     auto = Limits("auto", 1, "continue", None, gpus=False, devices=1)
     assert len(slots(auto, 0, [0, 1, 2, 3])) == 2, "6.5 GB are free for 3 GB each"
     monkeypatch.setattr(machine, "OWN_GROUP", tmp_path / "none")
-    assert machine.cores() == [0, 1, 2, 3]
+    assert cores() == [0, 1, 2, 3]
 
 
 def test_a_failure_stops_the_others(pool, tmp_path: Path) -> None:

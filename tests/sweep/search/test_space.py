@@ -154,6 +154,6 @@ def test_spaces_that_differ_are_described_differently() -> None:
 
 def test_an_interval_where_whole_numbers_are_wanted_gets_a_hint() -> None:
     found, _ = searched("data.batch_size=interval(8,64)", "model.dropout=interval(0,1)")
-    wrong = "data.batch_size=8.0 is not allowed. data.batch_size is a whole number, at least 1."
+    wrong = "data.batch_size=8.0 is not allowed. data.batch_size is a whole number, at least 1 and below 2**31."
     assert integer_hint(wrong, found) == " To search whole numbers: data.batch_size=int(interval(a,b))."
     assert integer_hint("model.dropout=1.0 is not allowed. model.dropout is a probability in [0, 1).", found) == ""

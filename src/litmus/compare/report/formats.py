@@ -10,11 +10,13 @@ from litmus.compare.report.tables import cells, columns, legend, number, percent
 from litmus.compare.settings import exact_value
 from litmus.compare.statistics import Summary
 from litmus.compare.verdicts import BEST, SAME
+from litmus.console import printable
 from litmus.record.folder import finite
 
 FORMATS = {"markdown": "md", "csv": "csv", "latex": "tex", "json": "json"}  # and the suffixes of their files
 FRACTIONS = ("acc", "f1", "precision", "recall", "map", "map50")  # metrics that LaTeX shows in percent
 DIFFERENCE = ("difference", "difference_ci95_half", "effect_size")  # from the best
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # with which a formula may begin
 TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -52,6 +54,7 @@ def to_markdown(rankings: Sequence[Ranking], notes: Sequence[str]) -> str:
 
 def _markdown(text: str) -> str:
     """Plain text: no cell ends early, no HTML, no emphasis."""
+    text = printable(text)
     for letter in "\\`*_[]|":
         text = text.replace(letter, f"\\{letter}")
     return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
@@ -64,7 +67,7 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
     head = ["data", "metric", "rank", *keys, *measured, "verdict", "p", *DIFFERENCE, "seeds_in_common"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
+    writer.writerow([_no_formula(name) for name in head])
     for ranking in rankings:
         for row in ranking.rows:
             value, test, verdict = row.value, row.test, row.verdict
@@ -72,8 +75,20 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
             numbers = [value.mean, value.half_width, value.std, value.n, test and test.mean, test and test.half_width]
             by = [verdict.difference, verdict.half_width, verdict.effect_size]
             against = [verdict.words, verdict.p, *by, verdict.num_common]
-            writer.writerow([ranking.data, ranking.metric, row.rank, *settings, *numbers, *against])
+            whole = [ranking.data, ranking.metric, row.rank, *settings, *numbers, *against]
+            writer.writerow([_no_formula(cell) for cell in whole])
     return text.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay numbers."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def to_latex(rankings: Sequence[Ranking]) -> str:
@@ -108,7 +123,7 @@ def _latex_row(ranking: Ranking, row: Row, write: Callable[[float], str]) -> str
 
 
 def _latex(text: str) -> str:
-    escaped = "".join(TEX.get(letter, letter) for letter in " ".join(text.split()))
+    escaped = "".join(TEX.get(letter, letter) for letter in " ".join(printable(text).split()))
     return escaped.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
 
 

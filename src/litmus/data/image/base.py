@@ -3,18 +3,19 @@
 import logging
 from abc import abstractmethod
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.console import Screen
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data.image.transform import Augmentation, Normalize
-from litmus.spec import Images
+from litmus.spec import Classes, Images
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ class ImageData(Data):
     The features of a network's frozen part are computed once, unless the images are augmented.
     """
 
+    input_kinds: ClassVar = (Images,)
+    target_kinds: ClassVar = (Classes,)
     augmentation: Augmentation | None = None  # of training images
 
     @abstractmethod
@@ -62,7 +65,7 @@ class ImageData(Data):
         assert self.frozen_part is not None
         whole = replace(self._batching("val"), rank=0, world_size=1)
         loader = BatchLoader(pixels, targets.to(pixels.device), transform, whole)
-        errors = Console(stderr=True)
+        errors = Screen(stderr=True)
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             batches = track(loader, f"features, {split}", len(loader), console=errors, disable=not errors.is_terminal)
             features = torch.cat([self.frozen_part(inputs).float() for inputs, _ in batches])

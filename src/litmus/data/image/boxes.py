@@ -1,6 +1,7 @@
 """Images with bounding boxes: normalized for a detector, in training with random flips and mosaics."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from litmus.data._base import Data
 from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
 from litmus.data.image.base import to_device
 from litmus.data.image.transform import Normalize
-from litmus.spec import Images
+from litmus.spec import Boxes, Images
 
 MIN_VISIBLE = 0.2  # of a box's area, that a mosaic's window must show
 COLUMNS = 5  # of a box: class, center x and y, width, height
@@ -23,6 +24,9 @@ class BoxData(Data):
     `mosaic` is the probability that a training image becomes a mosaic with three others (Bochkovskiy et al. 2020),
     `flip` that it is flipped left to right.
     """
+
+    input_kinds: ClassVar = (Images,)
+    target_kinds: ClassVar = (Boxes,)
 
     def __init__(self, seed: int, batch_size: int, eval_batch_size: int, mosaic: float, flip: float) -> None:
         super().__init__(seed, batch_size, eval_batch_size)

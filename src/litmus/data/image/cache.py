@@ -18,10 +18,10 @@ import numpy as np
 import PIL
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from litmus.console import Screen
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.data.image.photos import Photos
@@ -124,7 +124,7 @@ def _read_all(paths: Sequence[Path], images: Images, pixels: NDArray[np.uint8] |
     """Reads every image, its pixels into `pixels`, if given; also returns the numbers of the usable paths."""
     photos = Photos([], Files([], images), [], [])
     rows: list[int] = []
-    bars = Console(stderr=True)
+    bars = Screen(stderr=True)
     read = track(in_threads(paths, images), "reading images", len(paths), console=bars, disable=not bars.is_terminal)
     for number, (path, photo) in enumerate(read):
         if isinstance(photo, Broken):

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from litmus.fetch import local
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+LARGEST = 1 << 30  # bytes of an image file
 MODES = {1: "L", 3: "RGB"}
 PADDING = 114  # gray level of a letterbox's bars, the one that YOLO networks are trained with
 ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 mean that width and height are swapped
@@ -83,9 +85,9 @@ def read(path: Path, images: Images) -> Photo:
         Broken: the file cannot be read, or is not a complete image.
     """
     try:
-        content = path.read_bytes()
+        content = local.read_bytes(path, LARGEST)
     except OSError as error:
-        raise Broken(f"cannot be read ({error.strerror or error})") from None
+        raise Broken(f"cannot be read ({local.reason(error)})") from None
     if not content:
         raise Broken("is empty")
     try:

@@ -6,8 +6,10 @@ from pathlib import Path
 from torch import Tensor
 
 from litmus.data.image import decode
+from litmus.fetch import local
 from litmus.spec import Images
 
+LARGEST = 10_000_000  # bytes of a label file
 SLACK = 0.01  # of an image's side, by which a coordinate may lie outside of it: rounding, not a mistake
 
 Box = tuple[float, float, float, float, float]  # class, center x and y, width, height, as in `Labels.boxes`
@@ -46,7 +48,7 @@ def read_labels(path: Path, num_classes: int, keypoints: int) -> Labels:
     """
     labels = Labels()
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        content = local.read_bytes(path, LARGEST).decode("utf-8-sig")
     except FileNotFoundError:
         return labels
     except (OSError, UnicodeDecodeError) as error:

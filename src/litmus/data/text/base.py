@@ -4,19 +4,19 @@ from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import ClassVar
 
-import platformdirs
 import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
+from litmus.data._preflight import cache_folder
 from litmus.data._split import fingerprints, select_unseen
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
-from litmus.spec import Tokens, Values
+from litmus.spec import Classes, Tokens, Values
 
 Label = str | float  # the name of a class, or a value
 
@@ -53,11 +53,13 @@ class TextData(Data):
         splits: the samples.
     """
 
+    input_kinds: ClassVar = (Tokens,)
+    target_kinds: ClassVar = (Classes, Values)
     splits: dict[Split, Samples]
 
     def __init__(self, seed: int, dir: str | None, batch_size: int, eval_batch_size: int) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.folder = Path(dir or platformdirs.user_cache_dir("litmus")).expanduser()
+        self.folder = cache_folder(dir)
         self.splits = {}
         self._tokens: dict[tuple[Split, str], Ragged] = {}
 

@@ -31,7 +31,7 @@ class Server:
         self.socket, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "litmus.sweep.pool.server", str(theirs.fileno()), *modules],
+                [sys.executable, "-P", "-m", "litmus.sweep.pool.server", str(theirs.fileno()), *modules],
                 pass_fds=(theirs.fileno(), lock),
                 env={**os.environ, **ENVIRONMENT},
                 stdin=subprocess.DEVNULL,

@@ -3,14 +3,13 @@
 import math
 import os
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-GB_PER_JOB = 3  # of free memory, in 10^9 bytes, for `jobs=auto`
-MEMINFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+from litmus.run.machine import available_memory, read_cgroup_files
+
+BYTES_PER_JOB = 3 * 10**9  # of free memory, for `jobs=auto`
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def cores() -> list[int]:
     available = (
         sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     )
-    quotas = [quota.split() for quota in _read_cgroup_files("cpu.max")]  # microseconds, in how many
+    quotas = [quota.split() for quota in read_cgroup_files("cpu.max")]  # microseconds, in how many
     shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
     number = max(1, min([len(available), *shares]))
     return sorted(random.sample(available, number))  # not the first ones, which all containers of a machine would use
@@ -65,7 +64,7 @@ def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
         cores: their numbers.
     """
     gpu_slots = gpus // limits.devices * limits.jobs_per_gpu if limits.gpus else 0
-    room = gpu_slots or max(min(len(cores) // limits.devices, _free_gb() // GB_PER_JOB), 1)
+    room = gpu_slots or max(min(len(cores) // limits.devices, available_memory() // BYTES_PER_JOB), 1)
     num_slots = room if limits.jobs == "auto" else limits.jobs
     cores_per_slot, divided = len(cores) // num_slots, []
     for i in range(num_slots):
@@ -85,22 +84,3 @@ def describe(slots: Sequence[Slot]) -> str:
     gpus = slots[0].gpus
     seeing = "" if gpus is None else f" and {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
     return f"{jobs}, {each} core{'s' if each > 1 else ''}{seeing} each."
-
-
-def _free_gb() -> int:
-    """Available memory, in 10^9 bytes; a very large number where the system does not report it."""
-    # Of what a group uses, only anonymous memory counts: pages of files can be freed.
-    pairs = zip(_read_cgroup_files("memory.max"), _read_cgroup_files("memory.stat"), strict=False)
-    free = [int(most) - int(used.partition("anon ")[2].split()[0]) for most, used in pairs if most != "max"]
-    if MEMINFO.is_file():
-        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
-        free.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    return max(0, min(free)) // 10**9 if free else sys.maxsize
-
-
-def _read_cgroup_files(name: str) -> list[str]:
-    """That file of this process' control group (version 2) and of each group around it; empty without such groups."""
-    own = OWN_GROUP.read_text().partition("0::/")[2].strip() if OWN_GROUP.is_file() else ""
-    group = GROUPS / own
-    files = [folder / name for folder in (group, *group.parents) if folder.is_relative_to(GROUPS)]
-    return [file.read_text().strip() for file in files if file.is_file()]

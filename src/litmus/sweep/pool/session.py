@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from litmus.config.instantiate import build
 from litmus.config.types import Section
+from litmus.config.validate import override
+from litmus.console import Screen
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
 from litmus.record.metrics import has_diverged, monitored_in
@@ -24,6 +27,7 @@ from litmus.sweep.pool.source import Source
 from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
 
 COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
+VERSION = 2  # of what they mean
 LOCK = ".lock"
 POOL_KEYS = ("sweep.jobs", "sweep.jobs_per_gpu", "sweep.on_fail", "sweep.timeout_s")  # of litmus' own launcher alone
 STATUSES = (*ENDED, "interrupted", "failed")
@@ -57,10 +61,10 @@ def check_launcher(source: Source, overrides: Sequence[str], launcher: str) -> N
     """
     if not source.lists_jobs:
         raise UserError("sweep=optuna chooses each job by the results of the others: it needs hydra/launcher=litmus.")
-    for override in overrides:
-        if override.partition("=")[0] in POOL_KEYS:
+    for typed in overrides:
+        if typed.partition("=")[0] in POOL_KEYS:
             raise UserError(
-                f"{override} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
+                f"{typed} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
                 f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
             )
 
@@ -79,7 +83,7 @@ def summarize_launched(source: Source, folder: Path, returned: Sequence[str], er
     Returns:
         The exit status.
     """
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     reporter = _make_reporter(source, folder, console)
     for number, job in enumerate(source.remaining):
         result = outcome.read(job)
@@ -228,7 +232,7 @@ def _is_in_place(folder: Path, file: int) -> bool:
 
 def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
     """Writes what was typed, for `-m resume=FOLDER`."""
-    write_text(folder / COMMAND, yaml.safe_dump({"words": list(overrides)}, allow_unicode=True))
+    write_text(folder / COMMAND, yaml.safe_dump({"version": VERSION, "words": list(overrides)}, allow_unicode=True))
 
 
 def read_overrides(folder: Path) -> list[str]:
@@ -243,10 +247,13 @@ def read_overrides(folder: Path) -> list[str]:
     if not path.is_file():
         raise UserError(f"{folder} is not the folder of a sweep: it has no {COMMAND}.")
     try:
-        overrides = yaml.safe_load(path.read_text(encoding="utf-8"))["words"]
-    except (yaml.YAMLError, TypeError, KeyError):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        overrides, version = [str(override) for override in content["words"]], content.get("version", 1)
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path} is damaged.") from None
-    return [str(override) for override in overrides]
+    if version == 1 and any(override.startswith("data.limit=") for override in overrides):
+        overrides.append("data.limit_eval=${data.limit}")  # data.limit cut every split then
+    return overrides
 
 
 def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: Console, stopped: bool) -> int:
@@ -261,7 +268,7 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     counts += [f"{num_queued} still to run"] if num_queued > 0 else []
     say(f"\n{len(results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
     for job, result in results:
-        if result.status in ("failed", "interrupted"):
+        if result.status in ("failed", "interrupted", "diverged"):
             say(f"  {result.status:<11}  {' '.join(job.overrides)}  ({result.error})")
     for sentence in source.invalid:
         say(f"  could not be composed: {sentence}")
@@ -276,9 +283,9 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
         if warning:
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
-        say(f"compare them   litmus compare {folder}")
+        say(f"compare them   litmus compare {shlex.quote(str(folder))}")
     if _can_be_resumed(source, results):
-        say(f"resume         python train.py -m resume={folder}")
+        say(f"resume         python train.py -m {shlex.quote(override('resume', str(folder)))}")
         if source.reruns_failed and any("sweep.timeout_s" in str(result.error) for _, result in results):
             say("               add sweep.timeout_s=SECONDS to allow more time")
     return _exit_status(source, results, stopped)

@@ -1,7 +1,6 @@
 """What a job's process does, from the fork to its end."""
 
 import atexit
-import importlib
 import json
 import os
 import signal
@@ -10,10 +9,9 @@ import time
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from litmus import console
-from litmus.config.instantiate import build
+from litmus.config.instantiate import build, target
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
@@ -68,7 +66,7 @@ def prepare(config: Section) -> None:
     sections = [section for section in config.values() if isinstance(section, dict)]
     for section in [*sections, *(inner for s in sections for inner in s.values() if isinstance(inner, dict))]:
         if "_target_" in section:
-            importlib.import_module(section["_target_"].rpartition(".")[0])
+            target(section)
     mistakes(config)
     build(config["data"], config["seed"]).preload()
     versions()
@@ -102,8 +100,8 @@ def _redirect_output(run: RunDir) -> None:
     os.close(nothing)
     os.close(log)
     quiet = open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open as long as the process runs
-    console.out = Console(file=quiet, quiet=True)
-    console.err = Console(file=quiet, quiet=True)  # what it shows is in train.log already
+    console.out = console.Screen(file=quiet, quiet=True)
+    console.err = console.Screen(file=quiet, quiet=True)  # what it shows is in train.log already
 
 
 def _limit_resources(cores: list[int], gpus: list[int] | None) -> None:

@@ -1,0 +1,104 @@
+"""`resume=FOLDER` on the command line: what the folder of a run or of a sweep adds to it.
+
+A folder may come from somebody else. Of its overrides only those are repeated that set litmus' own keys, or amounts
+that a launcher requests: Hydra's hooks, packages and search path, and what a launcher would run, are code.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from litmus.config.conf import targets
+from litmus.config.keys import choice
+from litmus.config.validate import override
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
+
+LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
+# Of a sweep's folder: keys of litmus' own configuration; launchers; and amounts and names that a launcher requests.
+# `setup`, `srun_args`, `python` and the like are not among these: they run. A line break in a name would, too.
+REPEATED = re.compile(
+    r"""
+      \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|experiment|seed|sweep) ([.]\w+)* = [\s\S]*
+    | hydra/launcher = (litmus|basic|joblib|submitit_local|submitit_slurm|ray)
+    | \+{0,2} hydra[.]launcher[.] (account|array_parallelism|batch_size|constraint|cpus_per_(gpu|task)|exclude
+      |gpus_per_(node|task)|gres|max_num_timeout|mem_gb|mem_per_(cpu|gpu)|n_jobs|name|nodes|partition|qos
+      |ray[.]remote[.]num_(cpus|gpus)|tasks_per_node|timeout_min|verbose) = [\w.,:+-]*
+    | ~(callback|model|data) ([.]\w+)+
+    """,
+    re.VERBOSE,
+)
+
+
+def with_sweep_overrides(arguments: list[str]) -> list[str]:
+    """Adds to `-m resume=FOLDER` the overrides with which the sweep in that folder was started.
+
+    Raises:
+        UserError: the folder is not a sweep's, it holds overrides that could run code, or there are other overrides
+            than those of the sweep and of Hydra.
+        OverrideParseException: Hydra's, for a folder that is not written as a value.
+    """
+    folder = _resumed_folder(arguments)
+    if folder is None or not {"-m", "--multirun"} & set(arguments):
+        return arguments
+    flags = [each for each in arguments if each.startswith("-") and each not in ("-m", "--multirun")]
+    added = {each: _key_of(each) for each in arguments if not each.startswith(("resume=", "-"))}
+    if not_allowed := [each for each, key in added.items() if not key.startswith(("sweep.", "hydra.", "hydra/"))]:
+        raise UserError(f"-m resume= resumes a sweep with its own overrides: leave out {not_allowed[0]}.")
+    from litmus.sweep.pool.session import COMMAND, POOL_KEYS, read_overrides
+
+    other_launcher = "hydra/launcher" in added.values()  # then, keys of the earlier launcher do not apply
+    left_out = {*added.values(), "hydra.sweep.dir", *(POOL_KEYS if other_launcher else ())}
+    original = [
+        each
+        for each in read_overrides(Path(folder))
+        if _key_of(each) not in left_out and not (other_launcher and _key_of(each).startswith(LAUNCHER_KEYS))
+    ]
+    for each in original:
+        if not REPEATED.fullmatch(each):
+            raise UserError(
+                f"{Path(folder, COMMAND)} holds {each!r}. It could run code, so it is not taken from a folder: add it "
+                "to the command line if you trust it, or remove it from that file."
+            )
+    return ["-m", *flags, *original, *added, override("hydra.sweep.dir", folder.rstrip("/"))]
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _resumed_folder(arguments: list[str]) -> str | None:
+    """The folder that `resume=` names, if it does."""
+    typed = next((each for each in arguments if each.startswith("resume=")), "resume=null")
+    folder = OverridesParser.create().parse_override(typed).value()
+    if folder is not None and not str(folder).strip():
+        raise UserError("resume= names no folder.")
+    return None if folder is None else str(folder)
+
+
+def with_resumed_choices(arguments: list[str]) -> list[str]:
+    """Puts a resumed run's own choices first, so that the overrides are checked against its keys.
+
+    Raises:
+        UserError: there is no folder, it is not a run's, or the overrides choose an experiment.
+        OverrideParseException: Hydra's, for a folder that is not written as a value.
+    """
+    folder = _resumed_folder(arguments)
+    if folder is None:
+        return arguments
+    if any(each.startswith(("experiment=", "+experiment=")) for each in arguments):
+        raise UserError("resume= uses the run's own configuration: leave out experiment=.")
+    from litmus.sweep.pool.session import COMMAND
+
+    if Path(folder, COMMAND).is_file():
+        hint = shlex.quote(override("resume", folder))
+        raise UserError(f"{folder} is the folder of a sweep. Resume it with: python train.py -m {hint}")
+    config = RunDir(folder).read_config()
+    groups = ("task", "data", "optimizer", "scheduler", "model")
+    for group in groups:
+        if (target := config[group]["_target_"]) not in targets()[group]:
+            raise UserError(f"{folder}: {group}._target_={target} is none of the choices of {group}. It is not called.")
+    keys = [each.partition("=")[0] for each in arguments]
+    return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments

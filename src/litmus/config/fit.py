@@ -1,0 +1,65 @@
+"""Which networks take which data: read from the classes' source, so that it is said before torch is imported."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from litmus.config.conf import CONF
+from litmus.config.instantiate import defaults
+from litmus.config.validate import class_attributes
+from litmus.spec import Classes, Input, Target
+
+
+class Kinds(NamedTuple):
+    """Kinds of input and of target: those that a network supports, or those that a dataset may have."""
+
+    inputs: tuple[type[Input], ...]
+    targets: tuple[type[Target], ...]
+
+
+def kinds_of_model(target: str) -> Kinds:
+    """The kinds that a network supports.
+
+    Args:
+        target: its class, such as `litmus.model.cnn.CNN`.
+    """
+    found = class_attributes(target, ("input_kinds", "target_kinds"))
+    return Kinds(found.get("input_kinds", ()), found.get("target_kinds", (Classes,)))
+
+
+def kinds_of_data(target: str) -> Kinds:
+    """The kinds that a dataset may have; none, where its class does not say.
+
+    Args:
+        target: its class, such as `litmus.data.mnist.MNIST`.
+    """
+    found = class_attributes(target, ("input_kinds", "target_kinds"))
+    return Kinds(found.get("input_kinds", ()), found.get("target_kinds", ()))
+
+
+def fits(model: Kinds, data: Kinds) -> bool:
+    """Whether the network may take the data: it supports one of the inputs, and one of the targets."""
+    return bool(set(model.inputs) & set(data.inputs) and set(model.targets) & set(data.targets))
+
+
+def refusal(name: str, model: Kinds, data_name: str, data: Kinds) -> str:
+    """`model=cnn takes images, but data=sentiment provides tokens. Try model=bert or model=lstm.`"""
+    if set(model.inputs) & set(data.inputs):
+        able, given = _nouns(model.targets), _nouns(data.targets)
+        problem = f"model={name} predicts {able}, but the targets of data={data_name} are {given}."
+    else:
+        able, given = _nouns(model.inputs), _nouns(data.inputs)
+        problem = f"model={name} takes {able}, but data={data_name} provides {given}."
+    fitting = [f"model={other}" for other in _models() if fits(kinds_of_model(_target(other)), data)]
+    return f"{problem} Try {' or '.join(fitting)}." if fitting else f"{problem} No model here fits this data."
+
+
+def _nouns(kinds: Iterable[type[Input | Target]]) -> str:
+    return " or ".join(kind.noun for kind in kinds)
+
+
+def _models() -> list[str]:
+    return sorted(path.stem for path in (CONF / "model").glob("[!_]*.yaml"))
+
+
+def _target(model: str) -> str:
+    return str(defaults("model", model)["_target_"])

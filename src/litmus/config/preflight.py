@@ -1,0 +1,92 @@
+"""What the configuration and the file system show before torch is imported and before there is a run folder.
+
+A dataset or network whose settings name files has a function of its own name in its folder's `_preflight.py`, which
+imports no torch. It takes the settings, and raises a UserError about what is missing or wrong; the class itself calls
+the same functions.
+"""
+
+import functools
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
+from litmus.config.instantiate import settings
+from litmus.config.keys import choice, flat
+from litmus.config.types import Section
+from litmus.errors import UserError
+
+NO_GPU = "trainer.accelerator=gpu, but there is no GPU here. Use trainer=auto or trainer=cpu."
+NEEDS_GPU = "trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto."
+# Devices of Linux that NVIDIA's, AMD's and Windows' drivers for GPUs make.
+GPU_DEVICES = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
+
+
+def preflight(config: Section) -> list[str]:
+    """Sentences on all that would end a run on this machine before its first step.
+
+    Args:
+        config: whole, plain values, without `mistakes`.
+    """
+    return [*data_mistakes(config), *_device_mistakes(config["trainer"])]
+
+
+def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> list[str]:
+    """The same, without what depends on the machine; for some of the groups.
+
+    Args:
+        config: whole, plain values, without `mistakes`.
+        groups: whose files are checked; with both, also whether the network takes the data.
+    """
+    wrong = _misfit(config) if len(groups) > 1 else []
+    wrong += [f"{key}: a name has to be UTF-8." for key, value in flat(config) if not _is_unicode(value)]
+    # A network that does not take the data is not asked about the data's files.
+    return wrong or [wrong for group in groups for wrong in _files(group, choice(config, group), config[group])]
+
+
+def _misfit(config: Section) -> list[str]:
+    name, data_name = choice(config, "model"), choice(config, "data")
+    model, data = kinds_of_model(config["model"]["_target_"]), kinds_of_data(config["data"]["_target_"])
+    return [refusal(name, model, data_name, data)] if data.inputs and not fits(model, data) else []
+
+
+def _is_unicode(value: object) -> bool:
+    return not isinstance(value, str) or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _files(group: str, name: str, section: Section) -> list[str]:
+    return _checked(group, name, json.dumps(settings(section)))
+
+
+@functools.cache  # most jobs of a sweep have the same
+def _checked(group: str, name: str, own: str) -> list[str]:
+    module = f"litmus.{group}._preflight"
+    check = vars(importlib.import_module(module)).get(name) if importlib.util.find_spec(module) else None
+    if check is None:
+        return []
+    try:
+        check(json.loads(own))
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def _device_mistakes(trainer: Section) -> list[str]:
+    may_have_gpu = trainer["accelerator"] != "cpu" and _may_have_gpu()
+    if trainer["accelerator"] == "gpu" and not may_have_gpu:
+        return [NO_GPU]
+    return [NEEDS_GPU] if trainer["precision"] == "16-mixed" and not may_have_gpu else []
+
+
+def _may_have_gpu() -> bool:
+    """False where there is none for sure; torch knows for certain, but takes seconds."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return sys.platform != "linux" or any(any(Path("/dev").glob(pattern)) for pattern in GPU_DEVICES)

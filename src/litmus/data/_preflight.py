@@ -1,0 +1,99 @@
+"""What the files of each dataset show before torch is imported: functions by the dataset's name, see config/preflight.
+
+Settings are the section of the configuration. Each raises a UserError.
+"""
+
+from pathlib import Path
+
+import platformdirs
+
+from litmus.config.types import Section
+from litmus.data import _table
+from litmus.data._description import read_description
+from litmus.errors import UserError
+from litmus.fetch import local
+
+
+def text_table(settings: Section) -> None:
+    """The tables are there, and have the columns."""
+    columns = [settings[key] for key in ("text", "label", "group") if settings[key] is not None]
+    paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
+    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
+    for path in paths.values():
+        encoding, separator = settings["encoding"], settings["separator"]
+        _table.check(local.expand(path), columns, encoding=encoding, separator=separator)
+
+
+def series(settings: Section) -> None:
+    """The table is there, and has the column."""
+    check_shares(settings["val_share"], settings["test_share"])
+    if settings["path"] is not None:
+        columns = [settings["column"]] if settings["column"] is not None else []
+        encoding, separator = settings["encoding"], settings["separator"]
+        _table.check(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
+
+
+def image_folder(settings: Section) -> None:
+    """There is a folder that can be read, or a table with the columns."""
+    path = local.expand(settings["path"])
+    if photos_are_in_table(path):
+        _table.check(path, [settings["image"], settings["label"]], encoding="auto", separator="auto")
+
+
+def yolo_dataset(settings: Section) -> None:
+    """The YAML file is right, and what it names is there."""
+    description = read_description(local.expand(settings["path"]))
+    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in description.entries))
+
+
+def mnist(settings: Section) -> None:
+    """There is a folder of digits, where they may come from nowhere else."""
+    _check_on_disk(settings, "mnist")
+
+
+def mnist_boxes(settings: Section) -> None:
+    """As of `mnist`; and the sizes of the digits fit into a scene."""
+    check_digit_sizes(settings["min_size"], settings["max_size"], settings["size"])
+    _check_on_disk(settings, "mnist")
+
+
+def sentiment(settings: Section) -> None:
+    """There is a folder of snippets, where they may come from nowhere else."""
+    _check_on_disk(settings, "sentiment")
+
+
+def photos_are_in_table(path: Path) -> bool:
+    """Whether `data.path` is a table of photos; else it is a folder."""
+    kind = local.kind_of(path)
+    if kind == "file":
+        return True
+    if kind != "folder":
+        what = "does not exist" if kind == "missing" else "is a pipe or a device"
+        raise UserError(f"data.path={path} {what}. It should be a folder of images, or a table of paths and labels.")
+    local.check_folder(path)
+    return False
+
+
+def check_shares(*shares: float) -> None:
+    """Checks that the shares of validation and test leave something to train on."""
+    if sum(shares) >= 1:
+        raise UserError(f"data.val_share and data.test_share leave nothing to train on: they sum to {sum(shares):g}.")
+
+
+def check_digit_sizes(smallest: int, largest: int, scene: int) -> None:
+    """Checks that the digits' sizes are in order, and fit into a scene."""
+    if not smallest <= largest <= scene:
+        raise UserError(
+            f"data.min_size={smallest} must be at most data.max_size={largest}, and that at most data.size={scene}."
+        )
+
+
+def cache_folder(dir: str | None) -> Path:
+    """The folder that `data.dir` names, or the user's cache folder."""
+    return local.expand(dir) if dir else Path(platformdirs.user_cache_dir("litmus"))
+
+
+def _check_on_disk(settings: Section, name: str) -> None:
+    folder = cache_folder(settings["dir"]) / name
+    if settings["source"] == "disk" and local.kind_of(folder) != "folder":
+        raise UserError(f"data.source=disk, but there is no folder {folder}. data.dir says where to look for {name}.")

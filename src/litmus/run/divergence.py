@@ -1,0 +1,154 @@
+"""A training whose loss is no longer a number, or has grown beyond all measure, is noticed in the step it happens."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+
+from litmus.config.protocols import Task
+from litmus.config.types import Section
+from litmus.errors import Diverged
+from litmus.record.folder import RunDir, replacing
+
+MOST_GROWTH = 1e4  # of the loss, over its first value or 1, whichever is more
+READ_EVERY = 50  # steps, on a GPU, where reading a value waits for it
+Action = Literal["stop", "skip", "rollback"]
+
+
+def divergence_of(trainer: lightning.Trainer) -> "Divergence":
+    """The trainer's callback of that kind, which every one has."""
+    callbacks = cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
+    return next(each for each in callbacks if isinstance(each, Divergence))
+
+
+class Divergence(lightning.Callback):
+    """Raises `Diverged` before the step that would be made with such a loss; `skip` leaves that step out.
+
+    On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps.
+
+    Args:
+        action: what follows: `rollback` differs from `stop` only in what the run makes of the exception.
+
+    Attributes:
+        halvings: of the learning rate, after so many rollbacks; to be set before training.
+        num_skipped: steps that were left out.
+    """
+
+    state_key = "divergence"  # Lightning's own is composed anew at every hook
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+        self.halvings = 0
+        self.num_skipped = 0
+        self._limit = math.inf  # until the first loss is known
+        self._done_halvings = 0
+        self._batch: Any = None
+        self._largest: Tensor | None = None
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        if self.action == "skip":
+            _task_of(pl_module).accepts = self._accepts
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Halves the learning rate as often as it was not yet halved, wherever optimizer and schedule keep it."""
+        factor = 0.5 ** (self.halvings - self._done_halvings)
+        self._done_halvings = self.halvings
+        if factor == 1:
+            return
+        for optimizer in trainer.optimizers:
+            for group in optimizer.param_groups:
+                for key in group.keys() & {"lr", "initial_lr", "max_lr", "min_lr"}:
+                    group[key] *= factor
+        for config in trainer.lr_scheduler_configs:
+            rates = getattr(config.scheduler, "base_lrs", None)  # plateau's schedule has none
+            if rates is not None:
+                config.scheduler.base_lrs = [rate * factor for rate in rates]
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._batch = batch
+
+    def on_before_backward(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, loss: Tensor
+    ) -> None:
+        if self.action == "skip":  # the task asked before
+            return
+        if loss.device.type == "cpu":
+            value = loss.item()
+        else:
+            loss = loss.detach()
+            self._largest = loss if self._largest is None else torch.maximum(self._largest, loss)
+            if (trainer.fit_loop.batch_idx + 1) % READ_EVERY and math.isfinite(self._limit):
+                return
+            value, self._largest = self._largest.item(), None
+        if not self._is_fine(value) and trainer.is_global_zero:
+            raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step + 1)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """No epoch whose validation is not a number is kept as the best."""
+        value = float(trainer.callback_metrics.get("val/loss", 0.0))
+        if not math.isfinite(value) and trainer.is_global_zero and trainer.state.fn == "fit":
+            raise Diverged(f"val/loss is {value} after epoch {trainer.current_epoch + 1}", trainer.global_step)
+
+    def state_dict(self) -> Section:
+        return {"limit": self._limit, "halvings": self._done_halvings, "num_skipped": self.num_skipped}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self._limit = state_dict["limit"]
+        self._done_halvings = state_dict["halvings"]
+        self.halvings = max(self.halvings, self._done_halvings)
+        self.num_skipped = state_dict["num_skipped"]
+
+    def _is_fine(self, value: float) -> bool:
+        if math.isinf(self._limit) and math.isfinite(value):
+            self._limit = MOST_GROWTH * max(abs(value), 1.0)
+        return value < self._limit  # not NaN either
+
+    def _accepts(self, loss: Tensor) -> bool:
+        fine = self._is_fine(loss.item())
+        self.num_skipped += not fine
+        return fine
+
+    def _describe(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, value: float) -> str:
+        """What happened: the step, the learning rate, and the first layer; keeps the batch in the run's folder."""
+        run = RunDir(trainer.default_root_dir)
+        inputs, targets = self._batch
+        with replacing(run.diverged) as temporary:
+            torch.save({"inputs": inputs, "targets": targets, "step": trainer.global_step + 1}, temporary)
+        layer = _first_not_finite(cast(nn.Module, _task_of(pl_module).net), inputs)
+        where = f"the first layer whose output is not finite is {layer}" if layer else "every layer's output is finite"
+        rate = trainer.optimizers[0].param_groups[-1]["lr"]
+        return (
+            f"the loss is {value:.4g} at step {trainer.global_step + 1}, in epoch {trainer.current_epoch + 1}, with a "
+            f"learning rate of {rate:.4g}; {where}. The batch is in {run.diverged.name}"
+        )
+
+
+def _task_of(module: lightning.LightningModule) -> Task:
+    return cast(Task, module)
+
+
+def _first_not_finite(net: nn.Module, inputs: Tensor) -> str | None:
+    """The name and class of the first layer, in order of computation, whose output has a value that is not finite."""
+    found: list[str] = []
+
+    def look(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001  # torch calls it
+            if isinstance(output, Tensor) and output.is_floating_point() and not output.isfinite().all():
+                found.append(f"{name} ({type(module).__name__})")
+
+        return hook
+
+    layers = [(name, module) for name, module in net.named_modules() if name and not list(module.children())]
+    handles = [module.register_forward_hook(look(name)) for name, module in layers]
+    try:
+        with torch.no_grad():
+            net(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None

@@ -1,0 +1,115 @@
+"""A training that diverges says so, where and why, and what it had before stays."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from faults import Fault
+from helpers import SMALL
+
+from litmus.record.folder import RunDir
+from litmus.run.divergence import divergence_of
+from litmus.run.ending import ending
+
+Train = Callable[..., RunDir]
+FEW = ["model=fnn", *SMALL, "trainer.max_epochs=3", "trainer.limit_batches=4", "scheduler=none"]
+
+
+def spoil(trainer: Any, task: Any) -> None:
+    """From here on, the second layer's output is not a number."""
+    with torch.no_grad():
+        task.net.features[2][0].weight.fill_(math.nan)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_at_once(train: Train) -> None:
+    run = train(*FEW, watching=[Fault(spoil, epoch=1, batch=1)])
+    result = run.read_result()
+    assert result["status"] == "diverged"
+    assert result["error"].startswith(
+        "diverged: the loss is nan at step 7, in epoch 2, with a learning rate of 0.003; "
+    )
+    assert "the first layer whose output is not finite is features.2.0 (Linear)." in result["error"]
+    assert (result["epochs"], result["best_epoch"]) == (1, 1)
+    batch = torch.load(run.diverged, weights_only=True)
+    assert (len(batch["inputs"]), batch["step"]) == (len(batch["targets"]), 7)
+    weights = torch.load(run.best, weights_only=True)["state_dict"]
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_a_loss_beyond_all_measure_is_no_training_either(train: Train) -> None:
+    run = train(*FEW, "optimizer=sgd", "optimizer.lr=1e10")
+    result = run.read_result()
+    assert result["status"] == "diverged"
+    assert "with a learning rate of 1e+10" in result["error"]
+    assert not run.best.exists(), "no epoch was fine"
+
+
+def test_an_epoch_whose_validation_is_no_number_is_not_the_best(train: Train) -> None:
+    run = train(*FEW, watching=[Fault(spoil, epoch=1, batch=3)])
+    result = run.read_result()
+    assert (result["status"], result["best_epoch"]) == ("diverged", 1)
+    assert "val/loss is nan after epoch 2" in result["error"]
+    assert torch.load(run.best, weights_only=True)["epoch"] == 0
+
+
+class Spike:
+    """Makes one step's loss not a number, by its input; each time that this step comes, or the first time alone."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.rates: list[float] = []
+
+    def __call__(self, trainer: Any, task: Any) -> None:
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        step, make = task.step, trainer.global_step
+
+        def spiked(batch: Any, split: str) -> Any:
+            inputs, targets = batch
+            return step((inputs * (math.nan if trainer.global_step == make else 1), targets), split)
+
+        task.step = spiked
+
+
+def test_a_step_is_skipped(train: Train) -> None:
+    seen = []
+    look = Fault(lambda trainer, task: seen.append(divergence_of(trainer).num_skipped), epoch=2)
+    run = train(*FEW, "trainer.on_divergence=skip", watching=[Fault(Spike(5), epoch=1, batch=0), look])
+    result = run.read_result()
+    assert result["status"] == "finished"
+    assert seen == [1]
+    assert all(math.isfinite(row["train/loss"]) for row in run.read_metrics())
+
+
+def test_a_rollback_goes_on_from_the_last_checkpoint_at_half_the_rate(train: Train) -> None:
+    spike = Spike(5)
+    run = train(*FEW, "trainer.on_divergence=rollback", watching=[Fault(spike, epoch=1, batch=0)])
+    result = run.read_result()
+    assert result["status"] == "diverged", "the same step diverges each time"
+    assert spike.rates == pytest.approx([0.003, 0.0015, 0.00075, 0.000375])
+    assert "back to step 4, with half the learning rate (3 of 3)" in run.log.read_text()
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "none", "plateau"])
+def test_a_rollback_halves_every_schedule_and_is_resumed(train: Train, resume: Train, schedule: str) -> None:
+    """The spike comes once: then half the rate is enough. A resumed run keeps it."""
+
+    def once(rates: list[float]) -> Fault:
+        def act(trainer: Any, task: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+            if len(rates) == 1:
+                spoil(trainer, task)
+
+        return Fault(act, epoch=1, batch=1)
+
+    words = [*FEW, f"scheduler={schedule}", "trainer.on_divergence=rollback"]
+    rates: list[float] = []
+    whole = train(*words, watching=[once(rates)], folder="whole")
+    assert whole.read_result()["status"] == "finished"
+    assert rates[1] == pytest.approx(rates[0] / 2)
+    again: list[float] = []
+    stop = Fault(lambda trainer, task: (_ for _ in ()).throw(KeyboardInterrupt), epoch=2, batch=1)
+    run = train(*words, watching=[once(again), stop])
+    assert run.read_result()["status"] == "interrupted"
+    assert ending(resume(run)) == ending(whole)
