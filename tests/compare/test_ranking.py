@@ -127,11 +127,13 @@ def test_lower_is_better_for_an_error(tmp_path: Path) -> None:
 def test_what_cannot_be_told_apart_is_said_with_the_cheapest_and_the_seeds_to_go(tmp_path: Path) -> None:
     sweep(tmp_path, {0.001: [0.93, 0.92, 0.955], 0.1: [0.5, 0.51, 0.52]})
     sweep(tmp_path, {0.01: [0.90, 0.93, 0.92]}, seconds={"startup": 1.0, "fit": 2.0, "test": 1.0})
-    notes = rank(tmp_path)[1].notes
+    comparison = rank(tmp_path)[1]
     cheapest = "The cheapest of them is #2, optimizer.lr=0.01 (4.0 s a run)."
-    assert f"mnist, val/acc: these 2 cannot be told apart: #1, #2. {cheapest}" in notes
-    (more,) = (int(words[1]) for note in notes if (words := re.search(r"about (\d+) more seeds of both", note)))
-    assert 3 < more < 20
+    assert f"mnist, val/acc: these 2 cannot be told apart: #1, #2. {cheapest}" in comparison.notes
+    (more,) = comparison.more
+    words = re.search(r"if #1 and #2 differ as much as it seems, about (\d+) more seeds of both", more.note)
+    assert words is not None
+    assert 3 < int(words[1]) < 30
 
 
 def test_against_a_setting(tmp_path: Path) -> None:
@@ -218,11 +220,31 @@ def test_notes_on_the_data(tmp_path: Path) -> None:
     made(tmp_path / "few", "model=fnn", changes=lr_of(0.001), dataset=few)
     made(tmp_path / "same", "model=fnn", changes=lr_of(0.01), dataset=few)
     _, comparison = rank(tmp_path)
-    assert comparison.notes == ["mnist, val/acc: These are 5,000 of MNIST's digits."]
-    whole = {"sha256": {"all": "b"}, "warning": None}
-    made(tmp_path / "all", "model=fnn", changes=lr_of(0.1), dataset=whole)
-    _, comparison = rank(tmp_path)
-    assert any("the same data settings and seed used different data" in note for note in comparison.notes)
+    assert "mnist, val/acc: These are 5,000 of MNIST's digits." in comparison.notes
+
+
+def test_runs_on_other_files_are_ranked_apart(tmp_path: Path) -> None:
+    for i, (lr, file) in enumerate([(0.001, "aaaaaaaaaa"), (0.01, "aaaaaaaaaa"), (0.1, "bbbbbbbbbb")]):
+        for seed in (0, 1):
+            dataset = {"sha256": {"table.csv": file}, "warning": None}
+            made(tmp_path / f"{i},{seed}", "model=fnn", seed=seed, changes=lr_of(lr), dataset=dataset, ended=1e9 + i)
+    made(tmp_path / "failed", "model=fnn", seed=2, changes=lr_of(0.01), status="failed", dataset=None)
+    older, newer = compare([tmp_path], None, None).rankings
+    assert [older.title, newer.title] == ["mnist table.csv=aaaaaaaa, val/acc", "mnist table.csv=bbbbbbbb, val/acc"]
+    assert [len(row.excluded) for row in older.rows] == [0, 1], "a run that failed early is with those of its setting"
+    assert lrs(newer) == [0.1]
+
+
+def test_checksums_that_include_the_split_of_a_seed_are_not_other_files(tmp_path: Path) -> None:
+    for lr in (0.001, 0.01):
+        for seed in (0, 1, 2):
+            dataset = {"sha256": {"data.yaml": f"split-{seed}"}, "warning": None}
+            made(tmp_path / f"{lr},{seed}", "model=fnn", seed=seed, changes=lr_of(lr), dataset=dataset)
+    ranking, _ = rank(tmp_path)
+    assert [row.value.n for row in ranking.rows] == [3, 3]
+    dataset = {"sha256": {"data.yaml": "other photos"}, "warning": None}
+    made(tmp_path / "new", "model=fnn", seed=1, changes=lr_of(0.1), dataset=dataset, ended=3e9)
+    assert [len(ranking.rows) for ranking in compare([tmp_path], None, None).rankings] == [2, 1]
 
 
 @pytest.mark.parametrize("more", [{"metrics": {"val/acc": 0.99, "val/loss": None}}, {"status": "diverged"}])

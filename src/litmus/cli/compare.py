@@ -2,9 +2,16 @@
 
 import argparse
 import logging
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from litmus.errors import UserError
+from litmus.errors import EXIT_STATUS, UserError
+
+if TYPE_CHECKING:
+    from litmus.compare.ranking import Ranking
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", help="rank by this metric instead of the monitored one, such as val/f1")
     parser.add_argument("--against", metavar="SETTING", help="compare with this setting: 'optimizer.lr=0.01 dropout=0'")
     parser.add_argument(
+        "--confirm",
+        metavar="N",
+        type=int,
+        help="first run the best, and what cannot be told from it, on N fresh seeds: what was chosen flatters itself",
+    )
+    parser.add_argument(
         "--top", metavar="N", type=int, help="list only the best N settings; all of them are compared and drawn"
     )
     parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; for several, outputs/compare)")
@@ -31,10 +44,13 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises:
         UserError: a folder is missing or contains no runs, the metric is unknown or of the test split, no setting is
-            that of `--against`, or `--top` is below 1.
+            that of `--against`, `--top` or `--confirm` is below 1, or there is nowhere to confirm.
     """
-    if arguments.top is not None and arguments.top < 1:
-        raise UserError(f"--top={arguments.top} is not allowed. It is a whole number, at least 1.")
+    for name in ("top", "confirm"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
+            raise UserError(f"--{name}={value} is not allowed. It is a whole number, at least 1.")
+    if arguments.confirm and arguments.against:
+        raise UserError("--confirm runs the best again, which --against does not look for: leave one of them out.")
     folders = [Path(folder) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
@@ -44,6 +60,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     with console.log_to(None):
         comparison = compare(folders, arguments.metric, arguments.top, arguments.against)
+        if arguments.confirm:
+            _confirm(comparison.rankings, folders, arguments.confirm, is_quiet=arguments.format is not None)
+            comparison = compare(folders, arguments.metric, arguments.top, arguments.against)
         for sentence in comparison.damaged:
             log.warning(sentence)
         texts = output.texts(comparison)
@@ -56,3 +75,35 @@ def main(arguments: argparse.Namespace) -> int:
             for line in where:
                 console.say(line)
     return 0 if any(ranking.rows for ranking in comparison.rankings) else NOTHING
+
+
+def _confirm(rankings: "Sequence[Ranking]", folders: Sequence[Path], number: int, is_quiet: bool) -> None:
+    """Runs the best of each ranking, and what cannot be told from it, on fresh seeds; runs that ended are kept.
+
+    Args:
+        rankings: before.
+        folders: that are compared.
+        number: of seeds.
+        is_quiet: whether standard output is for the ranking alone.
+
+    Raises:
+        UserError: every folder is a run's, and has no place for others.
+        KeyboardInterrupt: it was interrupted.
+    """
+    from litmus.compare import again
+
+    for ranking in rankings:
+        seeds = again.fresh_seeds(ranking, number) if ranking.rows else []
+        for row in ranking.best_set():
+            label = f"{ranking.title}: #{row.rank}, {ranking.label(row)}"
+            if set(seeds) <= {run.seed for run in row.fresh}:
+                continue
+            words = again.overrides_for(row, seeds, folders, again.FRESH)
+            if words is None:
+                log.warning("%s, cannot be run again: it was changed while it trained, or is not litmus' own.", label)
+                continue
+            log.info("%s, on seeds %d to %d", label, seeds[0], seeds[-1])
+            command = [sys.executable, "-P", "-m", "litmus", "train", "-m", *words]
+            done = subprocess.run(command, stdout=sys.stderr.fileno() if is_quiet else None, check=False)
+            if done.returncode == EXIT_STATUS["interrupted"]:
+                raise KeyboardInterrupt

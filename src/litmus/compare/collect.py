@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from litmus.compare.settings import Settings
+from litmus.compare.settings import CHANGES, Settings
 from litmus.config.keys import hyperparameters
+from litmus.config.types import Section
+from litmus.config.validate import shown
 from litmus.errors import UserError
 from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
 from litmus.record.metrics import has_diverged, monitored
@@ -29,7 +31,7 @@ class Run:
 
     Attributes:
         folder: its path, below the requested folder.
-        settings: what decides what it learns, without the seed.
+        settings: what decides what it learns, without the seed; CHANGES is what was changed when it was resumed.
         seed: its seed.
         monitor: the metric that decides which epoch is best, and "min" or "max".
         status: finished, diverged, pruned, interrupted, failed, or unfinished.
@@ -40,7 +42,9 @@ class Run:
         seconds: its total time, of all sessions as far as it is known (`_total_seconds`); 0 if it has not ended.
         ended: when its result was written, in seconds since 1970; 0 if it has not ended.
         rows: of metrics.csv, one per epoch.
-        code: the commit of the code that ran, if it is known.
+        made_with: what else may change its results: commit of the code, threads, device, versions of packages; what is
+            known of them.
+        uncommitted: whether the code had changes that the commit does not have.
         data: checksums of the files it was trained on, by file name.
         warning: a warning about that data, or None.
     """
@@ -57,7 +61,8 @@ class Run:
     seconds: float
     ended: float
     rows: Sequence[MetricRow]
-    code: str | None
+    made_with: dict[str, str]
+    uncommitted: bool
     data: dict[str, str]
     warning: str | None
 
@@ -145,6 +150,9 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{RESULT} has the status {status!r}.")
     ended = result or {"metrics": {}, "seconds": {}}
     monitor = monitored(str(config["task"]["_target_"]))
+    git, dataset = ended.get("git") or {}, ended.get("dataset") or {}
+    if changes := ended.get("changes"):
+        settings[CHANGES] = "; ".join(_change(each) for each in changes)
     return Run(
         folder=folder,
         settings=settings,
@@ -160,10 +168,22 @@ def read_run(folder: Path) -> Run:
         seconds=_total_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,
         rows=rows,
-        code=(ended.get("git") or {}).get("commit"),
-        data=(ended.get("dataset") or {}).get("sha256") or {},
-        warning=(ended.get("dataset") or {}).get("warning"),
+        made_with=_made_with(ended, git.get("commit")),
+        uncommitted=bool(git.get("changed") or git.get("diff")),
+        data=dataset.get("sha256") or {},
+        warning=dataset.get("warning"),
     )
+
+
+def _change(change: Mapping[str, object]) -> str:
+    """`epoch 10: trainer.max_epochs 10 → 20`."""
+    return f"epoch {change['epoch']}: {change['key']} {shown(change['from'])} → {shown(change['to'])}"
+
+
+def _made_with(result: Section, commit: str | None) -> dict[str, str]:
+    known = {"code": commit and commit[:7], "threads": result.get("threads"), "device": result.get("device")}
+    known |= result.get("versions") or {}
+    return {name: str(value) for name, value in known.items() if value is not None}
 
 
 def _total_seconds(last_session: Mapping[str, object], rows: Sequence[MetricRow]) -> float:

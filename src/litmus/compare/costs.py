@@ -23,8 +23,8 @@ def seconds_by_status(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[
 
 
 def ranked_folders(rankings: Sequence[Ranking]) -> set[Path]:
-    """The folders of the runs that the rows are means of."""
-    return {run.folder for ranking in rankings for row in ranking.rows for run in row.runs}
+    """The folders of the runs that the rows are means of, and of those that measured them again."""
+    return {run.folder for ranking in rankings for row in ranking.rows for run in (*row.runs, *row.fresh)}
 
 
 def status_counts(runs: Sequence[Run]) -> str:

@@ -16,7 +16,7 @@ Bools = NDArray[np.bool_]
 
 # Degrees of freedom of the prior of the variances: with few they differ widely, with infinitely many they are equal.
 PRIORS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, np.inf)
-MARGIN = 0.1  # of log likelihood: what is hardly less likely than the best prior, and more cautious, is preferred
+MARGIN = 0.5  # of log likelihood: of the priors within one standard error of the likeliest, the most cautious is taken
 ROUNDS = 2  # of estimating the seeds' effects and the variances from each other
 STEPS = 20  # of expectation maximization; the tenth digit no longer changes
 TINY = float(np.finfo(float).tiny)

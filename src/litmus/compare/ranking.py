@@ -1,20 +1,12 @@
 """Runs that differ only in their seed become one row; rows are compared with each other and sorted."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
-from litmus.compare.settings import (
-    Settings,
-    canonical,
-    data_settings,
-    duration,
-    exact_value,
-    settings_key,
-    short_value,
-    varying_keys,
-)
+from litmus.compare.samples import by_samples
+from litmus.compare.settings import Settings, exact_value, setting_label, settings_key, short_value, varying_keys
 from litmus.compare.statistics import Summary, summarize
 from litmus.compare.verdicts import (
     BEST,
@@ -29,7 +21,7 @@ from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.metrics import mode_of
 
-MOST_NAMED = 10  # settings named that are not ranked
+MOST_NAMED = 10  # settings that a message names
 FAILED = ("failed", "interrupted")  # statuses of runs that ended early, and not because a pruner stopped them
 LOST = (*FAILED, "pruned", "diverged")  # reasons of exclusion that leave a mean without a seed
 
@@ -44,10 +36,12 @@ class Row:
         runs: those in the mean, one per seed.
         excluded: runs of the same settings that are not in the mean: failed, pruned, interrupted, unfinished, diverged,
             repeated.
-        diverged: seeds whose training diverged. If all did, the mean is of what metrics they have.
+        diverged: seeds whose training diverged. If all did, the mean is of what metrics they have, which may be none.
         value: the ranking's metric over the seeds.
         test: the same metric on the test set; None unless all `runs` have it.
         verdict: how it compares with the best row.
+        fresh: runs on seeds that had no part in the ranking, which measured again what was selected.
+        remeasured: the metric over those of them that finished; None without any.
     """
 
     rank: int
@@ -58,6 +52,8 @@ class Row:
     value: Summary
     test: Summary | None
     verdict: Verdict
+    fresh: tuple[Run, ...] = ()
+    remeasured: Summary | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,9 @@ class Ranking:
         num_tested: number of rows that could be compared, the best included.
         pruned: whether all its runs were pruned, and are ranked by the best values that they had reached.
         running: unfinished runs of settings that have no row yet.
+        unranked: the runs of each setting that has no row, and of which some failed.
+        repeats: pairs of runs with the same setting and seed: the older, which is not counted, and the newer.
+        unmeasured: number of runs that were trained to their end, and have no value of the metric.
     """
 
     data: str
@@ -85,6 +84,9 @@ class Ranking:
     num_tested: int
     pruned: bool
     running: tuple[Run, ...]
+    unranked: tuple[tuple[Run, ...], ...]
+    repeats: tuple[tuple[Run, Run], ...]
+    unmeasured: int
 
     @property
     def test(self) -> str:
@@ -108,6 +110,15 @@ class Ranking:
         """The same ranking with its first `n` rows only; None keeps all."""
         return replace(self, rows=self.rows[:n])
 
+    def measured(self) -> "Ranking":
+        """The same ranking without the rows that have no value: all their runs diverged before the first epoch."""
+        rows = tuple(row for row in self.rows if row.value.n)
+        return replace(self, rows=rows, keys=varying_keys([row.settings for row in rows]))
+
+    def best_set(self) -> list[Row]:
+        """The best, and the rows that cannot be told from it; empty with a reference to compare with."""
+        return [row for row in self.rows if row.verdict.words in (BEST, SAME)] if self.reference == BEST else []
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -128,44 +139,40 @@ class _Group:
     unmeasured: int
 
 
-def rank(runs: Sequence[Run], metric: str | None, against: str | None = None) -> tuple[list[Ranking], list[str]]:
+def rank(
+    runs: Sequence[Run], metric: str | None, against: str | None = None, fresh: Sequence[Run] = ()
+) -> list[Ranking]:
     """Ranks runs, for each dataset, what was taken of it, and metric apart.
 
     Only finished runs count. A pruned run was stopped because its values were poor, at an epoch that the pruner chose:
     its best value so far is not what the setting would reach, and including it would bias the mean of its setting. Only
-    where every run of a dataset was pruned, those are ranked, with a note. Failed and interrupted runs do not count
-    either: the seeds that survive may be the better ones, so a row says how many it lost.
+    where every run of a dataset was pruned, those are ranked. Failed and interrupted runs do not count either: the
+    seeds that survive may be the better ones, so a row says how many it lost. A setting that diverged comes last.
 
     Args:
         runs: all runs.
         metric: to rank by; None for the metric that each run's task monitors.
         against: the setting that the others are compared with, such as `optimizer.lr=0.01 model.dropout=0`; None for
             the best.
-
-    Returns:
-        The rankings, and notes for the user on how far they can be trusted.
+        fresh: runs that are in no mean: they measure again the rows that have their settings.
 
     Raises:
         UserError: it is a test metric, no run has it, or its name does not say whether more is better; no ranked
             setting is the one to compare with, or several are.
     """
     mode = None if metric is None else _mode(runs, metric)
-    sections: dict[tuple[str, str, str, str], list[Run]] = {}
+    by_metric: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         monitor = run.monitor if metric is None or mode is None else (metric, mode)
-        samples = settings_key(data_settings(run.settings))
-        sections.setdefault((str(run.settings["data"]), *monitor, samples), []).append(run)
-    rankings, notes = [], []
-    for (data, name, direction, _), members in sorted(sections.items(), key=lambda item: item[0]):
-        others = [each for key, each in sections.items() if key[:3] == (data, name, direction)]
-        taken = [data_settings(each[0].settings) for each in others]
-        which = setting_label(members[0].settings, varying_keys(taken))
-        ranking, its_notes = _rank_section(f"{data} {which}".rstrip(), name, direction, members, against)
-        rankings += [ranking] if ranking.rows or ranking.running else []
-        notes += its_notes
+        by_metric.setdefault((str(run.settings["data"]), *monitor), []).append(run)
+    rankings = [
+        _rank_section(f"{data} {samples.label}".rstrip(), name, direction, samples.runs, against, fresh)
+        for (data, name, direction), members in sorted(by_metric.items(), key=lambda item: item[0])
+        for samples in by_samples(members)
+    ]
     if against is not None and all(each.reference == BEST for each in rankings):
         raise UserError(f"No ranked setting has {against}. {_known_settings(rankings)}")
-    return rankings, notes
+    return rankings
 
 
 def _known_settings(rankings: Sequence[Ranking]) -> str:
@@ -191,9 +198,9 @@ def _mode(runs: Sequence[Run], metric: str) -> str:
 
 
 def _rank_section(
-    data: str, metric: str, mode: str, runs: Sequence[Run], against: str | None
-) -> tuple[Ranking, list[str]]:
-    """The ranking of runs that share dataset and metric, and the notes on it."""
+    data: str, metric: str, mode: str, runs: Sequence[Run], against: str | None, fresh: Sequence[Run]
+) -> Ranking:
+    """The ranking of runs that share samples and metric."""
     statuses = {run.status for run in runs}
     pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
     by_setting: dict[str, list[Run]] = {}
@@ -201,20 +208,34 @@ def _rank_section(
         by_setting.setdefault(settings_key(run.settings), []).append(run)
     groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
     rows = _sorted_rows([group for group in groups if group.counted], metric, mode, against)
-    no_row = [group.members for group in groups if not group.counted]
-    ranking = Ranking(
+    no_row = [tuple(group.members) for group in groups if not group.counted]
+    return Ranking(
         data=data,
         metric=metric,
         mode=mode,
         keys=varying_keys([row.settings for row in rows]),
-        rows=tuple(rows),
+        rows=_remeasured(rows, metric, fresh),
         total=len(rows),
         num_tested=1 + sum(row.verdict.p is not None for row in rows),
         pruned=pruned,
         running=tuple(run for members in no_row for run in members if run.status == UNFINISHED),
+        unranked=tuple(members for members in no_row if any(run.status in FAILED for run in members)),
+        repeats=tuple(pair for group in groups for pair in group.repeats),
+        unmeasured=sum(group.unmeasured for group in groups),
     )
-    failed = [members for members in no_row if any(run.status in FAILED or _diverged(run, metric) for run in members)]
-    return ranking, [*_notes(ranking, groups), *_data_notes(ranking), *_unranked(ranking, failed)]
+
+
+def _remeasured(rows: Sequence[Row], metric: str, fresh: Sequence[Run]) -> tuple[Row, ...]:
+    """The rows, with the fresh runs of their settings; a seed that is in any mean is not fresh."""
+    used = {run.seed for row in rows for run in row.runs}
+    ended = [run for run in fresh if run.status in ("finished", "diverged") and run.seed not in used]
+    found = []
+    for row in rows:
+        key = settings_key(row.settings)
+        own = tuple(run for run in ended if settings_key(run.settings) == key)
+        values = [run.metrics[metric] for run in own if metric in run.metrics and not _diverged(run, metric)]
+        found.append(replace(row, fresh=own, remeasured=summarize(values)) if own else row)
+    return tuple(found)
 
 
 def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
@@ -234,7 +255,7 @@ def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
         newest[run.seed] = run
     kept = [newest[seed] for seed in sorted(newest)]
     healthy = [run for run in kept if not _diverged(run, metric)]
-    counted = healthy or [run for run in kept if metric in run.metrics]
+    counted = healthy or [run for run in kept if metric in run.metrics] or kept
     diverged = tuple(run.seed for run in kept if _diverged(run, metric))
     return _Group(members, counted, repeats, diverged, len(complete) - len(usable))
 
@@ -251,7 +272,7 @@ def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str, against: str 
     sign = -1 if mode == "max" else 1
     every = sorted(
         (_row(group, metric) for group in groups),
-        key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)),
+        key=lambda row: (math.isnan(row.value.mean), sign * row.value.mean, str(row.runs[0].folder)),
     )
     rows = [row for row in every if not row.diverged]
     if rows:
@@ -294,7 +315,7 @@ def _row(group: _Group, metric: str) -> Row:
         runs=tuple(group.counted),
         excluded=tuple(run for run in group.members if run.folder not in counted),
         diverged=group.diverged,
-        value=summarize([run.metrics[metric] for run in group.counted]),
+        value=summarize([run.metrics[metric] for run in group.counted if metric in run.metrics]),
         test=summarize(tested) if len(tested) == len(group.counted) else None,
         verdict=Verdict(""),
     )
@@ -303,11 +324,6 @@ def _row(group: _Group, metric: str) -> Row:
 def metric_on_test(metric: str) -> str:
     """`test/acc` for `val/acc`."""
     return f"test/{metric.partition('/')[2]}"
-
-
-def setting_label(settings: Settings, keys: Sequence[str]) -> str:
-    """`optimizer.lr=0.003  model.dropout=0.1`, without the keys that a setting does not have."""
-    return "  ".join(f"{key}={text}" for key in keys if (text := short_value(settings, key)))
 
 
 def exclusion_reason(run: Run, row: Row, metric: str) -> str:
@@ -328,80 +344,3 @@ def lost_seeds(row: Row, metric: str) -> set[int]:
     """Seeds of runs that failed, diverged or were stopped, and that no other run replaces."""
     lost = {run.seed for run in row.excluded if exclusion_reason(run, row, metric) in LOST}
     return lost - {run.seed for run in row.runs}
-
-
-def _notes(ranking: Ranking, groups: Sequence[_Group]) -> Iterator[str]:
-    """Which runs are not in a mean, and how that may bias it."""
-    if ranking.pruned:
-        yield f"{ranking.title}: every run was pruned; they are ranked by the best value that each had reached."
-    yield from _best_set(ranking)
-    if repeats := [pair for group in groups for pair in group.repeats]:
-        older, newer = repeats[0]
-        more = f", and {len(repeats) - 1} more" if len(repeats) > 1 else ""
-        yield (
-            f"{ranking.title}: runs with the same configuration and seed are not independent; only the newest counts: "
-            f"{newer.folder} instead of {older.folder}{more}."
-        )
-    if unmeasured := sum(group.unmeasured for group in groups):
-        word = "run has" if unmeasured == 1 else "runs have"
-        yield f"{ranking.title}: {unmeasured} finished {word} no {ranking.metric}, and cannot be ranked."
-    if diverged := [row for row in ranking.rows if row.diverged]:
-        named = "; ".join(f"{ranking.label(row)} (seed {_listed(row.diverged)})" for row in diverged[:MOST_NAMED])
-        more = f"; and {len(diverged) - MOST_NAMED} more" if len(diverged) > MOST_NAMED else ""
-        yield f"{ranking.title}: a setting that diverged on any seed comes last: {named}{more}."
-    if lost := sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows):
-        word = "setting has" if lost == 1 else "settings have"
-        yield f"{ranking.title}: {lost} {word} lost seeds; the mean over the remaining seeds may be biased."
-
-
-def _best_set(ranking: Ranking) -> Iterator[str]:
-    """What cannot be told from the best, the cheapest of it, and how many seeds would tell the first two apart."""
-    rows = [row for row in ranking.rows if row.verdict.words in (BEST, SAME)]
-    if ranking.reference != BEST or len(rows) < 2:
-        return
-    seconds = {row.rank: sum(run.seconds for run in row.runs) / len(row.runs) for row in rows}
-    cheapest = min(rows, key=lambda row: seconds[row.rank])
-    ranks = [f"#{row.rank}" for row in rows[:MOST_NAMED]] + ["..."] * (len(rows) > MOST_NAMED)
-    yield (
-        f"{ranking.title}: these {len(rows)} cannot be told apart: {', '.join(ranks)}. The cheapest of them is "
-        f"#{cheapest.rank}, {ranking.label(cheapest)} ({duration(seconds[cheapest.rank])} a run)."
-    )
-    first, second = rows[:2]
-    if second.verdict.seeds is not None and (more := second.verdict.seeds - min(first.value.n, second.value.n)) > 0:
-        yield (
-            f"{ranking.title}: if #{first.rank} and #{second.rank} differ as much as it seems, about {more} more "
-            "seeds of both would show it (in 4 of 5 cases)."
-        )
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
-
-
-def _data_notes(ranking: Ranking) -> Iterator[str]:
-    """Whether the ranked runs share code and data, and which diverged or have a warning about their data."""
-    counted = [run for row in ranking.rows for run in row.runs]
-    if len(commits := {run.code for run in counted if run.code}) > 1:
-        yield f"{ranking.title}: the runs come from {len(commits)} versions of the code."
-    checksums: dict[tuple[str, ...], set[str]] = {}
-    for run in counted:
-        data = (f"{key}={canonical(value)}" for key, value in run.settings.items() if key.startswith("data"))
-        checksums.setdefault((str(run.seed), *data), set()).add(canonical(run.data))
-    if any(len(each) > 1 for each in checksums.values()):
-        yield f"{ranking.title}: runs with the same data settings and seed used different data (checksums differ)."
-    elif len({canonical(run.data) for run in counted if run.data}) > 1:
-        yield f"{ranking.title}: the rows used different data (checksums differ), and are not comparable."
-    for warning in dict.fromkeys(run.warning for run in counted):
-        if warning:
-            yield f"{ranking.title}: {warning}"
-
-
-def _unranked(ranking: Ranking, failed: Sequence[Sequence[Run]]) -> Iterator[str]:
-    """Names the settings without a finished run."""
-    keys = varying_keys([*(row.settings for row in ranking.rows), *(members[0].settings for members in failed)])
-    for members in failed[:MOST_NAMED]:
-        label = setting_label(members[0].settings, keys) or "the only setting"
-        statuses = Counter("diverged" if _diverged(run, ranking.metric) else run.status for run in members)
-        yield f"{ranking.title}, not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
-    if len(failed) > MOST_NAMED:
-        yield f"{ranking.title}, not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."

@@ -10,6 +10,7 @@ from litmus.config.validate import shown
 # A run's settings, flat: `"model.dropout"` to 0.5.
 Settings = dict[str, object]
 
+CHANGES = "changes"  # the key of what was changed when a run was resumed
 LONG = 9  # characters of a number, from where it is rounded
 WHOLE = 1e6  # whole numbers below are written without an exponent
 # Keys of data that say how samples are presented to the network, and not which samples there are.
@@ -64,6 +65,11 @@ def exact_value(settings: Settings, key: str) -> str:
 def short_value(settings: Settings, key: str) -> str:
     """The same, abbreviated."""
     return abbreviate(exact_value(settings, key))
+
+
+def setting_label(settings: Settings, keys: Sequence[str]) -> str:
+    """`optimizer.lr=0.003  model.dropout=0.1`, without the keys that a setting does not have."""
+    return "  ".join(f"{key}={text}" for key in keys if (text := short_value(settings, key)))
 
 
 def abbreviate(text: str) -> str:

@@ -13,10 +13,10 @@ class Summary:
 
     Attributes:
         n: number of seeds.
-        mean: their mean.
-        std: their sample standard deviation (with n - 1); None for one seed.
+        mean: their mean; NaN for none.
+        std: their sample standard deviation (with n - 1); None for fewer than two seeds.
         half_width: of the 95% confidence interval of the mean, by Student's t with n - 1 degrees of freedom; None for
-            one seed.
+            fewer than two seeds.
     """
 
     n: int
@@ -26,9 +26,9 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Mean and confidence interval of at least one value."""
+    """Mean and confidence interval."""
     n = len(values)
-    mean = math.fsum(values) / n
+    mean = math.fsum(values) / n if n else math.nan
     if n < 2:
         return Summary(n, mean, None, None)
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))

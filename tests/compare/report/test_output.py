@@ -55,9 +55,9 @@ def test_formats(tmp_path: Path) -> None:
     assert float(rows[1]["p"]) == pytest.approx(expected, abs=0.003)
     assert float(rows[1]["difference"]) == pytest.approx(-0.0476667)
     assert float(rows[1]["effect_size"]) < -2
-    assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | p | test/acc |" in texts["markdown"]
-    assert "\\begin{tabular}{rlrllrrr}" in texts["latex"]
-    assert r"val/acc (\%) & seeds & vs. best & difference (\%) & p & test/acc (\%) \\" in texts["latex"]
+    assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | effect | p | test/acc |" in texts["markdown"]
+    assert "\\begin{tabular}{rlrllrrrr}" in texts["latex"]
+    assert r"val/acc (\%) & seeds & vs. best & difference (\%) & effect & p & test/acc (\%) \\" in texts["latex"]
     assert r"1 & 0.01 & \textbf{\boldmath 95.77 $\pm$ 1.99} & 3 & best &  &  & 94.77" in texts["latex"]
     assert r"2 & 0.001 & 91.00 $\pm$ 2.48 & 3 & worse & -4.77 $\pm$ " in texts["latex"]
 

@@ -35,6 +35,7 @@ def draw_ranking(ranking: Ranking, prefix: str) -> list[Figure]:
         prefix: of the figures' names.
     """
     set_up_matplotlib()
+    ranking = ranking.measured()
     effects = main_effects(ranking)
     drawn = [_curves(ranking, f"{prefix}curves")]
     pages = [effects[i : i + PER_PAGE] for i in range(0, len(effects), PER_PAGE)]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from litmus.compare.ranking import Ranking, Row
-from litmus.compare.report.tables import cells, columns, legend, number, percent
+from litmus.compare.report.tables import ON_FRESH, cells, columns, legend, number, percent
 from litmus.compare.settings import exact_value
 from litmus.compare.statistics import Summary
 from litmus.compare.verdicts import BEST, SAME
@@ -26,21 +26,25 @@ TEX = {
 
 
 def format_rankings(
-    format: str, rankings: Sequence[Ranking], notes: Sequence[str], seconds: Mapping[str, float]
+    format: str,
+    rankings: Sequence[Ranking],
+    notes: Sequence[str],
+    commands: Sequence[str],
+    seconds: Mapping[str, float],
 ) -> str:
     """The rankings in one of FORMATS."""
     rankings = [ranking for ranking in rankings if ranking.rows]
     if format == "markdown":
-        return to_markdown(rankings, notes)
+        return to_markdown(rankings, notes, commands)
     if format == "csv":
         return to_csv(rankings)
     if format == "latex":
         return to_latex(rankings)
-    return to_json(rankings, notes, seconds)
+    return to_json(rankings, notes, commands, seconds)
 
 
-def to_markdown(rankings: Sequence[Ranking], notes: Sequence[str]) -> str:
-    """A table for each ranking, then the notes."""
+def to_markdown(rankings: Sequence[Ranking], notes: Sequence[str], commands: Sequence[str]) -> str:
+    """A table for each ranking, then the notes, and the commands that run more seeds."""
     parts = []
     for ranking in rankings:
         rows = [columns(ranking), *(cells(ranking, row) for row in ranking.rows)]
@@ -49,6 +53,8 @@ def to_markdown(rankings: Sequence[Ranking], notes: Sequence[str]) -> str:
         parts.append("\n".join([f"### {_markdown(ranking.title)}", "", head, rule, *body, "", legend(ranking)]))
     if notes:
         parts.append("\n".join(f"- {_markdown(note)}" for note in notes))
+    if commands:
+        parts.append("\n".join(["```", *(printable(command) for command in commands), "```"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,7 +69,7 @@ def _markdown(text: str) -> str:
 def to_csv(rankings: Sequence[Ranking]) -> str:
     """All rankings in one table, full precision; `data` and `metric` say which a row belongs to."""
     keys = list(dict.fromkeys(key for ranking in rankings for key in ranking.keys if key != "data"))
-    measured = ["mean", "ci95_half", "std", "seeds", "test_mean", "test_ci95_half"]
+    measured = ["mean", "ci95_half", "std", "seeds", "test_mean", "test_ci95_half", "fresh_mean", "fresh_ci95_half"]
     head = ["data", "metric", "rank", *keys, *measured, "verdict", "p", *DIFFERENCE, "seeds_in_common"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -72,12 +78,17 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
         for row in ranking.rows:
             value, test, verdict = row.value, row.test, row.verdict
             settings = [exact_value(row.settings, key) if key in ranking.keys else "" for key in keys]
-            numbers = [value.mean, value.half_width, value.std, value.n, test and test.mean, test and test.half_width]
+            numbers = [*_mean(value), value.std, value.n, *_mean(test), *_mean(row.remeasured)]
             by = [verdict.difference, verdict.half_width, verdict.effect_size]
             against = [verdict.words, verdict.p, *by, verdict.num_common]
             whole = [ranking.data, ranking.metric, row.rank, *settings, *numbers, *against]
             writer.writerow([_no_formula(cell) for cell in whole])
     return text.getvalue()
+
+
+def _mean(summary: Summary | None) -> tuple[float | None, float | None]:
+    """And half the width of its interval."""
+    return (summary.mean, summary.half_width) if summary and summary.n else (None, None)
 
 
 def _no_formula(cell: object) -> object:
@@ -96,11 +107,12 @@ def to_latex(rankings: Sequence[Ranking]) -> str:
     parts = ["% \\usepackage{booktabs}"]
     for ranking in rankings:
         in_percent = ranking.metric.rpartition("/")[2] in FRACTIONS
-        signed = {name: f"{name} (%)" for name in (ranking.metric, ranking.test, "difference") if in_percent}
+        fractions = (ranking.metric, ranking.test, "difference", ON_FRESH) if in_percent else ()
+        signed = {name: f"{name} (%)" for name in fractions}
         head = [signed.get(name, name) for name in columns(ranking)]
         rows = [_latex_row(ranking, row, percent if in_percent else number) for row in ranking.rows]
         # Numbers are aligned to the right; settings, the seeds and the verdict to the left.
-        align = "r" + "l" * len(ranking.keys) + "rllrr" + "r" * any(row.test is not None for row in ranking.rows)
+        align = "r" + "l" * len(ranking.keys) + "rllrrr" + "r" * (len(head) - len(ranking.keys) - 7)
         parts += [
             f"% {' '.join(ranking.title.split())}. {legend(ranking)}",
             f"\\begin{{tabular}}{{{align}}}",
@@ -127,7 +139,9 @@ def _latex(text: str) -> str:
     return escaped.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
 
 
-def to_json(rankings: Sequence[Ranking], notes: Sequence[str], seconds: Mapping[str, float]) -> str:
+def to_json(
+    rankings: Sequence[Ranking], notes: Sequence[str], commands: Sequence[str], seconds: Mapping[str, float]
+) -> str:
     """Everything, full precision, with the folders that each number comes from."""
     content = [
         {
@@ -140,7 +154,7 @@ def to_json(rankings: Sequence[Ranking], notes: Sequence[str], seconds: Mapping[
         }
         for ranking in rankings
     ]
-    whole = {"rankings": content, "notes": list(notes), "seconds": seconds}
+    whole = {"rankings": content, "notes": list(notes), "commands": list(commands), "seconds": seconds}
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
@@ -150,6 +164,7 @@ def _row(ranking: Ranking, row: Row) -> dict[str, object]:
         "settings": finite({key: row.settings[key] for key in ranking.keys if key in row.settings}),
         ranking.metric: _summary(row.value),
         ranking.test: _summary(row.test),
+        "fresh_seeds": _summary(row.remeasured),
         "verdict": row.verdict.words,
         "p": row.verdict.p,
         "difference": row.verdict.difference,
@@ -162,6 +177,6 @@ def _row(ranking: Ranking, row: Row) -> dict[str, object]:
 
 
 def _summary(summary: Summary | None) -> dict[str, float | None] | None:
-    if summary is None:
+    if summary is None or not summary.n:
         return None
     return {"mean": summary.mean, "ci95_half": summary.half_width, "std": summary.std, "n": summary.n}

@@ -28,7 +28,7 @@ class Lead:
     """What a ranking's first sentences say.
 
     Attributes:
-        title: `Best`, or `Reference`.
+        title: `Best`, `Reference`, `Diverged` if all did, or `One setting`.
         setting: that one.
         value: its metric's name and value.
         seeds: how many seeds it has, in words.
@@ -68,12 +68,13 @@ class RankingSection:
     differences: appendix.Differences | None = None
 
 
-def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
+def page(comparison: Comparison, figures: Sequence[Sequence[Figure]], across: Sequence[Figure]) -> str:
     """The whole report.
 
     Args:
         comparison: what to report.
         figures: those of each of its rankings.
+        across: those of all of them together.
     """
     return render(
         "report.html.jinja",
@@ -81,11 +82,13 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
         counts=status_counts(comparison.runs),
         num_settings=sum(ranking.total for ranking in comparison.rankings),
         written=time.strftime("%Y-%m-%d %H:%M"),
-        notes=[*comparison.damaged, *comparison.notes],
+        notes=[*comparison.damaged, *comparison.notes, *(more.note for more in comparison.more)],
+        commands=[command for more in comparison.more for command in more.commands],
         sections=[
             _section(ranking, comparison.top, drawn)
             for ranking, drawn in zip(comparison.rankings, figures, strict=True)
         ],
+        across=_shown(across),
         failures=appendix.failures(comparison),
         others=appendix.others(comparison),
         cost=appendix.cost(comparison),
@@ -94,9 +97,7 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
 
 
 def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure]) -> RankingSection:
-    from markupsafe import Markup  # Jinja's: text that is not escaped again
-
-    shown = [PageFigure(figure.caption, Markup(inline_svg(figure))) for figure in figures]  # escaped by matplotlib
+    shown = _shown(figures)
     if not ranking.rows:
         return RankingSection(ranking.title, shown)
     listed = ranking.top(top)
@@ -106,15 +107,21 @@ def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure]) -> Ra
     return RankingSection(ranking.title, shown, _lead(ranking), table, legend, appendix.differences(ranking))
 
 
+def _shown(figures: Sequence[Figure]) -> list[PageFigure]:
+    from markupsafe import Markup  # Jinja's: text that is not escaped again
+
+    return [PageFigure(figure.caption, Markup(inline_svg(figure))) for figure in figures]  # escaped by matplotlib
+
+
 def _lead(ranking: Ranking) -> Lead:
     first = next((row for row in ranking.rows if row.verdict.words == ranking.reference), ranking.rows[0])
     others = [row for row in ranking.rows if row is not first and row.verdict.words != DIVERGED]
     num_constant = sum(row.verdict.words == NO_SPREAD for row in others)
     return Lead(
-        title=ranking.reference.capitalize(),
+        title="One setting" if ranking.total == 1 else first.verdict.words.capitalize(),
         setting=ranking.label(first),
         value=f"{ranking.metric} {tables.plus_minus(first.value)}",
-        seeds=f"{first.value.n} {'seed' if first.value.n == 1 else 'seeds'}",
+        seeds=f"{len(first.runs)} {'seed' if len(first.runs) == 1 else 'seeds'}",
         num_others=len(others),
         num_same=sum(row.verdict.words == SAME for row in others),
         num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant,
@@ -131,7 +138,7 @@ def _table(ranking: Ranking, low: float, high: float) -> Table:
     for row in ranking.rows:
         texts = tables.cells(ranking, row)
         cells = [Cell(text, _kind(kind, text), name) for text, kind, name in zip(texts, kinds, head, strict=True)]
-        cells.insert(place, Cell("", "range", interval=_interval(row, low, high)))
+        cells.insert(place, Cell("", "range", interval=_interval(row, low, high) if row.value.n else None))
         rows.append(TableRow(cells, KINDS.get(row.verdict.words, "unknown")))
     head.insert(place, "")
     kinds.insert(place, "range")
@@ -150,10 +157,11 @@ def _interval_legend(ranking: Ranking, low: float, high: float) -> str:
 
 def _range(rows: Sequence[Row]) -> tuple[float, float]:
     """What the drawings of intervals span: all means, and each interval as far as the means spread."""
-    means = [row.value.mean for row in rows]
+    rows = [row for row in rows if row.value.n]
+    means = [row.value.mean for row in rows] or [0.0]
     spread = max(means) - min(means) or abs(means[0]) * 0.01 or 1.0
     ends = [row.value.mean + sign * min(row.value.half_width or 0.0, spread) for row in rows for sign in (-1, 1)]
-    return min(ends), max(ends)
+    return min(ends, default=0.0), max(ends, default=0.0)
 
 
 def _interval(row: Row, low: float, high: float) -> Interval:
