@@ -58,7 +58,7 @@ def test_formats(tmp_path: Path) -> None:
     assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | effect | p | test/acc |" in texts["markdown"]
     assert "\\begin{tabular}{rlrllrrrr}" in texts["latex"]
     assert r"val/acc (\%) & seeds & vs. best & difference (\%) & effect & p & test/acc (\%) \\" in texts["latex"]
-    assert r"1 & 0.01 & \textbf{\boldmath 95.77 $\pm$ 1.99} & 3 & best &  &  & 94.77" in texts["latex"]
+    assert r"1 & 0.01 & \textbf{\boldmath 95.77 $\pm$ 1.99} & 3 & best &  &  &  & 94.77" in texts["latex"]
     assert r"2 & 0.001 & 91.00 $\pm$ 2.48 & 3 & worse & -4.77 $\pm$ " in texts["latex"]
 
 
