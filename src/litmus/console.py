@@ -173,6 +173,7 @@ def log_to(path: Path | None) -> Iterator[None]:
         to_screen.setLevel(logging.WARNING)
         to_screen.setFormatter(_Readable("%(levelname)s  %(message)s"))
     handlers: dict[str, list[logging.Handler]] = {
+        "": [file],  # the root: Lightning, imported where that has no handler, writes to the screen
         "litmus": [file, to_screen],
         "lightning.pytorch": [file],
         "lightning.fabric": [file],
@@ -183,8 +184,8 @@ def log_to(path: Path | None) -> Iterator[None]:
     before = {name: (logger.handlers, logger.propagate, logger.level) for name, logger in loggers.items()}
     for name, wanted in handlers.items():
         loggers[name].handlers, loggers[name].propagate = wanted, False
-        # What transformers says besides warnings are whole configurations.
-        loggers[name].setLevel(logging.WARNING if name == "transformers" else logging.INFO)
+        # What other packages say besides warnings is too much: transformers, whole configurations.
+        loggers[name].setLevel(logging.WARNING if name in ("", "transformers") else logging.INFO)
     logging.captureWarnings(True)
     try:
         yield

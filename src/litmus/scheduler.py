@@ -15,6 +15,8 @@ from litmus.config.types import Count, Fraction, NonNegative, Section
 from litmus.config.validate import checked
 
 Mode = Literal["min", "max"]
+# Their rates depend on the number of all steps: a run that is extended is not one that was as long from the start.
+FOLLOWING_LENGTH = ("cosine", "one_cycle", "warmup_linear")
 
 
 @checked

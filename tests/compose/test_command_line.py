@@ -121,6 +121,7 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
     assert f"run folder   {short}" in done.stdout
     assert f"tensorboard --load_fast=false --logdir {short}" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr, "plain where there is no terminal"
+    assert all(line.startswith("WARNING  ") for line in done.stderr.splitlines()), "nothing that others say"
     again = command("evaluate", "outputs/latest", script="litmus")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count(repr(result["metrics"]["test/acc"])) == 2, "now, and in result.json"

@@ -5,6 +5,7 @@ It imports torch only when it runs.
 
 import os
 import platform
+import shlex
 import time
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def run_job(composed: DictConfig, started: float) -> str:
         from litmus.run.train import train
 
         summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-        return train(run, config, started).status
+        command = shlex.join(["python", "train.py", *overrides])
+        return train(run, config, started, command=command).status
 
 
 def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:

@@ -1,7 +1,7 @@
 """What a checkpoint holds besides Lightning's own entries; nobody else knows its format.
 
 A checkpoint is Lightning's dictionary with entries of ours, all plain values and tensors, so that it loads with
-`weights_only=True`: `spec`, `model`, `sha256`, for data that keeps fingerprints `seen`, for detectors `min_score`. The
+`weights_only=True`: `spec`, `model`, `sha256`, `seen`, `trained_with`, `changes`, for detectors `min_score`. The
 task is a Lightning module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
 """
 
@@ -41,6 +41,9 @@ class Checkpoint:
             data keeps none.
         step: optimizer steps until then.
         min_score: the score from which a detector's box counts; None where none was chosen.
+        trained_with: what decided the digits since it was last resumed, flat; None where a version of litmus did not
+            store it.
+        changes: of that, when the run was resumed; of each `step`, `key`, `from` and `to`.
     """
 
     spec: Spec
@@ -50,6 +53,8 @@ class Checkpoint:
     seen: Tensor | None
     step: int
     min_score: float | None
+    trained_with: Section | None
+    changes: list[Section]
 
     @classmethod
     def from_content(cls, content: Mapping[str, object]) -> "Checkpoint | None":
@@ -61,7 +66,8 @@ class Checkpoint:
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
         known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
-        return cls(spec, model, weights, *known)
+        history = (entries.get("trained_with"), entries.get("changes", []))
+        return cls(spec, model, weights, *known, *history)
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -123,6 +129,11 @@ def newest_checkpoint(run: RunDir) -> Path | None:
         what = "is damaged" if run.last.is_file() else "is missing"
         log.warning("%s %s: resuming from %s, the best epoch.", run.last, what, path.name)
     return path
+
+
+def history_entries(trained_with: Section, changes: list[Section]) -> Section:
+    """What a run adds of how it was trained; see `Checkpoint`."""
+    return {"trained_with": trained_with, "changes": changes}
 
 
 def checkpoint_entries(net: Net, data: Data) -> Section:

@@ -37,6 +37,7 @@ EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least one, the first that is there counts
 RESULT = "result.json"
 METRICS = "metrics.csv"
+ENVIRONMENT = "environment.json"
 LOG = "train.log"
 LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
@@ -160,7 +161,7 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            for name in (*CONFIGS, RESULT, METRICS, f"{BEST}.ckpt", f"{LAST}.ckpt"):
+            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, f"{BEST}.ckpt", f"{LAST}.ckpt"):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
 
@@ -268,6 +269,27 @@ class RunDir:
         if not isinstance(result, dict):
             raise UserError(f"{path} is damaged: it holds no result.")
         return result
+
+    def write_environment(self, environment: Section, code_diff: str) -> None:
+        """Writes down where the run is computed, and how its code differs from its commit, if it does.
+
+        Args:
+            environment: its `commands` are all that the folder's run was started and resumed with.
+            code_diff: as git shows it; its file is named by the sha256 that `git` has in environment and result.
+        """
+        commands = [*(self.read_environment() or {}).get("commands", []), environment["command"]]
+        text = json.dumps({**environment, "commands": commands}, indent=2, ensure_ascii=False)
+        write_text(self.path / ENVIRONMENT, text + "\n")
+        if code_diff:
+            write_text(self.path / f"code-{environment['git']['diff'][:8]}.diff", code_diff)
+
+    def read_environment(self) -> Section | None:
+        """Where the run was computed last; None where that is not known."""
+        try:
+            environment = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return environment if isinstance(environment, dict) else None
 
     def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""

@@ -60,7 +60,17 @@ def unstarted(config: Section, status: str, sentence: str) -> Section:
         status: how it ended.
         sentence: why.
     """
-    unknown = ("best_epoch", "samples_per_second", "parameters", "precision", "device", "dataset", "versions", "git")
+    unknown = (
+        "best_epoch",
+        "samples_per_second",
+        "parameters",
+        "precision",
+        "device",
+        "dataset",
+        "versions",
+        "git",
+        "threads",
+    )
     return {
         "status": status,
         "error": sentence,
@@ -71,7 +81,8 @@ def unstarted(config: Section, status: str, sentence: str) -> Section:
         "epochs": 0,
         "steps": 0,
         "seconds": {},
-        **dict.fromkeys(unknown),
+        "changes": [],
+        **dict.fromkeys((*unknown, "versions", "git")),
     }
 
 
@@ -177,7 +188,7 @@ def start_or_resume(
             config = requested
             log.info("started: %s", overrides)
         summary.chosen(choices)
-        return train(run, config, started, callbacks).status
+        return train(run, config, started, callbacks, f"a job of a sweep: {overrides}").status
 
 
 def _resumed(before: Section, requested: Section) -> Section:

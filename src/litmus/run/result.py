@@ -1,16 +1,12 @@
 """How a run ended, and what `result.json` says of it."""
 
-import functools
-import importlib.metadata
-import platform
 import signal
 import statistics
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litmus.callback.meter import Meter
@@ -22,21 +18,8 @@ from litmus.errors import Diverged, Interrupted, Pruned, UserError
 from litmus.record.folder import RunDir
 from litmus.record.metrics import monitored
 from litmus.run.build import Parts, hardware_for
+from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "torchmetrics",
-    "hydra-core",
-    "omegaconf",
-    "numpy",
-    "tensorboard",
-    "transformers",
-    "ultralytics",
-)
-
 
 Traceback = Literal["nowhere", "log", "screen"]  # the screen, and the log
 
@@ -59,6 +42,7 @@ class RunState:
         parts: once they are built.
         seconds: by part of the run.
         test: metrics.
+        changes: see `litmus.run.changes`.
     """
 
     config: Section
@@ -66,6 +50,7 @@ class RunState:
     parts: Parts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
+    changes: list[Section] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -159,6 +144,8 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "precision": hardware.precision if hardware else None,
         "device": _device(hardware) if hardware else None,
         "dataset": progress.data.facts if progress.data else None,
+        "threads": torch.get_num_threads(),
+        "changes": progress.changes,
         "versions": versions(),
         "git": git(),
     }
@@ -174,34 +161,3 @@ def best_row(rows: list[Section], task_target: str) -> Section:
 def _device(hardware: Hardware) -> str:
     name = f"{hardware.accelerator} ({device_name(hardware.accelerator)})"
     return f"{hardware.devices} x {name}" if hardware.devices > 1 else name
-
-
-@functools.cache
-def versions() -> dict[str, str | None]:
-    """Of Python and the packages that decide what is computed."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@functools.cache
-def git() -> Section | None:
-    """The commit of the code that runs, and whether it has changes; None outside a repository.
-
-    Cached: code that changes later is not the code that runs.
-    """
-    here = Path(__file__).parent
-
-    def said(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-
-    try:
-        return {"commit": said("rev-parse", "HEAD"), "changed": bool(said("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError):
-        return None

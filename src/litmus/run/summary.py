@@ -15,6 +15,7 @@ from litmus.config.validate import override, shown
 from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class, references
 from litmus.run.build import Parts
+from litmus.run.changes import LENGTH
 from litmus.spec import Boxes, Target, Values
 from litmus.trainer import Hardware
 
@@ -62,6 +63,20 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.say(f"data  {sizes}  from {parts.data.source}")
     console.say(f"target  {_target(parts.data.spec.target)}")
     console.say(f"precision  {hardware.precision}  ({hardware.reason})")
+
+
+def changes(changes: list[Section], step: int) -> None:
+    """What is different from this step on, in a run that is resumed."""
+    new = [change for change in changes if change["step"] == step]
+    for change in new:
+        values = f"{shown(change['from'])} -> {shown(change['to'])}"
+        console.say(f"changed from step {step:,} on: {change['key']}  {values}", style="yellow")
+    if any(change["key"] == LENGTH for change in new):
+        console.say(
+            "The learning rate follows the length of the run: it will not equal one that was as long from the start.",
+            style="yellow",
+            wrap=True,
+        )
 
 
 def _target(target: Target) -> str:

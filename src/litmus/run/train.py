@@ -20,7 +20,9 @@ from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
 from litmus.run import ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
+from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
+from litmus.run.environment import code_diff, environment
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,9 @@ OUTPUTS = Path("outputs")
 MOST_ROLLBACKS = 3
 
 
-def train(run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = ()) -> Outcome:
+def train(
+    run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = (), command: str = ""
+) -> Outcome:
     """Trains and tests one run in its folder, or resumes it; what goes wrong is said and stored, not raised.
 
     Args:
@@ -37,12 +41,13 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
         config: of the run, as requested; it is not changed.
         started: `time.perf_counter()` when the job began, before torch was imported.
         callbacks: that are not part of the configuration.
+        command: as typed, to be written down.
     """
     state = RunState(config)
     ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, state, started, callbacks)
+            _train_and_test(run, state, started, callbacks, command)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         ending = ending_of(memory.explained(error, state.config, training=state.parts is not None))
         if ending.status in ("failed", "diverged"):
@@ -62,12 +67,15 @@ def train(run: RunDir, config: Section, started: float, callbacks: Sequence[ligh
     return Outcome(ending.status, ending.sentence)
 
 
-def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback] = ()) -> None:
+def _train_and_test(
+    run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback], command: str
+) -> None:
     requested = state.config
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
     _check_batch_size(requested, devices)
     run.remove_temporaries()
+    run.write_environment(environment(command, hardware), code_diff())
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None
     data = state.data = prepare(requested, checkpoint)
@@ -79,7 +87,11 @@ def _train_and_test(run: RunDir, state: RunState, started: float, callbacks: Seq
     config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
+    if checkpoint:
+        state.changes = changes_since(checkpoint, run.read_config(), config)
+        summary.changes(state.changes, checkpoint.step)
     run.write_config(config)
+    callbacks = [History(trained_with(config), state.changes), *callbacks]
     with ddp.started(run, devices):
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         memory.check(config, parts.net, data.sizes["train"], hardware)

@@ -16,8 +16,8 @@ from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
+from litmus.run.environment import git, packages, versions
 from litmus.run.job import start_or_resume
-from litmus.run.result import git, versions
 from litmus.sweep.pool.job import JobRequest
 from litmus.sweep.pool.reporter import RunReporter
 
@@ -70,6 +70,7 @@ def prepare(config: Section) -> None:
     mistakes(config)
     build(config["data"], config["seed"]).preload()
     versions()
+    packages()
     git()
 
 

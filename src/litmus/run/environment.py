@@ -1,0 +1,112 @@
+"""Where a run is computed: its code, packages, machine, threads and command, on which its digits may depend."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from litmus.config.types import Section
+from litmus.run.machine import available_memory
+from litmus.trainer import Hardware, device_name, num_cores
+
+# Those that decide what is computed, which result.json names; environment.json has all.
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "tensorboard",
+    "transformers",
+    "ultralytics",
+)
+VARIABLES = re.compile(
+    r"OMP_.*|MKL_.*|KMP_.*|OPENBLAS_.*|CUDA_.*|CUBLAS_.*|NVIDIA_TF32_.*|TORCH_.*|PYTORCH_.*|PYTHONHASHSEED"
+)
+INSTALLED = re.compile(r"(.+?)-([^-]+)(?:-.*)?\.(?:dist|egg)-info")
+
+
+def environment(command: str, hardware: Hardware) -> Section:
+    """What `environment.json` holds.
+
+    Args:
+        command: that started the run, as typed.
+        hardware: that it trains on.
+    """
+    return {
+        "command": command,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": device_name("cpu"),
+        "cores": num_cores(),
+        "available_memory_gb": round(available_memory() / 1e9, 1),
+        "device": f"{hardware.devices} x {device_name(hardware.accelerator)}",
+        "precision": hardware.precision,
+        "variables": {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)},
+        "git": git(),
+        "packages": packages(),
+    }
+
+
+@functools.cache
+def versions() -> dict[str, str | None]:
+    """Of Python and the packages that decide what is computed."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def packages() -> dict[str, str]:
+    """The version of every installed package, by name: from the names of their folders, as reading each takes long."""
+    found: dict[str, str] = {}
+    for folder in reversed(sys.path):  # the first wins, as in an import
+        with suppress(OSError):  # no folder, but an archive, or none at all
+            names = (INSTALLED.fullmatch(path.name) for path in Path(folder).iterdir())
+            found |= {name[1].replace("_", "-").lower(): name[2] for name in names if name}
+    return dict(sorted(found.items()))
+
+
+@functools.cache
+def git() -> Section | None:
+    """The code that runs: `commit`, whether it is `changed` since, the sha256 of the `diff`; None without a repository.
+
+    Cached: code that changes later is not the code that runs.
+    """
+    if (lines := _git("status", "--porcelain=v2", "--branch", "-uno")) is None:
+        return None
+    commit = next((line.split()[2] for line in lines.splitlines() if line.startswith("# branch.oid")), None)
+    diff = code_diff()
+    return {"commit": commit, "changed": bool(diff), "diff": sha256(diff.encode()).hexdigest() if diff else None}
+
+
+@functools.cache
+def code_diff() -> str:
+    """How the code that runs differs from its commit, as git shows it; empty if it does not."""
+    return _git("diff", "HEAD", "--binary") or ""
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the repository that the code lies in; None if it says nothing."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")
