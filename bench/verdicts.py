@@ -328,9 +328,9 @@ def _missed(cells: Cells, compared: list[str]) -> str:
     listed = "; ".join(f"{where} ({ratio:.2f})" for where, ratio in missed.items())
     but = f"; these do not: {listed}" if missed else ""
     return (
-        f"Asked for: {WANTED:g} times the earlier power where there are {WANTED_SEEDS} or more seeds. That cannot be "
-        f"with two settings, nor where the earlier method finds more than {1 / WANTED:.0%}. Of the {len(ratios)} other "
-        f"cells, {len(ratios) - len(missed)} reach it{but}.\n"
+        f"Asked for: {WANTED:g} times the earlier power where there are {WANTED_SEEDS} or more seeds. With two "
+        f"settings that cannot be, nor where the earlier method finds more than {1 / WANTED:.0%}. Of the "
+        f"{len(ratios)} other cells, {len(ratios) - len(missed)} reach it{but}.\n"
     )
 
 

@@ -23,7 +23,7 @@ VALUES = [
     ["model=fnn", "model.widths=[7]", "model.dropout=0.25", "data.augment=true", "callback.ema.decay=0.99"],
     ["model=cnn", "callback.progress=null", "logger=none", "data.split_seed=3", "task.balanced=true"],
     ["model=lstm", "data=text_table", "data.path='a b/it\\'s, 1=x.csv'", "data.text=null", "data.label='7'"],
-    ["model=fnn", "optimizer=sgd", "optimizer.lr=0.1", "scheduler=cosine", "trainer.precision='32'"],
+    ["model=fnn", "optimizer=sgd", "optimizer.lr=0.1", "scheduler=cosine", "trainer.precision=32"],
 ]
 
 

@@ -90,8 +90,11 @@ def _confirm(rankings: "Sequence[Ranking]", folders: Sequence[Path], number: int
         UserError: every folder is a run's, and has no place for others.
         KeyboardInterrupt: it was interrupted.
     """
+    from litmus import console
     from litmus.compare import again
 
+    if all(again.is_run(folder) for folder in folders):
+        raise UserError("--confirm writes its runs into a folder that is compared, and each of these is a run itself.")
     for ranking in rankings:
         seeds = again.fresh_seeds(ranking, number) if ranking.rows else []
         for row in ranking.best_set():
@@ -102,7 +105,8 @@ def _confirm(rankings: "Sequence[Ranking]", folders: Sequence[Path], number: int
             if words is None:
                 log.warning("%s, cannot be run again: it was changed while it trained, or is not litmus' own.", label)
                 continue
-            log.info("%s, on seeds %d to %d", label, seeds[0], seeds[-1])
+            if not is_quiet:
+                console.say(f"{label}, on {number} fresh seeds", wrap=True)
             command = [sys.executable, "-P", "-m", "litmus", "train", "-m", *words]
             done = subprocess.run(command, stdout=sys.stderr.fileno() if is_quiet else None, check=False)
             if done.returncode == EXIT_STATUS["interrupted"]:

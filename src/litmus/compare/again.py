@@ -9,7 +9,7 @@ from pathlib import Path
 from litmus.compare.collect import Run, is_run_folder
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.settings import CHANGES, settings_key
-from litmus.compare.verdicts import ONE_SEED
+from litmus.compare.verdicts import MOST_SEEDS, ONE_SEED, SAME
 from litmus.config.retype import overrides_of
 from litmus.config.validate import override
 from litmus.errors import UserError
@@ -28,7 +28,7 @@ class More:
 
     Attributes:
         note: how many more seeds, and of what.
-        commands: that run them; none where a setting cannot be typed.
+        commands: that run them; none where a setting cannot be typed, or no number of seeds would do.
     """
 
     note: str
@@ -45,14 +45,16 @@ def more_seeds(ranking: Ranking, folders: Sequence[Path]) -> More | None:
     first, second = _first_two(ranking)
     if first is None or second is None:
         return None
-    few = second.verdict.words == ONE_SEED
-    wanted = FEW if few else second.verdict.seeds
-    if wanted is None or (number := wanted - min(first.value.n, second.value.n)) <= 0:
-        return None
     names = f"#{first.rank} and #{second.rank}"
+    wanted = FEW if second.verdict.words == ONE_SEED else second.verdict.seeds
+    if wanted is None:
+        little = f"{names} differ so little that even {MOST_SEEDS:,} seeds of both would hardly show it"
+        return More(f"{ranking.title}: {little}.", []) if second.verdict.words == SAME else None
+    if (number := wanted - min(first.value.n, second.value.n)) <= 0:
+        return None
     seeds = "seed" if number == 1 else "seeds"
     why = f"if {names} differ as much as it seems, about {number} more {seeds} of both would show it (in 4 of 5 cases)"
-    if few:
+    if second.verdict.words == ONE_SEED:
         why = f"{names} cannot be compared with one seed: run {FEW}"
     last = max(_used(ranking))
     seeds_of_both = [*sorted(_seeds(first) | _seeds(second)), *range(last + 1, last + 1 + wanted)][:wanted]
@@ -105,13 +107,14 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
     except UserError:
         return None
     digest = hashlib.sha256(settings_key(row.settings).encode()).hexdigest()[:8]
-    base = next((folder for folder in folders if not _is_run(folder)), None)
+    base = next((folder for folder in folders if not is_run(folder)), None)
     name = slug(f"{row.settings['model']}-{row.settings['data']}-{digest}")
     where = [] if base is None else [override("hydra.sweep.dir", str(base / kind / name))]
     return [*words, f"seed={','.join(_ranges(seeds))}", *where]
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
     return is_run_folder({path.name for path in folder.iterdir()})
 
 

@@ -168,20 +168,22 @@ def read_run(folder: Path) -> Run:
         seconds=_total_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,
         rows=rows,
-        made_with=_made_with(ended, git.get("commit")),
-        uncommitted=bool(git.get("changed") or git.get("diff")),
+        made_with=_made_with(ended),
+        uncommitted=bool(git.get("changed")),
         data=dataset.get("sha256") or {},
         warning=dataset.get("warning"),
     )
 
 
-def _change(change: Mapping[str, object]) -> str:
-    """`epoch 10: trainer.max_epochs 10 → 20`."""
-    return f"epoch {change['epoch']}: {change['key']} {shown(change['from'])} → {shown(change['to'])}"
+def _change(change: Section) -> str:
+    """`step 300: trainer.gradient_clip null → 1.0`."""
+    return f"step {change['step']}: {change['key']} {shown(change['from'])} → {shown(change['to'])}"
 
 
-def _made_with(result: Section, commit: str | None) -> dict[str, str]:
-    known = {"code": commit and commit[:7], "threads": result.get("threads"), "device": result.get("device")}
+def _made_with(result: Section) -> dict[str, str]:
+    git = result.get("git") or {}
+    code = (str(git["commit"])[:7] if git.get("commit") else "") + (f"+{git['diff'][:7]}" if git.get("diff") else "")
+    known = {"code": code or None, "threads": result.get("threads"), "device": result.get("device")}
     known |= result.get("versions") or {}
     return {name: str(value) for name, value in known.items() if value is not None}
 

@@ -27,14 +27,14 @@ def critical_difference(over: OverDatasets) -> Figure:
     def draw(canvas: "Canvas") -> None:
         axes = canvas.add_subplot()
         low, high = 1, math.ceil(max(ranks))
-        axes.set(xlim=(low - 0.05, high + 0.05), ylim=(-(left + len(bars) + 1), 2.2))
-        axes.xaxis.set_ticks_position("top")
-        axes.set_xticks(range(low, high + 1))
-        axes.spines[:].set_visible(False)
-        axes.set_yticks([])
+        axes.set(xlim=(low - 0.05, high + 0.05), ylim=(-(left + 0.6 * len(bars) + 0.6), 2.6))
+        axes.set_axis_off()
         axes.plot([low, high], [0, 0], color=INK, linewidth=0.8)
-        axes.plot([low, min(low + over.critical, high)], [1.4, 1.4], color=INK, linewidth=1.5)
-        axes.text(low, 1.55, f"critical difference {over.critical:.2f}", va="bottom", fontsize=8)
+        for number in range(low, high + 1):
+            axes.plot([number, number], [0, 0.2], color=INK, linewidth=0.8)
+            axes.text(number, 0.3, str(number), ha="center", va="bottom", fontsize=8)
+        axes.plot([low, min(low + over.critical, high)], [1.7, 1.7], color=INK, linewidth=1.5)
+        axes.text(low, 1.8, f"critical difference {over.critical:.2f}", va="bottom", fontsize=8)
         for place, (first, last) in enumerate(bars, start=1):
             ends = [ranks[first] - 0.02, ranks[last] + 0.02]
             axes.plot(ends, [-0.6 * place] * 2, color=COLORS[1], linewidth=3, solid_capstyle="butt")

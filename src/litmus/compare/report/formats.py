@@ -78,7 +78,7 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
         for row in ranking.rows:
             value, test, verdict = row.value, row.test, row.verdict
             settings = [exact_value(row.settings, key) if key in ranking.keys else "" for key in keys]
-            numbers = [*_mean(value), value.std, value.n, *_mean(test), *_mean(row.remeasured)]
+            numbers = [*_mean(value), value.std, len(row.runs), *_mean(test), *_mean(row.remeasured)]
             by = [verdict.difference, verdict.half_width, verdict.effect_size]
             against = [verdict.words, verdict.p, *by, verdict.num_common]
             whole = [ranking.data, ranking.metric, row.rank, *settings, *numbers, *against]

@@ -46,6 +46,11 @@ def difference(verdict: Verdict, write: Callable[[float], str] = number) -> str:
     return f"{'+' if verdict.difference > 0 else ''}{write(verdict.difference)}{half}"
 
 
+def effect(verdict: Verdict) -> str:
+    """The difference in standard deviations between seeds; empty without a test."""
+    return "" if verdict.effect_size is None else f"{verdict.effect_size:+.1f}"
+
+
 def seeds(ranking: Ranking, row: Row) -> str:
     """The number of seeds, and of the excluded runs by reason: `2 (1 failed)`."""
     excluded = Counter(exclusion_reason(run, row, ranking.metric) for run in row.excluded)
@@ -73,9 +78,7 @@ def cells(ranking: Ranking, row: Row, write: Callable[[float], str] = number) ->
     fresh = [remeasured(row, write)] if any(each.fresh for each in ranking.rows) else []
     test = [plus_minus(row.test, write)] if any(each.test for each in ranking.rows) else []
     settings = [short_value(row.settings, key) for key in ranking.keys]
-    size = row.verdict.effect_size
-    effect = "" if size is None else f"{size:+.1f}"
-    against = [row.verdict.words, difference(row.verdict, write), effect, p_text(row.verdict.p)]
+    against = [row.verdict.words, difference(row.verdict, write), effect(row.verdict), p_text(row.verdict.p)]
     return [str(row.rank), *settings, plus_minus(row.value, write), seeds(ranking, row), *against, *fresh, *test]
 
 
@@ -102,8 +105,7 @@ def show(ranking: Ranking) -> None:
     """Prints a ranking: as a table, with shorter headings if necessary, or as a paragraph for each row."""
     head, rows = columns(ranking), [cells(ranking, row) for row in ranking.rows]
     short = [short_key(name, head) if name in ranking.keys else name for name in head]
-    effect = head.index(EFFECT)
-    for names, left_out in ((head, ()), (short, ()), (short, (effect,))):
+    for names, left_out in ((head, ()), (short, ()), (short, (head.index(EFFECT),))):
         places = [i for i in range(len(names)) if i not in left_out]
         widths = [max(len(names[i]), *(len(row[i]) for row in rows)) for i in places]
         if sum(widths) + GAP * len(widths) <= console.out.width:
@@ -114,9 +116,11 @@ def show(ranking: Ranking) -> None:
         for row in ranking.rows:
             test = f"{ranking.test} {plus_minus(row.test)}, " if row.test else ""
             test += f"{ON_FRESH} {remeasured(row)}, " if row.fresh else ""
-            p = f" (p {p_text(row.verdict.p)})" if row.verdict.p is not None else ""
-            console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
             by = f", difference {difference(row.verdict)}" if row.verdict.difference is not None else ""
-            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{by}{p}", wrap=True)
+            words = {EFFECT: effect(row.verdict), "p": p_text(row.verdict.p)}
+            p = ", ".join(f"{name} {text}" for name, text in words.items() if text)
+            by += f" ({p})" if p else ""
+            console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
+            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{by}", wrap=True)
             console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
     console.say(legend(ranking), style="dim", wrap=True)
