@@ -3,22 +3,19 @@
 `make soak`, or `python -m bench.kills NUMBER`: so many kills, divided among the networks.
 """
 
+import contextlib
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from bench._common import ROOT, markdown
-from litmus.record.folder import RunDir
-from litmus.run.ending import ending
+from bench._common import markdown
+from litmus.run.verify import train_straight, verify
 
 KILLS = 100
-LONGEST_S = 1.5  # after a process has kept its first checkpoint
 MNIST = ["data.source=bundled"]
 RUNS = {
     "perceptron": ["model=perceptron", *MNIST],
@@ -45,61 +42,24 @@ RUNS["bert"] += SMALL_BERT
 
 def measure(kills: int = KILLS) -> str:
     chance = random.Random(0)
-    each = -(-kills // len(RUNS))
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder)
-        _write_texts(where / "texts.csv")
-        for name, words in track(RUNS.items(), "networks", console=Console(stderr=True)):
-            rows.append((name, *_compare(where, words, each, chance)))
-    exact = sum(row[3] == "all" for row in rows)
-    total = sum(int(row[1]) for row in rows)
-    title = f"## {total} times SIGKILL at random moments, resumed each time: {exact} of {len(rows)} runs the same"
+    exact = done = 0
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        _write_texts(Path("texts.csv"))
+        left = kills
+        for number, (network, words) in enumerate(track(RUNS.items(), "networks", console=Console(stderr=True))):
+            share = left // (len(RUNS) - number)
+            overrides = [*words, "trainer.max_epochs=6", f"seed={chance.randrange(1000)}"]
+            folder = Path(name, str(number))
+            straight = train_straight(folder / "straight", overrides)
+            verdict = verify(straight, folder, overrides, share, chance)
+            left -= share
+            done, exact = done + verdict.kills, exact + verdict.kills * verdict.exact
+            same = [part for part, equal in verdict.same.items() if equal]
+            parts = "all" if len(same) == len(verdict.same) else ", ".join(same) or "nothing"
+            rows.append((network, str(verdict.kills), str(verdict.within), parts, str(len(verdict.left))))
+    title = f"## {done} times SIGKILL at random moments, resumed each time: {exact} exact"
     return f"{title}\n\n" + markdown(("run", "kills", "within an epoch", "the same to the last bit", "left over"), rows)
-
-
-def _compare(where: Path, words: list[str], kills: int, chance: random.Random) -> tuple[str, str, str, str]:
-    """Kills, kills within an epoch, the parts of the end that are the same, and files that were left over."""
-    words = [*words, "trainer.max_epochs=6", "callback.checkpoint.every_s=0.2", f"seed={chance.randrange(1000)}"]
-    number = len(list(where.glob("*-whole")))
-    whole, run = RunDir(where / f"{number}-whole"), RunDir(where / f"{number}-killed")
-    assert _start(where, [*words, f"hydra.run.dir={whole.path.name}"]).wait() == 0
-    arguments = [*words, f"hydra.run.dir={run.path.name}"]
-    done = within = 0
-    while done < kills:
-        process = _start(where, arguments)
-        before = _kept(run)
-        while process.poll() is None and _kept(run) == before:
-            time.sleep(0.002)
-        time.sleep(chance.uniform(0, LONGEST_S))
-        if process.poll() is not None:
-            break
-        process.kill()
-        process.wait()
-        done += 1
-        rows = run.read_metrics()
-        within += _step(run) > (rows[-1]["step"] if rows else 0)
-        arguments = [f"resume={run.path.name}"]
-    assert run.read_result() or _start(where, arguments).wait() == 0
-    expected, got = ending(whole), ending(run)
-    same = [part for part in expected if expected[part] == got[part]]
-    left = [path.name for path in run.path.rglob(".*") if path.is_file()]
-    return str(done), str(within), "all" if len(same) == len(expected) else ", ".join(same) or "nothing", str(len(left))
-
-
-def _start(where: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.Popen(command, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _kept(run: RunDir) -> int:
-    return run.last.stat().st_mtime_ns if run.last.is_file() else 0
-
-
-def _step(run: RunDir) -> int:
-    from litmus.record.checkpoint import load_checkpoint
-
-    return load_checkpoint(run.last).step if run.last.is_file() else 0
 
 
 def _write_texts(path: Path) -> None:

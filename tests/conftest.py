@@ -16,7 +16,7 @@ from PIL import Image
 from litmus import console
 from litmus.cli.main import main
 from litmus.compose.command_line import check
-from litmus.compose.resume import with_resumed_choices
+from litmus.compose.resume import with_stored_choices
 from litmus.config.instantiate import build
 from litmus.config.validate import override
 from litmus.record.folder import RunDir
@@ -72,7 +72,7 @@ def resume() -> Callable[..., RunDir]:
     """Resumes a run with the given overrides, as `resume=FOLDER` does; returns its folder, whatever became of it."""
 
     def again(run: RunDir, *overrides: str, watching: Sequence[lightning.Callback] = ()) -> RunDir:
-        typed = with_resumed_choices([override("resume", str(run.path)), *overrides])
+        typed = with_stored_choices([override("resume", str(run.path)), *overrides])
         check(composed_with_hydra(*typed))  # as the command line does
         config = resume_config(run, composed(*typed), list(overrides))
         with console.log_to(run.log):

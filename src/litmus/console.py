@@ -83,6 +83,21 @@ class _Readable(logging.Formatter):
         return readable(super().format(record))
 
 
+class _LogFile(logging.FileHandler):
+    """A log file; where nothing more can be written to it, that is said once, and all goes on."""
+
+    is_cut = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        if not self.is_cut:
+            self.is_cut = True
+            error(f"{self.baseFilename} is incomplete: {sys.exc_info()[1]}")
+
+    def close(self) -> None:
+        with suppress(OSError):  # the disk is full, which was said
+            super().close()
+
+
 out = Screen(highlight=False, soft_wrap=True)
 err = Screen(stderr=True, highlight=False, soft_wrap=True)
 
@@ -162,7 +177,7 @@ def silenced() -> Iterator[None]:
 @contextmanager
 def log_to(path: Path | None) -> Iterator[None]:
     """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
-    file = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
+    file = _LogFile(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(_Printable("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_screen: logging.Handler
     if err.is_terminal:

@@ -3,7 +3,7 @@
 import signal
 
 # Exit statuses by how a run, a verb or a sweep ended; 130 is the shell's own for Ctrl-C.
-EXIT_STATUS = {"finished": 0, "pruned": 0, "diverged": 1, "failed": 1, "interrupted": 130}
+EXIT_STATUS = {"finished": 0, "pruned": 0, "diverged": 1, "failed": 1, "interrupted": 130, "not reproduced": 1}
 WRONG_COMMAND_LINE = 2
 
 

@@ -19,7 +19,8 @@ from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.record.folder import RunDir, replacing
+from litmus.record.checkpoint import save
+from litmus.record.folder import RunDir
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
 Precision = Literal[32, "bf16-mixed", "16-mixed"]
@@ -29,8 +30,7 @@ class _WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints that are written whole or not at all; Lightning's base class for that is undocumented."""
 
     def save_checkpoint(self, checkpoint: Section, path: str | Path, storage_options: Any | None = None) -> None:
-        with replacing(Path(path), durable=True) as temporary:
-            torch.save(checkpoint, temporary)
+        save(checkpoint, Path(path))
 
 
 class _NoProfiler(Profiler):

@@ -30,6 +30,9 @@ def test_the_best_is_measured_again_on_fresh_seeds(tmp_path: Path) -> None:
     ended = {path: path.stat().st_mtime_ns for path in (tmp_path / FRESH).rglob("result.json")}
     assert run_compare(tmp_path, "--confirm", "2", "--no-figures") == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / FRESH).rglob("result.json")} == ended
+    assert run_compare(tmp_path, "--confirm", "3", "--no-figures") == 0
+    assert [run.seed for run in row_of(rank(tmp_path)[0], 0.001).fresh] == [APART, APART + 1, APART + 2]
+    assert len(list((tmp_path / FRESH).rglob("result.json"))) == 3, "the first two are kept"
 
 
 @pytest.mark.parametrize(

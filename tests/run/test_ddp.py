@@ -1,18 +1,26 @@
 """The other processes of a run that trains with DDP."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults import Fault
 
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import ddp
 
 Train = Callable[..., RunDir]
 
 
-@pytest.mark.parametrize(("script", "ending"), [("exit 3", "exit status 3"), ("kill -SEGV $$", "signal 11")])
+@pytest.mark.parametrize(
+    ("script", "ending"), [("exit 3", "ended with exit status 3"), ("kill -SEGV $$", "was killed by SIGSEGV")]
+)
 def test_a_failed_rank_is_named_with_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, ending: str
 ) -> None:
@@ -20,9 +28,12 @@ def test_a_failed_rank_is_named_with_how_it_ended(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    expected = rf"failed: rank 1 \({ending}\), rank 2 \({ending}\)\. See .*train.log"
+    expected = rf"failed: rank 1 {ending}, rank 2 {ending}\. See .*train.log"
     with pytest.raises(RuntimeError, match=expected), ddp.started(RunDir(tmp_path), 3):
         pass
+    expected = rf"Rank 1 of the run {ending}, so the training stopped\. See .*train.log"
+    with pytest.raises(UserError, match=expected), ddp.started(RunDir(tmp_path), 3) as meet:
+        meet()  # at once, and not when torch has waited for minutes
 
 
 def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:
@@ -35,3 +46,20 @@ def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:
     for alone, shared in zip(one.read_metrics(), two.read_metrics(), strict=True):
         for name in ("train/loss", "val/loss"):
             assert shared[name] == pytest.approx(alone[name], rel=1e-5), name
+
+
+def test_a_killed_rank_ends_the_run_at_once_and_is_named(train: Train) -> None:
+    killed_at: list[float] = []
+
+    def kill_other(*_: object) -> None:
+        found = ["pgrep", "-P", str(os.getpid()), "-f", "litmus.run.worker"]
+        (rank,) = subprocess.run(found, capture_output=True, text=True, check=True).stdout.split()
+        os.kill(int(rank), signal.SIGKILL)
+        killed_at.append(time.monotonic())
+
+    words = ["model=fnn", "data.batch_size=8", "trainer=ddp", "trainer.accelerator=cpu"]
+    run = train(*words, watching=[Fault(kill_other, epoch=0, batch=2)])
+    assert time.monotonic() - killed_at[0] < 5
+    result = run.read_result()
+    assert result["status"] == "failed"
+    assert result["error"].startswith("Rank 1 of the run was killed by SIGKILL, so the training stopped.")

@@ -75,7 +75,12 @@ def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path:
     assert "took longer than sweep.timeout_s=2" in done.stdout
     assert "        | " not in done.stdout, "the sentence says all"
     assert "compare them" not in done.stdout
+    assert "resume=outputs/sweeps/bad sweep.failed=retry" in done.stdout
     assert "add sweep.timeout_s=SECONDS to allow more time" in done.stdout
+    again = command("-m", "resume=outputs/sweeps/bad")
+    assert again.returncode == 1, again.stderr
+    assert "Of these, 1 failed: sweep.failed=retry runs such jobs again." in again.stdout
+    assert "importing torch" not in again.stdout
     done = command(*words[:4], "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e30", "sweep.name=lost")
     assert done.returncode == 0, done.stderr
     assert "[1/1] diverged" in done.stdout

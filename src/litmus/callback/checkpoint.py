@@ -1,5 +1,6 @@
 """checkpoints/best.ckpt and checkpoints/last.ckpt."""
 
+import logging
 import math
 import signal
 import time
@@ -9,8 +10,10 @@ from typing import Any, ClassVar, cast
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from litmus.callback._base import Callback, task_of
+from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
 from litmus.config.protocols import Data
 from litmus.config.types import Positive, Section
@@ -18,6 +21,9 @@ from litmus.config.validate import checked
 from litmus.errors import Interrupted
 from litmus.record import folder
 from litmus.record.checkpoint import checkpoint_entries
+from litmus.record.metrics import TIE_BREAKER
+
+log = logging.getLogger(__name__)
 
 MOST_PART = 50  # a checkpoint within an epoch takes at most this part of the time
 SYNCED_EVERY = 10  # steps after which several processes agree whether to keep one
@@ -28,7 +34,10 @@ def _callbacks_of(trainer: lightning.Trainer) -> list[lightning.Callback]:
 
 
 class Checkpoint(ModelCheckpoint, Callback):
-    """Keeps the best epoch by the task's monitored metric, and the last step; the first wins a tie.
+    """Keeps the best epoch by the task's monitored metric, and the last step.
+
+    Of epochs with the same value the one with the lowest loss on the validation split is best, and of those the first:
+    see `record.metrics.best_row`.
 
     `last.ckpt` is written after every epoch, and within one after `every_s` seconds, or later where writing it would
     take more than a fiftieth of the time. A signal is acted on here: the step that it arrived in is kept.
@@ -46,6 +55,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         self.every_s = every_s
         self._next = math.inf
         self._interrupt: Interrupt | None = None
+        self.best_loss: float | None = None  # of the best epoch
         super().__init__(
             filename=folder.BEST,
             save_top_k=1,
@@ -107,11 +117,37 @@ class Checkpoint(ModelCheckpoint, Callback):
         self._save_last(trainer)
         self._stop_if_requested()
 
+    def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
+        """Whether this epoch is the best so far."""
+        found = trainer.callback_metrics.get(TIE_BREAKER)
+        loss = None if found is None else float(found)
+        is_best = super().check_monitor_top_k(trainer, current)
+        if not is_best and current is not None and loss is not None and self.best_loss is not None:
+            is_lower_tie = bool(current == self.kth_value) and loss < self.best_loss
+            is_best = trainer.strategy.reduce_boolean_decision(is_lower_tie)
+        if is_best:
+            self.best_loss = loss
+        return is_best
+
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
         data = cast(Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
         checkpoint.update(checkpoint_entries(task_of(pl_module).net, data))
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
+    ) -> None:
+        """A run that averaged its weights, and is resumed without, continues with the weights themselves."""
+        averages = any(isinstance(each, EMA) for each in _callbacks_of(trainer))
+        if trainer.state.fn == "fit" and TRAINED_WEIGHTS in checkpoint and not averages:
+            pl_module.load_state_dict(checkpoint[TRAINED_WEIGHTS])
+            log.warning(
+                "callback.ema.decay is off now: training continues with the weights themselves, not the average."
+            )
+
+    def state_dict(self) -> Section:
+        return {**super().state_dict(), "best_loss": self.best_loss}
 
     def load_state_dict(self, state_dict: Section) -> None:
         """Continues with the best value so far, wherever the run folder lies now."""
@@ -129,5 +165,6 @@ class Checkpoint(ModelCheckpoint, Callback):
         }
         if not Path(str(self.dirpath), f"{folder.BEST}.ckpt").is_file():  # it was damaged, and removed
             moved |= {"best_model_score": None, "best_k_models": {}, "kth_value": self.kth_value}
-            moved |= {"best_model_path": "", "kth_best_model_path": ""}
+            moved |= {"best_model_path": "", "kth_best_model_path": "", "best_loss": None}
+        self.best_loss = moved.get("best_loss")  # earlier versions kept the first epoch, whatever its loss
         super().load_state_dict(moved)

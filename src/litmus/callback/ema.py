@@ -1,5 +1,6 @@
 """An exponential moving average of the weights, which is what is measured and kept."""
 
+import logging
 import math
 from typing import Any, ClassVar
 
@@ -11,6 +12,11 @@ from torch import Tensor
 from litmus.callback._base import Callback
 from litmus.config.types import Count, Fraction, Section
 from litmus.config.validate import checked
+
+log = logging.getLogger(__name__)
+
+# Lightning's undocumented key of a checkpoint: the weights as trained, where `state_dict` holds their average.
+TRAINED_WEIGHTS = "current_model_state"
 
 
 @checked
@@ -48,5 +54,9 @@ class EMA(WeightAveraging, Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
         """Only training continues with the weights themselves; a test is of the average."""
-        if trainer.state.fn == "fit":
+        if trainer.state.fn != "fit":
+            return
+        if TRAINED_WEIGHTS in checkpoint:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
+        else:  # the first step from here makes the average of what it finds
+            log.warning("callback.ema.decay is on now: the average starts at the weights of this checkpoint.")

@@ -99,14 +99,15 @@ def _confirm(rankings: "Sequence[Ranking]", folders: Sequence[Path], number: int
         seeds = again.fresh_seeds(ranking, number) if ranking.rows else []
         for row in ranking.best_set():
             label = f"{ranking.title}: #{row.rank}, {ranking.label(row)}"
-            if set(seeds) <= {run.seed for run in row.fresh}:
+            left = sorted(set(seeds) - {run.seed for run in row.fresh})
+            if not left:
                 continue
-            words = again.overrides_for(row, seeds, folders, again.FRESH)
+            words = again.overrides_for(row, left, folders, again.FRESH)
             if words is None:
                 log.warning("%s, cannot be run again: it was changed while it trained, or is not litmus' own.", label)
                 continue
             if not is_quiet:
-                console.say(f"{label}, on {number} fresh seeds", wrap=True)
+                console.say(f"{label}, on fresh seeds ({len(left)})", wrap=True)
             command = [sys.executable, "-P", "-m", "litmus", "train", "-m", *words]
             done = subprocess.run(command, stdout=sys.stderr.fileno() if is_quiet else None, check=False)
             if done.returncode == EXIT_STATUS["interrupted"]:

@@ -13,6 +13,7 @@ VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
     "predict": "predict texts or images",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",
+    "verify": "kill and resume a training, and compare it with one that was not killed",
     "compare": "rank the runs of sweeps, with confidence intervals over seeds",
     "export": "write the network of a run for other programs",
     "dashboard": "show runs in TensorBoard",

@@ -108,7 +108,7 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
         return None
     digest = hashlib.sha256(settings_key(row.settings).encode()).hexdigest()[:8]
     base = next((folder for folder in folders if not is_run(folder)), None)
-    name = slug(f"{row.settings['model']}-{row.settings['data']}-{digest}")
+    name = slug(f"{row.settings['model']}-{row.settings['data']}-{digest}-seeds-{seeds[0]}-{seeds[-1]}")
     where = [] if base is None else [override("hydra.sweep.dir", str(base / kind / name))]
     return [*words, f"seed={','.join(_ranges(seeds))}", *where]
 

@@ -229,10 +229,12 @@ def _remeasured(rows: Sequence[Row], metric: str, fresh: Sequence[Run]) -> tuple
     """The rows, with the fresh runs of their settings; a seed that is in any mean is not fresh."""
     used = {run.seed for row in rows for run in row.runs}
     ended = [run for run in fresh if run.status in ("finished", "diverged") and run.seed not in used]
+    ended.sort(key=lambda run: run.ended)
     found = []
     for row in rows:
         key = settings_key(row.settings)
-        own = tuple(run for run in ended if settings_key(run.settings) == key)
+        newest = {run.seed: run for run in ended if settings_key(run.settings) == key}
+        own = tuple(newest[seed] for seed in sorted(newest))
         values = [run.metrics[metric] for run in own if metric in run.metrics and not _diverged(run, metric)]
         found.append(replace(row, fresh=own, remeasured=summarize(values)) if own else row)
     return tuple(found)

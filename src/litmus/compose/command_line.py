@@ -23,13 +23,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain
 from litmus.compose.help import page
-from litmus.compose.resume import with_resumed_choices, with_sweep_overrides
+from litmus.compose.resume import check_config_folders, with_stored_choices, with_sweep_overrides
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
 from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
+from litmus.record import disk
 from litmus.record.folder import RunDir, slug
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
@@ -54,7 +55,8 @@ def train() -> None:
         if {"--help", "-h"} & set(sys.argv[1:]):
             print(_help(sys.argv[1:]))
             return
-        sys.argv[1:] = with_resumed_choices(with_sweep_overrides(sys.argv[1:]))
+        check_config_folders(sys.argv[1:])
+        sys.argv[1:] = with_stored_choices(with_sweep_overrides(sys.argv[1:]))
         if not any(argument.startswith(("-", "hydra.mode")) for argument in sys.argv[1:]):
             sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to find out the mode
         _run()
@@ -137,7 +139,9 @@ class Hooks(Callback):
         if job_return.status is not JobStatus.COMPLETED:
             from litmus.console import readable
 
-            error = job_return._return_value
+            error = disk.explained(
+                cast(BaseException, job_return._return_value), Path(HydraConfig.get().runtime.output_dir)
+            )
             refused = isinstance(error, UserError)
             print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
             self.status = "failed"
@@ -163,13 +167,18 @@ def check(config: DictConfig) -> None:
     try:
         plain = _plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
         wrong = section_mistakes("sweep", plain.pop("sweep"))
-        if plain["resume"] is None:
+        overrides = list(config.hydra.overrides.task)
+        if plain["reproduce"] is not None:
+            from litmus.run.job import reproduced_config
+
+            plain = reproduced_config(RunDir(plain["reproduce"]), plain, overrides)
+        elif plain["resume"] is None:
             wrong += mistakes(plain)
             wrong += callback_mistakes(plain["callback"], config.hydra.runtime.choices["callback"])
         else:  # the values are the run's own, where nothing else was typed
             from litmus.run.job import resume_config
 
-            resume_config(RunDir(plain["resume"]), plain, list(config.hydra.overrides.task))
+            resume_config(RunDir(plain["resume"]), plain, overrides)
     except OmegaConfBaseException as error:
         wrong = [str(error)]
     if not wrong and config.resume is None:  # a run that is resumed has its own configuration

@@ -26,6 +26,7 @@ Litmus trains the classic neural networks.
   python train.py model=lstm data=series                      forecasts sunspots
   python train.py experiment=cnn_best                         a recipe
   python train.py resume=outputs/latest                       resume an interrupted run
+  python train.py reproduce=outputs/latest                    train a run again, and compare the two
   python train.py model=cnn --cfg job                         show the configuration, do not run
   python train.py model=fnn --help                            this page, for other choices
 

@@ -20,7 +20,7 @@ from litmus.config.types import Section
 from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_after
-from litmus.run.job import resume_config, start_or_resume, unstarted
+from litmus.run.job import reproduced_config, resume_config, start_or_resume, unstarted
 from litmus.run.process import import_all
 
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
@@ -58,6 +58,9 @@ def run_job(composed: DictConfig, started: float) -> str:
     new = config["resume"] is None
     if not new:
         config = resume_config(run, config, overrides)
+    elif config["reproduce"] is not None:
+        config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
+    original = None if config["reproduce"] is None else RunDir(config["reproduce"])
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim(config)
@@ -71,7 +74,13 @@ def run_job(composed: DictConfig, started: float) -> str:
 
         summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         command = shlex.join(["python", "train.py", *overrides])
-        return train(run, config, started, command=command).status
+        if original is None:
+            return train(run, config, started, command=command).status
+        from litmus.run import reproduction
+
+        with reproduction.threads_of(original):
+            status = train(run, config, started, command=command).status
+        return status if status != "finished" or reproduction.compare(original, run) else "not reproduced"
 
 
 def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted) -> str:

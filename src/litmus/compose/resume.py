@@ -4,17 +4,18 @@ A folder may come from somebody else. Of its overrides only those are repeated t
 that a launcher requests: Hydra's hooks, packages and search path, and what a launcher would run, are code.
 """
 
+import itertools
 import re
 import shlex
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from litmus.config.conf import targets
+from litmus.config.conf import CONF, targets
 from litmus.config.keys import choice
 from litmus.config.validate import override
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import CONFIGS, RunDir
 
 LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
 # Of a sweep's folder: keys of litmus' own configuration; launchers; and amounts and names that a launcher requests.
@@ -40,7 +41,7 @@ def with_sweep_overrides(arguments: list[str]) -> list[str]:
             than those of the sweep and of Hydra.
         OverrideParseException: Hydra's, for a folder that is not written as a value.
     """
-    folder = _resumed_folder(arguments)
+    folder = _folder_of("resume", arguments)
     if folder is None or not {"-m", "--multirun"} & set(arguments):
         return arguments
     flags = [each for each in arguments if each.startswith("-") and each not in ("-m", "--multirun")]
@@ -69,30 +70,37 @@ def _key_of(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
 
 
-def _resumed_folder(arguments: list[str]) -> str | None:
-    """The folder that `resume=` names, if it does."""
-    typed = next((each for each in arguments if each.startswith("resume=")), "resume=null")
+def _folder_of(key: str, arguments: list[str]) -> str | None:
+    """The folder that `resume=` or `reproduce=` names, if it does."""
+    typed = next((each for each in arguments if each.startswith(f"{key}=")), f"{key}=null")
     folder = OverridesParser.create().parse_override(typed).value()
     if folder is not None and not str(folder).strip():
-        raise UserError("resume= names no folder.")
+        raise UserError(f"{key}= names no folder.")
     return None if folder is None else str(folder)
 
 
-def with_resumed_choices(arguments: list[str]) -> list[str]:
-    """Puts a resumed run's own choices first, so that the overrides are checked against its keys.
+def with_stored_choices(arguments: list[str]) -> list[str]:
+    """Puts the choices of a run that is resumed or reproduced first, so that overrides are checked against its keys.
 
     Raises:
         UserError: there is no folder, it is not a run's, or the overrides choose an experiment.
         OverrideParseException: Hydra's, for a folder that is not written as a value.
     """
-    folder = _resumed_folder(arguments)
-    if folder is None:
+    folders = {key: folder for key in ("resume", "reproduce") if (folder := _folder_of(key, arguments)) is not None}
+    if not folders:
         return arguments
+    if len(folders) > 1:
+        raise UserError("resume= trains a run on, reproduce= trains it again elsewhere: leave out one of them.")
+    ((key, folder),) = folders.items()
     if any(each.startswith(("experiment=", "+experiment=")) for each in arguments):
-        raise UserError("resume= uses the run's own configuration: leave out experiment=.")
+        raise UserError(f"{key}= uses the run's own configuration: leave out experiment=.")
+    if key == "reproduce" and {"-m", "--multirun"} & set(arguments):
+        raise UserError("reproduce= trains one run again: leave out -m.")
     from litmus.sweep.pool.session import COMMAND
 
     if Path(folder, COMMAND).is_file():
+        if key == "reproduce":
+            raise UserError(f"{folder} is the folder of a sweep: reproduce= takes one of the runs in it.")
         hint = shlex.quote(override("resume", folder))
         raise UserError(f"{folder} is the folder of a sweep. Resume it with: python train.py -m {hint}")
     config = RunDir(folder).read_config()
@@ -102,3 +110,25 @@ def with_resumed_choices(arguments: list[str]) -> list[str]:
             raise UserError(f"{folder}: {group}._target_={target} is none of the choices of {group}. It is not called.")
     keys = [each.partition("=")[0] for each in arguments]
     return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
+
+
+def check_config_folders(arguments: list[str]) -> None:
+    """Keeps Hydra's flags for configuration files from doing nothing, or something that nobody meant.
+
+    Raises:
+        UserError: another primary configuration, or a folder that adds no choice.
+    """
+    for flag, value in itertools.pairwise([*(part for each in arguments for part in each.split("=", 1)), ""]):
+        if flag in ("--config-path", "-cp", "--config-name", "-cn"):
+            raise UserError(
+                f"{flag} would replace litmus' own configuration. --config-dir FOLDER adds choices of yours, such as "
+                "FOLDER/experiment/mine.yaml; reproduce=RUN trains a run again."
+            )
+        if flag not in ("--config-dir", "-cd") or not Path(value).is_dir():
+            continue
+        if any(Path(value, name).is_file() for name in CONFIGS):
+            hint = shlex.quote(override("reproduce", value))
+            raise UserError(f"{value} is the folder of a run. To train it again: python train.py {hint}")
+        groups = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+        if not any(path.parent.name in groups for path in Path(value).glob("*/*.yaml")):
+            raise UserError(f"--config-dir {value} adds nothing: it has no {groups[0]}/*.yaml, {groups[1]}/*.yaml, ...")

@@ -25,7 +25,12 @@ from litmus.config.validate import mistakes
 from litmus.errors import UserError
 from litmus.sweep.pool.job import Job
 
-SWEEP_KEYS = ("sweep", "hydra", "resume")  # keys, and what lies below them, that are about the sweep and not its jobs
+SWEEP_KEYS = (
+    "sweep",
+    "hydra",
+    "resume",
+    "reproduce",
+)  # keys, and what lies below them, that are about the sweep and not its jobs
 ROOT = "train"  # the primary configuration
 
 Base = tuple[DictConfig, dict[str, str]]  # a configuration, and its choices

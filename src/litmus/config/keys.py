@@ -45,6 +45,7 @@ KEYS = (
     Key("*._target_",            True,      False,    False, False),
     Key("seed",                  True,      False,    True,  True),
     Key("resume",                False,     False,    False, False),
+    Key("reproduce",             False,     False,    False, False),
     Key("sweep.*",               False,     False,    False, False),
     Key("data.dir",              False,     True,     True,  False),
     Key("data.source",           True,      True,     True,  True),
@@ -69,6 +70,7 @@ def settings(
     logger: Section,
     seed: Seed,
     resume: str | None,
+    reproduce: str | None,
 ) -> None:
     """The keys of a configuration, at the top level; `litmus.config.validate` reads them here."""
 

@@ -19,11 +19,10 @@ from litmus.errors import UserError
 CHOSEN = ("task", "data", "optimizer", "scheduler", "model", "logger")
 ORDER = ("task", "data", "optimizer", "scheduler", "callback", "model", "trainer", "logger")
 USUAL = {"callback": "default", "trainer": "auto"}
-LEFT_OUT = ("seed", "resume")
 
 
 def overrides_of(config: Section) -> list[str]:
-    """The choices of a configuration, and each value that differs from theirs, without the seed.
+    """The choices of a configuration, and each value of its groups that differs from theirs: all but the seed.
 
     Args:
         config: a run's, plain values.
@@ -35,7 +34,7 @@ def overrides_of(config: Section) -> list[str]:
     defaults: Section = {}
     for group in ORDER:
         _merge(defaults, _contents(group, choices[group]))
-    wanted = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    wanted = {group: config[group] for group in ORDER}
     typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-2])]
     typed += [f"logger={choices['logger']}"] * (choices["logger"] != "tensorboard")
     return typed + list(_differences("", defaults, wanted))

@@ -240,7 +240,7 @@ def class_attributes(target: str, names: tuple[str, ...]) -> Section:
     found: Section = {}
     for definition in [node for node in classes if node.name == name] or classes:
         found |= _own_attributes(definition, names, _light_namespace(tree))
-        for base in _bases(definition, tree):
+        for base in _bases(definition, tree, module_name):
             found = class_attributes(base, names) | found
     return found
 
@@ -285,14 +285,14 @@ def _annotations(function: ast.FunctionDef, namespace: dict[str, Annotation]) ->
 
 def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
     """The target that a class without a constructor of its own inherits from."""
-    bases = _bases(definition, tree)
+    bases = _bases(definition, tree, target.rpartition(".")[0])
     if not bases:
         raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
     return bases[0]
 
 
-def _bases(definition: ast.ClassDef, tree: ast.Module) -> list[str]:
-    """The targets of this package that a class inherits from, those of other modules."""
+def _bases(definition: ast.ClassDef, tree: ast.Module, module_name: str) -> list[str]:
+    """The targets of this package that a class inherits from."""
     named = [base.value if isinstance(base, ast.Subscript) else base for base in definition.bases]
     names = [base.id for base in named if isinstance(base, ast.Name)]
     imported = {
@@ -301,4 +301,6 @@ def _bases(definition: ast.ClassDef, tree: ast.Module) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE)
         for alias in node.names
     }
-    return [imported[name] for name in names if name in imported]
+    beside = {node.name: f"{module_name}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef)}
+    targets = beside | imported
+    return [targets[name] for name in names if name in targets]

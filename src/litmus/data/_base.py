@@ -75,10 +75,11 @@ class Data(lightning.LightningDataModule):
         raise UserError(f"data={self.spec.data} has no classes to count.")
 
     @property
-    def seen(self) -> Tensor | None:
-        """Fingerprints of the training and validation samples, int64, for `leave_out`; None if the dataset has none."""
-        return None
+    @abstractmethod
+    def seen(self) -> Tensor:
+        """Fingerprints of the training and validation samples, int64, for `leave_out`; every checkpoint stores them."""
 
+    @abstractmethod
     def leave_out(self, seen: Tensor) -> None:
         """Drops test samples whose fingerprints are among `seen`: a network was trained or selected on those.
 

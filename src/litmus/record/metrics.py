@@ -4,7 +4,7 @@ A task says it in class attributes; they are read from the source text, as signa
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.types import Section
@@ -18,6 +18,7 @@ METERED = {  # by `callback.meter`; of some nobody can say whether they should b
     "time/epoch_seconds": "min",
     "time/samples_per_second": "max",
 }
+TIE_BREAKER = "val/loss"  # the lower, the better: it decides between epochs whose monitored metric is the same
 PER_CLASS = {"precision": "max", "recall": "max", "f1": "max"}  # followed by the name of a class
 
 
@@ -32,6 +33,28 @@ def monitored(task_target: str) -> tuple[str, str]:
     """
     attributes = _attributes(task_target)
     return str(attributes["monitor"]), str(attributes["mode"])
+
+
+def best_row(rows: Sequence[Section], task_target: str, kept_step: int | None = None) -> Section:
+    """The epoch that is best by the task's monitored metric, then by the loss; the first of several.
+
+    Args:
+        rows: of the epochs, by the metrics' names; at least one.
+        task_target: see `monitored`.
+        kept_step: the optimizer step at which `best.ckpt` was written, if there is one: of epochs with the same value
+            it tells which one was kept, as earlier versions kept the first, whatever its loss.
+    """
+    monitor, mode = monitored(task_target)
+    sign = 1 if mode == "max" else -1
+
+    def score(row: Section) -> float:
+        value = row.get(monitor)
+        return -math.inf if value is None or math.isnan(value) else sign * value
+
+    best = max(map(score, rows))
+    ties = [row for row in rows if score(row) == best]
+    kept = [row for row in ties if row.get("step") == kept_step]
+    return min(kept or ties, key=lambda row: row.get(TIE_BREAKER) or 0.0)
 
 
 def monitored_in(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:

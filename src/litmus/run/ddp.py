@@ -6,30 +6,39 @@ again in each. A run folder holds everything that a process needs, so here they 
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
 STOP_TIMEOUT_S = 30
+REAPED_S = 0.5  # in which a process whose connections are closed has ended
 
 
 @contextmanager
-def started(run: RunDir, devices: int) -> Iterator[None]:
+def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
     """Runs the other `devices - 1` processes beside the body; they end with it, however it ends.
+
+    Yields:
+        What the body calls before it trains: it waits until the others are about to, too. Where one of them has ended,
+        the training would wait for minutes.
 
     Raises:
         RuntimeError: one of them failed although the body did not.
+        UserError: the body failed, and one of them had ended.
     """
     if devices == 1:
-        yield
+        yield lambda: None
         return
     threads = max(num_cores() // devices, 1)
     shared = {
@@ -49,7 +58,7 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
             subprocess.Popen(
                 command,
                 env={**os.environ, **shared, "LOCAL_RANK": str(number)},
-                stdout=log,
+                stdout=subprocess.PIPE,  # a byte, when it is about to train
                 stderr=log,
                 start_new_session=True,
             )
@@ -58,9 +67,14 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
     try:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
-        yield
+        try:
+            yield lambda: _meet(ranks)
+        except Exception as error:
+            if ended := _ended(ranks):
+                raise UserError(f"{ended}, so the training stopped. See {run.log}.") from error
+            raise
         codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
-        failed = [f"rank {number} ({_ending(code)})" for number, code in enumerate(codes, 1) if code != 0]
+        failed = [f"rank {number} {_ending(code)}" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
             raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.log}.")
     finally:
@@ -77,9 +91,32 @@ def started(run: RunDir, devices: int) -> Iterator[None]:
                 os.environ[key] = value
 
 
+def _meet(ranks: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Waits until every process is about to train.
+
+    Raises:
+        ConnectionError: one of them has ended.
+    """
+    for number, rank in enumerate(ranks, 1):
+        assert rank.stdout is not None
+        if not rank.stdout.read(1):
+            raise ConnectionError(f"Rank {number} has ended.")
+
+
+def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> str | None:
+    """Which process has ended, if any, and how: the others then miss it."""
+    deadline = time.monotonic() + REAPED_S
+    while time.monotonic() < deadline:
+        for number, rank in enumerate(ranks, 1):
+            if code := rank.poll():
+                return f"Rank {number} of the run {_ending(code)}"
+        time.sleep(0.05)
+    return None
+
+
 def _ending(code: int) -> str:
     """How a process ended, by its return code."""
-    return f"exit status {code}" if code > 0 else f"signal {-code}"
+    return f"ended with exit status {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
 
 
 def _free_port() -> int:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import Diverged
-from litmus.record.folder import RunDir, replacing
+from litmus.record.checkpoint import save
+from litmus.record.folder import RunDir
 
 MOST_GROWTH = 1e4  # of the loss, over its first value or 1, whichever is more
 READ_EVERY = 50  # steps, on a GPU, where reading a value waits for it
@@ -117,8 +118,7 @@ class Divergence(lightning.Callback):
         """What happened: the step, the learning rate, and the first layer; keeps the batch in the run's folder."""
         run = RunDir(trainer.default_root_dir)
         inputs, targets = self._batch
-        with replacing(run.diverged) as temporary:
-            torch.save({"inputs": inputs, "targets": targets, "step": trainer.global_step + 1}, temporary)
+        save({"inputs": inputs, "targets": targets, "step": trainer.global_step + 1}, run.diverged)
         layer = _first_not_finite(cast(nn.Module, _task_of(pl_module).net), inputs)
         where = f"the first layer whose output is not finite is {layer}" if layer else "every layer's output is finite"
         rate = trainer.optimizers[0].param_groups[-1]["lr"]

@@ -1,5 +1,6 @@
 """How a run ended, to the last bit: to compare one that was killed and resumed with one that was not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,20 +14,26 @@ TIMES = "time/"  # how the names of metrics begin that differ each time
 
 
 def ending(run: RunDir) -> Section:
-    """A run's end, by part: `weights and optimizer`, `metrics.csv`, `result.json`, `TensorBoard`; times are left out.
+    """A run's end, by part: see `PARTS`; times are left out.
 
     Raises:
         OSError, RuntimeError: a file is missing or damaged.
     """
+    return {part: end_of(run) for part, end_of in PARTS.items()}
+
+
+def _weights(run: RunDir) -> object:
     content = torch.load(run.last, weights_only=True)
-    rows = [{name: value for name, value in row.items() if not name.startswith(TIMES)} for row in run.read_metrics()]
+    return _bits({name: content[name] for name in STATE})
+
+
+def _rows(run: RunDir) -> object:
+    return [{name: value for name, value in row.items() if not name.startswith(TIMES)} for row in run.read_metrics()]
+
+
+def _result(run: RunDir) -> object:
     result = run.read_result() or {}
-    return {
-        "weights and optimizer": _bits({name: content[name] for name in STATE}),
-        "metrics.csv": rows,
-        "result.json": {name: result.get(name) for name in RESULT},
-        "TensorBoard": points(run.path),
-    }
+    return {name: result.get(name) for name in RESULT}
 
 
 def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -46,3 +53,11 @@ def _bits(value: object) -> object:
     if isinstance(value, dict):
         return {key: _bits(inner) for key, inner in value.items()}
     return [_bits(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+PARTS: dict[str, Callable[[RunDir], object]] = {
+    "weights and optimizer": _weights,
+    "metrics.csv": _rows,
+    "result.json": _result,
+    "TensorBoard": lambda run: points(run.path),
+}

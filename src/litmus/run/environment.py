@@ -104,7 +104,8 @@ def code_diff() -> str:
 
 def _git(*arguments: str) -> str | None:
     """What git says of the repository that the code lies in; None if it says nothing."""
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    # Reading takes no lock: a run that is killed, or may not write, must not leave one in the repository.
+    command = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

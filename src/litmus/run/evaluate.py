@@ -39,12 +39,14 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
     checkpoint = load_checkpoint(run.best)
     data = prepare(config, checkpoint)
-    before = ((run.read_result() or {}).get("dataset") or {}).get("sha256")
+    before = checkpoint.sha256 or ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.sha256:
         difference = f"These are not the test data of {run.path} ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
             raise UserError(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
         log.warning(difference)
-    if changes and checkpoint.seen is not None:
+    if changes and checkpoint.seen is None:
+        log.warning("%s does not say what it was trained on: some of these test data may be among it.", run.best)
+    elif changes and checkpoint.seen is not None:
         data.leave_out(checkpoint.seen)
     return test(run, assemble(run, for_testing(resolve(config, data)), data, checkpoint))

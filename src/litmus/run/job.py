@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus import console
-from litmus.config.keys import callback_mistakes, choice, identity, key_of
+from litmus.config.keys import NAMED_GROUPS, callback_mistakes, choice, identity, key_of
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
 from litmus.errors import UserError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import lightning.pytorch as lightning
 
 log = logging.getLogger(__name__)
+
+PLACES = ("data.path",)  # that a run which is reproduced may have elsewhere; its sha256 is compared
 
 
 def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> Section:
@@ -49,6 +51,40 @@ def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> S
     if wrong := mistakes(config) + callback_mistakes(config["callback"], "default"):
         raise UserError("\n".join(wrong))
     _check_unfinished(run, config)
+    return config
+
+
+def reproduced_config(original: RunDir, composed: Section, overrides: Sequence[str]) -> Section:
+    """The configuration of a run, to be trained again elsewhere, with the places that were typed on top.
+
+    Args:
+        original: the folder of the run.
+        composed: the configuration that Hydra made of the run's choices and `overrides`.
+        overrides: as typed.
+
+    Raises:
+        UserError: there is no finished run, it was changed on the way, or what was typed makes another run of it.
+    """
+    config, result = original.read_config(), original.read_result() or {}
+    if (status := result.get("status", "not finished")) != "finished":
+        raise UserError(f"{original.path} is {status}. Only a finished run can be reproduced: resume it first.")
+    changes = [each for each in result.get("changes") or [] if not each["key"].startswith("environment.")]
+    if changes:
+        raise UserError(
+            f"{original.path} was trained with another {changes[0]['key']} from step {changes[0]['step']:,} on, so no "
+            "single training reproduces it."
+        )
+    for key in sorted({override.partition("=")[0].lstrip("+~") for override in overrides} - {"reproduce"}):
+        if key in NAMED_GROUPS and choice(composed, key) == choice(config, key):
+            continue
+        if key_of(key).identifies and key not in PLACES:
+            raise UserError(f"reproduce= trains {original.path} again as it was: leave out {key}=.")
+        *sections, name = key.split(".")
+        holder = functools.reduce(dict.__getitem__, sections, config)
+        holder[name] = functools.reduce(dict.__getitem__, [*sections, name], composed)
+    config |= {"resume": None, "reproduce": str(original.path)}
+    if wrong := mistakes(config) + callback_mistakes(config["callback"], "default"):
+        raise UserError("\n".join(wrong))
     return config
 
 

@@ -1,5 +1,6 @@
 """How a run ended, and what `result.json` says of it."""
 
+import pickle
 import signal
 import statistics
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.console import readable
 from litmus.errors import Diverged, Interrupted, Pruned, UserError
+from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
-from litmus.record.metrics import monitored
+from litmus.record.metrics import best_row
 from litmus.run.build import Parts, hardware_for
 from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
@@ -124,7 +126,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     parts, config = progress.parts, progress.config
     hardware = hardware_for(config) if parts else None
     rows = run.whole_metrics()
-    best = best_row(rows, str(config["task"]["_target_"])) if rows and parts else {}
+    best = best_row(rows, str(config["task"]["_target_"]), _kept_step(run)) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
     speeds = meter.samples_per_second if meter else []
@@ -151,11 +153,12 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     }
 
 
-def best_row(rows: list[Section], task_target: str) -> Section:
-    """The epoch that the task's monitored metric chose; the first of several."""
-    monitor, mode = monitored(task_target)
-    sign = 1 if mode == "max" else -1
-    return max(rows, key=lambda row: sign * row[monitor])
+def _kept_step(run: RunDir) -> int | None:
+    """The optimizer step of the weights that the run keeps as its best; None where they cannot be read."""
+    try:
+        return load_checkpoint(run.best).step
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError):
+        return None
 
 
 def _device(hardware: Hardware) -> str:

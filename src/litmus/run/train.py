@@ -15,6 +15,7 @@ from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.errors import Diverged, UserError
+from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
@@ -49,16 +50,22 @@ def train(
         with stopping_at_once():
             _train_and_test(run, state, started, callbacks, command)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        ending = ending_of(memory.explained(error, state.config, training=state.parts is not None))
+        ending = ending_of(
+            memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
+        )
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
             console.error(details if ending.traceback == "screen" else str(ending.sentence))
     if state.parts is None and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence)  # it could not be resumed: its earlier result still stands
-    run.write_config(state.config, only_if_missing=True)
     result = result_of(run, ending, state)
-    run.write_result(result)
+    try:
+        run.write_config(state.config, only_if_missing=True)
+        run.write_result(result)
+    except OSError as error:
+        console.error(f"{run.path} has no result: {disk.explained(error, run.path)}")
+        return Outcome("failed", str(error))
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
     summary.result(run, result)
@@ -92,7 +99,7 @@ def _train_and_test(
         summary.changes(state.changes, checkpoint.step)
     run.write_config(config)
     callbacks = [History(trained_with(config), state.changes), *callbacks]
-    with ddp.started(run, devices):
+    with ddp.started(run, devices) as meet:
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
@@ -101,6 +108,7 @@ def _train_and_test(
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
+        meet()
         try:
             parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:

@@ -11,18 +11,28 @@ from litmus.run.process import die_with_parent
 from litmus.run.train import fit
 
 
-def train_rank(run: RunDir) -> None:
-    """Trains as one of the other processes of a run, without a word: the run's folder holds its configuration."""
+def train_rank(run: RunDir, ready: int) -> None:
+    """Trains as one of the other processes of a run, without a word: the run's folder holds its configuration.
+
+    Args:
+        run: the folder.
+        ready: descriptor of a pipe that takes a byte when the process is about to train.
+    """
     config = run.read_config()
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None
-    fit(assemble(run, config, prepare(config, checkpoint), checkpoint), path)
+    parts = assemble(run, config, prepare(config, checkpoint), checkpoint)
+    os.write(ready, b"1")
+    os.close(ready)
+    fit(parts, path)
 
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))  # a run that is killed cannot end the others
     faulthandler.enable()  # a crash in native code is told in train.log, too
-    train_rank(RunDir(sys.argv[1]))
+    answer = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is for the log
+    train_rank(RunDir(sys.argv[1]), answer)
     # Rank 0 writes all files, so nothing is left to do. Python's own exit would finalize gloo's threads in the order
     # in which their objects happen to be dropped; a crash there would end a training that is over as failed.
     sys.stderr.flush()

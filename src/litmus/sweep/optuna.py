@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.record.folder import RunDir
+from litmus.record.folder import ENDED, RunDir
 from litmus.record.metrics import has_diverged
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
@@ -42,9 +42,9 @@ class Optuna(Source):
 
     A trial's value is the metric at the epoch that is best by what the task monitors, which is that of `best.ckpt`; a
     pruned trial's value is that of its last epoch.
-    If it or a loss is not finite, the training diverged: the trial is recorded as complete with the worst value, inf or
-    -inf. So it is never the best, and the sampler learns to avoid its region, which it would not learn from a failed
-    trial.
+    If the training diverged, or that metric or a loss is not finite, the trial is recorded as complete with the worst
+    value, inf or -inf. So it is never the best, and the sampler learns to avoid its region, which it would not learn
+    from a failed trial.
 
     A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
     in the study, and is resumed under its number, in its folder.
@@ -167,8 +167,10 @@ class Optuna(Source):
             trial.set_user_attr("error", str(result.error))
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        values = self.objectives.at_best_epoch(result.metrics, job.folder)
-        if result.status == "diverged" or has_diverged(result.metrics) or not all(map(math.isfinite, values)):
+        # However good its epochs before that were, if it had any.
+        diverged = result.status == "diverged" or has_diverged(result.metrics)
+        values = self.objectives.worst if diverged else self.objectives.at_best_epoch(result.metrics, job.folder)
+        if not all(map(math.isfinite, values)):
             trial.set_user_attr(DIVERGED, True)
             self.study.tell(trial, self.objectives.worst)
         elif result.status == "pruned":
@@ -215,8 +217,8 @@ class Optuna(Source):
         for key, distribution in self.space.items():  # it may have been killed while it drew values
             live._suggest(key, distribution)
         job = self._start_trial(live, trial.intermediate_values)
-        result = outcome.read_final(job)
-        if result is None:
+        result = outcome.read(job)
+        if result is None or result.status not in (*ENDED, "failed"):
             self.remaining.append(job)
             return
         for row in RunDir(job.folder).read_metrics():

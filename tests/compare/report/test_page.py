@@ -20,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from litmus.compare import curves
 from litmus.compare.comparison import Comparison, compare
 from litmus.compare.effects import main_effects
-from litmus.compare.report import figures, output
+from litmus.compare.report import appendix, figures, output, page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 # What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.
@@ -254,3 +254,19 @@ def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "litmus", "compare", str(tmp_path / "s")], check=True, capture_output=True)
     after = os.times()  # of the processor: the tests beside this one take their share of the clock's
     assert after.children_user + after.children_system - before.children_user - before.children_system < 10
+
+
+def test_runs_with_the_same_error_fail_once(tmp_path: Path) -> None:
+    made(tmp_path / "fine", "model=fnn")
+    for seed in range(30):
+        made(tmp_path / f"f{seed:02}", "model=fnn", seed=seed, status="failed", error="the disk is full", epochs=0)
+    made(tmp_path / "other", "model=fnn", seed=30, status="failed", error="no such file", epochs=0)
+    comparison = compare([tmp_path], None, None)
+    found = appendix.failures(comparison)
+    assert (found.num_runs, found.omitted) == (31, 0)
+    first, other = found.errors
+    assert (first.error, len(first.others), first.num_more) == ("the disk is full", 20, 9)
+    assert (other.error, other.others, other.num_more) == ("no such file", [], 0)
+    shown = page.page(comparison, [figures.draw_ranking(each, "") for each in comparison.rankings], ())
+    assert shown.count("the disk is full") == 1
+    assert "The same error ended 29 more" in shown

@@ -211,6 +211,26 @@ def test_a_server_that_dies_is_started_again(pool, tmp_path: Path) -> None:
     assert any("is started again" in note for note in running.reporter.notes)
 
 
+@pytest.mark.parametrize("num_killed", [1, 3])
+def test_a_server_that_is_killed_while_it_imports_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_killed: int
+) -> None:
+    (tmp_path / "killed.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(HERE)]))
+    modules = iter([*["killed"] * num_killed, "misbehaving"])
+    with (tmp_path / ".lock").open("w") as lock:
+        limits = Limits(1, 1, "continue", None, gpus=False, devices=1)
+        running = Pool(limits, lambda: Server([next(modules)], lock.fileno()), Recorder(), False)
+        jobs = Jobs(tmp_path, "fine")
+        if num_killed == pools.MAX_STARTS:
+            with pytest.raises(UserError, match="has died 3 times"):
+                running.run(jobs)
+            return
+        running.run(jobs)
+    assert jobs.results["fine"].status == "finished"
+    assert running.reporter.notes[0].endswith("died (exit status -9); it is started again.")
+
+
 def test_a_server_that_gets_sigterm_waits_for_its_jobs(pool, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, "pruned")
     running = pool(prunes=True)

@@ -121,3 +121,33 @@ def test_the_summary_says_what_to_type(tmp_path: Path) -> None:
 
 
 # What is refused
+
+
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+@pytest.mark.parametrize("metrics", [{}, {"val/acc": 0.99}], ids=["at once", "after good epochs"])
+def test_a_diverged_trial_is_never_a_good_one(tmp_path: Path, pruner: str, metrics: dict[str, float]) -> None:
+    source = search(tmp_path / "live", trials=2, pruner=pruner)
+    job = source.next_job()
+    assert job is not None
+    source.report_result(job, JobResult("diverged", metrics, "the loss is nan"))
+    resumed = search(tmp_path / "resumed", trials=2, pruner=pruner)
+    job = resumed.next_job()
+    assert job is not None
+    write_run(job, "diverged", len(metrics), **metrics)
+    resumed = search(tmp_path / "resumed", trials=2, pruner=pruner)
+    for found in (source, resumed):
+        trial = found.study.trials[0]
+        assert (trial.state, trial.value) == (TrialState.COMPLETE, -math.inf)
+        assert "diverged" in trial.user_attrs
+    proposed = [found.next_job() for found in (source, resumed)]
+    assert proposed[0].overrides == proposed[1].overrides
+
+
+def test_a_failed_trial_is_recorded_though_its_launcher_was_killed(tmp_path: Path) -> None:
+    job = search(tmp_path, trials=1).next_job()
+    assert job is not None
+    write_run(job, "failed", 0)
+    again = search(tmp_path, trials=1)
+    assert again.next_job() is None
+    assert [result.status for _, result in again.already_finished] == ["failed"]
+    assert trials_in(tmp_path)[0].state is TrialState.FAIL

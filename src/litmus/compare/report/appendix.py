@@ -12,7 +12,8 @@ from litmus.compare.settings import ABSENT, Settings, canonical, duration
 from litmus.config.validate import shown
 from litmus.record.folder import RunDir
 
-MOST_LOGS = 50  # failed runs whose last lines are shown
+MOST_LOGS = 50  # errors with which the last lines of a run are shown
+MOST_NAMED = 20  # other runs with the same error
 MOST_LISTED = 300  # runs or settings in a list
 COSTS = {"total": "total", "ranked": "ranked runs"}
 
@@ -27,21 +28,28 @@ class Differences:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed run: its folder, error, seed, for how long it ran, and the last lines of its log."""
+    """Failed runs with the same error.
+
+    Of the first one, its folder, seed, for how long it ran, and the last lines of its log; of the others, the first
+    folders, and how many more there are.
+    """
 
     folder: str
     error: str
     seed: int
     duration: str
     log: str
+    others: Sequence[str]
+    num_more: int
 
 
 @dataclass(frozen=True)
 class Failures:
-    """The failed runs to show, and how many there are in all."""
+    """The errors to show, how many others there are, and how many runs failed."""
 
-    runs: Sequence[Failure]
-    total: int
+    errors: Sequence[Failure]
+    omitted: int
+    num_runs: int
 
 
 def differences(ranking: Ranking) -> Differences:
@@ -71,14 +79,20 @@ def _shown(settings: Settings, key: str) -> str:
 
 
 def failures(comparison: Comparison) -> Failures:
-    """Each failed run with its error and the last lines of its log."""
+    """Each error with the failed runs that have it, and the last lines of the first one's log."""
     failed = [run for run in comparison.runs if run.status == "failed"]
-    return Failures([_failure(run) for run in failed[:MOST_LOGS]], len(failed))
+    groups: dict[str, list[Run]] = {}
+    for run in failed:
+        groups.setdefault(run.error or "No error was recorded.", []).append(run)
+    shown_first = list(groups.items())[:MOST_LOGS]
+    return Failures([_failure(error, runs) for error, runs in shown_first], len(groups) - len(shown_first), len(failed))
 
 
-def _failure(run: Run) -> Failure:
-    log = "\n".join(RunDir(run.folder).last_lines()) or "(the log is empty)"
-    return Failure(str(run.folder), run.error or "No error was recorded.", run.seed, duration(run.seconds), log)
+def _failure(error: str, runs: Sequence[Run]) -> Failure:
+    first, *rest = runs
+    log = "\n".join(RunDir(first.folder).last_lines()) or "(the log is empty)"
+    named = [str(run.folder) for run in rest[:MOST_NAMED]]
+    return Failure(str(first.folder), error, first.seed, duration(first.seconds), log, named, len(rest) - len(named))
 
 
 def others(comparison: Comparison) -> Table | None:

@@ -3,6 +3,7 @@
 import logging
 from abc import abstractmethod
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -14,6 +15,7 @@ from litmus.console import Screen
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
+from litmus.data._split import row_fingerprints, select_unseen
 from litmus.data.image.transform import Augmentation, Normalize
 from litmus.spec import Classes, Images
 
@@ -71,6 +73,32 @@ class ImageData(Data):
             features = torch.cat([self.frozen_part(inputs).float() for inputs, _ in batches])
         log.info("%s: %d features of each image were computed once, for all epochs", split, features.shape[1])
         return features
+
+
+class ImagesInMemory(ImageData):
+    """A dataset of images that are in memory, which are recognized by their pixels.
+
+    Attributes:
+        splits: pixels, uint8 (samples, channels, height, width), and class numbers, int64 (samples,).
+    """
+
+    splits: dict[Split, tuple[Tensor, Tensor]]
+
+    @property
+    def sizes(self) -> dict[Split, int]:
+        return {split: len(labels) for split, (_, labels) in self.splits.items()}
+
+    def stored(self, split: Split) -> tuple[Tensor, Tensor]:
+        return self.splits[split]
+
+    @cached_property  # every checkpoint stores them
+    def seen(self) -> Tensor:
+        return torch.cat([row_fingerprints(self.splits[split][0].numpy()) for split in ("train", "val")]).unique()
+
+    def leave_out(self, seen: Tensor) -> None:
+        pixels, labels = self.splits["test"]
+        rows = select_unseen(torch.isin(row_fingerprints(pixels.numpy()), seen).tolist(), "images")
+        self.splits["test"] = (pixels[rows], labels[rows])
 
 
 def to_device(pixels: Stored, device: torch.device) -> Stored:

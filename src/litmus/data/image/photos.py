@@ -15,7 +15,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.data._classes import list_some
 from litmus.data._loader import Rows
-from litmus.data._split import fingerprints, select_unseen
+from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class FingerprintedImages(Generic[Sample]):
             UserError: no test image is left.
         """
         test = self.samples["test"]
-        self.samples["test"] = [test[i] for i in select_unseen(self.groups("test"), seen, "images")]
+        self.samples["test"] = [test[i] for i in select_unseen(are_seen(self.groups("test"), seen), "images")]
 
 
 def warn_of_problems(photos: Photos, source: Path) -> None:

@@ -13,7 +13,7 @@ from litmus.config.protocols import Split
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
 from litmus.data._preflight import cache_folder
-from litmus.data._split import fingerprints, select_unseen
+from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
 from litmus.spec import Classes, Tokens, Values
@@ -84,7 +84,7 @@ class TextData(Data):
             UserError: no test text is left.
         """
         test = self.splits["test"]
-        fresh = select_unseen(test.groups, seen, "texts")
+        fresh = select_unseen(are_seen(test.groups, seen), "texts")
         if len(fresh) < len(test):
             self.splits["test"] = test.rows(fresh)
 

@@ -18,6 +18,18 @@ WAIT_S = 0.1  # between two checks whether it is still needed
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 
 
+class ServerKilled(Exception):
+    """A signal ended the server during its imports.
+
+    Attributes:
+        code: its exit status.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Server:
     """The process, which needs some time for its imports before it is ready.
 
@@ -50,6 +62,7 @@ class Server:
             The number of GPUs, 0 if they are not counted; None if the wait was stopped.
 
         Raises:
+            ServerKilled: a signal ended it; another one may do better.
             UserError: it could not be started.
         """
         self._send({"gpus": count_gpus}, [])
@@ -58,6 +71,8 @@ class Server:
                 continue
             messages = self.messages()
             if messages is None:
+                if (code := self.process.wait()) < 0:
+                    raise ServerKilled(code)
                 raise UserError("The process that jobs are forked from could not be started; its error is above.")
             if messages:
                 return int(messages[0]["gpus"])

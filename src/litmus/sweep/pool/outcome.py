@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.errors import UserError
-from litmus.record.folder import ENDED, RunDir
+from litmus.record.folder import RunDir
 from litmus.sweep.pool.job import Job, JobResult
 
 
@@ -33,12 +33,6 @@ def collect(job: Job, code: int, seconds: float, timeout_s: float | None, stop_r
     if code in (-signal.SIGINT, -signal.SIGTERM) or (stop_reason and code == -signal.SIGKILL):
         return JobResult("interrupted", error=stop_reason or _describe(code), seconds=seconds)
     return _record_failure(run, job, result, seconds, _describe(code))
-
-
-def read_final(job: Job) -> JobResult | None:
-    """The result that an earlier session left, if the job need not be run again."""
-    result = read(job)
-    return result if result is not None and result.status in ENDED else None
 
 
 def read(job: Job) -> JobResult | None:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from litmus.errors import UserError
 from litmus.sweep.pool import outcome
-from litmus.sweep.pool.client import Server, receive
+from litmus.sweep.pool.client import Server, ServerKilled, receive
 from litmus.sweep.pool.job import Job, JobRequest, JobResult
 from litmus.sweep.pool.machine import Limits, Slot, cores, describe, slots
 from litmus.sweep.pool.source import Source
@@ -101,13 +101,20 @@ class Pool:
     # The server
 
     def _start_server(self) -> None:
-        self.starts += 1
-        server = self.start_new_server()
-        try:
-            gpus = server.ready(self.limits.gpus, lambda: self._signals > 0)
-        except BaseException:
-            server.kill()
-            raise
+        """Starts a server, and another one where that is killed during its imports."""
+        while True:
+            self.starts += 1
+            server = self.start_new_server()
+            try:
+                gpus = server.ready(self.limits.gpus, lambda: self._signals > 0)
+            except ServerKilled as killed:
+                server.close()
+                self._note_death(killed.code)
+                continue
+            except BaseException:
+                server.kill()
+                raise
+            break
         if gpus is None:  # Ctrl-C during its imports
             server.kill()
             return
@@ -121,16 +128,24 @@ class Pool:
         self._selector.unregister(self.server.socket)
         code = self.server.close()
         self.server = None
-        if self.starts == MAX_STARTS:
-            raise UserError(f"The process that jobs are forked from has died {MAX_STARTS} times (exit status {code}).")
-        restart = "" if self.stopping else "; it is started again"
-        self.reporter.note(f"The process that jobs are forked from died (exit status {code}){restart}.")
+        self._note_death(code)
         for running in list(self.running.values()):
             self._signal(running, signal.SIGKILL)  # only Linux ends jobs with the server
             self._forget(running)
             self.retries.append(running.job)
         if not self.stopping:
             self._start_server()
+
+    def _note_death(self, code: int) -> None:
+        """Says that the server died.
+
+        Raises:
+            UserError: it did so too often to try another one.
+        """
+        if self.starts == MAX_STARTS:
+            raise UserError(f"The process that jobs are forked from has died {MAX_STARTS} times (exit status {code}).")
+        restart = "" if self.stopping else "; it is started again"
+        self.reporter.note(f"The process that jobs are forked from died (exit status {code}){restart}.")
 
     # Jobs
 

@@ -4,6 +4,7 @@ import math
 import os
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.machine import Limits
 from litmus.sweep.pool.pool import Pool
-from litmus.sweep.pool.source import Source
+from litmus.sweep.pool.source import UNSUCCESSFUL, Source
 from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
 
 COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
@@ -34,6 +35,7 @@ STATUSES = (*ENDED, "interrupted", "failed")
 LOCK_TIMEOUT_S = 20.0  # in which the processes of a sweep end whose launcher was killed
 MODULES = ("litmus.sweep.pool.worker", "pydantic.main", "pydantic.type_adapter")  # that every job imports
 NUM_BEST = 5  # jobs that the summary ranks
+NUM_NAMED = 5  # jobs that the summary names of those with the same error
 
 
 def make_source(section: Section) -> Source:
@@ -166,6 +168,10 @@ def _make_reporter(source: Source, folder: Path, console: Console) -> SweepRepor
     num_finished = len(source.already_finished)
     if num_finished:
         console.print(f"{num_finished} of {source.total} jobs in {folder} ended in an earlier session.", soft_wrap=True)
+    counts = Counter(result.status for _, result in source.already_finished)
+    unsuccessful = " and ".join(f"{counts[status]} {status}" for status in UNSUCCESSFUL if counts[status])
+    if unsuccessful and source.reruns_failed:
+        console.print(f"Of these, {unsuccessful}: sweep.failed=retry runs such jobs again.", soft_wrap=True)
     return SweepReporter(source.total, console, source.already_finished)
 
 
@@ -231,8 +237,9 @@ def _is_in_place(folder: Path, file: int) -> bool:
 
 
 def write_overrides(folder: Path, overrides: Sequence[str]) -> None:
-    """Writes what was typed, for `-m resume=FOLDER`."""
-    write_text(folder / COMMAND, yaml.safe_dump({"version": VERSION, "words": list(overrides)}, allow_unicode=True))
+    """Writes what was typed, for `-m resume=FOLDER`; what becomes of failed jobs is said anew each time."""
+    words = [each for each in overrides if not each.startswith("sweep.failed=")]
+    write_text(folder / COMMAND, yaml.safe_dump({"version": VERSION, "words": words}, allow_unicode=True))
 
 
 def read_overrides(folder: Path) -> list[str]:
@@ -267,9 +274,8 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     num_queued = source.total - len(results) - len(source.invalid)
     counts += [f"{num_queued} still to run"] if num_queued > 0 else []
     say(f"\n{len(results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
-    for job, result in results:
-        if result.status in ("failed", "interrupted", "diverged"):
-            say(f"  {result.status:<11}  {' '.join(job.overrides)}  ({result.error})")
+    for (status, error), jobs in _without_success(results).items():
+        say(f"  {status:<11}  {_names(jobs)}  ({error})")
     for sentence in source.invalid:
         say(f"  could not be composed: {sentence}")
     ranked = _rank(results)
@@ -284,16 +290,35 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
         say(f"compare them   litmus compare {shlex.quote(str(folder))}")
+    resume = f"python train.py -m {shlex.quote(override('resume', str(folder)))}"
     if _can_be_resumed(source, results):
-        say(f"resume         python train.py -m {shlex.quote(override('resume', str(folder)))}")
-        if source.reruns_failed and any("sweep.timeout_s" in str(result.error) for _, result in results):
+        say(f"resume         {resume}")
+    if source.reruns_failed and any(result.status in UNSUCCESSFUL for _, result in results):
+        say(f"retry failed   {resume} sweep.failed=retry")
+        if any("sweep.timeout_s" in str(result.error) for _, result in results):
             say("               add sweep.timeout_s=SECONDS to allow more time")
     return _exit_status(source, results, stopped)
 
 
+def _without_success(results: Sequence[tuple[Job, JobResult]]) -> dict[tuple[str, str | None], list[Job]]:
+    """The jobs that failed, were interrupted or diverged, by status and error."""
+    groups: dict[tuple[str, str | None], list[Job]] = {}
+    for job, result in results:
+        if result.status in (*UNSUCCESSFUL, "interrupted"):
+            groups.setdefault((result.status, result.error), []).append(job)
+    return groups
+
+
+def _names(jobs: Sequence[Job]) -> str:
+    """The jobs by their overrides; of many, the first ones and how many others there are."""
+    names = [" ".join(job.overrides) for job in jobs]
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    number = f"{len(names)} jobs: " if len(names) > 1 else ""
+    return f"{number}{', '.join(names[:NUM_NAMED])}{more}"
+
+
 def _can_be_resumed(source: Source, results: Sequence[tuple[Job, JobResult]]) -> bool:
-    statuses = {result.status for _, result in results}
-    if "interrupted" in statuses or ("failed" in statuses and source.reruns_failed):
+    if any(result.status == "interrupted" for _, result in results):
         return True
     return len(results) + len(source.invalid) < source.total
 

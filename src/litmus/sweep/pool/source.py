@@ -10,6 +10,7 @@ from litmus.config.validate import checked
 from litmus.sweep.pool.job import Job, JobResult
 
 STUDY = "study.db"  # of a search, in the sweep's folder
+UNSUCCESSFUL = ("failed", "diverged")  # statuses of jobs that `sweep.failed=retry` runs again
 
 
 class Composer(Protocol):
@@ -17,6 +18,9 @@ class Composer(Protocol):
 
     def job(self, overrides: Sequence[str], own: Sequence[str], number: int, folder: Path) -> Job:
         """One job; `own` are the overrides that distinguish it from the others."""
+
+    def select_for_jobs(self, overrides: Sequence[str]) -> list[str]:
+        """The overrides that are about the jobs, and not about the sweep."""
 
     def combinations(self, overrides: Sequence[str]) -> list[tuple[list[str], list[str]]]:
         """For each combination of values, all overrides and those that vary."""
@@ -37,7 +41,7 @@ class Source(ABC):
     Attributes:
         lists_jobs: whether all jobs are known before the first one starts, so that any of Hydra's launchers can run
             them.
-        reruns_failed: whether a job that failed is run again when the sweep is resumed.
+        reruns_failed: whether `sweep.failed=retry` runs jobs again that failed or diverged in an earlier session.
         prunes: whether `report_epoch` may stop a job.
         total: jobs of the whole sweep, including those that ended in an earlier session.
         remaining: jobs that are known and not started yet.

@@ -53,6 +53,7 @@ class SweepReporter:
         self.num_run = 0  # jobs that ended in this session
         self._live: Live | None = None
         self._last_drawn = 0.0
+        self._first_with: dict[str, Job] = {}  # of this session, by error
         for job, result in already_finished:
             self.add_result(job, result)
 
@@ -99,6 +100,9 @@ class SweepReporter:
             self._print_error(job, str(result.error))
 
     def _print_error(self, job: Job, error: str) -> None:
+        if (first := self._first_with.setdefault(error, job)) is not job:
+            self._print(f"        the same error as {' '.join(first.overrides)}", "red")
+            return
         self._print(f"        {error}", "red")
         log = RunDir(job.folder).last_lines()
         sentence = f"failed: {error.partition(chr(10))[0]}"

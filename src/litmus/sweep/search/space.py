@@ -27,7 +27,7 @@ except ModuleNotFoundError:
 
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
-SWEEP_KEYS = ("sweep", "hydra", "resume")  # how to sweep, not what
+SWEEP_KEYS = ("sweep", "hydra", "resume", "reproduce")  # how to sweep, not what
 EXAMPLE = "such as optimizer.lr=tag(log,interval(1e-4,1e-1)) or model.widths=choice([64],[128,64])"
 
 

@@ -1,0 +1,64 @@
+"""Trains a run, kills it at random moments, resumes it each time, and compares the two to the last bit."""
+
+import argparse
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds this verb's arguments."""
+    parser.add_argument(
+        "what",
+        metavar="RUN | KEY=VALUE",
+        nargs="+",
+        help="a finished run, as which a killed one must end; or what to train, such as model=cnn data.limit=500",
+    )
+    parser.add_argument("--kills", type=int, default=5, metavar="N", help="how often to kill (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Prints a table; the exit status is 1 if anything differs, and then the folders are kept.
+
+    Raises:
+        UserError: a run cannot be trained, or what was typed is neither a run nor overrides.
+    """
+    if arguments.kills < 1:
+        raise UserError(f"--kills {arguments.kills}: a positive number is needed.")
+    runs = [each for each in arguments.what if "=" not in each]
+    if runs and len(arguments.what) > 1:
+        raise UserError(f"{runs[0]} is no KEY=VALUE; and a run is verified as it was trained, without any.")
+
+    from rich.progress import Progress
+
+    from litmus import console
+    from litmus.run import verify
+
+    folder = Path(tempfile.mkdtemp(prefix="litmus-verify-"))
+    screen = console.Screen(stderr=True)
+    with console.log_to(None), Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:
+        bar = progress.add_task("training", total=arguments.kills)
+        if runs:
+            straight = RunDir(runs[0])
+            straight.read_config()  # raises, where there is no run
+            overrides = [f"reproduce={straight.path.resolve()}"]
+        else:
+            overrides = arguments.what
+            straight = verify.train_straight(folder / "straight", overrides)
+        progress.update(bar, description="killed")
+        chance = random.Random(arguments.seed)
+        verdict = verify.verify(straight, folder, overrides, arguments.kills, chance, lambda: progress.advance(bar))
+    columns = ("kills", "within an epoch", *verdict.same, "left over")
+    words = ["identical" if same else "differs" for same in verdict.same.values()]
+    console.table(columns, [(verdict.kills, verdict.within, *words, len(verdict.left))])
+    if verdict.exact:
+        shutil.rmtree(folder)
+        console.say(f"{verdict.kills} of {verdict.kills} kills left no trace", style="bold")
+        return 0
+    console.say(f"see {straight.path} and {', '.join(str(each) for each in verdict.folders)}", style="red", wrap=True)
+    return 1
