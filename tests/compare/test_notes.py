@@ -146,3 +146,10 @@ def test_a_fresh_seed_that_diverged_is_said(tmp_path: Path) -> None:
     path = tmp_path / again.FRESH / "x" / "seed-1001"
     made(path, "model=fnn", seed=1001, changes=lr_of(0.001), status="diverged", epochs=0, metrics={})
     assert any("(1000, 1001); it diverged on seed 1001." in note for note in rank(tmp_path)[1].notes)
+
+
+def test_a_damaged_request_has_no_command(tmp_path: Path) -> None:
+    sweep(tmp_path, {0.001: [0.93], 0.01: [0.90]}, resolved={})
+    (tmp_path / "lr=0.001,seed=0" / "requested.yaml").write_text("model: {_target_: 7}")
+    (more,) = rank(tmp_path)[1].more
+    assert len(more.commands) == 1

@@ -39,10 +39,18 @@ def test_what_is_usual_is_not_typed() -> None:
     assert typed == [*choices, "optimizer.lr=0.1"]
 
 
-def test_a_choice_that_conf_does_not_have() -> None:
+@pytest.mark.parametrize(
+    ("group", "key", "value"),
+    [
+        ("model", "_target_", "litmus.model.own.Own"),
+        ("task", "_target_", "a.b./etc/passwd"),
+        ("data", "dir", "${oc.env:HOME}"),
+    ],
+)
+def test_what_is_not_litmus_own_is_not_typed(group: str, key: str, value: str) -> None:
     config = composed("model=fnn")
-    config["model"]["_target_"] = "litmus.model.own.Own"
-    with pytest.raises(UserError, match="There is no model=own"):
+    config[group][key] = value
+    with pytest.raises(UserError):
         overrides_of(config)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from litmus.compare.collect import Run, is_run_folder
+from litmus.compare.collect import DAMAGE, Run, is_run_folder
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.settings import CHANGES, settings_key
 from litmus.compare.verdicts import MOST_SEEDS, ONE_SEED, SAME
 from litmus.config.retype import overrides_of
 from litmus.config.validate import override
-from litmus.errors import UserError
 from litmus.record.folder import RunDir, slug
 
 MORE = "more-seeds"  # folder, below what is compared, of runs that join the others in their means
@@ -104,7 +103,7 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
     run = RunDir(row.runs[0].folder)
     try:
         words = overrides_of(run.read_requested() or run.read_config())
-    except UserError:
+    except DAMAGE:
         return None
     digest = hashlib.sha256(settings_key(row.settings).encode()).hexdigest()[:8]
     base = next((folder for folder in folders if not is_run(folder)), None)

@@ -57,7 +57,7 @@ def compare(folders: Sequence[Path], metric: str | None, top: int | None, agains
     collected, damaged = collect(folders)
     runs, ignored = with_final_settings(collected)
     fresh = [run for run in runs if is_fresh(run, folders)]
-    ranked = rank([run for run in runs if run not in fresh], metric, against, fresh)
+    ranked = rank([run for run in runs if not is_fresh(run, folders)], metric, against, fresh)
     rankings = [ranking for ranking in ranked if ranking.rows or ranking.running]
     over = over_datasets([ranking for ranking in rankings if ranking.rows])
     notes = [note for ranking in ranked for note in notes_on(ranking)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from litmus.config.conf import CONF
+from litmus.config.conf import CONF, targets
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -25,16 +25,19 @@ def overrides_of(config: Section) -> list[str]:
     """The choices of a configuration, and each value of its groups that differs from theirs: all but the seed.
 
     Args:
-        config: a run's, plain values.
+        config: a run's, plain values; nothing is taken for granted of it, as a folder may be somebody else's.
 
     Raises:
-        UserError: one of its choices is not among conf's files.
+        UserError: one of its choices is not among conf's, or a text in it would be an interpolation.
     """
+    for group in CHOSEN:
+        if (target := config[group]["_target_"]) not in targets()[group]:
+            raise UserError(f"{group}._target_={target} is none of the choices of {group}.")
     choices = USUAL | {group: choice(config, group) for group in CHOSEN}
     defaults: Section = {}
     for group in ORDER:
         _merge(defaults, _contents(group, choices[group]))
-    wanted = {group: config[group] for group in ORDER}
+    wanted = {group: config[group] for group in ORDER if isinstance(config.get(group), dict)}
     typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-2])]
     typed += [f"logger={choices['logger']}"] * (choices["logger"] != "tensorboard")
     return typed + list(_differences("", defaults, wanted))
@@ -42,10 +45,7 @@ def overrides_of(config: Section) -> list[str]:
 
 def _contents(group: str, name: str) -> Section:
     """A file of the configuration, with the files that it includes, as a part of the whole."""
-    path = CONF / group / f"{name}.yaml"
-    if not path.is_file():
-        raise UserError(f"There is no {group}={name}.")
-    text = path.read_text(encoding="utf-8")
+    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     package = re.match(r"# @package (\S+)", text)
     where = package[1] if package else group
     own = yaml.safe_load(text) or {}
@@ -91,5 +91,7 @@ def _typed(value: object) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_typed, value))}]"
     if isinstance(value, str):
+        if "${" in value:
+            raise UserError(f"{value} would be an interpolation.")
         return override("", value).removeprefix("=")
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
