@@ -93,6 +93,7 @@ class Data(Protocol):
 
     spec: Spec
     source: str
+    batch_size: int
     sha256: dict[str, str]
     warning: str | None
     frozen_part: "Callable[[Tensor], Tensor] | None"

@@ -12,7 +12,7 @@ import lightning.pytorch as lightning
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.config.types import Section
+from litmus.config.types import BatchSize, Section
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
 from litmus.spec import Input, Spec, Target
@@ -28,6 +28,7 @@ class Data(lightning.LightningDataModule):
         source: where the data came from.
         sha256: of the files, by name.
         warning: a sentence on the limits of results on this data, or None.
+        batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
     """
 
@@ -35,10 +36,10 @@ class Data(lightning.LightningDataModule):
     target_kinds: ClassVar[tuple[type[Target], ...]]
     spec: Spec
 
-    def __init__(self, seed: int, batch_size: int, eval_batch_size: int) -> None:
+    def __init__(self, seed: int, batch_size: BatchSize, eval_batch_size: int) -> None:
         super().__init__()
         self.seed = seed
-        self.batch_size = batch_size
+        self.batch_size = 1 if batch_size == "auto" else batch_size
         self.eval_batch_size = eval_batch_size
         self.source = ""
         self.sha256: dict[str, str] = {}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import Column, Count, PhotoPath, Seed, Share
+from litmus.config.types import BatchSize, Column, Count, PhotoPath, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
@@ -67,7 +67,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
     ) -> None:

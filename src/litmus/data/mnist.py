@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.config.types import Count, Seed
+from litmus.config.types import BatchSize, Count, Seed
 from litmus.config.validate import checked
 from litmus.data._preflight import cache_folder
 from litmus.data._split import limits
@@ -61,7 +61,7 @@ class MNIST(ImagesInMemory):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
     ) -> None:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import grid_sample
 
 from litmus.config.protocols import Split
-from litmus.config.types import Chance, Count, Seed
+from litmus.config.types import BatchSize, Chance, Count, Seed
 from litmus.config.validate import checked
 from litmus.data._preflight import check_digit_sizes
 from litmus.data._split import limits
@@ -51,7 +51,7 @@ class MNISTBoxes(BoxData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
         mosaic: Chance,
         flip: Chance,

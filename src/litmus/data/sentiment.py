@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from litmus.config.protocols import SPLITS
-from litmus.config.types import Count, Seed, Share
+from litmus.config.types import BatchSize, Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
 from litmus.data._split import limits, split_samples
@@ -65,7 +65,7 @@ class Sentiment(TextData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, dir, batch_size, eval_batch_size)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import Column, Count, File, Seed, Share
+from litmus.config.types import BatchSize, Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
@@ -63,7 +63,7 @@ class Series(Data):
         separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
         limit: Count | None,
         limit_eval: Count | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)

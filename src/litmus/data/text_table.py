@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from litmus.config.protocols import SPLITS
-from litmus.config.types import Column, Count, File, Seed, Share
+from litmus.config.types import BatchSize, Column, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import make_classes
@@ -55,7 +55,7 @@ class TextTable(TextData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, dir, batch_size, eval_batch_size)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import Chance, Count, File, Seed, Share
+from litmus.config.types import BatchSize, Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import list_some
 from litmus.data._description import read_description
@@ -55,7 +55,7 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
-        batch_size: Count,
+        batch_size: BatchSize,
         eval_batch_size: Count,
         mosaic: Chance,
         flip: Chance,

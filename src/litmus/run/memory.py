@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -22,6 +23,7 @@ from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.errors import UserError
 from litmus.run.machine import available_memory
+from litmus.spec import Tokens
 from litmus.trainer import Hardware
 
 GB = 10**9
@@ -120,7 +122,8 @@ def explained(error: BaseException, config: Section, training: bool) -> BaseExce
     if not training:
         limit = "Set data.limit, or free memory." if "limit" in data else "Free memory."
         return UserError(f"{where} out of memory: the data do not fit. {limit}")
-    smaller = [f"data.{key}={data[key] // 2}" for key in ("batch_size", "eval_batch_size") if data.get(key, 1) > 1]
+    halves = {key: data[key] // 2 for key in ("batch_size", "eval_batch_size") if isinstance(data.get(key), int)}
+    smaller = [f"data.{key}={half}" for key, half in halves.items() if half > 0]
     sizes = " and ".join(f"data.{key}={data[key]}" for key in ("batch_size", "eval_batch_size") if key in data)
     advice = f"Set {' and '.join(smaller)}, or" if smaller else "Set"
     return UserError(f"{where} out of memory with {sizes}. {advice} a smaller model.")
@@ -146,35 +149,76 @@ def _check_batch_norm(config: Section, net: Net, num_training: int, devices: int
         ) from None
 
 
-def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware) -> None:
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that a training needs in each process, at least, and has.
+
+    Attributes:
+        of_weights: gradients, and what the optimizer keeps; on a GPU, the weights, too.
+        of_sample: activations.
+        available: for the process.
+        place: whose memory that is.
+    """
+
+    of_weights: int
+    of_sample: int
+    available: int
+    place: str
+
+    def of(self, batch_size: int) -> int:
+        """With so many samples at a time."""
+        return self.of_weights + self.of_sample * batch_size
+
+
+def needs(config: Section, net: Net, hardware: Hardware, longest: bool = False) -> Needs:
+    """What a training needs.
+
+    Args:
+        config: resolved.
+        net: built, on the CPU.
+        hardware: that trains.
+        longest: whether texts are taken to be as long as they may be, and not short.
+    """
     weights = sum(p.nbytes for p in net.parameters())
     trained = sum(p.nbytes for p in net.parameters() if p.requires_grad)
-    of_weights = trained * (1 + _states_per_weight(config["optimizer"]))
+    of_weights = trained * (1 + states_per_weight(config["optimizer"]))
     half = 1 if hardware.precision == 32 else 2
-    of_sample = _activations(net, 1) // half
+    example = longest_example if longest else lambda net, size: net.example(size)
+    of_sample = _activations(net, example(net, 1)) // half
     if hardware.accelerator == "cuda":
         available, place = torch.cuda.mem_get_info()[0], "of the GPU's memory"
         of_weights += weights
     else:
         available, place = available_memory() // hardware.devices, "of memory"
-    if of_weights + of_sample * batch_size > available:  # what does not grow with the batch should count once
-        of_sample = _activations(net, 2) // half - of_sample
-    needed = of_weights + of_sample * batch_size
-    if needed <= available:
+    if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.devices > available:
+        of_sample = _activations(net, example(net, 2)) // half - of_sample  # what does not grow counts once
+    return Needs(of_weights, of_sample, available, place)
+
+
+def longest_example(net: Net, batch_size: int) -> Tensor:
+    """As `Net.example`, with texts that are as long as they may be."""
+    if isinstance(net.spec.input, Tokens):
+        return net.example(1)[:, :1].expand(batch_size, net.spec.input.max_length).contiguous()
+    return net.example(batch_size)
+
+
+def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware) -> None:
+    need = needs(config, net, hardware)
+    if need.of(batch_size) <= need.available:
         return
-    if of_weights > available // 2:
+    if need.of_weights > need.available // 2:
         key, advice = _largest_key(config), ""
     else:
-        fitting = max((available - of_weights) // of_sample * hardware.devices // 2, 1)
+        fitting = max((need.available - need.of_weights) // need.of_sample * hardware.devices // 2, 1)
         key, advice = f"data.batch_size={config['data']['batch_size']}", f" data.batch_size={fitting} would fit."
     raise UserError(
-        f"{key} is too large for this machine: training needs at least {_gb(needed)} (gradients and the optimizer's "
-        f"state {_gb(of_weights)}, activations of a batch {_gb(of_sample * batch_size)}), and {_gb(available)} {place} "
-        f"are available.{advice}"
+        f"{key} is too large for this machine: training needs at least {_gb(need.of(batch_size))} (gradients and the "
+        f"optimizer's state {_gb(need.of_weights)}, activations of a batch {_gb(need.of_sample * batch_size)}), and "
+        f"{_gb(need.available)} {need.place} are available.{advice}"
     )
 
 
-def _states_per_weight(optimizer: Section) -> int:
+def states_per_weight(optimizer: Section) -> int:
     """How many numbers the optimizer keeps for each weight: two for Adam."""
     weight = nn.Parameter(torch.zeros(2, 3))
     weight.grad = torch.zeros(2, 3)
@@ -184,7 +228,7 @@ def _states_per_weight(optimizer: Section) -> int:
     return sum(isinstance(state, Tensor) and state.shape == weight.shape for state in kept)
 
 
-def _activations(net: Net, batch_size: int) -> int:
+def _activations(net: Net, inputs: Tensor) -> int:
     """Bytes that a batch leaves in memory for the backward pass, and some that do not depend on its size."""
     own = {p.untyped_storage().data_ptr() for p in net.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}  # which keeps them alive, so that no two have the same address
@@ -198,7 +242,7 @@ def _activations(net: Net, batch_size: int) -> int:
     training = net.training
     try:
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            net.eval()(net.example(batch_size))
+            net.eval()(inputs)
     finally:
         net.train(training)
     return sum(storage.nbytes() for storage in kept.values())

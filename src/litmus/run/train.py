@@ -19,7 +19,7 @@ from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import ddp, memory, summary
+from litmus.run import batch_size, ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
@@ -94,6 +94,11 @@ def _train_and_test(
     config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
+    if config["data"]["batch_size"] == "auto":
+        data.batch_size = batch_size.find(config, data, hardware)
+        config = state.config = {**config, "data": {**config["data"], "batch_size": data.batch_size}}
+        steps = f"{data.num_batches:,} step{'s' * (data.num_batches != 1)}"
+        console.say(f"data.batch_size=auto: {data.batch_size:,} fits, {steps} an epoch")
     if checkpoint:
         state.changes = changes_since(checkpoint, run.read_config(), config)
         summary.changes(state.changes, checkpoint.step)
@@ -153,11 +158,9 @@ def _fit_with_rollbacks(
 
 
 def _check_batch_size(config: Section, devices: int) -> None:
-    batch_size = config["data"].get("batch_size", devices)
-    if batch_size % devices:
-        raise UserError(
-            f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes."
-        )
+    size = config["data"].get("batch_size", devices)
+    if size != "auto" and size % devices:
+        raise UserError(f"data.batch_size={size} cannot be divided evenly among trainer.devices={devices} processes.")
 
 
 def fit(parts: Parts, checkpoint: Path | None) -> None:

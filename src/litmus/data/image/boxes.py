@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.config.protocols import Split
+from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
 from litmus.data.image.base import to_device
@@ -28,7 +29,7 @@ class BoxData(Data):
     input_kinds: ClassVar = (Images,)
     target_kinds: ClassVar = (Boxes,)
 
-    def __init__(self, seed: int, batch_size: int, eval_batch_size: int, mosaic: float, flip: float) -> None:
+    def __init__(self, seed: int, batch_size: BatchSize, eval_batch_size: int, mosaic: float, flip: float) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.mosaic = mosaic
         self.flip = flip

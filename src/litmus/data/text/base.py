@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
 from litmus.data._preflight import cache_folder
@@ -57,7 +58,7 @@ class TextData(Data):
     target_kinds: ClassVar = (Classes, Values)
     splits: dict[Split, Samples]
 
-    def __init__(self, seed: int, dir: str | None, batch_size: int, eval_batch_size: int) -> None:
+    def __init__(self, seed: int, dir: str | None, batch_size: BatchSize, eval_batch_size: int) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.folder = cache_folder(dir)
         self.splits = {}
