@@ -1,6 +1,11 @@
 """`litmus compare --confirm`: what was selected is trained again, on seeds that had no part in selecting it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,7 @@ from comparing import lr_of, rank, row_of, run_compare
 from made_runs import made
 
 from litmus.compare.again import APART, FRESH
+from litmus.errors import EXIT_STATUS
 
 TINY = ("model=fnn", "model.widths=[4]", "data.source=bundled", "data.limit=100", "data.limit_eval=100")
 QUICK = ("trainer=cpu", "trainer.precision=32", "trainer.max_epochs=1", "callback.dashboard.graph=false")
@@ -62,3 +68,17 @@ def test_a_setting_that_was_changed_while_it_trained_is_not_run_again(
         made(tmp_path / f"{seed}", "model=fnn", seed=seed, value=0.9 + seed / 100, changes_on_resume=changed)
     assert run_compare(tmp_path, "--confirm", "2", "--no-figures") == 0
     assert "cannot be run again: it was changed while it trained" in " ".join(capsys.readouterr().err.split())
+
+
+def test_ctrl_c_lets_the_runs_end_and_ends_the_command(tmp_path: Path) -> None:
+    for seed, value in enumerate([0.95, 0.951, 0.953]):
+        made(tmp_path / f"{seed}", *TINY, *QUICK, value=value, seed=seed, changes={"trainer": {"max_epochs": 500}})
+    command = [sys.executable, "-m", "litmus", "compare", str(tmp_path), "--confirm", "1", "--no-figures"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True)
+    while not list((tmp_path / FRESH).rglob("metrics.csv")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(60) == EXIT_STATUS["interrupted"]
+    (result,) = (tmp_path / FRESH).rglob("result.json")
+    assert json.loads(result.read_text())["status"] == "interrupted"

@@ -83,6 +83,15 @@ def test_the_commands_for_more_seeds_run_the_same_settings(tmp_path: Path) -> No
     assert any(f"  {command}" in printed_by(tmp_path / "my sweep") for command in more.commands)
 
 
+def test_what_was_chosen_for_auto_is_typed(tmp_path: Path) -> None:
+    resolved = {"trainer": {"precision": "bf16-mixed", "accelerator": "cpu"}, "data": {"source": "bundled"}}
+    sweep(tmp_path, {0.001: [0.93], 0.01: [0.90]}, resolved=resolved)
+    (more,) = rank(tmp_path)[1].more
+    words = typed(more.commands[0])
+    assert {"trainer.precision=bf16-mixed", "data.source=bundled"} <= set(words)
+    assert not any(word.startswith("trainer.accelerator") for word in words), "it decides nothing that is learned"
+
+
 def test_seeds_that_only_one_of_them_lacks(tmp_path: Path) -> None:
     sweep(tmp_path, {0.001: [0.93, 0.92, 0.955, 0.94], 0.01: [0.90, 0.93, 0.92]})
     (more,) = rank(tmp_path)[1].more

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,13 @@ def _confirm(rankings: "Sequence[Ranking]", folders: Sequence[Path], number: int
             if not is_quiet:
                 console.say(f"{label}, on fresh seeds ({len(left)})", wrap=True)
             command = [sys.executable, "-P", "-m", "litmus", "train", "-m", *words]
-            done = subprocess.run(command, stdout=sys.stderr.fileno() if is_quiet else None, check=False)
-            if done.returncode == EXIT_STATUS["interrupted"]:
+            if _status_of(command, sys.stderr.fileno() if is_quiet else None) == EXIT_STATUS["interrupted"]:
                 raise KeyboardInterrupt
+
+
+def _status_of(command: Sequence[str], stdout: int | None) -> int:
+    """Runs a command to its end: Ctrl-C reaches it, too, and it keeps its runs before it ends."""
+    with subprocess.Popen(command, stdout=stdout) as process:
+        while True:
+            with suppress(KeyboardInterrupt):
+                return process.wait()

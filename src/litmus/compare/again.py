@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from litmus.compare.collect import DAMAGE, Run, is_run_folder
+from litmus.compare.pending import AUTO
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.settings import CHANGES, settings_key
 from litmus.compare.verdicts import MOST_SEEDS, ONE_SEED, SAME
+from litmus.config.keys import GROUPS, key_of
 from litmus.config.retype import overrides_of
+from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.record.folder import RunDir, slug
 
@@ -102,7 +105,8 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
         return None
     run = RunDir(row.runs[0].folder)
     try:
-        words = overrides_of(run.read_requested() or run.read_config())
+        config = run.read_config()
+        words = overrides_of(_with_choices(run.read_requested() or config, config))
     except DAMAGE:
         return None
     digest = hashlib.sha256(settings_key(row.settings).encode()).hexdigest()[:8]
@@ -110,6 +114,19 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
     name = slug(f"{row.settings['model']}-{row.settings['data']}-{digest}-seeds-{seeds[0]}-{seeds[-1]}")
     where = [] if base is None else [override("hydra.sweep.dir", str(base / kind / name))]
     return [*words, f"seed={','.join(_ranges(seeds))}", *where]
+
+
+def _with_choices(requested: Section, final: Section) -> Section:
+    """What was requested, with what was chosen for `auto` where that decides what a run learns."""
+
+    def chosen(group: str, key: str, value: object) -> object:
+        was_auto = value == AUTO and key_of(f"{group}.{key}").compared
+        return final[group].get(key, value) if was_auto else value
+
+    return {
+        group: {key: chosen(group, key, value) for key, value in section.items()} if group in GROUPS else section
+        for group, section in requested.items()
+    }
 
 
 def is_run(folder: Path) -> bool:
