@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain
 from litmus.compose.help import page
-from litmus.compose.resume import check_config_folders, with_stored_choices, with_sweep_overrides
+from litmus.compose.resume import check_config_folders, with_requeued_run, with_stored_choices, with_sweep_overrides
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
 from litmus.config.preflight import preflight
@@ -56,7 +56,10 @@ def train() -> None:
             print(_help(sys.argv[1:]))
             return
         check_config_folders(sys.argv[1:])
-        sys.argv[1:] = with_stored_choices(with_sweep_overrides(sys.argv[1:]))
+        if (arguments := with_requeued_run(sys.argv[1:])) is None:
+            print("SLURM has started this job again; this run of it has finished.")
+            return
+        sys.argv[1:] = with_stored_choices(with_sweep_overrides(arguments))
         if not any(argument.startswith(("-", "hydra.mode")) for argument in sys.argv[1:]):
             sys.argv.insert(1, "--run")  # or Hydra composes everything once more, to find out the mode
         _run()

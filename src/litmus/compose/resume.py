@@ -5,6 +5,7 @@ that a launcher requests: Hydra's hooks, packages and search path, and what a la
 """
 
 import itertools
+import os
 import re
 import shlex
 from pathlib import Path
@@ -110,6 +111,36 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
             raise UserError(f"{folder}: {group}._target_={target} is none of the choices of {group}. It is not called.")
     keys = [each.partition("=")[0] for each in arguments]
     return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
+
+
+def with_requeued_run(arguments: list[str]) -> list[str] | None:
+    """In a job that SLURM has requeued, `resume=FOLDER` instead of the command whose run it had begun.
+
+    Its folder says which job it belonged to, and how it was started.
+
+    Args:
+        arguments: as typed.
+
+    Returns:
+        The arguments, or None where that run has finished.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or os.environ.get("SLURM_RESTART_COUNT", "0") == "0" or {"-m", "--multirun"} & set(arguments):
+        return arguments
+    if any(each.startswith(("resume=", "reproduce=", "hydra.mode=")) for each in arguments):
+        return arguments
+    typed = sorted(each for each in arguments if not each.startswith(("-", "hydra.", "hydra/")))
+    chosen = [each.partition("=")[2] for each in arguments if each.startswith("hydra.run.dir=")]
+    folders = [Path(each) for each in chosen] or [path.parent for path in Path("outputs").glob("*/*/environment.json")]
+    for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
+        run = RunDir(folder)
+        known = run.read_environment() or {}
+        if known.get("slurm_job") != job or sorted(shlex.split(known["commands"][0])[2:]) != typed:
+            continue
+        if (run.read_result() or {}).get("status") == "finished":
+            return None
+        return [override("resume", str(folder))]
+    return arguments
 
 
 def check_config_folders(arguments: list[str]) -> None:

@@ -1,12 +1,19 @@
 """Signals that end a run: what is being written becomes whole before they act."""
 
+import logging
+import os
+import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from litmus import console
 from litmus.errors import Interrupted
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[int, FrameType | None], object] | int | None  # what signal.signal takes and gives
 # Besides Ctrl-C: the end of a terminal, of a process, and what a queue sends when a job's time is nearly over.
@@ -86,7 +93,19 @@ def stopping_at_once() -> Iterator[None]:
 
 
 def pass_on(received: signal.Signals) -> None:
-    """Calls the handler that a queue installed before the run, now that its files are written; it may not return."""
-    handler = signal.getsignal(received)
-    if received in (getattr(signal, "SIGUSR1", None), getattr(signal, "SIGUSR2", None)) and callable(handler):
+    """Tells the queue that sent a signal, now that the run's files are written; it may not return.
+
+    A handler that was installed before the run, as submitit does, is called; else a job of SLURM is requeued. What is
+    started again with the same command then resumes: see `litmus.compose.resume`.
+    """
+    if received not in (getattr(signal, "SIGUSR1", None), getattr(signal, "SIGUSR2", None)):
+        return
+    handler, job = signal.getsignal(received), os.environ.get("SLURM_JOB_ID")
+    if callable(handler):
         handler(received, None)
+    elif job is not None and (scontrol := shutil.which("scontrol")) is not None:
+        done = subprocess.run([scontrol, "requeue", job], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            console.say(f"requeued     job {job} of SLURM, which will resume this run")
+        else:
+            log.warning("SLURM did not requeue job %s: %s", job, (done.stderr or done.stdout).strip())

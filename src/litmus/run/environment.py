@@ -54,6 +54,7 @@ def environment(command: str, hardware: Hardware) -> Section:
         "device": f"{hardware.devices} x {device_name(hardware.accelerator)}",
         "precision": hardware.precision,
         "variables": {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)},
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
         "git": git(),
         "packages": packages(),
     }
