@@ -28,3 +28,8 @@ class Callback(lightning.Callback):
 def task_of(module: lightning.LightningModule) -> protocols.Task:
     """The task behind the module that Lightning's hooks are given."""
     return cast(protocols.Task, module)
+
+
+def is_step(trainer: lightning.Trainer, batch_idx: int) -> bool:
+    """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate`."""
+    return trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litmus.callback._base import Callback, task_of
+from litmus.callback._base import Callback, is_step, task_of
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
 from litmus.config.protocols import Data
@@ -84,7 +84,8 @@ class Checkpoint(ModelCheckpoint, Callback):
         Raises:
             Interrupted: a signal arrived, and the step is kept.
         """
-        if not trainer.is_last_batch and self._is_due(trainer, batch_idx):
+        # Not between the batches of a step, whose gradients no checkpoint holds.
+        if not trainer.is_last_batch and is_step(trainer, batch_idx) and self._is_due(trainer, batch_idx):
             self._save_last(trainer)
             self._stop_if_requested()
 
@@ -93,7 +94,8 @@ class Checkpoint(ModelCheckpoint, Callback):
         if trainer.world_size == 1:
             return due
         # The first process decides for all: their clocks differ, and it alone receives signals.
-        return (batch_idx + 1) % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(due))
+        step = (batch_idx + 1) // trainer.accumulate_grad_batches
+        return step % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(due))
 
     @property
     def _received(self) -> signal.Signals | None:

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from litmus.callback._base import Callback, task_of
+from litmus.callback._base import Callback, is_step, task_of
 from litmus.config.keys import hyperparameters
 from litmus.config.protocols import Net
 from litmus.config.types import Count, Section
@@ -51,7 +51,9 @@ class Dashboard(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._writer is not None and batch_idx % self.every_n_steps == 0 and outputs:  # none of a skipped step
+        if self._writer is None or not outputs or not is_step(trainer, batch_idx):  # no outputs of a skipped step
+            return
+        if batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
             self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: Section) -> None:

@@ -46,7 +46,7 @@ class Meter(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         # The hook gets no batch index; the loop's is undocumented.
-        if trainer.fit_loop.batch_idx % self.every_n_steps == 0:
+        if trainer.fit_loop.batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
             self._norms.append(torch.nn.utils.get_total_norm(gradients))
         if trainer.is_last_batch:

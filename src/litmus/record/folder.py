@@ -52,7 +52,7 @@ RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.earl
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
-    "litmus.trainer.build": {"on_divergence": "stop"},
+    "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
 }
 
 

@@ -1,6 +1,7 @@
 """What every task shares: the optimizer, the schedule, the steps, and metrics that are logged once an epoch."""
 
 import inspect
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, cast
@@ -160,7 +161,8 @@ class Task(lightning.LightningModule):
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
         limit, num_batches = self.trainer.limit_train_batches, self.data.num_batches
         batches = min(num_batches, limit) if isinstance(limit, int) else num_batches
-        schedule = self.make_scheduler(optimizer, batches * (self.trainer.max_epochs or 1), self.mode)
+        steps = math.ceil(batches / self.trainer.accumulate_grad_batches) * (self.trainer.max_epochs or 1)
+        schedule = self.make_scheduler(optimizer, steps, self.mode)
         if not schedule:
             return optimizer
         config: Any = {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": self.monitor}}

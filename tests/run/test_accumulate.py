@@ -1,0 +1,46 @@
+"""`trainer.accumulate`: gradients of several batches make a step, which a checkpoint never cuts in two."""
+
+import math
+import signal
+from collections.abc import Callable
+
+import pytest
+import torch
+from faults import Fault, kill
+
+from litmus.record.checkpoint import load_checkpoint
+from litmus.record.folder import RunDir
+from litmus.run.ending import ending, points
+
+Train = Callable[..., RunDir]
+PLAIN = ["model=fnn", "scheduler=one_cycle", "trainer.precision=32", "optimizer=sgd", "optimizer.lr=0.05"]
+
+
+def test_two_half_batches_are_a_whole_one(train: Train) -> None:
+    """400 samples are 4 batches of 100, or 8 of 50."""
+    whole = train(*PLAIN, "data.batch_size=100", folder="whole")
+    halves = train(*PLAIN, "data.batch_size=50", "trainer.accumulate=2", folder="halves")
+    assert whole.read_result()["steps"] == halves.read_result()["steps"] == 8
+    expected, got = (load_checkpoint(run.last).weights for run in (whole, halves))
+    for name, weight in expected.items():
+        torch.testing.assert_close(got[name], weight, rtol=1e-4, atol=1e-6)
+    rates = [[row["optim/lr"] for row in run.read_metrics()] for run in (whole, halves)]
+    assert rates[0] == rates[1], "the schedule counts steps, not batches"
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_a_signal_between_the_batches_of_a_step_waits_for_it(train: Train, resume: Train, batch: int) -> None:
+    words = ["model=fnn", "data.batch_size=50", "trainer.accumulate=3", "model.dropout=0.2"]
+    straight = train(*words, folder="straight")
+    stopped = train(*words, watching=[Fault(kill(signal.SIGINT), epoch=0, batch=batch)])
+    assert stopped.read_result()["status"] == "interrupted"
+    assert load_checkpoint(stopped.last).step == math.ceil((batch + 1) / 3)
+    assert ending(resume(stopped)) == ending(straight)
+    steps = [step for step, _ in points(straight.path)["step/train_loss"]]
+    assert steps == sorted(set(steps)), "a point for a step"
+
+
+def test_the_gradient_is_measured_of_steps(train: Train) -> None:
+    few = ["data.batch_size=50", "trainer.accumulate=4", "callback.meter.every_n_steps=2"]
+    run = train("model=fnn", *few)
+    assert all(row["optim/grad_norm"] > 0 for row in run.read_metrics())
