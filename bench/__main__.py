@@ -19,7 +19,7 @@ BENCHES = (
     *("startup", "speed", "memory", "accuracy", "recipe"),
     *("text_speed", "text_accuracy", "text_rival", "vader"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival"),
-    *("sweep", "sweep_kills", "hyperband"),
+    *("sweep", "sweep_kills", "hyperband", "verdicts"),
     "kills",
 )
 COMPARISONS = ("versus", "bits")  # of two checkouts: `python -m bench.versus OLD NEW` prints that part of the page

@@ -24,8 +24,10 @@ def lr_of(lr: float) -> dict[str, dict[str, float]]:
     return {"optimizer": {"lr": lr}}
 
 
-def rank(*folders: Path, metric: str | None = None, top: int | None = None) -> tuple[Ranking, Comparison]:
-    comparison = compare(folders, metric, top)
+def rank(
+    *folders: Path, metric: str | None = None, top: int | None = None, against: str | None = None
+) -> tuple[Ranking, Comparison]:
+    comparison = compare(folders, metric, top, against)
     (ranking,) = comparison.rankings
     return ranking, comparison
 

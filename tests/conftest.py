@@ -11,6 +11,7 @@ import pytest
 import torch
 from files import write_images, write_tables
 from helpers import DIGITS, SMALL, composed, composed_with_hydra, inputs_for
+from warm import LIGHT, Warm
 
 from litmus import console
 from litmus.cli.main import main

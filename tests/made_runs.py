@@ -31,6 +31,7 @@ def made(
     log: str = "INFO litmus.run.train: precision 32\n",
     changes: dict[str, Any] | None = None,
     resolved: dict[str, Any] | None = None,
+    changes_on_resume: list[dict[str, Any]] | None = None,
     **more: Any,
 ) -> Path:
     """Makes one run folder.
@@ -45,6 +46,7 @@ def made(
         changes: to the configuration, by the names of sections: `{"optimizer": {"lr": 0.1}}`.
         resolved: what followed from the data, written like `changes`; not None gives the run a `requested.yaml`
             without it, as a sweep's jobs have.
+        changes_on_resume: as result.json has them in `changes`.
         more: entries of result.json.
     """
     config = json.loads(_composed(*overrides))
@@ -86,7 +88,7 @@ def made(
         "dataset": {"source": "disk", "train": 5, "val": 5, "test": 5, "sha256": {"a": "b"}, "warning": None},
         "git": {"commit": "abc", "changed": False},
     }
-    run.write_result(result | more)
+    run.write_result(result | {"changes": changes_on_resume or []} | more)
     if ended is not None:
         os.utime(folder / "result.json", (ended, ended))
     return folder

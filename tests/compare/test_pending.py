@@ -7,6 +7,8 @@ import pytest
 from comparing import lr_of, printed_by, rank, row_of
 from made_runs import made
 
+from litmus.compare.comparison import compare
+
 LRS = (0.001, 0.01)
 
 
@@ -62,13 +64,14 @@ def test_an_early_end_does_not_count_against_another_setting(tmp_path: Path) -> 
     assert row.excluded == ()
 
 
-def test_jobs_with_the_same_request_that_learnt_from_other_data_are_two_rows(tmp_path: Path) -> None:
+def test_jobs_with_the_same_request_that_learnt_from_other_data_are_ranked_apart(tmp_path: Path) -> None:
     made(tmp_path / "a", "model=fnn", seed=0, resolved=RESOLVED)
     made(tmp_path / "b", "model=fnn", seed=1, value=0.5, resolved={**RESOLVED, "data": {"source": "bundled"}})
     made(tmp_path / "c", "model=fnn", seed=2, status=None, resolved={"trainer": {"precision": "bf16-mixed"}})
-    ranking, _ = rank(tmp_path)
-    assert (ranking.keys, len(ranking.rows)) == (("data.source",), 2)
-    assert [run.folder.name for run in ranking.running] == ["c"], "it has epochs: its settings are its own"
+    auto, bundled = compare([tmp_path], None, None).rankings
+    assert [len(auto.rows), len(bundled.rows)] == [1, 1]
+    assert bundled.title == "mnist data.source=bundled, val/acc"
+    assert [run.folder.name for run in auto.running] == ["c"], "it has epochs: its settings are its own"
 
 
 def test_a_requested_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> None:

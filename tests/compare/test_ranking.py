@@ -1,5 +1,7 @@
 """Which runs are one row, how rows are ranked, and which runs are excluded."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from made_runs import made
 from scipy import stats
 
 from litmus.compare.comparison import compare
+from litmus.compare.report import output
 from litmus.errors import UserError
 
 
@@ -44,7 +47,6 @@ def test_what_does_not_change_what_is_learnt_does_not_split_a_row(tmp_path: Path
 @pytest.mark.parametrize(
     "changes",
     [
-        {"data": {"source": "bundled"}},  # 5,000 digits, and not 60,000
         {"callback": {"ema": {"decay": 0.9, "ramp": 2000}}},
         {"trainer": {"max_epochs": 3}},
         {"optimizer": {"_target_": "litmus.optimizer.adamw"}},
@@ -56,6 +58,19 @@ def test_what_changes_what_is_learnt_splits_a_row(tmp_path: Path, changes: dict)
     made(tmp_path / "b", "model=fnn", seed=1, changes=changes)
     ranking, _ = rank(tmp_path)
     assert len(ranking.rows) == 2
+
+
+@pytest.mark.parametrize("other", [{"source": "bundled"}, {"limit": 500}, {"val_size": 1000}])
+def test_runs_on_other_samples_are_ranked_apart(tmp_path: Path, other: dict[str, object]) -> None:
+    made(tmp_path / "a", "model=fnn", value=0.9)
+    made(tmp_path / "b", "model=fnn", value=0.8, changes=lr_of(0.5))
+    made(tmp_path / "c", "model=fnn", value=0.99, changes={"data": other})
+    made(tmp_path / "d", "model=fnn", value=0.7, changes={"data": {"batch_size": 7}})
+    rankings = compare([tmp_path], None, None).rankings
+    assert sorted(len(ranking.rows) for ranking in rankings) == [1, 3]
+    assert len({ranking.title for ranking in rankings}) == 2
+    key, value = next(iter(other.items()))
+    assert any(f"mnist data.{key}={value}, val/acc" == ranking.title for ranking in rankings)
 
 
 def test_zero_is_zero_however_it_is_written(tmp_path: Path) -> None:
@@ -96,8 +111,9 @@ def test_the_adjustment_is_for_every_setting_even_if_few_are_shown(tmp_path: Pat
     sweep(tmp_path / "s", values)
     all_of_them, _ = rank(tmp_path / "s")
     two, comparison = rank(tmp_path / "s", top=2)
-    assert [row.verdict for row in two.rows] == [row.verdict for row in all_of_them.rows[:2]]
-    assert (len(two.rows), two.total) == (2, 4)
+    assert two.rows == all_of_them.rows, "figures and effects show all"
+    assert [row["rank"] for row in json.loads(output.texts(comparison)["json"])["rankings"][0]["rows"]] == [1, 2]
+    assert "The best 2 of 4 are shown." in output.texts(comparison)["markdown"]
     assert comparison.seconds["ranked"] == comparison.seconds["total"]
 
 
@@ -106,6 +122,33 @@ def test_lower_is_better_for_an_error(tmp_path: Path) -> None:
     made(tmp_path / "b", "model=lstm", "data=series", metric="val/rmse", value=18.0, changes=lr_of(0.5))
     ranking, _ = rank(tmp_path)
     assert (ranking.metric, ranking.mode, lrs(ranking)[0]) == ("val/rmse", "min", 0.5)
+
+
+def test_what_cannot_be_told_apart_is_said_with_the_cheapest_and_the_seeds_to_go(tmp_path: Path) -> None:
+    sweep(tmp_path, {0.001: [0.93, 0.92, 0.955], 0.1: [0.5, 0.51, 0.52]})
+    sweep(tmp_path, {0.01: [0.90, 0.93, 0.92]}, seconds={"startup": 1.0, "fit": 2.0, "test": 1.0})
+    comparison = rank(tmp_path)[1]
+    cheapest = "The cheapest of them is #2, optimizer.lr=0.01 (4.0 s a run)."
+    assert f"mnist, val/acc: these 2 cannot be told apart: #1, #2. {cheapest}" in comparison.notes
+    (more,) = comparison.more
+    words = re.search(r"if #1 and #2 differ as much as it seems, about (\d+) more seeds of both", more.note)
+    assert words is not None
+    assert 3 < int(words[1]) < 30
+
+
+def test_against_a_setting(tmp_path: Path) -> None:
+    sweep(tmp_path, {0.001: [0.93, 0.931, 0.932], 0.01: [0.95, 0.952, 0.951], 0.1: [0.9, 0.903, 0.901]})
+    for words in ("optimizer.lr=0.001", "lr=0.001"):
+        ranking, _ = rank(tmp_path, against=words)
+        assert lrs(ranking) == [0.01, 0.001, 0.1]
+        assert [row.verdict.words for row in ranking.rows] == ["better", "reference", "worse"]
+    text = printed_by(tmp_path, "--against", "lr=0.001", "--format", "markdown")
+    assert "| vs. reference | difference |" in text
+    assert "Differences are from the reference" in text
+    with pytest.raises(UserError, match=r"No ranked setting has lr=3\. There are: optimizer.lr=0.01; optimizer.lr=0.0"):
+        rank(tmp_path, against="lr=3")
+    with pytest.raises(UserError, match=r"3 settings have model=fnn: add another key, to name one of them\."):
+        rank(tmp_path, against="model=fnn")
 
 
 def test_other_datasets_and_metrics_are_ranked_apart(tmp_path: Path) -> None:
@@ -177,17 +220,50 @@ def test_notes_on_the_data(tmp_path: Path) -> None:
     made(tmp_path / "few", "model=fnn", changes=lr_of(0.001), dataset=few)
     made(tmp_path / "same", "model=fnn", changes=lr_of(0.01), dataset=few)
     _, comparison = rank(tmp_path)
-    assert comparison.notes == ["mnist, val/acc: These are 5,000 of MNIST's digits."]
-    whole = {"sha256": {"all": "b"}, "warning": None}
-    made(tmp_path / "all", "model=fnn", changes=lr_of(0.1) | {"data": {"source": "npm"}}, dataset=whole)
-    _, comparison = rank(tmp_path)
-    assert any("the rows used different data" in note for note in comparison.notes)
+    assert "mnist, val/acc: These are 5,000 of MNIST's digits." in comparison.notes
 
 
-def test_a_run_with_another_metric_that_is_not_finite_is_reported(tmp_path: Path) -> None:
-    made(tmp_path / "a", "model=fnn", metrics={"val/acc": 0.1, "val/loss": None})
-    _, comparison = rank(tmp_path)
-    assert "mnist, val/acc: 1 ranked run diverged: a metric is not finite." in comparison.notes
+def test_runs_on_other_files_are_ranked_apart(tmp_path: Path) -> None:
+    for i, (lr, file) in enumerate([(0.001, "aaaaaaaaaa"), (0.01, "aaaaaaaaaa"), (0.1, "bbbbbbbbbb")]):
+        for seed in (0, 1):
+            dataset = {"sha256": {"table.csv": file}, "warning": None}
+            made(tmp_path / f"{i},{seed}", "model=fnn", seed=seed, changes=lr_of(lr), dataset=dataset, ended=1e9 + i)
+    made(tmp_path / "failed", "model=fnn", seed=2, changes=lr_of(0.01), status="failed", dataset=None)
+    older, newer = compare([tmp_path], None, None).rankings
+    assert [older.title, newer.title] == ["mnist table.csv=aaaaaaaa, val/acc", "mnist table.csv=bbbbbbbb, val/acc"]
+    assert [len(row.excluded) for row in older.rows] == [0, 1], "a run that failed early is with those of its setting"
+    assert lrs(newer) == [0.1]
+
+
+def test_checksums_that_include_the_split_of_a_seed_are_not_other_files(tmp_path: Path) -> None:
+    for lr in (0.001, 0.01):
+        for seed in (0, 1, 2):
+            dataset = {"sha256": {"data.yaml": f"split-{seed}"}, "warning": None}
+            made(tmp_path / f"{lr},{seed}", "model=fnn", seed=seed, changes=lr_of(lr), dataset=dataset)
+    ranking, _ = rank(tmp_path)
+    assert [row.value.n for row in ranking.rows] == [3, 3]
+    dataset = {"sha256": {"data.yaml": "other photos"}, "warning": None}
+    made(tmp_path / "new", "model=fnn", seed=1, changes=lr_of(0.1), dataset=dataset, ended=3e9)
+    assert [len(ranking.rows) for ranking in compare([tmp_path], None, None).rankings] == [2, 1]
+
+
+@pytest.mark.parametrize("more", [{"metrics": {"val/acc": 0.99, "val/loss": None}}, {"status": "diverged"}])
+def test_a_setting_that_diverged_comes_last_and_is_named(tmp_path: Path, more: dict[str, object]) -> None:
+    sweep(tmp_path, {0.001: [0.9, 0.91], 0.01: [0.8, 0.82]})
+    sweep(tmp_path, {0.1: [0.99, 0.99]}, **more)
+    sweep(tmp_path, {0.2: [0.95]})
+    made(tmp_path / "lost", "model=fnn", value=0.99, seed=1, changes=lr_of(0.2), **more)
+    ranking, comparison = rank(tmp_path)
+    assert lrs(ranking) == [0.001, 0.01, 0.1, 0.2]
+    assert [row.verdict.words for row in ranking.rows][2:] == ["diverged", "diverged"]
+    assert row_of(ranking, 0.2).value.mean == 0.95, "of what is healthy"
+    named = "optimizer.lr=0.1 (seed 0, 1); optimizer.lr=0.2 (seed 1)"
+    assert f"mnist, val/acc: a setting that diverged on any seed comes last: {named}." in comparison.notes
+
+
+def test_a_metric_that_is_undefined_is_no_divergence(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", metrics={"val/acc": 0.9, "val/loss": 0.1, "val/r": None})
+    assert rank(tmp_path)[0].rows[0].verdict.words == "best"
 
 
 def test_a_run_whose_metric_is_no_number_is_not_averaged(tmp_path: Path) -> None:
@@ -195,7 +271,7 @@ def test_a_run_whose_metric_is_no_number_is_not_averaged(tmp_path: Path) -> None
     made(tmp_path / "b", "model=fnn", seed=1, metrics={"val/acc": None})
     ranking, comparison = rank(tmp_path)
     assert ranking.rows[0].value.n == 1
-    assert any("1 finished run has no finite val/acc" in note for note in comparison.notes)
+    assert any("comes last" in note for note in comparison.notes)
     assert any("1 setting has lost seeds" in note for note in comparison.notes)
     made(tmp_path / "c", "model=fnn", seed=0, ended=1e9)
     assert "| 1 (1 diverged, 1 repeated) |" in printed_by(tmp_path, "--format", "markdown")

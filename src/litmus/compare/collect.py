@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from litmus.compare.settings import Settings
-from litmus.config.keys import hyperparameters
+from litmus.compare.settings import CHANGES, Settings
+from litmus.config.keys import hyperparameters, key_of
+from litmus.config.types import Section
+from litmus.config.validate import shown
 from litmus.errors import UserError
 from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
-from litmus.record.metrics import monitored
+from litmus.record.metrics import has_diverged, monitored
 
 UNFINISHED = "unfinished"  # has no result.json: it is running, or was killed
-STATUSES = ("finished", "pruned", "diverged", "interrupted", "failed")  # that result.json may have
+STATUSES = ("finished", "diverged", "pruned", "interrupted", "failed")  # that result.json may have
 # What reading a damaged file raises: ours, and what missing keys and values of the wrong type raise.
 DAMAGE = (UserError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error)
 
@@ -29,17 +31,20 @@ class Run:
 
     Attributes:
         folder: its path, below the requested folder.
-        settings: what decides what it learns, without the seed.
+        settings: what decides what it learns, without the seed; CHANGES is what was changed when it was resumed.
         seed: its seed.
         monitor: the metric that decides which epoch is best, and "min" or "max".
-        status: finished, pruned, interrupted, failed, or unfinished.
+        status: finished, diverged, pruned, interrupted, failed, or unfinished.
         metrics: those of the best epoch and of the test that are finite.
-        diverged: the names of the others.
+        undefined: the names of the others.
+        diverged: whether a loss, or the metric that decides, is not finite.
         error: what went wrong, or None.
         seconds: its total time, of all sessions as far as it is known (`_total_seconds`); 0 if it has not ended.
         ended: when its result was written, in seconds since 1970; 0 if it has not ended.
         rows: of metrics.csv, one per epoch.
-        code: the commit of the code that ran, if it is known.
+        made_with: what else may change its results: commit of the code, threads, device, versions of packages; what is
+            known of them.
+        uncommitted: whether the code had changes that the commit does not have.
         data: checksums of the files it was trained on, by file name.
         warning: a warning about that data, or None.
     """
@@ -50,12 +55,14 @@ class Run:
     monitor: tuple[str, str]
     status: str
     metrics: dict[str, float]
-    diverged: set[str]
+    undefined: set[str]
+    diverged: bool
     error: str | None
     seconds: float
     ended: float
     rows: Sequence[MetricRow]
-    code: str | None
+    made_with: dict[str, str]
+    uncommitted: bool
     data: dict[str, str]
     warning: str | None
 
@@ -142,22 +149,48 @@ def read_run(folder: Path) -> Run:
     if status not in (*STATUSES, UNFINISHED):
         raise UserError(f"{RESULT} has the status {status!r}.")
     ended = result or {"metrics": {}, "seconds": {}}
+    monitor = monitored(str(config["task"]["_target_"]))
+    git, dataset = ended.get("git") or {}, ended.get("dataset") or {}
+    if changes := [each for each in ended.get("changes") or [] if key_of(each["key"]).compared]:
+        settings[CHANGES] = "; ".join(_change(each) for each in changes)
     return Run(
         folder=folder,
         settings=settings,
         seed=seed,
-        monitor=monitored(str(config["task"]["_target_"])),
+        monitor=monitor,
         status=status,
         metrics={str(name): float(value) for name, value in ended["metrics"].items() if _is_finite(value)},
-        diverged={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
+        undefined={str(name) for name, value in ended["metrics"].items() if not _is_finite(value)},
+        diverged=status == "diverged"
+        or has_diverged(ended["metrics"])
+        or ended["metrics"].get(monitor[0], 0.0) is None,
         error=ended.get("error"),
         seconds=_total_seconds(ended["seconds"], rows) if result else 0.0,
         ended=(folder / RESULT).stat().st_mtime if result else 0.0,
         rows=rows,
-        code=(ended.get("git") or {}).get("commit"),
-        data=(ended.get("dataset") or {}).get("sha256") or {},
-        warning=(ended.get("dataset") or {}).get("warning"),
+        made_with=_made_with(ended),
+        uncommitted=bool(git.get("changed")),
+        data=dataset.get("sha256") or {},
+        warning=dataset.get("warning"),
     )
+
+
+def _change(change: Section) -> str:
+    """`step 300: trainer.gradient_clip null → 1.0`."""
+    return f"step {change['step']}: {change['key']} {shown(change['from'])} → {shown(change['to'])}"
+
+
+def _made_with(result: Section) -> dict[str, str]:
+    git = result.get("git") or {}
+    code = (str(git["commit"])[:7] if git.get("commit") else "") + (f"+{git['diff'][:7]}" if git.get("diff") else "")
+    known = {"code": code or None, "threads": result.get("threads"), "device": result.get("device")}
+    known |= result.get("versions") or {}
+    for change in result.get("changes") or []:  # resumed elsewhere
+        section, _, name = str(change["key"]).partition(".")
+        if section == "environment":
+            name = "code" if name in ("commit", "diff") else name
+            known[name] = f"{str(change['from'])[:7]}, then {known.get(name)}"
+    return {name: str(value) for name, value in known.items() if value is not None}
 
 
 def _total_seconds(last_session: Mapping[str, object], rows: Sequence[MetricRow]) -> float:

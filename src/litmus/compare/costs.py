@@ -6,7 +6,7 @@ from pathlib import Path
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.ranking import Ranking
 
-LOST = ("failed", "interrupted", "pruned")
+LOST = ("diverged", "failed", "interrupted", "pruned")
 
 
 def seconds_by_status(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[str, float]:
@@ -23,20 +23,8 @@ def seconds_by_status(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[
 
 
 def ranked_folders(rankings: Sequence[Ranking]) -> set[Path]:
-    """The folders of the runs that the rows are means of."""
-    return {run.folder for ranking in rankings for row in ranking.rows for run in row.runs}
-
-
-def duration(seconds: float) -> str:
-    """In the two largest units: `1 h 12 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    for size, name, next_size, next_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // next_size
-            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
-    raise AssertionError("at least a minute has a unit")
+    """The folders of the runs that the rows are means of, and of those that measured them again."""
+    return {run.folder for ranking in rankings for row in ranking.rows for run in (*row.runs, *row.fresh)}
 
 
 def status_counts(runs: Sequence[Run]) -> str:

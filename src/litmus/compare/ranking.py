@@ -1,17 +1,27 @@
-"""Runs that differ only in their seed become one row; rows are sorted and tested against the best."""
+"""Runs that differ only in their seed become one row; rows are compared with each other and sorted."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
-from litmus.compare.settings import Settings, canonical, settings_key, short_value, varying_keys
-from litmus.compare.statistics import Summary, Verdict, compare_with_best, summarize
+from litmus.compare.samples import by_samples
+from litmus.compare.settings import Settings, exact_value, setting_label, settings_key, short_value, varying_keys
+from litmus.compare.statistics import Summary, summarize
+from litmus.compare.verdicts import (
+    BEST,
+    DIVERGED,
+    REFERENCE,
+    SAME,
+    Verdict,
+    compare_with_best,
+    compare_with_reference,
+)
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.metrics import mode_of
 
-MOST_NAMED = 10  # settings named that are not ranked
+MOST_NAMED = 10  # settings that a message names
 FAILED = ("failed", "interrupted")  # statuses of runs that ended early, and not because a pruner stopped them
 LOST = (*FAILED, "pruned", "diverged")  # reasons of exclusion that leave a mean without a seed
 
@@ -26,18 +36,24 @@ class Row:
         runs: those in the mean, one per seed.
         excluded: runs of the same settings that are not in the mean: failed, pruned, interrupted, unfinished, diverged,
             repeated.
+        diverged: seeds whose training diverged. If all did, the mean is of what metrics they have, which may be none.
         value: the ranking's metric over the seeds.
         test: the same metric on the test set; None unless all `runs` have it.
         verdict: how it compares with the best row.
+        fresh: runs on seeds that had no part in the ranking, which measured again what was selected.
+        remeasured: the metric over those of them that finished; None without any.
     """
 
     rank: int
     settings: Settings
     runs: tuple[Run, ...]
     excluded: tuple[Run, ...]
+    diverged: tuple[int, ...]
     value: Summary
     test: Summary | None
     verdict: Verdict
+    fresh: tuple[Run, ...] = ()
+    remeasured: Summary | None = None
 
 
 @dataclass(frozen=True)
@@ -45,15 +61,18 @@ class Ranking:
     """Settings that can be compared: they share the dataset and the metric to rank by.
 
     Attributes:
-        data: the dataset's name.
+        data: the dataset's name, and what was taken of it where that differs: `mnist  data.limit=500`.
         metric: the metric to rank by.
         mode: "min" or "max": which values of the metric are better.
         keys: the settings that differ between the rows.
-        rows: best first.
+        rows: the best first, the others by their means.
         total: number of rows before `--top` cut them.
-        num_tests: number of tests against the best row.
+        num_tested: number of rows that could be compared, the best included.
         pruned: whether all its runs were pruned, and are ranked by the best values that they had reached.
         running: unfinished runs of settings that have no row yet.
+        unranked: the runs of each setting that has no row, and of which some failed.
+        repeats: pairs of runs with the same setting and seed: the older, which is not counted, and the newer.
+        unmeasured: number of runs that were trained to their end, and have no value of the metric.
     """
 
     data: str
@@ -62,9 +81,12 @@ class Ranking:
     keys: tuple[str, ...]
     rows: tuple[Row, ...]
     total: int
-    num_tests: int
+    num_tested: int
     pruned: bool
     running: tuple[Run, ...]
+    unranked: tuple[tuple[Run, ...], ...]
+    repeats: tuple[tuple[Run, Run], ...]
+    unmeasured: int
 
     @property
     def test(self) -> str:
@@ -75,6 +97,11 @@ class Ranking:
     def title(self) -> str:
         return f"{self.data}, {self.metric}"
 
+    @property
+    def reference(self) -> str:
+        """What the rows are compared with: the `best`, or the `reference` that `--against` names."""
+        return REFERENCE if any(row.verdict.words == REFERENCE for row in self.rows) else BEST
+
     def label(self, row: Row) -> str:
         """A row's name: `optimizer.lr=0.003  model.dropout=0.1`."""
         return setting_label(row.settings, self.keys) or self.data
@@ -82,6 +109,15 @@ class Ranking:
     def top(self, n: int | None) -> "Ranking":
         """The same ranking with its first `n` rows only; None keeps all."""
         return replace(self, rows=self.rows[:n])
+
+    def measured(self) -> "Ranking":
+        """The same ranking without the rows that have no value: all their runs diverged before the first epoch."""
+        rows = tuple(row for row in self.rows if row.value.n)
+        return replace(self, rows=rows, keys=varying_keys([row.settings for row in rows]))
+
+    def best_set(self) -> list[Row]:
+        """The best, and the rows that cannot be told from it; empty with a reference to compare with."""
+        return [row for row in self.rows if row.verdict.words in (BEST, SAME)] if self.reference == BEST else []
 
 
 @dataclass(frozen=True)
@@ -92,44 +128,57 @@ class _Group:
         members: all of them.
         counted: those in the mean, one per seed, sorted by it.
         repeats: pairs of runs with the same seed: the older, which is not counted, and the newer.
+        diverged: seeds whose newest run diverged.
         unmeasured: number of runs that were trained to their end, and have no finite value of the metric.
     """
 
     members: Sequence[Run]
     counted: Sequence[Run]
     repeats: Sequence[tuple[Run, Run]]
+    diverged: tuple[int, ...]
     unmeasured: int
 
 
-def rank(runs: Sequence[Run], metric: str | None) -> tuple[list[Ranking], list[str]]:
-    """Ranks runs, for each dataset and metric apart.
+def rank(
+    runs: Sequence[Run], metric: str | None, against: str | None = None, fresh: Sequence[Run] = ()
+) -> list[Ranking]:
+    """Ranks runs, for each dataset, what was taken of it, and metric apart.
 
     Only finished runs count. A pruned run was stopped because its values were poor, at an epoch that the pruner chose:
     its best value so far is not what the setting would reach, and including it would bias the mean of its setting. Only
-    where every run of a dataset was pruned, those are ranked, with a note. Failed and interrupted runs do not count
-    either: the seeds that survive may be the better ones, so a row says how many it lost.
+    where every run of a dataset was pruned, those are ranked. Failed and interrupted runs do not count either: the
+    seeds that survive may be the better ones, so a row says how many it lost. A setting that diverged comes last.
 
     Args:
         runs: all runs.
         metric: to rank by; None for the metric that each run's task monitors.
-
-    Returns:
-        The rankings, and notes for the user on how far they can be trusted.
+        against: the setting that the others are compared with, such as `optimizer.lr=0.01 model.dropout=0`; None for
+            the best.
+        fresh: runs that are in no mean: they measure again the rows that have their settings.
 
     Raises:
-        UserError: it is a test metric, no run has it, or its name does not say whether more is better.
+        UserError: it is a test metric, no run has it, or its name does not say whether more is better; no ranked
+            setting is the one to compare with, or several are.
     """
     mode = None if metric is None else _mode(runs, metric)
-    sections: dict[tuple[str, str, str], list[Run]] = {}
+    by_metric: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         monitor = run.monitor if metric is None or mode is None else (metric, mode)
-        sections.setdefault((str(run.settings["data"]), *monitor), []).append(run)
-    rankings, notes = [], []
-    for (data, name, direction), members in sorted(sections.items(), key=lambda item: item[0]):
-        ranking, its_notes = _rank_section(data, name, direction, members)
-        rankings += [ranking] if ranking.rows or ranking.running else []
-        notes += its_notes
-    return rankings, notes
+        by_metric.setdefault((str(run.settings["data"]), *monitor), []).append(run)
+    rankings = [
+        _rank_section(f"{data} {samples.label}".rstrip(), name, direction, samples.runs, against, fresh)
+        for (data, name, direction), members in sorted(by_metric.items(), key=lambda item: item[0])
+        for samples in by_samples(members)
+    ]
+    if against is not None and all(each.reference == BEST for each in rankings):
+        raise UserError(f"No ranked setting has {against}. {_known_settings(rankings)}")
+    return rankings
+
+
+def _known_settings(rankings: Sequence[Ranking]) -> str:
+    labels = [ranking.label(row) for ranking in rankings for row in ranking.rows]
+    more = f"; and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+    return f"There are: {'; '.join(labels[:MOST_NAMED])}{more}." if labels else "No run has finished yet."
 
 
 def _mode(runs: Sequence[Run], metric: str) -> str:
@@ -148,29 +197,47 @@ def _mode(runs: Sequence[Run], metric: str) -> str:
         raise UserError(f"The name {metric} does not say whether more is better; rank by another metric.") from None
 
 
-def _rank_section(data: str, metric: str, mode: str, runs: Sequence[Run]) -> tuple[Ranking, list[str]]:
-    """The ranking of runs that share dataset and metric, and the notes on it."""
+def _rank_section(
+    data: str, metric: str, mode: str, runs: Sequence[Run], against: str | None, fresh: Sequence[Run]
+) -> Ranking:
+    """The ranking of runs that share samples and metric."""
     statuses = {run.status for run in runs}
     pruned = "pruned" in statuses and not statuses & {"finished", UNFINISHED}
     by_setting: dict[str, list[Run]] = {}
     for run in runs:
         by_setting.setdefault(settings_key(run.settings), []).append(run)
     groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
-    rows = _sorted_rows([group for group in groups if group.counted], metric, mode)
-    no_row = [group.members for group in groups if not group.counted]
-    ranking = Ranking(
+    rows = _sorted_rows([group for group in groups if group.counted], metric, mode, against)
+    no_row = [tuple(group.members) for group in groups if not group.counted]
+    return Ranking(
         data=data,
         metric=metric,
         mode=mode,
         keys=varying_keys([row.settings for row in rows]),
-        rows=tuple(rows),
+        rows=_remeasured(rows, metric, fresh),
         total=len(rows),
-        num_tests=sum(row.verdict.p is not None for row in rows),
+        num_tested=1 + sum(row.verdict.p is not None for row in rows),
         pruned=pruned,
         running=tuple(run for members in no_row for run in members if run.status == UNFINISHED),
+        unranked=tuple(members for members in no_row if any(run.status in FAILED for run in members)),
+        repeats=tuple(pair for group in groups for pair in group.repeats),
+        unmeasured=sum(group.unmeasured for group in groups),
     )
-    failed = [members for members in no_row if any(run.status in FAILED for run in members)]
-    return ranking, [*_notes(ranking, groups), *_data_notes(ranking), *_unranked(ranking, failed)]
+
+
+def _remeasured(rows: Sequence[Row], metric: str, fresh: Sequence[Run]) -> tuple[Row, ...]:
+    """The rows, with the fresh runs of their settings; a seed that is in any mean is not fresh."""
+    used = {run.seed for row in rows for run in row.runs}
+    ended = [run for run in fresh if run.status in ("finished", "diverged") and run.seed not in used]
+    ended.sort(key=lambda run: run.ended)
+    found = []
+    for row in rows:
+        key = settings_key(row.settings)
+        newest = {run.seed: run for run in ended if settings_key(run.settings) == key}
+        own = tuple(newest[seed] for seed in sorted(newest))
+        values = [run.metrics[metric] for run in own if metric in run.metrics and not _diverged(run, metric)]
+        found.append(replace(row, fresh=own, remeasured=summarize(values)) if own else row)
+    return tuple(found)
 
 
 def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
@@ -181,24 +248,63 @@ def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
         status: of those that count.
         metric: to rank by.
     """
-    complete = [run for run in members if run.status == status]
-    measured = [run for run in complete if metric in run.metrics]
+    complete = [run for run in members if run.status in (status, "diverged")]
+    usable = [run for run in complete if metric in run.metrics or _diverged(run, metric)]
     newest: dict[int, Run] = {}
     repeats = []
-    for run in sorted(measured, key=lambda run: run.ended):
+    for run in sorted(usable, key=lambda run: run.ended):
         repeats += [(newest[run.seed], run)] if run.seed in newest else []
         newest[run.seed] = run
-    return _Group(members, [newest[seed] for seed in sorted(newest)], repeats, len(complete) - len(measured))
+    kept = [newest[seed] for seed in sorted(newest)]
+    healthy = [run for run in kept if not _diverged(run, metric)]
+    counted = healthy or [run for run in kept if metric in run.metrics] or kept
+    diverged = tuple(run.seed for run in kept if _diverged(run, metric))
+    return _Group(members, counted, repeats, diverged, len(complete) - len(usable))
 
 
-def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str) -> list[Row]:
-    """A row for each group, best first, with ranks and verdicts."""
+def _diverged(run: Run, metric: str) -> bool:
+    return run.diverged or metric in run.undefined
+
+
+def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str, against: str | None) -> list[Row]:
+    """A row for each group: the best, then the others by their means, and last what diverged on some seed.
+
+    With a setting to compare with, all that did not diverge are sorted by their means.
+    """
     sign = -1 if mode == "max" else 1
-    rows = [_row(group, metric) for group in groups]
-    rows.sort(key=lambda row: (sign * row.value.mean, str(row.runs[0].folder)))
-    by_seed = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
-    verdicts = compare_with_best(by_seed, mode) if rows else []
-    return [replace(row, rank=i + 1, verdict=v) for i, (row, v) in enumerate(zip(rows, verdicts, strict=True))]
+    every = sorted(
+        (_row(group, metric) for group in groups),
+        key=lambda row: (math.isnan(row.value.mean), sign * row.value.mean, str(row.runs[0].folder)),
+    )
+    rows = [row for row in every if not row.diverged]
+    if rows:
+        values = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
+        place = _place_of(rows, against) if against is not None else None
+        found = compare_with_best(values, mode) if place is None else compare_with_reference(values, mode, place)
+        rows = [replace(row, verdict=verdict) for row, verdict in zip(rows, found.each, strict=True)]
+        if place is None:
+            rows.insert(0, rows.pop(found.reference))
+    rows += [replace(row, verdict=Verdict(DIVERGED)) for row in every if row.diverged]
+    return [replace(row, rank=rank) for rank, row in enumerate(rows, start=1)]
+
+
+def _place_of(rows: Sequence[Row], setting: str) -> int | None:
+    """The number of the row that has all of some `key=value`; None if none has.
+
+    Raises:
+        UserError: several rows have them.
+    """
+    pairs = [word.partition("=")[::2] for word in setting.split()]
+    found = [i for i, row in enumerate(rows) if all(_has(row.settings, key, value) for key, value in pairs)]
+    if len(found) > 1:
+        raise UserError(f"{len(found)} settings have {setting}: add another key, to name one of them.")
+    return found[0] if found else None
+
+
+def _has(settings: Settings, key: str, value: str) -> bool:
+    """Whether a setting has a value, as it is typed or as it is shown; of a key's name, the last part will do."""
+    names = [name for name in settings if name == key or name.rpartition(".")[2] == key]
+    return any(value in (exact_value(settings, name), short_value(settings, name)) for name in names)
 
 
 def _row(group: _Group, metric: str) -> Row:
@@ -210,9 +316,10 @@ def _row(group: _Group, metric: str) -> Row:
         settings=group.counted[0].settings,
         runs=tuple(group.counted),
         excluded=tuple(run for run in group.members if run.folder not in counted),
-        value=summarize([run.metrics[metric] for run in group.counted]),
+        diverged=group.diverged,
+        value=summarize([run.metrics[metric] for run in group.counted if metric in run.metrics]),
         test=summarize(tested) if len(tested) == len(group.counted) else None,
-        verdict=Verdict("", None, None, 0),
+        verdict=Verdict(""),
     )
 
 
@@ -221,75 +328,21 @@ def metric_on_test(metric: str) -> str:
     return f"test/{metric.partition('/')[2]}"
 
 
-def setting_label(settings: Settings, keys: Sequence[str]) -> str:
-    """`optimizer.lr=0.003  model.dropout=0.1`, without the keys that a setting does not have."""
-    return "  ".join(f"{key}={text}" for key in keys if (text := short_value(settings, key)))
-
-
 def exclusion_reason(run: Run, row: Row, metric: str) -> str:
     """Why a run of a row is not in its mean: its status, or `repeated`, `diverged`, `without the metric`."""
     if run.status != row.runs[0].status:
         return run.status
-    return "repeated" if metric in run.metrics else unmeasured_reason(run, metric)
+    if run.seed in {each.seed for each in row.runs}:
+        return "repeated"
+    return unmeasured_reason(run, metric)
 
 
 def unmeasured_reason(run: Run, metric: str) -> str:
     """Why a run that was trained to its end has no value to rank by."""
-    return "diverged" if metric in run.diverged else "without the metric"
+    return "diverged" if _diverged(run, metric) else "without the metric"
 
 
 def lost_seeds(row: Row, metric: str) -> set[int]:
     """Seeds of runs that failed, diverged or were stopped, and that no other run replaces."""
     lost = {run.seed for run in row.excluded if exclusion_reason(run, row, metric) in LOST}
     return lost - {run.seed for run in row.runs}
-
-
-def _notes(ranking: Ranking, groups: Sequence[_Group]) -> Iterator[str]:
-    """Which runs are not in a mean, and how that may bias it."""
-    if ranking.pruned:
-        yield f"{ranking.title}: every run was pruned; they are ranked by the best value that each had reached."
-    if repeats := [pair for group in groups for pair in group.repeats]:
-        older, newer = repeats[0]
-        more = f", and {len(repeats) - 1} more" if len(repeats) > 1 else ""
-        yield (
-            f"{ranking.title}: runs with the same configuration and seed are not independent; only the newest counts: "
-            f"{newer.folder} instead of {older.folder}{more}."
-        )
-    if unmeasured := sum(group.unmeasured for group in groups):
-        word = "run has" if unmeasured == 1 else "runs have"
-        yield f"{ranking.title}: {unmeasured} finished {word} no finite {ranking.metric}, and cannot be ranked."
-    if lost := sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows):
-        word = "setting has" if lost == 1 else "settings have"
-        yield f"{ranking.title}: {lost} {word} lost seeds; the mean over the remaining seeds may be biased."
-
-
-def _data_notes(ranking: Ranking) -> Iterator[str]:
-    """Whether the ranked runs share code and data, and which diverged or have a warning about their data."""
-    counted = [run for row in ranking.rows for run in row.runs]
-    if len(commits := {run.code for run in counted if run.code}) > 1:
-        yield f"{ranking.title}: the runs come from {len(commits)} versions of the code."
-    checksums: dict[tuple[str, ...], set[str]] = {}
-    for run in counted:
-        data = (f"{key}={canonical(value)}" for key, value in run.settings.items() if key.startswith("data"))
-        checksums.setdefault((str(run.seed), *data), set()).add(canonical(run.data))
-    if any(len(each) > 1 for each in checksums.values()):
-        yield f"{ranking.title}: runs with the same data settings and seed used different data (checksums differ)."
-    elif len({canonical(run.data) for run in counted if run.data}) > 1:
-        yield f"{ranking.title}: the rows used different data (checksums differ), and are not comparable."
-    if diverged := sum(bool(run.diverged) for run in counted):
-        word = "run" if diverged == 1 else "runs"
-        yield f"{ranking.title}: {diverged} ranked {word} diverged: a metric is not finite."
-    for warning in dict.fromkeys(run.warning for run in counted):
-        if warning:
-            yield f"{ranking.title}: {warning}"
-
-
-def _unranked(ranking: Ranking, failed: Sequence[Sequence[Run]]) -> Iterator[str]:
-    """Names the settings without a finished run."""
-    keys = varying_keys([*(row.settings for row in ranking.rows), *(members[0].settings for members in failed)])
-    for members in failed[:MOST_NAMED]:
-        label = setting_label(members[0].settings, keys) or "the only setting"
-        statuses = Counter(run.status for run in members)
-        yield f"{ranking.title}, not ranked: {label} ({', '.join(f'{n} {status}' for status, n in statuses.items())})"
-    if len(failed) > MOST_NAMED:
-        yield f"{ranking.title}, not ranked: {len(failed) - MOST_NAMED} more settings without a finished run."

@@ -10,8 +10,11 @@ from litmus.config.validate import shown
 # A run's settings, flat: `"model.dropout"` to 0.5.
 Settings = dict[str, object]
 
+CHANGES = "changes"  # the key of what was changed when a run was resumed
 LONG = 9  # characters of a number, from where it is rounded
 WHOLE = 1e6  # whole numbers below are written without an exponent
+# Keys of data that say how samples are presented to the network, and not which samples there are.
+PRESENTATION = ("batch_size", "augment", "mosaic", "flip", "size", "colours", "window")
 ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
 
 
@@ -25,6 +28,15 @@ def canonical(value: object) -> str:
 def settings_key(settings: Settings) -> str:
     """Equal for settings that mean the same, in whatever order."""
     return "\n".join(f"{key}={canonical(settings[key])}" for key in sorted(settings))
+
+
+def data_settings(settings: Settings) -> Settings:
+    """Those that decide which samples there are: results on other samples are not comparable."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if key == "data" or (key.startswith("data.") and key.removeprefix("data.") not in PRESENTATION)
+    }
 
 
 def varying_keys(settings: Sequence[Settings]) -> tuple[str, ...]:
@@ -55,6 +67,11 @@ def short_value(settings: Settings, key: str) -> str:
     return abbreviate(exact_value(settings, key))
 
 
+def setting_label(settings: Settings, keys: Sequence[str]) -> str:
+    """`optimizer.lr=0.003  model.dropout=0.1`, without the keys that a setting does not have."""
+    return "  ".join(f"{key}={text}" for key in keys if (text := short_value(settings, key)))
+
+
 def abbreviate(text: str) -> str:
     """The text of a value; a long number, such as a search samples, is rounded to four digits."""
     if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
@@ -66,3 +83,15 @@ def short_key(key: str, keys: Sequence[str]) -> str:
     """The last part of a key's name, if it is unambiguous among `keys`."""
     last = key.rpartition(".")[2]
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+
+
+def duration(seconds: float) -> str:
+    """In the two largest units: `1 h 12 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    for size, name, next_size, next_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    raise AssertionError("at least a minute has a unit")

@@ -46,6 +46,7 @@ KEYS = (
     Key("seed",                  True,      False,    True,  True),
     Key("resume",                False,     False,    False, False),
     Key("reproduce",             False,     False,    False, False),
+    Key("environment.*",         False,     False,    False, False),
     Key("sweep.*",               False,     False,    False, False),
     Key("data.dir",              False,     True,     True,  False),
     Key("data.source",           True,      True,     True,  True),

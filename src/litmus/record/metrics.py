@@ -4,7 +4,7 @@ A task says it in class attributes; they are read from the source text, as signa
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.types import Section
@@ -62,6 +62,16 @@ def monitored_in(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:
     names = set(metrics)
     targets = [task_target, *(target for target in _targets() if target != task_target)]
     return next((found for found in map(monitored, targets) if found[0] in names), monitored(task_target))
+
+
+def has_diverged(metrics: Mapping[str, float | None]) -> bool:
+    """Whether a loss in training or validation is not finite, None included: a file has no NaN.
+
+    Other metrics may stay finite then: logits of NaN all say the first class, which most samples may have. And others
+    may be undefined for a network in good health, as a correlation with constant predictions is.
+    """
+    losses = (value for name, value in metrics.items() if name.endswith("loss") and not name.startswith("test/"))
+    return not all(value is not None and math.isfinite(value) for value in losses)
 
 
 def tasks_with(metric: str) -> list[str]:

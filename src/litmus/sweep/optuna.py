@@ -11,6 +11,7 @@ from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, RunDir
+from litmus.record.metrics import has_diverged
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
@@ -32,7 +33,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-DIVERGED = "diverged"  # attribute of a trial whose objective is not finite
+DIVERGED = "diverged"  # attribute of a trial whose objective or loss is not finite
 MAX_FRONT = 20  # trials of a Pareto front that the summary shows
 
 
@@ -41,9 +42,9 @@ class Optuna(Source):
 
     A trial's value is the metric at the epoch that is best by what the task monitors, which is that of `best.ckpt`; a
     pruned trial's value is that of its last epoch.
-    If the training diverged, or that metric is not finite, the trial is recorded as complete with the worst value, inf
-    or -inf. So it is never the best, and the sampler learns to avoid its region, which it would not learn from a failed
-    trial.
+    If the training diverged, or that metric or a loss is not finite, the trial is recorded as complete with the worst
+    value, inf or -inf. So it is never the best, and the sampler learns to avoid its region, which it would not learn
+    from a failed trial.
 
     A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
     in the study, and is resumed under its number, in its folder.
@@ -149,6 +150,8 @@ class Optuna(Source):
         value, *others = self.objectives.values(metrics, job.folder)
         if others:
             return False
+        if has_diverged(metrics):
+            value = math.nan
         trial, reported = self._trials[job.number], self._reported_epochs[job.number]
         if epoch not in reported:  # a job that is resumed may report an epoch twice
             reported.add(epoch)
@@ -164,7 +167,8 @@ class Optuna(Source):
             trial.set_user_attr("error", str(result.error))
             self.study.tell(trial, state=TrialState.FAIL)
             return
-        diverged = result.status == "diverged"  # however good its epochs before that were, if it had any
+        # However good its epochs before that were, if it had any.
+        diverged = result.status == "diverged" or has_diverged(result.metrics)
         values = self.objectives.worst if diverged else self.objectives.at_best_epoch(result.metrics, job.folder)
         if not all(map(math.isfinite, values)):
             trial.set_user_attr(DIVERGED, True)

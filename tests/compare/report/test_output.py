@@ -50,15 +50,20 @@ def test_formats(tmp_path: Path) -> None:
     assert [Path(folder).name for folder in second["folders"]] == [f"lr=0.001,seed={seed}" for seed in range(3)]
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     assert [row["optimizer.lr"] for row in rows] == ["0.01", "0.001"]
-    assert float(rows[1]["p_holm"]) == pytest.approx(stats.ttest_rel([0.9, 0.92, 0.91], [0.95, 0.957, 0.966]).pvalue)
-    assert "| # | optimizer.lr | val/acc | vs. best | p | test/acc | seeds |" in texts["markdown"]
-    assert "\\begin{tabular}{rlrlrrl}" in texts["latex"]
-    assert "0.9577 $\\pm$ " in texts["latex"]
+    expected = stats.ttest_rel([0.9, 0.92, 0.91], [0.95, 0.957, 0.966]).pvalue
+    assert float(rows[1]["p"]) == pytest.approx(expected, abs=0.003)
+    assert float(rows[1]["difference"]) == pytest.approx(-0.0476667)
+    assert float(rows[1]["effect_size"]) < -2
+    assert "| # | optimizer.lr | val/acc | seeds | vs. best | difference | effect | p | test/acc |" in texts["markdown"]
+    assert "\\begin{tabular}{rlrllrrrr}" in texts["latex"]
+    assert r"val/acc (\%) & seeds & vs. best & difference (\%) & effect & p & test/acc (\%) \\" in texts["latex"]
+    assert r"1 & 0.01 & \textbf{\boldmath 95.77 $\pm$ 1.99} & 3 & best &  &  &  & 94.77" in texts["latex"]
+    assert r"2 & 0.001 & 91.00 $\pm$ 2.48 & 3 & worse & -4.77 $\pm$ " in texts["latex"]
 
 
 def test_texts_are_escaped(tmp_path: Path) -> None:
     nasty = "a|b_$x & <i> \\ {50%}"
-    made(tmp_path / "a", "model=fnn", changes={"data": {"source": nasty}})
+    made(tmp_path / "a", "model=fnn", changes={"model": {"activation": nasty}})
     made(tmp_path / "b", "model=fnn", value=0.5)
     markdown, latex = (printed_by(tmp_path, "--format", name) for name in ("markdown", "latex"))
     assert r"| a\|b\_$x &amp; &lt;i> \\ {50%} |" in markdown

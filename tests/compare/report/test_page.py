@@ -35,14 +35,14 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i, lr in enumerate((0.001, 0.003, 0.01)):
         for j, dropout in enumerate((0.0, 0.5)):
             for seed in range(3):
-                value = 0.95 - 0.01 * i - 0.003 * j + 0.002 * seed + 0.001 * math.sin(7 * i + 3 * j + 5 * seed)
+                value = 0.95 - 0.01 * i - 0.0005 * j + 0.002 * seed + 0.001 * math.sin(7 * i + 3 * j + 5 * seed)
                 changes = {"optimizer": {"lr": lr}, "model": {"dropout": dropout}}
                 name = f"lr={lr},dropout={dropout},seed={seed}"
                 made(folder / name, "model=fnn", value=value, seed=seed, changes=changes)
     lines = "\n".join([f"line {i}" for i in range(40)] + [HOSTILE])
     made(folder / "failed", "model=fnn", seed=9, status="failed", error=f"ValueError: {HOSTILE}", log=lines)
     made(folder / "running", "model=fnn", seed=8, status=None)
-    made(folder / "hostile", "model=fnn", value=0.5, changes={"data": {"source": HOSTILE}})
+    made(folder / "hostile", "model=fnn", value=0.5, changes={"model": {"activation": HOSTILE}})
     written(folder)
     return folder
 
@@ -134,25 +134,18 @@ def test_the_report_is_one_file_with_everything(sweep: Path) -> None:
     assert plain.index("Ranking: mnist") < plain.index("by epoch") < plain.index("Failures (1)"), "the ranking first"
 
 
-def test_what_is_not_tested_has_its_reason(tmp_path: Path) -> None:
-    best = [0.95, 0.96, 0.97, 0.96]
-    others = {0.1: [value - 0.1 for value in best], 0.2: best[:1], 0.3: [0.9, 0.93, 0.92, 0.9]}
-    for lr, values in {0.003: best, **others}.items():
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({0.1: [0.97], 0.2: [0.9, 0.93, 0.92]}, "1 could not be tested: too few common seeds."),
+        ({0.1: [0.85, 0.86, 0.87]}, "1 could not be tested: the same difference on every seed."),
+    ],
+)
+def test_what_is_not_tested_has_its_reason(tmp_path: Path, others: dict[float, list[float]], words: str) -> None:
+    for lr, values in {0.003: [0.95, 0.96, 0.97], **others}.items():
         for seed, value in enumerate(values):
             made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
-    text = (written(tmp_path) / "report.html").read_text()
-    assert "1 could not be tested: too few common seeds." in text
-    assert "1 could not be tested: the same difference on every seed." in text
-
-
-def test_a_setting_that_is_better_on_common_seeds_does_not_look_worse(tmp_path: Path) -> None:
-    for lr, values in {0.003: [0.8, 0.81, 0.82, 0.99, 0.99, 0.99], 0.1: [0.83, 0.841, 0.849]}.items():
-        for seed, value in enumerate(values):
-            made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
-    text = (written(tmp_path) / "report.html").read_text()
-    (row,) = re.findall(r'<tr class="(\w+)">(?:(?!</tr>).)*better on common seeds', text)
-    assert row == "better"
-    assert "tr.better" in text, "it has a look of its own"
+    assert words in (written(tmp_path) / "report.html").read_text()
 
 
 def test_hostile_texts_are_texts(sweep: Path) -> None:
@@ -182,8 +175,11 @@ def drawn(comparison: Comparison) -> dict[str, str]:
 def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
     out = sweep / "compare"
     names = {"curves", "main-effects", "heat-map", "parallel-coordinates"}
-    assert {path.name for path in (out / "figures").iterdir()} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        f"{n}.{e}" for n in names for e in ("pdf", "png", "svg")
+    }
     assert all((out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in names)
+    assert all((out / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
     made(tmp_path / "one", "model=fnn")
     assert set(drawn(compare([tmp_path / "one"], None, None))) == {"curves"}
 
@@ -271,6 +267,6 @@ def test_runs_with_the_same_error_fail_once(tmp_path: Path) -> None:
     first, other = found.errors
     assert (first.error, len(first.others), first.num_more) == ("the disk is full", 20, 9)
     assert (other.error, other.others, other.num_more) == ("no such file", [], 0)
-    shown = page.page(comparison, [figures.draw_ranking(each, "") for each in comparison.rankings])
+    shown = page.page(comparison, [figures.draw_ranking(each, "") for each in comparison.rankings], ())
     assert shown.count("the disk is full") == 1
     assert "The same error ended 29 more" in shown

@@ -31,6 +31,20 @@ def test_a_run_that_diverged_is_never_the_best_and_the_sampler_keeps_away(tmp_pa
     assert f"40 trials: {40 - sum(lost)} finished, 0 pruned, 0 failed, {sum(lost)} diverged." in source.summary()
 
 
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_a_trial_whose_loss_is_not_finite_is_no_good_trial_whatever_its_accuracy(tmp_path: Path, pruner: str) -> None:
+    source = search(tmp_path, trials=6, pruner=pruner)
+    stopped = []
+    while (job := source.next_job()) is not None:
+        bad = job.number % 2 == 0
+        metrics = {"val/acc": 0.9 if bad else 0.8, "val/loss": math.nan if bad else 0.5}
+        stopped.append(source.report_epoch(job, 1, metrics))
+        source.report_result(job, JobResult("finished", metrics))
+    assert [trial.value for trial in trials_in(tmp_path)] == [-math.inf, 0.8] * 3
+    assert source.study.best_trial.number % 2 == 1
+    assert stopped[::2] == [pruner != "none"] * 3
+
+
 @pytest.mark.parametrize("keys", [{}, {"metric": ["val/loss", "val/acc"]}])
 def test_where_all_diverge_there_is_no_best(tmp_path: Path, keys: dict[str, Any]) -> None:
     source = search(tmp_path, trials=12, **keys)

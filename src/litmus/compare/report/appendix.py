@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.comparison import Comparison
-from litmus.compare.costs import duration
 from litmus.compare.ranking import Ranking, unmeasured_reason
 from litmus.compare.report import tables
 from litmus.compare.report.template import Cell, Table, TableRow
-from litmus.compare.settings import ABSENT, Settings, canonical
+from litmus.compare.settings import ABSENT, Settings, canonical, duration
 from litmus.config.validate import shown
 from litmus.record.folder import RunDir
 
@@ -120,10 +119,10 @@ def others(comparison: Comparison) -> Table | None:
 def _why(run: Run, rankings: Sequence[Ranking]) -> str:
     if run.status != "finished":
         return run.status
-    metrics = [ranking.metric for ranking in rankings if ranking.data == run.settings["data"]]
-    if any(metric in run.metrics for metric in metrics):
+    metrics = [ranking.metric for ranking in rankings]
+    if not run.diverged and any(metric in run.metrics for metric in metrics):
         return "repeated"
-    return unmeasured_reason(run, next((metric for metric in metrics if metric in run.diverged), run.monitor[0]))
+    return unmeasured_reason(run, next((metric for metric in metrics if metric in run.undefined), run.monitor[0]))
 
 
 def _reached(run: Run) -> str:

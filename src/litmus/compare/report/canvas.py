@@ -40,6 +40,7 @@ STYLE: "dict[RcKeyType, object]" = {
     "figure.facecolor": PAPER,
     "legend.frameon": False,
     "legend.fontsize": 8,
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
     "svg.fonttype": "none",  # text stays text: small, and searchable
     "figure.dpi": 100,
 }
@@ -54,12 +55,14 @@ class Figure:
         caption: what it shows, how many settings are omitted, and what the marks are.
         svg: the drawing, an `<svg>` element.
         png: the same, the content of a PNG file.
+        pdf: the same, the content of a PDF file, for papers.
     """
 
     name: str
     caption: str
     svg: str
     png: bytes
+    pdf: bytes
 
 
 def set_up_matplotlib() -> None:
@@ -85,7 +88,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def draw_figure(name: str, caption: str, size: tuple[float, float], draw: "Callable[[Canvas], None]") -> Figure:
-    """Draws a figure once, for both formats.
+    """Draws a figure once, for every format.
 
     Args:
         name: of its files.
@@ -100,12 +103,13 @@ def draw_figure(name: str, caption: str, size: tuple[float, float], draw: "Calla
         warnings.simplefilter("ignore")  # characters that its font does not have
         canvas = Canvas(figsize=size, layout="constrained")
         draw(canvas)
-        text, pixels = io.StringIO(), io.BytesIO()
+        text, pixels, paper = io.StringIO(), io.BytesIO(), io.BytesIO()
         canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         canvas.set_layout_engine("none")  # keep the layout of the SVG
         canvas.savefig(pixels, format="png", dpi=160, metadata={"Software": None})
+        canvas.savefig(paper, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     svg = text.getvalue()
-    return Figure(name, caption, svg[svg.index("<svg") :], pixels.getvalue())
+    return Figure(name, caption, svg[svg.index("<svg") :], pixels.getvalue(), paper.getvalue())
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:

@@ -35,6 +35,7 @@ def draw_ranking(ranking: Ranking, prefix: str) -> list[Figure]:
         prefix: of the figures' names.
     """
     set_up_matplotlib()
+    ranking = ranking.measured()
     effects = main_effects(ranking)
     drawn = [_curves(ranking, f"{prefix}curves")]
     pages = [effects[i : i + PER_PAGE] for i in range(0, len(effects), PER_PAGE)]
@@ -53,7 +54,8 @@ def _curves(ranking: Ranking, name: str) -> Figure | None:
     metric = ranking.metric
     rows, running = ranking.rows[:MOST_CURVES], ranking.running[:MOST_RUNNING]
     unfinished = [run for row in rows for run in row.excluded if run.status == UNFINISHED and run.rows]
-    if not any(by_epoch(run.rows, metric) for run in (*(run for row in rows for run in row.runs), *running)):
+    drawn = (*(run for row in rows for run in row.runs), *running)
+    if not (epochs := {epoch for run in drawn for epoch in by_epoch(run.rows, metric)}):
         return None
     keys = [key for key in varying_keys([row.settings for row in rows]) if key in ranking.keys]
     texts = ["  ".join(f"{short_key(key, keys)}={short_value(row.settings, key)}" for key in keys) for row in rows]
@@ -72,6 +74,8 @@ def _curves(ranking: Ranking, name: str) -> Figure | None:
             axes.plot(list(so_far), list(so_far.values()), color=INK, linewidth=0.7, linestyle=":")
         axes.set(xlabel="epoch", ylabel=metric)
         axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # an AutoLocator takes it
+        if len(epochs) == 1:
+            axes.set_xticks(list(epochs))
         if limits:
             axes.set(xlim=limits[0], ylim=limits[1])
         if rows:
@@ -106,7 +110,9 @@ def _curve(axes: "Axes", row: Row, metric: str, place: int, label: str, alpha: f
     curve = mean_curve([run.rows for run in row.runs], metric)
     marker = "o" if len(curve.epochs) == 1 else None
     axes.plot(curve.epochs, curve.mean, color=color, linestyle=dash, marker=marker, linewidth=1.6, label=label)
-    if len(row.runs) > 1:
+    if len(curve.epochs) == 1:
+        axes.vlines(curve.epochs, curve.low, curve.high, color=color, linewidth=1)
+    elif len(row.runs) > 1:
         axes.fill_between(curve.epochs, curve.low, curve.high, color=color, alpha=alpha, linewidth=0)
     for run in row.excluded:
         if run.status == UNFINISHED:

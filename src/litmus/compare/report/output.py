@@ -11,6 +11,7 @@ from litmus.compare import costs
 from litmus.compare.comparison import Comparison
 from litmus.compare.report import tables
 from litmus.compare.report.formats import FORMATS, format_rankings
+from litmus.compare.settings import duration
 from litmus.errors import UserError
 from litmus.record.folder import replacing
 
@@ -24,25 +25,26 @@ NOTHING = "No run has finished yet: there is nothing to rank."
 
 def texts(comparison: Comparison) -> dict[str, str]:
     """The rankings in each of the formats, by its name."""
-    notes = [*comparison.damaged, *comparison.notes]
-    return {name: format_rankings(name, comparison.rankings, notes, comparison.seconds) for name in FORMATS}
+    notes = [*comparison.damaged, *comparison.notes, *(more.note for more in comparison.more)]
+    commands = [command for more in comparison.more for command in more.commands]
+    shown = [ranking.top(comparison.top) for ranking in comparison.rankings]
+    return {name: format_rankings(name, shown, notes, commands, comparison.seconds) for name in FORMATS}
 
 
-def show(comparison: Comparison, top: int | None) -> None:
-    """Prints the rankings, and the notes on them.
-
-    Args:
-        comparison: what to show.
-        top: how many rows of each ranking; None for MOST_SHOWN. The files have all.
-    """
+def show(comparison: Comparison) -> None:
+    """Prints the rankings, at most MOST_SHOWN rows of each unless `--top` says how many, and the notes on them."""
     for ranking in comparison.rankings:
         if ranking.rows:
-            tables.show(ranking.top(top or MOST_SHOWN))
+            tables.show(ranking.top(comparison.top or MOST_SHOWN))
     for note in comparison.notes:
         console.say(note, style="yellow", wrap=True)
+    for more in comparison.more:
+        console.say(more.note, style="yellow", wrap=True)
+        for command in more.commands:
+            console.say(f"  {command}")
     if not any(ranking.rows for ranking in comparison.rankings):
         console.say(NOTHING, wrap=True)
-    total = costs.duration(comparison.seconds["total"])
+    total = duration(comparison.seconds["total"])
     console.say(f"{costs.status_counts(comparison.runs)}; {total} in total", wrap=True)
 
 
@@ -87,17 +89,19 @@ def _drawings(comparison: Comparison) -> dict[str, bytes]:
     if missing := [name for name in FIGURE_PACKAGES if importlib.util.find_spec(name) is None]:
         log.warning("Figures and the report need %s: pip install 'litmus[compare]'.", " and ".join(missing))
         return files
-    from litmus.compare.report import figures, page
+    from litmus.compare.report import critical, figures, page
 
     multi_label = len(comparison.rankings) > 1
     drawn = []
     for ranking in comparison.rankings:
         prefix = f"{curves.file_name(f'{ranking.data}-{ranking.metric}')}-" if multi_label else ""
         drawn.append(figures.draw_ranking(ranking, prefix))
-    for figure in (figure for each in drawn for figure in each):
+    across = [critical.critical_difference(comparison.over)] if comparison.over else []
+    for figure in (figure for each in [*drawn, across] for figure in each):
         files[f"figures/{figure.name}.svg"] = figure.svg.encode("utf-8", "replace")
         files[f"figures/{figure.name}.png"] = figure.png
-    return files | {"report.html": page.page(comparison, drawn).encode("utf-8", "replace")}
+        files[f"figures/{figure.name}.pdf"] = figure.pdf
+    return files | {"report.html": page.page(comparison, drawn, across).encode("utf-8", "replace")}
 
 
 def _tidy(out: Path, files: set[str]) -> None:

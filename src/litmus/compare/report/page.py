@@ -11,9 +11,15 @@ from litmus.compare.report import appendix, tables
 from litmus.compare.report.canvas import Figure, inline_svg
 from litmus.compare.report.template import Cell, Interval, Table, TableRow, render
 from litmus.compare.settings import short_key
-from litmus.compare.statistics import BEST, BETTER, NO_SPREAD, SAME, WORSE
+from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
 
-KINDS = {BEST: "best", SAME: "same", WORSE: "worse", BETTER: "better"}  # CSS classes of rows; others are unknown
+KINDS = {
+    BEST: "best",
+    REFERENCE: "best",
+    SAME: "same",
+    WORSE: "worse",
+    BETTER: "better",
+}  # CSS classes of rows; others are unknown
 SHORT = 25  # characters of a setting that stay on one line
 
 
@@ -22,15 +28,17 @@ class Lead:
     """What a ranking's first sentences say.
 
     Attributes:
-        setting: the best one.
+        title: `Best`, `Reference`, `Diverged` if all did, or `One setting`.
+        setting: that one.
         value: its metric's name and value.
         seeds: how many seeds it has, in words.
-        num_others: the number of other settings.
+        num_others: the number of other settings that did not diverge.
         num_same: how many of them do not differ significantly.
         num_few_seeds: how many share too few seeds with the best to be tested.
         num_constant: how many differ by the same amount on every seed, which leaves nothing to test with.
     """
 
+    title: str
     setting: str
     value: str
     seeds: str
@@ -60,12 +68,13 @@ class RankingSection:
     differences: appendix.Differences | None = None
 
 
-def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
+def page(comparison: Comparison, figures: Sequence[Sequence[Figure]], across: Sequence[Figure]) -> str:
     """The whole report.
 
     Args:
         comparison: what to report.
         figures: those of each of its rankings.
+        across: those of all of them together.
     """
     return render(
         "report.html.jinja",
@@ -73,8 +82,13 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
         counts=status_counts(comparison.runs),
         num_settings=sum(ranking.total for ranking in comparison.rankings),
         written=time.strftime("%Y-%m-%d %H:%M"),
-        notes=[*comparison.damaged, *comparison.notes],
-        sections=[_section(*each) for each in zip(comparison.rankings, figures, strict=True)],
+        notes=[*comparison.damaged, *comparison.notes, *(more.note for more in comparison.more)],
+        commands=[command for more in comparison.more for command in more.commands],
+        sections=[
+            _section(ranking, comparison.top, drawn)
+            for ranking, drawn in zip(comparison.rankings, figures, strict=True)
+        ],
+        across=_shown(across),
         failures=appendix.failures(comparison),
         others=appendix.others(comparison),
         cost=appendix.cost(comparison),
@@ -82,25 +96,32 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]]) -> str:
     )
 
 
-def _section(ranking: Ranking, figures: Sequence[Figure]) -> RankingSection:
-    from markupsafe import Markup  # Jinja's: text that is not escaped again
-
-    shown = [PageFigure(figure.caption, Markup(inline_svg(figure))) for figure in figures]  # escaped by matplotlib
+def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure]) -> RankingSection:
+    shown = _shown(figures)
     if not ranking.rows:
         return RankingSection(ranking.title, shown)
-    low, high = _range(ranking.rows)
-    legend = f"{tables.legend(ranking)}{_interval_legend(ranking, low, high)}"
-    table = _table(ranking, low, high)
+    listed = ranking.top(top)
+    low, high = _range(listed.rows)
+    legend = f"{tables.legend(listed)}{_interval_legend(listed, low, high)}"
+    table = _table(listed, low, high)
     return RankingSection(ranking.title, shown, _lead(ranking), table, legend, appendix.differences(ranking))
 
 
+def _shown(figures: Sequence[Figure]) -> list[PageFigure]:
+    from markupsafe import Markup  # Jinja's: text that is not escaped again
+
+    return [PageFigure(figure.caption, Markup(inline_svg(figure))) for figure in figures]  # escaped by matplotlib
+
+
 def _lead(ranking: Ranking) -> Lead:
-    first, *others = ranking.rows
+    first = next((row for row in ranking.rows if row.verdict.words == ranking.reference), ranking.rows[0])
+    others = [row for row in ranking.rows if row is not first and row.verdict.words != DIVERGED]
     num_constant = sum(row.verdict.words == NO_SPREAD for row in others)
     return Lead(
+        title="One setting" if ranking.total == 1 else first.verdict.words.capitalize(),
         setting=ranking.label(first),
         value=f"{ranking.metric} {tables.plus_minus(first.value)}",
-        seeds=f"{first.value.n} {'seed' if first.value.n == 1 else 'seeds'}",
+        seeds=f"{len(first.runs)} {'seed' if len(first.runs) == 1 else 'seeds'}",
         num_others=len(others),
         num_same=sum(row.verdict.words == SAME for row in others),
         num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant,
@@ -112,12 +133,12 @@ def _table(ranking: Ranking, low: float, high: float) -> Table:
     """The ranking's columns, and before the metric's a drawing of its interval."""
     head = [short_key(name, ranking.keys) if name in ranking.keys else name for name in tables.columns(ranking)]
     place = 1 + len(ranking.keys)  # of the metric
-    kinds = ["n", *("key" for _ in ranking.keys), "n", "verdict", *("n" for _ in head[place + 2 : -1]), "seeds"]
+    kinds = ["n", *("key" for _ in ranking.keys), "n", "seeds", "verdict", *("n" for _ in head[place + 3 :])]
     rows = []
     for row in ranking.rows:
         texts = tables.cells(ranking, row)
         cells = [Cell(text, _kind(kind, text), name) for text, kind, name in zip(texts, kinds, head, strict=True)]
-        cells.insert(place, Cell("", "range", interval=_interval(row, low, high)))
+        cells.insert(place, Cell("", "range", interval=_interval(row, low, high) if row.value.n else None))
         rows.append(TableRow(cells, KINDS.get(row.verdict.words, "unknown")))
     head.insert(place, "")
     kinds.insert(place, "range")
@@ -136,10 +157,11 @@ def _interval_legend(ranking: Ranking, low: float, high: float) -> str:
 
 def _range(rows: Sequence[Row]) -> tuple[float, float]:
     """What the drawings of intervals span: all means, and each interval as far as the means spread."""
-    means = [row.value.mean for row in rows]
+    rows = [row for row in rows if row.value.n]
+    means = [row.value.mean for row in rows] or [0.0]
     spread = max(means) - min(means) or abs(means[0]) * 0.01 or 1.0
     ends = [row.value.mean + sign * min(row.value.half_width or 0.0, spread) for row in rows for sign in (-1, 1)]
-    return min(ends), max(ends)
+    return min(ends, default=0.0), max(ends, default=0.0)
 
 
 def _interval(row: Row, low: float, high: float) -> Interval:

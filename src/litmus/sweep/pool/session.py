@@ -18,7 +18,7 @@ from litmus.config.validate import override
 from litmus.console import Screen
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.folder import ENDED, RunDir, lock, write_text
-from litmus.record.metrics import monitored_in
+from litmus.record.metrics import has_diverged, monitored_in
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.job import Job, JobResult
@@ -349,5 +349,9 @@ def _rank(results: Sequence[tuple[Job, JobResult]]) -> list[tuple[Job, JobResult
         return []
     ((metric, mode),) = deciding
     sign = 1 if mode == "max" else -1
-    converged = [(job, result) for job, result in finished if math.isfinite(result.metrics.get(metric, math.nan))]
+    converged = [
+        (job, result)
+        for job, result in finished
+        if math.isfinite(result.metrics.get(metric, math.nan)) and not has_diverged(result.metrics)
+    ]
     return sorted(converged, key=lambda pair: -sign * pair[1].metrics[metric])

@@ -1,6 +1,5 @@
 """A sweep on the screen: a live table in a terminal, and a line for each job that ends."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from litmus.record.folder import RunDir
-from litmus.record.metrics import monitored_in
+from litmus.record.metrics import has_diverged, monitored_in
 from litmus.sweep.pool.job import Job, JobResult, Message
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
@@ -89,7 +88,7 @@ class SweepReporter:
     def report_result(self, job: Job, result: JobResult, is_retried: bool) -> None:
         """A job has ended; if it is retried, that was not its last end."""
         self.rows.pop(job.number, None)
-        diverged = result.status == "finished" and not all(map(math.isfinite, result.metrics.values()))
+        diverged = result.status == "finished" and has_diverged(result.metrics)
         word = f"{result.status}, tried once more" if is_retried else "diverged" if diverged else result.status
         if not is_retried:
             self.add_result(job, result)
