@@ -34,7 +34,7 @@ def test_files_may_not_grow(tmp_path: Path, limit: int) -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == (2 if limit < 10_000 else 1), "refused before the first step, or failed"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.stderr.count("would be larger than the shell (`ulimit -f`) or the disk allows") == 1, done.stderr
     assert not [path for path in (tmp_path / "run").rglob(".*") if path.is_file()], "no temporary is left"
