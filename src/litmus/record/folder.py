@@ -385,19 +385,24 @@ def _from_yaml(path: Path) -> Section:
 
 def _with_new_keys(config: Section) -> Section:
     """The configuration of an earlier version with keys that came later, at the values that it had without them."""
-    config = {"reproduce": None, **config} if "resume" in config else config
+    config = _filled(config, {"reproduce": None}) if "resume" in config else config
     data = config.get("data")
     if not isinstance(data, dict) or "limit" not in data:
         return config
     added = {"limit_eval": data["limit"]}  # it cut every split
     if not str(data.get("_target_")).endswith(".Series"):
         added["split_seed"] = None
-    return {**config, "data": {**added, **data}}
+    return {**config, "data": _filled(data, added)}
+
+
+def _filled(section: Section, added: Section) -> Section:
+    """The section, with those of the added keys that it does not have, at its end."""
+    return section | {key: value for key, value in added.items() if key not in section}
 
 
 def _with_new_names(config: Section) -> Section:
     """The configuration of an earlier version in the names of this one, and with its keys."""
-    return ADDED.get(str(config.get("_target_")), {}) | {
+    named = {
         key: _with_new_names(value)
         if isinstance(value, dict)
         else RENAMED.get(value, value)
@@ -405,6 +410,7 @@ def _with_new_names(config: Section) -> Section:
         else value
         for key, value in config.items()
     }
+    return _filled(named, ADDED.get(str(config.get("_target_")), {}))
 
 
 def finite(value: object) -> object:
