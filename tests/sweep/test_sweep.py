@@ -143,6 +143,18 @@ def test_a_grid_keeps_out_of_a_search_s_folder(command: Command, tmp_path: Path)
     assert "outputs/sweeps/x holds a search" in done.stderr
 
 
+def test_a_search_keeps_out_of_a_grid_s_folder(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "outputs/sweeps/x"
+    session.write_overrides(folder, ["model=perceptron", "seed=0,1"])
+    before = (folder / "sweep.yaml").read_text()
+    (folder / "seed-0").mkdir()
+    (folder / "seed-0" / "requested.yaml").touch()
+    done = command("-m", "model=perceptron", "sweep=optuna", "optimizer.lr=interval(0.1,1)", "sweep.name=x")
+    assert done.returncode == 2
+    assert "outputs/sweeps/x holds a grid" in done.stderr
+    assert (folder / "sweep.yaml").read_text() == before
+
+
 def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=basic", "hydra/launcher=basic"]
     done = command(*words)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.record.folder import ENDED, RunDir
+from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
@@ -91,8 +91,12 @@ class Optuna(Source):
             The configuration of a job.
 
         Raises:
-            UserError: the space cannot be searched, or the folder holds another search.
+            UserError: the space cannot be searched, or the folder holds another search, or a grid.
         """
+        if not (folder / STUDY).is_file() and any(folder.glob(f"*/{REQUESTED}")):
+            raise UserError(
+                f"{folder} holds a grid, and its jobs are not trials of a search. Choose another sweep.name."
+            )
         self.folder, self.composer = folder, composer
         self.space, self.constant = search_space(overrides)
         if count_points(self.space) <= self.total and self.sampler != "grid":
