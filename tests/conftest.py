@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from files import write_images, write_tables
-from helpers import DIGITS, SMALL, composed, composed_with_hydra, inputs_for
+from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
 from warm import LIGHT, Warm
 
 from litmus import console
 from litmus.cli.main import main
 from litmus.compose.command_line import check
 from litmus.compose.resume import with_stored_choices
+from litmus.config import preflight
 from litmus.config.instantiate import build
 from litmus.config.validate import override
 from litmus.record.folder import RunDir
@@ -28,6 +30,7 @@ from litmus.spec import Boxes, Images, Spec
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the checkout or the user's cache."""
+    preflight.file_mistakes.cache_clear()  # of the last test's folder
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LITMUS_DATA", str(tmp_path / "data"))
 
@@ -156,9 +159,15 @@ def imported() -> Iterator[Warm]:
 def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python train.py ...`, or `litmus ...`, in a process of its own, in the test's folder."""
 
-    def run(*words: str, script: str = "train.py", timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        verb = ("train",) if script == "train.py" else ()
+    def run(
+        *words: str, script: str = "train.py", timeout: float = 120, fresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "100", "HOME": str(tmp_path / "home")}
+        if fresh:  # with whatever Python finds for it now
+            start = [sys.executable, *(["-m", script] if script == "litmus" else [str(ROOT / script)]), *words]
+            pipes = {"capture_output": True, "text": True, "timeout": timeout, "check": False}
+            return subprocess.run(start, cwd=tmp_path, env=environment, **pipes)
+        verb = ("train",) if script == "train.py" else ()
         answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout)
         return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 

@@ -65,7 +65,8 @@ def test_a_run_that_cannot_be_resumed_keeps_its_result(
 ) -> None:
     run = train("model=perceptron")
     before = {name: (run.path / name).read_bytes() for name in ("result.json", "config.yaml", "metrics.csv")}
-    resume(run, "trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere")
+    with pytest.raises(SystemExit):
+        resume(run, "trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere")
     assert "data.source=disk does not provide MNIST" in capsys.readouterr().err
     assert {name: (run.path / name).read_bytes() for name in before} == before
     with pytest.raises(UserError, match="has already been trained for 2 epochs"):

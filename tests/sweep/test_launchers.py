@@ -93,7 +93,7 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "hydra.sweep.dir=\"outputs/my 'sweep'\""]
     words += ["trainer.max_epochs=1", "hydra/launcher=elsewhere"]
     folder = tmp_path / "outputs/my 'sweep'"
-    done = command(*words)
+    done = command(*words, fresh=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 of 2 jobs in outputs/my 'sweep': 2 finished" in done.stdout
     assert {path.parent.name for path in folder.glob("*/result.json")} == {"seed-0", "seed-1"}
@@ -104,7 +104,7 @@ def test_a_job_that_was_pickled_runs_once_in_its_folder(
     logs = [path.read_text() for path in folder.glob("*/train.log")]
     assert [log.count("started: ") for log in logs] == [1, 1]
 
-    again = command(*words)
+    again = command(*words, fresh=True)
     assert again.returncode == 0, again.stderr
     assert "2 of 2 jobs in outputs/my 'sweep' ended in an earlier session." in again.stdout
     assert not any(line.startswith("finished") for line in again.stdout.splitlines())

@@ -173,9 +173,9 @@ class Hooks(Callback):
         if job_return.status is not JobStatus.COMPLETED:
             from litmus.console import readable
 
-            error = disk.explained(
-                cast(BaseException, job_return._return_value), Path(HydraConfig.get().runtime.output_dir)
-            )
+            # In the process of another launcher, Hydra has forgotten its configuration by now.
+            folder = Path(HydraConfig.get().runtime.output_dir if HydraConfig.initialized() else ".")
+            error = disk.explained(cast(BaseException, job_return._return_value), folder)
             refused = isinstance(error, UserError)
             print(readable(str(error) if refused else "".join(traceback.format_exception(error))), file=sys.stderr)
             self.status = "refused" if refused else "failed"

@@ -90,11 +90,12 @@ def _is_unicode(value: object) -> bool:
 
 
 def _files(group: str, name: str, section: Section) -> list[str]:
-    return _checked(group, name, json.dumps(settings(section)))
+    return file_mistakes(group, name, json.dumps(settings(section)))
 
 
 @functools.cache  # most jobs of a sweep have the same
-def _checked(group: str, name: str, own: str) -> list[str]:
+def file_mistakes(group: str, name: str, own: str) -> list[str]:
+    """What a choice's own function finds wrong with its settings, given as JSON; cached."""
     module = f"litmus.{group}._preflight"
     check = vars(importlib.import_module(module)).get(name) if importlib.util.find_spec(module) else None
     return [] if check is None else _said(lambda: check(json.loads(own)))
