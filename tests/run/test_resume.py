@@ -67,7 +67,7 @@ def test_a_run_that_cannot_be_resumed_keeps_its_result(
     before = {name: (run.path / name).read_bytes() for name in ("result.json", "config.yaml", "metrics.csv")}
     with pytest.raises(SystemExit):
         resume(run, "trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere")
-    assert "data.source=disk does not provide MNIST" in capsys.readouterr().err
+    assert "data.source=disk, but there is no folder nowhere" in capsys.readouterr().err
     assert {name: (run.path / name).read_bytes() for name in before} == before
     with pytest.raises(UserError, match="has already been trained for 2 epochs"):
         resume(run, "trainer.max_epochs=1")
