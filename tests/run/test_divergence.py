@@ -1,7 +1,9 @@
 """A training that diverges says so, where and why, and what it had before stays."""
 
+import itertools
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ import torch
 from faults import Fault
 from helpers import SMALL
 
+from litmus.errors import Diverged
 from litmus.record.folder import RunDir
-from litmus.run.divergence import divergence_of
+from litmus.run.divergence import Divergence, divergence_of
 from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
@@ -113,3 +116,37 @@ def test_a_rollback_halves_every_schedule_and_is_resumed(train: Train, resume: T
     run = train(*words, watching=[once(again), stop])
     assert run.read_result()["status"] == "interrupted"
     assert ending(resume(run)) == ending(whole)
+
+
+def on_gpu(value: float) -> Any:
+    """A loss, as far as the callback looks at it, that seems to lie on a GPU."""
+    return SimpleNamespace(device=torch.device("cuda"), detach=lambda: torch.tensor(value))
+
+
+@pytest.mark.parametrize(("steps_an_epoch", "bad"), [(40, 10), (40, 39), (50, 49), (7, 3), (400, 60)])
+def test_on_a_gpu_no_checkpoint_is_kept_after_a_bad_step(
+    monkeypatch: pytest.MonkeyPatch, steps_an_epoch: int, bad: int
+) -> None:
+    """Losses are read every 50 steps, whatever the epochs' length, and before anything is written."""
+    monkeypatch.setattr(Divergence, "_describe", lambda *_: "described")
+    module = SimpleNamespace(parameters=lambda: iter(()))
+    callback = Divergence("stop")
+    trainer = SimpleNamespace(is_global_zero=True, global_step=0)
+    steps = itertools.count()
+
+    def train_an_epoch() -> None:
+        for _ in range(steps_an_epoch):
+            callback.on_before_backward(trainer, module, on_gpu(7e30 if next(steps) >= bad else 2.0))
+        callback.on_save_checkpoint(trainer, module, {})
+
+    with pytest.raises(Diverged, match="described"):
+        train_an_epoch()  # so the first one kept nothing
+    assert next(steps) <= bad + 50
+
+
+def test_weights_that_are_no_numbers_are_not_kept() -> None:
+    """The loss was a number, and the gradient was not."""
+    weight = torch.nn.Parameter(torch.tensor([1.0, math.inf]))
+    trainer = SimpleNamespace(is_global_zero=True, global_step=3)
+    with pytest.raises(Diverged, match="a weight is no number after step 3"):
+        Divergence("stop").on_save_checkpoint(trainer, SimpleNamespace(parameters=lambda: iter([weight])), {})

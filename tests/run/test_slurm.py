@@ -76,12 +76,24 @@ def test_other_commands_and_other_jobs_start_anew(
     folder = tmp_path / "outputs" / "fnn-mnist" / "now"
     folder.mkdir(parents=True)
     known = {"slurm_job": "42", "commands": ["python train.py model=fnn seed=1"]}
+    known |= {"packages": {}, "variables": {}, "git": None}
     (folder / "environment.json").write_text(json.dumps(known))
     assert with_requeued_run(["seed=1", "model=fnn"]) == ["seed=1", "model=fnn"], "the first start of the job"
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert with_requeued_run(["seed=1", "model=fnn"]) == ["resume=outputs/fnn-mnist/now"]
     assert with_requeued_run(["seed=2", "model=fnn"]) == ["seed=2", "model=fnn"]
     assert with_requeued_run(["resume=x"]) == ["resume=x"]
+    damaged = folder.parent / "older" / "environment.json"
+    damaged.parent.mkdir()
+    for content in (
+        "[" * 100_000,
+        "5",
+        '{"commands": 5}',
+        '{"slurm_job": "42"}',
+        json.dumps({**known, "commands": []}),
+    ):
+        damaged.write_text(content)
+        assert with_requeued_run(["seed=1", "model=fnn"]) == ["resume=outputs/fnn-mnist/now"], content[:20]
     assert with_requeued_run(["-m", "seed=1", "model=fnn"]) == ["-m", "seed=1", "model=fnn"]
     monkeypatch.setenv("SLURM_JOB_ID", "43")
     assert with_requeued_run(["seed=1", "model=fnn"]) == ["seed=1", "model=fnn"]

@@ -10,6 +10,7 @@ import torch
 from helpers import ROOT, SMALL
 
 from litmus.compose.resume import with_sweep_overrides
+from litmus.config.conf import CONF
 from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.inference.load import load_run
@@ -17,6 +18,19 @@ from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import to_yaml
 from litmus.sweep.pool import session
 from litmus.sweep.pool.client import Server
+
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+PATHS = (
+    "../../evil",
+    "/tmp/evil",
+    "'../evil'",
+    "choice(cnn,../evil)",
+    "..",
+    "${oc.env:EVIL}",
+    "a.b",
+    "[../evil]",
+    "cnn:x",
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +53,7 @@ from litmus.sweep.pool.client import Server
         "--experimental-rerun=/tmp/evil",
         "-cd",
         "resume=/tmp/evil",
+        *(f"{prefix}{group}={path}" for group in GROUPS for prefix in ("", "+") for path in PATHS),
     ],
 )
 def test_a_sweep_s_folder_repeats_nothing_that_could_run_code(tmp_path: Path, hostile: str) -> None:

@@ -94,8 +94,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         if trainer.world_size == 1:
             return due
         # The first process decides for all: their clocks differ, and it alone receives signals.
-        step = (batch_idx + 1) // trainer.accumulate_grad_batches
-        return step % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(due))
+        return trainer.global_step % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(due))
 
     @property
     def _received(self) -> signal.Signals | None:

@@ -23,7 +23,10 @@ LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
 # `setup`, `srun_args`, `python` and the like are not among these: they run. A line break in a name would, too.
 REPEATED = re.compile(
     r"""
-      \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|experiment|seed|sweep) ([.]\w+)* = [\s\S]*
+      \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|sweep) ([.]\w+)+ = [\s\S]*
+    | \+{0,2} seed = [\s\S]*
+      # Choices of a group, by their names: a path would have Hydra read any file, hooks of its own included.
+    | \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|experiment|sweep) = [\w\s,()-]*
     | hydra/launcher = (litmus|basic|joblib|submitit_local|submitit_slurm|ray)
     | \+{0,2} hydra[.]launcher[.] (account|array_parallelism|batch_size|constraint|cpus_per_(gpu|task)|exclude
       |gpus_per_(node|task)|gres|max_num_timeout|mem_gb|mem_per_(cpu|gpu)|n_jobs|name|nodes|partition|qos
@@ -135,12 +138,20 @@ def with_requeued_run(arguments: list[str]) -> list[str] | None:
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
         run = RunDir(folder)
         known = run.read_environment() or {}
-        if known.get("slurm_job") != job or sorted(shlex.split(known["commands"][0])[2:]) != typed:
+        if known.get("slurm_job") != job or sorted(_overrides_of(known["commands"])) != typed:
             continue
         if (run.read_result() or {}).get("status") == "finished":
             return None
         return [override("resume", str(folder))]
     return arguments
+
+
+def _overrides_of(commands: list[object]) -> list[str]:
+    """Those of the command that a run was started with; none where it cannot be read."""
+    try:
+        return shlex.split(str(commands[0]))[2:]
+    except (IndexError, ValueError):
+        return []
 
 
 def check_config_folders(arguments: list[str]) -> None:

@@ -139,7 +139,7 @@ def newest_checkpoint(run: RunDir) -> Path | None:
             return None
         raise UserError(
             f"{run.path} cannot be resumed: {run.last.relative_to(run.path)} and {run.best.name} are missing or "
-            "damaged. Begin anew: type the command of this run without resume=."
+            f"damaged. Begin anew: {_command_of(run)}."
         )
     if run.best.is_file() and not is_whole(run.best):
         raise UserError(
@@ -150,6 +150,12 @@ def newest_checkpoint(run: RunDir) -> Path | None:
         what = "is damaged" if run.last.is_file() else "is missing"
         log.warning("%s %s: resuming from %s, the best epoch.", run.last, what, path.name)
     return path
+
+
+def _command_of(run: RunDir) -> str:
+    """The command that began a run, to be typed again."""
+    commands = (run.read_environment() or {}).get("commands")
+    return str(commands[0]) if commands else "type the command of this run without resume="
 
 
 def history_entries(trained_with: Section, changes: list[Section]) -> Section:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from types import UnionType
 
 import yaml
 
@@ -39,6 +40,14 @@ CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least 
 RESULT = "result.json"
 METRICS = "metrics.csv"
 ENVIRONMENT = "environment.json"
+# What is read of that file again; a run folder may come from elsewhere.
+KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
+    "commands": list,
+    "packages": dict,
+    "variables": dict,
+    "git": dict | None,
+    "slurm_job": str | None,
+}
 LOG = "train.log"
 LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
@@ -306,9 +315,16 @@ class RunDir:
         """Where the run was computed last; None where that is not known."""
         try:
             environment = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return None
-        return environment if isinstance(environment, dict) else None
+        except (OSError, ValueError, RecursionError):
+            environment = None
+        if not isinstance(environment, dict) or any(
+            not isinstance(environment.get(name), kind) for name, kind in KINDS_OF_ENVIRONMENT.items()
+        ):
+            log.warning("%s is damaged, and not used.", self.path / ENVIRONMENT)
+            return None
+        return environment
 
     def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""

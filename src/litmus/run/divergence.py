@@ -28,7 +28,7 @@ def divergence_of(trainer: lightning.Trainer) -> "Divergence":
 class Divergence(lightning.Callback):
     """Raises `Diverged` before the step that would be made with such a loss; `skip` leaves that step out.
 
-    On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps.
+    On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps and before a checkpoint.
 
     Args:
         action: what follows: `rollback` differs from `stop` only in what the run makes of the exception.
@@ -48,6 +48,7 @@ class Divergence(lightning.Callback):
         self._done_halvings = 0
         self._batch: Any = None
         self._largest: Tensor | None = None
+        self._num_unread = 0
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if self.action == "skip":
@@ -83,11 +84,32 @@ class Divergence(lightning.Callback):
         else:
             loss = loss.detach()
             self._largest = loss if self._largest is None else torch.maximum(self._largest, loss)
-            if (trainer.fit_loop.batch_idx + 1) % READ_EVERY and math.isfinite(self._limit):
+            self._num_unread += 1
+            if self._num_unread < READ_EVERY and math.isfinite(self._limit):
                 return
-            value, self._largest = self._largest.item(), None
+            value = self._read()
         if not self._is_fine(value) and trainer.is_global_zero:
             raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step + 1)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
+    ) -> None:
+        """Nothing that has diverged is kept, to be resumed or rolled back to.
+
+        Raises:
+            Diverged: a loss that was not read yet, or a weight, is no number.
+        """
+        if self._largest is not None and not self._is_fine(value := self._read()):
+            raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step)
+        weights = cast(nn.Module, pl_module).parameters()
+        if not all(bool(weight.isfinite().all()) for weight in weights):
+            raise Diverged(f"a weight is no number after step {trainer.global_step}", trainer.global_step)
+
+    def _read(self) -> float:
+        """The largest loss since it was read last; waits for the GPU."""
+        assert self._largest is not None
+        value, self._largest, self._num_unread = self._largest.item(), None, 0
+        return value
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """No epoch whose validation is not a number is kept as the best."""
@@ -122,9 +144,10 @@ class Divergence(lightning.Callback):
         layer = _first_not_finite(cast(nn.Module, _task_of(pl_module).net), inputs)
         where = f"the first layer whose output is not finite is {layer}" if layer else "every layer's output is finite"
         rate = trainer.optimizers[0].param_groups[-1]["lr"]
+        late = "" if pl_module.device.type == "cpu" else f"; on a GPU, this may be {READ_EVERY - 1} steps late"
         return (
             f"the loss is {value:.4g} at step {trainer.global_step + 1}, in epoch {trainer.current_epoch + 1}, with a "
-            f"learning rate of {rate:.4g}; {where}. The batch is in {run.diverged.name}"
+            f"learning rate of {rate:.4g}; {where}. The batch is in {run.diverged.name}{late}"
         )
 
 

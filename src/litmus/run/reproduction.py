@@ -61,7 +61,8 @@ def compare(original: RunDir, run: RunDir) -> bool:
         "differences": {what: list(pair) for what, pair in differences.items()},
     }
     write_text(run.path / REPORT, json.dumps(finite(report), indent=2, ensure_ascii=False) + "\n")
-    console.say(f"reproduces   {original.path}  {'identical' if same else 'not identical'}", style="bold")
+    missing = "" if None not in parts.values() else ", as far as it is kept"
+    console.say(f"reproduces   {original.path}  {'identical' if same else 'not identical'}{missing}", style="bold")
     console.say("  ".join(f"{part}: {_word(equal)}" for part, equal in parts.items()), wrap=True)
     if not same:
         rows = [(name, *map(_digits, (then, now, now - then))) for name, (then, now) in metrics.items() if then != now]
@@ -71,7 +72,7 @@ def compare(original: RunDir, run: RunDir) -> bool:
         if epoch is not None:
             console.say(f"metrics.csv differs from epoch {epoch} on")
         if not differences:
-            console.say("Nothing that is known differs: versions, processor, threads, data, code.")
+            console.say("Code, versions, processor, threads and data are the same.")
     if differences:
         rows = [(what, str(then), str(now)) for what, (then, now) in differences.items()]
         console.table(("differs", "then", "now"), rows)
