@@ -44,7 +44,7 @@ class Interrupted(Exception):
 
 
 class Diverged(Exception):
-    """The loss is not a number any more, or beyond all measure.
+    """The loss is not a number any more, or 10,000 times what it was.
 
     Attributes:
         step: of the optimizer, from 1.

@@ -51,8 +51,8 @@ def main(arguments: argparse.Namespace) -> int:
             overrides = arguments.what
             straight = verify.train_straight(folder / "straight", overrides)
         progress.update(bar, description="killed")
-        chance = random.Random(arguments.seed)
-        verdict = verify.verify(straight, folder, overrides, arguments.kills, chance, lambda: progress.advance(bar))
+        moments = random.Random(arguments.seed)
+        verdict = verify.verify(straight, folder, overrides, arguments.kills, moments, lambda: progress.advance(bar))
     columns = ("kills", "within an epoch", *verdict.same, "left over")
     words = ["identical" if same else "differs" for same in verdict.same.values()]
     console.table(columns, [(verdict.kills, verdict.within, *words, len(verdict.left))])

@@ -1,4 +1,4 @@
-"""A training whose loss is no longer a number, or has grown beyond all measure, is noticed in the step it happens."""
+"""A training whose loss is no longer a number, or has grown 10,000-fold, is noticed in the step it happens."""
 
 import math
 from collections.abc import Callable

@@ -60,7 +60,7 @@ def verify(
     folder: Path,
     overrides: Sequence[str],
     kills: int,
-    chance: random.Random,
+    moments: random.Random,
     killed: Callable[[], object] = lambda: None,
 ) -> Verdict:
     """Trains with kills, as many runs as it takes, each of which is resumed until it ends.
@@ -70,7 +70,7 @@ def verify(
         folder: in which the runs to be killed are made.
         overrides: as typed after `python train.py`.
         kills: how many.
-        chance: decides when.
+        moments: decides when to kill.
         killed: called after each.
 
     Raises:
@@ -86,16 +86,16 @@ def verify(
     while done < kills:
         run = RunDir(folder / f"killed-{len(folders) + 1}")
         folders.append(run.path)
-        words = [*_checkpointing(overrides), f"hydra.run.dir={run.path}"]
+        arguments = [*_checkpointing(overrides), f"hydra.run.dir={run.path}"]
         while done < kills and not _ended(run):
-            if not _killed(run, words, chance, longest_s):
+            if not _killed(run, arguments, moments, longest_s):
                 break
             done += 1
             within += _is_within(run)
             killed()
-            words = _again(run, words)
+            arguments = _resuming(run, arguments)
         if not _ended(run):
-            _finish(run, _start(_again(run, words)))
+            _finish(run, _start(_resuming(run, arguments)))
         same = {part: same[part] and end_of(run) == expected[part] for part, end_of in PARTS.items()}
         left += [path.name for path in run.path.rglob(".*") if path.is_file()]
     return Verdict(done, within, same, left, folders)
@@ -106,24 +106,24 @@ def _checkpointing(overrides: Sequence[str]) -> list[str]:
     return [*overrides] if any(key in each for each in overrides) else [*overrides, f"{key}{EVERY_S}"]
 
 
-def _start(words: Sequence[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-P", "-m", "litmus", "train", *words]
+def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-P", "-m", "litmus", "train", *arguments]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def _finish(run: RunDir, process: subprocess.Popen[str]) -> None:
     """Waits for a run's end; its status is not 0 either where a reproduction differs, which is shown later."""
-    _, said = process.communicate()
+    _, errors = process.communicate()
     if not _ended(run):
-        raise UserError("\n".join(said.strip().splitlines()[-5:]) or f"exit status {process.returncode}")
+        raise UserError("\n".join(errors.strip().splitlines()[-5:]) or f"exit status {process.returncode}")
 
 
-def _killed(run: RunDir, words: Sequence[str], chance: random.Random, longest_s: float) -> bool:
+def _killed(run: RunDir, arguments: Sequence[str], moments: random.Random, longest_s: float) -> bool:
     """Starts the run, and kills it; returns whether it had not ended before."""
     begin, before = time.monotonic(), _kept(run)
-    early = chance.random() < EARLY
-    wait_s = chance.uniform(0, 5) if early else chance.uniform(0, longest_s)
-    process = _start(words)
+    early = moments.random() < EARLY
+    wait_s = moments.uniform(0, 5) if early else moments.uniform(0, longest_s)
+    process = _start(arguments)
     while process.poll() is None and not early and _kept(run) == before:
         time.sleep(POLL_S)
         begin = time.monotonic()
@@ -141,9 +141,9 @@ def _ended(run: RunDir) -> bool:
     return (run.read_result() or {}).get("status") == "finished"
 
 
-def _again(run: RunDir, words: list[str]) -> list[str]:
+def _resuming(run: RunDir, arguments: list[str]) -> list[str]:
     """How a killed run is started again: one that had not begun has no configuration to resume."""
-    return [f"resume={run.path}"] if run.has_config() else words
+    return [f"resume={run.path}"] if run.has_config() else arguments
 
 
 def _kept(run: RunDir) -> int:

@@ -12,7 +12,7 @@ from litmus.run.train import fit
 
 
 def train_rank(run: RunDir, ready: int) -> None:
-    """Trains as one of the other processes of a run, without a word: the run's folder holds its configuration.
+    """Trains as one of the other processes of a run, and prints nothing: the run's folder holds its configuration.
 
     Args:
         run: the folder.
