@@ -1,9 +1,17 @@
 """Every network trains, and every verb works, where no other machine can be reached; none is tried."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import world
+from helpers import SMALL
 from warm import Warm
 
 from litmus.cli.main import VERBS
@@ -28,8 +36,38 @@ def test_every_network_and_verb_without_a_network(model: str, files: Path, heavy
 
 
 def test_every_verb_is_used() -> None:
-    """But `dashboard`, which serves until it is stopped, and `verify`, which only trains."""
+    """But those that have a test of their own."""
     assert set(VERBS) - {"train", "dashboard", "verify"} == set(USES)
+
+
+def test_verify_without_a_network(heavy: Warm, tmp_path: Path) -> None:
+    attempts = tmp_path / "attempts"
+    words = ["verify", "model=perceptron", *SMALL, "trainer.max_epochs=1", "--kills", "1"]
+    answer = heavy(*words, folder=tmp_path, environment={"ATTEMPTS": str(attempts), "LITMUS_DATA": str(tmp_path)})
+    assert answer.status == 0, answer.err
+    assert not attempts.exists(), attempts.read_text()
+
+
+def test_the_dashboard_without_a_network(runs: Path, tmp_path: Path) -> None:
+    attempts = tmp_path / "attempts"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    closed = {"PYTHONPATH": str(Path(__file__).parent / "closed"), "ATTEMPTS": str(attempts)}
+    command = [sys.executable, "-P", "-m", "litmus", "dashboard", str(runs / "run"), "--port", str(port)]
+    server = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **closed})
+    try:
+        shown = ""
+        for _ in range(120):
+            with suppress(OSError):
+                shown = urllib.request.urlopen(f"http://127.0.0.1:{port}/data/runs", timeout=5).read().decode()
+                break
+            time.sleep(0.5)
+        assert "run" in shown
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    assert not attempts.exists(), attempts.read_text()
 
 
 def test_a_connection_is_refused(files: Path, heavy: Warm, tmp_path: Path) -> None:
