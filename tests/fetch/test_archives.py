@@ -103,6 +103,7 @@ def test_another_archive_than_the_published_one_is_not_opened(
         gzip.compress(b"\0" * 700),
         packed({"thing-1.0/x": b"x"}),
     ],
+    ids=["empty", "no archive", "cut", "zeros", "another"],  # a packed content holds the time
 )
 def test_a_damaged_archive_is_a_reason(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "archive.tar.gz"
