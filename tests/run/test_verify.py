@@ -45,14 +45,24 @@ def test_files_that_are_left_over_are_no_success(train: Train) -> None:
     ("words", "sentence"),
     [
         (["nosuch"], "There is no folder nosuch"),
-        (["run", "model=fnn"], "run is no KEY=VALUE"),
         (["model=fn"], "Did you mean model=fnn"),
-        (["model=fnn", "--kills", "0"], "--kills 0: a positive number is needed"),
     ],
 )
 def test_what_cannot_be_verified_is_said(words: list[str], sentence: str) -> None:
     with pytest.raises(SystemExit, match=sentence):
         main(["verify", *words])
+
+
+def test_a_run_is_verified_as_it_was_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["verify", "run", "model=fnn"])
+    assert "run is no KEY=VALUE" in capsys.readouterr().err
+
+
+def test_a_number_of_kills_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["verify", "model=fnn", "--kills", "0"])
+    assert "--kills: '0' is not a whole number, at least 1" in capsys.readouterr().err
 
 
 def test_as_many_runs_are_killed_as_it_takes(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from litmus.errors import UserError
+from litmus.cli._options import count
+from litmus.errors import WrongArguments
 from litmus.record.folder import RunDir
 
 
@@ -18,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="a finished run, as which a killed one must end; or what to train, such as model=cnn data.limit=500",
     )
-    parser.add_argument("--kills", type=int, default=5, metavar="N", help="how often to kill (default: 5)")
+    parser.add_argument("--kills", type=count, default=5, metavar="N", help="how often to kill (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
 
 
@@ -28,11 +29,9 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: a run cannot be trained, or what was typed is neither a run nor overrides.
     """
-    if arguments.kills < 1:
-        raise UserError(f"--kills {arguments.kills}: a positive number is needed.")
     runs = [each for each in arguments.what if "=" not in each]
     if runs and len(arguments.what) > 1:
-        raise UserError(f"{runs[0]} is no KEY=VALUE; and a run is verified as it was trained, without any.")
+        raise WrongArguments(f"{runs[0]} is no KEY=VALUE; and a run is verified as it was trained, without any.")
 
     from rich.progress import Progress
 
@@ -58,6 +57,10 @@ def main(arguments: argparse.Namespace) -> int:
     console.table(columns, [(verdict.kills, verdict.within, *words, len(verdict.left))])
     if verdict.exact:
         shutil.rmtree(folder)
+        if not verdict.within:
+            console.say(
+                "No kill left a step within an epoch: callback.checkpoint.every_s=0.01 keeps more of them.", wrap=True
+            )
         console.say(f"{verdict.kills} of {verdict.kills} kills left no trace", style="bold")
         return 0
     console.say(f"see {straight.path} and {', '.join(str(each) for each in verdict.folders)}", style="red", wrap=True)

@@ -78,6 +78,8 @@ def train() -> None:
         fail(str(refused), WRONG_COMMAND_LINE)
     except HYDRA_ERRORS as error:
         fail(explain(error, CONF, sys.argv[1:]), WRONG_COMMAND_LINE)
+    except BrokenPipeError:  # nobody reads the help any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so when it ends
     except OSError as error:  # the folder cannot be made; what happens in a run is the run's to report
         where = f"{error.filename} cannot be used: " if error.filename else ""
         fail(f"{where}{error.strerror or error}.", WRONG_COMMAND_LINE)

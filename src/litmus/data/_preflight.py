@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from litmus.config.machine import available_memory
 from litmus.config.types import Section
 from litmus.data import _table
 from litmus.data._description import read_description
@@ -24,6 +25,22 @@ def text_table(settings: Section) -> None:
         _table.check(local.expand(path), columns, encoding=encoding, separator=separator)
 
 
+def check_batch_fits(settings: Section) -> None:
+    """A batch of images, of three colors in float32, is smaller than the memory that is there.
+
+    Raises:
+        UserError: it is not, so the first batch would end the process.
+    """
+    size, available = settings["size"] or 0, available_memory()  # the network decides, where there is none
+    batch_size = settings["batch_size"] if settings["batch_size"] != "auto" else 1
+    needed = 3 * 4 * size**2 * batch_size
+    if needed > available:
+        raise UserError(
+            f"data.size={size} with data.batch_size={settings['batch_size']} is too large for this machine: a batch "
+            f"takes {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB of memory are available."
+        )
+
+
 def series(settings: Section) -> None:
     """The table is there, and has the column."""
     check_shares(settings["val_share"], settings["test_share"])
@@ -36,14 +53,16 @@ def series(settings: Section) -> None:
 
 
 def image_folder(settings: Section) -> None:
-    """There is a folder that can be read, or a table with the columns."""
+    """There is a folder that can be read, or a table with the columns; a batch of images fits into memory."""
+    check_batch_fits(settings)
     path = local.expand(settings["path"])
     if photos_are_in_table(path):
         _table.check(path, [settings["image"], settings["label"]], encoding="auto", separator="auto")
 
 
 def yolo_dataset(settings: Section) -> None:
-    """The YAML file is right, and what it names is there."""
+    """The YAML file is right, what it names is there, and a batch of images fits into memory."""
+    check_batch_fits(settings)
     description = read_description(local.expand(settings["path"]))
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in description.entries))
 
@@ -54,7 +73,8 @@ def mnist(settings: Section) -> None:
 
 
 def mnist_boxes(settings: Section) -> None:
-    """As of `mnist`; and the sizes of the digits fit into a scene."""
+    """As of `mnist`; the sizes of the digits fit into a scene, and a batch of scenes into memory."""
+    check_batch_fits(settings)
     check_digit_sizes(settings["min_size"], settings["max_size"], settings["size"])
     _check_on_disk(settings, "mnist")
 

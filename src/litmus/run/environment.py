@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from litmus.config.machine import available_memory
 from litmus.config.types import Section
-from litmus.run.machine import available_memory
 from litmus.trainer import Hardware, device_name, num_cores
 
 # Those that decide what is computed, which result.json names; environment.json has all.

@@ -18,11 +18,11 @@ from torch.overrides import TorchFunctionMode
 
 from litmus.config.instantiate import build, defaults
 from litmus.config.keys import choice
+from litmus.config.machine import available_memory
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.errors import UserError
-from litmus.run.machine import available_memory
 from litmus.spec import Tokens
 from litmus.trainer import Hardware
 

@@ -264,3 +264,13 @@ def test_hidden_and_other_files_are_no_photos(tmp_path: Path) -> None:
     photos, others = find_images(tmp_path)
     assert [p.name for p in photos] == ["a.jpg", "b.PNG", "c.webp"]
     assert others == 1
+
+
+def test_too_little_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    path = saved(tmp_path / "a.png", Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(decode, "center_crop", fail)
+    with pytest.raises(MemoryError):
+        read(path, RED)

@@ -96,6 +96,8 @@ def read(path: Path, images: Images) -> Photo:
         raise Broken("is not an image that Pillow can read") from None
     except Image.DecompressionBombError:
         raise Broken("is too large for an image (a decompression bomb?)") from None
+    except MemoryError:  # no fault of the file
+        raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise Broken(f"is damaged ({error})") from None
     return Photo(pixels, size, hashlib.sha256(content).hexdigest(), note)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from litmus.run.machine import available_memory, read_cgroup_files
+from litmus.config.machine import available_memory, read_cgroup_files
 
 BYTES_PER_JOB = 3 * 10**9  # of free memory, for `jobs=auto`
 
