@@ -19,16 +19,16 @@ class _EventsOnly(TensorBoardLogger):
 
 
 @checked
-def tensorboard(folder: Path, step: int | None) -> Logger:
+def tensorboard(folder: Path, step: int) -> Logger:
     """TensorBoard's event files.
 
     Args:
         folder: of the run.
-        step: at which a resumed run goes on: what an earlier process logged from there on is not shown.
+        step: at which the run begins or goes on: what an earlier process logged from there on is not shown.
     """
     return _EventsOnly(folder, name="", version="", default_hp_metric=False, purge_step=step)
 
 
 @checked
-def none(folder: Path, step: int | None) -> None:
+def none(folder: Path, step: int) -> None:
     """Nothing; metrics.csv and result.json are written all the same."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 from faults import Fault, Watch, fail
@@ -10,6 +11,7 @@ from helpers import composed
 
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
+from litmus.run.ending import ending, points
 from litmus.run.job import resume_config
 
 Train = Callable[..., RunDir]
@@ -71,3 +73,22 @@ def test_a_run_that_cannot_be_resumed_keeps_its_result(
     assert {name: (run.path / name).read_bytes() for name in before} == before
     with pytest.raises(UserError, match="has already been trained for 2 epochs"):
         resume(run, "trainer.max_epochs=1")
+
+
+def test_what_was_logged_before_the_first_checkpoint_is_not_shown_twice(train: Train, resume: Train) -> None:
+    """Killed while it writes its first checkpoint: what is logged until then is on the disk before it."""
+
+    class Killed(BaseException):
+        """Nothing of the run sees it."""
+
+    def die(trainer: lightning.Trainer, _: object) -> None:
+        trainer.logger.save()
+        raise Killed
+
+    words = ["model=fnn", "callback.dashboard.every_n_steps=1"]
+    with pytest.raises(Killed):
+        train(*words, watching=[Fault(die, epoch=0, batch=2)])
+    run = RunDir("run")
+    assert points(run.path)
+    assert not run.last.exists()
+    assert ending(resume(run)) == ending(train(*words, folder="straight"))

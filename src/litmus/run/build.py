@@ -166,7 +166,7 @@ def assemble(
     )
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
     divergence = Divergence(config["trainer"]["on_divergence"])
-    step = None if checkpoint is None else checkpoint.step + 1
+    step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
