@@ -11,10 +11,11 @@ from faults import Fault
 from helpers import CONF, DIGITS, SCENES, SMALL, TEXTS, TINY, composed
 from torch import nn
 
+from litmus.config import machine
 from litmus.config.instantiate import build, target
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.run import machine, memory
+from litmus.run import memory
 from litmus.spec import Boxes, Images, Spec
 from litmus.trainer import Hardware
 

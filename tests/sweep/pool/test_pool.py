@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from litmus.config import machine
 from litmus.errors import UserError
 from litmus.record import folder
 from litmus.record.folder import RunDir
-from litmus.run import machine
 from litmus.sweep.pool import pool as pools
 from litmus.sweep.pool import session
 from litmus.sweep.pool.client import Server
