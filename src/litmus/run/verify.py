@@ -14,7 +14,7 @@ from litmus.run.ending import PARTS
 
 POLL_S = 0.002
 EARLY = 0.25  # of the kills, that come before a process has kept anything
-EVERY_S = 0.2  # between two checkpoints, unless it was typed
+EVERY_S = 0.02  # between two checkpoints, unless it was typed
 
 
 @dataclass(frozen=True)
