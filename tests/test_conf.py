@@ -56,7 +56,7 @@ def test_every_key_misspelled_fails(group: str, choice: str) -> None:
         ("~model.dropout", "model.dropout is missing"),
         ("+callback.metre={}", "Did you mean callback.meter?"),
         ("model._target_=os.system", "os.system is none of the choices of model"),
-        ("model._target_=litmus.record.folder.write_text", "is none of the choices of model"),
+        ("model._target_=litmus.record.files.write_text", "is none of the choices of model"),
         ("model._target_=litmus.optimizer.adam", "is none of the choices of model"),
         ("model._target_=litmus.run.train.subprocess", "is none of the choices of model"),
     ],

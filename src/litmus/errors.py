@@ -57,3 +57,8 @@ class Diverged(Exception):
 
 class Pruned(Exception):
     """The search stopped this run: others are better."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of its message, empty where there is none."""
+    return next(iter(str(error).splitlines()), "")

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from litmus.compose.sweep import Composer
 from litmus.errors import UserError
-from litmus.record.folder import slug
+from litmus.record.files import slug
 
 
 @pytest.fixture

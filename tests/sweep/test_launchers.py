@@ -21,7 +21,7 @@ from litmus.compose.command_line import Hooks
 from litmus.compose.errors import explain
 from litmus.compose.job import _change_to
 from litmus.errors import EXIT_STATUS, UserError
-from litmus.record import folder
+from litmus.record import files
 from litmus.record.folder import RunDir
 from litmus.run.job import start_or_resume
 from litmus.sweep.grid import Grid
@@ -205,14 +205,14 @@ def test_a_folder_that_is_not_on_this_machine() -> None:
 
 def test_a_file_is_locked_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     with Path("file").open("w") as first, Path("file").open("w") as second:
-        assert folder.lock(first.fileno())
-        assert not folder.lock(second.fileno())
+        assert files.lock(first.fileno())
+        assert not files.lock(second.fileno())
 
         def fails(*args: Any, **kwargs: Any) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
         monkeypatch.setattr(filelock, "lock_descriptor", fails)
-        assert folder.lock(second.fileno()), "as on file systems without locks"
+        assert files.lock(second.fileno()), "as on file systems without locks"
         assert "no locks" in caplog.text
 
 

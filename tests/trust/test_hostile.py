@@ -15,7 +15,7 @@ from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.inference.load import load_run
 from litmus.record.checkpoint import load_checkpoint
-from litmus.record.folder import to_yaml
+from litmus.record.configuration import to_yaml
 from litmus.sweep.pool import session
 from litmus.sweep.pool.client import Server
 
@@ -113,11 +113,11 @@ def test_every_python_that_is_started_leaves_the_current_folder_out() -> None:
     ("settings", "said"),
     [
         (
-            {"_target_": "litmus.record.folder.write_text", "path": "executed", "text": "x"},
+            {"_target_": "litmus.record.files.write_text", "path": "executed", "text": "x"},
             "There is no key model.path",
         ),
         ({"widths": ["x"]}, "model.widths=.* is not allowed"),
-        ({"activation": {"_target_": "litmus.record.folder.write_text"}}, "model.activation=.* is not allowed"),
+        ({"activation": {"_target_": "litmus.record.files.write_text"}}, "model.activation=.* is not allowed"),
     ],
 )
 def test_a_checkpoint_s_settings_are_checked(train, tmp_path: Path, settings: dict, said: str) -> None:
@@ -141,7 +141,7 @@ def test_a_checkpoint_does_not_change_the_class(train) -> None:
     "target",
     [
         "os.system",
-        "litmus.record.folder.write_text",
+        "litmus.record.files.write_text",
         "litmus.model.cnn.nn.Linear",
         "litmus.run.ddp.subprocess.Popen",  # through what another module imports
         "litmus.fetch.download.subprocess.run",

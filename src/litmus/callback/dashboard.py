@@ -14,7 +14,8 @@ from litmus.config.keys import hyperparameters
 from litmus.config.protocols import Net
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
-from litmus.record.folder import RunDir, to_yaml
+from litmus.record.configuration import to_yaml
+from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class
 
 log = logging.getLogger(__name__)

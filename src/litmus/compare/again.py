@@ -15,7 +15,8 @@ from litmus.config.keys import GROUPS, key_of
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.config.validate import override
-from litmus.record.folder import RunDir, slug
+from litmus.record.files import slug
+from litmus.record.folder import RunDir
 
 MORE = "more-seeds"  # folder, below what is compared, of runs that join the others in their means
 FRESH = "fresh-seeds"  # and of those that measure again what was selected, and are in no mean

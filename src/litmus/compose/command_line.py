@@ -35,7 +35,8 @@ from litmus.config.validate import mistakes, section_mistakes
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError
 from litmus.fetch import local
 from litmus.record import disk
-from litmus.record.folder import RunDir, slug
+from litmus.record.files import slug
+from litmus.record.folder import RunDir
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing

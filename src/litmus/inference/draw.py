@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from litmus.data.image import decode
 from litmus.errors import UserError
 from litmus.inference.prediction import Box, ImagePrediction
-from litmus.record.folder import replacing
+from litmus.record.files import replacing
 
 PIXELS_PER_WIDTH = 400  # of an image's shorter side, for each pixel of a line's width
 MIN_SIDE = 320  # pixels of the shorter side, below which an image is enlarged so that names do not hide objects

@@ -21,7 +21,8 @@ from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.config.validate import section_mistakes
 from litmus.errors import UserError
-from litmus.record.folder import RunDir, replacing
+from litmus.record.files import replacing
+from litmus.record.folder import RunDir
 from litmus.spec import Spec
 
 log = logging.getLogger(__name__)

@@ -6,32 +6,22 @@ import json
 import logging
 import math
 import os
-import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from types import UnionType
-
-import yaml
 
 from litmus.config.keys import GROUPS
 from litmus.config.types import Section
 from litmus.config.validate import override
-from litmus.errors import UserError
+from litmus.errors import UserError, first_line
 from litmus.fetch import local
+from litmus.record.configuration import from_yaml, to_yaml
+from litmus.record.files import LARGEST_TEXT, lock, write_text
 
 log = logging.getLogger(__name__)
-
-# The ones in C are ten times as fast.
-try:
-    from yaml import CSafeDumper as SafeDumper
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # libyaml is not there
-    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
 
 CONFIG = "config.yaml"
 REQUESTED = "requested.yaml"  # the configuration before anything followed from data and device
@@ -53,96 +43,9 @@ LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
 LAST_LINES = 15  # of a log, that are shown of a failure
 LAST_BYTES = 16_000  # in which they are looked for
-LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
-LARGEST_TEXT = 100_000_000  # bytes of a configuration or a result; a foreign folder may hold anything
 ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does not run again
 BEST = "best"
 LAST = "last"
-# `_target_` names of earlier versions, which their run folders hold, and what they are called now.
-RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
-# Keys that earlier versions did not have, by `_target_`, with what their runs do.
-ADDED: dict[str, Section] = {
-    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
-    "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
-}
-
-
-@contextmanager
-def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`.
-
-    Args:
-        path: of the file that is replaced.
-        durable: whether the file must be whole after the machine itself failed, which takes a few milliseconds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with suppress(OSError):  # a mounted file system may have no modes
-            temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
-        if durable:
-            _to_disk(temporary)
-        temporary.replace(path)
-        if durable:
-            _to_disk(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    """Waits until the file, or the folder's list of names, is on the disk."""
-    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def lock(file: int) -> bool:
-    """Locks an open file until its last descriptor is closed, here and in the processes that inherited it.
-
-    The system releases the lock when a process ends, however that happens. A file system without locks, as some
-    network file systems are, gives a warning: there, nothing keeps two processes apart.
-
-    Args:
-        file: the descriptor.
-
-    Returns:
-        Whether it is locked; False if another process holds the lock.
-    """
-    from filelock import lock_descriptor  # here, because --help need not wait 7 ms for it
-
-    try:
-        return lock_descriptor(file, blocking=False)
-    except OSError as error:
-        log.warning("This file system has no locks (%s): make sure that no run is trained twice at a time.", error)
-        return True
-
-
-def slug(text: str) -> str:
-    """A name for a folder: what was typed, without what would have to be quoted wherever one types the path."""
-    unsigned = re.sub(r"(?<=\de)\+", "", text)  # 1e+30 is not 1e-30
-    name = re.sub(r"[^A-Za-z0-9._]+", "-", unsigned).strip("-.") or "job"
-    if len(name) <= LONGEST_NAME:
-        return name
-    return f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 class RunDir:
@@ -253,7 +156,7 @@ class RunDir:
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:
             raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
-        config = _from_yaml(path)
+        config = from_yaml(path)
         for group in GROUPS:
             if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
                 raise UserError(f"{path} is not a run's configuration: it has no {group}.")
@@ -269,7 +172,7 @@ class RunDir:
             UserError: the file is damaged.
         """
         path = next((self.path / name for name in (REQUESTED, EARLIER_REQUESTED) if (self.path / name).is_file()), None)
-        return None if path is None else _from_yaml(path)
+        return None if path is None else from_yaml(path)
 
     def remove_result(self) -> None:
         """Deletes the result of a run that is about to be resumed."""
@@ -292,7 +195,7 @@ class RunDir:
         except OSError as error:
             raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} cannot be read: {_first_line(error)}.") from None
+            raise UserError(f"{path} cannot be read: {first_line(error)}.") from None
         whole = isinstance(result, dict) and isinstance(result.get("metrics"), dict)
         if not whole or not isinstance(result.get("status"), str):
             raise UserError(f"{path} is damaged: it holds no result.")
@@ -376,57 +279,6 @@ class RunDir:
         with suppress(OSError):  # a file system without links: a convenience less, nothing lost
             link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
             link.replace(outputs / "latest")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")
-
-
-def to_yaml(config: Section) -> str:
-    """A configuration as `config.yaml` holds it."""
-    return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
-
-
-def _from_yaml(path: Path) -> Section:
-    try:
-        config = yaml.load(local.read_bytes(path, LARGEST_TEXT).decode(), SafeLoader)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
-    except Exception as error:  # PyYAML's constructors raise whatever a scalar makes them stumble over
-        raise UserError(f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}.") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{path} is damaged: it holds no configuration.")
-    return _with_new_keys(_with_new_names(config))
-
-
-def _with_new_keys(config: Section) -> Section:
-    """The configuration of an earlier version with keys that came later, at the values that it had without them."""
-    config = _filled(config, {"reproduce": None}) if "resume" in config else config
-    data = config.get("data")
-    if not isinstance(data, dict) or "limit" not in data:
-        return config
-    added = {"limit_eval": data["limit"]}  # it cut every split
-    if not str(data.get("_target_")).endswith(".Series"):
-        added["split_seed"] = None
-    return {**config, "data": _filled(data, added)}
-
-
-def _filled(section: Section, added: Section) -> Section:
-    """The section, with those of the added keys that it does not have, at its end."""
-    return section | {key: value for key, value in added.items() if key not in section}
-
-
-def _with_new_names(config: Section) -> Section:
-    """The configuration of an earlier version in the names of this one, and with its keys."""
-    named = {
-        key: _with_new_names(value)
-        if isinstance(value, dict)
-        else RENAMED.get(value, value)
-        if key == "_target_" and isinstance(value, str)
-        else value
-        for key, value in config.items()
-    }
-    return _filled(named, ADDED.get(str(config.get("_target_")), {}))
 
 
 def finite(value: object) -> object:

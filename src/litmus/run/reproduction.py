@@ -9,7 +9,8 @@ import torch
 
 from litmus import console
 from litmus.config.types import Section
-from litmus.record.folder import RunDir, finite, write_text
+from litmus.record.files import write_text
+from litmus.record.folder import RunDir, finite
 from litmus.run.ending import PARTS
 from litmus.run.environment import PACKAGES
 

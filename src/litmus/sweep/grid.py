@@ -12,7 +12,8 @@ from litmus.config.keys import identity
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked, override
 from litmus.errors import UserError
-from litmus.record.folder import REQUESTED, RunDir, slug
+from litmus.record.files import slug
+from litmus.record.folder import REQUESTED, RunDir
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job

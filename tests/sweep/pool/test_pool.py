@@ -13,7 +13,7 @@ import pytest
 
 from litmus.config import machine
 from litmus.errors import UserError
-from litmus.record import folder
+from litmus.record import files
 from litmus.record.folder import RunDir
 from litmus.sweep.pool import pool as pools
 from litmus.sweep.pool import session
@@ -286,9 +286,9 @@ import os, sys
 from pathlib import Path
 sys.path[:0] = [{here!r}, {root!r}]
 from test_pool import Jobs, Limits, Pool, Recorder, Server
-from litmus.record import folder
+from litmus.record import files
 lock = os.open(".lock", os.O_RDWR | os.O_CREAT)
-assert folder.lock(lock)
+assert files.lock(lock)
 jobs = Jobs(Path("jobs"), "slow", "hang", "never")
 reporter = Recorder()
 Pool(Limits(2, 1, "continue", None, False, 1), lambda: Server(["misbehaving"], lock), reporter, False).run(jobs)
@@ -328,9 +328,9 @@ def test_jobs_do_not_outlive_a_launcher_that_is_killed(
     launcher.kill()
     launcher.wait()
     lock = os.open(tmp_path / ".lock", os.O_RDWR)
-    assert not folder.lock(lock), "a job still holds it"
+    assert not files.lock(lock), "a job still holds it"
     deadline = time.monotonic() + 20
-    while not folder.lock(lock):
+    while not files.lock(lock):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.close(lock)

@@ -13,7 +13,7 @@ from litmus.compare.report import tables
 from litmus.compare.report.formats import FORMATS, format_rankings
 from litmus.compare.settings import duration
 from litmus.errors import UserError
-from litmus.record.folder import replacing
+from litmus.record.files import replacing
 
 log = logging.getLogger(__name__)
 

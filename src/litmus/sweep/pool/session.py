@@ -17,7 +17,8 @@ from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.console import Screen
 from litmus.errors import EXIT_STATUS, UserError
-from litmus.record.folder import ENDED, RunDir, lock, write_text
+from litmus.record.files import lock, write_text
+from litmus.record.folder import ENDED, RunDir
 from litmus.record.metrics import has_diverged, monitored_in
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server
