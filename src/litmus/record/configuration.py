@@ -1,0 +1,77 @@
+"""The configuration as a run's folder stores it, and as earlier versions stored it."""
+
+from pathlib import Path
+
+import yaml
+
+from litmus.config.types import Section
+from litmus.errors import UserError, first_line
+from litmus.fetch import local
+from litmus.record.files import LARGEST_TEXT
+
+# The ones in C are ten times as fast.
+try:
+    from yaml import CSafeDumper as SafeDumper
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # libyaml is not there
+    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
+
+# `_target_` names of earlier versions, which their run folders hold, and what they are called now.
+RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
+# Keys that earlier versions did not have, by `_target_`, with what their runs do.
+ADDED: dict[str, Section] = {
+    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
+    "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
+}
+
+
+def to_yaml(config: Section) -> str:
+    """A configuration as `config.yaml` holds it."""
+    return yaml.dump(config, Dumper=SafeDumper, sort_keys=False, allow_unicode=True)
+
+
+def from_yaml(path: Path) -> Section:
+    """Reads a stored configuration, an earlier version's in the names of this one.
+
+    Raises:
+        UserError: the file cannot be read, or holds none.
+    """
+    try:
+        config = yaml.load(local.read_bytes(path, LARGEST_TEXT).decode(), SafeLoader)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+    except Exception as error:  # PyYAML's constructors raise whatever a scalar makes them stumble over
+        raise UserError(f"{path} cannot be read: {type(error).__name__}: {first_line(error)}.") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is damaged: it holds no configuration.")
+    return _with_new_keys(_with_new_names(config))
+
+
+def _with_new_keys(config: Section) -> Section:
+    """The configuration of an earlier version with keys that came later, at the values that it had without them."""
+    config = _filled(config, {"reproduce": None}) if "resume" in config else config
+    data = config.get("data")
+    if not isinstance(data, dict) or "limit" not in data:
+        return config
+    added = {"limit_eval": data["limit"]}  # it cut every split
+    if not str(data.get("_target_")).endswith(".Series"):
+        added["split_seed"] = None
+    return {**config, "data": _filled(data, added)}
+
+
+def _filled(section: Section, added: Section) -> Section:
+    """The section, with those of the added keys that it does not have, at its end."""
+    return section | {key: value for key, value in added.items() if key not in section}
+
+
+def _with_new_names(config: Section) -> Section:
+    """The configuration of an earlier version in the names of this one, and with its keys."""
+    named = {
+        key: _with_new_names(value)
+        if isinstance(value, dict)
+        else RENAMED.get(value, value)
+        if key == "_target_" and isinstance(value, str)
+        else value
+        for key, value in config.items()
+    }
+    return _filled(named, ADDED.get(str(config.get("_target_")), {}))

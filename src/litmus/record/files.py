@@ -1,0 +1,93 @@
+"""Files, written whole or not at all; locks; and names of folders."""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
+LARGEST_TEXT = 100_000_000  # bytes of a configuration or a result; a foreign folder may hold anything
+
+
+@contextmanager
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; on leaving without an error, it is renamed to `path`.
+
+    Args:
+        path: of the file that is replaced.
+        durable: whether the file must be whole after the machine itself failed, which takes a few milliseconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with suppress(OSError):  # a mounted file system may have no modes
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
+        if durable:
+            _to_disk(temporary)
+        temporary.replace(path)
+        if durable:
+            _to_disk(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def lock(file: int) -> bool:
+    """Locks an open file until its last descriptor is closed, here and in the processes that inherited it.
+
+    The system releases the lock when a process ends, however that happens. A file system without locks, as some
+    network file systems are, gives a warning: there, nothing keeps two processes apart.
+
+    Args:
+        file: the descriptor.
+
+    Returns:
+        Whether it is locked; False if another process holds the lock.
+    """
+    from filelock import lock_descriptor  # here, because --help need not wait 7 ms for it
+
+    try:
+        return lock_descriptor(file, blocking=False)
+    except OSError as error:
+        log.warning("This file system has no locks (%s): make sure that no run is trained twice at a time.", error)
+        return True
+
+
+def slug(text: str) -> str:
+    """A name for a folder: what was typed, without what would have to be quoted wherever one types the path."""
+    unsigned = re.sub(r"(?<=\de)\+", "", text)  # 1e+30 is not 1e-30
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", unsigned).strip("-.") or "job"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"
