@@ -66,7 +66,7 @@ def test_only_diverged_runs(tmp_path: Path) -> None:
 def typed(command: str) -> list[str]:
     """The overrides of a command that is pasted into a shell."""
     words = shlex.split(command)
-    assert words[:3] == ["python", "train.py", "-m"]
+    assert words[:3] == ["litmus", "train", "-m"]
     return words[3:]
 
 

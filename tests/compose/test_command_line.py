@@ -172,8 +172,8 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
     (folder,) = (p.parent for p in (tmp_path / "sweep").glob("*/result.json"))
-    assert "resume         python train.py -m resume=sweep" in out
-    assert f"python train.py resume={folder.relative_to(tmp_path)}" in (folder / "train.log").read_text()
+    assert f"resume         python {ROOT / 'train.py'} -m resume=sweep" in out
+    assert f"litmus train resume={folder.relative_to(tmp_path)}" in (folder / "train.log").read_text()
     rows = (folder / "metrics.csv").read_text().splitlines()
     assert len(rows) == result["epochs"] + 1
     assert "Traceback" not in err

@@ -112,7 +112,7 @@ def test_flags_for_configuration_files_do_nothing_silently(train: Train, command
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "small.yaml").write_text("# @package _global_\nseed: 5\n")
     for words, sentence in (
-        (["--config-dir", "run"], "run is the folder of a run. To train it again: python train.py reproduce=run"),
+        (["--config-dir", "run"], "run is the folder of a run. To train it again: litmus train reproduce=run"),
         (["--config-dir=empty"], "--config-dir empty adds nothing"),
         (["--config-path", "run", "--config-name", "config"], "would replace litmus' own configuration"),
         (["-m", "reproduce=run"], "reproduce= trains one run again: leave out -m"),

@@ -67,7 +67,7 @@ def test_the_same_failure_is_said_once(tmp_path: Path, capsys: pytest.CaptureFix
     assert "failed       seed=31  (seed 31 is bad)" in said
     assert "Of these, 32 failed: sweep.failed=retry runs such jobs again." in said
     assert "\nresume " not in said, "nothing is left to resume"
-    assert f"python train.py -m resume={tmp_path} sweep.failed=retry" in said
+    assert f"litmus train -m resume={tmp_path} sweep.failed=retry" in said
 
 
 def test_a_failure_is_explained_when_it_comes_first(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_launcher_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 1
     assert "1 of 2 jobs in sweep: 1 finished" in said
     assert "hydra/launcher=ray failed" in said
-    assert "resume         python train.py -m resume=sweep" in said
+    assert "resume         litmus train -m resume=sweep" in said
 
 
 def test_jobs_that_left_nothing_here(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert "and the same for 3 more jobs" in changed.stderr
     alone = command("resume=outputs/sweeps/four")
     assert alone.returncode == 2
-    assert "Resume it with: python train.py -m resume=outputs/sweeps/four" in alone.stderr
+    assert "Resume it with: litmus train -m resume=outputs/sweeps/four" in alone.stderr
 
     again = command("-m", "resume=outputs/sweeps/four", "sweep.jobs=1")
     assert again.returncode == 0, again.stderr

@@ -1,7 +1,6 @@
 """More runs of what was compared: which seeds, and the commands that run them."""
 
 import hashlib
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from litmus.compare.pending import AUTO
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.settings import CHANGES, settings_key
 from litmus.compare.verdicts import MOST_SEEDS, ONE_SEED, SAME
+from litmus.config.command import train_command
 from litmus.config.keys import GROUPS, key_of
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
@@ -65,7 +65,7 @@ def more_seeds(ranking: Ranking, folders: Sequence[Path]) -> More | None:
     for row in (first, second):
         left = [seed for seed in seeds_of_both if seed not in _seeds(row)]
         words = overrides_for(row, left, folders, MORE) if left else None
-        commands += [shlex.join(["python", "train.py", "-m", *words])] if words else []
+        commands += [train_command("-m", *words)] if words else []
     return More(f"{ranking.title}: {why}.", commands)
 
 

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from litmus.config.command import train_command
 from litmus.config.validate import did_you_mean, signature
 
 KEY = r"[+~]{0,2}[A-Za-z_][\w/@:-]*([.][\w@:-]+)*"  # as Hydra's grammar has it
@@ -108,7 +109,7 @@ def _explain_syntax(override: str, conf: Path) -> str:
 
 def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if key.startswith("hydra."):
-        return f"There is no key {key} in Hydra's own configuration. python train.py --cfg hydra shows it."
+        return f"There is no key {key} in Hydra's own configuration. {train_command('--cfg', 'hydra')} shows it."
     others = [each for each in arguments if "=" in each and not each.startswith("-") and each.split("=")[0] != key]
     config = _compose_without(conf, others)
     section, path, name = _follow(key, config)

@@ -5,7 +5,6 @@ It imports torch only when it runs.
 
 import os
 import platform
-import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console
+from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS
 from litmus.config.types import Section
 from litmus.errors import Interrupted, UserError
@@ -79,7 +79,7 @@ def run_job(composed: DictConfig, started: float) -> str:
         from litmus.run.train import OUTPUTS
 
         summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
-        command = shlex.join(["python", "train.py", *overrides])
+        command = train_command(*overrides)
         outcome = _train_or_reproduce(run, config, started, command, original)
     if outcome.refused and new:
         run.remove(OUTPUTS)

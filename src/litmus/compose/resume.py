@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from litmus.config.command import train_command
 from litmus.config.conf import CONF, targets
 from litmus.config.keys import choice
 from litmus.config.validate import override
@@ -105,8 +106,8 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
     if Path(folder, COMMAND).is_file():
         if key == "reproduce":
             raise UserError(f"{folder} is the folder of a sweep: reproduce= takes one of the runs in it.")
-        hint = shlex.quote(override("resume", folder))
-        raise UserError(f"{folder} is the folder of a sweep. Resume it with: python train.py -m {hint}")
+        hint = train_command("-m", override("resume", folder))
+        raise UserError(f"{folder} is the folder of a sweep. Resume it with: {hint}")
     config = RunDir(folder).read_config()
     groups = ("task", "data", "optimizer", "scheduler", "model")
     for group in groups:
@@ -169,8 +170,8 @@ def check_config_folders(arguments: list[str]) -> None:
         if flag not in ("--config-dir", "-cd") or not Path(value).is_dir():
             continue
         if any(Path(value, name).is_file() for name in CONFIGS):
-            hint = shlex.quote(override("reproduce", value))
-            raise UserError(f"{value} is the folder of a run. To train it again: python train.py {hint}")
+            hint = train_command(override("reproduce", value))
+            raise UserError(f"{value} is the folder of a run. To train it again: {hint}")
         groups = sorted(path.name for path in CONF.iterdir() if path.is_dir())
         if not any(path.parent.name in groups for path in Path(value).glob("*/*.yaml")):
             raise UserError(f"--config-dir {value} adds nothing: it has no {groups[0]}/*.yaml, {groups[1]}/*.yaml, ...")

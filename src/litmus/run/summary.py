@@ -8,6 +8,7 @@ from rich.text import Text
 from torch import nn
 
 from litmus import console
+from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
@@ -145,7 +146,7 @@ def result(run: RunDir, result: Section) -> None:
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
-        console.say(f"resume it    python train.py {shlex.quote(override('resume', str(run.path)))}")
+        console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
 

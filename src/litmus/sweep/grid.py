@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from litmus.config.command import train_command
 from litmus.config.keys import identity
 from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked, override
@@ -120,7 +121,7 @@ def _check_contains_earlier(folder: Path, jobs: Sequence[Job], composer: Compose
         resume = shlex.quote(override("resume", str(folder)))
         raise UserError(
             f"{folder} holds another sweep: {number} in this one, such as {lost[0]}. Its command was:\n"
-            f"  python train.py -m {shlex.join(words)}\n"
+            f"  {train_command('-m', *words)}\n"
             f"Type that with more values to add jobs, resume it with -m {resume}, or choose another sweep.name."
         )
 

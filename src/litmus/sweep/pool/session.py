@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from litmus.config.command import train_command
 from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -68,7 +69,7 @@ def check_launcher(source: Source, overrides: Sequence[str], launcher: str) -> N
         if typed.partition("=")[0] in POOL_KEYS:
             raise UserError(
                 f"{typed} is for litmus' own launcher. The keys of hydra/launcher={launcher} are those of "
-                f"hydra.launcher: python train.py hydra/launcher={launcher} --cfg hydra lists them."
+                f"hydra.launcher: {train_command(f'hydra/launcher={launcher}', '--cfg', 'hydra')} lists them."
             )
 
 
@@ -291,7 +292,7 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
         say(f"compare them   litmus compare {shlex.quote(str(folder))}")
-    resume = f"python train.py -m {shlex.quote(override('resume', str(folder)))}"
+    resume = train_command("-m", override("resume", str(folder)))
     if _can_be_resumed(source, results):
         say(f"resume         {resume}")
     if source.reruns_failed and any(result.status in UNSUCCESSFUL for _, result in results):
