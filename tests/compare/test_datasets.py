@@ -59,6 +59,16 @@ def test_too_few_datasets_or_settings(tmp_path: Path) -> None:
     assert on_domains(tmp_path / "b", np.array([[0.9, 0.8]] * 5)).over is None
 
 
+def test_parts_of_a_dataset_are_one_dataset(tmp_path: Path) -> None:
+    for limit in (100, 200, 300, 400):
+        for lr in LRS:
+            changes = {"optimizer": {"lr": lr}, "data": {"limit": limit}}
+            made(tmp_path / f"{limit},{lr}", "model=fnn", value=1 - lr, changes=changes)
+    comparison = compare([tmp_path], None, None)
+    assert len(comparison.rankings) == 4
+    assert comparison.over is None
+
+
 def test_the_diagram_is_drawn_and_in_the_report(tmp_path: Path) -> None:
     on_domains(tmp_path, np.array([[0.9, 0.8, 0.7, 0.6]] * 5))
     assert run_compare(tmp_path) == 0

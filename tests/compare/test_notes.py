@@ -138,8 +138,8 @@ def test_fresh_seeds_measure_again_and_are_in_no_mean(tmp_path: Path) -> None:
     assert [row.value.n for row in ranking.rows] == [3, 3]
     assert row_of(ranking, 0.001).remeasured.mean == pytest.approx(0.905)
     assert (
-        "mnist, val/acc: #1 was chosen for its score of 0.9433, which flatters it: its val/acc is 0.905 on fresh seeds "
-        "(1000, 1001)."
+        "mnist, val/acc: #1 was chosen for its score of 0.9433; on fresh seeds (1000, 1001), which had no part in "
+        "that, its val/acc is 0.905."
     ) in comparison.notes
     assert "mnist, val/acc: on the fresh seeds, #2 is ahead of it: 0.925." in comparison.notes
     text = printed_by(tmp_path, "--format", "markdown")
@@ -155,7 +155,7 @@ def test_a_fresh_seed_that_diverged_is_said(tmp_path: Path) -> None:
     confirmed(tmp_path, 0.001, [0.9])
     path = tmp_path / again.FRESH / "x" / "seed-1001"
     made(path, "model=fnn", seed=1001, changes=lr_of(0.001), status="diverged", epochs=0, metrics={})
-    assert any("(1000, 1001); it diverged on seed 1001." in note for note in rank(tmp_path)[1].notes)
+    assert any("its val/acc is 0.9; it diverged on seed 1001." in note for note in rank(tmp_path)[1].notes)
 
 
 def test_a_damaged_request_has_no_command(tmp_path: Path) -> None:

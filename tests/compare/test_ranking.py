@@ -12,6 +12,7 @@ from scipy import stats
 
 from litmus.compare.comparison import compare
 from litmus.compare.report import output
+from litmus.compare.report.appendix import differences
 from litmus.errors import UserError
 
 
@@ -142,6 +143,9 @@ def test_against_a_setting(tmp_path: Path) -> None:
         ranking, _ = rank(tmp_path, against=words)
         assert lrs(ranking) == [0.01, 0.001, 0.1]
         assert [row.verdict.words for row in ranking.rows] == ["better", "reference", "worse"]
+    table = differences(ranking).table
+    assert table.head[1] == "value of the reference → own value"
+    assert ["lr 0.001 → " in str(row) for row in table.rows] == [True, True]
     text = printed_by(tmp_path, "--against", "lr=0.001", "--format", "markdown")
     assert "| vs. reference | difference |" in text
     assert "Differences are from the reference" in text

@@ -54,6 +54,11 @@ def test_differences_without_any_spread() -> None:
     assert verdict([0.0, 0.0], [0.0, 0.0]).p == 1.0
 
 
+def test_a_difference_by_rounding_alone_is_none() -> None:
+    found = verdict([0.7, 0.8, 0.91], [0.91, 0.7, 0.8])
+    assert (found.difference, found.effect_size, found.seeds) == (0.0, 0.0, None)
+
+
 def test_pairs_are_by_seed_not_by_order() -> None:
     found = compare_with_best([{0: 0.9, 1: 0.95, 2: 0.92, 7: 0.99}, {2: 0.90, 0: 0.87, 1: 0.94}], "max").each[1]
     assert found.num_common == 3

@@ -5,15 +5,18 @@ Iman and Davenport (section 3.2.2), and Nemenyi's critical difference of mean ra
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from litmus.compare.ranking import Ranking, Row
-from litmus.compare.settings import Settings, setting_label, settings_key, varying_keys
+from litmus.compare.settings import Settings, data_settings, setting_label, settings_key, varying_keys
 from litmus.compare.verdicts import DIVERGED
 
 LEAST_DATASETS = LEAST_SETTINGS = 3
 LEVEL = 0.05
+# Keys of data that say how much of a dataset is taken: such parts are no datasets of their own.
+PART = re.compile(r"data\.(limit|limit_eval|source|split_seed|num_\w+|\w+_(size|share))")
 OF_DATA = ("data", "task")  # groups that follow the dataset
 
 
@@ -54,11 +57,14 @@ class OverDatasets:
 
 
 def over_datasets(rankings: Sequence[Ranking]) -> OverDatasets | None:
-    """Ranks the settings that every ranking has; a setting that diverged shares the last rank.
+    """Ranks the settings that every dataset has; a setting that diverged shares the last rank.
+
+    Of several rankings of one dataset, such as of parts of it, the one with the most runs counts.
 
     Returns:
-        None for fewer than LEAST_DATASETS rankings, or LEAST_SETTINGS settings that all of them have.
+        None for fewer than LEAST_DATASETS datasets, or LEAST_SETTINGS settings that all of them have.
     """
+    rankings = _one_per_dataset(rankings)
     if len(rankings) < LEAST_DATASETS:
         return None
     by_setting = [{_key(row): row for row in ranking.rows} for ranking in rankings]
@@ -87,6 +93,15 @@ def over_datasets(rankings: Sequence[Ranking]) -> OverDatasets | None:
         p=float(f.sf(statistic, k - 1, (k - 1) * (n - 1))),
         critical=quantile * math.sqrt(k * (k + 1) / (6 * n)),
     )
+
+
+def _one_per_dataset(rankings: Sequence[Ranking]) -> list[Ranking]:
+    by_dataset: dict[str, list[Ranking]] = {}
+    for ranking in rankings:
+        settings = data_settings(ranking.rows[0].settings)
+        whole = {key: value for key, value in settings.items() if not PART.fullmatch(key)}
+        by_dataset.setdefault(settings_key(whole), []).append(ranking)
+    return [max(several, key=lambda each: sum(len(row.runs) for row in each.rows)) for several in by_dataset.values()]
 
 
 def _without_data(settings: Mapping[str, object]) -> Settings:

@@ -77,8 +77,10 @@ def _remeasured(ranking: Ranking) -> Iterator[str]:
     seeds = ", ".join(str(run.seed) for run in best.fresh)
     lost = ", ".join(str(run.seed) for run in best.fresh if run.diverged)
     diverged = f"; it diverged on seed {lost}" if lost else ""
-    score = f"{ranking.metric} is {again.mean:.4g} on fresh seeds ({seeds}){diverged}"
-    yield f"#{best.rank} was chosen for its score of {best.value.mean:.4g}, which flatters it: its {score}."
+    yield (
+        f"#{best.rank} was chosen for its score of {best.value.mean:.4g}; on fresh seeds ({seeds}), which had no part "
+        f"in that, its {ranking.metric} is {again.mean:.4g}{diverged}."
+    )
     sign = 1 if ranking.mode == "max" else -1
     scores = {row.rank: sign * row.remeasured.mean for row in rows if row.remeasured and row.remeasured.n}
     if (first := max(scores, key=scores.__getitem__)) != best.rank:

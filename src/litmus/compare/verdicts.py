@@ -172,18 +172,19 @@ class _Table:
         if not comparable:
             return Verdict(WORSE, p) if p < ALPHA else Verdict(NO_SEED)
         gain = float(self.fit.effects[0, own] - self.fit.effects[0, other])
+        same = abs(gain) <= self.negligible
+        difference = 0.0 if same else self.sign * gain
         if not self.has_spread:
-            same = abs(gain) <= self.negligible
-            return Verdict(SAME if same else NO_SPREAD, 1.0 if same else None, self.sign * gain)
+            return Verdict(SAME if same else NO_SPREAD, 1.0 if same else None, difference)
         critical = self.null.critical(self.every) if words == BEST else self.null.critical_from(other)
         variance = float(self.fit.variances[0, own] + self.fit.variances[0, other])
-        seeds = variance * ((critical + POWER_QUANTILE) / gain) ** 2 if gain else math.inf
+        seeds = variance * ((critical + POWER_QUANTILE) / gain) ** 2 if not same else math.inf
         changed = WORSE if gain < 0 or words == BEST else BETTER
         return Verdict(
             SAME if p >= ALPHA else changed,
             p,
-            self.sign * gain,
+            difference,
             critical * float(self.errors[own, other]),
-            self.sign * gain / math.sqrt(variance / 2),
+            difference / math.sqrt(variance / 2),
             math.ceil(seeds) if seeds < MOST_SEEDS else None,
         )

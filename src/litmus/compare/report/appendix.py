@@ -20,7 +20,7 @@ COSTS = {"total": "total", "ranked": "ranked runs"}
 
 @dataclass(frozen=True)
 class Differences:
-    """How the settings of a ranking differ: from the best one, in a table, and the `key=value` that all share."""
+    """How the settings of a ranking differ from the one they are compared with; and the `key=value` that all share."""
 
     table: Table
     shared: Sequence[str]
@@ -53,20 +53,22 @@ class Failures:
 
 
 def differences(ranking: Ranking) -> Differences:
-    """Every key in which a row differs from the best, and what all of them share."""
-    best = ranking.rows[0].settings
+    """Every key in which a row differs from the best, or from the reference, and what all of them share."""
+    compared_with = next((row for row in ranking.rows if row.verdict.words == ranking.reference), ranking.rows[0])
+    first = compared_with.settings
+    others = [row for row in ranking.rows if row is not compared_with]
     rows = []
-    for each in ranking.rows[1 : MOST_LISTED + 1]:
-        keys = [key for key in dict.fromkeys([*best, *each.settings]) if _differs(best, each.settings, key)]
-        changes = "; ".join(f"{key} {_shown(best, key)} → {_shown(each.settings, key)}" for key in keys)
+    for each in others[:MOST_LISTED]:
+        keys = [key for key in dict.fromkeys([*first, *each.settings]) if _differs(first, each.settings, key)]
+        changes = "; ".join(f"{key} {_shown(first, key)} → {_shown(each.settings, key)}" for key in keys)
         rows.append(TableRow([Cell(str(each.rank), "n"), Cell(changes, "key")]))
     shared = [
         f"{key}={shown(value)}"
-        for key, value in best.items()
-        if not any(_differs(best, each.settings, key) for each in ranking.rows)
+        for key, value in first.items()
+        if not any(_differs(first, each.settings, key) for each in ranking.rows)
     ]
-    head = ["#", "value of the best → own value"]
-    return Differences(Table(head, rows, {0}, omitted=len(ranking.rows) - 1 - len(rows)), shared)
+    head = ["#", f"value of the {ranking.reference} → own value"]
+    return Differences(Table(head, rows, {0}, omitted=len(others) - len(rows)), shared)
 
 
 def _differs(a: Settings, b: Settings, key: str) -> bool:

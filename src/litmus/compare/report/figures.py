@@ -131,7 +131,7 @@ def _main_effects(ranking: Ranking, effects: Sequence[Effect], name: str) -> Fig
         for axes in list(grid.flat)[len(effects) :]:
             axes.set_visible(False)
         values = [value for effect in effects for _, value in effect.points]
-        room = 0.15 * (max(values) - min(values)) or abs(values[0]) or 1.0
+        room = 0.15 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
         for left in grid[:, 0]:
             left.set_ylabel(ranking.metric)
             left.set_ylim(min(values) - room, max(values) + room)  # the interval of two settings may be very wide

@@ -115,12 +115,13 @@ def show(ranking: Ranking) -> None:
         console.say(ranking.title, style="bold")
         for row in ranking.rows:
             test = f"{ranking.test} {plus_minus(row.test)}, " if row.test else ""
-            test += f"{ON_FRESH} {remeasured(row)}, " if row.fresh else ""
             by = f", difference {difference(row.verdict)}" if row.verdict.difference is not None else ""
             words = {EFFECT: effect(row.verdict), "p": p_text(row.verdict.p)}
             p = ", ".join(f"{name} {text}" for name, text in words.items() if text)
             by += f" ({p})" if p else ""
             console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
             console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{by}", wrap=True)
+            if row.fresh:
+                console.say(f"     {ranking.metric} on {ON_FRESH} {remeasured(row)}", wrap=True)
             console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
     console.say(legend(ranking), style="dim", wrap=True)
