@@ -17,17 +17,18 @@ from litmus.run.verify import train_straight, verify
 
 KILLS = 100
 MNIST = ["data.source=bundled"]
+LONG = [*MNIST, "data.batch_size=8"]  # epochs of a second, which hold several checkpoints
 RUNS = {
-    "perceptron": ["model=perceptron", *MNIST],
-    "scratch, l2": ["model=scratch", *MNIST, "model.l2=1e-4", "data.batch_size=16"],
-    "fnn, dropout, batch norm": ["model=fnn", *MNIST, "model.dropout=0.2", "model.batchnorm=true"],
-    "fnn, ema, plateau": ["model=fnn", *MNIST, "callback.ema.decay=0.99", "scheduler=plateau"],
-    "fnn, 3 batches a step": ["model=fnn", *MNIST, "model.dropout=0.2", "trainer.accumulate=3"],
-    "fnn, 2 processes": ["model=fnn", *MNIST, "model.dropout=0.2", "trainer=ddp", "trainer.accelerator=cpu"],
+    "perceptron": ["model=perceptron", *LONG],
+    "scratch, l2": ["model=scratch", *LONG, "model.l2=1e-4"],
+    "fnn, dropout, batch norm": ["model=fnn", *LONG, "model.dropout=0.2", "model.batchnorm=true"],
+    "fnn, ema, plateau": ["model=fnn", *LONG, "callback.ema.decay=0.99", "scheduler=plateau"],
+    "fnn, 3 batches a step": ["model=fnn", *LONG, "model.dropout=0.2", "trainer.accumulate=3"],
+    "fnn, 2 processes": ["model=fnn", *LONG, "model.dropout=0.2", "trainer=ddp", "trainer.accelerator=cpu"],
     "cnn, augmentation": ["model=cnn", *MNIST, "data.augment=true", "model.dropout=0.2"],
     "lstm, rows": ["model=lstm", *MNIST, "data=mnist"],
     "lstm, texts": ["model=lstm", "data=text_table", "data.path=texts.csv", "data.text=text", "data.label=label"],
-    "lstm, series": ["model=lstm", "data=series"],
+    "lstm, series": ["model=lstm", "data=series", "data.batch_size=4"],
     "bert": ["model=bert", "data=text_table", "data.path=texts.csv", "data.text=text", "data.label=label"],
     "resnet": [
         "model=resnet",
@@ -41,7 +42,7 @@ RUNS = {
         "model=yolo",
         "data=mnist_boxes",
         *MNIST,
-        "data.num_train=64",
+        "data.num_train=256",
         "data.num_val=8",
         "data.num_test=8",
         "data.size=64",

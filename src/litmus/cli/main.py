@@ -54,6 +54,9 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
     try:
         local.check_current_folder()
+    except UserError as error:
+        _refuse(f"litmus {verb}: {error}")
+    try:
         sys.exit(module.main(arguments))
     except WrongArguments as error:
         _refuse(f"litmus {verb}: {error}")

@@ -18,6 +18,19 @@ SEARCH = "litmus.sweep.optuna.Optuna"  # the _target_ of sweep=optuna
 # Launchers of Hydra that are separate packages, and the extra of litmus that installs each.
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 
+# What other trainers call these keys.
+ELSEWHERE = {
+    "batch": "data.batch_size",
+    "device": "trainer.accelerator",
+    "gpus": "trainer.devices",
+    "imgsz": "data.size",
+    "learning_rate": "optimizer.lr",
+    "lr0": "optimizer.lr",
+    "num_train_epochs": "trainer.max_epochs",
+    "per_device_train_batch_size": "data.batch_size",
+    "weight_decay": "model.l2",
+}
+
 
 def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
     """Explains an error to the user.
@@ -81,8 +94,10 @@ def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[st
         value = "".join(arguments[arguments.index(flag) + 1 :][:1]) if flag in arguments else ""
     is_group = (conf / name).is_dir() and bool(name)
     hint = "" if is_group else did_you_mean(name, [each[2:] for each in flags if each.startswith("--")], "--")
-    if not hint and name.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
-        hint = f" Did you mean {name}={value}?"
+    key = name.replace("-", "_")
+    others = [each for each in arguments if "=" in each and not each.startswith("-")]
+    if not hint and key.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
+        hint = f" Did you mean {key if is_group else _like(key, _compose_without(conf, others)) or key}={value}?"
     return f"There is no option {option}.{hint} Keys are typed as key=value, such as model=fnn; --help lists them."
 
 
@@ -122,7 +137,8 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if where == "sweep" and name in signature(SEARCH):
         hint = " A search has it: sweep=optuna."
     if not path and not hint:
-        hint = _hint_at_group(name, config, known)
+        near = _like(name, config)
+        hint = f" Did you mean {near}?" if near else ""
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
 
@@ -139,16 +155,18 @@ def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
     return config, path, name
 
 
-def _hint_at_group(name: str, config: DictConfig, groups: list[str]) -> str:
-    """Asks whether a key of some group was meant, typed without the group."""
+def _like(name: str, config: DictConfig) -> str | None:
+    """The key of some group that was meant by a name without the group."""
     keys = {
         str(key): f"{group}.{key}"
-        for group in groups
-        if isinstance(config.get(group), DictConfig)
-        for key in config[group]
+        for group, section in ((str(name), section) for name, section in config.items())
+        if isinstance(section, DictConfig)
+        for key in section
     }
+    if (elsewhere := ELSEWHERE.get(name)) in keys.values():
+        return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
-    return f" Did you mean {keys[near[0]]}?" if near else ""
+    return keys[near[0]] if near else None
 
 
 def _compose_without(conf: Path, overrides: list[str]) -> DictConfig:

@@ -3,6 +3,7 @@
 Settings are the section of the configuration. Each raises a UserError.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
@@ -14,6 +15,8 @@ from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
 
+SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+
 
 def text_table(settings: Section) -> None:
     """The tables are there, and have the columns."""
@@ -22,7 +25,7 @@ def text_table(settings: Section) -> None:
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
     for path in paths.values():
         encoding, separator = settings["encoding"], settings["separator"]
-        _table.check(local.expand(path), columns, encoding=encoding, separator=separator)
+        _check_table(local.expand(path), columns, encoding=encoding, separator=separator)
 
 
 def check_batch_fits(settings: Section) -> None:
@@ -47,17 +50,21 @@ def series(settings: Section) -> None:
     if settings["path"] is not None:
         columns = [settings["column"]] if settings["column"] is not None else []
         encoding, separator = settings["encoding"], settings["separator"]
-        beginning = _table.check(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
+        beginning = _check_table(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
         if beginning.rows and not columns:
             _table.only_numeric(beginning)
 
 
 def image_folder(settings: Section) -> None:
-    """There is a folder that can be read, or a table with the columns; a batch of images fits into memory."""
+    """There is a folder that can be read, or a table with the columns; the shares and a batch are possible."""
     check_batch_fits(settings)
     path = local.expand(settings["path"])
     if photos_are_in_table(path):
-        _table.check(path, [settings["image"], settings["label"]], encoding="auto", separator="auto")
+        _check_table(path, [settings["image"], settings["label"]], encoding="auto", separator="auto")
+        given: dict[str, Path] = {}
+    else:
+        given, _ = split_folders(path)
+    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in given))
 
 
 def yolo_dataset(settings: Section) -> None:
@@ -82,6 +89,39 @@ def mnist_boxes(settings: Section) -> None:
 def sentiment(settings: Section) -> None:
     """There is a folder of snippets, where they may come from nowhere else."""
     _check_on_disk(settings, "sentiment")
+
+
+def _check_table(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> _table.Table:
+    """As `_table.check`; the table has rows, too."""
+    beginning = _table.check(path, columns, encoding=encoding, separator=separator)
+    if not (beginning.rows or beginning.problems or path.suffix.lower() == _table.PARQUET):
+        raise UserError(f"{path} has no rows.")
+    return beginning
+
+
+def split_folders(path: Path) -> tuple[dict[str, Path], list[Path]]:
+    """The folders in a folder of photos that are its splits, and the others; no splits, where all are classes.
+
+    Raises:
+        UserError: two are the same split, or none is to train on.
+    """
+    split_of = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}
+    folders: dict[str, Path] = {}
+    others = []
+    for below in sorted(each for each in path.iterdir() if each.is_dir() and not local.is_hidden(each)):
+        split = split_of.get(below.name.lower())
+        if split is None:
+            others.append(below)
+        elif split in folders:
+            raise UserError(f"{folders[split]} and {below} are both folders for {split}: rename or remove one.")
+        else:
+            folders[split] = below
+    if not folders or (others and len(folders) == 1):  # a class may be named train, among others
+        return {}, [*folders.values(), *others]
+    if "train" not in folders:
+        has = " and ".join(f"{each.name}/" for each in folders.values())
+        raise UserError(f"data.path={path} has {has}, but no folder train/ to train on.")
+    return folders, others
 
 
 def photos_are_in_table(path: Path) -> bool:

@@ -18,7 +18,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._loader import Stored
-from litmus.data._preflight import cache_folder, photos_are_in_table
+from litmus.data._preflight import cache_folder, photos_are_in_table, split_folders
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 SIZE = 64  # pixels of a side, where neither data.size nor the network requires another
 MARGIN = 8 / 7  # ratio of the resized shorter side to the crop, as 256 to 224
-SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 IMBALANCE = 4  # ratio of the largest class to the smallest from which on there is a warning
 
 Sample = tuple[Path, str]  # an image file, and its class
@@ -178,23 +177,9 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         return None if split == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
 
     def _in_folders(self) -> dict[str, list[Sample]]:
-        below = [path for path in sorted(self.path.iterdir()) if path.is_dir() and not decode.is_hidden(path)]
-        split_of = {name: split for split, names in SPLIT_FOLDERS.items() for name in names}
-        folders: dict[str, Path] = {}
-        others = []
-        for path in below:
-            split = split_of.get(path.name.lower())
-            if split is None:
-                others.append(path)
-            elif split in folders:
-                raise UserError(f"{folders[split]} and {path} are both folders for {split}: rename or remove one.")
-            else:
-                folders[split] = path
-        if not folders or (others and len(folders) == 1):  # a class may be named train, among others
+        folders, others = split_folders(self.path)
+        if not folders:
             return {"train": self._by_class(self.path)}
-        if "train" not in folders:
-            has = " and ".join(f"{path.name}/" for path in folders.values())
-            raise UserError(f"data.path={self.path} has {has}, but no folder train/ to train on.")
         if others:
             log.warning(
                 "%s has %s as its splits; the other folders are skipped: %s.",

@@ -42,6 +42,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether the system, not a person, put the file there, by its name."""
+    return path.name.startswith((".", "__MACOSX"))
+
+
 def check_current_folder() -> None:
     """Checks that the folder in which the command was typed is still there.
 

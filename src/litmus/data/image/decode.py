@@ -55,11 +55,6 @@ def find_images(folder: Path) -> tuple[list[Path], int]:
     return images, len(files) - len(images)
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether the system, not a person, put the file there, by its name."""
-    return path.name.startswith((".", "__MACOSX"))
-
-
 def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     if real in above:
@@ -70,7 +65,7 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
         log.warning("%s cannot be read and is skipped: %s", folder, error.strerror)
         return
     for path in paths:
-        if is_hidden(path):
+        if local.is_hidden(path):
             continue
         if path.is_dir():
             yield from _walk(path, (*above, real))
