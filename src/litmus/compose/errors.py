@@ -157,12 +157,8 @@ def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
 
 def _like(name: str, config: DictConfig) -> str | None:
     """The key of some group that was meant by a name without the group."""
-    keys = {
-        str(key): f"{group}.{key}"
-        for group, section in ((str(name), section) for name, section in config.items())
-        if isinstance(section, DictConfig)
-        for key in section
-    }
+    sections = {str(group): section for group, section in config.items() if isinstance(section, DictConfig)}
+    keys = {str(key): f"{group}.{key}" for group, section in sections.items() for key in section}
     if (elsewhere := ELSEWHERE.get(name)) in keys.values():
         return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
