@@ -158,7 +158,7 @@ def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
 def _like(name: str, config: DictConfig) -> str | None:
     """The key of some group that was meant by a name without the group."""
     sections = {str(group): section for group, section in config.items() if isinstance(section, DictConfig)}
-    keys = {str(key): f"{group}.{key}" for group, section in sections.items() for key in section}
+    keys = {key: f"{group}.{key}" for group, section in sections.items() for key in map(str, section)}
     if (elsewhere := ELSEWHERE.get(name)) in keys.values():
         return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
