@@ -17,7 +17,7 @@ from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
 # Bytes that a file may have, and what cannot be written first.
-STAGES = {500: "the log", 3_000: "the environment", 40_000: "events and checkpoints", 800_000: "the second checkpoint"}
+STAGES = {500: "the log", 3_000: "the environment", 40_000: "events", 800_000: "the first checkpoint"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
@@ -37,6 +37,7 @@ def test_files_may_not_grow(tmp_path: Path, limit: int) -> None:
     assert done.returncode == (2 if limit < 10_000 else 1), "refused before the first step, or failed"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.stderr.count("would be larger than the shell (`ulimit -f`) or the disk allows") == 1, done.stderr
+    assert "and begin anew: there is no checkpoint yet." in done.stderr
     assert not [path for path in (tmp_path / "run").rglob(".*") if path.is_file()], "no temporary is left"
     result = RunDir(tmp_path / "run").read_result()
     assert result is None or result["status"] == "failed"
@@ -57,6 +58,7 @@ def test_what_was_kept_before_the_disk_was_full_is_resumed(
     result = run.read_result()
     assert result["status"] == "failed"
     assert f"The disk of {run.path} is full (" in result["error"]
+    assert result["error"].endswith("free some space, and resume the run.")
     assert is_whole(run.last)
     assert is_whole(run.best)
     assert resume(run).read_result()["epochs"] == 2

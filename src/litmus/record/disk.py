@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from litmus.errors import UserError
+from litmus.record.folder import RunDir
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -28,12 +29,16 @@ def explained(error: BaseException, folder: Path) -> BaseException:
     if cause.errno == errno.EFBIG:
         return UserError(
             f"A file in {folder} would be larger than the shell (`ulimit -f`) or the disk allows. What was written "
-            "before is whole: allow more, and resume the run."
+            f"before is whole: allow more, and {_next(folder)}."
         )
     free = _free(folder)
     return UserError(
-        f"The disk of {folder} is full{free}. What was written before is whole: free some space, and resume the run."
+        f"The disk of {folder} is full{free}. What was written before is whole: free some space, and {_next(folder)}."
     )
+
+
+def _next(folder: Path) -> str:
+    return "resume the run" if RunDir(folder).last.is_file() else "begin anew: there is no checkpoint yet"
 
 
 def _free(folder: Path) -> str:
