@@ -96,3 +96,12 @@ def test_a_sweep_does_not_lose_jobs_to_a_narrower_command(tmp_path: Path) -> Non
         grid(tmp_path, 2)
     assert [job.number for job in grid(tmp_path, 3).remaining] == [0, 1, 2]
     assert grid(tmp_path, 5).total == 5, "a wider one contains it"
+
+
+def test_of_equal_jobs_that_with_the_lower_loss_is_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, loss in enumerate([0.3, 0.1, 0.2]):
+        metrics = {"val/acc": 0.9, "val/loss": loss}
+        RunDir(tmp_path / f"seed-{seed}").write_result({"status": "finished", "metrics": metrics, "error": None})
+    session.summarize_launched(grid(tmp_path, 3), tmp_path, [], None, False)
+    said = capsys.readouterr().out
+    assert [line.split()[-1] for line in said.splitlines() if "val/acc" in line] == ["seed=1", "seed=2", "seed=0"]

@@ -52,9 +52,9 @@ def main(arguments: argparse.Namespace) -> int:
         progress.update(bar, description="killed")
         moments = random.Random(arguments.seed)
         verdict = verify.verify(straight, folder, overrides, arguments.kills, moments, lambda: progress.advance(bar))
-    columns = ("kills", "within an epoch", *verdict.same, "left over")
-    words = ["identical" if same else "differs" for same in verdict.same.values()]
-    console.table(columns, [(verdict.kills, verdict.within, *words, len(verdict.left))])
+    rows = [(part, "identical" if same else "differs") for part, same in verdict.same.items()]
+    title = f"{verdict.kills} times killed, {verdict.within} of them within an epoch"
+    console.table(("of the run", "after that"), [*rows, ("temporary files left", str(len(verdict.left)))], title=title)
     if verdict.exact:
         shutil.rmtree(folder)
         if not verdict.within:

@@ -29,6 +29,11 @@ class Job:
     choices: dict[str, str]
     all_overrides: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """Its name on the screen: what distinguishes it, or its folder, where it is the only one."""
+        return " ".join(self.overrides) or self.folder.name
+
 
 @dataclass(frozen=True)
 class JobResult:

@@ -284,7 +284,7 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     if len(ranked) > NUM_BEST:
         say(f"the best {NUM_BEST}:")
     for job, result in ranked[:NUM_BEST]:
-        say(f"  {headline(job, result):<31}  {' '.join(job.overrides)}")
+        say(f"  {headline(job, result):<31}  {job.label}")
     for sentence in source.summary():
         say(sentence)
     for warning in dict.fromkeys(_data_warning(job) for job, _ in results):
@@ -313,7 +313,7 @@ def _without_success(results: Sequence[tuple[Job, JobResult]]) -> dict[tuple[str
 
 def _names(jobs: Sequence[Job]) -> str:
     """The jobs by their overrides; of many, the first ones and how many others there are."""
-    names = [" ".join(job.overrides) for job in jobs]
+    names = [job.label for job in jobs]
     more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
     number = f"{len(names)} jobs: " if len(names) > 1 else ""
     return f"{number}{', '.join(names[:NUM_NAMED])}{more}"
@@ -344,7 +344,7 @@ def _data_warning(job: Job) -> str | None:
 
 
 def _rank(results: Sequence[tuple[Job, JobResult]]) -> list[tuple[Job, JobResult]]:
-    """The finished jobs, the best first; empty where different metrics decide."""
+    """The finished jobs, the best first, then the lower loss; empty where different metrics decide."""
     finished = [(job, result) for job, result in results if result.status == "finished"]
     deciding = {monitored_in(job.config["task"]["_target_"], result.metrics) for job, result in finished}
     if len(deciding) != 1:
@@ -356,4 +356,5 @@ def _rank(results: Sequence[tuple[Job, JobResult]]) -> list[tuple[Job, JobResult
         for job, result in finished
         if math.isfinite(result.metrics.get(metric, math.nan)) and not has_diverged(result.metrics)
     ]
-    return sorted(converged, key=lambda pair: -sign * pair[1].metrics[metric])
+    loss = f"{metric.partition('/')[0]}/loss"
+    return sorted(converged, key=lambda pair: (-sign * pair[1].metrics[metric], pair[1].metrics.get(loss, math.inf)))

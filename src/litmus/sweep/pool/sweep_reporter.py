@@ -94,14 +94,14 @@ class SweepReporter:
             self.add_result(job, result)
             self.num_run += 1
         done = f"[{len(self.results):>{len(str(self.total))}}/{self.total}]"
-        line = f"{done} {word:<11}  {headline(job, result):<31}  {result.seconds:6.1f} s  {' '.join(job.overrides)}"
+        line = f"{done} {word:<11}  {headline(job, result):<31}  {result.seconds:6.1f} s  {job.label}"
         self._print(line, STYLES.get(word, STYLES.get(result.status, "")))
         if result.status == "failed":
             self._print_error(job, str(result.error))
 
     def _print_error(self, job: Job, error: str) -> None:
         if (first := self._first_with.setdefault(error, job)) is not job:
-            self._print(f"        the same error as {' '.join(first.overrides)}", "red")
+            self._print(f"        the same error as {first.label}", "red")
             return
         self._print(f"        {error}", "red")
         log = RunDir(job.folder).last_lines()
@@ -133,9 +133,7 @@ class SweepReporter:
         max_rows = max(self.console.height - 4, 1)
         for row in list(self.rows.values())[:max_rows]:
             epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "starting"
-            table.add_row(
-                Text(" ".join(row.job.overrides), style="cyan"), epoch, row.value, f"{now - row.started:.0f} s"
-            )
+            table.add_row(Text(row.job.label, style="cyan"), epoch, row.value, f"{now - row.started:.0f} s")
         states = [f"{number} {status}" for status, number in self.counts.items()]
         if len(self.rows) > max_rows:
             states.append(f"{len(self.rows) - max_rows} more running")
