@@ -12,6 +12,7 @@ import pytest
 import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
+from tensorboard.summary.writer import event_file_writer
 from warm import LIGHT, Warm
 
 from litmus import console
@@ -25,6 +26,9 @@ from litmus.record.folder import RunDir
 from litmus.run import train as running
 from litmus.run.job import resume_config
 from litmus.spec import Boxes, Images, Spec
+
+# TensorBoard reads a folder's event files by their names, which end with this number: 10 would come before 9.
+event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,8 @@
 """Where metrics go: one function per choice of `logger=`, each taking the run's folder."""
 
+import os
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,7 +29,21 @@ def tensorboard(folder: Path, step: int) -> Logger:
         folder: of the run.
         step: at which the run begins or goes on: what an earlier process logged from there on is not shown.
     """
+    _wait_for_a_later_name(folder)
     return _EventsOnly(folder, name="", version="", default_hp_metric=False, purge_step=step)
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Waits for the next second, where an earlier process' events would be read after those of this one.
+
+    TensorBoard reads event files in the order of their names, which begin with the second and then the process. A job
+    that fails at once is tried again within the same second.
+    """
+    second, process = int(time.time()), f"{socket.gethostname()}.{os.getpid()}."
+    ours = f"events.out.tfevents.{second:010d}.{process}"
+    same_second = [path.name for path in folder.glob(f"events.out.tfevents.{second:010d}.*")]
+    if any(name > ours for name in same_second if not name.startswith(ours)):
+        time.sleep(max(0.0, second + 1 - time.time()))
 
 
 @checked

@@ -44,3 +44,8 @@ def test_the_gradient_is_measured_of_steps(train: Train) -> None:
     few = ["data.batch_size=50", "trainer.accumulate=4", "callback.meter.every_n_steps=2"]
     run = train("model=fnn", *few)
     assert all(row["optim/grad_norm"] > 0 for row in run.read_metrics())
+
+
+def test_more_batches_than_an_epoch_has_are_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    train(*PLAIN, "data.batch_size=50", "trainer.accumulate=100", "trainer.max_epochs=1")
+    assert "trainer.accumulate=100 is more than the 8 batches of an epoch" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What every task shares: the optimizer, the schedule, the steps, and metrics that are logged once an epoch."""
 
 import inspect
+import logging
 import math
 from abc import abstractmethod
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from litmus.config.protocols import Data, Net, Split
 from litmus.config.types import Section
 from litmus.task._metrics import Metrics, MetricsState, all_gather
+
+log = logging.getLogger(__name__)
 
 SUMS = "train_sums"  # an entry of ours in Lightning's checkpoints
 Batch = tuple[Tensor, Tensor]  # inputs and targets
@@ -161,7 +164,14 @@ class Task(lightning.LightningModule):
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
         limit, num_batches = self.trainer.limit_train_batches, self.data.num_batches
         batches = min(num_batches, limit) if isinstance(limit, int) else num_batches
-        steps = math.ceil(batches / self.trainer.accumulate_grad_batches) * (self.trainer.max_epochs or 1)
+        accumulate = self.trainer.accumulate_grad_batches
+        if accumulate > batches:
+            log.warning(
+                "trainer.accumulate=%d is more than the %d batches of an epoch: an epoch is a single step.",
+                accumulate,
+                batches,
+            )
+        steps = math.ceil(batches / accumulate) * (self.trainer.max_epochs or 1)
         schedule = self.make_scheduler(optimizer, steps, self.mode)
         if not schedule:
             return optimizer
