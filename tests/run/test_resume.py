@@ -71,7 +71,7 @@ def test_a_run_that_cannot_be_resumed_keeps_its_result(
         resume(run, "trainer.max_epochs=4", "data.source=disk", "data.dir=nowhere")
     assert "data.source=disk, but there is no folder nowhere" in capsys.readouterr().err
     assert {name: (run.path / name).read_bytes() for name in before} == before
-    with pytest.raises(UserError, match="has already been trained for 2 epochs"):
+    with pytest.raises(UserError, match="has already been trained for 2 epochs. To train on, it takes more, such as"):
         resume(run, "trainer.max_epochs=1")
 
 

@@ -241,9 +241,9 @@ def _check_unfinished(run: RunDir, config: Section) -> None:
     done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
     if requested < done or (requested == done and result and result["status"] == "finished"):
         epochs = f"{done} epoch{'s' * (done != 1)}"
-        raise UserError(
-            f"{run.path} has already been trained for {epochs}. Add trainer.max_epochs={2 * done} to train on."
-        )
+        more = f"trainer.max_epochs={2 * done}"
+        what = f"Add {more} to train on" if requested == done else f"To train on, it takes more, such as {more}"
+        raise UserError(f"{run.path} has already been trained for {epochs}. {what}.")
 
 
 def _value(config: Section, key: str) -> object:
