@@ -51,8 +51,8 @@ def largest_power(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _is_estimated_to(config: Section, net: Net, hardware: Hardware) -> Callable[[int], bool]:
-    needs = memory.needs(config, net, hardware, longest=True)
-    return lambda size: needs.of(size) <= PART * needs.available
+    needed = memory.memory_needed(config, net, hardware, longest=True)
+    return lambda size: needed.of(size) <= PART * needed.available
 
 
 def _tries(config: Section, net: Net) -> Callable[[int], bool]:

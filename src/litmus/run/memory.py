@@ -150,7 +150,7 @@ def _check_batch_norm(config: Section, net: Net, num_training: int, devices: int
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryNeeded:
     """Bytes that a training needs in each process, at least, and has.
 
     Attributes:
@@ -170,7 +170,7 @@ class Needs:
         return self.of_weights + self.of_sample * batch_size
 
 
-def needs(config: Section, net: Net, hardware: Hardware, longest: bool = False) -> Needs:
+def memory_needed(config: Section, net: Net, hardware: Hardware, longest: bool = False) -> MemoryNeeded:
     """What a training needs.
 
     Args:
@@ -192,7 +192,7 @@ def needs(config: Section, net: Net, hardware: Hardware, longest: bool = False) 
         available, place = available_memory() // hardware.devices, "of memory"
     if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.devices > available:
         of_sample = _activations(net, example(net, 2)) // half - of_sample  # what does not grow counts once
-    return Needs(of_weights, of_sample, available, place)
+    return MemoryNeeded(of_weights, of_sample, available, place)
 
 
 def longest_example(net: Net, batch_size: int) -> Tensor:
@@ -203,18 +203,18 @@ def longest_example(net: Net, batch_size: int) -> Tensor:
 
 
 def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware) -> None:
-    need = needs(config, net, hardware)
-    if need.of(batch_size) <= need.available:
+    needed = memory_needed(config, net, hardware)
+    if needed.of(batch_size) <= needed.available:
         return
-    if need.of_weights > need.available // 2:
+    if needed.of_weights > needed.available // 2:
         key, advice = _largest_key(config), ""
     else:
-        fitting = max((need.available - need.of_weights) // need.of_sample * hardware.devices // 2, 1)
+        fitting = max((needed.available - needed.of_weights) // needed.of_sample * hardware.devices // 2, 1)
         key, advice = f"data.batch_size={config['data']['batch_size']}", f" data.batch_size={fitting} would fit."
     raise UserError(
-        f"{key} is too large for this machine: training needs at least {_gb(need.of(batch_size))} (gradients and the "
-        f"optimizer's state {_gb(need.of_weights)}, activations of a batch {_gb(need.of_sample * batch_size)}), and "
-        f"{_gb(need.available)} {need.place} are available.{advice}"
+        f"{key} is too large for this machine: training needs at least {_gb(needed.of(batch_size))} (gradients and "
+        f"the optimizer's state {_gb(needed.of_weights)}, activations of a batch "
+        f"{_gb(needed.of_sample * batch_size)}), and {_gb(needed.available)} {needed.place} are available.{advice}"
     )
 
 
