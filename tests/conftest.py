@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import io
 import os
 import subprocess
 import sys
@@ -37,6 +38,16 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.file_mistakes.cache_clear()  # of the last test's folder
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LITMUS_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Both screens are a terminal's: bars are drawn; gives what they show."""
+    shown = io.StringIO()
+    for name in ("out", "err"):
+        screen = console.Screen(file=shown, force_terminal=True, width=80, highlight=False, soft_wrap=True)
+        monkeypatch.setattr(console, name, screen)
+    return shown
 
 
 @pytest.fixture

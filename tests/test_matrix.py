@@ -74,10 +74,13 @@ PAIRS = [
 ]
 
 
-@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.usefixtures("tables", "image_files", "terminal")
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
-    """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop."""
+    """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
+
+    In a terminal: its bars have a state of their own.
+    """
     overrides = [
         f"model={model}",
         *TINY.get(model, []),

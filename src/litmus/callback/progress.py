@@ -29,6 +29,7 @@ class Progress(Checkpoint, Callback):
         self._bar: Bar | None = None
         self._next = 0.0
         self._started = 0.0
+        self._num_before = 0  # samples of this epoch, by the process that began it
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero or not console.out.is_terminal:
@@ -45,15 +46,11 @@ class Progress(Checkpoint, Callback):
             expand=True,
         )
         self._bar.start()
+        # A run that is resumed within an epoch does not start it.
+        self._begin_epoch(trainer, num_before=task_of(pl_module).num_samples("train"))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._started = time.perf_counter()
-        self._next = self._started
-        if self._bar is not None:
-            for task in self._bar.task_ids:
-                self._bar.remove_task(task)
-            title = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self._bar.add_task(title, total=trainer.num_training_batches, values="")
+        self._begin_epoch(trainer)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -63,7 +60,7 @@ class Progress(Checkpoint, Callback):
         task, elapsed = task_of(pl_module), time.perf_counter() - self._started
         self._next = time.perf_counter() + self.interval_s
         values = console.metrics_line(task.running("train"))
-        rate = task.num_samples("train") * trainer.world_size / elapsed
+        rate = (task.num_samples("train") - self._num_before) * trainer.world_size / elapsed
         self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -87,6 +84,15 @@ class Progress(Checkpoint, Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         self._close()
+
+    def _begin_epoch(self, trainer: lightning.Trainer, num_before: int = 0) -> None:
+        self._started = self._next = time.perf_counter()
+        self._num_before = num_before
+        if self._bar is not None:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            title = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self._bar.add_task(title, total=trainer.num_training_batches, values="")
 
     def _update(self, **fields: Any) -> None:
         assert self._bar is not None
