@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,12 @@ def spoil(trainer: Any, task: Any) -> None:
         task.net.features[2][0].weight.fill_(math.nan)
 
 
+def spoiled_once(epoch: int, batch: int) -> Fault:
+    """Spoils the network the first time that this batch is trained on; not after a rollback."""
+    times = itertools.count()
+    return Fault(lambda trainer, task: spoil(trainer, task) if next(times) == 0 else None, epoch, batch)
+
+
 def test_a_loss_that_is_no_number_stops_the_run_at_once(train: Train) -> None:
     run = train(*FEW, watching=[Fault(spoil, epoch=1, batch=1)])
     result = run.read_result()
@@ -47,6 +54,15 @@ def test_a_loss_beyond_all_measure_is_no_training_either(train: Train) -> None:
     assert result["status"] == "diverged"
     assert "with a learning rate of 1e+10" in result["error"]
     assert not run.best.exists(), "no epoch was fine"
+
+
+def test_what_the_last_step_of_an_epoch_did_is_seen_in_its_validation(train: Train) -> None:
+    """No loss of a further step tells."""
+    run = train(*FEW, "trainer.limit_batches=1", "optimizer=sgd", "optimizer.lr=1e10")
+    result = run.read_result()
+    assert result["status"] == "diverged"
+    assert re.search(r"val/loss is \d\.\d+e\+\d+ after epoch 1", result["error"])
+    assert not run.best.exists()
 
 
 def test_an_epoch_whose_validation_is_no_number_is_not_the_best(train: Train) -> None:
@@ -80,9 +96,37 @@ def test_a_step_is_skipped(train: Train) -> None:
     look = Fault(lambda trainer, task: seen.append(divergence_of(trainer).num_skipped), epoch=2)
     run = train(*FEW, "trainer.on_divergence=skip", watching=[Fault(Spike(5), epoch=1, batch=0), look])
     result = run.read_result()
-    assert result["status"] == "finished"
+    assert (result["status"], result["skipped_steps"]) == ("finished", 1)
     assert seen == [1]
+    said = run.log.read_text()
+    assert "skipped: the loss is nan at step 6, in epoch 2, with a learning rate of 0.003; " in said
+    assert "epoch 2: 1 of 4 steps were skipped (trainer.on_divergence=skip)" in said
+    assert run.diverged.is_file()
     assert all(math.isfinite(row["train/loss"]) for row in run.read_metrics())
+
+
+def test_a_training_whose_steps_are_all_skipped_has_diverged(train: Train) -> None:
+    run = train(*FEW, "trainer.on_divergence=skip", watching=[Fault(spoil, epoch=1)])
+    result = run.read_result()
+    assert (result["status"], result["best_epoch"]) == ("diverged", 1)
+    assert "val/loss is nan after epoch 2" in result["error"] or "every step of epoch 2 was skipped" in result["error"]
+
+
+def test_a_rollback_does_not_depend_on_when_checkpoints_were_kept(train: Train) -> None:
+    words = [*FEW, "trainer.on_divergence=rollback", "optimizer=sgd", "optimizer.lr=0.01"]
+
+    rare = train(*words, watching=[spoiled_once(epoch=1, batch=2)], folder="rare")
+    often = train(*words, "callback.checkpoint.every_s=1e-4", watching=[spoiled_once(epoch=1, batch=2)])
+    assert ending(often) == ending(rare)
+    assert often.read_result()["rollbacks"] == [{"diverged": 8, "to": 4}]
+    assert "back to step 4, with half the learning rate (1 of 3)" in often.log.read_text()
+
+
+def test_a_rollback_before_any_epoch_begins_anew(train: Train) -> None:
+    words = [*FEW, "trainer.on_divergence=rollback", "callback.checkpoint.every_s=1e-4"]
+    run = train(*words, watching=[spoiled_once(epoch=0, batch=2)])
+    assert run.read_result()["rollbacks"] == [{"diverged": 4, "to": 0}]
+    assert run.read_result()["steps"] == 12
 
 
 def test_a_rollback_goes_on_from_the_last_checkpoint_at_half_the_rate(train: Train) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,6 +62,19 @@ def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def link(path: Path, name: Path) -> None:
+    """Gives a file a second name, in place of what had that name; a copy, where the file system has no hard links.
+
+    Either is replaced later, and never written into.
+    """
+    with replacing(name) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, temporary)
 
 
 def lock(file: int) -> bool:

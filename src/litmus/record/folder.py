@@ -46,6 +46,7 @@ LAST_BYTES = 16_000  # in which they are looked for
 ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does not run again
 BEST = "best"
 LAST = "last"
+ROLLBACK = "rollback"
 
 
 class RunDir:
@@ -69,6 +70,11 @@ class RunDir:
         return self.checkpoints / f"{LAST}.ckpt"
 
     @property
+    def rollback(self) -> Path:
+        """The checkpoint that `trainer.on_divergence=rollback` goes back to: of the last epoch's end."""
+        return self.checkpoints / f"{ROLLBACK}.ckpt"
+
+    @property
     def log(self) -> Path:
         return self.path / LOG
 
@@ -85,7 +91,7 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, f"{BEST}.ckpt", f"{LAST}.ckpt"):
+            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
 

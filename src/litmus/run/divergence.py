@@ -1,5 +1,6 @@
 """A training whose loss is no longer a number, or has grown 10,000-fold, is noticed in the step it happens."""
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any, Literal, cast
@@ -12,7 +13,10 @@ from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import Diverged
 from litmus.record.checkpoint import save
+from litmus.record.files import link
 from litmus.record.folder import RunDir
+
+log = logging.getLogger(__name__)
 
 MOST_GROWTH = 1e4  # of the loss, over its first value or 1, whichever is more
 READ_EVERY = 50  # steps, on a GPU, where reading a value waits for it
@@ -31,10 +35,12 @@ class Divergence(lightning.Callback):
     On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps and before a checkpoint.
 
     Args:
-        action: what follows: `rollback` differs from `stop` only in what the run makes of the exception.
+        action: what follows. With `rollback` the run goes back to an epoch's end: on which step within one a
+            checkpoint was kept depends on the clock, and the run could not be repeated.
 
     Attributes:
-        halvings: of the learning rate, after so many rollbacks; to be set before training.
+        rollbacks: so far, each with the step that `diverged` and the one that it went `to`; the learning rate was
+            halved at each. To be set before training.
         num_skipped: steps that were left out.
     """
 
@@ -42,8 +48,9 @@ class Divergence(lightning.Callback):
 
     def __init__(self, action: Action) -> None:
         self.action = action
-        self.halvings = 0
+        self.rollbacks: list[Section] = []
         self.num_skipped = 0
+        self._num_skipped_before = 0  # this epoch
         self._limit = math.inf  # until the first loss is known
         self._done_halvings = 0
         self._batch: Any = None
@@ -52,12 +59,12 @@ class Divergence(lightning.Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if self.action == "skip":
-            _task_of(pl_module).accepts = self._accepts
+            _task_of(pl_module).accepts = lambda loss: self._accepts(trainer, pl_module, loss)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Halves the learning rate as often as it was not yet halved, wherever optimizer and schedule keep it."""
-        factor = 0.5 ** (self.halvings - self._done_halvings)
-        self._done_halvings = self.halvings
+        factor = 0.5 ** (len(self.rollbacks) - self._done_halvings)
+        self._done_halvings = len(self.rollbacks)
         if factor == 1:
             return
         for optimizer in trainer.optimizers:
@@ -68,6 +75,26 @@ class Divergence(lightning.Callback):
             rates = getattr(config.scheduler, "base_lrs", None)  # plateau's schedule has none
             if rates is not None:
                 config.scheduler.base_lrs = [rate * factor for rate in rates]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._num_skipped_before = self.num_skipped
+        run = RunDir(trainer.default_root_dir)
+        if self.action == "rollback" and trainer.is_global_zero and trainer.current_epoch > 0:
+            link(run.last, run.rollback)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Says how many steps of the epoch were left out.
+
+        Raises:
+            Diverged: all of them: nothing is learned any more.
+        """
+        num_skipped = self.num_skipped - self._num_skipped_before
+        if not num_skipped:
+            return
+        epoch, num_steps = trainer.current_epoch + 1, trainer.num_training_batches
+        if num_skipped == num_steps:
+            raise Diverged(f"every step of epoch {epoch} was skipped", trainer.global_step)
+        log.warning("epoch %d: %d of %d steps were skipped (trainer.on_divergence=skip)", epoch, num_skipped, num_steps)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
@@ -112,29 +139,35 @@ class Divergence(lightning.Callback):
         return value
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """No epoch whose validation is not a number is kept as the best."""
+        """No epoch whose validation has diverged is kept as the best: the last step may have been the one."""
         value = float(trainer.callback_metrics.get("val/loss", 0.0))
-        if not math.isfinite(value) and trainer.is_global_zero and trainer.state.fn == "fit":
-            raise Diverged(f"val/loss is {value} after epoch {trainer.current_epoch + 1}", trainer.global_step)
+        if not self._is_fine(value) and trainer.is_global_zero and trainer.state.fn == "fit":
+            raise Diverged(f"val/loss is {value:.4g} after epoch {trainer.current_epoch + 1}", trainer.global_step)
 
     def state_dict(self) -> Section:
-        return {"limit": self._limit, "halvings": self._done_halvings, "num_skipped": self.num_skipped}
+        skipped = {"num_skipped": self.num_skipped, "num_skipped_before": self._num_skipped_before}
+        return {"limit": self._limit, "halvings": self._done_halvings, "rollbacks": self.rollbacks, **skipped}
 
     def load_state_dict(self, state_dict: Section) -> None:
         self._limit = state_dict["limit"]
         self._done_halvings = state_dict["halvings"]
-        self.halvings = max(self.halvings, self._done_halvings)
+        if len(self.rollbacks) < self._done_halvings:
+            self.rollbacks = state_dict.get("rollbacks", [{}] * self._done_halvings)  # earlier versions counted them
         self.num_skipped = state_dict["num_skipped"]
+        self._num_skipped_before = state_dict.get("num_skipped_before", 0)
 
     def _is_fine(self, value: float) -> bool:
         if math.isinf(self._limit) and math.isfinite(value):
             self._limit = MOST_GROWTH * max(abs(value), 1.0)
         return value < self._limit  # not NaN either
 
-    def _accepts(self, loss: Tensor) -> bool:
-        fine = self._is_fine(loss.item())
-        self.num_skipped += not fine
-        return fine
+    def _accepts(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, loss: Tensor) -> bool:
+        if self._is_fine(value := loss.item()):
+            return True
+        if not self.num_skipped:
+            log.warning("skipped: %s", self._describe(trainer, pl_module, value))
+        self.num_skipped += 1
+        return False
 
     def _describe(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, value: float) -> str:
         """What happened: the step, the learning rate, and the first layer; keeps the batch in the run's folder."""

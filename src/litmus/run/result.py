@@ -20,6 +20,7 @@ from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.metrics import best_row
 from litmus.run.build import Parts, hardware_for
+from litmus.run.divergence import divergence_of
 from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
 
@@ -139,6 +140,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     best = best_row(rows, str(config["task"]["_target_"]), _kept_step(run)) if rows and parts else {}
     kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
+    divergence = divergence_of(parts.trainer) if parts else None
     speeds = meter.samples_per_second if meter else []
     return {
         "status": ending.status,
@@ -158,6 +160,8 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "dataset": progress.data.facts if progress.data else None,
         "threads": torch.get_num_threads(),
         "changes": progress.changes,
+        "rollbacks": divergence.rollbacks if divergence else [],
+        "skipped_steps": divergence.num_skipped if divergence else 0,
         "versions": versions(),
         "git": git(),
     }

@@ -18,6 +18,7 @@ from litmus.config.types import Section
 from litmus.errors import Diverged, UserError
 from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
+from litmus.record.files import link
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
 from litmus.run import batch_size, ddp, memory, summary
@@ -134,7 +135,7 @@ def _train_and_test(
 def _fit_with_rollbacks(
     run: RunDir, state: RunState, path: Path | None, callbacks: Sequence[lightning.Callback]
 ) -> Parts:
-    """Trains; where `trainer.on_divergence=rollback`, up to three times again from the newest checkpoint.
+    """Trains; where `trainer.on_divergence=rollback`, up to three times again from the end of the last epoch.
 
     Raises:
         Diverged: the training did, and no more is to be tried.
@@ -147,17 +148,27 @@ def _fit_with_rollbacks(
             fit(state.parts, path)
             return state.parts
         except Diverged as diverged:
-            halvings = divergence_of(state.parts.trainer).halvings + 1
-            if action != "rollback" or halvings > MOST_ROLLBACKS:
+            rollbacks = divergence_of(state.parts.trainer).rollbacks
+            if action != "rollback" or len(rollbacks) == MOST_ROLLBACKS:
                 raise
-            path = newest_checkpoint(run)
+            path = _roll_back(run)
             checkpoint = load_checkpoint(path) if path else None
-            where = f"step {checkpoint.step}" if checkpoint else "the start"
+            step = checkpoint.step if checkpoint else 0
             console.say(f"{diverged}", style="yellow")
-            times = f"{halvings} of {MOST_ROLLBACKS}"
+            where = f"step {step}" if checkpoint else "the start"
+            times = f"{len(rollbacks) + 1} of {MOST_ROLLBACKS}"
             console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
             state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
-            divergence_of(state.parts.trainer).halvings = halvings
+            divergence_of(state.parts.trainer).rollbacks = [*rollbacks, {"diverged": diverged.step, "to": step}]
+
+
+def _roll_back(run: RunDir) -> Path | None:
+    """The checkpoint of the last epoch's end, which is now the newest; None before there is one."""
+    if not run.rollback.is_file():
+        run.last.unlink(missing_ok=True)
+        return None
+    link(run.rollback, run.last)
+    return run.last
 
 
 def fit(parts: Parts, checkpoint: Path | None) -> None:
