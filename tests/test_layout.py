@@ -25,7 +25,8 @@ FLOORS = (
     ("run",),
     ("inference", "sweep"),
     ("compose", "cli"),
-    ("litmus", "__main__", "hydra_plugins", "train"),
+    ("litmus", "__main__", "hydra_plugins"),
+    ("train",),  # a second name of `litmus train`
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS, start=1) for room in floor}
 MODULES = {  # by name, packages by that of their folder

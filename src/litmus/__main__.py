@@ -1,19 +1,39 @@
 """The `litmus` command, which is also `python -m litmus`: `litmus train`, and the verbs of `litmus.cli`."""
 
+import signal
 import sys
+
+from litmus.errors import EXIT_STATUS
 
 
 def main() -> None:
     """Runs `litmus VERB ...`, and exits with its status."""
     if sys.argv[1:2] == ["train"]:
-        from litmus.compose.command_line import train
-
         del sys.argv[1]
         train()
         return
+    _end_as_by_ctrl_c()
     from litmus.cli import main as cli
 
     cli.main()
+
+
+def train() -> None:
+    """`litmus train` and `python train.py`; a signal that arrives before a run has begun ends in a status, too."""
+    _end_as_by_ctrl_c()
+    try:
+        from litmus.compose.command_line import train
+
+        train()
+    except KeyboardInterrupt:  # while Hydra is imported
+        sys.exit(EXIT_STATUS["interrupted"])
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Until a run has handlers of its own, SIGTERM and a closed terminal raise KeyboardInterrupt."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 if __name__ == "__main__":

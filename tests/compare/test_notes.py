@@ -163,3 +163,11 @@ def test_a_damaged_request_has_no_command(tmp_path: Path) -> None:
     (tmp_path / "lr=0.001,seed=0" / "requested.yaml").write_text("model: {_target_: 7}")
     (more,) = rank(tmp_path)[1].more
     assert len(more.commands) == 1
+
+
+def test_runs_that_went_on_after_a_divergence_are_named(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", changes=lr_of(0.1), rollbacks=[{"diverged": 8, "to": 4}] * 2)
+    made(tmp_path / "b", "model=fnn", changes=lr_of(0.01), value=0.8, skipped_steps=3)
+    notes = rank(tmp_path)[1].notes
+    assert "mnist, val/acc: its learning rate was halved after a divergence: #1 seed 0 (2 times)." in notes
+    assert "mnist, val/acc: steps were left out, which would have diverged: #2 seed 0 (3 times)." in notes

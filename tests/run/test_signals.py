@@ -52,6 +52,24 @@ def test_a_signal_while_torch_is_imported(tmp_path: Path, name: str) -> None:
     assert run.read_result()["error"] == f"stopped by {name}"
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_hydra_is_imported(tmp_path: Path, name: str) -> None:
+    """Sent when the first of its modules is looked for."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Sender:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'hydra':\n"
+        f"            os.kill(os.getpid(), signal.{name})\n"
+        "sys.meta_path.insert(0, Sender())\n"
+    )
+    command = [sys.executable, str(ROOT / "train.py"), "model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("screen", ["/dev/full", "a pipe that nobody reads"])
 def test_the_screen_is_no_part_of_the_run(tmp_path: Path, screen: str) -> None:
     command = [sys.executable, str(ROOT / "train.py"), "model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]

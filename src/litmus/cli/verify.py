@@ -58,9 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     if verdict.exact:
         shutil.rmtree(folder)
         if not verdict.within:
-            console.say(
-                "No kill left a step within an epoch: callback.checkpoint.every_s=0.01 keeps more of them.", wrap=True
-            )
+            console.say("No kill left a step within an epoch: the epochs are too short to keep any.", wrap=True)
         console.say(f"{verdict.kills} of {verdict.kills} kills left no trace", style="bold")
         return 0
     console.say(f"see {straight.path} and {', '.join(str(each) for each in verdict.folders)}", style="red", wrap=True)

@@ -45,6 +45,8 @@ class Run:
         made_with: what else may change its results: commit of the code, threads, device, versions of packages; what is
             known of them.
         uncommitted: whether the code had changes that the commit does not have.
+        rollbacks: how often it diverged, and went on from an earlier step at half the learning rate.
+        skipped_steps: how many it left out, because it would have diverged.
         data: checksums of the files it was trained on, by file name.
         warning: a warning about that data, or None.
     """
@@ -63,6 +65,8 @@ class Run:
     rows: Sequence[MetricRow]
     made_with: dict[str, str]
     uncommitted: bool
+    rollbacks: int
+    skipped_steps: int
     data: dict[str, str]
     warning: str | None
 
@@ -170,6 +174,8 @@ def read_run(folder: Path) -> Run:
         rows=rows,
         made_with=_made_with(ended),
         uncommitted=bool(git.get("changed")),
+        rollbacks=len(ended.get("rollbacks") or []),
+        skipped_steps=int(ended.get("skipped_steps") or 0),
         data=dataset.get("sha256") or {},
         warning=dataset.get("warning"),
     )

@@ -16,6 +16,7 @@ def notes_on(ranking: Ranking) -> Iterator[str]:
         *_left_out(ranking),
         *_best_set(ranking),
         *_remeasured(ranking),
+        *_recovered(ranking),
         *_made_with(ranking),
         *_warnings(ranking),
     ):
@@ -85,6 +86,19 @@ def _remeasured(ranking: Ranking) -> Iterator[str]:
     scores = {row.rank: sign * row.remeasured.mean for row in rows if row.remeasured and row.remeasured.n}
     if (first := max(scores, key=scores.__getitem__)) != best.rank:
         yield f"on the fresh seeds, #{first} is ahead of it: {sign * scores[first]:.4g}."
+
+
+def _recovered(ranking: Ranking) -> Iterator[str]:
+    """Which runs diverged on the way, and went on."""
+    for what, of_run in (
+        ("its learning rate was halved after a divergence", lambda run: run.rollbacks),
+        ("steps were left out, which would have diverged", lambda run: run.skipped_steps),
+    ):
+        found = [(row, run) for row in ranking.rows for run in row.runs if of_run(run)]
+        named = "; ".join(f"#{row.rank} seed {run.seed} ({of_run(run)} times)" for row, run in found[:MOST_NAMED])
+        more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        if found:
+            yield f"{what}: {named}{more}."
 
 
 def _made_with(ranking: Ranking) -> Iterator[str]:
