@@ -49,6 +49,7 @@ KEYS = (
     Key("environment.*",         False,     False,    False, False),
     Key("sweep.*",               False,     False,    False, False),
     Key("data.dir",              False,     True,     True,  False),
+    Key("data.period",           False,     True,     True,  False),
     Key("data.source",           True,      True,     True,  True),
     Key("data.eval_batch_size",  True,      False,    True,  False),
     Key("trainer.accelerator",   True,      True,     True,  False),

@@ -108,6 +108,9 @@ class Data(Protocol):
     def facts(self) -> Section: ...
 
     @property
+    def found(self) -> Section: ...
+
+    @property
     def training_texts(self) -> list[str]: ...
 
     @property

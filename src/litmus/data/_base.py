@@ -105,6 +105,11 @@ class Data(lightning.LightningDataModule):
         sizes: dict[str, int] = dict(self.sizes.items())
         return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
 
+    @property
+    def found(self) -> Section:
+        """Its settings that were null, with what it found in the data, by name."""
+        return {}
+
     def train_dataloader(self) -> BatchLoader:
         return self._loader("train")
 

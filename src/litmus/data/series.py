@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, Count, File, Seed, Share
+from litmus.config.types import BatchSize, Column, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
@@ -102,6 +102,10 @@ class Series(Data):
             self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
             log.info("data.period=null: the seasonal baseline repeats the value %d steps before", self.period)
         self._baselines = {split: self._baselines_of(split) for split in ("val", "test")}
+
+    @property
+    def found(self) -> Section:
+        return {"period": self.period}
 
     @property
     def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:

@@ -65,8 +65,8 @@ def resolve(config: Section, data: Data) -> Section:
     """The configuration with all that follows from data and device; the one that it is given stays as it is.
 
     Where the data fell back on something smaller than requested, `data.source` says so: whoever reads the
-    configuration later gets the same data. The task is the one that predicts the data's target, and
-    `trainer.precision` the one that is used.
+    configuration later gets the same data; `null`s that it found a value for are that value. The task is the one that
+    predicts the data's target, and `trainer.precision` the one that is used.
 
     Raises:
         UserError: the task's section has values of its own, which would be lost; there is no such device.
@@ -74,6 +74,7 @@ def resolve(config: Section, data: Data) -> Section:
     resolved = deepcopy(config)
     if data.warning:
         resolved["data"]["source"] = data.source
+    resolved["data"] |= data.found
     resolved["task"] = _fitting_task(config["task"], data.spec)
     resolved["trainer"]["precision"] = hardware_for(config).precision
     return resolved
