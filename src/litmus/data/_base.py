@@ -106,8 +106,8 @@ class Data(lightning.LightningDataModule):
         return {"source": self.source, **sizes, "sha256": self.sha256, "warning": self.warning}
 
     @property
-    def found(self) -> Section:
-        """Its settings that were null, with what it found in the data, by name."""
+    def chosen(self) -> Section:
+        """Its settings that were null, with the values that it chose by the data, by name."""
         return {}
 
     def train_dataloader(self) -> BatchLoader:

@@ -104,7 +104,7 @@ class Series(Data):
         self._baselines = {split: self._baselines_of(split) for split in ("val", "test")}
 
     @property
-    def found(self) -> Section:
+    def chosen(self) -> Section:
         return {"period": self.period}
 
     @property

@@ -74,7 +74,7 @@ def resolve(config: Section, data: Data) -> Section:
     resolved = deepcopy(config)
     if data.warning:
         resolved["data"]["source"] = data.source
-    resolved["data"] |= data.found
+    resolved["data"] |= data.chosen
     resolved["task"] = _fitting_task(config["task"], data.spec)
     resolved["trainer"]["precision"] = hardware_for(config).precision
     return resolved
