@@ -26,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("folders", metavar="FOLDER", nargs="+", help="a sweep, a run, or a folder that contains some")
     parser.add_argument("--metric", help="rank by this metric instead of the monitored one, such as val/f1")
-    parser.add_argument("--against", metavar="SETTING", help="compare with this setting: 'optimizer.lr=0.01 dropout=0'")
+    setting = "compare with this setting: 'optimizer.lr=0.01 dropout=0'"
+    parser.add_argument("--against", metavar="SETTING", action="append", help=setting)
     parser.add_argument(
         "--confirm",
         metavar="N",
@@ -50,6 +51,11 @@ def main(arguments: argparse.Namespace) -> int:
     """
     if arguments.confirm and arguments.against:
         raise WrongArguments("--confirm runs the best again, which --against does not look for: leave one of them out.")
+    if len(arguments.against or ()) > 1:
+        raise WrongArguments(
+            "--against names one setting. Put its keys into one: --against 'optimizer.lr=0.01 dropout=0'."
+        )
+    against = arguments.against[0] if arguments.against else None
     folders = [Path(folder) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
@@ -58,10 +64,10 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus.compare.report import output
 
     with console.log_to(None):
-        comparison = compare(folders, arguments.metric, arguments.top, arguments.against)
+        comparison = compare(folders, arguments.metric, arguments.top, against)
         if arguments.confirm:
             _confirm(comparison.rankings, folders, arguments.confirm, is_quiet=arguments.format is not None)
-            comparison = compare(folders, arguments.metric, arguments.top, arguments.against)
+            comparison = compare(folders, arguments.metric, arguments.top, against)
         for sentence in comparison.damaged:
             log.warning(sentence)
         texts = output.texts(comparison)

@@ -12,11 +12,10 @@ LOST = ("diverged", "failed", "interrupted", "pruned")
 def seconds_by_status(runs: Sequence[Run], rankings: Sequence[Ranking]) -> dict[str, float]:
     """Seconds of all runs, of the ranked ones, of those lost by status, and of the rest."""
     counted = ranked_folders(rankings)
-    by_status = {status: sum(run.seconds for run in runs if run.status == status) for status in LOST}
+    uncounted = [run for run in runs if run.folder not in counted]  # a pruned or diverged run may be ranked, too
+    by_status = {status: sum(run.seconds for run in uncounted if run.status == status) for status in LOST}
     ranked = sum(run.seconds for run in runs if run.folder in counted)
     total = sum(run.seconds for run in runs)
-    if any(ranking.pruned for ranking in rankings):  # those are ranked, and not lost
-        by_status["pruned"] -= sum(run.seconds for run in runs if run.status == "pruned" and run.folder in counted)
     rest = total - ranked - sum(by_status.values())
     seconds = {"total": total, "ranked": ranked, **by_status, "repeated or without the metric": rest}
     return {name: round(value, 3) + 0.0 for name, value in seconds.items()}

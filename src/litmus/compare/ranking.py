@@ -1,12 +1,21 @@
 """Runs that differ only in their seed become one row; rows are compared with each other and sorted."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.samples import by_samples
-from litmus.compare.settings import Settings, exact_value, setting_label, settings_key, short_value, varying_keys
+from litmus.compare.settings import (
+    Settings,
+    canonical,
+    setting_label,
+    settings_key,
+    short_value,
+    typed_value,
+    varying_keys,
+)
 from litmus.compare.statistics import Summary, summarize
 from litmus.compare.verdicts import (
     BEST,
@@ -22,6 +31,7 @@ from litmus.errors import UserError
 from litmus.record.metrics import mode_of
 
 MOST_NAMED = 10  # settings that a message names
+BETWEEN = r"\s+(?=[\w.]+=)"  # two `key=value`: a value such as [64, 32] may hold spaces
 FAILED = ("failed", "interrupted")  # statuses of runs that ended early, and not because a pruner stopped them
 LOST = (*FAILED, "pruned", "diverged")  # reasons of exclusion that leave a mean without a seed
 
@@ -294,7 +304,7 @@ def _place_of(rows: Sequence[Row], setting: str) -> int | None:
     Raises:
         UserError: several rows have them.
     """
-    pairs = [word.partition("=")[::2] for word in setting.split()]
+    pairs = [pair.partition("=")[::2] for pair in re.split(BETWEEN, setting.strip())]
     found = [i for i, row in enumerate(rows) if all(_has(row.settings, key, value) for key, value in pairs)]
     if len(found) > 1:
         raise UserError(f"{len(found)} settings have {setting}: add another key, to name one of them.")
@@ -302,9 +312,10 @@ def _place_of(rows: Sequence[Row], setting: str) -> int | None:
 
 
 def _has(settings: Settings, key: str, value: str) -> bool:
-    """Whether a setting has a value, as it is typed or as it is shown; of a key's name, the last part will do."""
+    """Whether a setting has a value, however it is typed or shown; the last part of a key will do."""
     names = [name for name in settings if name == key or name.rpartition(".")[2] == key]
-    return any(value in (exact_value(settings, name), short_value(settings, name)) for name in names)
+    typed = canonical(typed_value(value))
+    return any(value == short_value(settings, name) or typed == canonical(settings[name]) for name in names)
 
 
 def _row(group: _Group, metric: str) -> Row:

@@ -3,6 +3,9 @@
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+
+import yaml
 
 from litmus.config.keys import NAMED_GROUPS
 from litmus.config.validate import shown
@@ -52,6 +55,16 @@ def varying_keys(settings: Sequence[Settings]) -> tuple[str, ...]:
         if len(values) > 1 or not (everywhere or (group in NAMED_GROUPS and group in found)):
             found.append(key)
     return tuple(found)
+
+
+def typed_value(text: str) -> object:
+    """The value of a text: `[64,32]` is a list, and `1e-2`, which YAML takes for text, a number."""
+    with suppress(ValueError):
+        return float(text)
+    with suppress(yaml.YAMLError, ValueError):
+        value: object = yaml.safe_load(text)
+        return value
+    return text
 
 
 def exact_value(settings: Settings, key: str) -> str:

@@ -224,7 +224,7 @@ def start_or_resume(
             config = requested
             log.info("started: %s", overrides)
         summary.chosen(choices)
-        return train(run, config, started, callbacks, f"a job of a sweep: {overrides}").status
+        return train(run, config, started, callbacks, f"a job of a sweep: {overrides}", is_job=True).status
 
 
 def _resumed(before: Section, requested: Section) -> Section:

@@ -35,7 +35,12 @@ MOST_ROLLBACKS = 3
 
 
 def train(
-    run: RunDir, config: Section, started: float, callbacks: Sequence[lightning.Callback] = (), command: str = ""
+    run: RunDir,
+    config: Section,
+    started: float,
+    callbacks: Sequence[lightning.Callback] = (),
+    command: str = "",
+    is_job: bool = False,
 ) -> Outcome:
     """Trains and tests one run in its folder, or resumes it; what goes wrong is said and stored, not raised.
 
@@ -45,12 +50,13 @@ def train(
         started: `time.perf_counter()` when the job began, before torch was imported.
         callbacks: that are not part of the configuration.
         command: as typed, to be written down.
+        is_job: whether it is one of a sweep's: those leave `outputs/latest` to the runs that are typed one by one.
     """
     state = RunState(config)
     ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, state, started, callbacks, command)
+            _train_and_test(run, state, started, callbacks, command, is_job)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         ending = ending_of(
             memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
@@ -79,7 +85,12 @@ def train(
 
 
 def _train_and_test(
-    run: RunDir, state: RunState, started: float, callbacks: Sequence[lightning.Callback], command: str
+    run: RunDir,
+    state: RunState,
+    started: float,
+    callbacks: Sequence[lightning.Callback],
+    command: str,
+    is_job: bool,
 ) -> None:
     requested = state.config
     devices = requested["trainer"]["devices"]
@@ -113,7 +124,8 @@ def _train_and_test(
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
-        run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
+        if not is_job:
+            run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights

@@ -193,6 +193,25 @@ def test_a_caption_says_what_is_omitted(tmp_path: Path) -> None:
     assert "optimizer.lr changed with data.batch_size (confounded)." in captions["main-effects"], "one effect, not two"
 
 
+def test_figures_and_report_name_what_diverged(tmp_path: Path) -> None:
+    settings = [(lr, dropout) for lr in (0.1, 0.2, 9.0) for dropout in (0.0, 0.5)]
+    for i, (lr, dropout) in enumerate(settings):
+        ended = {"status": "diverged", "epochs": 0} if i == 5 else {}
+        changes = {"model": {"dropout": dropout}, "optimizer": {"lr": lr}}
+        for seed in range(3):
+            value = 0.9 + math.sin(7 * i + 5 * seed) / 99
+            made(tmp_path / f"{i}-{seed}", "model=fnn", value=value, seed=seed, changes=changes, **ended)
+    comparison = compare([tmp_path], None, None)
+    every = {figure.name: figure for figure in figures.draw_ranking(comparison.rankings[0], "")}
+    assert "diverged" in every["heat-map"].svg
+    assert "diverged" not in every["heat-map"].caption
+    assert "empty cells" not in every["heat-map"].caption
+    assert "1 setting diverged on some seed" in every["main-effects"].caption
+    text = " ".join(page.page(comparison, [list(every.values())], []).split())
+    assert "of the 5 other settings" in text
+    assert "1 diverged." in text
+
+
 def test_values_at_an_axis_do_not_run_into_each_other(tmp_path: Path) -> None:
     for i, rate in enumerate((0.0, 0.01, 0.02, 0.25, 0.49, 0.5)):
         made(tmp_path / str(i), "model=fnn", value=0.9 + i / 99, changes={"model": {"dropout": rate}})

@@ -35,16 +35,18 @@ def draw_ranking(ranking: Ranking, prefix: str) -> list[Figure]:
         prefix: of the figures' names.
     """
     set_up_matplotlib()
+    diverged = [row for row in ranking.rows if row.diverged]
+    lost = [row for row in diverged if not row.value.n]
     ranking = ranking.measured()
     effects = main_effects(ranking)
     drawn = [_curves(ranking, f"{prefix}curves")]
     pages = [effects[i : i + PER_PAGE] for i in range(0, len(effects), PER_PAGE)]
     for number, page in enumerate(pages):
         many = f"-{number + 1}" if len(pages) > 1 else ""
-        drawn.append(_main_effects(ranking, page, f"{prefix}main-effects{many}"))
+        drawn.append(_main_effects(ranking, page, len(diverged), f"{prefix}main-effects{many}"))
     mappable = [effect for effect in effects if len(effect.values) <= MOST_CELLS]
     if len(mappable) > 1 and len(ranking.rows) > 2:
-        drawn.append(heat_map(ranking, mappable[0], mappable[1], len(effects), f"{prefix}heat-map"))
+        drawn.append(heat_map(ranking, lost, mappable[0], mappable[1], len(effects), f"{prefix}heat-map"))
     if len(effects) > 1 and len(ranking.rows) > 2:
         drawn.append(parallel(ranking, effects[:MOST_AXES], len(effects), f"{prefix}parallel-coordinates"))
     return [figure for figure in drawn if figure is not None]
@@ -120,7 +122,7 @@ def _curve(axes: "Axes", row: Row, metric: str, place: int, label: str, alpha: f
             axes.plot(list(so_far), list(so_far.values()), color=color, linewidth=0.7, linestyle=":")
 
 
-def _main_effects(ranking: Ranking, effects: Sequence[Effect], name: str) -> Figure:
+def _main_effects(ranking: Ranking, effects: Sequence[Effect], num_diverged: int, name: str) -> Figure:
     across = 2 if len(effects) == 4 else min(3, len(effects))
     down = math.ceil(len(effects) / across)
 
@@ -144,9 +146,16 @@ def _main_effects(ranking: Ranking, effects: Sequence[Effect], name: str) -> Fig
     caption = (
         f"Main effects on {ranking.metric}: dots are settings, the line is the mean of those with that value, bars are "
         f"its {LEVEL:.0%} confidence interval over settings, cut at the edges. Where not every combination was run, "
-        f"other keys differ between the values, too.{confounded}"
+        f"other keys differ between the values, too.{confounded}{_survivors(num_diverged)}"
     )
     return draw_figure(name, caption, (2.5 * across if across > 1 else 4.2, 2.3 * down + 0.2), draw)
+
+
+def _survivors(num_diverged: int) -> str:
+    if not num_diverged:
+        return ""
+    settings = "1 setting" if num_diverged == 1 else f"{num_diverged} settings"
+    return f" {settings} diverged on some seed: means are of the seeds that have a value, which flatters such values."
 
 
 def labeled_places(effect: Effect) -> set[int]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus.compare.effects import Effect, value_text
-from litmus.compare.ranking import Ranking
+from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.canvas import INK, PAPER, Figure, draw_figure, shorten
 from litmus.compare.report.tables import number
 from litmus.compare.settings import abbreviate
+from litmus.compare.verdicts import DIVERGED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,20 +19,27 @@ MOST_LINES = 300  # of parallel coordinates
 WORST, BEST = (0.60, 0.65, 0.69), (0.84, 0.37, 0.0)  # gray to vermilion, visible on light and on dark pages
 
 
-def heat_map(ranking: Ranking, down: Effect, across: Effect, total: int, name: str) -> Figure:
+def heat_map(ranking: Ranking, lost: Sequence[Row], down: Effect, across: Effect, total: int, name: str) -> Figure:
     """The mean metric by two keys.
 
     Args:
         ranking: its rows are the settings.
+        lost: the settings that diverged before they had a value.
         down: the key of the vertical axis.
         across: the key of the horizontal one.
         total: number of keys that differ.
         name: of the figure.
     """
+
+    def place_of(row: Row) -> tuple[str, str]:
+        return value_text(row, down.key), value_text(row, across.key)
+
     table: dict[tuple[str, str], list[float]] = {}
     for row in ranking.rows:
-        table.setdefault((value_text(row, down.key), value_text(row, across.key)), []).append(row.value.mean)
+        table.setdefault(place_of(row), []).append(row.value.mean)
     means = {place: math.fsum(values) / len(values) for place, values in table.items()}
+    grid_places = {(a, b) for a in down.texts for b in across.texts}
+    diverged = {place_of(row) for row in lost} & (grid_places - set(means))
     middle = (min(means.values()) + max(means.values())) / 2
 
     def draw(canvas: "Canvas") -> None:
@@ -49,10 +57,15 @@ def heat_map(ranking: Ranking, down: Effect, across: Effect, total: int, name: s
             place = (across.texts.index(b), down.texts.index(a))
             color = "#ffffff" if value < middle else "#000000"
             axes.text(*place, number(value), ha="center", va="center", fontsize=8, color=color)
+        for a, b in diverged:
+            place = (across.texts.index(b), down.texts.index(a))
+            axes.text(*place, DIVERGED, ha="center", va="center", fontsize=7, color=INK)
 
     rest = " Each cell is a mean over all other settings that differ." if total > 2 else ""
     which = "" if total == 2 else f" The two of {total} keys with the largest main effects."
-    empty = " Combinations in empty cells were not run." if len(means) < len(across.texts) * len(down.texts) else ""
+    empty = (
+        " Combinations in empty cells have no run that counts." if len(means) + len(diverged) < len(grid_places) else ""
+    )
     caption = f"{ranking.metric} by {down.key} and {across.key}.{which}{rest}{empty}"
     return draw_figure(name, caption, (6.4, min(7.0, 1.5 + 0.5 * len(down.texts))), draw)
 

@@ -32,10 +32,11 @@ class Lead:
         setting: that one.
         value: its metric's name and value.
         seeds: how many seeds it has, in words.
-        num_others: the number of other settings that did not diverge.
+        num_others: the number of other settings.
         num_same: how many of them do not differ significantly.
         num_few_seeds: how many share too few seeds with the best to be tested.
         num_constant: how many differ by the same amount on every seed, which leaves nothing to test with.
+        num_diverged: how many diverged.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Lead:
     num_same: int
     num_few_seeds: int
     num_constant: int
+    num_diverged: int
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def _shown(figures: Sequence[Figure]) -> list[PageFigure]:
 
 def _lead(ranking: Ranking) -> Lead:
     first = next((row for row in ranking.rows if row.verdict.words == ranking.reference), ranking.rows[0])
-    others = [row for row in ranking.rows if row is not first and row.verdict.words != DIVERGED]
+    others = [row for row in ranking.rows if row is not first]
+    num_diverged = sum(row.verdict.words == DIVERGED for row in others)
     num_constant = sum(row.verdict.words == NO_SPREAD for row in others)
     return Lead(
         title="One setting" if ranking.total == 1 else first.verdict.words.capitalize(),
@@ -124,8 +127,9 @@ def _lead(ranking: Ranking) -> Lead:
         seeds=f"{len(first.runs)} {'seed' if len(first.runs) == 1 else 'seeds'}",
         num_others=len(others),
         num_same=sum(row.verdict.words == SAME for row in others),
-        num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant,
+        num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant - num_diverged,
         num_constant=num_constant,
+        num_diverged=num_diverged,
     )
 
 

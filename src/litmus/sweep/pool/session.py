@@ -329,7 +329,7 @@ def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopp
     if stopped:
         return EXIT_STATUS["interrupted"]
     statuses = {result.status for _, result in results}
-    if "failed" in statuses or source.invalid:
+    if statuses & set(UNSUCCESSFUL) or source.invalid:
         return EXIT_STATUS["failed"]
     unfinished = statuses - set(ENDED) or len(results) < source.total
     return EXIT_STATUS["interrupted" if unfinished else "finished"]
