@@ -28,6 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     run = RunDir(arguments.run)
     own = run.read_config()
+    run.check_best()
     if wrong := mistakes(own):
         raise UserError("\n".join(wrong))
     config = changed(own, arguments.changes)

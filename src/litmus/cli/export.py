@@ -23,6 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     run = RunDir(arguments.run)
     run.read_config()
+    run.check_best()
     path = Path(arguments.out) if arguments.out else run.path / "export" / FORMATS[arguments.to].file_name
     if path.exists():
         raise UserError(f"{path} exists already. Remove it, or choose another path with --out.")

@@ -57,7 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
     elif arguments.run is None:
         raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts or images.")
     else:  # reports a wrong folder, and images that are not there, before torch is imported
-        _check_images(RunDir(arguments.run).read_config(), words)
+        run = RunDir(arguments.run)
+        _check_images(run.read_config(), words)
+        run.check_best()
     if not words and arguments.file is None:
         raise WrongArguments("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)

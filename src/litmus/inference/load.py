@@ -5,7 +5,7 @@ from litmus.config.instantiate import build, target
 from litmus.config.protocols import Net
 from litmus.config.validate import did_you_mean, mistakes
 from litmus.errors import Unavailable, UserError
-from litmus.record.checkpoint import load_checkpoint
+from litmus.record.checkpoint import load_best
 from litmus.record.folder import RunDir
 
 
@@ -16,13 +16,11 @@ def load_run(run: RunDir) -> Net:
         UserError: the run has no checkpoint yet, or this version of litmus does not support its configuration.
     """
     config = run.read_config()
-    if not run.best.is_file():
-        raise UserError(f"{run.path} has no checkpoint {run.best.name}: the run has not finished an epoch.")
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
-    checkpoint = load_checkpoint(run.best)
+    checkpoint = load_best(run)
     net: Net = build(checkpoint.rebuilding(config["model"]), checkpoint.spec)
-    net.load_state_dict(checkpoint.weights)
+    checkpoint.load_into(net, run.best)
     net.min_score = checkpoint.min_score
     return net.eval()
 

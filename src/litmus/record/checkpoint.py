@@ -12,15 +12,18 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 
 import torch
 from torch import Tensor
 
 from litmus.config.instantiate import settings
+from litmus.config.keys import identity, key_of
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
-from litmus.config.validate import section_mistakes
-from litmus.errors import UserError
+from litmus.config.validate import section_mistakes, shown
+from litmus.console import readable
+from litmus.errors import UserError, first_line
 from litmus.record.files import replacing
 from litmus.record.folder import RunDir
 from litmus.spec import Spec
@@ -28,6 +31,23 @@ from litmus.spec import Spec
 log = logging.getLogger(__name__)
 
 PREFIX = "net."  # of the network's tensors in a task's state
+# What the entries are, Lightning's among them: a file may come from elsewhere.
+KINDS: dict[str, type | UnionType] = {
+    "spec": dict,
+    "state_dict": dict,
+    "model": dict,
+    "sha256": dict | None,
+    "seen": Tensor | None,
+    "min_score": float | None,
+    "trained_with": dict | None,
+    "changes": list,
+    "epoch": int,
+    "global_step": int,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +84,49 @@ class Checkpoint:
         entries: Section = dict(content)
         if "spec" not in entries:
             return None
+        for name, kind in KINDS.items():
+            if name in entries and not isinstance(entries[name], kind):
+                raise TypeError(f"its {name} is a {type(entries[name]).__name__}")
+        if not all(isinstance(tensor, Tensor) for tensor in entries["state_dict"].values()):
+            raise TypeError("its state_dict holds what is no tensor")
+        if not all(isinstance(text, str) for text in (entries.get("sha256") or {}).values()):
+            raise TypeError("its sha256 holds what is no text")
+        if not all(
+            isinstance(change, dict) and {"step", "key", "from", "to"} <= {*change}
+            for change in entries.get("changes", [])
+        ):
+            raise TypeError("its changes are none")
         state = entries["state_dict"]
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
         known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
         history = (entries.get("trained_with"), entries.get("changes", []))
         return cls(spec, model, weights, *known, *history)
+
+    def key_of_another_run(self, config: Section) -> str | None:
+        """A key that no run changes when it is resumed, and that is another in the run that trained this; or None.
+
+        Args:
+            config: of a run, resolved.
+        """
+        before, now = self.trained_with or {}, identity(config)
+        fixed = (key for key in before.keys() & now.keys() if key_of(key).identifies and not key_of(key).resumable)
+        return next((key for key in sorted(fixed) if before[key] != now[key]), None)
+
+    def load_into(self, net: Net, path: Path) -> None:
+        """Gives a network these weights.
+
+        Args:
+            net: rebuilt by this checkpoint.
+            path: of this checkpoint, for the message.
+
+        Raises:
+            UserError: they are another network's.
+        """
+        try:
+            net.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise UserError(f"{path} is damaged, or of another network: {_first_difference(error)}.") from None
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -132,25 +189,59 @@ def newest_checkpoint(run: RunDir) -> Path | None:
     Raises:
         UserError: its checkpoints are missing or damaged.
     """
-    for path in (run.last, run.best):
-        if path.is_file() and is_whole(path):
-            break
-    else:
+    config = run.read_config()
+    wrong = {path: _what_is_wrong(path, config) for path in (run.last, run.best)}
+    if None not in wrong.values():
         if not run.whole_metrics() and not run.last.is_file() and not run.best.is_file():
             return None
+        reasons = " and ".join(f"{path.name} {what}" for path, what in wrong.items())
+        raise UserError(f"{run.path} cannot be resumed: {reasons}. Begin anew: {_command_of(run)}.")
+    if run.best.is_file() and wrong[run.best] is not None:
         raise UserError(
-            f"{run.path} cannot be resumed: {run.last.relative_to(run.path)} and {run.best.name} are missing or "
-            f"damaged. Begin anew: {_command_of(run)}."
+            f"{run.best} {wrong[run.best]}, so the best epoch so far is lost. Remove that file to train on: the best "
+            "of the epochs to come is then kept."
         )
-    if run.best.is_file() and not is_whole(run.best):
-        raise UserError(
-            f"{run.best} is damaged, so the best epoch so far is lost. Remove that file to train on: the best of the "
-            "epochs to come is then kept."
-        )
-    if path != run.last:
-        what = "is damaged" if run.last.is_file() else "is missing"
-        log.warning("%s %s: resuming from %s, the best epoch.", run.last, what, path.name)
-    return path
+    if wrong[run.last] is None:
+        return run.last
+    log.warning("%s %s: resuming from %s, the best epoch.", run.last, wrong[run.last], run.best.name)
+    return run.best
+
+
+def load_best(run: RunDir) -> Checkpoint:
+    """The checkpoint of a run's best epoch.
+
+    Raises:
+        UserError: it is missing, damaged, or another run's.
+    """
+    run.check_best()
+    checkpoint = load_checkpoint(run.best)
+    if key := checkpoint.key_of_another_run(run.read_config()):
+        raise UserError(f"{run.best} {_of_another_run(key, checkpoint)}.")
+    return checkpoint
+
+
+def _what_is_wrong(path: Path, config: Section) -> str | None:
+    """Why a run cannot be resumed from a file, to follow the file's name; None where it can."""
+    if not path.is_file():
+        return "is missing"
+    if not is_whole(path):
+        return "is damaged"
+    try:
+        checkpoint = load_checkpoint(path)
+    except UserError:
+        return "is damaged, or no checkpoint"
+    key = checkpoint.key_of_another_run(config)
+    return _of_another_run(key, checkpoint) if key else None
+
+
+def _of_another_run(key: str, checkpoint: Checkpoint) -> str:
+    return f"is another run's, which was trained with {key}={shown((checkpoint.trained_with or {})[key])}"
+
+
+def _first_difference(error: RuntimeError) -> str:
+    """The first in torch's list of what does not fit."""
+    lines = [line.strip().rstrip(". ") for line in str(error).splitlines()]
+    return readable(next((line for line in lines[1:] if line), first_line(error)))
 
 
 def _command_of(run: RunDir) -> str:

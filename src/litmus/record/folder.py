@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import UnionType
 
+from litmus.config.command import train_command
 from litmus.config.keys import GROUPS
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -38,6 +39,17 @@ KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
     "git": dict | None,
     "slurm_job": str | None,
 }
+KINDS_OF_RESULT: dict[str, type | UnionType] = {
+    "status": str,
+    "metrics": dict,
+    "dataset": dict | None,
+    "git": dict | None,
+    "versions": dict | None,
+    "changes": list | None,
+    "rollbacks": list | None,
+    "seconds": dict | None,
+}
+_WITHOUT_RESULT = "Without that file, the run counts as one that has not ended, and can be resumed."
 LOG = "train.log"
 LOCK = ".lock"  # on Windows only
 CHECKPOINTS = "checkpoints"
@@ -77,6 +89,21 @@ class RunDir:
     @property
     def log(self) -> Path:
         return self.path / LOG
+
+    def check_best(self) -> None:
+        """Checks that there is a checkpoint of the best epoch.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.best.is_file():
+            return
+        if not self.whole_metrics():
+            raise UserError(f"{self.path} has no {self.best.relative_to(self.path)}: no epoch was finished.")
+        raise UserError(
+            f"{self.best} is missing, so the weights of the best epoch are lost. To train the run again: "
+            f"{train_command(override('reproduce', str(self.path)))}"
+        )
 
     def remove(self, outputs: Path) -> None:
         """Deletes the run, and the folders of `outputs` that it leaves empty."""
@@ -201,10 +228,12 @@ class RunDir:
         except OSError as error:
             raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} cannot be read: {first_line(error)}.") from None
-        whole = isinstance(result, dict) and isinstance(result.get("metrics"), dict)
-        if not whole or not isinstance(result.get("status"), str):
-            raise UserError(f"{path} is damaged: it holds no result.")
+            raise UserError(f"{path} is damaged ({first_line(error)}). {_WITHOUT_RESULT}") from None
+        whole = isinstance(result, dict) and all(
+            isinstance(result.get(name), kind) for name, kind in KINDS_OF_RESULT.items()
+        )
+        if not whole or not all(_is_change(each) for each in result.get("changes") or []):
+            raise UserError(f"{path} is damaged: it holds no result. {_WITHOUT_RESULT}")
         return result
 
     def write_environment(self, environment: Section, code_diff: str) -> None:
@@ -228,9 +257,7 @@ class RunDir:
             return None
         except (OSError, ValueError, RecursionError):
             environment = None
-        if not isinstance(environment, dict) or any(
-            not isinstance(environment.get(name), kind) for name, kind in KINDS_OF_ENVIRONMENT.items()
-        ):
+        if not isinstance(environment, dict) or not _is_environment(environment):
             log.warning("%s is damaged, and not used.", self.path / ENVIRONMENT)
             return None
         return environment
@@ -285,6 +312,20 @@ class RunDir:
         with suppress(OSError):  # a file system without links: a convenience less, nothing lost
             link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
             link.replace(outputs / "latest")
+
+
+def _is_environment(content: Section) -> bool:
+    if not all(isinstance(content.get(name), kind) for name, kind in KINDS_OF_ENVIRONMENT.items()):
+        return False
+    git = content["git"] or {}
+    texts = (*content["commands"], *content["packages"].values())
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(git.get(name), str | None) for name in ("commit", "diff")
+    )
+
+
+def _is_change(content: object) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("key"), str) and isinstance(content.get("step"), int)
 
 
 def finite(value: object) -> object:

@@ -5,7 +5,7 @@ import logging
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
-from litmus.record.checkpoint import load_checkpoint
+from litmus.record.checkpoint import load_best
 from litmus.record.folder import RunDir
 from litmus.run.build import assemble, for_testing, prepare, resolve
 from litmus.run.train import test
@@ -35,18 +35,25 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         )
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
-    if not run.best.is_file():
-        raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    checkpoint = load_checkpoint(run.best)
+    checkpoint = load_best(run)
     data = prepare(config, checkpoint)
     before = checkpoint.sha256 or ((run.read_result() or {}).get("dataset") or {}).get("sha256")
     if before is not None and before != data.sha256:
         difference = f"These are not the test data of {run.path} ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
-            raise UserError(f"{difference} data.dir=FOLDER says where the files are; data.source=... allows others.")
+            raise UserError(f"{difference} {_advice(config['data'])}")
         log.warning(difference)
     if changes and checkpoint.seen is None:
         log.warning("%s does not say what it was trained on: some of these test data may be among it.", run.best)
     elif changes and checkpoint.seen is not None:
         data.leave_out(checkpoint.seen)
-    return test(run, assemble(run, for_testing(resolve(config, data)), data, checkpoint))
+    parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
+    checkpoint.load_into(parts.net, run.best)
+    return test(run, parts)
+
+
+def _advice(data: Section) -> str:
+    """Which keys of a dataset say where other files are."""
+    if "path" in data:
+        return "They have changed since. data.path=FILE tests on other files."
+    return "data.dir=FOLDER says where the files are; data.source=... allows others."

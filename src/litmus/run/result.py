@@ -51,6 +51,7 @@ class RunState:
         seconds: by part of the run.
         test: metrics.
         changes: see `litmus.run.changes`.
+        begun: whether it has come to the training: what a checkpoint holds was restored by then.
     """
 
     config: Section
@@ -59,11 +60,7 @@ class RunState:
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     changes: list[Section] = field(default_factory=list)
-
-    @property
-    def begun(self) -> bool:
-        """Whether it has come to the training."""
-        return "startup" in self.seconds
+    begun: bool = False
 
 
 @dataclass(frozen=True)

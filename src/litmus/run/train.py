@@ -15,7 +15,7 @@ from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size
 from litmus.config.types import Section
-from litmus.errors import Diverged, UserError
+from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.files import link
@@ -32,6 +32,18 @@ log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
 MOST_ROLLBACKS = 3
+
+
+class _Beginning(lightning.Callback):
+    """Notes that the training begins; from there on, a result that the run had is not one of its weights."""
+
+    def __init__(self, run: RunDir, state: RunState) -> None:
+        self.run, self.state = run, state
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.state.begun = True
+        if trainer.is_global_zero:
+            self.run.remove_result()
 
 
 def train(
@@ -118,9 +130,11 @@ def _train_and_test(
         state.changes = changes_since(checkpoint, run.read_config(), config)
         summary.changes(state.changes, checkpoint.step)
     run.write_config(config)
-    callbacks = [History(trained_with(config), state.changes), *callbacks]
+    callbacks = [History(trained_with(config), state.changes), _Beginning(run, state), *callbacks]
     with ddp.started(run, devices) as meet:
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
+        if checkpoint and path:
+            checkpoint.load_into(parts.net, path)
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
@@ -128,7 +142,6 @@ def _train_and_test(
             run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
         state.seconds["startup"] = round(begin - started, 3)
-        run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         meet()
         try:
             parts = _fit_with_rollbacks(run, state, path, callbacks)
@@ -172,6 +185,14 @@ def _fit_with_rollbacks(
             console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
             state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
             divergence_of(state.parts.trainer).rollbacks = [*rollbacks, {"diverged": diverged.step, "to": step}]
+        except Exception as error:
+            if state.begun or path is None or isinstance(error, UserError | OSError | Interrupted):
+                raise
+            log.info("%s could not be restored", path, exc_info=True)
+            raise UserError(
+                f"{path} is damaged, or another run's: {type(error).__name__}: {first_line(error)}. Without that file, "
+                "the run goes on from the other checkpoint."
+            ) from None
 
 
 def _roll_back(run: RunDir) -> Path | None:
