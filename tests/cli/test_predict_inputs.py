@@ -41,7 +41,9 @@ def test_images_that_are_none(images: RunDir, tmp_path: Path, litmus: Callable[.
     assert "empty: there are no images in it." in err
     assert err.count("\n") == 6
     assert "File name too long" in refused(str(images.path), f"{LONG}.png")
-    assert refused(str(images.path), "missing.png").endswith("There are no images in missing.png.")
+    assert refused(str(images.path), "missing.png").endswith(
+        "There is no file missing.png. This run takes images, not texts."
+    )
 
 
 @pytest.mark.usefixtures("tables")

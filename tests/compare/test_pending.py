@@ -82,3 +82,11 @@ def test_a_requested_yaml_that_cannot_be_read_is_reported(tmp_path: Path) -> Non
     assert [len(row.excluded) for row in ranking.rows] == [1], "its config.yaml still holds the request"
     (said,) = comparison.damaged
     assert said.startswith(f"{tmp_path / 'b' / 'requested.yaml'} is damaged and ignored: ")
+
+
+def test_a_lone_row_says_which_setting_it_is(tmp_path: Path) -> None:
+    made(tmp_path / "a", "model=fnn", changes={"optimizer": {"lr": 0.1}})
+    made(tmp_path / "b", "model=fnn", status=None, changes={"optimizer": {"lr": 0.2}})
+    (ranking,) = compare([tmp_path], None, None).rankings
+    assert ranking.keys == ("optimizer.lr",)
+    assert ranking.label(ranking.rows[0]) == "optimizer.lr=0.1"

@@ -1,6 +1,9 @@
 """What the value of an option may be, for `type=` of argparse."""
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
+
+from litmus.config.validate import did_you_mean
 
 
 def count(text: str) -> int:
@@ -16,6 +19,24 @@ def port(text: str) -> int:
 def score(text: str) -> float:
     """A score of a box, in [0, 1)."""
     return _number(text, float, 0, 1 - 1e-9, "a number in [0, 1)")
+
+
+def one_of(names: Sequence[str], others: Mapping[str, str] | None = None) -> Callable[[str], str]:
+    """One of some names; a mistyped one is answered with the nearest.
+
+    Args:
+        names: that are allowed.
+        others: what they are called elsewhere, by that.
+    """
+
+    def chosen(text: str) -> str:
+        if text in names:
+            return text
+        elsewhere = (others or {}).get(text.lower())
+        hint = f" Did you mean {elsewhere}?" if elsewhere else did_you_mean(text, names)
+        raise argparse.ArgumentTypeError(f"there is no {text}.{hint} Choose one of: {', '.join(names)}")
+
+    return chosen
 
 
 def _number(text: str, kind: type[int] | type[float], lowest: float, highest: float | None, allowed: str) -> float:

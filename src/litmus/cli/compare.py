@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litmus.cli._options import count
+from litmus.cli._options import count, one_of
 from litmus.errors import EXIT_STATUS, UserError, WrongArguments
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 OUT = "compare"  # in the folder that is compared, or in outputs
 NOTHING = 1  # exit status: no run has finished
 FORMATS = ("markdown", "csv", "latex", "json")
+SUFFIXES = {"md": "markdown", "tex": "latex"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--top", metavar="N", type=count, help="list only the best N settings; all of them are compared and drawn"
     )
     parser.add_argument("--out", metavar="FOLDER", help="where to write (FOLDER/compare; for several, outputs/compare)")
-    parser.add_argument("--format", choices=FORMATS, help="print the ranking in this format, and nothing else")
+    formats = f"print the ranking in this format, and nothing else: {', '.join(FORMATS)}"
+    parser.add_argument("--format", type=one_of(FORMATS, SUFFIXES), metavar="FORMAT", help=formats)
     parser.add_argument("--no-figures", action="store_true", help="write only the ranking, which is faster")
 
 
@@ -75,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
             print(texts[arguments.format], end="")
         else:
             output.show(comparison)
-        where = output.write(out, texts, None if arguments.no_figures else comparison)
+        where = output.write(out, texts, None if arguments.no_figures or arguments.format else comparison)
         if not arguments.format:
             for line in where:
                 console.say(line)

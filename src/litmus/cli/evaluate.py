@@ -16,7 +16,7 @@ from litmus.record.folder import RunDir, finite
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
-    parser.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="overrides, such as data.dir=/data")
+    parser.add_argument("changes", metavar="KEY=VALUE", nargs="*", default=[], help="overrides, such as data.dir=/data")
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
 
 

@@ -3,15 +3,18 @@
 import argparse
 from pathlib import Path
 
-from litmus.errors import UserError
+from litmus.cli._options import one_of
+from litmus.errors import UserError, WrongArguments
 from litmus.inference.export import FORMATS, write
 from litmus.record.folder import RunDir
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
-    parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
-    parser.add_argument("--to", required=True, choices=sorted(FORMATS), help="the format")
+    parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, such as outputs/latest")
+    parser.add_argument(
+        "--to", type=one_of(sorted(FORMATS)), metavar="FORMAT", help=f"the format: {', '.join(sorted(FORMATS))}"
+    )
     parser.add_argument("--out", metavar="PATH", help="the file or folder to write (in RUN/export)")
 
 
@@ -21,6 +24,8 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: the run has no checkpoint, the network cannot be exported to this format, or the path exists.
     """
+    if arguments.run is None or arguments.to is None:
+        raise WrongArguments("Name a run folder and a format: litmus export outputs/latest --to onnx.")
     run = RunDir(arguments.run)
     run.read_config()
     run.check_best()

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from glob import has_magic
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints a prediction for each text or image; the exit status is 1 if an image cannot be read.
+    """Prints a prediction for each text or image; gives 1 if an image cannot be read, or no text has one.
 
     Raises:
         UserError: the run or the texts and images are missing, or the network takes neither.
@@ -73,10 +74,14 @@ def main(arguments: argparse.Namespace) -> int:
         _check_effect(predictor, arguments)
         if isinstance(predictor, ImagePredictor):
             return _predict_images(predictor, words, batch_size, arguments)
+        from litmus.inference.texts import EMPTY
+
+        answered = False
         for chunk in chunks(texts):
             predictions = predictor.predict([text for text, _ in chunk], batch_size)
+            answered |= any(prediction.get("note") != EMPTY for prediction in predictions)
             _print_texts(predictions, [note for _, note in chunk], arguments.json)
-        return 0
+        return 0 if answered else 1
 
 
 def _check_images(config: Section, words: Sequence[str]) -> None:
@@ -84,6 +89,9 @@ def _check_images(config: Section, words: Sequence[str]) -> None:
     takes_images = kinds_of_model(config["model"]["_target_"]).inputs == (Images,)
     found = (path for word in words for path in image_files(word))
     if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
+        absent = [word for word in words if not has_magic(word) and local.kind_of(local.expand(word)) == "missing"]
+        if absent:
+            raise UserError(f"There is no file {', '.join(absent)}. This run takes images, not texts.")
         raise UserError(f"There are no images in {' '.join(words)}.")
 
 

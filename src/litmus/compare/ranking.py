@@ -74,7 +74,7 @@ class Ranking:
         data: the dataset's name, and what was taken of it where that differs: `mnist  data.limit=500`.
         metric: the metric to rank by.
         mode: "min" or "max": which values of the metric are better.
-        keys: the settings that differ between the rows.
+        keys: the settings that differ between the rows; of a lone row, from the settings without a row.
         rows: the best first, the others by their means.
         total: number of rows before `--top` cut them.
         num_tested: number of rows that could be compared, the best included.
@@ -219,11 +219,12 @@ def _rank_section(
     groups = [_group(members, "pruned" if pruned else "finished", metric) for members in by_setting.values()]
     rows = _sorted_rows([group for group in groups if group.counted], metric, mode, against)
     no_row = [tuple(group.members) for group in groups if not group.counted]
+    others = no_row if len(rows) == 1 else []  # a lone row is told from what is still to come
     return Ranking(
         data=data,
         metric=metric,
         mode=mode,
-        keys=varying_keys([row.settings for row in rows]),
+        keys=varying_keys([*(row.settings for row in rows), *(members[0].settings for members in others)]),
         rows=_remeasured(rows, metric, fresh),
         total=len(rows),
         num_tested=1 + sum(row.verdict.p is not None for row in rows),

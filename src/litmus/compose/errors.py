@@ -12,8 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.config.command import train_command
 from litmus.config.validate import did_you_mean, signature
+from litmus.fetch import local
 
 KEY = r"[+~]{0,2}[A-Za-z_][\w/@:-]*([.][\w@:-]+)*"  # as Hydra's grammar has it
+SPACED = r"([\w./]+)(?: = | =|= )(\S+)"  # a key and its value, torn apart by spaces
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 SEARCH = "litmus.sweep.optuna.Optuna"  # the _target_ of sweep=optuna
 # Launchers of Hydra that are separate packages, and the extra of litmus that installs each.
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
@@ -43,7 +46,7 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _explain_choice(error)
     if isinstance(error, OverrideParseException):
-        return _explain_syntax(str(error.override), conf)
+        return _explain_syntax(str(error.override), conf, arguments)
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
         return _explain_key(match["key"], conf, arguments)
@@ -70,6 +73,8 @@ def one_sentence(text: str) -> str:
 
 def _explain_choice(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if str(error.missing_cfg_file).startswith("data/") and (hint := _own_data(str(error.missing_cfg_file)[5:])):
+        return f"There is no dataset of this name.{hint}"
     if group == "hydra/launcher" and name in LAUNCHERS:
         extra = LAUNCHERS[name]
         return f"{group}={name} needs the package hydra-{extra}-launcher: pip install 'litmus[{extra}]'."
@@ -92,12 +97,12 @@ def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[st
     name = option.lstrip("-")
     if not equals:
         value = "".join(arguments[arguments.index(flag) + 1 :][:1]) if flag in arguments else ""
-    is_group = (conf / name).is_dir() and bool(name)
-    hint = "" if is_group else did_you_mean(name, [each[2:] for each in flags if each.startswith("--")], "--")
     key = name.replace("-", "_")
     others = [each for each in arguments if "=" in each and not each.startswith("-")]
+    is_top = bool(name) and ((conf / name).is_dir() or key in _compose_without(conf, others))
+    hint = "" if is_top and value else did_you_mean(name, [each[2:] for each in flags if each.startswith("--")], "--")
     if not hint and key.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
-        hint = f" Did you mean {key if is_group else _like(key, _compose_without(conf, others)) or key}={value}?"
+        hint = f" Did you mean {key if is_top else _like(key, _compose_without(conf, others)) or key}={value}?"
     return f"There is no option {option}.{hint} Keys are typed as key=value, such as model=fnn; --help lists them."
 
 
@@ -107,8 +112,12 @@ def _is_no_choice(argument: str, conf: Path) -> bool:
     return (not group or (conf / group).is_dir()) and not (value.isidentifier() and value != "null")
 
 
-def _explain_syntax(override: str, conf: Path) -> str:
+def _explain_syntax(override: str, conf: Path, arguments: list[str]) -> str:
     key, equals, value = override.partition("=")
+    if (spaced := re.search(SPACED, " ".join(arguments))) and "=" not in spaced[2]:
+        return f"{spaced[0]} is not of the form key=value. Leave out the spaces: {spaced[1]}={spaced[2]}."
+    if value.endswith(",") and not value.startswith(("[", "{")):
+        return f"{override} ends with a comma. Leave it out: {override.rstrip(',')}. Spaces stand between the keys."
     if equals and re.fullmatch(KEY, key):
         if value.startswith(("[", "{")):
             return f"{override} cannot be read. Check its brackets, commas and quotes."
@@ -118,8 +127,19 @@ def _explain_syntax(override: str, conf: Path) -> str:
         )
     is_name = override.isidentifier()
     groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml")) if is_name else []
-    hint = f" Did you mean {groups[0]}={override}?" if groups else " For example: model=cnn, seed=7."
-    return f"{override if override.strip() else repr(override)} is not of the form key=value.{hint}"
+    hint = f" Did you mean {groups[0]}={override}?" if groups else _own_data(override)
+    form = "key=value." if hint else "key=value, such as model=cnn or seed=7."
+    return f"{override if override.strip() else repr(override)} is not of the form {form}{hint}"
+
+
+def _own_data(path: str) -> str:
+    """What was meant by the path of a folder or a table in place of a dataset; empty for what is neither."""
+    kind = local.kind_of(Path(path)) if path.strip() else "missing"
+    if kind == "folder":
+        return f" {path} is a folder: for its images, type data=image_folder data.path={path}."
+    if kind == "file" and Path(path).suffix.lower() in TABLES:
+        return f" {path} is a file: for the texts in it, type data=text_table data.path={path}."
+    return ""
 
 
 def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
@@ -136,7 +156,7 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     hint = did_you_mean(name, known, prefix)
     if where == "sweep" and name in signature(SEARCH):
         hint = " A search has it: sweep=optuna."
-    if not path and not hint:
+    if not hint:
         near = _like(name, config)
         hint = f" Did you mean {near}?" if near else ""
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key

@@ -185,9 +185,13 @@ class RunDir:
         if kind == "file":
             raise UserError(f"{self.path} is a file; a run is a folder, such as outputs/latest.")
         if kind != "folder":
-            raise UserError(f"There is no folder {self.path}.")
+            newest = Path("outputs") / self.path
+            hint = f" Did you mean {newest}?" if local.kind_of(newest) == "folder" else ""
+            raise UserError(f"There is no folder {self.path}.{hint}")
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:
+            if first := next((each for each in sorted(self.path.iterdir()) if RunDir(each).has_config()), None):
+                raise UserError(f"{self.path} is the folder of a sweep. Name a run in it, such as {first}.")
             raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
         config = from_yaml(path)
         for group in GROUPS:

@@ -82,6 +82,13 @@ def test_the_screen_shows_every_number_however_narrow(
     assert "…" not in printed
 
 
+def test_what_diverged_at_once_has_no_gap_on_a_narrow_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep(tmp_path, {0.001: [0.95], 0.01: [0.951]})
+    made(tmp_path / "lost", "model=fnn", status="diverged", epochs=0, changes={"optimizer": {"lr": 9.0}})
+    monkeypatch.setattr(console.out, "width", 40)
+    assert "val/acc: diverged" in printed_by(tmp_path)
+
+
 def test_a_second_time_replaces_its_own_files_and_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep(tmp_path / "s", {0.001: [0.9, 0.91], 0.01: [0.8, 0.81]})
     out = tmp_path / "s" / "compare"

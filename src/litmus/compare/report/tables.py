@@ -120,7 +120,8 @@ def show(ranking: Ranking) -> None:
             p = ", ".join(f"{name} {text}" for name, text in words.items() if text)
             by += f" ({p})" if p else ""
             console.say(f"{row.rank:>3}  {ranking.label(row)}", style="bold", wrap=True)
-            console.say(f"     {ranking.metric} {plus_minus(row.value)}: {row.verdict.words}{by}", wrap=True)
+            value = f"{ranking.metric} {plus_minus(row.value)}".rstrip()  # what diverged at once has none
+            console.say(f"     {value}: {row.verdict.words}{by}", wrap=True)
             if row.fresh:
                 console.say(f"     {ranking.metric} on {ON_FRESH} {remeasured(row)}", wrap=True)
             console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
