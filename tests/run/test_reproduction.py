@@ -41,20 +41,25 @@ def test_a_run_is_reproduced_from_its_folder_alone(command: Command, tmp_path: P
     rows = run.read_metrics()
     run.write_metrics([rows[0], {**rows[1], "val/loss": 9.0}])
     result = run.read_result()
-    run.write_result({**result, "metrics": {**result["metrics"], "val/loss": 9.0}})
+    dataset = {**result["dataset"], "sha256": dict.fromkeys(result["dataset"]["sha256"], "0" * 64)}
+    run.write_result({**result, "metrics": {**result["metrics"], "val/loss": 9.0}, "dataset": dataset})
     environment = json.loads((run.path / "environment.json").read_text())
     environment["packages"]["torch"] = "1.0"
     (run.path / "environment.json").write_text(json.dumps({**environment, "processor": "Z80"}))
     done = command("reproduce=original", "hydra.run.dir=third", "logger=none")
     assert done.returncode == 1, done.stderr
     assert "reproduces   original  not identical" in done.stdout
+    assert " changed since, so the two runs will differ." in done.stderr
     found = report(tmp_path / "third")
     assert found["parts"]["weights and optimizer"] == found["parts"]["metrics.csv"] == "differs"
     assert found["metrics"]["val/loss"] == [9.0, result["metrics"]["val/loss"]]
     assert 0 < found["weights"] < 1
     assert found["first_epoch"] == 2
-    assert {"torch", "processor"} == found["differences"].keys()
+    assert {"torch", "processor", "data"} == found["differences"].keys()
     assert found["differences"]["torch"][0] == "1.0"
+    run.path.rename(tmp_path / "moved")
+    done = command("resume=third", "trainer.max_epochs=5")
+    assert (done.returncode, done.stderr) == (2, "There is no folder original.\n")
 
 
 def test_an_earlier_version_s_run_is_compared_by_what_it_stored(train: Train) -> None:

@@ -103,7 +103,7 @@ def test_what_a_run_needs_cannot_be_left_out(resume: Train, train: Train) -> Non
 def test_a_result_is_forgotten_before_the_run_trains_on(train: Train, resume: Train) -> None:
     run = train("model=perceptron", *SMALL, *FEW)
     seen = []
-    look = Fault(lambda trainer, task: seen.append(run.read_result()), epoch=3)
+    look = Fault(lambda trainer, task: seen.append(run.read_result()), epoch=3, batch=0)
     assert resume(run, "trainer.max_epochs=4", watching=[look]).read_result()["epochs"] == 4
     assert seen == [None], "a run that is killed now has no result"
 

@@ -66,7 +66,9 @@ def run_job(composed: DictConfig, started: float) -> str:
         config = resume_config(run, config, overrides)
     elif config["reproduce"] is not None:
         config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
-    original = None if config["reproduce"] is None else RunDir(config["reproduce"])
+    original = None if config["reproduce"] is None else RunDir(_shorten(Path(config["reproduce"])))
+    if original is not None:
+        original.read_config()  # raises, where it is not there any more
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim(config)

@@ -87,6 +87,8 @@ class Checkpoint:
         for name, kind in KINDS.items():
             if name in entries and not isinstance(entries[name], kind):
                 raise TypeError(f"its {name} is a {type(entries[name]).__name__}")
+        if "trained_with" in entries and not {"checkpoint", "history", "random_state"} <= entries["callbacks"].keys():
+            raise TypeError("its callbacks are not a run's")
         if not all(isinstance(tensor, Tensor) for tensor in entries["state_dict"].values()):
             raise TypeError("its state_dict holds what is no tensor")
         if not all(isinstance(text, str) for text in (entries.get("sha256") or {}).values()):

@@ -82,7 +82,7 @@ def reproduced_config(original: RunDir, composed: Section, overrides: Sequence[s
         *sections, name = key.split(".")
         holder = functools.reduce(dict.__getitem__, sections, config)
         holder[name] = functools.reduce(dict.__getitem__, [*sections, name], composed)
-    config |= {"resume": None, "reproduce": str(original.path)}
+    config |= {"resume": None, "reproduce": str(original.path.resolve())}
     if wrong := mistakes(config) + callback_mistakes(config["callback"], "default"):
         raise UserError("\n".join(wrong))
     return config

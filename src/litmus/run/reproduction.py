@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from tensorboard.backend.event_processing.directory_watcher import DirectoryDeletedError
 
 from litmus import console
 from litmus.config.types import Section
@@ -29,7 +30,8 @@ SEVERAL = 5  # other packages that are named
 @contextmanager
 def threads_of(original: RunDir) -> Iterator[None]:
     """In the body, torch computes with as many threads as it did for a run; sums depend on it."""
-    number, before = (original.read_result() or {}).get("threads"), torch.get_num_threads()
+    known = original.read_result() or original.read_environment() or {}
+    number, before = known.get("threads"), torch.get_num_threads()
     try:
         if isinstance(number, int) and number > 0:
             torch.set_num_threads(number)
@@ -69,7 +71,7 @@ def compare(original: RunDir, run: RunDir) -> bool:
         rows = [(name, *map(_digits, (then, now, now - then))) for name, (then, now) in metrics.items() if then != now]
         console.table(("metric", "then", "now", "difference"), rows)
         if weights is not None:
-            console.say(f"weights differ by {weights:.2g} of the largest in their tensor at most")
+            console.say(f"weights differ by at most {weights:.2%} of the largest in their tensor")
         if epoch is not None:
             console.say(f"metrics.csv differs from epoch {epoch} on")
         if not differences:
@@ -96,7 +98,7 @@ def _parts(original: RunDir, run: RunDir) -> dict[str, bool | None]:
 def _same(end_of: Callable[[RunDir], object], original: RunDir, run: RunDir) -> bool | None:
     try:
         then = end_of(original)
-    except (OSError, RuntimeError):  # to save space, its checkpoint was removed
+    except (OSError, RuntimeError, DirectoryDeletedError):  # to save space, its checkpoint was removed
         return None
     return then == end_of(run) if then else None
 

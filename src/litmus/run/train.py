@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import lightning.pytorch as lightning
 
@@ -14,6 +14,7 @@ from litmus import console
 from litmus.callback.interrupt import Interrupt
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size
+from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
@@ -40,9 +41,12 @@ class _Beginning(lightning.Callback):
     def __init__(self, run: RunDir, state: RunState) -> None:
         self.run, self.state = run, state
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.state.begun = True
-        if trainer.is_global_zero:
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Not when Lightning says that the training starts: some of a checkpoint is restored after that."""
+        if not self.state.begun:
+            self.state.begun = True
             self.run.remove_result()
 
 
@@ -116,6 +120,8 @@ def _train_and_test(
     if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
         names = ", ".join(checkpoint.sha256)
         raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
+    if requested["reproduce"] is not None:
+        _warn_of_other_data(RunDir(requested["reproduce"]), data)
     if data.warning:
         log.warning(data.warning)
     config = state.config = resolve(requested, data)
@@ -155,6 +161,16 @@ def _train_and_test(
     else:
         state.test = test(run, parts)
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
+
+
+def _warn_of_other_data(original: RunDir, data: Data) -> None:
+    before = ((original.read_result() or {}).get("dataset") or {}).get("sha256") or {}
+    if changed := [name for name in before if data.sha256.get(name) != before[name]]:
+        log.warning(
+            "%s was trained on other data: %s changed since, so the two runs will differ.",
+            original.path,
+            ", ".join(changed),
+        )
 
 
 def _fit_with_rollbacks(

@@ -329,7 +329,8 @@ def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopp
     if stopped:
         return EXIT_STATUS["interrupted"]
     statuses = {result.status for _, result in results}
-    if statuses & set(UNSUCCESSFUL) or source.invalid:
+    bad = {*UNSUCCESSFUL} if source.lists_jobs else {*UNSUCCESSFUL} - {"diverged"}  # a search takes that for an answer
+    if statuses & bad or source.invalid:
         return EXIT_STATUS["failed"]
     unfinished = statuses - set(ENDED) or len(results) < source.total
     return EXIT_STATUS["interrupted" if unfinished else "finished"]
