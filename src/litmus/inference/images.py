@@ -13,6 +13,7 @@ from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
 from litmus.inference.prediction import Box, ImagePrediction, class_figures
+from litmus.inference.save import Inputs
 from litmus.spec import Boxes, Images
 
 
@@ -35,7 +36,9 @@ class ImagePredictor:
         self.normalize = Normalize(self.images, None, torch.device("cpu"))
         self.predicts_boxes = isinstance(net.spec.target, Boxes)
 
-    def predict(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[ImagePrediction]:
+    def predict(
+        self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float, inputs: Inputs | None = None
+    ) -> Iterator[ImagePrediction]:
         """A prediction for each file, in order; `error` says why a file cannot be read.
 
         Args:
@@ -43,12 +46,15 @@ class ImagePredictor:
             batch_size: images at a time.
             topk: classes of an image, the best first.
             min_score: boxes with a lower score are dropped.
+            inputs: where to write what the network saw; None writes nothing.
         """
         for start in range(0, len(paths), batch_size):
-            yield from self._predict_batch(paths[start : start + batch_size], topk, min_score)
+            yield from self._predict_batch(paths[start : start + batch_size], topk, min_score, inputs)
 
     @torch.inference_mode()
-    def _predict_batch(self, paths: Sequence[Path], topk: int, min_score: float) -> list[ImagePrediction]:
+    def _predict_batch(
+        self, paths: Sequence[Path], topk: int, min_score: float, inputs: Inputs | None
+    ) -> list[ImagePrediction]:
         predictions: list[ImagePrediction] = [{"image": str(path)} for path in paths]
         photos: dict[int, Photo] = {}
         for i, (_, photo) in enumerate(in_threads(paths, self.images)):
@@ -72,6 +78,8 @@ class ImagePredictor:
         for i, photo in photos.items():
             if photo.note:
                 predictions[i]["note"] = photo.note
+            if inputs:
+                predictions[i]["input"] = str(inputs.save(photo.pixels, paths[i].stem))
         return predictions
 
     def _outputs(self, photos: Sequence[Photo]) -> Tensor:

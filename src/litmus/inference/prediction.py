@@ -21,7 +21,10 @@ class Box(TypedDict):
 
 
 class ImagePrediction(TypedDict, total=False):
-    """A class with the best probabilities or scores, or boxes, the best first; or why there is none (`error`)."""
+    """A class with the best probabilities or scores, or boxes, the best first; or why there is none (`error`).
+
+    `drawn` is the file with the boxes drawn on the image, `input` that of the image as the network saw it.
+    """
 
     image: Required[str]
     label: str
@@ -29,6 +32,7 @@ class ImagePrediction(TypedDict, total=False):
     scores: dict[str, float]
     boxes: list[Box]
     drawn: str
+    input: str
     note: str
     error: str
 

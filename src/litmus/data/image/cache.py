@@ -187,7 +187,7 @@ def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Ph
 
 def _key(paths: Sequence[Path], images: Images) -> str:
     how = (VERSION, PIL.__version__, images.channels, images.height, images.width, images.resized)
-    digest = hashlib.sha256(repr(how).encode())
+    digest = hashlib.sha256(repr((*how, images.strokes) if images.strokes else how).encode())
     for path in paths:
         try:
             stat = path.stat()
