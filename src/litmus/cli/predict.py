@@ -13,6 +13,7 @@ from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
+from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
 from litmus.spec import Images
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from litmus.inference.prediction import ImagePrediction, TextPrediction
 
 PREDICTIONS = "predictions"  # the folder of drawn images, in a run folder
-TOPK, MIN_SCORE = 5, 0.25
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,9 +195,8 @@ def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
     """The lowest score of a box to show, and who chose it."""
     if arguments.min_score is not None:
         return arguments.min_score, ""
-    if net.min_score is not None:
-        return net.min_score, ", which the run chose on its validation split; --min-score changes it"
-    return MIN_SCORE, "; --min-score changes it"
+    chose = ", which the run chose on its validation split" if net.min_score is not None else ""
+    return lowest_score(net), f"{chose}; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TOPK, MIN_SCORE = 5, 0.25  # classes of an image that are shown; the lowest score of a box where the run chose none
+
+
 class Box(TypedDict):
     """A bounding box: `box` is left, top, right, bottom in the image's own pixels; `score` is in [0, 1]."""
 
@@ -58,3 +61,8 @@ def class_figures(net: Net, outputs: "Tensor") -> tuple[Literal["probabilities",
     if net.predicts_probabilities:
         return "probabilities", outputs.float().softmax(dim=1)
     return "scores", outputs.float()
+
+
+def lowest_score(net: Net) -> float:
+    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`."""
+    return MIN_SCORE if net.min_score is None else net.min_score
