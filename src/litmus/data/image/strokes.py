@@ -31,6 +31,7 @@ SIGMA = 1.4826  # standard deviations in a median of absolute deviations, of nor
 MIN_CONTRAST = 12.0  # of 255; less is no stroke
 SPECK = 0.05  # of the largest part's area; smaller parts are dirt
 FINE = 8  # pixels of the grid on which strokes are measured, for each of the network's
+DOUBT = "do not rely on the answer"
 THIN, THICK = 0.8, 1.6  # of the usual width of a stroke, between which it stays as it is
 
 
@@ -41,12 +42,14 @@ class Statistics(NamedTuple):
         brightness: mean of the pixels, in [0, 1].
         width: of the strokes, in pixels: twice the area over the length of the contour.
         length: of the strokes, in pixels: half the length of the contour.
+        height: of what is drawn, in pixels: low where several things stand side by side.
         blur: share of pixels between ground and ink, among all that are drawn: edges, and whatever is gray.
     """
 
     brightness: Numbers
     width: Numbers
     length: Numbers
+    height: Numbers
     blur: Numbers
 
 
@@ -61,8 +64,9 @@ def statistics(pixels: Pixels) -> Statistics:
     contour = np.hypot(np.diff(value, axis=2)[:, 1:], np.diff(value, axis=1)[:, :, 1:]).sum(axis=(1, 2))
     area = value.sum(axis=(1, 2))
     drawn, full = (np.count_nonzero(pixels >= limit, axis=(1, 2)) for limit in (INK, 256 - INK))
-    between = (drawn - full) / np.maximum(drawn, 1)
-    return Statistics(area / (height * width), 2 * area / np.maximum(contour, 1e-9), contour / 2, between)
+    blur = (drawn - full) / np.maximum(drawn, 1)
+    high = _extent(pixels >= INK, 2)
+    return Statistics(area / (height * width), 2 * area / np.maximum(contour, 1e-9), contour / 2, high, blur)
 
 
 def facts(pixels: Pixels) -> Strokes | None:
@@ -91,14 +95,20 @@ def _layout(pixels: Pixels) -> tuple[Numbers, Numbers, Mask]:
     """
     _, height, width = pixels.shape
     drawn = pixels >= INK
-    lines: list[Mask] = [np.asarray(drawn.any(axis=axis)) for axis in (2, 1)]
-    sides = [line.shape[1] - line.argmax(axis=1) - line[:, ::-1].argmax(axis=1) for line in lines]
+    sides = [_extent(drawn, axis) for axis in (2, 1)]
     rows, columns = (pixels.sum(axis=axis, dtype=np.float32) for axis in (2, 1))
     mass = np.maximum(rows.sum(axis=1), 1)
     center = [rows @ _middles(height) / mass, columns @ _middles(width) / mass]
     edges = np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1)
     bright_on_black = np.asarray(np.median(edges, axis=1) < INK) & (pixels.max(axis=(1, 2)) >= FULL)
-    return np.maximum(*sides).astype(np.float32), np.stack(center, axis=1), bright_on_black
+    return np.maximum(*sides), np.stack(center, axis=1), bright_on_black
+
+
+def _extent(drawn: Mask, across: int) -> Numbers:
+    """From the first to the last row (`across` 2) or column (1) that has any, of bool (images, height, width)."""
+    lines: Mask = np.logical_or.reduce(drawn, axis=across)
+    length = lines.shape[1] - lines.argmax(axis=1) - lines[:, ::-1].argmax(axis=1)
+    return np.where(lines.any(axis=1), length, 0).astype(np.float32)
 
 
 def _middles(count: int) -> Numbers:
@@ -122,7 +132,7 @@ def prepare(image: Image.Image, strokes: Strokes) -> tuple[Image.Image, str]:
         return image, _warning(as_it_is, strokes)
     found = _find(image)
     if found is None:
-        return image, "no strokes on an even ground: the answer means little"
+        return image, f"no strokes on an even ground: {DOUBT}"
     ink, inverted = found
     fine, changed = _with_usual_pen(_enlarged(ink, FINE * strokes.size), FINE * strokes.pen)
     pixels = _placed(fine, strokes)
@@ -142,18 +152,18 @@ def _fits(pixels: Pixels, strokes: Strokes) -> bool:
     """Whether uint8 (height, width) shows its strokes as the training images do: on black, of that size, there."""
     size, center, bright_on_black = _layout(pixels[None])
     near = abs(center[0] - np.array(strokes.center)) <= SAME
-    return bool(bright_on_black[0] and abs(size[0] - strokes.size) <= SAME and near.all())
+    return bool(bright_on_black[0] and 0 <= strokes.size - size[0] <= SAME and near.all())
 
 
 def _warning(pixels: Pixels, strokes: Strokes) -> str:
     """In what uint8 (height, width) is unlike the training images; "" if in nothing.
 
-    By construction at most `2 * RARE` of the training images are outside the limits of each statistic: 0.4 % in all.
+    By construction at most `2 * RARE` of the training images are outside the limits of each statistic: 0.5 % in all.
     """
     found = statistics(pixels[None])
     limits = zip(Statistics._fields, found, strokes.lowest, strokes.highest, strict=True)
     unlike = [name for name, value, low, high in limits if not low <= value[0] <= high]
-    return f"unlike the training images in {' and '.join(unlike)}: the answer means little" if unlike else ""
+    return f"unlike the training images in {' and '.join(unlike)}: {DOUBT}" if unlike else ""
 
 
 def _find(image: Image.Image) -> tuple[Numbers, bool] | None:
@@ -175,8 +185,9 @@ def _find(image: Image.Image) -> tuple[Numbers, bool] | None:
 def _ground(colors: Numbers) -> Numbers:
     """The ground, without what is drawn on it: for each channel a quadratic function of the place.
 
-    Photographed paper is brighter to one side. The first fit is to the image's frame, the others are to all pixels near
-    the last one.
+    Photographed paper is brighter to one side. Of two fits that with the lower median of distances counts (Rousseeuw
+    1984): one begins with the image's frame, where most digits do not reach, the other with what is inside, where the
+    table is not. Each is repeated with the pixels that were near the last.
 
     Args:
         colors: float32 (height, width, channels).
@@ -186,12 +197,19 @@ def _ground(colors: Numbers) -> Numbers:
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).reshape(-1, 6)
     some = slice(None, None, max(1, len(terms) // NUM_FITTED))
     values, places = colors.reshape(-1, channels)[some], terms[some]
-    used = np.maximum(abs(x), abs(y)).ravel()[some] > 1 - 2 * FRAME
+    outward = np.maximum(abs(x), abs(y)).ravel()[some]  # 0 in the middle, 1 at the edge
+    fits = [_fit_repeatedly(places, values, used) for used in (outward > 1 - 2 * FRAME, outward < 1 - 4 * FRAME)]
+    weights, _ = min(fits, key=lambda fit: fit[1])
+    return (terms @ weights).reshape(colors.shape)
+
+
+def _fit_repeatedly(places: Numbers, values: Numbers, used: Mask) -> tuple[Numbers, float]:
+    """A linear fit, beginning with the pixels that are used: its weights, and the median of all pixels' distances."""
     for _ in range(NUM_FITS):
         weights = np.linalg.lstsq(places[used], values[used], rcond=None)[0]
         distance = abs(values - places @ weights).max(axis=1)
         used = distance <= 2 + OUTLIER * SIGMA * float(np.median(distance[used]))
-    return (terms @ weights).reshape(colors.shape)
+    return weights, float(np.median(distance))
 
 
 def _main_parts(drawn: Mask) -> tuple[Mask, Mask]:
