@@ -198,7 +198,8 @@ def _ground(colors: Numbers) -> Numbers:
     some = slice(None, None, max(1, len(terms) // NUM_FITTED))
     values, places = colors.reshape(-1, channels)[some], terms[some]
     outward = np.maximum(abs(x), abs(y)).ravel()[some]  # 0 in the middle, 1 at the edge
-    fits = [_fit_repeatedly(places, values, used) for used in (outward > 1 - 2 * FRAME, outward < 1 - 4 * FRAME)]
+    beginnings = (outward > 1 - 2 * FRAME, outward < 1 - 4 * FRAME)  # the second is empty in a row of pixels
+    fits = [_fit_repeatedly(places, values, used) for used in beginnings if used.any()]
     weights, _ = min(fits, key=lambda fit: fit[1])
     return (terms @ weights).reshape(colors.shape)
 
