@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch.autograd import gradcheck
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
 from litmus.model import scratch
 from litmus.model._blocks import ACTIVATIONS
@@ -30,6 +30,17 @@ def test_activations(name: str) -> None:
     assert gradcheck(function.apply, (x,))
     wide = torch.linspace(-60, 60, 41, dtype=torch.float64)
     assert torch.allclose(function.apply(wide), ACTIVATIONS[name]()(wide), atol=1e-12)
+
+
+def test_embedding() -> None:
+    codes, weight = torch.tensor([2, 0, 2, 3]), double(4, 3)
+    assert gradcheck(lambda w: scratch.EmbeddingFunction.apply(codes, w), (weight,))
+
+
+def test_squared_error() -> None:
+    outputs, targets = double(5, 2), double(5, 2, seed=1).detach()
+    assert gradcheck(lambda y: scratch.mean_squared_error(y, targets, 0.0), (outputs,))
+    assert torch.allclose(scratch.mean_squared_error(outputs, targets, 0.0), mse_loss(outputs, targets))
 
 
 def test_softmax_cross_entropy() -> None:
