@@ -6,7 +6,7 @@ typed into a configuration. No torch here, so that any module may import it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, cast
+from typing import Any
 
 Plain = dict[str, Any]  # plain dicts, lists, numbers and strings, whose types only the reader knows
 
@@ -186,9 +186,13 @@ class Spec:
         """The inverse of `to_plain`.
 
         Raises:
-            KeyError: the kind of the input or the target does not exist.
+            KeyError: a kind does not exist.
+            TypeError: what is given as an input or a target is none.
         """
-        return cls(plain["data"], cast(Input, _from_plain(plain["input"])), cast(Target, _from_plain(plain["target"])))
+        read, target = _from_plain(plain["input"]), _from_plain(plain["target"])
+        if not isinstance(read, Input) or not isinstance(target, Target):
+            raise TypeError(f"{type(read).__name__} and {type(target).__name__} are no input and target")
+        return cls(plain["data"], read, target)
 
 
 def _to_plain(value: object) -> object:

@@ -4,6 +4,7 @@ Settings are the section of the configuration. Each raises a UserError.
 """
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
 
+NAMED_HERE = r"_\d+$"  # see `columns.read.header`
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -38,7 +40,8 @@ def table(settings: Section) -> None:
     group, time = settings["group"], settings["time"]
     check_table_roles(targets, numeric, categorical, ignore, group, time)
     named = [*targets, *numeric, *categorical, *ignore, group, time]
-    columns = list(dict.fromkeys(name for name in named if name is not None))
+    # Not those that are called so for want of a name of their own: only who reads the whole header knows them.
+    columns = [name for name in dict.fromkeys(named) if name is not None and not re.search(NAMED_HERE, name)]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
     for path in map(local.expand, paths.values()):

@@ -190,9 +190,10 @@ class Table(Data):
         return BatchLoader(inputs, self._targets(split).to(device), as_stored, self._batching(split))
 
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
-        frame = read_frame(path, encoding=self.encoding, separator=self.separator)
-        named = (*self.targets, *self.numeric, *self.categorical, *self.ignore, self.group, self.time)
-        _table.require([name for name in named if name is not None], frame.columns, path)
+        named = [*self.targets, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
+        wanted = [name for name in named if name is not None]
+        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator)
+        _table.require(wanted, frame.columns, path)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame
 

@@ -13,14 +13,14 @@ from litmus.errors import UserError
 def read(name: str, content: str | bytes | None = None, **changes: str) -> pl.DataFrame:
     if content is not None:
         Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_frame(Path(name), **{"encoding": "auto", "separator": "auto", **changes})
+    return read_frame(Path(name), (), **{"encoding": "auto", "separator": "auto", **changes})
 
 
 def test_an_ugly_file_of_a_spreadsheet() -> None:
     """A byte order mark, semicolons, decimal commas, an empty line, names that are missing or come twice."""
     text = '\ufeffsize; name ;size;;day\r\n1,5; a;x;9;2024-01-02\r\n\r\n3;;y;;\r\n,5;n/a;"q;r";;\r\n'
     frame = read("a.csv", text)
-    assert frame.columns == ["size", "name", "size (2)", "column 4", "day"]
+    assert frame.columns == ["size", "name", "size_2", "column_4", "day"]
     assert frame.rows() == [
         (1.5, "a", "x", 9.0, "2024-01-02"),
         (3.0, None, "y", None, None),

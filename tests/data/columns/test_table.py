@@ -10,9 +10,10 @@ import torch
 from helpers import composed
 
 from litmus.config.instantiate import build
+from litmus.config.preflight import preflight
 from litmus.data.table import Table
 from litmus.errors import UserError
-from litmus.spec import Classes, Values
+from litmus.spec import Category, Classes, Values
 
 ROWS = 120
 GENERATOR = np.random.default_rng(0)
@@ -181,3 +182,28 @@ def test_a_table_of_many_columns_is_said_in_short(capsys: pytest.CaptureFixture[
     assert "59 columns are used: 59 number" in said
     assert "same" in said
     assert "c17" not in said
+
+
+def test_columns_without_a_name_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the name that they are given: also before anything is read."""
+    Path("b.csv").write_text("x,,x,y\n" + "".join(f"{i % 7},{i % 5},{i % 3},{i / 9}\n" for i in range(90)))
+    config = composed(
+        "data=table",
+        "model=fnn",
+        "data.path=b.csv",
+        "data.target=y",
+        "data.ignore=[column_2]",
+        "data.categorical=[x_2]",
+    )
+    assert preflight(config) == []
+    made = build(config["data"], 0)
+    made.prepare_data()
+    assert [column.name for column in made.spec.input.by_name().values()] == ["x", "x_2"]
+    assert made.spec.input.categories == (Category("x_2", ("0", "1", "2")),)
+
+
+def test_the_separator_is_the_one_by_which_the_columns_are_there() -> None:
+    Path("b.csv").write_text("x;y, in a, b, c\n" + "".join(f"{i % 7};{i / 9}\n" for i in range(90)))
+    made = build(composed("data=table", "data.path=b.csv", "data.target='y, in a, b, c'")["data"], 0)
+    made.prepare_data()
+    assert list(made.spec.input.by_name()) == ["x"]

@@ -28,7 +28,7 @@ FORMATS = (
     *("%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d-%b-%y"),
 )
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid))$|[a-z](Id|ID)$")
-ID_NAME_IF_DISTINCT = re.compile(r"(?i)(^|[\W_])(index|idx|key|nr|no|number|rownames?|row)$|^column 1$|^unnamed: 0$")
+ID_NAME_IF_DISTINCT = re.compile(r"(?i)(^|[\W_])(index|idx|key|nr|no|number|rownames?|row)$|^column_1$|^unnamed: 0$")
 
 
 @dataclass(frozen=True)

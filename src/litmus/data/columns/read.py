@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -15,14 +16,15 @@ MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan"
 DECIMAL_COMMA = r"^[-+]?\d*,\d+$"
 
 
-def read_frame(path: Path, *, encoding: str, separator: str) -> pl.DataFrame:
+def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) -> pl.DataFrame:
     """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
 
     Text is stripped; what stands for a missing value is null. Columns of text that are all numbers are Float64. A
-    column without a name is called `column 3`, and a second one of the same name `name (2)`. Empty rows are left out.
+    column without a name is called `column_3`, and a second one of the same name `name_2`. Empty rows are left out.
 
     Args:
         path: of the file, whose extension gives the format, as for `_table.read`; .xlsx and .xls are Excel's.
+        wanted: columns that it should have, by which the separator of a CSV is found.
         encoding: as for `_table.read`.
         separator: as for `_table.read`.
 
@@ -38,7 +40,7 @@ def read_frame(path: Path, *, encoding: str, separator: str) -> pl.DataFrame:
     elif suffix in _table.JSON_LINES:
         frame = _read_json(path, encoding)
     else:
-        frame = _read_csv(path, encoding, separator)
+        frame = _read_csv(path, wanted, encoding, separator)
     frame = pl.DataFrame([_tidied(column) for column in frame], orient="col")
     frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
     if not frame.height:
@@ -67,11 +69,11 @@ def _read_excel(path: Path) -> pl.DataFrame:
         raise UserError(f"{path} cannot be read as an Excel workbook: {str(error).partition(chr(10))[0]}.") from None
 
 
-def _read_csv(path: Path, encoding: str, separator: str) -> pl.DataFrame:
+def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> pl.DataFrame:
     try:
         codec = _table.encoding_of(path, encoding)
         with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
-            delimiter = _table.separator_of(file, (), path, separator)
+            delimiter = _table.separator_of(file, wanted, path, separator)
         utf8 = codec in ("utf-8", "utf-8-sig")
         source = path if utf8 else io.BytesIO(path.read_bytes().decode(codec).encode())
         frame = pl.read_csv(source, separator=delimiter, has_header=False, infer_schema=False)
@@ -116,12 +118,12 @@ def _json_cell(cell: object) -> object:
     return json.dumps(cell) if isinstance(cell, list | dict) else cell
 
 
-def header(cells: "tuple[object, ...] | list[str]") -> list[str]:
+def header(cells: Sequence[object]) -> list[str]:
     """Names for the columns, each once."""
     names: list[str] = []
     for number, cell in enumerate(cells, start=1):
-        name = str(cell or "").strip("\ufeff \t") or f"column {number}"
-        copies = (f"{name} ({copy})" for copy in range(2, len(cells) + 2))
+        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
+        copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
         names.append(name if name not in names else next(each for each in copies if each not in names))
     return names
 
