@@ -69,6 +69,11 @@ def test_categories_of_a_table_are_embedded() -> None:
     assert all(torch.equal(layer.weight[0], torch.zeros(layer.weight.shape[1])) for layer in embedded.layers)
 
 
+def test_on_columns_it_begins_as_a_constant(digits: Spec) -> None:
+    assert torch.equal(fnn(COLUMNS)(inputs_for(COLUMNS)), torch.zeros(8, 10))
+    assert fnn(digits).head.weight.abs().sum() > 0
+
+
 def test_many_values_have_fifty_numbers_at_most() -> None:
     spec = replace(COLUMNS, input=Columns(categories=(Category("city", tuple(map(str, range(9999)))),)))
     assert fnn(spec).features[0].layers[0].weight.shape == (10_000, 50)

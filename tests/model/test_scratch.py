@@ -129,6 +129,7 @@ def test_equal_to_fnn_on_columns_of_a_table() -> None:
     settings |= {"dropout": 0.0, "batchnorm": True, "l2": 1e-3}
     torch.manual_seed(0)
     fnn = FNN(spec, **settings).double()
+    torch.nn.init.normal_(fnn.head.weight)  # from zeros, no gradient reaches what is below
     hand = scratch.Scratch(spec, **settings).double()
     hand.load_state_dict(fnn.state_dict())
     x, t = inputs_for(spec, 20).double(), double(20, 2, seed=3).detach()

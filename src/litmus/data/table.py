@@ -113,36 +113,41 @@ class Table(Data):
         frames = {split: self._read(split, path) for split, path in self.paths.items()}
         numeric = self._is_numeric(frames)
         frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
-        whole = frames["train"]
         self.splits = self._split(frames, numeric)
+        target = self._target(numeric)
+        self.spec = Spec("table", self._columns(frames["train"]), target)
+        self._warn_of_leaks(numeric)
+
+    def _target(self, numeric: bool) -> Classes | Values:
+        """What is predicted, with the facts of the training rows."""
         train = self.splits["train"]
-        used = [name for name in train.columns if name not in (*self.targets, self.group)]
+        if numeric:
+            return make_values(self.targets, self._numbers(train))
+        (target,) = self.targets
+        names = {name for frame in self.splits.values() for name in as_names(frame[target]).unique()}
+        return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
+
+    def _columns(self, whole: pl.DataFrame) -> Columns:
+        """What the network receives, which is said.
+
+        Raises:
+            UserError: nothing.
+        """
+        used = [name for name in whole.columns if name not in (*self.targets, self.group)]
         self.found = discover(
-            train.select(used),
+            self.splits["train"].select(used),
             whole.select(used),
             numeric=self.numeric,
             categorical=self.categorical,
             ignored=self.ignore,
             scaling=self.scaling,
         )
-        columns = as_columns(self.found)
         self._say(self.found)
+        columns = as_columns(self.found)
         if not columns.by_name():
-            raise UserError(
-                f"{self.source}: no column is left to predict from. data.numeric and data.categorical add some."
-            )
-        if numeric:
-            target: Classes | Values = make_values(self.targets, self._numbers(train))
-        else:
-            key = f"data.target={self.targets[0]}"
-            names = {split: as_names(frame[self.targets[0]]) for split, frame in self.splits.items()}
-            target = make_classes(
-                sort_names({name for own in names.values() for name in own.unique()}),
-                names["train"].unique().to_list(),
-                key,
-            )
-        self.spec = Spec("table", columns, target)
-        self._warn_of_leaks(numeric)
+            advice = "data.numeric and data.categorical take columns in that were left out."
+            raise UserError(f"{self.source}: no column is left to predict from. {advice}")
+        return columns
 
     @property
     def sizes(self) -> dict[Split, int]:

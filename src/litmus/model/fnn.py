@@ -1,7 +1,7 @@
 """The feed-forward network, or multi-layer perceptron (Rumelhart, Hinton and Williams 1986)."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -17,7 +17,8 @@ class FNN(Net):
     """Dense layers of the given widths, each linear -> (batch norm) -> activation -> (dropout), and a linear head.
 
     With `residual`, each layer's output is added to its input (He et al. 2016); where the width
-    changes, the input passes through a linear projection without bias. A table's categories are embedded.
+    changes, the input passes through a linear projection without bias. A table's categories are embedded,
+    and the head begins with zeros.
     """
 
     input_kinds: ClassVar = (Images, Columns)
@@ -64,6 +65,9 @@ class FNN(Net):
         self.features = nn.Sequential(flatten, *layers)
         self.head = self.linear(num_inputs, self.num_outputs)
         initialize(self, init, activation)
+        if isinstance(spec.input, Columns):
+            # Tables have few rows, which cannot undo a random function of the start where there are none of them.
+            nn.init.zeros_(cast(nn.Linear, self.head).weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or values), unbounded."""
