@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def write_tables(folder: Path) -> None:
-    """Writes reviews.csv and wave.csv."""
+    """Writes reviews.csv, wave.csv and houses.csv."""
     generator = torch.Generator().manual_seed(0)
     words = {"good": "lovely great superb", "bad": "awful boring dire", "fair": "so fine usual"}
     fill = ["the", "film", "was", "a", "bit", "of", "some", "kind", "and", "we", "saw", "it"]
@@ -20,6 +20,14 @@ def write_tables(folder: Path) -> None:
     (folder / "reviews.csv").write_text("\n".join(rows) + "\n")
     wave = [f"{torch.sin(torch.tensor(i / 3)) * 10 + 50:.4f}" for i in range(200)]
     (folder / "wave.csv").write_text("\n".join(["month,sales", *(f"m{i},{v}" for i, v in enumerate(wave))]) + "\n")
+    houses = ["area,rooms,sold,garden,district,price"]
+    for i, size in enumerate(torch.rand(300, generator=generator).tolist()):
+        district = ("north", "south", "west")[i % 3]
+        area = "" if i % 11 == 5 else f"{40 + 100 * size + 60 * (i % 3):.1f}"
+        sold, garden = f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}", ("yes", "no")[i % 2]
+        price = f"{2000 * size + 100 * (i % 2) + i / 10:.2f}"
+        houses.append(f"{area},{int(size * 5) + 1},{sold},{garden},{district},{price}")
+    (folder / "houses.csv").write_text("\n".join(houses) + "\n")
 
 
 def write_images(folder: Path) -> None:

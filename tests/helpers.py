@@ -6,7 +6,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Tokens, Values
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,6 +48,20 @@ TEXTS = Spec("sentiment", Tokens(300, 0, 32, "{}"), Classes(tuple("0123456789"))
 WINDOWS = Spec("series", Series(12, 1, (1.0,), (2.0,)), Values(("a",), (1.0,), (2.0,)))
 
 
+_DAYS = Number("sold", 19000.0, 100.0, 19000.0, False)
+
+
+COLUMNS = Spec(
+    "table",
+    Columns(
+        (Number("area", 80.0, 20.0, 75.0, True), Number("rooms", 3.0, 1.0, 3.0, False)),
+        (Date(_DAYS, "%Y-%m-%d", ("year",)),),
+        (Category("district", ("north", "south", "west")), Category("heating", ("gas", "oil"))),
+    ),
+    Classes(tuple("0123456789")),
+)
+
+
 SCENES = Spec("scenes", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(("cat", "dog")))
 
 
@@ -62,6 +76,9 @@ def inputs_for(spec: Spec, size: int = 8) -> torch.Tensor:
     if isinstance(read, Images):
         made = torch.rand if isinstance(spec.target, Boxes) else torch.randn
         return made(size, read.channels, read.height, read.width, generator=generator)
+    if isinstance(read, Columns):
+        codes = [torch.randint(len(c.values) + 1, (size, 1), generator=generator) for c in read.categories]
+        return torch.cat([torch.randn(size, read.num_numbers, generator=generator), *codes], dim=1)
     if isinstance(read, Series):
         return torch.randn(size, read.length, read.features, generator=generator)
     tokens = torch.randint(1, read.vocabulary_size, (size, 14), generator=generator)
@@ -91,6 +108,9 @@ def composed_with_hydra(*overrides: str) -> DictConfig:
 
 # A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.
 ON_TABLE = ["data=text_table", "data.path=reviews.csv", "data.text=review", "data.label=stars", "trainer=cpu"]
+
+
+ON_HOUSES = ["data=table", "data.path=houses.csv", "data.target=district", "trainer=cpu"]
 
 
 ON_WAVE = ["data=series", "data.path=wave.csv", "trainer=cpu"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from faults import Fault, kill
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
@@ -20,6 +20,8 @@ DATA = {
     "mnist": ["data=mnist", *SMALL],
     "text_table": ON_TABLE,
     "text_table, numbers": [*ON_TABLE, "data.label=score"],
+    "table": ON_HOUSES,
+    "table, numbers": [*ON_HOUSES, "data.target=[price,rooms]"],
     "series": ON_WAVE,
     "image_folder": ON_PHOTOS,
     "mnist_boxes": ON_SCENES,
@@ -30,6 +32,8 @@ PROVIDES = {
     "mnist": ("Images", "Classes"),
     "text_table": ("Tokens", "Classes"),
     "text_table, numbers": ("Tokens", "Values"),
+    "table": ("Columns", "Classes"),
+    "table, numbers": ("Columns", "Values"),
     "series": ("Series", "Values"),
     "image_folder": ("Images", "Classes"),
     "mnist_boxes": ("Images", "Boxes"),

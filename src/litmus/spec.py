@@ -5,10 +5,9 @@ typed into a configuration. No torch here, so that any module may import it.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
-Kind = TypeVar("Kind")
 Plain = dict[str, Any]  # plain dicts, lists, numbers and strings, whose types only the reader knows
 
 
@@ -89,6 +88,71 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Number:
+    """A column of numbers, of the training split's facts: a network receives `(value - mean) / std`.
+
+    Where there are `quantiles`, a network receives the normal distribution's value at the rank that the value has among
+    them instead. A missing value counts as `fill`, the median. Where training rows lack it (`missing`), a second number
+    says so: 1 for a missing value, 0 for another. Of a column of yes and no, `words` are those for 0 and for 1.
+    """
+
+    name: str
+    mean: float
+    std: float
+    fill: float
+    missing: bool
+    quantiles: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates: days since 1970 as a `Number`, and a sine and a cosine for each of its `cycles`.
+
+    `cycles` are those of "year", "week" and "day" on which training rows differ; `format` is strftime's, empty for
+    dates that a file holds as such. Sines and cosines of a missing date are 0.
+    """
+
+    days: Number
+    format: str
+    cycles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of categories: a network receives a value's number, from 1; 0 is for missing and unknown ones."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows of a table: float32 of shape (batch, num_numbers + len(categories)).
+
+    First the numbers of `numbers`, then those of `dates`, standardized, then the number of each category: a whole
+    number, which float32 holds exactly below 2**24. Column names are those of the table.
+    """
+
+    numbers: tuple[Number, ...] = ()
+    dates: tuple[Date, ...] = ()
+    categories: tuple[Category, ...] = ()
+    noun = "columns"
+
+    @property
+    def num_numbers(self) -> int:
+        """How many numbers a row has before its categories."""
+        own = [1 + column.missing for column in self.numbers]
+        return sum(own) + sum(1 + date.days.missing + 2 * len(date.cycles) for date in self.dates)
+
+    def by_name(self) -> dict[str, Number | Date | Category]:
+        """Each column, by its name in the table."""
+        named: dict[str, Number | Date | Category] = {number.name: number for number in self.numbers}
+        named |= {date.days.name: date for date in self.dates}
+        return named | {category.name: category for category in self.categories}
+
+
+@dataclass(frozen=True)
 class Classes:
     """One class out of several: targets are int64 numbers, indices into `names`."""
 
@@ -122,10 +186,12 @@ class Boxes:
     noun = "boxes"
 
 
-Input = Images | Tokens | Series
+Input = Images | Tokens | Series | Columns
 Target = Classes | Values | Boxes
-_INPUTS: dict[str, Callable[..., Input]] = {"Images": Images, "Tokens": Tokens, "Series": Series}
-_TARGETS: dict[str, Callable[..., Target]] = {"Classes": Classes, "Values": Values, "Boxes": Boxes}
+_PARTS = (Strokes, Number, Date, Category)
+_KINDS: dict[str, Callable[..., object]] = {
+    kind.__name__: kind for kind in (Images, Tokens, Series, Columns, *_PARTS, Classes, Values, Boxes)
+}
 
 
 @dataclass(frozen=True)
@@ -138,36 +204,36 @@ class Spec:
 
     def to_plain(self) -> Plain:
         """Plain dicts, lists and numbers, so that a checkpoint loads with `weights_only=True`."""
-        return {
-            "data": self.data,
-            "input": _to_plain(self.input),
-            "target": _to_plain(self.target),
-        }
+        return {"data": self.data, "input": _to_plain(self.input), "target": _to_plain(self.target)}
 
     @classmethod
     def from_plain(cls, plain: Plain) -> "Spec":
         """The inverse of `to_plain`.
 
         Raises:
-            KeyError: the kind of the input or the target does not exist.
+            KeyError: a kind does not exist.
+            TypeError: what is given as an input or a target is none.
         """
-        return cls(plain["data"], _from_plain(_INPUTS, plain["input"]), _from_plain(_TARGETS, plain["target"]))
+        read, target = _from_plain(plain["input"]), _from_plain(plain["target"])
+        if not isinstance(read, Input) or not isinstance(target, Target):
+            raise TypeError(f"{type(read).__name__} and {type(target).__name__} are no input and target")
+        return cls(plain["data"], read, target)
 
 
-def _to_plain(kind: Input | Target) -> Plain:
-    return {"kind": type(kind).__name__, **asdict(kind, dict_factory=_with_lists)}
+def _to_plain(value: object) -> object:
+    """A kind as a dict that names it, a tuple as a list, whatever they hold."""
+    if isinstance(value, tuple):
+        return [_to_plain(each) for each in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {each.name: _to_plain(getattr(value, each.name)) for each in fields(value)}
+        return {"kind": type(value).__name__, **own}
+    return value
 
 
-def _with_lists(fields: list[tuple[str, Any]]) -> Plain:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
-
-
-def _from_plain(kinds: dict[str, Callable[..., Kind]], plain: Plain) -> Kind:
-    fields = _with_tuples(plain)
-    if fields.get("strokes"):  # versions up to 0.1.0 did not look for them
-        fields["strokes"] = Strokes(**_with_tuples(fields["strokes"]))
-    return kinds[str(fields.pop("kind"))](**fields)
-
-
-def _with_tuples(plain: Plain) -> Plain:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+def _from_plain(plain: object) -> object:
+    if isinstance(plain, list):
+        return tuple(_from_plain(each) for each in plain)
+    if isinstance(plain, dict):
+        own = {name: _from_plain(value) for name, value in plain.items()}
+        return _KINDS[str(own.pop("kind"))](**own)
+    return plain

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from helpers import (
+    COLUMNS,
     CONF,
     DIGITS,
     ON_BOXES,
+    ON_HOUSES,
     ON_PHOTOS,
     ON_SCENES,
     ON_TABLE,
@@ -30,11 +32,11 @@ from litmus.config.validate import mistakes, signature
 from litmus.data import _preflight as of_data
 from litmus.errors import UserError
 from litmus.model import _preflight as of_models
-from litmus.spec import Images, Series, Tokens
+from litmus.spec import Columns, Images, Series, Tokens
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
-GIVEN = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS}
+GIVEN = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS, Columns: COLUMNS}
 
 with_files = pytest.mark.usefixtures("tables", "image_files")
 
@@ -73,6 +75,7 @@ RIGHT = {
     "text_table": ["model=lstm", *ON_TABLE, "data.group=score"],
     "text_table, tables apart": ["model=lstm", *ON_TABLE, "data.val_path=reviews.csv"],
     "series": ["model=lstm", *ON_WAVE],
+    "table": ["model=fnn", *ON_HOUSES, "data.group=rooms"],
     "image_folder": ["model=cnn", *ON_PHOTOS],
     "mnist_boxes": ["model=yolo", *ON_SCENES],
     "yolo_dataset": ["model=yolo", *ON_BOXES],
@@ -98,6 +101,14 @@ WRONG = [
     (["model=lstm", *ON_TABLE, "data.encoding=klingon"], "data.encoding=klingon is unknown"),
     (["model=lstm", *ON_TABLE, "data.path=photos"], "photos is a folder, not a file."),
     (["model=lstm", *ON_TABLE, "data.val_share=0.5", "data.test_share=0.5"], "they sum to 1."),
+    (["model=fnn", *ON_HOUSES, "data.path=house.csv"], "There is no file house.csv. Did you mean houses.csv?"),
+    (["model=fnn", *ON_HOUSES, "data.target=prize"], "has no column prize. Did you mean price?"),
+    (["model=fnn", *ON_HOUSES, "data.numeric=[room]"], "has no column room. Did you mean rooms?"),
+    (["model=fnn", *ON_HOUSES, "data.time=day"], "has no column day."),
+    (["model=fnn", *ON_HOUSES, "data.ignore=[district]"], "data.target and data.ignore both name district."),
+    (["model=fnn", *ON_HOUSES, "data.group=rooms", "data.time=sold"], "set one of them."),
+    (["model=fnn", *ON_HOUSES, "data.test_share=0.9"], "they sum to 1.05."),
+    (["model=cnn", *ON_HOUSES], "Try model=fnn or model=linear or model=perceptron or model=scratch."),
     (["model=lstm", *ON_WAVE, "data.column=sale"], "has no column sale. Did you mean sales?"),
     (["model=lstm", *ON_WAVE, "data.path=/dev/zero"], "/dev/zero is a pipe or a device, not a file."),
     (["model=lstm", *ON_WAVE, "data.val_share=0.9"], "they sum to 1.1."),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, composed
+from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, composed
 
 from litmus.config.instantiate import build
 from litmus.config.keys import choice
@@ -12,6 +12,7 @@ from litmus.config.validate import signature
 from litmus.data._base import Data
 from litmus.data.image.base import ImageData
 from litmus.data.image.boxes import BoxData
+from litmus.data.table import Table
 from litmus.data.text.base import TextData
 from litmus.record.folder import RunDir
 
@@ -19,6 +20,7 @@ DATA = {
     "mnist": ["data=mnist", "data.source=bundled"],
     "sentiment": ["model=lstm", "data=sentiment", "data.dir=data"],
     "text_table": ["model=lstm", *ON_TABLE],
+    "table": ["model=fnn", *ON_HOUSES],
     "series": ["model=lstm", *ON_WAVE],
     "image_folder": ON_PHOTOS,
     "mnist_boxes": ["model=yolo", *ON_SCENES],
@@ -41,6 +43,8 @@ def content(data: Data, split: str) -> object:
     """The samples of a split, in an order that does not depend on how they were shuffled."""
     if isinstance(data, TextData):
         return sorted(data.splits[split].texts)
+    if isinstance(data, Table):
+        return sorted(map(str, data.splits[split].rows()))
     assert isinstance(data, ImageData | BoxData)
     stored, _ = data.stored(split)
     rows = stored.index_select(0, torch.arange(len(stored)))

@@ -44,6 +44,18 @@ def test_a_single_sample_left_over_is_left_out_another_one_each_epoch() -> None:
     assert len(flat(list(loader(101, shuffle=False)))) == 101
 
 
+def test_an_epoch_of_several_passes_gives_every_sample_as_often() -> None:
+    batches = list(loader(33, passes=3))
+    assert [len(t) for _, t in batches] == [10] * 9 + [9]
+    assert len(loader(33, passes=3)) == 10
+    order = flat(batches)
+    assert [sorted(order[i : i + 33]) for i in (0, 33, 66)] == [list(range(33))] * 3
+    assert order[:33] != order[33:66]
+    assert len(next(iter(loader(4, passes=5)))[1]) == 10, "a batch may be larger than the samples are many"
+    halves = [list(loader(33, passes=3, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert torch.cat([half[0][1] for half in halves]).tolist() == order[:10]
+
+
 def test_the_same_seed_gives_the_same_epochs_and_each_epoch_its_own() -> None:
     epochs = [flat(list(loader(epoch=epoch))) for epoch in range(3)]
     assert len({tuple(epoch) for epoch in epochs}) == 3

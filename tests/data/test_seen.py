@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
+from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
 
 from litmus.cli.evaluate import changed
 from litmus.config.instantiate import build
@@ -19,6 +19,7 @@ Train = Callable[..., RunDir]
 DATA = {
     "mnist": (["data=mnist", *SMALL], None),
     "text_table": (ON_TABLE, "data.split_seed=7"),
+    "table": (ON_HOUSES, "data.split_seed=7"),
     "sentiment": (None, None),
     "series": (ON_WAVE, "data.test_share=0.4"),
     "image_folder": (ON_PHOTOS, "data.split_seed=7"),
@@ -58,7 +59,9 @@ def test_after_another_split_only_unseen_samples_are_tested(
     whole, rest = prepared(*overrides, change), prepared(*overrides, change)
     rest.leave_out(prepared(*overrides).seen)
     assert 0 < rest.sizes["test"] < whole.sizes["test"]
-    network = {"text_table": "model=lstm", "series": "model=lstm", "image_folder": "model=fnn"}[name]
+    network = {"text_table": "model=lstm", "series": "model=lstm", "image_folder": "model=fnn", "table": "model=fnn"}[
+        name
+    ]
     run = train(network, "trainer.max_epochs=1", "trainer.limit_batches=3", small=overrides)
     evaluate(run, changed(run.read_config(), [change]), [change])
     assert f"{whole.sizes['test'] - rest.sizes['test']} of {whole.sizes['test']} test " in caplog.text

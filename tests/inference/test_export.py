@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from helpers import COLUMNS, CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import UserError
@@ -19,6 +19,9 @@ CASES = [
     ("perceptron", DIGITS, {}),
     ("fnn", DIGITS, {"batchnorm": True}),
     ("scratch", DIGITS, {"batchnorm": True}),
+    ("fnn", COLUMNS, {"residual": True}),
+    ("scratch", COLUMNS, {}),
+    ("linear", COLUMNS, {"batchnorm": True}),
     ("cnn", DIGITS, {"batchnorm": True, "residual": True}),
     ("resnet", DIGITS, {"dropout": 0.2}),
     ("yolo", SCENES, {}),

@@ -5,15 +5,15 @@ import importlib
 
 import pytest
 import torch
-from helpers import CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from helpers import COLUMNS, CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.model._base import Net
-from litmus.spec import Boxes, Classes, Images, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Columns, Images, Series, Spec, Tokens, Values
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
-SPECS = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS}
+SPECS = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS, Columns: COLUMNS}
 WEIGHTED = torch.nn.Linear | torch.nn.Conv2d | torch.nn.LSTM
 
 
@@ -182,7 +182,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("read", [Images, Tokens, Series])
+@pytest.mark.parametrize("read", [Images, Tokens, Series, Columns])
 def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> None:
     if read in kind(name).input_kinds:
         pytest.skip("it reads that")
@@ -208,7 +208,9 @@ def test_a_target_that_it_cannot_answer_is_refused_by_name(name: str) -> None:
 
 
 def test_a_refusal_names_what_fits(digits: Spec) -> None:
-    fitting = "model=cnn or model=fnn or model=lstm or model=perceptron or model=resnet or model=scratch"
+    fitting = (
+        "model=cnn or model=fnn or model=linear or model=lstm or model=perceptron or model=resnet or model=scratch"
+    )
     with pytest.raises(UserError, match=f"Try {fitting}."):
         make("bert", digits)
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from helpers import COLUMNS, inputs_for
 from torch import nn
 
 from litmus.model.fnn import FNN
-from litmus.spec import Spec
+from litmus.spec import Category, Columns, Spec
 
 
 def fnn(spec: Spec, **changes: object) -> FNN:
@@ -52,6 +55,34 @@ def test_xavier_and_normal(digits: Spec) -> None:
     weight = fnn(digits, widths=[1000], init="xavier").features[1][0].weight
     assert weight.abs().max().item() == pytest.approx(bound, rel=1e-3)
     assert fnn(digits, widths=[1000], init="normal").features[1][0].weight.std().item() == pytest.approx(0.01, rel=0.02)
+
+
+def test_categories_of_a_table_are_embedded() -> None:
+    net = fnn(COLUMNS, widths=[6], activation="tanh")
+    embedded = net.features[0]
+    sizes = [tuple(layer.weight.shape) for layer in embedded.layers]
+    assert sizes == [(4, 4), (3, 3)]  # of 3 and 2 values and the unknown ones: ceil(1.6 n**0.56)
+    x = inputs_for(COLUMNS)
+    numbers, codes = x[:, : COLUMNS.input.num_numbers], x[:, COLUMNS.input.num_numbers :].long()
+    expected = torch.cat([numbers, *(layer.weight[codes[:, i]] for i, layer in enumerate(embedded.layers))], dim=1)
+    assert torch.equal(embedded(x), expected)
+    assert all(torch.equal(layer.weight[0], torch.zeros(layer.weight.shape[1])) for layer in embedded.layers)
+
+
+def test_on_columns_it_begins_as_a_constant(digits: Spec) -> None:
+    assert torch.equal(fnn(COLUMNS)(inputs_for(COLUMNS)), torch.zeros(8, 10))
+    assert fnn(digits).head.weight.abs().sum() > 0
+
+
+def test_many_values_have_fifty_numbers_at_most() -> None:
+    spec = replace(COLUMNS, input=Columns(categories=(Category("city", tuple(map(str, range(9999)))),)))
+    assert fnn(spec).features[0].layers[0].weight.shape == (10_000, 50)
+
+
+def test_embeddings_are_not_under_l2() -> None:
+    net = fnn(COLUMNS, l2=0.1)
+    decayed = {id(p) for group in net.parameter_groups() if group["weight_decay"] for p in group["params"]}
+    assert not decayed & {id(layer.weight) for layer in net.features[0].layers}
 
 
 def test_order_of_a_layer(digits: Spec) -> None:

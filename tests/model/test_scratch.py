@@ -1,14 +1,17 @@
 """Every hand-derived gradient against numerical differentiation, and the whole network against fnn."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from helpers import COLUMNS, inputs_for
 from torch.autograd import gradcheck
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
 from litmus.model import scratch
 from litmus.model._blocks import ACTIVATIONS
 from litmus.model.fnn import FNN
-from litmus.spec import Spec
+from litmus.spec import Spec, Values
 
 
 def double(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -30,6 +33,17 @@ def test_activations(name: str) -> None:
     assert gradcheck(function.apply, (x,))
     wide = torch.linspace(-60, 60, 41, dtype=torch.float64)
     assert torch.allclose(function.apply(wide), ACTIVATIONS[name]()(wide), atol=1e-12)
+
+
+def test_embedding() -> None:
+    codes, weight = torch.tensor([2, 0, 2, 3]), double(4, 3)
+    assert gradcheck(lambda w: scratch.EmbeddingFunction.apply(codes, w), (weight,))
+
+
+def test_squared_error() -> None:
+    outputs, targets = double(5, 2), double(5, 2, seed=1).detach()
+    assert gradcheck(lambda y: scratch.mean_squared_error(y, targets, 0.0), (outputs,))
+    assert torch.allclose(scratch.mean_squared_error(outputs, targets, 0.0), mse_loss(outputs, targets))
 
 
 def test_softmax_cross_entropy() -> None:
@@ -108,6 +122,25 @@ def test_equal_to_fnn_step_for_step(activation: str, changes: dict, digits: Spec
     assert torch.allclose(fnn(x), hand(x), atol=1e-8)
 
 
+def test_equal_to_fnn_on_columns_of_a_table() -> None:
+    """Categories are embedded, and the loss is that for values: one step of each kind of gradient."""
+    spec = replace(COLUMNS, target=Values(("a", "b"), (0.0, 0.0), (1.0, 1.0)))
+    settings = {"widths": [16, 8], "activation": "tanh", "init": "he", "residual": True}
+    settings |= {"dropout": 0.0, "batchnorm": True, "l2": 1e-3}
+    torch.manual_seed(0)
+    fnn = FNN(spec, **settings).double()
+    torch.nn.init.normal_(fnn.head.weight)  # from zeros, no gradient reaches what is below
+    hand = scratch.Scratch(spec, **settings).double()
+    hand.load_state_dict(fnn.state_dict())
+    x, t = inputs_for(spec, 20).double(), double(20, 2, seed=3).detach()
+    mse_loss(fnn(x), t).backward()
+    assert hand.criterion is scratch.mean_squared_error
+    hand.criterion(hand(x), t, 0.0).backward()
+    for (name, a), b in zip(fnn.named_parameters(), hand.parameters(), strict=True):
+        assert a.grad.abs().sum() > 0, name
+        assert torch.allclose(a.grad, b.grad, atol=1e-12), name
+
+
 def test_same_weights_from_the_same_seed(digits: Spec) -> None:
     settings = {"widths": [16], "activation": "relu", "init": "default", "residual": False}
     settings |= {"dropout": 0.0, "batchnorm": False, "l2": 0.0}
@@ -123,6 +156,10 @@ def test_no_layer_is_torch_s_own(digits: Spec) -> None:
     net = scratch.Scratch(
         digits, widths=[8, 8], activation="gelu", init="he", residual=True, dropout=0.1, batchnorm=True, l2=0.0
     )
+    on_columns = scratch.Scratch(
+        COLUMNS, widths=[8], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0
+    )
+    assert {type(m) for m in on_columns.modules() if isinstance(m, torch.nn.Embedding)} == {scratch.Embedding}
     own = {"Linear", "BatchNorm", "Dropout", "Elementwise", "Add"}
     plumbing = {"Flatten", "Identity"}
     leaves = [m for m in net.modules() if not list(m.children())]

@@ -19,6 +19,9 @@ from warm import Warm
 
 from litmus.data import _table
 from litmus.data._description import read_description
+from litmus.data.columns.discover import as_columns, discover
+from litmus.data.columns.encode import encode
+from litmus.data.columns.read import read_frame
 from litmus.data.image import decode
 from litmus.data.image.labels import read_labels
 from litmus.errors import UserError
@@ -27,7 +30,15 @@ from litmus.record.folder import RunDir
 from litmus.spec import Images
 
 NUM_INPUTS = int(os.environ.get("LITMUS_FUZZ", "200"))
-SHARES = {"overrides": 0.05, "tables": 0.2, "images": 0.15, "descriptions": 0.2, "runs": 0.2, "checkpoints": 0.1}
+SHARES = {
+    "overrides": 0.05,
+    "tables": 0.1,
+    "columns": 0.1,
+    "images": 0.15,
+    "descriptions": 0.2,
+    "runs": 0.2,
+    "checkpoints": 0.1,
+}
 
 
 def fuzzing(kind: str) -> settings:
@@ -85,6 +96,17 @@ def test_tables(content: bytes, name: str) -> None:
         refused_or_read(
             lambda path, of=columns: _table.read(path, of, encoding="auto", separator="auto"), name, content
         )
+
+
+@fuzzing("columns")
+@given(content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.json", "a.jsonl", "a.parquet", "a.xlsx"]))
+def test_columns_of_tables(content: bytes, name: str) -> None:
+    def discovered(path: Path) -> object:
+        frame = read_frame(path, (), encoding="auto", separator="auto")
+        found = discover(frame, frame, numeric=[], categorical=[], ignored=[], scaling="quantile")
+        return encode(frame, as_columns(found))
+
+    refused_or_read(discovered, name, content)
 
 
 @fuzzing("descriptions")

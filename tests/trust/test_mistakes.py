@@ -7,7 +7,7 @@ from string import Template
 from typing import NamedTuple
 
 import pytest
-from helpers import ON_BOXES, ON_TABLE, ON_WAVE, SMALL
+from helpers import ON_BOXES, ON_HOUSES, ON_TABLE, ON_WAVE, SMALL
 from warm import Answer, Warm
 
 
@@ -28,6 +28,7 @@ MISTAKES = [
 ]
 SHORT = {
     "TABLE": " ".join(ON_TABLE),
+    "COLUMNS": " ".join(ON_HOUSES),
     "SERIES": " ".join(ON_WAVE),
     "BOXES": " ".join(ON_BOXES),
     "DIGITS": " ".join(SMALL),

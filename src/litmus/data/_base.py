@@ -94,10 +94,15 @@ class Data(lightning.LightningDataModule):
         return {}
 
     @property
+    def passes(self) -> int:
+        """How often an epoch passes over the training samples."""
+        return 1
+
+    @property
     def num_batches(self) -> int:
         """Training steps in an epoch."""
         world_size = self.trainer.world_size if self.trainer else 1
-        return math.ceil(num_used(self.sizes["train"], self.batch_size, world_size) / self.batch_size)
+        return math.ceil(num_used(self.sizes["train"] * self.passes, self.batch_size, world_size) / self.batch_size)
 
     @property
     def facts(self) -> Section:
@@ -131,4 +136,5 @@ class Data(lightning.LightningDataModule):
             epoch=(lambda: trainer.current_epoch) if training else (lambda: 0),
             rank=trainer.global_rank,
             world_size=trainer.world_size,
+            passes=self.passes if training else 1,
         )

@@ -39,6 +39,7 @@ class Batching:
         epoch: returns the number of the current epoch; read whenever an iteration begins.
         rank: number of this process.
         world_size: number of processes.
+        passes: of an epoch over the samples.
     """
 
     batch_size: int
@@ -47,6 +48,7 @@ class Batching:
     epoch: Callable[[], int]
     rank: int
     world_size: int
+    passes: int = 1
 
 
 class LoaderState(TypedDict):
@@ -96,7 +98,8 @@ class BatchLoader:
         self.generator = Generator()
         self._loaded = False  # a state that the next iteration continues
         batch_size, world_size = batching.batch_size, batching.world_size
-        self._num_used = num_used(len(targets), batch_size, world_size) if batching.shuffle else len(targets)
+        self._num_samples = len(targets) * batching.passes
+        self._num_used = num_used(self._num_samples, batch_size, world_size) if batching.shuffle else len(targets)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -106,7 +109,7 @@ class BatchLoader:
         order = self._begin_epoch()
         batch_size = self.batching.batch_size
         for start in range(self.position * batch_size, self._num_used, batch_size):
-            stop = min(start + batch_size, len(self.targets))
+            stop = min(start + batch_size, self._num_samples)
             first, last = self._shard(start, stop)
             rows = slice(first, last) if order is None else order[first:last]
             self.position += 1
@@ -139,8 +142,10 @@ class BatchLoader:
         return None if order is None else order.to(self.inputs.device)
 
     def _order(self, generator: Generator) -> Tensor | None:
-        """The epoch's order, int64 (num_samples,), of which batches are slices; None is the order of the data."""
-        return torch.randperm(len(self.targets), generator=generator) if self.batching.shuffle else None
+        """The epoch's order, int64 (num_samples * passes,), of which batches are slices; None is the data's order."""
+        if not self.batching.shuffle:
+            return None
+        return torch.cat([torch.randperm(len(self.targets), generator=generator) for _ in range(self.batching.passes)])
 
     def _shard(self, start: int, stop: int) -> tuple[int, int]:
         """The bounds of this process's samples in the batch from `start` to `stop`."""

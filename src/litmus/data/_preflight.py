@@ -3,6 +3,8 @@
 Settings are the section of the configuration. Each raises a UserError.
 """
 
+import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
 
+NAMED_HERE = r"_\d+$"  # see `columns.read.header`
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -26,6 +29,49 @@ def text_table(settings: Section) -> None:
     for path in paths.values():
         encoding, separator = settings["encoding"], settings["separator"]
         _check_table(local.expand(path), columns, encoding=encoding, separator=separator)
+
+
+def table(settings: Section) -> None:
+    """The tables are there, and have the columns that are named; no column has two roles."""
+    if importlib.util.find_spec("polars") is None:
+        raise UserError("data=table requires the package polars: pip install 'litmus[table]'.")
+    targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
+    numeric, categorical, ignore = (settings[key] for key in ("numeric", "categorical", "ignore"))
+    group, time = settings["group"], settings["time"]
+    check_table_roles(targets, numeric, categorical, ignore, group, time)
+    named = [*targets, *numeric, *categorical, *ignore, group, time]
+    # Not those that are called so for want of a name of their own: only who reads the whole header knows them.
+    columns = [name for name in dict.fromkeys(named) if name is not None and not re.search(NAMED_HERE, name)]
+    paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
+    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
+    for path in map(local.expand, paths.values()):
+        if _table.is_read_whole(path):
+            _table.check_columns(path, columns)
+        else:
+            _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
+
+
+def check_table_roles(
+    targets: Sequence[str],
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    ignore: Sequence[str],
+    group: str | None,
+    time: str | None,
+) -> None:
+    """Checks that no column of a table has two roles that exclude each other."""
+    if not targets:
+        raise UserError("data.target=[] names no column to predict.")
+    if group is not None and time is not None:
+        raise UserError("data.group and data.time are two ways to split: set one of them.")
+    roles = {"data.target": targets, "data.numeric": numeric, "data.categorical": categorical, "data.ignore": ignore}
+    roles |= {"data.group": [group] if group is not None else []}
+    taken: dict[str, str] = {}
+    for key, names in roles.items():
+        for name in names:
+            if name in taken:
+                raise UserError(f"{taken[name]} and {key} both name {name}. Leave it in one of them.")
+            taken[name] = key
 
 
 def check_batch_fits(settings: Section) -> None:

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import importlib.util
 import json
 import logging
 import math
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 BEGINNING = 100  # rows
 PARQUET = ".parquet"
+EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 # UTF-32's begins with UTF-16's.
 BOMS = {
@@ -114,7 +116,7 @@ def read(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -
     Raises:
         UserError: the file does not exist, cannot be read, or lacks a column.
     """
-    _check_exists(path)
+    check_exists(path)
     if path.suffix.lower() == PARQUET:
         return _read_parquet(path, columns)
     return _read_text(path, columns, encoding, separator, None)
@@ -126,9 +128,9 @@ def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) 
     Raises:
         UserError: as `read`.
     """
-    _check_exists(path)
+    check_exists(path)
     if path.suffix.lower() == PARQUET:
-        _require(columns, _parquet.read_columns(path), path)
+        require(columns, _parquet.read_columns(path), path)
         return Table(path)
     return _read_text(path, columns, encoding, separator, BEGINNING)
 
@@ -147,11 +149,72 @@ def only_numeric(table: Table) -> str:
     return numeric[0]
 
 
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Checks that there is a file that can be read.
+
+    Raises:
+        UserError: there is none.
+    """
     if local.kind_of(path) == "missing":
         others = [other.name for other in path.parent.glob("*")] if local.kind_of(path.parent) == "folder" else []
         raise UserError(f"There is no file {path}.{did_you_mean(path.name, others)}")
     local.check_file(path)
+
+
+def is_read_whole(path: Path) -> bool:
+    """Whether the beginning of a file shows nothing: an Excel workbook, or an array in JSON."""
+    suffix = path.suffix.lower()
+    return suffix in EXCEL or (suffix in JSON_LINES and local.is_file(path) and is_json_array(path))
+
+
+def check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Checks that a table which is read whole has the columns; of an Excel workbook, that it can be read.
+
+    Args:
+        path: of the file.
+        columns: required columns.
+
+    Raises:
+        UserError: as `read`.
+    """
+    check_exists(path)
+    if path.suffix.lower() in EXCEL:
+        check_reads_excel()
+    else:
+        require(columns, list(dict.fromkeys(name for row in read_json_array(path) for name in row)), path)
+
+
+def check_reads_excel() -> None:
+    """Checks that the package is there that reads Excel's workbooks.
+
+    Raises:
+        UserError: it is not.
+    """
+    if importlib.util.find_spec("fastexcel") is None:
+        raise UserError("Reading Excel requires the package fastexcel: pip install 'litmus[table]'.")
+
+
+def is_json_array(path: Path) -> bool:
+    """Whether a file of JSON is one array, and not one object per line."""
+    with path.open("rb") as file:
+        return file.read(1000).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"[")
+
+
+def read_json_array(path: Path) -> list[dict[str, object]]:
+    """The objects of a JSON array.
+
+    Raises:
+        UserError: the file is damaged, or holds something else.
+    """
+    try:
+        rows = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON: {error}.") from None
+    if not all(isinstance(row, dict) for row in rows):
+        raise UserError(f'{path} should hold objects, such as [{{"age": 3, "price": 4.5}}].')
+    return list(rows)
 
 
 def number(cell: object) -> float | None:
@@ -167,7 +230,7 @@ def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str,
     """The first `most` rows; all, if None."""
     table = Table(path)
     try:
-        encoding = _encoding(path, encoding)
+        encoding = encoding_of(path, encoding)
         # Each byte that cannot be decoded becomes a lone surrogate, which `_unreadable` finds row by row.
         with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             table.rows = list(islice(_rows(file, wanted, table, separator), most))
@@ -182,12 +245,17 @@ def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str,
 def _rows(file: TextIO, wanted: Sequence[str], table: Table, separator: str) -> Iterator[Row]:
     if table.path.suffix.lower() in JSON_LINES:
         return _json_rows(file, wanted, table)
-    delimiter = SEPARATORS[separator] if separator != "auto" else _separator(file.readline(), wanted, table.path)
-    file.seek(0)
+    delimiter = separator_of(file, wanted, table.path, separator)
     return _csv_rows(file, wanted, table, delimiter)
 
 
-def _encoding(path: Path, encoding: str) -> str:
+def encoding_of(path: Path, encoding: str) -> str:
+    """The codec of a file of text; arguments as of `read`.
+
+    Raises:
+        UserError: it is no text, or there is no such codec.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     if encoding == "auto":
@@ -245,7 +313,7 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
                 continue
             if not columns:
                 columns = [name.strip() for name in cells]
-                _require(wanted, columns, table.path)
+                require(wanted, columns, table.path)
                 place = {name: columns.index(name) for name in wanted or columns}
             elif len(cells) != len(columns):
                 wrong = "fewer" if len(cells) < len(columns) else "more"
@@ -256,11 +324,18 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
         raise UserError(f"{table.path} is empty.")
 
 
-def _separator(first: str, wanted: Sequence[str], path: Path) -> str:
-    """The separator by which the first line has the wanted columns; else the one that splits it into most cells."""
+def separator_of(file: TextIO, wanted: Sequence[str], path: Path, separator: str) -> str:
+    """The character between the file's cells; arguments as of `read`. Where it is to be found, by the first line.
+
+    It is the one by which that has the wanted columns; else the one that splits it into most cells.
+    """
+    if separator != "auto":
+        return SEPARATORS[separator]
+    first = file.readline().strip("\r\n")
+    file.seek(0)
     by_extension = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     candidates = [by_extension, *(s for s in SEPARATORS.values() if s != by_extension)]
-    headers = {s: [name.strip().strip('"') for name in first.strip("\r\n").split(s)] for s in candidates}
+    headers = {s: [name.strip().strip('"') for name in first.split(s)] for s in candidates}
     fitting = [s for s in candidates if set(wanted) <= set(headers[s])]
     chosen = fitting[0] if wanted and fitting else max(candidates, key=lambda s: len(headers[s]))
     if chosen != by_extension and len(headers[chosen]) > 1:
@@ -290,13 +365,13 @@ def _json_rows(file: Iterable[str], wanted: Sequence[str], table: Table) -> Iter
             table.problems.setdefault("not a JSON object", []).append(line)
             continue
         if not required:
-            _require(wanted, list(cells), table.path)
+            require(wanted, list(cells), table.path)
             required = True
         yield line, {column: cells.get(column) for column in wanted} if wanted else cells
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
-    _require(wanted, _parquet.read_columns(path), path)
+    require(wanted, _parquet.read_columns(path), path)
     cells = _parquet.read_cells(path, wanted)
     rows = zip(*cells.values(), strict=True)
     table = Table(path, [(line, dict(zip(cells, row, strict=True))) for line, row in enumerate(rows, start=1)])
@@ -304,7 +379,12 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     return table
 
 
-def _require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
+def require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
+    """Checks that a table has the columns that are wanted, each once.
+
+    Raises:
+        UserError: it has not.
+    """
     if any(_has_undecoded_bytes(name) for name in columns):
         raise UserError(
             f"The header of {path} has bytes that are not text in this encoding. If the file is a table, set "

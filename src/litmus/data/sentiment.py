@@ -13,7 +13,7 @@ from litmus.config.types import BatchSize, Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
 from litmus.data._split import limits, split_samples
-from litmus.data.text.base import Label, Samples, TextData, make_values
+from litmus.data.text.base import Label, Samples, TextData, text_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
 from litmus.fetch import download
@@ -106,7 +106,7 @@ class Sentiment(TextData):
         training = self.splits["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":
-            self.spec = Spec("sentiment", Tokens(), make_values("intensity", training))
+            self.spec = Spec("sentiment", Tokens(), text_values("intensity", training))
         else:
             self.spec = Spec(
                 "sentiment",

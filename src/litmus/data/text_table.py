@@ -1,7 +1,7 @@
 """Texts and labels from your own table: CSV, TSV, JSON lines or Parquet."""
 
 import logging
-import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,8 @@ from litmus.data import _table
 from litmus.data._classes import make_classes
 from litmus.data._preflight import check_shares
 from litmus.data._split import are_seen, fingerprints, limits, split_samples
-from litmus.data.text.base import Label, Samples, TextData, make_values
+from litmus.data._targets import is_blank, is_numeric, name_of, sort_names
+from litmus.data.text.base import Label, Samples, TextData, text_values
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
 from litmus.fetch import local
@@ -21,9 +22,6 @@ from litmus.fetch.package import sha256_of
 from litmus.spec import Spec, Tokens
 
 log = logging.getLogger(__name__)
-
-MIN_NUMERIC = 0.9  # fraction of labels that must be numbers for the others to count as mistakes
-MAX_CLASSES = 20  # numeric labels with more distinct ones than this are values
 
 
 class TextTable(TextData):
@@ -78,7 +76,8 @@ class TextTable(TextData):
         if self.splits:
             return
         tables = {split: self._read(path) for split, path in self.paths.items()}
-        numeric = self._is_numeric([cells[self.label] for table in tables.values() for _, cells in table.rows])
+        counts = Counter(name_of(cells[self.label]) for table in tables.values() for _, cells in table.rows)
+        numeric = is_numeric("data.label", self.label, self.kind, counts)
         for split, table in tables.items():
             if numeric:
                 table.drop(lambda cells: None if self._number(cells) is not None else f"no number in {self.label}")
@@ -96,9 +95,9 @@ class TextTable(TextData):
         self._warn_of_leaks()
         training = self.splits["train"].targets
         if numeric:
-            self.spec = Spec("text_table", Tokens(), make_values(self.label, training))
+            self.spec = Spec("text_table", Tokens(), text_values(self.label, training))
             return
-        labels = _sort({str(target) for samples in self.splits.values() for target in samples.targets})
+        labels = sort_names({str(target) for samples in self.splits.values() for target in samples.targets})
         self.spec = Spec(
             "text_table",
             Tokens(),
@@ -108,31 +107,9 @@ class TextTable(TextData):
     def _read(self, path: Path) -> _table.Table:
         wanted = [self.text, self.label, *([self.group] if self.group else [])]
         table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
-        table.drop(lambda cells: f"empty {self.text}" if _blank(cells[self.text]) else None)
-        table.drop(lambda cells: f"no {self.label}" if _blank(cells[self.label]) else None)
+        table.drop(lambda cells: f"empty {self.text}" if is_blank(cells[self.text]) else None)
+        table.drop(lambda cells: f"no {self.label}" if is_blank(cells[self.label]) else None)
         return table
-
-    def _is_numeric(self, labels: list[object]) -> bool:
-        """Whether labels are values, not classes; a few that are not numbers do not change that.
-
-        Raises:
-            UserError: they are neither: nearly all are distinct.
-        """
-        if self.kind == "numbers" or not labels:
-            return self.kind == "numbers"
-        numbers = [n for label in labels if (n := _table.number(label)) is not None]
-        continuous = len(set(numbers)) > MAX_CLASSES or any(n != round(n) for n in numbers)
-        if self.kind == "auto" and continuous and len(numbers) >= MIN_NUMERIC * len(labels):
-            log.info("data.label=%s: numbers; set data.kind=classes to treat them as classes", self.label)
-            return True
-        distinct = {_name(label) for label in labels}
-        if len(distinct) > max(MAX_CLASSES, len(labels) // 2):
-            raise UserError(
-                f"data.label={self.label} has {len(distinct):,} distinct labels in {len(labels):,} rows: neither "
-                "classes nor numbers. Set data.label to the column to predict."
-            )
-        log.info("data.label=%s: %d classes", self.label, len(distinct))
-        return False
 
     def _number(self, cells: _table.Cells) -> float | None:
         return _table.number(cells[self.label])
@@ -141,12 +118,12 @@ class TextTable(TextData):
         rows = [cells for _, cells in table.rows]
         texts = [on_one_line(str(cells[self.text])) for cells in rows]
         numbers = [number for cells in rows if (number := self._number(cells)) is not None] if numeric else []
-        targets: list[Label] = [*numbers] if numeric else [_name(cells[self.label]) for cells in rows]
+        targets: list[Label] = [*numbers] if numeric else [name_of(cells[self.label]) for cells in rows]
         groups: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
         if self.group:
             entries = [cells[self.group] for cells in rows]
-            groups = [own if _blank(g) else (*own, ("group", g)) for own, g in zip(groups, entries, strict=True)]
-            if blank := sum(_blank(group) for group in entries):
+            groups = [own if is_blank(g) else (*own, ("group", g)) for own, g in zip(groups, entries, strict=True)]
+            if blank := sum(is_blank(group) for group in entries):
                 log.warning("%s: %d rows have no %s; each is a group of its own.", table.path, blank, self.group)
         return Samples(texts, targets, groups)
 
@@ -170,22 +147,3 @@ class TextTable(TextData):
                 message = "%s: %d of %d rows have a %s that is also in the training or validation data."
                 log.warning(message, self.paths[split], num_shared, len(samples), what)
             earlier += samples.groups
-
-
-def _blank(cell: object) -> bool:
-    return cell is None or not str(cell).strip() or (isinstance(cell, float) and math.isnan(cell))
-
-
-def _name(cell: object) -> str:
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, float):  # integers of a column with gaps are read as floats
-        return str(int(cell)) if cell.is_integer() else repr(cell)
-    return str(cell).strip()
-
-
-def _sort(names: set[str]) -> list[str]:
-    numbers = {name: _table.number(name) for name in names}
-    if all(number is not None for number in numbers.values()):
-        return sorted(names, key=lambda name: numbers[name] or 0.0)
-    return sorted(names)

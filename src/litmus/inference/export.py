@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Predict = Callable[["Tensor"], "Tensor"]
-INPUT_NAMES = {"Images": "images", "Tokens": "tokens", "Series": "series"}  # of the input in an ONNX file
+INPUT_NAMES = {
+    "Images": "images",
+    "Tokens": "tokens",
+    "Series": "series",
+    "Columns": "columns",
+}  # of the input in an ONNX file
 NUM_TRACED = 3  # samples with which torch traces a network
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from litmus.config.protocols import Net
 from litmus.errors import UserError
-from litmus.spec import Images, Tokens
+from litmus.spec import Columns, Images, Tokens
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint  # the type of Dim.DYNAMIC has no public name
@@ -41,7 +41,7 @@ def compare(net: Net, other: Callable[[Tensor], Tensor]) -> float:
 
 
 def random_inputs(net: Net, batch_size: int) -> Tensor:
-    """Random inputs that resemble the data: pixels, numbers, or tokens in rows of different lengths.
+    """Random inputs that resemble the data: pixels, numbers, categories, or tokens in rows of several lengths.
 
     Args:
         net: the network that takes them.
@@ -54,7 +54,10 @@ def random_inputs(net: Net, batch_size: int) -> Tensor:
         mean, std = (torch.tensor(fact).reshape(1, -1, 1, 1) for fact in (kind.mean, kind.std))
         return (torch.rand(shape, generator=generator) - mean) / std
     if not isinstance(kind, Tokens):
-        return torch.randn(shape, generator=generator)
+        inputs = torch.randn(shape, generator=generator)
+        for place, category in enumerate(kind.categories if isinstance(kind, Columns) else (), start=1):
+            inputs[:, -place] = torch.randint(len(category.values) + 1, (batch_size,), generator=generator).float()
+        return inputs
     length = min(kind.max_length, 5 + 2 * batch_size)
     tokens = torch.randint(0, kind.vocabulary_size, (batch_size, length), generator=generator)
     tokens[tokens == kind.padding] = (kind.padding + 1) % kind.vocabulary_size

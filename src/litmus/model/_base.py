@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from litmus.config.fit import Kinds, refusal
 from litmus.config.types import Section
 from litmus.errors import UserError
-from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Target, Tokens
+from litmus.spec import Boxes, Classes, Columns, Images, Input, Series, Spec, Target, Tokens
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
 Predict = Callable[[Tensor], Tensor]  # what `forward` does in evaluation
@@ -158,6 +158,8 @@ class Net(nn.Module):
         kind = self.spec.input
         if isinstance(kind, Images):
             return torch.zeros(batch_size, kind.channels, kind.height, kind.width)
+        if isinstance(kind, Columns):
+            return torch.zeros(batch_size, kind.num_numbers + len(kind.categories))
         if isinstance(kind, Series):
             return torch.zeros(batch_size, kind.length, kind.features)
         return torch.full((batch_size, 8), 1 if kind.padding == 0 else 0)

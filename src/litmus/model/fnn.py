@@ -1,7 +1,7 @@
 """The feed-forward network, or multi-layer perceptron (Rumelhart, Hinton and Williams 1986)."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -9,19 +9,23 @@ from litmus.config.types import Activation, Init, NonNegative, Probability, Widt
 from litmus.config.validate import checked
 from litmus.model._base import Net
 from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
-from litmus.spec import Images, Spec
+from litmus.model._inputs import as_features
+from litmus.spec import Classes, Columns, Images, Spec, Values
 
 
 class FNN(Net):
     """Dense layers of the given widths, each linear -> (batch norm) -> activation -> (dropout), and a linear head.
 
     With `residual`, each layer's output is added to its input (He et al. 2016); where the width
-    changes, the input passes through a linear projection without bias.
+    changes, the input passes through a linear projection without bias. A table's categories are embedded,
+    and the head begins with zeros.
     """
 
-    input_kinds: ClassVar = (Images,)
+    input_kinds: ClassVar = (Images, Columns)
+    target_kinds: ClassVar = (Classes, Values)
 
     # The classes of its layers: `scratch` builds the same network from its own.
+    embedding: ClassVar[Callable[..., nn.Module]] = nn.Embedding
     linear: ClassVar[Callable[..., nn.Module]] = nn.Linear
     batch_norm: ClassVar[Callable[..., nn.Module]] = nn.BatchNorm1d
     drop: ClassVar[Callable[..., nn.Module]] = nn.Dropout
@@ -42,8 +46,7 @@ class FNN(Net):
         l2: NonNegative,
     ) -> None:
         super().__init__(spec, l2)
-        assert isinstance(spec.input, Images)
-        num_inputs = spec.input.channels * spec.input.height * spec.input.width
+        flatten, num_inputs = as_features(spec.input, self.embedding)
         layers: list[nn.Module] = []
         for width in widths:
             block = nn.Sequential(
@@ -59,10 +62,13 @@ class FNN(Net):
             else:
                 layers.append(block)
             num_inputs = width
-        self.features = nn.Sequential(nn.Flatten(), *layers)
+        self.features = nn.Sequential(flatten, *layers)
         self.head = self.linear(num_inputs, self.num_outputs)
         initialize(self, init, activation)
+        if isinstance(spec.input, Columns):
+            # Tables have few rows, which cannot undo a random function of the start where there are none of them.
+            nn.init.zeros_(cast(nn.Linear, self.head).weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float -> (batch, classes) logits, unbounded."""
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or values), unbounded."""
         return self.head(self.features(x))

@@ -51,6 +51,7 @@ class LSTM(Net):
         elif isinstance(spec.input, Series):
             num_inputs = spec.input.features
         else:
+            assert isinstance(spec.input, Images)
             num_inputs = spec.input.channels * spec.input.width
         self.forwards, self.backwards = nn.ModuleList(), nn.ModuleList()
         for width in widths:

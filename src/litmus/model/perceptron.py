@@ -9,7 +9,8 @@ from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model._base import Net
-from litmus.spec import Images, Spec
+from litmus.model._inputs import as_features
+from litmus.spec import Columns, Images, Spec
 
 
 def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
@@ -34,19 +35,21 @@ def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> 
 
 
 class Perceptron(Net):
-    """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on the pixels."""
+    """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on its inputs.
 
-    input_kinds: ClassVar = (Images,)
+    These are pixels, or a table's numbers, and for each category a one among zeros.
+    """
+
+    input_kinds: ClassVar = (Images, Columns)
     predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone
     criterion = staticmethod(perceptron_loss)
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
         super().__init__(spec, l2)
-        assert isinstance(spec.input, Images)
-        num_inputs = spec.input.channels * spec.input.height * spec.input.width
+        flatten, num_inputs = as_features(spec.input, None)
         self.features = nn.Sequential(
-            nn.Flatten(),
+            flatten,
             *([nn.BatchNorm1d(num_inputs)] if batchnorm else []),
             *([nn.Dropout(dropout)] if dropout else []),
         )
@@ -57,5 +60,5 @@ class Perceptron(Net):
         torch.nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float -> (batch, classes) scores, unbounded."""
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes) scores, unbounded."""
         return self.head(self.features(x))

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from litmus.model._base import Criterion
 from litmus.model.fnn import FNN
+from litmus.spec import Values
 
 
 class Context(Protocol):
@@ -212,6 +214,43 @@ class SoftmaxCrossEntropyFunction(Function):
         return g * (log_p.exp() - t) / len(t), None, None
 
 
+class SquaredErrorFunction(Function):
+    """L = 1/n sum_ij (y_ij - t_ij)^2, n the number of outputs in the batch; dL/dy = 2 (y - t) / n."""
+
+    @staticmethod
+    def forward(ctx: Context, outputs: Tensor, targets: Tensor) -> Tensor:
+        errors = outputs - targets
+        ctx.save_for_backward(errors)
+        return (errors * errors).sum() / errors.numel()
+
+    @staticmethod
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, None]:
+        (errors,) = ctx.saved_tensors
+        return g * 2 * errors / errors.numel(), None
+
+
+class EmbeddingFunction(Function):
+    """y_i = W_k, k = c_i the sample's category: a product with a one among zeros, hence dL/dW_k = sum_{c_i = k} g_i."""
+
+    @staticmethod
+    def forward(ctx: Context, codes: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(codes, weight)
+        return weight[codes]
+
+    @staticmethod
+    def backward(ctx: Context, g: Tensor) -> tuple[None, Tensor]:
+        codes, weight = ctx.saved_tensors
+        return None, torch.zeros_like(weight).index_add_(0, codes, g.to(weight.dtype))
+
+
+class Embedding(nn.Embedding):
+    """A learned vector for each category."""
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """int64 (batch,) -> (batch, embedding_dim)."""
+        return EmbeddingFunction.apply(codes, self.weight)
+
+
 class Linear(nn.Linear):
     """A linear layer: (batch, in) -> (batch, out)."""
 
@@ -281,6 +320,11 @@ def softmax_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: floa
     return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)
 
 
+def mean_squared_error(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001
+    """Mean squared error of (batch, values), of both, which has no labels to smooth."""
+    return SquaredErrorFunction.apply(outputs, targets)
+
+
 _FUNCTIONS: dict[str, type[Function]] = {
     "relu": ReluFunction,
     "leaky_relu": LeakyReluFunction,
@@ -293,7 +337,7 @@ _FUNCTIONS: dict[str, type[Function]] = {
 class Scratch(FNN):
     """`fnn` with hand-derived gradients: the same settings, names of weights and results."""
 
-    criterion = staticmethod(softmax_cross_entropy)
+    embedding: ClassVar = Embedding
     linear: ClassVar = Linear
     batch_norm: ClassVar = BatchNorm
     drop: ClassVar = Dropout
@@ -302,3 +346,8 @@ class Scratch(FNN):
         for name, function in _FUNCTIONS.items()
     }
     add: ClassVar = Add
+
+    @property
+    def criterion(self) -> Criterion:  # type: ignore[override]  # the target decides
+        """The loss for classes, or for values."""
+        return mean_squared_error if isinstance(self.spec.target, Values) else softmax_cross_entropy

@@ -83,6 +83,7 @@ class Regression(Task):
     @checked
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__(net, optimizer, scheduler)
+        self.criterion = net.criterion or _squared_error
 
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
@@ -100,7 +101,7 @@ class Regression(Task):
             raise ValueError(
                 f"The network's outputs have the shape {tuple(outputs.shape)}, the targets {tuple(targets.shape)}."
             )
-        loss = mse_loss(outputs.float(), targets)
+        loss = self.criterion(outputs.float(), targets, 0.0)
         cast(ValueMetrics, self.metrics(split)).update(outputs.detach(), targets)
         return loss
 
@@ -114,3 +115,7 @@ class Regression(Task):
             for error, suffix in (("rmse", ""), ("mae", "_mae"))
         }
         return {**metrics, **skill, **errors}
+
+
+def _squared_error(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001  # a Criterion
+    return mse_loss(outputs, targets)

@@ -15,6 +15,7 @@ from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
 from litmus.data._preflight import cache_folder
 from litmus.data._split import are_seen, fingerprints, select_unseen
+from litmus.data._targets import make_values, scaled
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
 from litmus.spec import Classes, Tokens, Values
@@ -112,8 +113,7 @@ class TextData(Data):
         """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
         targets = self.splits[split].targets
         if isinstance(self.spec.target, Values):
-            mean, std = self.spec.target.mean[0], self.spec.target.std[0]
-            return ((torch.tensor(targets, dtype=torch.float64) - mean) / std).float().reshape(-1, 1)
+            return scaled(torch.tensor(targets, dtype=torch.float64).reshape(-1, 1), self.spec.target)
         number: dict[Label, int] = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted(str(name) for name in set(targets) - set(number)):
             raise UserError(
@@ -122,14 +122,10 @@ class TextData(Data):
         return torch.tensor([number[name] for name in targets], dtype=torch.int64)
 
 
-def make_values(name: str, training: Sequence[Label]) -> Values:
+def text_values(name: str, training: Sequence[Label]) -> Values:
     """One value to predict, with the mean and standard deviation of its training samples.
 
     Raises:
         UserError: the training targets are all the same.
     """
-    numbers = torch.tensor(training, dtype=torch.float64)
-    std = float(numbers.std(correction=0))
-    if not std > 0:
-        raise UserError(f"Every training text has the same {name}: there is nothing to learn.")
-    return Values((name,), (float(numbers.mean()),), (std,))
+    return make_values((name,), torch.tensor(training, dtype=torch.float64).reshape(-1, 1))

@@ -1,0 +1,142 @@
+"""From a table's columns to what a network receives; knows the spec and polars, no dataset."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from torch import Tensor
+
+from litmus.config.validate import did_you_mean
+from litmus.data.columns.read import as_names
+from litmus.errors import UserError
+from litmus.spec import Category, Columns, Date, Number
+
+Floats = NDArray[np.float64]
+DAY_US = 86_400_000_000
+PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}  # of a date's cycles, in days
+FARTHEST_RANK = 0.001  # from 0 and 1: quantile scaling ends at 3.09 deviations
+
+
+def encode(frame: pl.DataFrame, columns: Columns) -> Tensor:
+    """The rows as a network receives them: float32 (rows, columns.num_numbers + len(columns.categories)).
+
+    Args:
+        frame: as `read_frame` gives it, with these columns; others are not looked at.
+        columns: how they are encoded.
+    """
+    rows = np.empty((frame.height, columns.num_numbers + len(columns.categories)), dtype=np.float32)
+    place = 0
+    for number in columns.numbers:
+        for values in _encode_number(as_numbers(frame[number.name], number.words), number):
+            rows[:, place] = values
+            place += 1
+    for date in columns.dates:
+        for values in _encode_date(as_days(frame[date.days.name], date.format), date):
+            rows[:, place] = values
+            place += 1
+    for category in columns.categories:
+        rows[:, place] = _encode_category(frame[category.name], category)
+        place += 1
+    return torch.from_numpy(rows)
+
+
+def check_columns(frame: pl.DataFrame, columns: Columns, path: Path) -> None:
+    """Checks that a table has the columns that a network takes.
+
+    Raises:
+        UserError: one is missing.
+    """
+    for name in columns.by_name():
+        if name not in frame.columns:
+            hint = did_you_mean(name, frame.columns)
+            raise UserError(
+                f"{path} has no column {name}, which the network takes.{hint} It has: {', '.join(frame.columns)}."
+            )
+
+
+def values_of(column: pl.Series, read: Number | Date | Category) -> Floats | pl.Series:
+    """The cells as numbers, as days or as names, however a file holds them."""
+    if isinstance(read, Number):
+        return as_numbers(column, read.words)
+    return as_days(column, read.format) if isinstance(read, Date) else as_names(column)
+
+
+def as_numbers(column: pl.Series, words: tuple[str, ...] = ()) -> Floats:
+    """The cells as float64, NaN where there is no number.
+
+    Args:
+        column: of any of the kinds of `read_frame`.
+        words: for 0 and for 1, in lower case, if the cells are words.
+    """
+    if words:
+        numbers = {word: float(number) for number, word in enumerate(words)}
+        lower = as_names(column).str.to_lowercase()
+        column = lower.replace_strict(numbers, default=None, return_dtype=pl.Float64)
+    elif column.dtype == pl.Datetime:
+        return as_days(column, "")
+    elif column.dtype != pl.Float64:
+        column = column.cast(pl.Float64, strict=False)
+    values = column.to_numpy().astype(np.float64, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def as_days(column: pl.Series, form: str) -> Floats:
+    """Dates as days since 1970, float64, NaN where there is no date.
+
+    Args:
+        column: of dates, or of text.
+        form: of the text, as strftime has it.
+    """
+    if column.dtype != pl.Datetime:
+        text = column.cast(pl.String)
+        if "%d" not in form:  # a month counts as its first day
+            text, form = text + " 1", f"{form} %d"
+        if "%H" in form:
+            column = text.str.to_datetime(form, strict=False, time_unit="us")
+        else:
+            column = text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    epoch = column.dt.epoch("us").cast(pl.Float64).to_numpy()
+    return np.asarray(epoch / DAY_US, dtype=np.float64)
+
+
+def cycle(days: Floats, name: str) -> tuple[Floats, Floats]:
+    """Sine and cosine of where days lie in the "year", "week" or "day"."""
+    angle = 2 * np.pi * (days / PERIODS[name] % 1)
+    return np.sin(angle), np.cos(angle)
+
+
+def _encode_number(values: Floats, number: Number) -> list[Floats]:
+    absent = np.isnan(values)
+    filled = np.where(absent, number.fill, values)
+    if number.quantiles:
+        scaled = _normal_scores(filled, np.array(number.quantiles))
+    else:
+        scaled = (filled - number.mean) / number.std
+    return [scaled, absent.astype(np.float64)] if number.missing else [scaled]
+
+
+def _normal_scores(values: Floats, quantiles: Floats) -> Floats:
+    """Each value's rank among the quantiles, as a value of the standard normal distribution.
+
+    Values that several quantiles share are given the middle of their ranks.
+    """
+    ranks = np.linspace(0, 1, len(quantiles))
+    upper = np.interp(values, quantiles, ranks)
+    lower = -np.interp(-values, -quantiles[::-1], -ranks[::-1])
+    return np.asarray(ndtri(((upper + lower) / 2).clip(FARTHEST_RANK, 1 - FARTHEST_RANK)), dtype=np.float64)
+
+
+def _encode_date(days: Floats, date: Date) -> list[Floats]:
+    cycles = [np.nan_to_num(part) for name in date.cycles for part in cycle(days, name)]
+    return [*_encode_number(days, date.days), *cycles]
+
+
+def _encode_category(column: pl.Series, category: Category) -> NDArray[np.float32]:
+    numbers = {value: float(number) for number, value in enumerate(category.values, start=1)}
+    if not numbers:
+        return np.zeros(len(column), dtype=np.float32)
+    return as_names(column).replace_strict(numbers, default=0.0, return_dtype=pl.Float32).fill_null(0.0).to_numpy()

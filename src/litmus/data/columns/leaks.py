@@ -1,0 +1,72 @@
+"""Columns that give the target away: equal to it, or nearly; they are often not known when one predicts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from litmus.data.columns.discover import Found
+from litmus.data.columns.encode import Floats, values_of
+
+Target = NDArray[np.float64] | NDArray[np.int64]
+NUM_ROWS = 10_000  # that are looked at
+LEAST_ROWS = 20  # fewer tell nothing
+LEAST_OF_A_CLASS = 5
+SAME = 0.9999  # rank correlation with a target of numbers
+PURE = 0.999  # fraction that a column's values give: of the rows beyond the largest class, or of a number's variance
+
+
+def find_leaks(train: pl.DataFrame, found: Sequence[Found], target: Target) -> list[str]:
+    """The names of the columns that determine the target, or nearly.
+
+    Args:
+        train: the training rows, in random order.
+        found: its columns.
+        target: classes as int64, or numbers as float64, of the rows.
+    """
+    train, target = train.head(NUM_ROWS), target[:NUM_ROWS]
+    if len(target) < LEAST_ROWS:
+        return []
+    gives_away = _gives_class if target.dtype == np.int64 else _gives_number
+    used = [(each.name, each.column) for each in found if each.column is not None]
+    return [name for name, column in used if gives_away(_numbered(values_of(train[name], column)), target)]
+
+
+def _numbered(values: Floats | pl.Series) -> Floats:
+    """Names as numbers, in any order."""
+    return values.rank("dense").to_numpy().astype(np.float64) if isinstance(values, pl.Series) else values
+
+
+def _gives_class(values: Floats, target: Target) -> bool:
+    """Whether few values each belong to one class, or each class is an interval of the values."""
+    known = ~np.isnan(values)
+    values, target = values[known], target[known]
+    counts = np.unique(target, return_counts=True)[1]
+    num_classes = len(counts)
+    if num_classes < 2 or counts.min() < LEAST_OF_A_CLASS:
+        return False
+    _, codes = np.unique(values, return_inverse=True)
+    num_values = int(codes.max()) + 1
+    table = np.zeros((num_values, int(target.max()) + 1), dtype=np.int64)
+    np.add.at(table, (codes, target.astype(np.int64)), 1)
+    num_wrong = len(values) - table.max(axis=1).sum()
+    pure = bool(num_wrong <= (1 - PURE) * (len(values) - counts.max()))
+    classes = table.argmax(axis=1)  # of each value, from the smallest
+    return pure and (num_values <= len(values) // 10 or int((np.diff(classes) != 0).sum()) == num_classes - 1)
+
+
+def _gives_number(values: Floats, target: Target) -> bool:
+    """Whether ranks are the same, or few values each belong to one number."""
+    known = ~np.isnan(values)
+    values, target = values[known], target[known]
+    if len(values) < LEAST_ROWS or values.std() == 0 or target.std() == 0:
+        return False
+    if abs(np.corrcoef(rankdata(values), rankdata(target))[0, 1]) >= SAME:
+        return True
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if len(counts) > len(values) // 10:
+        return False
+    means = np.bincount(codes, target) / counts
+    return bool(((target - means[codes]) ** 2).mean() <= (1 - PURE) * target.var())

@@ -1,0 +1,167 @@
+"""Reading a table as columns: CSV, TSV, JSON, Parquet and Excel, by polars; no Python object for each cell."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from litmus.data import _parquet, _table
+from litmus.errors import UserError
+from litmus.fetch import local
+
+# What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
+DECIMAL_COMMA = r"^[-+]?\d*,\d+$"
+
+
+def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) -> pl.DataFrame:
+    """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
+
+    Text is stripped; what stands for a missing value is null. Columns of text that are all numbers are Float64. A
+    column without a name is called `column_3`, and a second one of the same name `name_2`. Empty rows are left out.
+
+    Args:
+        path: of the file, whose extension gives the format, as for `_table.read`; .xlsx and .xls are Excel's.
+        wanted: columns that it should have, by which the separator of a CSV is found.
+        encoding: as for `_table.read`.
+        separator: as for `_table.read`.
+
+    Raises:
+        UserError: the file does not exist, or cannot be read.
+    """
+    _table.check_exists(path)
+    suffix = path.suffix.lower()
+    if suffix == _table.PARQUET:
+        frame = _from_ipc(path)
+    elif suffix in _table.EXCEL:
+        frame = _read_excel(path)
+    elif suffix in _table.JSON_LINES:
+        frame = _read_json(path, encoding)
+    else:
+        frame = _read_csv(path, wanted, encoding, separator)
+    frame = pl.DataFrame([_tidied(column) for column in frame], orient="col")
+    frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
+    if not frame.height:
+        raise UserError(f"{path} has no rows.")
+    return frame
+
+
+def as_names(column: pl.Series) -> pl.Series:
+    """The cells as text, as `_targets.name_of` gives it: whole numbers without a point."""
+    if column.dtype == pl.Float64:
+        whole = column.is_not_null() & (column == column.round()) & (column.abs() < 2**53)
+        names = column.cast(pl.Int64, strict=False).cast(pl.String)
+        return names.zip_with(whole.fill_null(False), column.cast(pl.String)).alias(column.name)
+    return column.cast(pl.String)
+
+
+def _from_ipc(path: Path) -> pl.DataFrame:
+    return pl.read_ipc(io.BytesIO(_parquet.read_ipc(path)))
+
+
+def _read_excel(path: Path) -> pl.DataFrame:
+    _table.check_reads_excel()
+    try:
+        return pl.read_excel(path, engine="calamine", infer_schema_length=None)
+    except Exception as error:  # the engine's errors have no base of their own
+        raise UserError(f"{path} cannot be read as an Excel workbook: {str(error).partition(chr(10))[0]}.") from None
+
+
+def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> pl.DataFrame:
+    try:
+        codec = _table.encoding_of(path, encoding)
+        with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
+            delimiter = _table.separator_of(file, wanted, path, separator)
+        utf8 = codec in ("utf-8", "utf-8-sig")
+        source = path if utf8 else io.BytesIO(path.read_bytes().decode(codec).encode())
+        frame = pl.read_csv(source, separator=delimiter, has_header=False, infer_schema=False)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
+    except (pl.exceptions.PolarsError, UnicodeError, LookupError):
+        return _read_carefully(path, encoding, separator)
+    first = next((row for row in range(frame.height) if any(cell is not None for cell in frame.row(row))), None)
+    if first is None:
+        raise UserError(f"{path} is empty.")
+    frame.columns = header(frame.row(first))
+    frame = frame.slice(first + 1)
+    if delimiter != ",":
+        frame = pl.DataFrame([_with_points(column) for column in frame], orient="col")
+    return frame
+
+
+def _read_carefully(path: Path, encoding: str, separator: str) -> pl.DataFrame:
+    """Row by row, which takes longer, but names the lines that are wrong, and leaves them out."""
+    table = _table.read(path, (), encoding=encoding, separator=separator)
+    table.warn_of_problems()
+    columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
+    cells = {name: [_json_cell(cells.get(name)) for _, cells in table.rows] for name in columns}
+    frame = pl.DataFrame([pl.Series(name, own, strict=False) for name, own in cells.items()])
+    frame.columns = header(frame.columns)
+    return frame
+
+
+def _read_json(path: Path, encoding: str) -> pl.DataFrame:
+    if not _table.is_json_array(path):
+        try:
+            return pl.read_ndjson(path, infer_schema_length=None)
+        except pl.exceptions.PolarsError:
+            return _read_carefully(path, encoding, "auto")
+    rows = _table.read_json_array(path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = {name: [_json_cell(row.get(name)) for row in rows] for name in columns}
+    return pl.DataFrame([pl.Series(name, own, strict=False) for name, own in cells.items()])
+
+
+def _json_cell(cell: object) -> object:
+    return json.dumps(cell) if isinstance(cell, list | dict) else cell
+
+
+def header(cells: Sequence[object]) -> list[str]:
+    """Names for the columns, each once."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
+        copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
+        names.append(name if name not in names else next(each for each in copies if each not in names))
+    return names
+
+
+def _with_points(column: pl.Series) -> pl.Series:
+    """Decimal points for decimal commas, where every cell is a number that way, and commas separate no cells."""
+    if not column.str.contains(r"\d,\d|^,\d").any():
+        return column
+    pointed = column.str.strip_chars()
+    pointed = pointed.str.replace(",", ".", literal=True).zip_with(pointed.str.contains(DECIMAL_COMMA), pointed)
+    blank = pointed.is_null() | pointed.str.to_lowercase().is_in(MISSING)
+    numeric = pointed.cast(pl.Float64, strict=False).is_not_null()
+    return pointed.alias(column.name) if (numeric | blank).all() else column
+
+
+def _tidied(column: pl.Series) -> pl.Series:
+    """One of the four kinds; lists and the like as text, of which nothing is made."""
+    kind = column.dtype
+    if kind == pl.Boolean:
+        return column
+    if kind.is_numeric():
+        column = column.cast(pl.Float64)
+        return pl.select(pl.when(column.is_finite()).then(column).alias(column.name)).to_series()
+    if kind == pl.Datetime or kind == pl.Date:
+        if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return column.cast(pl.Datetime("us"))
+    if kind == pl.Duration:
+        return column.dt.total_seconds(fractional=True).alias(column.name)
+    if kind in (pl.Null, pl.Categorical, pl.Enum, pl.Time):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String:
+        return pl.Series(
+            column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String
+        )
+    stripped = column.str.strip_chars()
+    missing = stripped.str.to_lowercase().is_in(MISSING)
+    text = pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
+    numbers = text.cast(pl.Float64, strict=False)
+    numbers = pl.select(pl.when(numbers.is_finite()).then(numbers).alias(column.name)).to_series()
+    return numbers if numbers.null_count() == text.null_count() and text.null_count() < len(text) else text

@@ -1,0 +1,348 @@
+"""Rows and columns of your own: CSV, TSV, JSON, Parquet or Excel."""
+
+import logging
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from litmus import console
+from litmus.config.protocols import SPLITS, Split
+from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share, Targets
+from litmus.config.validate import checked
+from litmus.data import _table
+from litmus.data._base import Data
+from litmus.data._classes import count_classes, list_some, make_classes
+from litmus.data._loader import BatchLoader, as_stored
+from litmus.data._preflight import check_shares, check_table_roles
+from litmus.data._split import limits, select_unseen, split_rows
+from litmus.data._targets import is_numeric, make_values, scaled, sort_names
+from litmus.data.columns.discover import Found, as_columns, date_format, discover
+from litmus.data.columns.encode import as_days, as_numbers, check_columns, encode, values_of
+from litmus.data.columns.leaks import find_leaks
+from litmus.data.columns.read import as_names, read_frame
+from litmus.data.columns.rows import row_fingerprints
+from litmus.errors import UserError
+from litmus.fetch import local
+from litmus.fetch.package import sha256_of
+from litmus.spec import Classes, Columns, Spec, Values
+
+log = logging.getLogger(__name__)
+
+MOST_SHOWN = 40  # columns, each in a line; of more, only those that are left out
+MOST_DROPPED = 0.5  # fraction of rows without a target
+
+
+class Table(Data):
+    """Columns of numbers, categories, dates, and yes and no; what each is, is discovered from the training rows.
+
+    Numbers are standardized, or given by their rank (`scaling=quantile`); missing ones count as the training median,
+    with an indicator. Categories are numbered, dates unfolded (see `spec.Columns`). Text, constant columns and
+    identifiers are left out, unless `numeric` or `categorical` name them. `kind` says what the target is; `auto` treats
+    numeric targets as values if one has a fraction or there are more than 20 distinct ones. Several targets are values.
+
+    Rows are split at random, stratified by class; by `group`, whose rows stay together; or by `time`, where the last
+    rows are the test. `val_path` and `test_path` name separate tables, in place of `val_share` and `test_share`.
+
+    Attributes:
+        splits: the rows of each split, as `read_frame` gives them.
+    """
+
+    input_kinds: ClassVar = (Columns,)
+    target_kinds: ClassVar = (Classes, Values)
+
+    @checked
+    def __init__(
+        self,
+        seed: Seed,
+        *,
+        path: File,
+        target: Targets,
+        kind: Literal["auto", "classes", "numbers"],
+        numeric: ColumnNames,
+        categorical: ColumnNames,
+        ignore: ColumnNames,
+        scaling: Literal["standard", "quantile"],
+        group: Column | None,
+        time: Column | None,
+        val_path: File | None,
+        test_path: File | None,
+        val_share: Share,
+        test_share: Share,
+        encoding: str,
+        separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
+        limit: Count | None,
+        limit_eval: Count | None,
+        split_seed: Seed | None,
+        min_steps: Count,
+        batch_size: BatchSize,
+        eval_batch_size: Count,
+    ) -> None:
+        super().__init__(seed, batch_size, eval_batch_size)
+        paths: dict[Split, str | None] = {"train": path, "val": val_path, "test": test_path}
+        self.paths = {split: local.expand(own) for split, own in paths.items() if own is not None}
+        self.targets = [target] if isinstance(target, str) else target
+        self.kind = kind
+        self.numeric, self.categorical, self.ignore = numeric, categorical, ignore
+        self.scaling: Literal["standard", "quantile"] = scaling
+        self.group, self.time = group, time
+        check_table_roles(self.targets, numeric, categorical, ignore, group, time)
+        self.shares = {"val": val_share, "test": test_share}
+        self.encoding, self.separator = encoding, separator
+        self.limits = limits(limit, limit_eval)
+        self.split_seed = seed if split_seed is None else split_seed
+        self.min_steps = min_steps
+        self.source = path
+        self.splits: dict[Split, pl.DataFrame] = {}
+        self.found: list[Found] = []
+
+    def prepare_data(self) -> None:
+        """Reads, checks and splits the table.
+
+        Raises:
+            UserError: it cannot be read, or has too few rows, classes or columns to train on.
+        """
+        if self.splits:
+            return
+        frames = {split: self._read(split, path) for split, path in self.paths.items()}
+        numeric = self._is_numeric(frames)
+        frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
+        self.splits = self._split(frames, numeric)
+        target = self._target(numeric)
+        self.spec = Spec("table", self._columns(frames["train"]), target)
+        self._warn_of_leaks(numeric)
+
+    def _target(self, numeric: bool) -> Classes | Values:
+        """What is predicted, with the facts of the training rows."""
+        train = self.splits["train"]
+        if numeric:
+            return make_values(self.targets, self._numbers(train))
+        (target,) = self.targets
+        names = {name for frame in self.splits.values() for name in as_names(frame[target]).unique()}
+        return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
+
+    def _columns(self, whole: pl.DataFrame) -> Columns:
+        """What the network receives, which is said.
+
+        Raises:
+            UserError: nothing.
+        """
+        used = [name for name in whole.columns if name not in (*self.targets, self.group)]
+        self.found = discover(
+            self.splits["train"].select(used),
+            whole.select(used),
+            numeric=self.numeric,
+            categorical=self.categorical,
+            ignored=self.ignore,
+            scaling=self.scaling,
+        )
+        self._say(self.found)
+        columns = as_columns(self.found)
+        if not columns.by_name():
+            advice = "data.numeric and data.categorical take columns in that were left out."
+            raise UserError(f"{self.source}: no column is left to predict from. {advice}")
+        return columns
+
+    @property
+    def sizes(self) -> dict[Split, int]:
+        return {split: frame.height for split, frame in self.splits.items()}
+
+    @property
+    def passes(self) -> int:
+        """So many that an epoch has `min_steps` steps: one, for all but small tables."""
+        return math.ceil(self.min_steps * self.batch_size / self.sizes["train"])
+
+    @property
+    def facts(self) -> Section:
+        """Also, of each column what it is and what became of it."""
+        return {**super().facts, "columns": {each.name: f"{each.kind}: {each.use}" for each in self.found}}
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Training rows of each class, int64 (classes,)."""
+        return count_classes(self._targets("train"), self.spec)
+
+    @cached_property  # every checkpoint stores them
+    def seen(self) -> Tensor:
+        """Fingerprints of the training and validation rows, int64, for `leave_out`."""
+        prints = self._fingerprints()
+        return torch.cat([prints["train"], prints["val"]]).unique()
+
+    def leave_out(self, seen: Tensor) -> None:
+        """Drops test rows that are among `seen`: a network was trained or selected on those."""
+        was_seen = torch.isin(self._fingerprints()["test"], seen)
+        fresh = select_unseen(was_seen.tolist(), "rows")
+        if len(fresh) < self.sizes["test"]:
+            self.splits["test"] = self.splits["test"][fresh]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Checks that the table has what the network takes."""
+        assert isinstance(self.spec.input, Columns)
+        for split, frame in self.splits.items():
+            check_columns(frame, self.spec.input, self.paths.get(split, self.paths["train"]))
+
+    def _loader(self, split: Split) -> BatchLoader:
+        assert self.trainer is not None
+        assert isinstance(self.spec.input, Columns)
+        device = self.trainer.strategy.root_device
+        inputs = encode(self.splits[split], self.spec.input).to(device)
+        return BatchLoader(inputs, self._targets(split).to(device), as_stored, self._batching(split))
+
+    def _read(self, split: Split, path: Path) -> pl.DataFrame:
+        named = [*self.targets, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
+        wanted = [name for name in named if name is not None]
+        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator)
+        _table.require(wanted, frame.columns, path)
+        self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
+        return frame
+
+    def _is_numeric(self, frames: dict[Split, pl.DataFrame]) -> bool:
+        """Whether the target is values, not classes.
+
+        Raises:
+            UserError: it is neither, or several targets are not numbers.
+        """
+        if self.kind == "auto" and date_format(frames["train"][self.targets[0]]) is not None:
+            raise UserError(
+                f"data.target={self.targets[0]} has dates, which are neither classes nor numbers. Set data.target to "
+                "the column to predict, or data.kind=classes if each date is a class."
+            )
+        if len(self.targets) > 1:
+            if self.kind == "classes":
+                raise UserError("data.kind=classes allows one data.target. Several have to be numbers.")
+            return True
+        cells = pl.concat([as_names(frame[self.targets[0]]) for frame in frames.values()]).drop_nulls()
+        counts = cells.value_counts()
+        of = dict(zip(counts.to_series(0).to_list(), counts["count"].to_list(), strict=True))
+        return is_numeric("data.target", self.targets[0], self.kind, of)
+
+    def _with_targets(self, frame: pl.DataFrame, numeric: bool, path: Path) -> pl.DataFrame:
+        """The rows that have a target, and a time where one is asked for.
+
+        Raises:
+            UserError: most have none.
+        """
+        has = np.ones(frame.height, dtype=np.bool_)
+        for name in self.targets:
+            column = frame[name]
+            own = ~np.isnan(as_numbers(column)) if numeric else column.is_not_null().to_numpy()
+            self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}", own)
+            has &= own
+        if self.time is not None:
+            own = ~np.isnan(self._times(frame))
+            self._check_dropped(path, f"no date or number in data.time={self.time}", own)
+            has &= own
+        return frame.filter(pl.Series(has)) if not has.all() else frame
+
+    def _check_dropped(self, path: Path, what: str, kept: NDArray[np.bool_]) -> None:
+        num_dropped = int((~kept).sum())
+        if not num_dropped:
+            return
+        message = f"{path}: {num_dropped:,} of {len(kept):,} rows have {what}."
+        if num_dropped > MOST_DROPPED * len(kept):
+            raise UserError(f"{message} That is more than half.")
+        log.warning("%s They are skipped.", message)
+
+    def _times(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        assert self.time is not None
+        column = frame[self.time]
+        form = date_format(column)
+        return as_numbers(column) if form is None else as_days(column, form)
+
+    def _split(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> dict[Split, pl.DataFrame]:
+        whole = frames["train"]
+        shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
+        check_shares(*(share for share in shares.values() if share is not None))
+        rows = self._rows_by_time(whole, shares) if self.time else self._rows_at_random(whole, shares, numeric)
+        splits = {**frames, **{split: whole[own[: self.limits[split]]] for split, own in rows.items()}}
+        for split in set(frames) - {"train"}:
+            splits[split] = splits[split].head(self.limits[split] or splits[split].height)
+        if empty := [split for split in SPLITS if not splits[split].height]:
+            raise UserError(
+                f"{self.source}: no row is left for {' and '.join(empty)}. There are too few rows, or too few groups "
+                "(rows with the same data.group are in the same split)."
+            )
+        return splits
+
+    def _rows_by_time(self, whole: pl.DataFrame, shares: dict[str, float | None]) -> dict[Split, NDArray[np.int64]]:
+        order = self._times(whole).argsort(kind="stable")
+        num_test, num_val = (round((shares[split] or 0) * len(order)) for split in ("test", "val"))
+        bounds = [len(order) - num_test - num_val, len(order) - num_test]
+        parts = zip(SPLITS, np.split(order, bounds), strict=True)
+        return {split: own for split, own in parts if split not in self.paths or split == "train"}
+
+    def _rows_at_random(
+        self, whole: pl.DataFrame, shares: dict[str, float | None], numeric: bool
+    ) -> dict[Split, NDArray[np.int64]]:
+        groups = np.arange(whole.height)
+        if self.group:
+            groups = _codes(whole[self.group], alone=True)
+        strata = np.zeros(whole.height, dtype=np.int64) if numeric else _codes(whole[self.targets[0]])
+        return split_rows(groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed)
+
+    def _targets(self, split: Split) -> Tensor:
+        """Class numbers, int64 (rows,); or scaled values, float32 (rows, values)."""
+        frame, target = self.splits[split], self.spec.target
+        if isinstance(target, Values):
+            return scaled(self._numbers(frame), target)
+        names = as_names(frame[self.targets[0]])
+        number = {name: i for i, name in enumerate(target.names)}
+        if unknown := sorted(set(names.unique()) - set(number)):
+            raise UserError(f"data=table has classes that the network was not trained on: {list_some(unknown)}.")
+        return torch.from_numpy(names.replace_strict(number, return_dtype=pl.Int64).to_numpy().copy())
+
+    def _numbers(self, frame: pl.DataFrame) -> Tensor:
+        """The targets in their own units, float64 (rows, values)."""
+        return torch.from_numpy(np.stack([as_numbers(frame[name]) for name in self.targets], axis=1))
+
+    def _fingerprints(self) -> dict[Split, Tensor]:
+        """Of each row of what the network takes and predicts; equal rows are counted, and told apart."""
+        assert isinstance(self.spec.input, Columns)
+        columns = sorted(self.spec.input.by_name().items())
+        numeric = isinstance(self.spec.target, Values)
+        tables = []
+        for frame in (self.splits[split] for split in SPLITS):
+            answers = [as_numbers(frame[name]) if numeric else as_names(frame[name]) for name in self.targets]
+            tables.append([*(values_of(frame[name], column) for name, column in columns), *answers])
+        return dict(zip(SPLITS, row_fingerprints(tables), strict=True))
+
+    def _warn_of_leaks(self, numeric: bool) -> None:
+        train = self.splits["train"]
+        for name in self.targets:
+            target = as_numbers(train[name]) if numeric else self._targets("train").numpy()
+            if leaking := find_leaks(train, self.found, target):
+                columns = f"column{'s' * (len(leaking) > 1)} {', '.join(leaking)}"
+                log.warning(
+                    "data.target=%s is determined, or nearly, by the %s. If that is not known when you predict, leave "
+                    "it out: data.ignore=[%s].",
+                    name,
+                    columns,
+                    ",".join(leaking),
+                )
+
+    def _say(self, found: list[Found]) -> None:
+        """What was decided of each column."""
+        shown = found if len(found) <= MOST_SHOWN else [each for each in found if each.column is None]
+        if shown:
+            console.table(("column", "kind", "use"), [(each.name, each.kind, each.use) for each in shown[:MOST_SHOWN]])
+        if len(shown) < len(found):
+            kinds = [each.kind for each in found if each.column is not None]
+            counts = ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
+            console.say(f"{len(kinds):,} columns are used: {counts}")
+        if self.passes > 1 and self.batch_size > 1:
+            console.say(f"an epoch passes {self.passes} times over the {self.sizes['train']:,} training rows")
+
+
+def _codes(column: pl.Series, alone: bool = False) -> NDArray[np.int64]:
+    """A number for each value of a column; with `alone`, one for each missing value, too."""
+    codes = as_names(column).fill_null("").rank("dense").to_numpy().astype(np.int64)
+    if alone:
+        absent = column.is_null().to_numpy()
+        codes[absent] = codes.max() + 1 + np.arange(absent.sum())
+    return codes

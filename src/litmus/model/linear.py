@@ -1,0 +1,40 @@
+"""Softmax regression for classes, linear regression for values: one linear layer."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from litmus.config.types import NonNegative, Probability
+from litmus.config.validate import checked
+from litmus.model._base import Net
+from litmus.model._inputs import as_features
+from litmus.spec import Classes, Columns, Images, Spec, Values
+
+
+class Linear(Net):
+    """One linear layer under the task's loss: cross-entropy for classes, the squared error for values.
+
+    (Bishop 2006, sections 4.3.4 and 3.1.) Both losses are convex: training ends near the only minimum, which with
+    `l2` is that of ridge regression. Inputs are pixels, or a table's numbers, and for each category a one among zeros;
+    `dropout` and `batchnorm` act on them.
+    """
+
+    input_kinds: ClassVar = (Images, Columns)
+    target_kinds: ClassVar = (Classes, Values)
+
+    @checked
+    def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
+        super().__init__(spec, l2)
+        flatten, num_inputs = as_features(spec.input, None)
+        self.features = nn.Sequential(
+            flatten,
+            *([nn.BatchNorm1d(num_inputs)] if batchnorm else []),
+            *([nn.Dropout(dropout)] if dropout else []),
+        )
+        self.head = nn.Linear(num_inputs, self.num_outputs)
+        nn.init.zeros_(self.head.weight)  # the loss is convex: any start will do, and zeros favor no class
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or values), unbounded."""
+        return self.head(self.features(x))

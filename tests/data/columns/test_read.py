@@ -1,0 +1,120 @@
+"""Tables as people write them, read as columns."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from litmus.data.columns.read import read_frame
+from litmus.errors import UserError
+
+
+def read(name: str, content: str | bytes | None = None, **changes: str) -> pl.DataFrame:
+    if content is not None:
+        Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_frame(Path(name), (), **{"encoding": "auto", "separator": "auto", **changes})
+
+
+def test_an_ugly_file_of_a_spreadsheet() -> None:
+    """A byte order mark, semicolons, decimal commas, an empty line, names that are missing or come twice."""
+    text = '\ufeffsize; name ;size;;day\r\n1,5; a;x;9;2024-01-02\r\n\r\n3;;y;;\r\n,5;n/a;"q;r";;\r\n'
+    frame = read("a.csv", text)
+    assert frame.columns == ["size", "name", "size_2", "column_4", "day"]
+    assert frame.rows() == [
+        (1.5, "a", "x", 9.0, "2024-01-02"),
+        (3.0, None, "y", None, None),
+        (0.5, None, "q;r", None, None),
+    ]
+
+
+def test_commas_between_cells_are_none_in_numbers() -> None:
+    frame = read("a.csv", 'a,b\n"1,234",2\n"5,678",3\n')
+    assert frame["a"].to_list() == ["1,234", "5,678"]
+    assert frame["b"].to_list() == [2.0, 3.0]
+
+
+def test_quoted_numbers_and_infinities() -> None:
+    frame = read("a.csv", 'a,b\n"1","inf"\n" 2 ",4\n+3e1,nan\n')
+    assert frame["a"].to_list() == [1.0, 2.0, 30.0]
+    assert frame["b"].null_count() == 2
+
+
+def test_one_column_one_row_and_none() -> None:
+    assert read("a.csv", "a\n1\n").rows() == [(1.0,)]
+    for content, said in (("a,b\n", "has no rows"), ("", "is empty"), ("\n\n", "is empty")):
+        with pytest.raises(UserError, match=said):
+            read("b.csv", content)
+
+
+def test_lines_that_are_wrong_are_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    frame = read("a.csv", "a,b\n1,2\n1,2,3\n4,5\n6,7\n")
+    assert frame.rows() == [(1.0, 2.0), (4.0, 5.0), (6.0, 7.0)]
+    assert "more cells than columns: 1 (line 3)" in caplog.text
+    frame = read("b.csv", b"a,b\nx,2\n\xff,3\ny,4\n")
+    assert frame["a"].to_list() == ["x", "y"]
+    assert "cp1252 reads most old files" in caplog.text
+
+
+def test_other_encodings() -> None:
+    text = "größe,name\n1,ä\n2,ö\n"
+    expected = [(1.0, "ä"), (2.0, "ö")]
+    assert read("a.csv", text.encode("utf-16")).rows() == expected
+    assert read("b.csv", text.encode("cp1252"), encoding="cp1252").rows() == expected
+
+
+def test_json_as_an_array_and_as_lines() -> None:
+    rows = [{"a": 1, "b": "x"}, {"a": "2.5", "b": None}, {"a": 3, "b": "y", "c": True}]
+    expected = [(1.0, "x", None), (2.5, None, None), (3.0, "y", True)]
+    assert read("a.json", json.dumps(rows)).rows() == expected
+    assert read("b.jsonl", "\n".join(map(json.dumps, rows))).rows() == expected
+    assert read("c.json", "\n".join(map(json.dumps, rows))).rows() == expected
+    for content in ("[1, 2]", '[{"a": 1}', "[" * 100_000):
+        with pytest.raises(UserError, match=r"should hold objects|is no JSON"):
+            read("d.json", content)
+
+
+FRAME = pl.DataFrame(
+    {
+        "whole": [1, 2, None],
+        "real": [0.5, float("nan"), float("inf")],
+        "text": ["a", "NA", " b "],
+        "truth": [True, None, False],
+        "day": pl.Series(["2024-01-01", "2024-01-02", None]).str.to_date(),
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
+def test_files_that_know_their_kinds(suffix: str) -> None:
+    path = Path(f"a{suffix}")
+    if suffix == ".xlsx":
+        FRAME.with_columns(real=pl.Series([0.5, None, None])).write_excel(path)
+    else:
+        FRAME.write_parquet(path)
+    frame = read(str(path))
+    assert frame.dtypes == [pl.Float64, pl.Float64, pl.String, pl.Boolean, pl.Datetime("us")]
+    assert frame["real"].to_list() == [0.5, None, None]
+    assert frame["text"].to_list() == ["a", None, "b"]
+
+
+def test_parquet_s_lists_and_time_zones() -> None:
+    zoned = pl.Series(["2024-01-01T00:00"]).str.to_datetime().dt.replace_time_zone("Asia/Tokyo")
+    pl.DataFrame({"list": [[1, 2]], "zoned": zoned, "kind": pl.Series(["a"], dtype=pl.Categorical)}).write_parquet(
+        "a.parquet"
+    )
+    frame = read("a.parquet")
+    assert frame["list"].dtype == frame["kind"].dtype == pl.String
+    assert str(frame["zoned"].item()) == "2023-12-31 15:00:00"
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_what_is_damaged_is_a_sentence(suffix: str) -> None:
+    with pytest.raises(UserError, match=r"cannot be read as an Excel workbook|is not a Parquet file"):
+        read(f"a{suffix}", b"PK\x03\x04" + bytes(99))
+
+
+def test_excel_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("litmus.data._table.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"requires the package fastexcel: pip install 'litmus\[table\]'"):
+        read("a.xlsx", b"PK")
