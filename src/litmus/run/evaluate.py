@@ -1,12 +1,15 @@
 """A run's best weights, tested again."""
 
 import logging
+from typing import cast
 
+from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
+from litmus.run.baselines import measure
 from litmus.run.build import assemble, for_testing, prepare, resolve
 from litmus.run.train import test
 
@@ -49,4 +52,6 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         log.warning("%s does not say what it was trained on: some of these test data may be among it.", run.best)
     elif changes and checkpoint.seen is not None:
         data.leave_out(checkpoint.seen)
-    return test(run, assemble(run, for_testing(resolve(config, data)), data, checkpoint))
+    parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
+    data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir")).metrics
+    return test(run, parts)

@@ -12,6 +12,7 @@ import lightning.pytorch as lightning
 
 from litmus import console
 from litmus.callback.interrupt import Interrupt
+from litmus.config import protocols
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size
 from litmus.config.types import Section
@@ -20,7 +21,7 @@ from litmus.record import disk
 from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import batch_size, ddp, memory, summary
+from litmus.run import baselines, batch_size, ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
@@ -112,9 +113,10 @@ def _train_and_test(
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
+        _measure_baselines(state, parts)
         run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
-        state.seconds["startup"] = round(begin - started, 3)
+        state.seconds["startup"] = round(begin - started - state.seconds.get("baselines", 0.0), 3)
         run.remove_result()  # of a run that is resumed: if this process is killed, it is no result of these weights
         meet()
         try:
@@ -129,6 +131,16 @@ def _train_and_test(
     else:
         state.test = test(run, parts)
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
+
+
+def _measure_baselines(state: RunState, parts: Parts) -> None:
+    """What needs no network, once for the data and split; the seconds that it takes are the run's own figure."""
+    begin = time.perf_counter()
+    task = cast(protocols.Task, parts.task)
+    state.baselines = baselines.measure(parts.data, task, state.config["data"].get("dir"))
+    parts.data.baselines = state.baselines.metrics
+    state.seconds["baselines"] = round(time.perf_counter() - begin, 3)
+    summary.baselines(state.baselines)
 
 
 def _fit_with_rollbacks(
