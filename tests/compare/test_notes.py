@@ -163,3 +163,22 @@ def test_a_damaged_request_has_no_command(tmp_path: Path) -> None:
     (tmp_path / "lr=0.001,seed=0" / "requested.yaml").write_text("model: {_target_: 7}")
     (more,) = rank(tmp_path)[1].more
     assert len(more.commands) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({0.001: [0.97, 0.96], 0.01: [0.95, 0.99]}, "the best of what needs no network is {}; every setting beats it."),
+        ({0.001: [0.97, 0.96], 0.01: [0.88, 0.94]}, "#2 does not beat {}, which needs no network."),
+        ({0.001: [0.9, 0.88], 0.01: [0.8, 0.8]}, "#1, #2 do not beat {}, which needs no network."),
+    ],
+)
+def test_settings_that_do_not_beat_the_best_baseline_are_named(
+    values: dict[float, list[float]], said: str, tmp_path: Path
+) -> None:
+    sweep(tmp_path, values)
+    for path in tmp_path.iterdir():  # a test/acc is made .01 below its val/acc
+        result = RunDir(path).read_result()
+        result["metrics"] |= {"test/majority_acc": 0.1, "test/logistic_acc": 0.91, "test/skill": 0.0}
+        RunDir(path).write_result(result)
+    assert f"mnist, val/acc: {said.format('logistic regression (test/acc 0.91)')}" in rank(tmp_path)[1].notes

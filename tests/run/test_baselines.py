@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import ON_PHOTOS, ON_TABLE, ON_WAVE, SMALL, composed
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
@@ -18,7 +19,7 @@ from litmus.config.instantiate import build
 from litmus.config.protocols import Data, Task
 from litmus.record.baselines import BASELINES, best_baseline
 from litmus.record.folder import RunDir
-from litmus.run import baselines
+from litmus.run import baselines, fitted
 from litmus.run.baselines import Measured, measure
 from litmus.run.build import prepare, resolve
 
@@ -59,7 +60,7 @@ def test_classes_are_those_that_scikit_learn_predicts(name: str) -> None:
     if name == "text_table":
         words = TfidfVectorizer().fit(inputs["train"])
         inputs = {split: words.transform(texts) for split, texts in inputs.items()}
-    model = LogisticRegression(max_iter=baselines.STEPS).fit(inputs["train"], data.targets("train").numpy())
+    model = LogisticRegression(max_iter=fitted.STEPS).fit(inputs["train"], data.targets("train").numpy())
     targets, predicted = data.targets("test").numpy(), model.predict(inputs["test"])
     own = measure(data, task, None).metrics["test"]["logistic"]
     assert own["acc"] == pytest.approx((predicted == targets).mean())
@@ -89,6 +90,50 @@ def test_a_series_is_regressed_on_its_lags(tmp_path: Path) -> None:
     found = measure(data, task, None).metrics["test"]
     assert found["ridge"] == pytest.approx({"rmse": np.sqrt((error**2).mean()), "mae": np.abs(error).mean()}, rel=1e-4)
     assert set(found) == {"naive", "seasonal", "ridge"}
+
+
+@pytest.mark.parametrize("name", ["image_folder", "series"])
+def test_columns_have_boosted_trees(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table is not here yet: other inputs are taken for columns."""
+    data, task = prepared(*DATA[name], *(["data.size=2"] if name == "image_folder" else []))
+    monkeypatch.setattr(type(data), "is_tabular", True)
+    found = measure(data, task, None)
+    inputs, targets = (
+        [of(split) for split in ("train", "test")] for of in (lambda s: inputs_of(data, s), data.targets)
+    )
+    if name == "series":
+        rounds = 2000 // (22 * 3)
+        models = [
+            HistGradientBoostingRegressor(max_iter=rounds, random_state=0).fit(inputs[0], targets[0][:, step].numpy())
+            for step in range(3)
+        ]
+        errors = np.stack([model.predict(inputs[1]) for model in models], axis=1) - targets[1].numpy()
+        assert found.metrics["test"]["trees"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+        assert found.notes[1] == f"Boosted trees: the 22 values before; {rounds} of 100 rounds."
+    else:
+        model = HistGradientBoostingClassifier(max_iter=2000 // (12 * 3), random_state=0)
+        predicted = model.fit(inputs[0], targets[0].numpy()).predict(inputs[1])
+        assert found.metrics["test"]["trees"]["acc"] == pytest.approx((predicted == targets[1].numpy()).mean())
+
+
+def test_the_number_of_threads_stays_and_does_not_matter() -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            data, task = prepared(*DIGITS)
+            found.append(measure(data, task, f"cache-{number}"))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_too_many_classes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitted, "MOST_PRODUCTS", 16 * 16 * 10 * fitted.STEPS * 9)
+    found = measured(*DIGITS)
+    assert found.notes == ["Logistic regression: too many classes."]
+    assert set(found.metrics["test"]) == {"majority"}
 
 
 def test_the_majority_is_that_of_the_training_split() -> None:
@@ -130,7 +175,7 @@ def test_a_sample_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, task = prepared(*DATA[name])
     whole = measure(data, task, None)
     assert " of " not in whole.notes[0]
-    monkeypatch.setattr(baselines, "MOST_PRODUCTS", baselines._products(data) * 50)
+    monkeypatch.setattr(fitted, "MOST_PRODUCTS", 50 * fitted.MOST_PRODUCTS // fitted.methods(data)[0].most)
     monkeypatch.setattr(type(data), "most_flat", 60)
     (note,) = measure(data, task, None).notes
     sizes = [f"{done} on {number} of {data.sizes[split]} {split} samples" for split, done, number in SAMPLED[name]]
@@ -149,7 +194,7 @@ def test_without_scikit_learn_the_others_stand(train: Train, monkeypatch: pytest
     result = train(*DIGITS).read_result()
     assert result["baselines"]["best"] == "majority"
     assert result["baselines"]["notes"] == [
-        "There is no linear model: it needs scikit-learn (pip install 'litmus[baselines]')."
+        "No model is fitted: that needs scikit-learn (pip install 'litmus[baselines]')."
     ]
     assert not any("logistic" in name for name in result["metrics"])
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from litmus.compare.ranking import Ranking, Row, lost_seeds
 from litmus.compare.settings import duration, setting_label, varying_keys
+from litmus.record.baselines import BASELINES, best_baseline
 
 MOST_NAMED = 10  # settings that a note names
 MOST_VALUES = 4  # values, or names of what differs, that a note lists
@@ -16,6 +18,7 @@ def notes_on(ranking: Ranking) -> Iterator[str]:
         *_left_out(ranking),
         *_best_set(ranking),
         *_remeasured(ranking),
+        *_baselines(ranking),
         *_made_with(ranking),
         *_warnings(ranking),
     ):
@@ -85,6 +88,26 @@ def _remeasured(ranking: Ranking) -> Iterator[str]:
     scores = {row.rank: sign * row.remeasured.mean for row in rows if row.remeasured and row.remeasured.n}
     if (first := max(scores, key=scores.__getitem__)) != best.rank:
         yield f"on the fresh seeds, #{first} is ahead of it: {sign * scores[first]:.4g}."
+
+
+def _baselines(ranking: Ranking) -> Iterator[str]:
+    """The best of what needs no network, and the settings that do not beat it: means over the seeds, in the test."""
+    best = {row.rank: [found for run in row.runs if (found := best_baseline(run.metrics))] for row in ranking.rows}
+    every = [found for own in best.values() for found in own]
+    if not every:
+        return
+    name, _ = Counter(BASELINES[found.name][1] for found in every).most_common()[0]
+    bar = f"{name} ({every[0].metric} {fmean(found.value for found in every):.4g})"
+    lost = [
+        f"#{rank}"
+        for rank, own in best.items()
+        if own and not own[0].beats(fmean(found.network for found in own), fmean(found.value for found in own))
+    ]
+    if not lost:
+        yield f"the best of what needs no network is {bar}; every setting beats it."
+        return
+    ranks = ", ".join(lost[:MOST_NAMED] + ["..."] * (len(lost) > MOST_NAMED))
+    yield f"{ranks} {'does' if len(lost) == 1 else 'do'} not beat {bar}, which needs no network."
 
 
 def _made_with(ranking: Ranking) -> Iterator[str]:

@@ -95,6 +95,7 @@ class Detector(Net, Protocol):
 class Data(Protocol):
     """A dataset; see `litmus.data._base.Data` for what each of these means."""
 
+    is_tabular: ClassVar[bool]
     spec: Spec
     source: str
     batch_size: int

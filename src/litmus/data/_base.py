@@ -26,6 +26,7 @@ class Data(lightning.LightningDataModule):
     Attributes:
         input_kinds: the kinds of input that the data may have, known before it is read.
         target_kinds: the kinds of target that it may have.
+        is_tabular: whether each input is a column of its own meaning, for which boosted trees are a baseline, too.
         spec: the facts of the data. Setting it to a trained network's spec makes the dataset match that network.
         source: where the data came from.
         sha256: of the files, by name.
@@ -37,6 +38,7 @@ class Data(lightning.LightningDataModule):
 
     input_kinds: ClassVar[tuple[type[Input], ...]]
     target_kinds: ClassVar[tuple[type[Target], ...]]
+    is_tabular: ClassVar[bool] = False
     spec: Spec
 
     def __init__(self, seed: int, batch_size: BatchSize, eval_batch_size: int) -> None:

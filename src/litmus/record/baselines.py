@@ -14,6 +14,7 @@ BASELINES = {
     "seasonal": ("seasonal forecast", "the seasonal forecast"),
     "logistic": ("logistic regression", "logistic regression"),
     "ridge": ("ridge regression", "ridge regression"),
+    "trees": ("boosted trees", "boosted trees"),
 }
 
 
@@ -35,7 +36,11 @@ class Best(NamedTuple):
     @property
     def is_beaten(self) -> bool:
         """Whether the network is better; as good is not enough."""
-        return self.network > self.value if mode_of(self.metric) == "max" else self.network < self.value
+        return self.beats(self.network, self.value)
+
+    def beats(self, network: float, value: float) -> bool:
+        """Whether the first of two values of the metric is better."""
+        return network > value if mode_of(self.metric) == "max" else network < value
 
     @property
     def sentence(self) -> str:

@@ -1,8 +1,8 @@
 """What needs no network, on the same splits: what a network should beat.
 
-A constant, forecasts that the data knows, and a linear model, fitted on the training split alone and measured on
-validation and test. They are computed before the training, so that `skill` is known for every epoch; in about a second,
-because the linear model is fitted on as many samples as that allows, at random if these are not all; the same numbers
+A constant, forecasts that the data knows, and models without a network, fitted on the training split alone and measured
+on validation and test. They are computed before the training, so that `skill` is known for every epoch; in about a
+second, because a model is fitted on as many samples as that allows, at random if these are not all; the same numbers
 each time, whatever the seed, the threads or the time that it takes; and once for the same data and split: they are kept
 in the cache folder.
 """
@@ -12,15 +12,11 @@ import importlib.metadata
 import json
 import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config import protocols
@@ -29,14 +25,13 @@ from litmus.errors import first_line
 from litmus.fetch import local
 from litmus.record.baselines import BASELINES
 from litmus.record.files import write_text
+from litmus.run.fitted import methods, predictions
 from litmus.spec import Classes
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of how baselines are computed: another number invalidates the cache
 MEASURED: tuple[Split, ...] = ("val", "test")
-MOST_PRODUCTS = 1_600_000_000  # of a training input and a weight, in all steps: about 0.3 s of one core
-STEPS = 40  # of logistic regression, after which the accuracy hardly changes
 NUM_PROBED = 16  # samples of a split whose inputs are compared with the cache's
 
 
@@ -46,7 +41,7 @@ class Measured:
 
     Attributes:
         metrics: by split, method and metric.
-        notes: on what, and on how many samples, the linear model was fitted; or why there is none.
+        notes: on what, and on how many samples, models were fitted; or why they were not.
     """
 
     metrics: protocols.Baselines = field(default_factory=dict)
@@ -85,22 +80,25 @@ def _computed(data: Data, task: Task, targets: dict[Split, Tensor]) -> Measured:
         simple = data.forecasts(split) or _constants(data, targets["train"], len(targets[split]))
         metrics[split] = {name: task.measure(found, targets[split]) for name, found in simple.items()}
     if not data.most_flat:
-        return Measured(metrics, ["There is no linear model of this data."])
+        return Measured(metrics, ["No model is fitted to this data."])
     if _sklearn() is None:
-        return Measured(metrics, ["There is no linear model: it needs scikit-learn (pip install 'litmus[baselines]')."])
-    rows = {split: _rows(data, targets, split) for split in SPLITS}
-    try:
-        with _on_one_core():
-            predicted = _linear(data, targets["train"][rows["train"]], rows)
-    except ValueError as error:
-        return Measured(metrics, [f"There is no linear model: {first_line(error)}"])
-    for split, found in predicted.items():
-        metrics[split][_name(data)] = task.measure(found, targets[split][rows[split]])
-    return Measured(metrics, [_note(data, rows, targets)])
-
-
-def _name(data: Data) -> str:
-    return "logistic" if isinstance(data.spec.target, Classes) else "ridge"
+        return Measured(metrics, ["No model is fitted: that needs scikit-learn (pip install 'litmus[baselines]')."])
+    notes = []
+    for method in methods(data):
+        name = BASELINES[method.name][0].capitalize()
+        if method.most < len(data.spec.target.names):
+            notes.append(f"{name}: too many classes.")
+            continue
+        rows = {split: _rows(data, split, len(targets[split]), method.most) for split in SPLITS}
+        try:
+            predicted = predictions(method, data, targets["train"][rows["train"]], rows)
+        except ValueError as error:
+            notes.append(f"{name}: {first_line(error)}")
+            continue
+        for split, found in predicted.items():
+            metrics[split][method.name] = task.measure(found, targets[split][rows[split]])
+        notes.append(f"{name}: {'; '.join([data.flat_noun, *method.said, *_taken(rows, targets)])}.")
+    return Measured(metrics, notes)
 
 
 def _sklearn() -> str | None:
@@ -128,71 +126,22 @@ def _constants(data: Data, training: Tensor, number: int) -> dict[str, Tensor]:
     return {"mean": training.mean(dim=0).expand(number, -1), "median": median.expand(number, -1)}
 
 
-def _rows(data: Data, targets: dict[Split, Tensor], split: Split) -> Tensor:
-    """The samples of a split on which a linear model is fitted or measured: all, or as many as are quick, at random."""
-    number, most = len(targets[split]), data.most_flat
-    if split == "train":
-        most = min(most, MOST_PRODUCTS // _products(data))
+def _rows(data: Data, split: Split, number: int, most: int) -> Tensor:
+    """The samples of a split that are taken: all, or as many as are quick, at random."""
+    most = min(most, data.most_flat) if split == "train" else data.most_flat
     if number <= most:
         return torch.arange(number)
-    return torch.randperm(number, generator=torch.Generator().manual_seed(0))[: max(1, most)].sort().values
+    return torch.randperm(number, generator=torch.Generator().manual_seed(0))[:most].sort().values
 
 
-def _products(data: Data) -> int:
-    """Multiplications that a training sample takes in fitting a linear model; a text has too few to count."""
-    (first,) = data.flat_inputs("train", torch.zeros(1, dtype=torch.int64))
-    if isinstance(first, str):
-        return 1
-    num_classes = len(data.spec.target.names)
-    weights = len(first) * (num_classes if num_classes > 2 else 1)
-    return weights * STEPS if isinstance(data.spec.target, Classes) else len(first) ** 2
-
-
-def _linear(data: Data, training: Tensor, rows: dict[Split, Tensor]) -> dict[Split, Tensor]:
-    """Predictions for validation and test, by scikit-learn's models with their defaults.
-
-    Logistic regression with C=1 for classes, ridge regression with alpha=1 for values; of texts, TF-IDF of their words.
-
-    Raises:
-        ValueError: nothing can be fitted: there is a single class among the samples, or no word.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
-
-    inputs = {split: _inputs(data, split, rows[split]) for split in SPLITS}
-    words = [TfidfVectorizer()] if isinstance(inputs["train"], list) else []
-    linear = LogisticRegression(max_iter=STEPS) if isinstance(data.spec.target, Classes) else Ridge()
-    model = make_pipeline(*words, linear).fit(inputs["train"], training.numpy())
-    shape = training.shape[1:]
-    return {split: torch.from_numpy(model.predict(inputs[split])).reshape(-1, *shape) for split in MEASURED}
-
-
-def _inputs(data: Data, split: Split, rows: Tensor) -> NDArray[np.floating] | list[str]:
-    """As `flat_inputs`; for values in float64, where the lags of a series would be too much alike for float32."""
-    inputs = data.flat_inputs(split, rows)
-    return inputs if isinstance(inputs, list) or isinstance(data.spec.target, Classes) else inputs.astype(np.float64)
-
-
-@contextmanager
-def _on_one_core() -> Iterator[None]:
-    """In the body, sums do not depend on the number of threads; that a fit is cut off is known."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _note(data: Data, rows: dict[Split, Tensor], targets: dict[Split, Tensor]) -> str:
-    """What the linear model takes, and on how many samples it is fitted and measured where these are not all."""
+def _taken(rows: dict[Split, Tensor], targets: dict[Split, Tensor]) -> list[str]:
+    """On how many samples of each split a model is fitted and measured, where these are not all."""
     done = {"train": "fitted", "val": "measured", "test": "measured"}
-    taken = [
+    return [
         f"{done[split]} on {len(rows[split]):,} of {len(targets[split]):,} {split} samples"
         for split in SPLITS
         if len(rows[split]) < len(targets[split])
     ]
-    return f"{BASELINES[_name(data)][0].capitalize()}: {'; '.join([data.flat_noun, *taken])}."
 
 
 def _key(data: Data, targets: dict[Split, Tensor]) -> str:
