@@ -178,14 +178,18 @@ def test_a_sample_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitted, "MOST_PRODUCTS", 50 * fitted.MOST_PRODUCTS // fitted.methods(data)[0].most)
     monkeypatch.setattr(type(data), "most_flat", 60)
     (note,) = measure(data, task, None).notes
-    sizes = [f"{done} on {number} of {data.sizes[split]} {split} samples" for split, done, number in SAMPLED[name]]
+    sizes = [f"{done} on {number} of {data.sizes[split]} {noun} samples" for split, done, number, noun in SAMPLED[name]]
     assert note == f"{whole.notes[0].removesuffix('.')}; {'; '.join(sizes)}."
     assert measure(data, task, None).metrics["test"] != whole.metrics["test"]
 
 
 SAMPLED = {
-    "mnist": [("train", "fitted", 50), ("val", "measured", 60), ("test", "measured", 60)],
-    "series": [("train", "fitted", 50)],
+    "mnist": [
+        ("train", "fitted", 50, "training"),
+        ("val", "measured", 60, "validation"),
+        ("test", "measured", 60, "test"),
+    ],
+    "series": [("train", "fitted", 50, "training")],
 }
 
 

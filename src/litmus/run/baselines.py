@@ -136,10 +136,10 @@ def _rows(data: Data, split: Split, number: int, most: int) -> Tensor:
 
 def _taken(rows: dict[Split, Tensor], targets: dict[Split, Tensor]) -> list[str]:
     """On how many samples of each split a model is fitted and measured, where these are not all."""
-    done = {"train": "fitted", "val": "measured", "test": "measured"}
+    words = {"train": ("fitted", "training"), "val": ("measured", "validation"), "test": ("measured", "test")}
     return [
-        f"{done[split]} on {len(rows[split]):,} of {len(targets[split]):,} {split} samples"
-        for split in SPLITS
+        f"{done} on {len(rows[split]):,} of {len(targets[split]):,} {noun} samples"
+        for split, (done, noun) in words.items()
         if len(rows[split]) < len(targets[split])
     ]
 

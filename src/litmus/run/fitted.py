@@ -14,7 +14,7 @@ from torch import Tensor
 from litmus.config.protocols import SPLITS, Data, Split
 from litmus.spec import Classes
 
-MOST_PRODUCTS = 1_600_000_000  # of an input and a weight, in all steps
+MOST_PRODUCTS = 1_000_000_000  # of an input and a weight, in all steps
 STEPS = 40  # of logistic regression, after which its accuracy hardly changes
 MOST_WEIGHTS = 500_000  # of words and classes
 SPARSE = 4  # a product of sparse matrices takes as long as so many of dense ones

@@ -24,7 +24,7 @@ from litmus.spec import Classes, Images
 log = logging.getLogger(__name__)
 
 RESIDENT = 0.25  # of a GPU's free memory that images may take
-MOST_PIXELS = 20_000_000  # of a split, for a baseline: as many numbers are read and averaged in about 0.1 s
+MOST_PIXELS = 80_000_000  # of a split, for a baseline: so many bytes are read in about 0.1 s
 FLAT_SIDE = 16  # pixels of a side, for a baseline
 
 

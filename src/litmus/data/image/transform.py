@@ -119,7 +119,9 @@ def flat_pixels(images: Tensor, side: int) -> NDArray[np.float32]:
 
     Args:
         images: uint8 (images, channels, height, width).
-        side: the most pixels of a side; more are averaged.
+        side: the most pixels of a side; more are averaged, at least 2 x 2 of those that each result stands for.
     """
+    rows, columns = (max(1, pixels // (2 * side)) for pixels in images.shape[2:])
+    images = images[:, :, ::rows, ::columns]  # of a large image, all would take most of the time
     size = (min(side, images.shape[2]), min(side, images.shape[3]))
     return adaptive_avg_pool2d(images.float() / 255, size).flatten(1).numpy()

@@ -19,7 +19,7 @@ from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.spec import Classes, Tokens, Values
 
-MOST_CHARACTERS = 1_500_000  # of a split, for a baseline: a million are split into words in about 0.1 s
+MOST_CHARACTERS = 1_200_000  # of a split, for a baseline: a million are split into words in about 0.1 s
 
 Label = str | float  # the name of a class, or a value
 
