@@ -11,8 +11,15 @@ RUNS = [
     ("model=bert", "acc", "at least 84.5 %"),
     ("model=lstm", "acc", "at least 74 %"),
     ("model=lstm data=mnist", "acc", "at least 98.5 %"),
-    ("model=lstm data=series", "skill", "at least 15 %"),
+    ("model=lstm data=series", "gain", "at least 15 %"),
 ]
+
+
+def value_of(metrics: dict[str, float], part: str, metric: str) -> float:
+    """A metric of a split; `gain` is by what fraction the RMSE is below the better naive forecast's."""
+    if metric != "gain":
+        return metrics[f"{part}/{metric}"]
+    return 1 - metrics[f"{part}/rmse"] / min(metrics[f"{part}/{name}_rmse"] for name in ("naive", "seasonal"))
 
 
 def measure() -> str:
@@ -22,10 +29,10 @@ def measure() -> str:
     rows = []
     for what, metric, wanted in RUNS:
         of = [results[what, seed] for seed in SEEDS]
-        chosen, tested = ([100 * r["metrics"][f"{part}/{metric}"] for r in of] for part in ("val", "test"))
+        chosen, tested = ([100 * value_of(r["metrics"], part, metric) for r in of] for part in ("val", "test"))
         sizes = " / ".join(f"{of[0]['dataset'][part]:,}" for part in ("train", "val", "test"))
         mean = f"{sum(tested) / len(tested):.2f}"
-        names = {"acc": "accuracy", "skill": "RMSE below the better naive forecast's"}
+        names = {"acc": "accuracy", "gain": "RMSE below the better naive forecast's"}
         rows.append((f"`{what}`", names[metric], sizes, str(SEEDS), listed(chosen), listed(tested), mean, wanted))
     head = ("", "%", "train / val / test", "seeds", "validation", "test", "mean of test", "target")
     return "## Accuracy on film snippets, digits row by row, and sunspots; default settings\n\n" + markdown(head, rows)

@@ -23,6 +23,7 @@ SMALL = [
     "trainer=cpu",
     "trainer.max_epochs=2",
     "callback.dashboard.graph=false",
+    "task.baselines=false",
 ]
 
 

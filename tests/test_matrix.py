@@ -8,16 +8,17 @@ import pytest
 from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
+from litmus.record.baselines import BASELINES
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
 from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
-REFERENCES = ("val/naive_", "val/seasonal_", "train/naive_", "train/seasonal_")  # which no setting moves
+REFERENCES = tuple(f"val/{name}_" for name in BASELINES)  # which no setting moves
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
 DATA = {
-    "mnist": ["data=mnist", *SMALL],
+    "mnist": ["data=mnist", *SMALL, "task.baselines=true"],
     "text_table": ON_TABLE,
     "text_table, numbers": [*ON_TABLE, "data.label=score"],
     "table": ON_HOUSES,
@@ -48,6 +49,20 @@ def kinds(model: str) -> tuple[set[str], set[str]]:
     return {kind.__name__ for kind in net.input_kinds}, {kind.__name__ for kind in net.target_kinds}
 
 
+def check_baselines(result: dict, target: str) -> None:
+    """They stand beside the test's metrics, or the result says why there are none; the same for `skill`."""
+    metrics, said = result["metrics"], result["baselines"]
+    if target == "Boxes":
+        assert said == {"best": None, "beaten": None, "notes": ["There are no baselines for boxes."]}
+        return
+    measured = {name for name in BASELINES if any(each.startswith(f"test/{name}_") for each in metrics)}
+    assert measured & {"logistic", "ridge"}
+    assert measured & {"majority", "mean", "naive"}
+    assert said["best"] in measured
+    assert "test/skill" in metrics or any("There is no skill" in note for note in said["notes"])
+    assert said["beaten"] == (metrics.get("test/skill", 0.0) > 0)
+
+
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)
@@ -61,6 +76,7 @@ def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> 
         assert result["steps"] == 3
         assert all(value is not None for value in result["metrics"].values())
         known = available_metrics(run.read_config()["task"]["_target_"])
+        check_baselines(result, target)
         (row,) = run.read_metrics()
         assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
     else:

@@ -171,3 +171,22 @@ def test_runs_that_went_on_after_a_divergence_are_named(tmp_path: Path) -> None:
     notes = rank(tmp_path)[1].notes
     assert "mnist, val/acc: its learning rate was halved after a divergence: #1 seed 0 (2 times)." in notes
     assert "mnist, val/acc: steps were left out, which would have diverged: #2 seed 0 (3 times)." in notes
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({0.001: [0.97, 0.96], 0.01: [0.95, 0.99]}, "the best of what needs no network is {}; every setting beats it."),
+        ({0.001: [0.97, 0.96], 0.01: [0.88, 0.94]}, "#2 does not beat {}, which needs no network."),
+        ({0.001: [0.9, 0.88], 0.01: [0.8, 0.8]}, "#1, #2 do not beat {}, which needs no network."),
+    ],
+)
+def test_settings_that_do_not_beat_the_best_baseline_are_named(
+    values: dict[float, list[float]], said: str, tmp_path: Path
+) -> None:
+    sweep(tmp_path, values)
+    for path in tmp_path.iterdir():  # a test/acc is made .01 below its val/acc
+        result = RunDir(path).read_result()
+        result["metrics"] |= {"test/majority_acc": 0.1, "test/logistic_acc": 0.91, "test/skill": 0.0}
+        RunDir(path).write_result(result)
+    assert f"mnist, val/acc: {said.format('logistic regression (test/acc 0.91)')}" in rank(tmp_path)[1].notes

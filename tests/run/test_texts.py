@@ -72,10 +72,9 @@ def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Tra
 def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train, tmp_path: Path) -> None:
     run = train("model=lstm", "trainer.max_epochs=20", small=ON_WAVE)
     metrics = run.read_result()["metrics"]
-    assert metrics["test/skill"] == pytest.approx(
-        1 - metrics["test/rmse"] / min(metrics["test/naive_rmse"], metrics["test/seasonal_rmse"])
-    )
-    assert metrics["test/skill"] > 0.3
+    assert metrics["test/rmse"] < 0.7 * min(metrics["test/naive_rmse"], metrics["test/seasonal_rmse"])
+    others = [value for name, value in metrics.items() if name.startswith("test/") and name.endswith("_rmse")]
+    assert metrics["test/skill"] == pytest.approx(1 - metrics["test/rmse"] / min(others))
     net = load_run(run)
     sales = [float(row["sales"]) for row in csv.DictReader((tmp_path / "wave.csv").open())]
     first = len(sales) - round(0.2 * len(sales))  # data.test_share
@@ -92,7 +91,7 @@ def test_a_network_that_does_not_beat_the_naive_forecasts_is_told(
 ) -> None:
     train("model=lstm", "trainer.max_epochs=1", "trainer.limit_batches=1", small=ON_WAVE)
     out = " ".join(capsys.readouterr().out.split())
-    assert "The network does not beat the naive forecasts" in out
+    assert "The network does not beat ridge regression" in out
     assert "test, naive forecast" in out
 
 

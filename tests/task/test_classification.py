@@ -45,7 +45,7 @@ def test_f1_is_scikit_learn_s_whatever_classes_are_absent(names: str) -> None:
 
 def task(spec: Spec, label_smoothing: float, balanced: bool = False) -> Classification:
     net = FNN(spec, widths=[4], activation="relu", init="he", residual=False, dropout=0.0, batchnorm=False, l2=0.0)
-    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=balanced)
+    return Classification(net, ADAM, none, label_smoothing=label_smoothing, balanced=balanced, baselines=False)
 
 
 def test_labels_are_smoothed_in_training_alone(digits: Spec) -> None:
@@ -83,7 +83,7 @@ def test_a_class_without_training_samples_weighs_nothing(digits: Spec) -> None:
 
 def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> None:
     net = Perceptron(digits, dropout=0.0, batchnorm=False, l2=0.0)
-    own = Classification(net, ADAM, none, label_smoothing=0.0, balanced=False)
+    own = Classification(net, ADAM, none, label_smoothing=0.0, balanced=False, baselines=False)
     assert own.loss(torch.tensor([[1.0, 3.0]]), torch.tensor([0]), "train").item() == 2.0
     with pytest.raises(UserError, match="label_smoothing=0"):
-        Classification(net, ADAM, none, label_smoothing=0.1, balanced=False)
+        Classification(net, ADAM, none, label_smoothing=0.1, balanced=False, baselines=False)

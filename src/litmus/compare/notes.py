@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from litmus.compare.ranking import Ranking, Row, lost_seeds
 from litmus.compare.settings import duration, setting_label, varying_keys
+from litmus.record.baselines import BASELINES, best_baseline
 
 MOST_NAMED = 10  # settings that a note names
 MOST_VALUES = 4  # values, or names of what differs, that a note lists
@@ -17,6 +19,7 @@ def notes_on(ranking: Ranking) -> Iterator[str]:
         *_best_set(ranking),
         *_remeasured(ranking),
         *_recovered(ranking),
+        *_baselines(ranking),
         *_made_with(ranking),
         *_warnings(ranking),
     ):
@@ -99,6 +102,26 @@ def _recovered(ranking: Ranking) -> Iterator[str]:
         more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         if found:
             yield f"{what}: {named}{more}."
+
+
+def _baselines(ranking: Ranking) -> Iterator[str]:
+    """The best of what needs no network, and the settings that do not beat it: means over the seeds, in the test."""
+    best = {row.rank: [found for run in row.runs if (found := best_baseline(run.metrics))] for row in ranking.rows}
+    every = [found for own in best.values() for found in own]
+    if not every:
+        return
+    name, _ = Counter(BASELINES[found.name][1] for found in every).most_common()[0]
+    bar = f"{name} ({every[0].metric} {fmean(found.value for found in every):.4g})"
+    lost = [
+        f"#{rank}"
+        for rank, own in best.items()
+        if own and not own[0].beats(fmean(found.network for found in own), fmean(found.value for found in own))
+    ]
+    if not lost:
+        yield f"the best of what needs no network is {bar}; every setting beats it."
+        return
+    ranks = ", ".join(lost[:MOST_NAMED] + ["..."] * (len(lost) > MOST_NAMED))
+    yield f"{ranks} {'does' if len(lost) == 1 else 'do'} not beat {bar}, which needs no network."
 
 
 def _made_with(ranking: Ranking) -> Iterator[str]:

@@ -52,6 +52,7 @@ KEYS = (
     Key("data.period",           False,     True,     True,  False),
     Key("data.source",           True,      True,     True,  True),
     Key("data.eval_batch_size",  True,      False,    True,  False),
+    Key("task.baselines",        False,     True,     True,  False),
     Key("trainer.accelerator",   True,      True,     True,  False),
     Key("trainer.detect_anomaly", True,     True,     True,  False),
     Key("trainer.*",             True,      True,     True,  True),

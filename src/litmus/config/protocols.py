@@ -11,10 +11,14 @@ from litmus.config.types import Section
 from litmus.spec import Images, Spec, Tokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# Metrics of methods without a network, by split, method and metric: {"test": {"majority": {"acc": 0.1}}}.
+Baselines = dict[Split, dict[str, dict[str, float]]]
 
 
 class Net(Protocol):
@@ -91,12 +95,14 @@ class Detector(Net, Protocol):
 class Data(Protocol):
     """A dataset; see `litmus.data._base.Data` for what each of these means."""
 
+    is_tabular: ClassVar[bool]
     spec: Spec
     source: str
     batch_size: int
     sha256: dict[str, str]
     warning: str | None
     frozen_part: "Callable[[Tensor], Tensor] | None"
+    baselines: Baselines
 
     @property
     def sizes(self) -> dict[Split, int]: ...
@@ -120,7 +126,16 @@ class Data(Protocol):
     def seen(self) -> "Tensor": ...
 
     @property
-    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]: ...
+    def most_flat(self) -> int: ...
+
+    @property
+    def flat_noun(self) -> str: ...
+
+    def targets(self, split: Split) -> "Tensor | None": ...
+
+    def flat_inputs(self, split: Split, rows: "Tensor") -> "NDArray[np.float32] | list[str]": ...
+
+    def forecasts(self, split: Split) -> "dict[str, Tensor]": ...
 
     def prepare_data(self) -> None: ...
 
@@ -138,7 +153,10 @@ class Task(Protocol):
     mode: ClassVar[Literal["min", "max"]]
     headline: ClassVar[tuple[str, ...]]
     net: Net
+    baselines: bool
     accepts: "Callable[[Tensor], bool] | None"
+
+    def measure(self, predictions: "Tensor", targets: "Tensor") -> dict[str, float]: ...
 
     def running(self, split: Split) -> dict[str, float]: ...
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import lightning.pytorch as lightning
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.config.protocols import Split
+from litmus.config.protocols import Baselines, Split
 from litmus.config.types import BatchSize, Section
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
@@ -24,16 +26,19 @@ class Data(lightning.LightningDataModule):
     Attributes:
         input_kinds: the kinds of input that the data may have, known before it is read.
         target_kinds: the kinds of target that it may have.
+        is_tabular: whether each input is a column of its own meaning, for which boosted trees are a baseline, too.
         spec: the facts of the data. Setting it to a trained network's spec makes the dataset match that network.
         source: where the data came from.
         sha256: of the files, by name.
         warning: a sentence on the limits of results on this data, or None.
         batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
+        baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
     """
 
     input_kinds: ClassVar[tuple[type[Input], ...]]
     target_kinds: ClassVar[tuple[type[Target], ...]]
+    is_tabular: ClassVar[bool] = False
     spec: Spec
 
     def __init__(self, seed: int, batch_size: BatchSize, eval_batch_size: int) -> None:
@@ -45,6 +50,7 @@ class Data(lightning.LightningDataModule):
         self.sha256: dict[str, str] = {}
         self.warning: str | None = None
         self.frozen_part: Callable[[Tensor], Tensor] | None = None
+        self.baselines: Baselines = {}
 
     @property
     @abstractmethod
@@ -88,9 +94,36 @@ class Data(lightning.LightningDataModule):
             UserError: no test sample is left.
         """
 
+    # What baselines need: `targets` for those that are a constant, the other three for a linear model.
+
+    def targets(self, split: Split) -> Tensor | None:
+        """What is to be predicted: class numbers, int64 (samples,), or values in their unit, float64 (samples, values).
+
+        None where no method without a network is worth a comparison.
+        """
+        return None
+
     @property
-    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
-        """Metrics of methods without a network, by split and name, such as `{"test": {"naive": {"rmse": 1.2}}}`."""
+    def most_flat(self) -> int:
+        """How many samples of a split `flat_inputs` gives in about a tenth of a second; 0 if it has none to give."""
+        return 0
+
+    @property
+    def flat_noun(self) -> str:
+        """What `flat_inputs` gives, to be shown: `pixels`."""
+        return ""
+
+    def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32] | list[str]:
+        """Inputs for a linear model: float32 (rows, columns), each of a scale of about 1; or texts.
+
+        Args:
+            split: of which.
+            rows: numbers of the samples, int64, at most `most_flat`.
+        """
+        raise NotImplementedError
+
+    def forecasts(self, split: Split) -> dict[str, Tensor]:
+        """Predictions that need no fitting, by name, like `targets`."""
         return {}
 
     @property

@@ -8,8 +8,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import platformdirs
-
 from litmus.config.machine import available_memory
 from litmus.config.types import Section
 from litmus.data import _table
@@ -196,12 +194,7 @@ def check_digit_sizes(smallest: int, largest: int, scene: int) -> None:
         )
 
 
-def cache_folder(dir: str | None) -> Path:
-    """The folder that `data.dir` names, or the user's cache folder."""
-    return local.expand(dir) if dir else Path(platformdirs.user_cache_dir("litmus"))
-
-
 def _check_on_disk(settings: Section, name: str) -> None:
-    folder = cache_folder(settings["dir"]) / name
+    folder = local.cache_folder(settings["dir"]) / name
     if settings["source"] == "disk" and local.kind_of(folder) != "folder":
         raise UserError(f"data.source=disk, but there is no folder {folder}. data.dir says where to look for {name}.")

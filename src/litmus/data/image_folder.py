@@ -18,7 +18,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._loader import Stored
-from litmus.data._preflight import cache_folder, photos_are_in_table, split_folders
+from litmus.data._preflight import photos_are_in_table, split_folders
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
@@ -76,7 +76,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
         self.shares = {"val": val_share, "test": test_share}
-        self.folder = cache_folder(dir) / "photos"
+        self.folder = local.cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
@@ -148,9 +148,20 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             raise UserError(
                 f"data={self.spec.data} has classes that the network was not trained on: {list_some(unknown)}."
             )
-        rows = torch.tensor([row for row, _ in self.samples[split]])
         targets = torch.tensor([number[name] for _, name in self.samples[split]], dtype=torch.int64)
-        return Selection(self.photos.pixels, rows, self._crop(split)), targets
+        return self._selection(split, self._crop(split)), targets
+
+    def unaugmented(self, split: Split) -> Stored:
+        return self._selection(split, self._crop("val"))
+
+    @property
+    def most_flat(self) -> int:
+        assert self.photos is not None
+        return super().most_flat if isinstance(self.photos.pixels, Tensor) else 0  # else each is decoded again
+
+    def _selection(self, split: Split, crop: tuple[int, int] | None) -> Selection:
+        assert self.photos is not None
+        return Selection(self.photos.pixels, torch.tensor([row for row, _ in self.samples[split]]), crop)
 
     def groups(self, split: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None

@@ -13,13 +13,12 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.types import BatchSize, Count, Seed
 from litmus.config.validate import checked
-from litmus.data._preflight import cache_folder
 from litmus.data._split import limits
 from litmus.data.image import strokes
 from litmus.data.image.base import ImagesInMemory
 from litmus.data.image.transform import mean_and_std, random_affine
 from litmus.errors import UserError
-from litmus.fetch import download
+from litmus.fetch import download, local
 from litmus.fetch.once import keeping, once
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
 from litmus.spec import Classes, Images, Spec, Strokes
@@ -68,7 +67,7 @@ class MNIST(ImagesInMemory):
         augment: bool,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.folder = cache_folder(dir) / "mnist"
+        self.folder = local.cache_folder(dir) / "mnist"
         self.allowed = source
         self.val_size = val_size
         self.limits = limits(limit, limit_eval)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
 SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
 SUNSPOTS_PERIOD = 11
+MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
 
 
 class Series(Data):
@@ -39,8 +40,8 @@ class Series(Data):
     forecaster's would; no value that is forecast in one split is forecast, or seen in training, in another.
     The mean and standard deviation that scale the network's values are those of the training split.
 
-    `baselines` are, for validation and test, RMSE and MAE of two naive forecasts of the same values, in the series'
-    own unit: `naive` repeats the last value, `seasonal` the value `period` steps before.
+    Two of its baselines are forecasts that need no fitting: `naive` repeats the last value, `seasonal` the value
+    `period` steps before.
     """
 
     input_kinds: ClassVar = (SeriesInput,)
@@ -76,7 +77,6 @@ class Series(Data):
         self.limits = limits(limit, limit_eval)
         self.source = path or "sunspots"
         self.windows: dict[Split, Tensor] = {}  # the number of the first value to forecast, of each window
-        self._baselines: dict[Split, dict[str, dict[str, float]]] = {}
 
     def prepare_data(self) -> None:
         """Reads the series and splits it.
@@ -101,15 +101,34 @@ class Series(Data):
         if self.period is None:
             self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
             log.info("data.period=null: the seasonal baseline repeats the value %d steps before", self.period)
-        self._baselines = {split: self._baselines_of(split) for split in ("val", "test")}
+        self._check_season()
+
+    def targets(self, split: Split) -> Tensor:
+        return self._at(self.values.unfold(0, self.horizon, 1), self.windows[split])
 
     @property
     def chosen(self) -> Section:
         return {"period": self.period}
 
     @property
-    def baselines(self) -> dict[Split, dict[str, dict[str, float]]]:
-        return self._baselines
+    def most_flat(self) -> int:
+        return MOST_NUMBERS // self.window
+
+    @property
+    def flat_noun(self) -> str:
+        return f"the {self.window} values before"
+
+    def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32]:
+        assert isinstance(self.spec.input, SeriesInput)
+        before = self.values.unfold(0, self.window, 1)[self.windows[split][rows] - self.window]
+        return _scaled(before, self.spec.input.mean[0], self.spec.input.std[0]).numpy()
+
+    def forecasts(self, split: Split) -> dict[str, Tensor]:
+        last = self.values[self.windows[split] - 1]
+        return {
+            "naive": last[:, None].expand(-1, self.horizon),
+            "seasonal": self.values[self.windows[split][:, None] - self._back()],
+        }
 
     @property
     def sizes(self) -> dict[Split, int]:
@@ -125,7 +144,6 @@ class Series(Data):
         was_seen = torch.isin(self._with_past(), seen)
         forecast = self.windows["test"][:, None] + torch.arange(self.horizon)
         self.windows["test"] = self.windows["test"][select_unseen(was_seen[forecast].any(dim=1).tolist(), "windows")]
-        self._baselines["test"] = self._baselines_of("test")
 
     def _with_past(self) -> Tensor:
         """Fingerprints of each value with the `window` values before it; at the beginning, there are fewer."""
@@ -160,24 +178,23 @@ class Series(Data):
             )
         return starts
 
-    def _before(self, split: Split, length: int) -> Tensor:
-        return self.values[self.windows[split][:, None] + torch.arange(-length, 0)]
-
-    def _after(self, split: Split) -> Tensor:
-        return self.values[self.windows[split][:, None] + torch.arange(self.horizon)]
-
-    def _baselines_of(self, split: Split) -> dict[str, dict[str, float]]:
+    def _back(self) -> Tensor:
+        """For each step of the horizon, how far before the window's end the newest known value of its season is."""
         assert self.period is not None
-        actual = self._after(split)
-        last = self._before(split, 1).expand_as(actual)
-        # The latest value of the same season that is known when the forecast is made.
         steps = torch.arange(self.horizon)
-        back = self.period * (1 + torch.div(steps, self.period, rounding_mode="floor"))
-        positions = self.windows[split][:, None] + steps - back
-        if int(positions.min()) < 0:
-            raise UserError(f"data.period={self.period} is longer than the series before the first {split} forecast.")
-        seasonal = self.values[positions]
-        return {"naive": _errors(last, actual), "seasonal": _errors(seasonal, actual)}
+        return self.period * (1 + torch.div(steps, self.period, rounding_mode="floor")) - steps
+
+    def _check_season(self) -> None:
+        """Checks that the first forecasts have a season before them.
+
+        Raises:
+            UserError: they have not.
+        """
+        for split in ("val", "test"):
+            if int(self.windows[split][0]) < int(self._back().max()):
+                raise UserError(
+                    f"data.period={self.period} is longer than the series before the first {split} forecast."
+                )
 
     def _read(self) -> tuple[str, NDArray[np.float64]]:
         path, column = self.path, self.column
@@ -227,8 +244,3 @@ def _period(values: NDArray[np.float64]) -> int:
 def _scaled(values: Tensor, mean: float, std: float) -> Tensor:
     """float64 in the series' unit -> float32: far from zero, float32 would lose the signal before it is scaled."""
     return ((values - mean) / std).float()
-
-
-def _errors(forecast: Tensor, actual: Tensor) -> dict[str, float]:
-    errors = forecast - actual
-    return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}

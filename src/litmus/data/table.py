@@ -36,6 +36,7 @@ from litmus.spec import Classes, Columns, Spec, Values
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 40  # columns, each in a line; of more, only those that are left out
+MOST_NUMBERS, MOST_ONES = 10_000_000, 50  # of a split, and of a category: for a baseline
 MOST_DROPPED = 0.5  # fraction of rows without a target
 
 
@@ -56,6 +57,8 @@ class Table(Data):
 
     input_kinds: ClassVar = (Columns,)
     target_kinds: ClassVar = (Classes, Values)
+    is_tabular: ClassVar = True
+    flat_noun = "columns"
 
     @checked
     def __init__(
@@ -87,12 +90,12 @@ class Table(Data):
         super().__init__(seed, batch_size, eval_batch_size)
         paths: dict[Split, str | None] = {"train": path, "val": val_path, "test": test_path}
         self.paths = {split: local.expand(own) for split, own in paths.items() if own is not None}
-        self.targets = [target] if isinstance(target, str) else target
+        self.target_names = [target] if isinstance(target, str) else target
         self.kind = kind
         self.numeric, self.categorical, self.ignore = numeric, categorical, ignore
         self.scaling: Literal["standard", "quantile"] = scaling
         self.group, self.time = group, time
-        check_table_roles(self.targets, numeric, categorical, ignore, group, time)
+        check_table_roles(self.target_names, numeric, categorical, ignore, group, time)
         self.shares = {"val": val_share, "test": test_share}
         self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
@@ -122,8 +125,8 @@ class Table(Data):
         """What is predicted, with the facts of the training rows."""
         train = self.splits["train"]
         if numeric:
-            return make_values(self.targets, self._numbers(train))
-        (target,) = self.targets
+            return make_values(self.target_names, self._numbers(train))
+        (target,) = self.target_names
         names = {name for frame in self.splits.values() for name in as_names(frame[target]).unique()}
         return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
 
@@ -133,7 +136,7 @@ class Table(Data):
         Raises:
             UserError: nothing.
         """
-        used = [name for name in whole.columns if name not in (*self.targets, self.group)]
+        used = [name for name in whole.columns if name not in (*self.target_names, self.group)]
         self.found = discover(
             self.splits["train"].select(used),
             whole.select(used),
@@ -166,7 +169,7 @@ class Table(Data):
     @property
     def class_counts(self) -> Tensor:
         """Training rows of each class, int64 (classes,)."""
-        return count_classes(self._targets("train"), self.spec)
+        return count_classes(self._scaled_targets("train"), self.spec)
 
     @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
@@ -192,10 +195,10 @@ class Table(Data):
         assert isinstance(self.spec.input, Columns)
         device = self.trainer.strategy.root_device
         inputs = encode(self.splits[split], self.spec.input).to(device)
-        return BatchLoader(inputs, self._targets(split).to(device), as_stored, self._batching(split))
+        return BatchLoader(inputs, self._scaled_targets(split).to(device), as_stored, self._batching(split))
 
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
-        named = [*self.targets, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
+        named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
         wanted = [name for name in named if name is not None]
         frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator)
         _table.require(wanted, frame.columns, path)
@@ -208,19 +211,19 @@ class Table(Data):
         Raises:
             UserError: it is neither, or several targets are not numbers.
         """
-        if self.kind == "auto" and date_format(frames["train"][self.targets[0]]) is not None:
+        if self.kind == "auto" and date_format(frames["train"][self.target_names[0]]) is not None:
             raise UserError(
-                f"data.target={self.targets[0]} has dates, which are neither classes nor numbers. Set data.target to "
-                "the column to predict, or data.kind=classes if each date is a class."
+                f"data.target={self.target_names[0]} has dates, which are neither classes nor numbers. Set data.target "
+                "to the column to predict, or data.kind=classes if each date is a class."
             )
-        if len(self.targets) > 1:
+        if len(self.target_names) > 1:
             if self.kind == "classes":
                 raise UserError("data.kind=classes allows one data.target. Several have to be numbers.")
             return True
-        cells = pl.concat([as_names(frame[self.targets[0]]) for frame in frames.values()]).drop_nulls()
+        cells = pl.concat([as_names(frame[self.target_names[0]]) for frame in frames.values()]).drop_nulls()
         counts = cells.value_counts()
         of = dict(zip(counts.to_series(0).to_list(), counts["count"].to_list(), strict=True))
-        return is_numeric("data.target", self.targets[0], self.kind, of)
+        return is_numeric("data.target", self.target_names[0], self.kind, of)
 
     def _with_targets(self, frame: pl.DataFrame, numeric: bool, path: Path) -> pl.DataFrame:
         """The rows that have a target, and a time where one is asked for.
@@ -229,7 +232,7 @@ class Table(Data):
             UserError: most have none.
         """
         has = np.ones(frame.height, dtype=np.bool_)
-        for name in self.targets:
+        for name in self.target_names:
             column = frame[name]
             own = ~np.isnan(as_numbers(column)) if numeric else column.is_not_null().to_numpy()
             self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}", own)
@@ -283,23 +286,49 @@ class Table(Data):
         groups = np.arange(whole.height)
         if self.group:
             groups = _codes(whole[self.group], alone=True)
-        strata = np.zeros(whole.height, dtype=np.int64) if numeric else _codes(whole[self.targets[0]])
+        strata = np.zeros(whole.height, dtype=np.int64) if numeric else _codes(whole[self.target_names[0]])
         return split_rows(groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed)
 
-    def _targets(self, split: Split) -> Tensor:
+    def _scaled_targets(self, split: Split) -> Tensor:
         """Class numbers, int64 (rows,); or scaled values, float32 (rows, values)."""
+        targets, target = self.targets(split), self.spec.target
+        return scaled(targets, target) if isinstance(target, Values) else targets
+
+    def targets(self, split: Split) -> Tensor:
         frame, target = self.splits[split], self.spec.target
         if isinstance(target, Values):
-            return scaled(self._numbers(frame), target)
-        names = as_names(frame[self.targets[0]])
+            return self._numbers(frame)
+        names = as_names(frame[self.target_names[0]])
         number = {name: i for i, name in enumerate(target.names)}
         if unknown := sorted(set(names.unique()) - set(number)):
             raise UserError(f"data=table has classes that the network was not trained on: {list_some(unknown)}.")
         return torch.from_numpy(names.replace_strict(number, return_dtype=pl.Int64).to_numpy().copy())
 
+    @property
+    def most_flat(self) -> int:
+        return MOST_NUMBERS // self._flat_width
+
+    def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32]:
+        """Numbers, and a one among zeros for each category; a category of many values stays a number."""
+        assert isinstance(self.spec.input, Columns)
+        encoded = encode(self.splits[split][rows.numpy()], self.spec.input).numpy()
+        numbers, codes = np.split(encoded, [self.spec.input.num_numbers], axis=1)
+        parts = [numbers]
+        for i, category in enumerate(self.spec.input.categories):
+            known = len(category.values)
+            own = codes[:, i : i + 1]
+            parts.append(own == np.arange(1, known + 1) if known <= MOST_ONES else own / known)
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    @property
+    def _flat_width(self) -> int:
+        assert isinstance(self.spec.input, Columns)
+        ones = (len(category.values) for category in self.spec.input.categories)
+        return self.spec.input.num_numbers + sum(known if known <= MOST_ONES else 1 for known in ones)
+
     def _numbers(self, frame: pl.DataFrame) -> Tensor:
         """The targets in their own units, float64 (rows, values)."""
-        return torch.from_numpy(np.stack([as_numbers(frame[name]) for name in self.targets], axis=1))
+        return torch.from_numpy(np.stack([as_numbers(frame[name]) for name in self.target_names], axis=1))
 
     def _fingerprints(self) -> dict[Split, Tensor]:
         """Of each row of what the network takes and predicts; equal rows are counted, and told apart."""
@@ -308,14 +337,14 @@ class Table(Data):
         numeric = isinstance(self.spec.target, Values)
         tables = []
         for frame in (self.splits[split] for split in SPLITS):
-            answers = [as_numbers(frame[name]) if numeric else as_names(frame[name]) for name in self.targets]
+            answers = [as_numbers(frame[name]) if numeric else as_names(frame[name]) for name in self.target_names]
             tables.append([*(values_of(frame[name], column) for name, column in columns), *answers])
         return dict(zip(SPLITS, row_fingerprints(tables), strict=True))
 
     def _warn_of_leaks(self, numeric: bool) -> None:
         train = self.splits["train"]
-        for name in self.targets:
-            target = as_numbers(train[name]) if numeric else self._targets("train").numpy()
+        for name in self.target_names:
+            target = as_numbers(train[name]) if numeric else self._scaled_targets("train").numpy()
             if leaking := find_leaks(train, self.found, target):
                 columns = f"column{'s' * (len(leaking) > 1)} {', '.join(leaking)}"
                 log.warning(

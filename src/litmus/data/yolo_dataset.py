@@ -16,7 +16,6 @@ from litmus.config.validate import checked
 from litmus.data._classes import list_some
 from litmus.data._description import read_description
 from litmus.data._loader import Stored
-from litmus.data._preflight import cache_folder
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
 from litmus.data.image.boxes import BoxData, pad_boxes
@@ -64,7 +63,7 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         self.path = local.expand(path)
         self.size = size or 0
         self.shares = {"val": val_share, "test": test_share}
-        self.folder = cache_folder(dir) / "photos"
+        self.folder = local.cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.source = path

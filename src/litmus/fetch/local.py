@@ -19,6 +19,13 @@ def expand(path: str) -> Path:
         return Path(path)
 
 
+def cache_folder(dir: str | None) -> Path:
+    """The folder that `data.dir` names, or the user's cache folder."""
+    import platformdirs
+
+    return expand(dir) if dir else Path(platformdirs.user_cache_dir("litmus"))
+
+
 def kind_of(path: Path) -> Kind:
     """What the path names.
 

@@ -22,6 +22,8 @@ RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.earl
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
     "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
+    "litmus.task.classification.Classification": {"baselines": False},
+    "litmus.task.regression.Regression": {"baselines": True},  # of which they had two: naive forecasts of series
 }
 
 

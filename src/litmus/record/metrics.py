@@ -79,6 +79,12 @@ def tasks_with(metric: str) -> list[str]:
     return [target.split(".")[2] for target in _targets() if metric in available_metrics(target)]
 
 
+def deciding(metrics: Iterable[str]) -> str | None:
+    """The metric that decides which run is best, its split left out, such as `acc`; None if it is not among these."""
+    decide = {monitored(target)[0].partition("/")[2] for target in _targets()}
+    return next((name for name in metrics if name in decide), None)
+
+
 def task_that_decides_by(metrics: Iterable[str]) -> str | None:
     """The name of the task that monitors one of these metrics, if there is one."""
     names = set(metrics)
@@ -129,9 +135,6 @@ def mode_of(metric: str) -> str:
     return str(found)
 
 
-FORECASTS = ("naive", "seasonal")  # that a time series is compared with
-
-
 def per_class(metrics: Section) -> dict[str, dict[str, str]]:
     """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
     found: dict[str, dict[str, str]] = {}
@@ -139,15 +142,4 @@ def per_class(metrics: Section) -> dict[str, dict[str, str]]:
         for what in ("precision", "recall"):
             if name.startswith(prefix := f"test/{what}_"):
                 found.setdefault(name.removeprefix(prefix), {})[what] = name
-    return found
-
-
-def references(metrics: Section) -> dict[tuple[str, str], dict[str, str]]:
-    """The metrics of naive forecasts: by split and forecast, `rmse` and `mae` to the metric's name."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for name in metrics:
-        split, _, rest = name.partition("/")
-        forecast, _, error = rest.partition("_")
-        if forecast in FORECASTS and error in ("rmse", "mae"):
-            found.setdefault((split, forecast), {})[error] = name
     return found

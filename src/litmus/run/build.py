@@ -126,12 +126,13 @@ def _fitting_task(section: Section, spec: Spec) -> Section:
     if given == name:
         return section
     own = {key: value for key, value in section.items() if value != defaults("task", given).get(key)}
-    if own:
+    fitting = defaults("task", name)
+    if lost := sorted(set(own) - set(fitting)):
         raise UserError(
-            f"task.{next(iter(own))} is a key of task={given}, but data={spec.data} has {spec.target.noun} as its "
+            f"task.{lost[0]} is a key of task={given}, but data={spec.data} has {spec.target.noun} as its "
             f"target: task={name}."
         )
-    return defaults("task", name)
+    return fitting | own
 
 
 def assemble(

@@ -1,12 +1,15 @@
 """A run's best weights, tested again."""
 
 import logging
+from typing import cast
 
+from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_best
 from litmus.record.folder import RunDir
+from litmus.run.baselines import measure
 from litmus.run.build import assemble, for_testing, prepare, resolve
 from litmus.run.train import test
 
@@ -49,6 +52,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         data.leave_out(checkpoint.seen)
     parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
     checkpoint.load_into(parts.net, run.best)
+    data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir")).metrics
     return test(run, parts)
 
 

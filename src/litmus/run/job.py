@@ -117,6 +117,7 @@ def unstarted(config: Section, status: str, sentence: str) -> Section:
         "epochs": 0,
         "steps": 0,
         "seconds": {},
+        "baselines": {"best": None, "beaten": None, "notes": []},
         "changes": [],
         **dict.fromkeys((*unknown, "versions", "git")),
     }

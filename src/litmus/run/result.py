@@ -16,9 +16,11 @@ from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.console import readable
 from litmus.errors import Diverged, Interrupted, Pruned, UserError
+from litmus.record.baselines import BASELINES, best_baseline
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.metrics import best_row
+from litmus.run.baselines import Measured
 from litmus.run.build import Parts, hardware_for
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import git, versions
@@ -50,6 +52,7 @@ class RunState:
         parts: once they are built.
         seconds: by part of the run.
         test: metrics.
+        baselines: once they are measured.
         changes: see `litmus.run.changes`.
         begun: whether it has come to the training: what a checkpoint holds was restored by then.
     """
@@ -59,6 +62,7 @@ class RunState:
     parts: Parts | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
+    baselines: Measured = field(default_factory=Measured)
     changes: list[Section] = field(default_factory=list)
     begun: bool = False
 
@@ -139,10 +143,12 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     meter = parts.callback(Meter) if parts else None
     divergence = divergence_of(parts.trainer) if parts else None
     speeds = meter.samples_per_second if meter else []
+    metrics = {**kept, **progress.test}
     return {
         "status": ending.status,
         "error": ending.sentence and readable(ending.sentence),
-        "metrics": {**kept, **progress.test},
+        "metrics": metrics,
+        "baselines": _baselines(metrics, progress.baselines),
         "best_epoch": best.get("epoch"),
         "model": choice(config, "model"),
         "data": choice(config, "data"),
@@ -162,6 +168,17 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "versions": versions(),
         "git": git(),
     }
+
+
+def _baselines(metrics: dict[str, float], measured: Measured) -> Section:
+    """The best of what needs no network in the test, whether the network beats it, and what is to be said of that."""
+    best = best_baseline(metrics)
+    if best is None:
+        return {"best": None, "beaten": None, "notes": measured.notes}
+    said = [] if best.is_beaten else [best.sentence]
+    if "test/skill" not in metrics:
+        said.append(f"There is no skill: {BASELINES[best.name][1]} makes no mistake in the test.")
+    return {"best": best.name, "beaten": best.is_beaten, "notes": [*said, *measured.notes]}
 
 
 def _kept_step(run: RunDir) -> int | None:

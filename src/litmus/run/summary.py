@@ -13,8 +13,10 @@ from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
+from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
-from litmus.record.metrics import per_class, references
+from litmus.record.metrics import deciding, mode_of, per_class
+from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
 from litmus.spec import Boxes, Target, Values
@@ -64,6 +66,17 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.say(f"data  {sizes}  from {parts.data.source}")
     console.say(f"target  {_target(parts.data.spec.target)}")
     console.say(f"precision  {hardware.precision}  ({hardware.reason})")
+
+
+def baselines(measured: Measured) -> None:
+    """What needs no network, in validation, the best first."""
+    found = measured.metrics.get("val", {})
+    if (metric := deciding(name for own in found.values() for name in own)) is not None:
+        best_first = sorted(found, key=lambda name: found[name][metric], reverse=mode_of(metric) == "max")
+        values = "  ".join(f"{BASELINES[name][0]} {found[name][metric]:.4f}" for name in best_first)
+        console.say(f"baselines  val/{metric}  {values}", wrap=True)
+    for note in measured.notes:
+        console.say(f"  {note}", style="dim", wrap=True)
 
 
 def changes(changes: list[Section], step: int) -> None:
@@ -141,6 +154,8 @@ def result(run: RunDir, result: Section) -> None:
     """The final metrics as a table, the folder, and what to do next."""
     if result["metrics"]:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
+    if result["baselines"]["beaten"] is False:
+        console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
         console.say(result["dataset"]["warning"], style="yellow")
     status = "" if result["status"] == "finished" else f"  {result['status']}"
@@ -160,9 +175,9 @@ def job(run: RunDir, status: str, seconds: float) -> None:
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:
-    """A row for each split; below, the naive forecasts of the same values; then precision and recall by class."""
-    classes, forecasts = per_class(metrics), references(metrics)
-    apart = {name for of in (classes, forecasts) for _, names in of.items() for name in names.values()}
+    """A row for each split; below, the baselines in the test, the best first; then precision and recall by class."""
+    classes, baselines = per_class(metrics), baseline_metrics(metrics)
+    apart = {name for of in (classes, baselines) for names in of.values() for name in names.values()}
     shown = [name for name in metrics if name not in apart]
     columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
     rows = [
@@ -170,16 +185,10 @@ def _metrics(metrics: dict[str, float], title: str) -> None:
         for split in ("train", "val", "test")
         if any(name.startswith(f"{split}/") for name in shown)
     ]
-    for (split, forecast), names in forecasts.items():
-        rows.append((f"{split}, {forecast} forecast", *(metrics[names[c]] if c in names else "" for c in columns)))
+    for name, _ in ranked_baselines(metrics, "test"):
+        own = baselines["test", name]
+        rows.append((f"test, {BASELINES[name][0]}", *(metrics[own[c]] if c in own else "" for c in columns)))
     console.table(("", *columns), rows, title=title)
     if classes and len(classes) <= MOST_CLASSES:
         rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
         console.table(("test", "precision", "recall"), rows)
-    if metrics.get("test/skill", 1.0) <= 0:
-        best = min(metrics[names["rmse"]] for (split, _), names in forecasts.items() if split == "test")
-        console.say(
-            f"The network does not beat the naive forecasts: its RMSE in the test is {metrics['test/rmse']:.4g}, "
-            f"the better one's {best:.4g}.",
-            style="yellow",
-        )

@@ -12,9 +12,9 @@ import lightning.pytorch as lightning
 
 from litmus import console
 from litmus.callback.interrupt import Interrupt
+from litmus.config import protocols
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size
-from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
@@ -22,7 +22,7 @@ from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.files import link
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import batch_size, ddp, memory, summary
+from litmus.run import baselines, batch_size, ddp, memory, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
@@ -144,10 +144,11 @@ def _train_and_test(
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
+        _measure_baselines(state, parts)
         if not is_job:
             run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
         begin = time.perf_counter()
-        state.seconds["startup"] = round(begin - started, 3)
+        state.seconds["startup"] = round(begin - started - state.seconds.get("baselines", 0.0), 3)
         meet()
         try:
             parts = _fit_with_rollbacks(run, state, path, callbacks)
@@ -163,7 +164,7 @@ def _train_and_test(
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
-def _warn_of_other_data(original: RunDir, data: Data) -> None:
+def _warn_of_other_data(original: RunDir, data: protocols.Data) -> None:
     before = ((original.read_result() or {}).get("dataset") or {}).get("sha256") or {}
     if changed := [name for name in before if data.sha256.get(name) != before[name]]:
         log.warning(
@@ -171,6 +172,16 @@ def _warn_of_other_data(original: RunDir, data: Data) -> None:
             original.path,
             ", ".join(changed),
         )
+
+
+def _measure_baselines(state: RunState, parts: Parts) -> None:
+    """What needs no network, once for the data and split; the seconds that it takes are the run's own figure."""
+    begin = time.perf_counter()
+    task = cast(protocols.Task, parts.task)
+    state.baselines = baselines.measure(parts.data, task, state.config["data"].get("dir"))
+    parts.data.baselines = state.baselines.metrics
+    state.seconds["baselines"] = round(time.perf_counter() - begin, 3)
+    summary.baselines(state.baselines)
 
 
 def _fit_with_rollbacks(

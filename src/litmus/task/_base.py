@@ -37,12 +37,14 @@ class Task(lightning.LightningModule):
         metric_names: what validation may measure, `val/` left out, and whether it should be large ("max") or small.
         headline: the metrics to show for every epoch; the others are only written down.
         accepts: whether a step may be made with a loss; None lets all pass.
+        baselines: whether metrics of methods without a network stand beside the network's.
     """
 
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
     metric_names: ClassVar[dict[str, Literal["min", "max"]]]
     headline: ClassVar[tuple[str, ...]]
+    baselines = False
 
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()
@@ -72,6 +74,19 @@ class Task(lightning.LightningModule):
     @abstractmethod
     def step(self, batch: Batch, split: Split) -> Tensor:
         """The loss of one batch; adds it to the split's metrics."""
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
+        """The metrics of predictions that no network made, named and defined as the network's.
+
+        Args:
+            predictions: class numbers, int64 (samples,), or values in their unit, float64 (samples, values).
+            targets: the same.
+        """
+        raise NotImplementedError
+
+    def skill(self, metrics: dict[str, Tensor], baselines: dict[str, dict[str, float]]) -> dict[str, Tensor | float]:
+        """How much better the network is than the best baseline: above 0 if it is, at most 1."""
+        raise NotImplementedError
 
     def metrics(self, split: Split) -> Metrics:
         """The sums over that split so far."""
@@ -155,8 +170,12 @@ class Task(lightning.LightningModule):
         metrics.reset()
 
     def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
-        """The metrics of a whole split, with those of what needs no network beside them, where the data knows any."""
-        return dict(metrics)
+        """The metrics of a whole split, and beside them `skill` and those of what needs no network, once measured."""
+        baselines = self.data.baselines.get(split, {})
+        if not baselines or not metrics:
+            return dict(metrics)
+        named = {f"{name}_{metric}": value for name, own in baselines.items() for metric, value in own.items()}
+        return {**metrics, **self.skill(metrics, baselines), **named}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         fused = self.trainer.precision != "16-mixed"

@@ -44,23 +44,16 @@ class DetailedMetrics(ClassMetrics):
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         super().update(loss, logits, targets)
-        pairs = targets * len(self.names) + logits.argmax(dim=1)
-        self.add(0, confusion=torch.bincount(pairs, minlength=len(self.names) ** 2).reshape(len(self.names), -1))
+        self.add(0, confusion=_confusion(logits.argmax(dim=1), targets, len(self.names)))
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """`loss`, `acc`, `f1`, `f1_weighted`; `precision_<name>` and `recall_<name>` of each class that counts."""
         counts = sums["confusion"].float()
-        correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
-        precision, recall = correct / predicted.clamp(min=1), correct / occurring.clamp(min=1)
-        present = (predicted + occurring) > 0
-        f1 = 2 * correct / (predicted + occurring).clamp(min=1)
-        metrics = {
-            **super().from_sums(sums, num_samples),
-            "f1": f1.sum() / present.sum(),
-            "f1_weighted": (f1 * occurring).sum() / occurring.sum(),
-        }
+        metrics = {**super().from_sums(sums, num_samples), **_f1(counts)}
         if self.per_class:
-            for i in present.nonzero().flatten().tolist():
+            correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
+            precision, recall = correct / predicted.clamp(min=1), correct / occurring.clamp(min=1)
+            for i in (predicted + occurring).nonzero().flatten().tolist():
                 metrics |= {f"precision_{self.names[i]}": precision[i], f"recall_{self.names[i]}": recall[i]}
         return metrics
 
@@ -70,11 +63,15 @@ class Classification(Task):
 
     `balanced` weighs a class's training samples by how rare it is: `samples / (classes * samples of the class)`.
     A class without training samples weighs 0: label smoothing, too, gives it nothing.
+
+    Beside the network's metrics stand those of baselines, unless `baselines` is false. `skill` is the fraction of the
+    best baseline's mistakes that the network avoids, 1 - (1 - acc) / (1 - acc of the best): 1 without a mistake, 0 with
+    as many, negative with more. There is none where a baseline makes no mistake.
     """
 
     monitor: ClassVar = "val/acc"
     mode: ClassVar[Literal["min", "max"]] = "max"
-    metric_names: ClassVar = {"loss": "min", "acc": "max", "f1": "max", "f1_weighted": "max"}
+    metric_names: ClassVar = {"loss": "min", "acc": "max", "f1": "max", "f1_weighted": "max", "skill": "max"}
     headline: ClassVar = ("loss", "acc", "f1")
 
     @checked
@@ -86,8 +83,10 @@ class Classification(Task):
         *,
         label_smoothing: Fraction,
         balanced: bool,
+        baselines: bool,
     ) -> None:
         super().__init__(net, optimizer, scheduler)
+        self.baselines = baselines
         self.label_smoothing = label_smoothing
         self.balanced = balanced
         self.criterion = net.criterion or _cross_entropy
@@ -103,6 +102,15 @@ class Classification(Task):
         if split == "train":  # a confusion matrix each step would slow a small network down
             return ClassMetrics()
         return DetailedMetrics(self.net.spec.target.names, per_class=split == "test")
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
+        counts = _confusion(predictions, targets, len(self.net.spec.target.names)).float()
+        acc = (predictions == targets).sum() / len(targets)
+        return {name: float(value) for name, value in {"acc": acc, **_f1(counts)}.items()}
+
+    def skill(self, metrics: dict[str, Tensor], baselines: dict[str, dict[str, float]]) -> dict[str, Tensor | float]:
+        best = max(own["acc"] for own in baselines.values())
+        return {"skill": 1 - (1 - float(metrics["acc"])) / (1 - best)} if best < 1 else {}
 
     def on_fit_start(self) -> None:
         if self.balanced:
@@ -124,6 +132,23 @@ class Classification(Task):
         loss = self.loss(logits, targets, split)
         cast(ClassMetrics, self.metrics(split)).update(loss.detach(), logits.detach(), targets)
         return loss
+
+
+def _confusion(predictions: Tensor, targets: Tensor, num_classes: int) -> Tensor:
+    """How many samples of each class (rows) were predicted as each (columns): int64 (classes, classes)."""
+    pairs = targets * num_classes + predictions
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, -1)
+
+
+def _f1(counts: Tensor) -> dict[str, Tensor]:
+    """`f1` and `f1_weighted` of a confusion matrix, float (classes, classes)."""
+    correct, predicted, occurring = counts.diagonal(), counts.sum(dim=0), counts.sum(dim=1)
+    present = (predicted + occurring) > 0
+    f1 = 2 * correct / (predicted + occurring).clamp(min=1)
+    return {
+        "f1": f1.sum() / present.sum(),
+        "f1_weighted": (f1 * occurring).sum() / occurring.sum(),
+    }
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:

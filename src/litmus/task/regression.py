@@ -64,8 +64,8 @@ class ValueMetrics(Metrics):
 class Regression(Task):
     """Mean squared error of scaled values; RMSE, MAE and Pearson's r in the data's own unit.
 
-    Where the data knows naive forecasts, their errors are shown beside the network's, and `skill` and
-    `skill_mae` say by what fraction the network's RMSE and MAE are lower than the better one's.
+    Beside them stand the errors of baselines, unless `baselines` is false. `skill` and `skill_mae` say by what fraction
+    the network's RMSE and MAE are lower than the lowest of a baseline: 1 - rmse / rmse of the best.
     """
 
     monitor: ClassVar = "val/rmse"
@@ -81,9 +81,10 @@ class Regression(Task):
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked
-    def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
+    def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler, *, baselines: bool) -> None:
         super().__init__(net, optimizer, scheduler)
         self.criterion = net.criterion or _squared_error
+        self.baselines = baselines
 
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
@@ -105,16 +106,14 @@ class Regression(Task):
         cast(ValueMetrics, self.metrics(split)).update(outputs.detach(), targets)
         return loss
 
-    def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
-        baselines = self.data.baselines.get(split, {})
-        if not baselines or not metrics:
-            return dict(metrics)
-        errors = {f"{name}_{error}": value for name, own in baselines.items() for error, value in own.items()}
-        skill = {
-            f"skill{suffix}": 1 - metrics[error] / min(own[error] for own in baselines.values())
-            for error, suffix in (("rmse", ""), ("mae", "_mae"))
-        }
-        return {**metrics, **skill, **errors}
+    def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
+        errors = predictions - targets
+        return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}
+
+    def skill(self, metrics: dict[str, Tensor], baselines: dict[str, dict[str, float]]) -> dict[str, Tensor | float]:
+        best = {error: min(own[error] for own in baselines.values()) for error in ("rmse", "mae")}
+        found = {f"skill{suffix}": error for error, suffix in (("rmse", ""), ("mae", "_mae")) if best[error] > 0}
+        return {name: 1 - metrics[error] / best[error] for name, error in found.items()}
 
 
 def _squared_error(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001  # a Criterion

@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
@@ -16,12 +18,14 @@ from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
-from litmus.data.image.transform import Augmentation, Normalize
+from litmus.data.image.transform import Augmentation, Normalize, flat_pixels
 from litmus.spec import Classes, Images
 
 log = logging.getLogger(__name__)
 
 RESIDENT = 0.25  # of a GPU's free memory that images may take
+MOST_PIXELS = 80_000_000  # of a split, for a baseline: so many bytes are read in about 0.1 s
+FLAT_SIDE = 16  # pixels of a side, for a baseline
 
 
 class ImageData(Data):
@@ -38,10 +42,34 @@ class ImageData(Data):
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
         """Pixels, uint8 (samples, channels, height, width), and class numbers, int64 (samples,)."""
 
+    def targets(self, split: Split) -> Tensor:
+        return self.stored(split)[1]
+
+    @property
+    def most_flat(self) -> int:
+        return MOST_PIXELS // self._first_image.numel()
+
+    @property
+    def flat_noun(self) -> str:
+        shrunk = max(self._first_image.shape[1:]) > FLAT_SIDE
+        return f"pixels averaged to {FLAT_SIDE} x {FLAT_SIDE}" if shrunk else "pixels"
+
+    def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32]:
+        return flat_pixels(self.unaugmented(split).index_select(0, rows), FLAT_SIDE)
+
+    @property
+    def _first_image(self) -> Tensor:
+        """As it is stored: a network may read another size."""
+        return self.unaugmented("train").index_select(0, torch.zeros(1, dtype=torch.int64))[0]
+
+    def unaugmented(self, split: Split) -> Stored:
+        """The pixels of a split as they are in validation."""
+        return self.stored(split)[0]
+
     @property
     def class_counts(self) -> Tensor:
         """Training samples of each class, int64 (classes,)."""
-        return count_classes(self.stored("train")[1], self.spec)
+        return count_classes(self.targets("train"), self.spec)
 
     def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None

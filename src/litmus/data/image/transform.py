@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
 from litmus.data._loader import Rows
 from litmus.spec import Images
@@ -110,3 +112,16 @@ def mean_and_std(pixels: Rows, rows: Tensor) -> tuple[tuple[float, ...], tuple[f
     mean = frequency @ values
     variance = (frequency * (values - mean[:, None]) ** 2).sum(dim=1)
     return tuple(mean.tolist()), tuple(variance.clamp(min=1e-12).sqrt().tolist())
+
+
+def flat_pixels(images: Tensor, side: int) -> NDArray[np.float32]:
+    """Images as rows of numbers in [0, 1], float32 (images, channels * height * width).
+
+    Args:
+        images: uint8 (images, channels, height, width).
+        side: the most pixels of a side; more are averaged, at least 2 x 2 of those that each result stands for.
+    """
+    rows, columns = (max(1, pixels // (2 * side)) for pixels in images.shape[2:])
+    images = images[:, :, ::rows, ::columns]  # of a large image, all would take most of the time
+    size = (min(side, images.shape[2]), min(side, images.shape[3]))
+    return adaptive_avg_pool2d(images.float() / 255, size).flatten(1).numpy()

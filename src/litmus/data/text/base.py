@@ -13,12 +13,14 @@ from litmus.config.protocols import Split
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some
-from litmus.data._preflight import cache_folder
 from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.data._targets import make_values, scaled
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.spec import Classes, Tokens, Values
+
+MOST_CHARACTERS = 1_200_000  # of a split, for a baseline: a million are split into words in about 0.1 s
 
 Label = str | float  # the name of a class, or a value
 
@@ -61,7 +63,7 @@ class TextData(Data):
 
     def __init__(self, seed: int, dir: str | None, batch_size: BatchSize, eval_batch_size: int) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.folder = cache_folder(dir)
+        self.folder = local.cache_folder(dir)
         self.splits = {}
         self._tokens: dict[tuple[Split, str], Ragged] = {}
 
@@ -101,19 +103,36 @@ class TextData(Data):
         key = (split, self.spec.input.tokenizer)
         if key not in self._tokens:
             self._tokens[key] = tokenize(self.splits[split].texts, self.spec.input, self.folder / "tokens")
-        tokens, targets = self._tokens[key].to(device), self._targets(split).to(device)
+        tokens, targets = self._tokens[key].to(device), self._scaled_targets(split).to(device)
         return TokenLoader(tokens, targets, self._batching(split))
 
     @property
     def class_counts(self) -> Tensor:
         """Training samples of each class, int64 (classes,)."""
-        return count_classes(self._targets("train"), self.spec)
+        return count_classes(self.targets("train"), self.spec)
 
-    def _targets(self, split: Split) -> Tensor:
+    @property
+    def most_flat(self) -> int:
+        texts = self.splits["train"].texts
+        return MOST_CHARACTERS * len(texts) // max(1, sum(map(len, texts)))
+
+    flat_noun = "words (TF-IDF)"
+
+    def flat_inputs(self, split: Split, rows: Tensor) -> list[str]:
+        texts = self.splits[split].texts
+        return [texts[row] for row in rows.tolist()]
+
+    def _scaled_targets(self, split: Split) -> Tensor:
         """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
+        targets = self.targets(split)
+        if isinstance(self.spec.target, Values):
+            return scaled(targets, self.spec.target)
+        return targets
+
+    def targets(self, split: Split) -> Tensor:
         targets = self.splits[split].targets
         if isinstance(self.spec.target, Values):
-            return scaled(torch.tensor(targets, dtype=torch.float64).reshape(-1, 1), self.spec.target)
+            return torch.tensor(targets, dtype=torch.float64).reshape(-1, 1)
         number: dict[Label, int] = {name: i for i, name in enumerate(self.spec.target.names)}
         if unknown := sorted(str(name) for name in set(targets) - set(number)):
             raise UserError(
