@@ -127,6 +127,11 @@ class Data(lightning.LightningDataModule):
         return {}
 
     @property
+    def columns(self) -> list[tuple[str, str, str]]:
+        """Of each column of a table its name, its kind, and what became of it; empty for other data."""
+        return []
+
+    @property
     def passes(self) -> int:
         """How often an epoch passes over the training samples."""
         return 1

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus import console
 from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share, Targets
 from litmus.config.validate import checked
@@ -35,7 +34,6 @@ from litmus.spec import Classes, Columns, Spec, Values
 
 log = logging.getLogger(__name__)
 
-MOST_SHOWN = 40  # columns, each in a line; of more, only those that are left out
 MOST_NUMBERS, MOST_ONES = 10_000_000, 50  # of a split, and of a category: for a baseline
 MOST_DROPPED = 0.5  # fraction of rows without a target
 
@@ -131,7 +129,7 @@ class Table(Data):
         return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
 
     def _columns(self, whole: pl.DataFrame) -> Columns:
-        """What the network receives, which is said.
+        """What the network receives.
 
         Raises:
             UserError: nothing.
@@ -145,11 +143,13 @@ class Table(Data):
             ignored=self.ignore,
             scaling=self.scaling,
         )
-        self._say(self.found)
         columns = as_columns(self.found)
         if not columns.by_name():
-            advice = "data.numeric and data.categorical take columns in that were left out."
-            raise UserError(f"{self.source}: no column is left to predict from. {advice}")
+            kinds = list_some([f"{each.name} ({each.kind})" for each in self.found])
+            raise UserError(
+                f"{self.source}: no column is left to predict from{kinds and f': {kinds}'}. data.numeric and "
+                "data.categorical take columns in that were left out."
+            )
         return columns
 
     @property
@@ -164,7 +164,11 @@ class Table(Data):
     @property
     def facts(self) -> Section:
         """Also, of each column what it is and what became of it."""
-        return {**super().facts, "columns": {each.name: f"{each.kind}: {each.use}" for each in self.found}}
+        return {**super().facts, "columns": {name: f"{kind}: {use}" for name, kind, use in self.columns}}
+
+    @property
+    def columns(self) -> list[tuple[str, str, str]]:
+        return [(each.name, each.kind, each.use) for each in self.found]
 
     @property
     def class_counts(self) -> Tensor:
@@ -354,18 +358,6 @@ class Table(Data):
                     columns,
                     ",".join(leaking),
                 )
-
-    def _say(self, found: list[Found]) -> None:
-        """What was decided of each column."""
-        shown = found if len(found) <= MOST_SHOWN else [each for each in found if each.column is None]
-        if shown:
-            console.table(("column", "kind", "use"), [(each.name, each.kind, each.use) for each in shown[:MOST_SHOWN]])
-        if len(shown) < len(found):
-            kinds = [each.kind for each in found if each.column is not None]
-            counts = ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
-            console.say(f"{len(kinds):,} columns are used: {counts}")
-        if self.passes > 1 and self.batch_size > 1:
-            console.say(f"an epoch passes {self.passes} times over the {self.sizes['train']:,} training rows")
 
 
 def _codes(column: pl.Series, alone: bool = False) -> NDArray[np.int64]:

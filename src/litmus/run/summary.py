@@ -23,6 +23,8 @@ from litmus.spec import Boxes, Target, Values
 from litmus.trainer import Hardware
 
 MOST_ROWS = 30  # of a network's summary
+MOST_COLUMNS = 40  # of a table, each in a line
+LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 
 
@@ -54,7 +56,8 @@ def configuration(config: Section, choices: dict[str, str], defaults: Section) -
 
 
 def parts(parts: Parts, hardware: Hardware) -> None:
-    """The network layer by layer, the data, and the device."""
+    """The columns of a table, the network layer by layer, the data, and the device."""
+    _columns(parts.data.columns)
     rows = layers(parts.net)
     console.table(("layer", "type", "output", "parameters"), rows)
     total = sum(p.numel() for p in parts.net.parameters())
@@ -64,6 +67,8 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     if parts.net.provenance:
         console.say(parts.net.provenance, wrap=True)
     console.say(f"data  {sizes}  from {parts.data.source}")
+    if parts.data.passes > 1:
+        console.say(f"an epoch passes {parts.data.passes} times over the training data")
     console.say(f"target  {_target(parts.data.spec.target)}")
     console.say(f"precision  {hardware.precision}  ({hardware.reason})")
 
@@ -77,6 +82,17 @@ def baselines(measured: Measured) -> None:
         console.say(f"baselines  val/{metric}  {values}", wrap=True)
     for note in measured.notes:
         console.say(f"  {note}", style="dim", wrap=True)
+
+
+def _columns(columns: list[tuple[str, str, str]]) -> None:
+    """What became of each column; of many, only those that are left out, and how many others there are of each kind."""
+    shown = columns if len(columns) <= MOST_COLUMNS else [each for each in columns if each[2].startswith(LEFT_OUT)]
+    if shown:
+        console.table(("column", "kind", "use"), shown[:MOST_COLUMNS])
+    if len(shown) < len(columns):
+        kinds = [kind for _, kind, use in columns if not use.startswith(LEFT_OUT)]
+        counts = ", ".join(f"{kind} {kinds.count(kind):,}" for kind in dict.fromkeys(kinds))
+        console.say(f"{len(kinds):,} columns are used: {counts}")
 
 
 def changes(changes: list[Section], step: int) -> None:
