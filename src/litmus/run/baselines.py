@@ -136,7 +136,11 @@ def _rows(data: Data, split: Split, number: int, most: int) -> Tensor:
 
 def _taken(rows: dict[Split, Tensor], targets: dict[Split, Tensor]) -> list[str]:
     """On how many samples of each split a model is fitted and measured, where these are not all."""
-    words = {"train": ("fitted", "training"), "val": ("measured", "validation"), "test": ("measured", "test")}
+    words: dict[Split, tuple[str, str]] = {
+        "train": ("fitted", "training"),
+        "val": ("measured", "validation"),
+        "test": ("measured", "test"),
+    }
     return [
         f"{done} on {len(rows[split]):,} of {len(targets[split]):,} {noun} samples"
         for split, (done, noun) in words.items()
