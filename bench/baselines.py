@@ -57,7 +57,10 @@ def measure() -> str:
             columns = zip(*((each.seconds, each.cpu, each.again) for each in found), strict=True)
             rows.append((what, *(spread(column, 2) for column in columns), " ".join(found[0].notes)))
     head = ("", "first, seconds", "of a core", "again, seconds", "models that are fitted")
-    asked = "Asked for: at most 1 s, or a tenth of the training, whichever is more. The first imports scikit-learn."
+    asked = (
+        "Asked for: at most 1 s, or a tenth of the training, whichever is more. The first imports scikit-learn. Of a "
+        "core: the processor's\ntime, which says what a quiet machine takes, whatever else runs."
+    )
     return f"## Baselines\n\n{markdown(head, rows)}\n{asked}\n"
 
 

@@ -22,6 +22,7 @@ from litmus.record.folder import RunDir
 from litmus.run import baselines, fitted
 from litmus.run.baselines import Measured, measure
 from litmus.run.build import prepare, resolve
+from litmus.run.ending import points
 
 pytestmark = pytest.mark.usefixtures("tables", "image_files")
 
@@ -227,6 +228,7 @@ def test_one_that_is_better_is_not(train: Train, capsys: pytest.CaptureFixture[s
     acc, other = result["metrics"]["test/acc"], result["metrics"]["test/logistic_acc"]
     assert result["metrics"]["test/skill"] == pytest.approx(1 - (1 - acc) / (1 - other))
     assert (best.name, best.value, best.network) == ("logistic", other, acc)
+    assert {value for _, value in points(run.path)["val/logistic_acc"]} == {result["metrics"]["val/logistic_acc"]}
     assert "does not beat" not in capsys.readouterr().out
 
 

@@ -38,13 +38,13 @@ def test_a_failed_rank_is_named_with_how_it_ended(
 
 def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:
     """Of 8 digits a step, the weights of the two processes' 4 differ widely."""
-    few = ["data.limit=64", "data.batch_size=8", "trainer.max_epochs=3"]
+    few = ["data.limit=64", "data.batch_size=8", "trainer.max_epochs=3", "task.baselines=true"]
     changes = ["model=fnn", "model.widths=[16]", "task.balanced=true", "task.label_smoothing=0.1", "seed=3", *few]
     one = train(*changes, folder="one")
     two = train(*changes, "trainer=ddp", "trainer.accelerator=cpu", folder="two")
     assert two.read_result()["status"] == "finished", two.log.read_text()
     for alone, shared in zip(one.read_metrics(), two.read_metrics(), strict=True):
-        for name in ("train/loss", "val/loss"):
+        for name in ("train/loss", "val/loss", "val/logistic_acc", "val/majority_f1", "val/skill"):
             assert shared[name] == pytest.approx(alone[name], rel=1e-5), name
 
 
