@@ -172,7 +172,7 @@ def _find(image: Image.Image) -> tuple[Numbers, bool] | None:
     small.thumbnail((MAX_SIDE, MAX_SIDE))
     colors = np.atleast_3d(np.asarray(small, dtype=np.float32))
     difference = colors - _ground(colors)
-    contrast = abs(difference).max(axis=2)
+    contrast = _largest(difference)
     clear = contrast > max(MIN_CONTRAST, CLEAR * SIGMA * float(np.median(contrast)))
     if not clear.any():
         return None
@@ -208,9 +208,17 @@ def _fit_repeatedly(places: Numbers, values: Numbers, used: Mask) -> tuple[Numbe
     """A linear fit, beginning with the pixels that are used: its weights, and the median of all pixels' distances."""
     for _ in range(NUM_FITS):
         weights = np.linalg.lstsq(places[used], values[used], rcond=None)[0]
-        distance = abs(values - places @ weights).max(axis=1)
+        distance = _largest(values - places @ weights)
         used = distance <= 2 + OUTLIER * SIGMA * float(np.median(distance[used]))
     return weights, float(np.median(distance))
+
+
+def _largest(difference: Numbers) -> Numbers:
+    """The largest absolute value of all channels, the last dimension: much faster than `max` over so short an axis."""
+    largest = abs(difference[..., 0])
+    for channel in range(1, difference.shape[-1]):
+        np.maximum(largest, abs(difference[..., channel]), out=largest)
+    return largest
 
 
 def _main_parts(drawn: Mask) -> tuple[Mask, Mask]:
