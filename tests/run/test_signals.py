@@ -65,7 +65,16 @@ def test_a_signal_while_hydra_is_imported(tmp_path: Path, name: str) -> None:
     )
     command = [sys.executable, str(ROOT / "train.py"), "model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    number = signal.Signals[name]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell's background ignores Ctrl-C
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (130, "")
     assert not (tmp_path / "run").exists()
 
