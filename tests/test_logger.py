@@ -2,22 +2,25 @@
 
 import os
 import socket
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from litmus.logger import tensorboard
 
 
-@pytest.mark.parametrize(("earlier", "waits"), [("9.0", True), ("10.0", False), ("11.7", False)])
+@pytest.mark.parametrize(
+    ("second", "process", "slept"),
+    [("1000", "9.0", [0.75]), ("1000", "10.0", []), ("1000", "11.7", []), ("0999", "9.0", [])],
+    ids=["sorts after", "sorts before", "the same process", "an earlier second"],
+)
 def test_what_another_process_wrote_in_the_same_second_is_read_before(
-    earlier: str, waits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    second: str, process: str, slept: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("litmus.logger.time", SimpleNamespace(time=lambda: 1000.25, sleep=waits.append))
     monkeypatch.setattr(os, "getpid", lambda: 11)
-    while time.time() % 1 > 0.7:  # room for all of it within a second
-        time.sleep(0.05)
-    second = int(time.time())
-    (tmp_path / f"events.out.tfevents.{second:010d}.{socket.gethostname()}.{earlier}").touch()
+    (tmp_path / f"events.out.tfevents.000000{second}.{socket.gethostname()}.{process}").touch()
     tensorboard(tmp_path, 3)
-    assert (int(time.time()) > second) == waits
+    assert waits == slept

@@ -38,7 +38,7 @@ def test_a_sweep_is_no_run_and_latest_lies_in_outputs(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     made(Path("outputs/sweeps/s/seed-0"), "model=fnn")
     Path("outputs/latest").symlink_to("sweeps/s/seed-0")
-    with pytest.raises(UserError, match="is the folder of a sweep. Name a run in it, such as outputs/sweeps/s/seed-0"):
+    with pytest.raises(UserError, match="holds several runs. Name one of them, such as outputs/sweeps/s/seed-0"):
         RunDir("outputs/sweeps/s").read_config()
     with pytest.raises(UserError, match="There is no folder latest. Did you mean outputs/latest?"):
         RunDir("latest").read_config()

@@ -99,3 +99,6 @@ def test_a_best_checkpoint_that_is_gone(train: Train) -> None:
     run.best.unlink()
     with pytest.raises(UserError, match=r"best.ckpt is missing, so the weights of the best epoch are lost\. To train "):
         load_run(run)
+    run.write_result({**run.read_result(), "status": "interrupted"})
+    with pytest.raises(UserError, match=r"are lost\. To train on: litmus train resume="):
+        load_run(run)

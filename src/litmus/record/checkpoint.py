@@ -191,11 +191,11 @@ def newest_checkpoint(run: RunDir) -> Path | None:
     Raises:
         UserError: its checkpoints are missing or damaged.
     """
+    if not run.last.is_file() and not run.best.is_file() and not run.whole_metrics():
+        return None
     config = run.read_config()
     wrong = {path: _what_is_wrong(path, config) for path in (run.last, run.best)}
     if None not in wrong.values():
-        if not run.whole_metrics() and not run.last.is_file() and not run.best.is_file():
-            return None
         reasons = " and ".join(f"{path.name} {what}" for path, what in wrong.items())
         raise UserError(f"{run.path} cannot be resumed: {reasons}. Begin anew: {_command_of(run)}.")
     if run.best.is_file() and wrong[run.best] is not None:

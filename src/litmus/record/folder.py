@@ -100,9 +100,11 @@ class RunDir:
             return
         if not self.whole_metrics():
             raise UserError(f"{self.path} has no {self.best.relative_to(self.path)}: no epoch was finished.")
+        is_finished = (self.read_result() or {}).get("status") == "finished"
+        key, what = ("reproduce", "train the run again") if is_finished else ("resume", "train on")
         raise UserError(
-            f"{self.best} is missing, so the weights of the best epoch are lost. To train the run again: "
-            f"{train_command(override('reproduce', str(self.path)))}"
+            f"{self.best} is missing, so the weights of the best epoch are lost. To {what}: "
+            f"{train_command(override(key, str(self.path)))}"
         )
 
     def remove(self, outputs: Path) -> None:
@@ -191,7 +193,7 @@ class RunDir:
         path = next((self.path / name for name in CONFIGS if (self.path / name).is_file()), None)
         if path is None:
             if first := next((each for each in sorted(self.path.iterdir()) if RunDir(each).has_config()), None):
-                raise UserError(f"{self.path} is the folder of a sweep. Name a run in it, such as {first}.")
+                raise UserError(f"{self.path} holds several runs. Name one of them, such as {first}.")
             raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
         config = from_yaml(path)
         for group in GROUPS:
