@@ -22,7 +22,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (
             ["model=cn"],
             "There is no model=cn. Did you mean model=cnn? "
-            "model is one of bert, cnn, fnn, lstm, perceptron, resnet, scratch, yolo.",
+            "model is one of bert, cnn, fnn, linear, lstm, perceptron, resnet, scratch, yolo.",
         ),
         (["modle=cnn"], "There is no key modle. Did you mean model?"),
         (["cnn"], "cnn is not of the form key=value. Did you mean model=cnn?"),

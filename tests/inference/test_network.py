@@ -18,7 +18,7 @@ import litmus as package
 from litmus.config.fit import kinds_of_model
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.spec import Boxes, Images, Series
+from litmus.spec import Boxes, Images
 
 EARLIER = ROOT / "tests" / "earlier"
 RUNS = sorted(path.parent.name for path in EARLIER.glob("*/config.yaml"))
@@ -43,8 +43,8 @@ def of_texts(name: str) -> bool:
     return name.endswith("-text_table")
 
 
-def reads_series(name: str) -> bool:
-    return name.endswith("-series")
+def reads_numbers(name: str) -> bool:
+    return name.endswith(("-series", "-table"))
 
 
 def printed(name: str, litmus: Litmus, *words: str) -> list[dict]:
@@ -62,7 +62,7 @@ def test_every_kind_of_network_is_among_the_runs() -> None:
     assert any(of_texts(name) for name in RUNS)
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if not reads_series(name)])
+@pytest.mark.parametrize("name", [name for name in RUNS if not reads_numbers(name)])
 def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_path: Path) -> None:
     net = load(name)
     if of_texts(name):
@@ -79,9 +79,9 @@ def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_pa
     assert one.get("label") == expected[0].get("label")
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if reads_series(name)])
+@pytest.mark.parametrize("name", [name for name in RUNS if reads_numbers(name)])
 def test_a_network_that_reads_neither_images_nor_texts_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match=f"This network takes {Series.noun}"):
+    with pytest.raises(UserError, match="This network takes (series|columns)"):
         load(name)
 
 

@@ -71,7 +71,7 @@ def test_a_finished_run_s_folder(train: Train) -> None:
         2,
         8,
     )
-    assert set(result["seconds"]) == {"startup", "fit", "test"}
+    assert set(result["seconds"]) == {"startup", "baselines", "fit", "test"}
     assert result["samples_per_second"] > 0
     assert result["parameters"] == 109_386
     assert result["precision"] == 32

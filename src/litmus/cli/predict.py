@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litmus.cli._options import count, score
-from litmus.config.fit import architectures, kinds_of_model
+from litmus.config.fit import architectures, kinds_of_data, kinds_of_model
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
@@ -88,7 +88,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _check_images(config: Section, words: Sequence[str]) -> None:
     """Refuses words of which none names an image, where the network takes nothing else."""
-    takes_images = kinds_of_model(config["model"]["_target_"]).inputs == (Images,)
+    inputs = [
+        kinds.inputs
+        for kinds in (kinds_of_model(config["model"]["_target_"]), kinds_of_data(config["data"]["_target_"]))
+    ]
+    takes_images = set(inputs[0]) & set(inputs[1]) == {Images}
     found = (path for word in words for path in image_files(word))
     if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
         absent = [word for word in words if not has_magic(word) and local.kind_of(local.expand(word)) == "missing"]

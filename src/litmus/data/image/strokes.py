@@ -53,6 +53,9 @@ class Statistics(NamedTuple):
     blur: Numbers
 
 
+STATISTICS = tuple(Statistics.__annotations__)
+
+
 def statistics(pixels: Pixels) -> Statistics:
     """Those of images, uint8 (images, height, width).
 
@@ -161,7 +164,7 @@ def _warning(pixels: Pixels, strokes: Strokes) -> str:
     By construction at most `2 * RARE` of the training images are outside the limits of each statistic: 0.5 % in all.
     """
     found = statistics(pixels[None])
-    limits = zip(Statistics._fields, found, strokes.lowest, strokes.highest, strict=True)
+    limits = zip(STATISTICS, found, strokes.lowest, strokes.highest, strict=True)
     unlike = [name for name, value, low, high in limits if not low <= value[0] <= high]
     return f"unlike the training images in {' and '.join(unlike)}: {DOUBT}" if unlike else ""
 
