@@ -164,7 +164,8 @@ def test_an_empty_image_is_said(color: str | tuple[int, int, int], images: Image
 
 def test_a_photo_is_said_to_mean_little(images: Images) -> None:
     found = find_spec("ultralytics")  # not imported: that would change how images are opened
-    assert found and found.submodule_search_locations
+    assert found
+    assert found.submodule_search_locations
     assets = Path(found.submodule_search_locations[0], "assets")
     random = np.random.default_rng(0)
     with Image.open(assets / "bus.jpg") as opened:
