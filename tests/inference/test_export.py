@@ -1,4 +1,4 @@
-"""What is exported answers as the network does: the libraries that read it are asked themselves."""
+"""What is exported bare answers as the network does: the libraries that read it are asked themselves."""
 
 import json
 import os
@@ -7,43 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import COLUMNS, CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from exporting import CASES, IDS, TEXTS, make
+from helpers import CONF, DIGITS, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.errors import UserError
-from litmus.inference.export import write
+from litmus.inference.export.write import write
 from litmus.model._vocabulary import pieces
 from litmus.spec import Classes, Spec, Values
-
-CASES = [
-    ("perceptron", DIGITS, {}),
-    ("fnn", DIGITS, {"batchnorm": True}),
-    ("scratch", DIGITS, {"batchnorm": True}),
-    ("fnn", COLUMNS, {"residual": True}),
-    ("scratch", COLUMNS, {}),
-    ("linear", COLUMNS, {"batchnorm": True}),
-    ("cnn", DIGITS, {"batchnorm": True, "residual": True}),
-    ("resnet", DIGITS, {"dropout": 0.2}),
-    ("yolo", SCENES, {}),
-    ("yolo", SCENES, {"arch": "yolo26n", "dropout": 0.1}),
-    ("lstm", DIGITS, {}),
-    ("lstm", WINDOWS, {"bidirectional": True, "pooling": "mean"}),
-    ("lstm", TEXTS, {"pooling": "last"}),
-    ("lstm", TEXTS, {"bidirectional": True, "pooling": "max", "batchnorm": True}),
-    ("bert", TEXTS, {}),
-    ("bert", TEXTS, {"pooling": "mean", "batchnorm": True}),
-]
-IDS = [f"{name}-{spec.data}-{'-'.join(changes)}" for name, spec, changes in CASES]
-
-
-def make(name: str, spec: Spec, changes: dict[str, object]) -> torch.nn.Module:
-    torch.manual_seed(0)
-    net = build({**composed(f"model={name}", *TINY.get(name, []))["model"], **changes}, spec)
-    for _ in range(3):
-        net(inputs_for(spec))  # batch norm's statistics move
-    if hasattr(net, "head"):
-        torch.nn.init.normal_(net.head.weight, std=0.05)
-    return net.eval()
 
 
 def others(spec: Spec) -> list[torch.Tensor]:
@@ -57,7 +28,7 @@ def others(spec: Spec) -> list[torch.Tensor]:
 @pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
 def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
-    assert write(net, "torch", tmp_path / "model.pt2") < 1e-4
+    assert write(net, "torch", tmp_path / "model.pt2", raw=True) < 1e-4
     read = torch.export.load(tmp_path / "model.pt2").module()
     for batch in others(spec):
         assert torch.allclose(read(batch), net(batch), atol=1e-5)
@@ -67,7 +38,7 @@ def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_pat
 def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     net = make(name, spec, changes)
-    write(net, "onnx", tmp_path / "model.onnx")
+    write(net, "onnx", tmp_path / "model.onnx", raw=True)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (read,) = session.get_inputs()
     for batch in others(spec):
@@ -75,8 +46,7 @@ def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path)
         assert torch.allclose(torch.from_numpy(found), net(batch), atol=1e-5)
     metadata = session.get_modelmeta().custom_metadata_map
     assert Spec.from_plain(json.loads(metadata["litmus"])) == spec
-    kinds = {"perceptron": "scores"}.get(name, "logits") if isinstance(spec.target, Classes) else None
-    assert metadata.get("outputs") == kinds
+    assert json.loads(metadata["names"]) == list(spec.target.names)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +86,8 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
         write(make("fnn", DIGITS, {}), "huggingface", tmp_path / "out")
     with pytest.raises(UserError, match="does not support model.pooling=mean"):
         write(make("bert", TEXTS, {"pooling": "mean"}), "huggingface", tmp_path / "out")
+    with pytest.raises(UserError, match="--raw changes nothing with --to huggingface"):
+        write(make("bert", TEXTS, {}), "huggingface", tmp_path / "out", raw=True)
     assert not list(tmp_path.iterdir())
 
 

@@ -18,7 +18,7 @@ from litmus.config.instantiate import build
 from litmus.data.image.transform import Normalize
 from litmus.data.yolo_dataset import YOLODataset
 from litmus.errors import UserError
-from litmus.inference.export import write
+from litmus.inference.export.write import write
 from litmus.inference.images import ImagePredictor
 from litmus.inference.load import load_run
 from litmus.record.folder import RunDir
@@ -155,7 +155,7 @@ def detector() -> torch.nn.Module:
 def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path: Path) -> None:
     import onnxruntime
 
-    write(detector, "onnx", tmp_path / "model.onnx")
+    write(detector, "onnx", tmp_path / "model.onnx", raw=True)
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     x = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     (answer,) = session.run(None, {"images": x.numpy()})

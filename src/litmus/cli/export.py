@@ -1,11 +1,11 @@
-"""Writes a run's network for other programs: ONNX, torch.export, a Hugging Face folder, or a .pt of Ultralytics."""
+"""Writes a run's network for other programs: ONNX, OpenVINO, torch.export, Hugging Face or Ultralytics."""
 
 import argparse
 from pathlib import Path
 
 from litmus.cli._options import one_of
 from litmus.errors import UserError, WrongArguments
-from litmus.inference.export import FORMATS, write
+from litmus.inference.export.write import EXAMPLE, FORMATS, write
 from litmus.record.folder import RunDir
 
 
@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--to", type=one_of(sorted(FORMATS)), metavar="FORMAT", help=f"the format: {', '.join(sorted(FORMATS))}"
     )
     parser.add_argument("--out", metavar="PATH", help="the file or folder to write (in RUN/export)")
+    parser.add_argument("--raw", action="store_true", help="the bare network, without preprocessing and postprocessing")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -38,8 +39,10 @@ def main(arguments: argparse.Namespace) -> int:
 
     with console.log_to(None):
         try:
-            difference = write(load_run(run), arguments.to, path)
+            difference = write(load_run(run), arguments.to, path, raw=arguments.raw)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
     console.say(f"{path}  (its outputs differ from the network's by {difference:.1e} at most)")
+    if arguments.to == "onnx" and not arguments.raw:
+        console.say(f"{path.with_name(EXAMPLE)}  (a program that uses it, to copy from)")
     return 0

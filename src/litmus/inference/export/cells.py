@@ -1,0 +1,163 @@
+"""From a table's cells to what a network reads, in operations that every exported format has.
+
+The same numbers as `data/columns/encode.py` makes, of columns of numbers: an exported file has an input for each
+column. A date is the days since 1970, a category its number; `onnx_columns.py` takes categories as they are written.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from litmus.data.columns.encode import FARTHEST_RANK, PERIODS
+from litmus.spec import Category, Columns, Date, Number
+
+# Wichura's algorithm AS 241 (Applied Statistics 37, 1988), PPND16: numerators and denominators, from the constant on.
+NEAR = 0.425  # from rank 1/2, where the first holds
+NEAR_CENTER = (
+    (
+        3.3871328727963666080e0,
+        1.3314166789178437745e2,
+        1.9715909503065514427e3,
+        1.3731693765509461125e4,
+        4.5921953931549871457e4,
+        6.7265770927008700853e4,
+        3.3430575583588128105e4,
+        2.5090809287301226727e3,
+    ),
+    (
+        1.0,
+        4.2313330701600911252e1,
+        6.8718700749205790830e2,
+        5.3941960214247511077e3,
+        2.1213794301586595867e4,
+        3.9307895800092710610e4,
+        2.8729085735721942674e4,
+        5.2264952788528545610e3,
+    ),
+)
+TOWARDS_ENDS = (
+    (
+        1.42343711074968357734e0,
+        4.63033784615654529590e0,
+        5.76949722146069140550e0,
+        3.64784832476320460504e0,
+        1.27045825245236838258e0,
+        2.41780725177450611770e-1,
+        2.27238449892691845833e-2,
+        7.74545014278341407640e-4,
+    ),
+    (
+        1.0,
+        2.05319162663775882187e0,
+        1.67638483018380384940e0,
+        6.89767334985100004550e-1,
+        1.48103976427480074590e-1,
+        1.51986665636164571966e-2,
+        5.47593808499534494600e-4,
+        1.05075007164441684324e-9,
+    ),
+)
+
+
+class Cells(nn.Module):
+    """The cells of rows, encoded.
+
+    Args:
+        columns: how they are encoded.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, *cells: Tensor) -> Tensor:
+        """Float64 (batch,) for each number and date, int64 (batch,) for each category -> float32 (batch, places)."""
+        encoded: list[Tensor] = []
+        for values, column in zip(cells, self.columns.by_name().values(), strict=True):
+            if isinstance(column, Number):
+                encoded += _number(values, column)
+            elif isinstance(column, Date):
+                encoded += [*_number(values, column.days), *_cycles(values, column)]
+            else:
+                encoded.append(values.double())
+        return torch.stack(encoded, dim=1).float()
+
+
+def example(column: Number | Date | Category, count: int, generator: torch.Generator) -> Tensor:
+    """Random cells of a column, as `Cells.forward` takes them."""
+    if isinstance(column, Category):
+        return torch.randint(len(column.values) + 1, (count,), generator=generator)
+    number = column.days if isinstance(column, Date) else column
+    if number.words:
+        values = torch.randint(2, (count,), generator=generator).double()
+    else:
+        values = number.mean + number.std * torch.randn(count, generator=generator, dtype=torch.float64)
+    values[0] = torch.nan
+    return values
+
+
+def as_numbers(column: Number | Date | Category) -> str:
+    """What the cells of a column are, as `Cells.forward` takes them."""
+    if isinstance(column, Date):
+        return "days since 1970-01-01, NaN if missing"
+    if isinstance(column, Category):
+        return "number of the category, from 1; 0 if unknown or missing"
+    if column.words:
+        return f"1 for {column.words[1]}, 0 for {column.words[0]}, NaN if missing"
+    return "NaN if missing"
+
+
+def as_written(column: Number | Category) -> str:
+    """What the cells of a column are, where they are strings."""
+    if isinstance(column, Category):
+        return "a category; any other string counts as missing"
+    return f"{' or '.join(column.words)}; any other string counts as missing"
+
+
+def _number(values: Tensor, number: Number) -> list[Tensor]:
+    absent = ~values.isfinite()
+    filled = torch.where(absent, number.fill, values)
+    scaled = _normal_scores(filled, number) if number.quantiles else (filled - number.mean) / number.std
+    return [scaled, absent.double()] if number.missing else [scaled]
+
+
+def _cycles(days: Tensor, date: Date) -> list[Tensor]:
+    parts: list[Tensor] = []
+    for name in date.cycles:
+        turns = days / PERIODS[name]
+        angle = 2 * torch.pi * (turns - turns.floor())
+        parts += [torch.where(days.isfinite(), part, 0.0) for part in (angle.sin(), angle.cos())]
+    return parts
+
+
+def _normal_scores(values: Tensor, number: Number) -> Tensor:
+    """As `encode._normal_scores`: the middle of the lowest and the highest rank, on the normal distribution."""
+    quantiles = torch.tensor(number.quantiles, dtype=torch.float64)
+    below = [compared.sum(dim=1) for compared in (quantiles < values[:, None], quantiles <= values[:, None])]
+    rank = torch.stack([_rank(values, quantiles, count) for count in below]).mean(dim=0)
+    return normal_quantile(rank.clamp(FARTHEST_RANK, 1 - FARTHEST_RANK))
+
+
+def _rank(values: Tensor, quantiles: Tensor, count: Tensor) -> Tensor:
+    """Of values that lie behind so many of the quantiles, the rank in [0, 1]."""
+    steps = len(quantiles) - 1
+    first = (count - 1).clamp(0, steps - 1)
+    low, high = quantiles[first], quantiles[first + 1]
+    wide = high > low
+    within = torch.where(wide, (values - low) / torch.where(wide, high - low, 1.0), 1.0).clamp(0, 1)
+    return torch.where(count > 0, first + within, 0.0) / steps
+
+
+def normal_quantile(rank: Tensor) -> Tensor:
+    """Where the standard normal distribution has that rank, float64 in [1e-11, 1 - 1e-11]; exact to 1e-15 (AS 241)."""
+    center = rank - 0.5
+    near = _ratio(NEAR**2 - center * center, NEAR_CENTER) * center
+    tail = torch.minimum(rank, 1 - rank)
+    far = _ratio((-tail.log()).sqrt() - 1.6, TOWARDS_ENDS) * center.sign()
+    return torch.where(center.abs() <= NEAR, near, far)
+
+
+def _ratio(x: Tensor, polynomials: tuple[tuple[float, ...], tuple[float, ...]]) -> Tensor:
+    above, below = (torch.zeros_like(x) for _ in range(2))
+    for upper, lower in zip(*(reversed(each) for each in polynomials), strict=True):
+        above, below = above * x + upper, below * x + lower
+    return above / below

@@ -1,0 +1,219 @@
+"""What is exported takes raw data, and answers as `litmus predict` does; so does the program beside it."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from exporting import CASES, IDS, TEXTS, make
+from helpers import COLUMNS, DIGITS, SCENES, WINDOWS
+from PIL import Image
+
+from litmus.data.columns.encode import encode
+from litmus.inference.export import readback
+from litmus.inference.export.whole import Whole
+from litmus.inference.export.write import write
+from litmus.inference.images import ImagePredictor
+from litmus.inference.texts import TextPredictor
+from litmus.model._base import Net
+from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Values
+
+PHOTOS = Spec(
+    "photos", Images(3, 64, 64, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25), resized=72), Classes(("cat", "dog", "fox"))
+)
+CELLS = Spec(
+    "table",
+    Columns(
+        (
+            Number("area", 80.0, 20.0, 75.0, missing=True),
+            Number("rank", 3.0, 1.0, 3.0, missing=False, quantiles=tuple(float(i // 3) for i in range(101))),
+            Number("garden", 0.5, 0.5, 0.0, missing=True, words=("no", "yes")),
+        ),
+        (Date(Number("sold", 19000.0, 100.0, 19000.0, missing=True), "%d.%m.%Y", ("year", "week")),),
+        (Category("district", ("north", "south", "west")), Category("floor", ("1", "2", "10"))),
+    ),
+    Values(("price", "rent"), (1e5, 900.0), (2e4, 300.0)),
+)
+Program = Callable[[Path, list[str]], list[str]]
+
+
+def images(folder: Path, count: int) -> list[Path]:
+    """Files of odd sizes: in color, gray, with a palette, with and without transparency, large, and turned by EXIF."""
+    random = np.random.default_rng(0)
+    paths = []
+    for i in range(count):
+        small = Image.fromarray(random.integers(0, 256, (5, 4, 4), dtype=np.uint8), "RGBA")
+        size = (1200, 900) if i % 50 == 7 else tuple(int(side) for side in random.integers(8, 260, 2))
+        image = small.resize(size, Image.Resampling.BICUBIC)
+        mode = ("RGB", "RGBA", "L", "LA", "P", "CMYK")[i % 6]
+        exif = Image.Exif()
+        exif[0x0112] = i % 8 + 1
+        suffix = "jpg" if mode in ("RGB", "L", "CMYK") else "png"
+        paths.append(folder / f"{i}.{suffix}")
+        whole = image.convert("RGB") if mode == "P" else image
+        whole.convert(mode).save(paths[-1], exif=exif)
+    return paths
+
+
+def run_program(example: Path, words: list[str]) -> list[str]:
+    """What the program prints, without litmus on its path, and from another folder."""
+    code = "import sys, runpy; sys.modules['litmus'] = None; sys.modules['torch'] = None; sys.argv = sys.argv[1:]\n"
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", code, str(example), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=example.parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert len(example.read_text().splitlines()) <= 60
+    return done.stdout.splitlines()
+
+
+def exported(net: Net, folder: Path) -> onnxruntime.InferenceSession:
+    write(net, "onnx", folder / "export" / "model.onnx")
+    return onnxruntime.InferenceSession(folder / "export" / "model.onnx")
+
+
+@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+def test_every_network_is_exported_whole(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
+    """Another program's answer to raw inputs of several sizes is that of the same preprocessing and network here."""
+    net = make(name, spec, changes)
+    session = exported(net, tmp_path)
+    whole = Whole(net).eval()
+    assert [each.name for each in session.get_inputs()] == [port.name for port in whole.inputs]
+    assert [each.name for each in session.get_outputs()] == [port.name for port in whole.outputs]
+    for own, port in zip(session.get_inputs(), whole.inputs, strict=True):
+        assert [str(axis) for axis in own.shape] == list(port.axes)
+    if not isinstance(spec.input, Columns):
+        inputs = readback.random_inputs(whole, 2)
+        found = session.run(
+            None, {own.name: each.numpy() for own, each in zip(session.get_inputs(), inputs, strict=True)}
+        )
+        outputs = whole(*inputs)
+        for ours, theirs in zip(outputs if isinstance(outputs, tuple) else (outputs,), found, strict=True):
+            assert ours.numpy() == pytest.approx(theirs, abs=1e-4)
+    if isinstance(spec.target, Classes) and net.predicts_probabilities and not isinstance(spec.input, Columns):
+        assert found[0].sum(axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["names"]) == list(spec.target.names)
+    assert Spec.from_plain(json.loads(metadata["litmus"])) == spec
+
+
+@pytest.mark.parametrize("form", ["torch", "openvino"])
+@pytest.mark.parametrize("spec", [DIGITS, COLUMNS, CELLS], ids=["digits", "columns", "cells"])
+def test_other_formats_are_whole_too(form: str, spec: Spec, tmp_path: Path) -> None:
+    if form == "openvino":
+        pytest.importorskip("openvino")
+    assert write(make("fnn", spec, {}), form, tmp_path / "model.pt2") < 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "count"),
+    [
+        ("resnet", PHOTOS, 60),
+        pytest.param("resnet", PHOTOS, 1000, marks=pytest.mark.slow),
+        ("fnn", DIGITS, 60),
+        pytest.param("cnn", DIGITS, 1000, marks=pytest.mark.slow),
+    ],
+)
+def test_images_of_all_kinds(name: str, spec: Spec, count: int, tmp_path: Path) -> None:
+    net = make(name, spec, {})
+    session = exported(net, tmp_path)
+    paths = images(tmp_path, count)
+    if not spec.input.resized:  # a letterboxed JPEG that is large is decoded in full, and differs by rounding
+        paths = [path for path in paths if path.suffix == ".png"]
+    expected = list(ImagePredictor(net).predict(paths, 16, len(spec.target.names), 0.0))
+    printed = run_program(tmp_path / "export" / "example.py", [str(path) for path in paths])
+    for prediction, line in zip(expected, printed, strict=True):
+        path, label, probability = line.rsplit(" ", 2)
+        assert (path, label) == (prediction["image"], prediction["label"])
+        assert float(probability) == pytest.approx(prediction["probabilities"][label], abs=1e-3)
+    assert session.get_inputs()[0].type == "tensor(uint8)"
+
+
+@pytest.mark.parametrize("arch", ["yolo11n", "yolo26n"])
+def test_boxes_are_those_of_predict(arch: str, tmp_path: Path) -> None:
+    net = make("yolo", SCENES, {"arch": arch})
+    net.min_score = 0.001
+    generator = torch.Generator().manual_seed(0)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    exported(net, tmp_path)
+    paths = images(tmp_path, 6)
+    expected = list(ImagePredictor(net).predict(paths, 16, 1, net.min_score))
+    lines = [f"{prediction['image']} {box['label']}" for prediction in expected for box in prediction["boxes"]]
+    printed = run_program(tmp_path / "export" / "example.py", [str(path) for path in paths])
+    assert len(lines) >= 6, "a network without boxes shows nothing"
+    assert [" ".join(line.split()[:2]) for line in printed] == lines
+    boxes = [box for prediction in expected for box in prediction["boxes"]]
+    for line, box in zip(printed, boxes, strict=True):
+        assert float(line.split()[2]) == pytest.approx(box["score"], abs=1e-3)
+        assert json.loads(line.split(" ", 3)[3]) == pytest.approx(box["box"], abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["lstm", "bert"])
+def test_texts(name: str, tmp_path: Path) -> None:
+    net = make(name, TEXTS, {})
+    exported(net, tmp_path)
+    texts = ["am bne  cpi", "[PAD] am\n", "zz", "am bna co " * 40]
+    expected = TextPredictor(net).predict(texts, 2)
+    printed = run_program(tmp_path / "export" / "example.py", texts)
+    for text, prediction, line in zip(texts, expected, printed, strict=True):
+        told, label, probability = line.rsplit(" ", 2)
+        assert (told, label) == (" ".join(text.split()), prediction["label"])
+        assert float(probability) == pytest.approx(prediction["probabilities"][label], abs=1e-3)
+
+
+def test_a_table_as_it_is_written(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    net = make("fnn", CELLS, {})
+    exported(net, tmp_path)
+    rows = [
+        ("62.5", "3", "yes", "24.12.2024", "north", "10"),
+        ("", "0", "", "", "", ""),
+        ("NA", "33", "NO", "01.03.1999", "nowhere", "1"),
+        ("1e3", "7.25", "No", "29.02.2024", "west", "2"),
+    ]
+    names = ["area", "rank", "garden", "sold", "district", "floor"]
+    with (tmp_path / "new.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([[*names, "other"], *([*row, "x"] for row in rows)])
+    from litmus.data.columns.read import read_frame
+
+    frame = read_frame(tmp_path / "new.csv", (), encoding="auto", separator="auto")
+    assert isinstance(frame, polars.DataFrame)
+    assert isinstance(CELLS.input, Columns)
+    with torch.no_grad():
+        expected = net(encode(frame, CELLS.input)) * torch.tensor(CELLS.target.std) + torch.tensor(CELLS.target.mean)
+    printed = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "new.csv")])
+    for row, line in zip(expected, printed, strict=True):
+        price, rent = (float(part.split(":")[1].strip(" }")) for part in line.split(","))
+        assert [price, rent] == pytest.approx(row.tolist(), rel=1e-5)
+
+
+def test_a_series(tmp_path: Path) -> None:
+    net = make("lstm", WINDOWS, {})
+    exported(net, tmp_path)
+    assert isinstance(WINDOWS.input, Series)
+    values = np.sin(np.arange(40)) * 3 + 1
+    (tmp_path / "wave.csv").write_text("a\n" + "\n".join(map(str, values)))
+    window = torch.tensor(values[-12:], dtype=torch.float32).reshape(1, 12, 1)
+    with torch.no_grad():
+        expected = net((window - 1.0) / 2.0) * 2.0 + 1.0
+    (line,) = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "wave.csv")])
+    assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_a_program_that_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text("mine")
+    write(make("fnn", DIGITS, {}), "onnx", tmp_path / "model.onnx")
+    assert (tmp_path / "example.py").read_text() == "mine"
+
+
+def test_every_kind_of_target_and_input_is_among_the_cases() -> None:
+    assert {type(spec.input) for _, spec, _ in CASES} >= {Images, Columns, Series}
+    assert any(isinstance(spec.target, Boxes) for _, spec, _ in CASES)
