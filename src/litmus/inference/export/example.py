@@ -156,9 +156,7 @@ def _of_images(spec: Spec, images: Images) -> str:
     side = 2 * max(images.resized, images.height, images.width)
     text = IMAGES.replace("{draft}", DRAFT.replace("{side}", str(side)) if images.resized else "")
     if images.strokes:
-        note = "# Strokes must be bright on black, in size and place as in training: `litmus predict` sees to that by itself."
-            "# Strokes must be bright on black, in the training images' size and place, as `litmus predict` makes them."
-        )
+        note = "# Strokes must be bright on black, in size and place as in training: litmus predict sees to that."
         text = text.replace("for path in", f"{note}\nfor path in")
     return text.replace("{said}", said).replace("{word}", "image")
 
