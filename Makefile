@@ -16,7 +16,7 @@ install: $(READY) ## make .venv and install everything, at the versions in const
 $(READY): pyproject.toml constraints.txt
 	python3 -c 'import sys; sys.exit("litmus needs Python 3.11 or newer; python3 is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bundled,text,table,detection,export,search,compare,baselines,dev]'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bundled,text,table,detection,export,openvino,search,compare,baselines,dev]'
 	@touch $@
 
 train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything else

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exporting import CASES, IDS, TEXTS, make
+from exporting import CASES, TEXTS, make
 from helpers import CONF, DIGITS, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
@@ -15,6 +15,9 @@ from litmus.errors import UserError
 from litmus.inference.export.write import write
 from litmus.model._vocabulary import pieces
 from litmus.spec import Classes, Spec, Values
+
+# Of each network one: all of them are exported whole, which holds the bare one.
+FIRST = [next(case for case in CASES if case[0] == name) for name in sorted({name for name, _, _ in CASES})]
 
 
 def others(spec: Spec) -> list[torch.Tensor]:
@@ -25,7 +28,7 @@ def others(spec: Spec) -> list[torch.Tensor]:
     )
 
 
-@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
 def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
     assert write(net, "torch", tmp_path / "model.pt2", raw=True) < 1e-4
@@ -34,7 +37,7 @@ def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_pat
         assert torch.allclose(read(batch), net(batch), atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
 def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     net = make(name, spec, changes)
