@@ -13,6 +13,8 @@ from litmus.errors import UserError
 KEYS = {
     "image": "path",
     "label": "label",
+    "target_separator": None,
+    "kind": "auto",
     "size": 16,
     "colours": "rgb",
     "val_share": 0.2,

@@ -74,10 +74,10 @@ class Data(lightning.LightningDataModule):
 
     @property
     def class_counts(self) -> Tensor:
-        """Training samples of each class, int64 (classes,).
+        """Training samples of each class or label, int64 (classes or labels,).
 
         Raises:
-            UserError: the data has no classes.
+            UserError: the data has neither.
         """
         raise UserError(f"data={self.spec.data} has no classes to count.")
 
@@ -97,8 +97,10 @@ class Data(lightning.LightningDataModule):
     # What baselines need: `targets` for those that are a constant, the other three for a linear model.
 
     def targets(self, split: Split) -> Tensor | None:
-        """What is to be predicted: class numbers, int64 (samples,), or values in their unit, float64 (samples, values).
+        """What is to be predicted.
 
+        Class numbers, int64 (samples,); a 1 for each label, uint8 (samples, labels); or values in their unit, float64
+        (samples, values).
         None where no method without a network is worth a comparison.
         """
         return None

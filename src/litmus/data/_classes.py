@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus.errors import UserError
-from litmus.spec import Classes, Spec
+from litmus.spec import Classes, Labels, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,12 +13,14 @@ NUM_LISTED = 10
 
 
 def count_classes(targets: "Tensor", spec: Spec) -> "Tensor":
-    """Samples of each class, int64 (classes,).
+    """Samples of each class or label, int64 (classes or labels,).
 
     Args:
-        targets: class numbers, int64 (samples,).
-        spec: of the dataset; its target is `Classes`.
+        targets: class numbers, int64 (samples,), or a 1 for each label, uint8 (samples, labels).
+        spec: of the dataset; its target is `Classes` or `Labels`.
     """
+    if isinstance(spec.target, Labels):
+        return targets.sum(dim=0)
     assert isinstance(spec.target, Classes)
     return targets.bincount(minlength=len(spec.target.names))
 
