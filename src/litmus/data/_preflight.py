@@ -52,6 +52,13 @@ def table(settings: Section) -> None:
             _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
 
 
+def toy(settings: Section) -> None:
+    """The shares are possible, and the package is there that holds the table."""
+    if importlib.util.find_spec("polars") is None:
+        raise UserError("data=toy requires the package polars: pip install 'litmus[table]'.")
+    check_shares(settings["val_share"], settings["test_share"])
+
+
 def check_table_roles(
     targets: Sequence[str],
     numeric: Sequence[str],

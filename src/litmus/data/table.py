@@ -31,7 +31,7 @@ from litmus.data.columns.rows import row_fingerprints
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.package import sha256_of
-from litmus.spec import Classes, Columns, Labels, Spec, Values
+from litmus.spec import Classes, Columns, Labels, Spec, Target, Values
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,13 @@ class Table(Data):
     rows are the test. `val_path` and `test_path` name separate tables, in place of `val_share` and `test_share`.
 
     Attributes:
+        name: of the dataset, as `data=` selects it.
         splits: the rows of each split, as `read_frame` gives them.
     """
 
+    name: ClassVar = "table"
     input_kinds: ClassVar = (Columns,)
-    target_kinds: ClassVar = (Classes, Labels, Values)
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     is_tabular: ClassVar = True
     flat_noun = "columns"
 
@@ -121,7 +123,7 @@ class Table(Data):
         frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
         self.splits = self._split(frames, numeric)
         target = self._target(numeric)
-        self.spec = Spec("table", self._columns(frames["train"]), target)
+        self.spec = Spec(self.name, self._columns(frames["train"]), target)
         self._warn_of_leaks(numeric)
 
     def _target(self, numeric: bool) -> Classes | Labels | Values:
@@ -315,11 +317,11 @@ class Table(Data):
         if isinstance(target, Values):
             return self._numbers(frame)
         if isinstance(target, Labels):
-            return multi_hot(self._marked(frame), target, "table")
+            return multi_hot(self._marked(frame), target, self.name)
         names = as_names(frame[self.target_names[0]])
         number = {name: i for i, name in enumerate(target.names)}
         if unknown := sorted(set(names.unique()) - set(number)):
-            raise UserError(f"data=table has classes that the network was not trained on: {list_some(unknown)}.")
+            raise UserError(f"data={self.name} has classes that the network was not trained on: {list_some(unknown)}.")
         return torch.from_numpy(names.replace_strict(number, return_dtype=pl.Int64).to_numpy().copy())
 
     @property
