@@ -34,13 +34,12 @@ def make_classes(names: Sequence[str], training: Sequence[str], what: str) -> Cl
         what: names the source in messages.
 
     Raises:
-        UserError: there is only one class, or one has no training sample.
+        UserError: there is only one class, or only one has training samples; `Data.concerns` names those without.
     """
     if len(names) < 2:
         raise UserError(f"{what} has only one class ({list_some(names)}): a classifier needs at least two.")
-    present = set(training)
-    if missing := [name for name in names if name not in present]:
-        raise UserError(f"{what}: no training sample has the class {list_some(missing)}.")
+    if len(present := sorted(set(training))) < 2:
+        raise UserError(f"{what}: all training samples have the class {list_some(present)}: there is nothing to learn.")
     return Classes(tuple(names))
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 SIZE = 64  # pixels of a side, where neither data.size nor the network requires another
 MARGIN = 8 / 7  # ratio of the resized shorter side to the crop, as 256 to 224
-IMBALANCE = 4  # ratio of the largest class to the smallest from which on there is a warning
 
 Sample = tuple[Path, Answer]  # an image file, and what is to be predicted
 Numbered = tuple[int, Answer]  # the number of an image, and the same
@@ -251,18 +249,6 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         target = self._target(samples["train"])
         if isinstance(self.spec.target, Values) and not self.spec.target.mean:
             self.spec = replace(self.spec, target=target)
-        if self.answers != "classes":
-            return samples
-        counts = Counter(name for _, name in samples["train"])
-        most, least = counts.most_common()[0], counts.most_common()[-1]
-        if most[1] >= IMBALANCE * least[1]:
-            log.warning(
-                "Classes are imbalanced: %d training images of %s, %d of %s. task.balanced=true weights them equally.",
-                most[1],
-                most[0],
-                least[1],
-                least[0],
-            )
         return samples
 
     def _target(self, training: Sequence[tuple[object, Answer]]) -> Target:

@@ -52,11 +52,11 @@ class Table(Data):
     rows are the test. `val_path` and `test_path` name separate tables, in place of `val_share` and `test_share`.
 
     Attributes:
-        name: of the dataset, as `data=` selects it.
+        choice: the name of the dataset, as `data=` selects it.
         splits: the rows of each split, as `read_frame` gives them.
     """
 
-    name: ClassVar = "table"
+    choice: ClassVar = "table"
     input_kinds: ClassVar = (Columns,)
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     is_tabular: ClassVar = True
@@ -122,20 +122,20 @@ class Table(Data):
         numeric = self._is_numeric(frames)
         frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
         self.splits = self._split(frames, numeric)
-        target = self._target(numeric)
-        self.spec = Spec(self.name, self._columns(frames["train"]), target)
+        target = self._target(frames, numeric)
+        self.spec = Spec(self.choice, self._columns(frames["train"]), target)
         self._warn_of_leaks(numeric)
 
-    def _target(self, numeric: bool) -> Classes | Labels | Values:
-        """What is predicted, with the facts of the training rows."""
+    def _target(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> Classes | Labels | Values:
+        """What is predicted, with the facts of the training rows; names are those of all rows, whatever the limit."""
         train = self.splits["train"]
         if numeric:
             return make_values(self.target_names, self._numbers(train))
         (target,) = self.target_names
         if self.target_separator is not None:
-            samples = [own for split in SPLITS for own in self._marked(self.splits[split])]
+            samples = [own for frame in frames.values() for own in self._marked(frame)]
             return make_labels(samples, f"data.target={target}", self.target_separator)
-        names = {name for frame in self.splits.values() for name in as_names(frame[target]).unique()}
+        names = {name for frame in frames.values() for name in as_names(frame[target]).unique()}
         return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
 
     def _columns(self, whole: pl.DataFrame) -> Columns:
@@ -317,11 +317,12 @@ class Table(Data):
         if isinstance(target, Values):
             return self._numbers(frame)
         if isinstance(target, Labels):
-            return multi_hot(self._marked(frame), target, self.name)
+            return multi_hot(self._marked(frame), target, self.choice)
         names = as_names(frame[self.target_names[0]])
         number = {name: i for i, name in enumerate(target.names)}
         if unknown := sorted(set(names.unique()) - set(number)):
-            raise UserError(f"data={self.name} has classes that the network was not trained on: {list_some(unknown)}.")
+            named = list_some(unknown)
+            raise UserError(f"data={self.choice} has classes that the network was not trained on: {named}.")
         return torch.from_numpy(names.replace_strict(number, return_dtype=pl.Int64).to_numpy().copy())
 
     @property

@@ -94,7 +94,7 @@ class TextTable(TextData):
                 "(rows with equal texts, or the same data.group, are in the same split)."
             )
         self._warn_of_leaks()
-        everything = [target for samples in self.splits.values() for target in samples.targets]
+        everything = [target for samples in whole.values() for target in samples.targets]  # whatever the limit
         target = labels.make_target(kind, everything, self.splits["train"].targets, labels.what)
         self.spec = Spec("text_table", Tokens(), target)
 

@@ -33,7 +33,7 @@ class Toy(Table):
     is the width. `split_seed` decides the points, too.
     """
 
-    name: ClassVar = "toy"
+    choice: ClassVar = "toy"
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
 
     @checked
@@ -121,7 +121,7 @@ def spirals(classes: Classed, generator: np.random.Generator) -> Floats:
 
 def blobs(classes: Classed, generator: np.random.Generator) -> Floats:  # noqa: ARG001  # the noise makes the blob
     """The corners of a triangle, at a distance of 1 from the center."""
-    return _at(np.ones(len(classes)), np.pi / 2 + 2 * np.pi / 3 * classes)
+    return _at(np.ones(len(classes)), np.pi / 2 + 2 * np.pi / 3 * classes.astype(np.float64))
 
 
 def _at(radius: Floats, angle: Floats) -> Floats:

@@ -48,12 +48,12 @@ def test_numbers_are_scaled_by_the_training_rows() -> None:
     target = made.spec.target
     assert isinstance(target, Values)
     assert target.names == ("price", "x")
-    scaled = made._targets("train")
+    scaled = made._scaled_targets("train")
     assert scaled.dtype == torch.float32
     assert scaled.mean(dim=0).tolist() == pytest.approx([0, 0], abs=1e-6)
     assert scaled.std(dim=0, correction=0).tolist() == pytest.approx([1, 1], abs=1e-6)
     values = made.splits["test"]["price"].to_numpy()
-    assert made._targets("test")[:, 0].tolist() == pytest.approx((values - target.mean[0]) / target.std[0], abs=1e-5)
+    assert made._scaled_targets("test")[:, 0].tolist() == pytest.approx((values - target.mean[0]) / target.std[0], abs=1e-5)
 
 
 def test_the_target_is_no_input_and_facts_are_the_training_rows_alone() -> None:
@@ -162,7 +162,7 @@ def test_a_class_that_was_not_trained_on_is_named() -> None:
     made = data("grade")
     made.splits["test"] = made.splits["test"].with_columns(grade=pl.lit(7.0))
     with pytest.raises(UserError, match="classes that the network was not trained on: 7"):
-        made._targets("test")
+        made._scaled_targets("test")
 
 
 def test_one_row_and_nothing_to_predict_from() -> None:

@@ -12,6 +12,7 @@ from litmus.config.protocols import Split
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
+from litmus.data._concerns import of_texts
 from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.data._target_columns import Answer, to_tensor
 from litmus.data._targets import scaled
@@ -95,13 +96,23 @@ class TextData(Data):
 
     def _loader(self, split: Split) -> TokenLoader:
         assert self.trainer is not None
-        assert isinstance(self.spec.input, Tokens)
         device = self.trainer.strategy.root_device
+        tokens, targets = self._tokenized(split).to(device), self._scaled_targets(split).to(device)
+        return TokenLoader(tokens, targets, self._batching(split))
+
+    def _tokenized(self, split: Split) -> Ragged:
+        assert isinstance(self.spec.input, Tokens)
         key = (split, self.spec.input.tokenizer)
         if key not in self._tokens:
             self._tokens[key] = tokenize(self.splits[split].texts, self.spec.input, self.folder / "tokens")
-        tokens, targets = self._tokens[key].to(device), self._scaled_targets(split).to(device)
-        return TokenLoader(tokens, targets, self._batching(split))
+        return self._tokens[key]
+
+    @property
+    def concerns(self) -> list[str]:
+        """Also, how many texts are truncated."""
+        assert isinstance(self.spec.input, Tokens)
+        num_cut = self._tokenized("train").num_cut
+        return [*super().concerns, *of_texts(num_cut, self.sizes["train"], self.spec.input.max_length)]
 
     @property
     def class_counts(self) -> Tensor:

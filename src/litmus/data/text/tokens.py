@@ -52,19 +52,22 @@ class Ragged:
         starts: int64 (rows,), where each row begins.
         lengths: int64 (rows,), each at least 1.
         padding: the number that pads a row to the length of another.
+        num_cut: of the rows, how many are texts that were truncated.
     """
 
     values: Tensor
     starts: Tensor
     lengths: Tensor
     padding: int
+    num_cut: int = 0
 
     @property
     def device(self) -> torch.device:
         return self.values.device
 
     def to(self, device: torch.device) -> "Ragged":
-        return Ragged(self.values.to(device), self.starts.to(device), self.lengths.to(device), self.padding)
+        values, starts, lengths = (own.to(device) for own in (self.values, self.starts, self.lengths))
+        return Ragged(values, starts, lengths, self.padding, self.num_cut)
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """See `padded`; a loader reads rows by this name, as those of a tensor."""
@@ -124,15 +127,13 @@ def tokenize(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged
         encoded = encode(texts, tokens)
         if path:
             _save(path, encoded)
-    if num_cut := int(encoded["cut"].sum()):
-        log.info("%d of %d texts are longer than %d tokens and were truncated", num_cut, len(texts), tokens.max_length)
     return to_ragged(encoded, tokens)
 
 
 def to_ragged(encoded: Encoded, tokens: Tokens) -> Ragged:
     """The rows of what `encode` returned."""
     values, lengths = torch.from_numpy(encoded["values"]), torch.from_numpy(encoded["lengths"])
-    return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding)
+    return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding, int(encoded["cut"].sum()))
 
 
 def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
