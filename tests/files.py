@@ -7,18 +7,20 @@ from PIL import Image
 
 
 def write_tables(folder: Path) -> None:
-    """Writes reviews.csv and wave.csv; and houses.csv, tagged.csv, where each house has several labels."""
+    """Writes reviews.csv, wave.csv and houses.csv; and mails.csv and tagged.csv, whose rows have several labels."""
     generator = torch.Generator().manual_seed(0)
     words = {"good": "lovely great superb", "bad": "awful boring dire", "fair": "so fine usual"}
     fill = ["the", "film", "was", "a", "bit", "of", "some", "kind", "and", "we", "saw", "it"]
-    rows = ["review,stars,score,tags"]
+    rows, mails = ["review,stars,score"], ["review,tags"]
     for i in range(300):
         label = list(words)[i % 3]
         chosen = [words[label].split()[int(torch.randint(3, (1,), generator=generator))]]
         chosen += [fill[j] for j in torch.randint(len(fill), (i % 9 + 1,), generator=generator)]
         tags = "|".join([label] * (i % 3 < 2) + ["long"] * (i % 9 > 4))
-        rows.append(f"{' '.join(chosen)} {i},{label},{(i % 3) + i / 1000},{tags}")
+        rows.append(f"{' '.join(chosen)} {i},{label},{(i % 3) + i / 1000}")
+        mails.append(f"{' '.join(chosen)} {i},{tags}")
     (folder / "reviews.csv").write_text("\n".join(rows) + "\n")
+    (folder / "mails.csv").write_text("\n".join(mails) + "\n")
     wave = [f"{torch.sin(torch.tensor(i / 3)) * 10 + 50:.4f}" for i in range(200)]
     (folder / "wave.csv").write_text("\n".join(["month,sales", *(f"m{i},{v}" for i, v in enumerate(wave))]) + "\n")
     houses, tagged = ["area,rooms,sold,garden,district,price"], ["area,rooms,garden,tags"]

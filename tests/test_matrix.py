@@ -21,7 +21,7 @@ DATA = {
     "mnist": ["data=mnist", *SMALL, "task.baselines=true"],
     "text_table": ON_TABLE,
     "text_table, numbers": [*ON_TABLE, "data.label=score"],
-    "text_table, labels": [*ON_TABLE, "data.label=tags", "data.target_separator=|"],
+    "text_table, labels": [*ON_TABLE, "data.path=mails.csv", "data.label=tags", "data.target_separator=|"],
     "toy": ["data=toy", "data.samples=200", "trainer=cpu"],
     "table": ON_HOUSES,
     "table, numbers": [*ON_HOUSES, "data.target=[price,rooms]"],

@@ -26,6 +26,7 @@ KEYS = {
     "batch_size": 4,
     "eval_batch_size": 8,
     "augment": False,
+    "flip": None,
 }
 
 
@@ -262,3 +263,12 @@ def test_classes_that_a_network_does_not_know_are_refused(tmp_path: Path) -> Non
     data.spec = replace(data.spec, target=Classes(("cat", "cow")))
     with pytest.raises(UserError, match="not trained on: dog"):
         data.stored("test")
+
+
+@pytest.mark.parametrize(
+    ("augment", "flip", "expected"), [(False, None, 0.0), (True, None, 0.5), (True, 0.0, 0.0), (False, 0.25, 0.25)]
+)
+def test_flips_are_apart_from_augmentation(tmp_path: Path, augment: bool, flip: float | None, expected: float) -> None:
+    data = read(photos(tmp_path / "pets", {"cat": 10, "dog": 10}), augment=augment, flip=flip)
+    assert data.chosen == {"flip": expected}, "which config.yaml then says"
+    assert (data.augmentation is None) == (not augment and not expected)

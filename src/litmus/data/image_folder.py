@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, Count, PhotoPath, Seed, Separator, Share, Targets
+from litmus.config.types import BatchSize, Chance, Column, Count, PhotoPath, Section, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some
@@ -23,13 +24,14 @@ from litmus.data._target_columns import Answer, AnswerKind, TargetColumns, strat
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
-from litmus.data.image.transform import mean_and_std, random_resized_crop
+from litmus.data.image.transform import flipping, mean_and_std, random_resized_crop
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.spec import Classes, Images, Labels, Spec, Target, Values
 
 log = logging.getLogger(__name__)
 
+USUAL_FLIP = 0.5  # probability of augmented images, as most photos show nothing whose left and right differ in meaning
 SIZE = 64  # pixels of a side, where neither data.size nor the network requires another
 MARGIN = 8 / 7  # ratio of the resized shorter side to the crop, as 256 to 224
 
@@ -73,6 +75,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
+        flip: Chance | None,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.path = local.expand(path)
@@ -86,7 +89,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
-        self.augmentation = random_resized_crop if augment else None
+        self.flip = flip if flip is not None else USUAL_FLIP if augment else 0.0
+        self.augmentation = partial(random_resized_crop, flip=self.flip) if augment else flipping(self.flip, None)
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
         self.photos: Photos | None = None
@@ -137,6 +141,10 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             mean, std = mean_and_std(self.photos.pixels, training)
             wanted = replace(wanted, mean=mean, std=std)
         self.spec = replace(self.spec, input=wanted)
+
+    @property
+    def chosen(self) -> Section:
+        return {"flip": self.flip}
 
     @property
     def sizes(self) -> dict[Split, int]:

@@ -53,7 +53,9 @@ def test_numbers_are_scaled_by_the_training_rows() -> None:
     assert scaled.mean(dim=0).tolist() == pytest.approx([0, 0], abs=1e-6)
     assert scaled.std(dim=0, correction=0).tolist() == pytest.approx([1, 1], abs=1e-6)
     values = made.splits["test"]["price"].to_numpy()
-    assert made._scaled_targets("test")[:, 0].tolist() == pytest.approx((values - target.mean[0]) / target.std[0], abs=1e-5)
+    assert made._scaled_targets("test")[:, 0].tolist() == pytest.approx(
+        (values - target.mean[0]) / target.std[0], abs=1e-5
+    )
 
 
 def test_the_target_is_no_input_and_facts_are_the_training_rows_alone() -> None:

@@ -87,8 +87,8 @@ class ImageData(Data):
                 pixels, transform = self._features(split, pixels, targets, transform), as_stored
             else:
                 log.warning(
-                    "data.augment=true: the features of the network's frozen part are computed again in every epoch, "
-                    "because the images are augmented differently each time."
+                    "data.augment=true or data.flip: the features of the network's frozen part are computed again in "
+                    "every epoch, because the images are augmented differently each time."
                 )
         return BatchLoader(pixels, targets.to(pixels.device), transform, self._batching(split))
 

@@ -48,8 +48,8 @@ class Normalize:
         inputs = pixels.to(self.device, non_blocking=True).float()
         if self.augmentation:
             inputs = self.augmentation(inputs, generator, batch_size, rows, self.size)
-        elif inputs.shape[2:] != self.size:
-            inputs = interpolate(inputs, self.size, mode="bilinear", align_corners=False, antialias=True)
+        else:
+            inputs = resized(inputs, self.size)
         return torch.addcmul(self.offset, inputs, self.factor)  # broadcasts one channel to as many as the network reads
 
 
@@ -78,20 +78,42 @@ def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: s
 
 
 def random_resized_crop(
-    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]
+    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int], flip: float
 ) -> Tensor:
-    """Crops each image at random, to at least 35 % of its area, and flips every other one left to right.
+    """Crops each image at random, to at least 35 % of its area, and flips it left to right with a probability `flip`.
 
     After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `random_affine`.
     """
     uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device)
     scale = (MIN_AREA + (1 - MIN_AREA) * uniform[0]).sqrt()
     shift = (1 - scale) * (2 * uniform[1:3] - 1)
-    flipped = torch.where(uniform[3] < 0.5, -scale, scale)
+    flipped = torch.where(uniform[3] < flip, -scale, scale)
     zero = torch.zeros_like(scale)
     matrix = [torch.stack([flipped, zero, shift[0]], dim=1), torch.stack([zero, scale, shift[1]], dim=1)]
     grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | None:
+    """Flips each image left to right with that probability before another augmentation, if there is one."""
+    if not flip:
+        return augmentation
+
+    def flipped(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+        chosen = (torch.rand(batch_size, generator=generator)[rows] < flip).to(images.device)
+        images = torch.where(chosen[:, None, None, None], images.flip(3), images)
+        if augmentation:
+            return augmentation(images, generator, batch_size, rows, size)
+        return resized(images, size)
+
+    return flipped
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Float (batch, channels, height, width) -> (batch, channels, *size), anti-aliased."""
+    if images.shape[2:] == size:
+        return images
+    return interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def mean_and_std(pixels: Rows, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
