@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -15,10 +17,13 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from litmus.data._loader import Batching, BatchLoader, as_stored
+from litmus.data._room import make_room
 from litmus.spec import Tokens
 
 log = logging.getLogger(__name__)
 
+ENTRY = r"[0-9a-f]{64}\.npz"
+MOST_BYTES = 2 * 10**9  # of the cache: entries that were unused for longest make room for new ones
 CHUNK = 10_000  # texts tokenized at a time: the library's encoding of each takes some kilobytes
 POOL = 50  # batches among which samples are sorted by length: enough that a batch holds hardly any padding
 
@@ -166,6 +171,8 @@ def on_one_line(text: str) -> str:
 
 def _load(path: Path) -> Encoded | None:
     try:
+        with suppress(OSError):  # another user's cache may be read-only
+            os.utime(path)  # marks when it was last used
         with np.load(path) as file:
             return {"values": file["values"], "lengths": file["lengths"], "cut": file["cut"]}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing or incomplete: texts are tokenized again
@@ -175,6 +182,7 @@ def _load(path: Path) -> Encoded | None:
 def _save(path: Path, encoded: Encoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path.parent, MOST_BYTES - sum(own.nbytes for own in (encoded["values"], encoded["lengths"])), ENTRY)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
             np.savez(Path(folder, path.name), values=encoded["values"], lengths=encoded["lengths"], cut=encoded["cut"])
             Path(folder, path.name).replace(path)
