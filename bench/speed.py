@@ -30,6 +30,7 @@ def measure() -> str:
         batch_size=128,
         eval_batch_size=1000,
         augment=False,
+        flip=0.0,
     )
     data.prepare_data()
     if data.warning:

@@ -120,6 +120,9 @@ ON_WAVE = ["data=series", "data.path=wave.csv", "trainer=cpu"]
 ON_PHOTOS = ["data=image_folder", "data.path=photos", "data.size=32", "trainer=cpu"]
 
 
+ON_LISTED = ["data=image_folder", "data.path=photos.csv", "data.size=32", "trainer=cpu"]
+
+
 ON_SCENES = ["data=mnist_boxes", "data.source=bundled", "data.num_train=48", "data.num_val=8", "data.num_test=8"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from faults import Fault, kill
-from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import CONF, ON_BOXES, ON_HOUSES, ON_LISTED, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 
 from litmus.record.baselines import BASELINES
 from litmus.record.folder import RunDir
@@ -21,10 +21,15 @@ DATA = {
     "mnist": ["data=mnist", *SMALL, "task.baselines=true"],
     "text_table": ON_TABLE,
     "text_table, numbers": [*ON_TABLE, "data.label=score"],
+    "text_table, labels": [*ON_TABLE, "data.path=mails.csv", "data.label=tags", "data.target_separator=|"],
+    "toy": ["data=toy", "data.samples=200", "trainer=cpu"],
     "table": ON_HOUSES,
     "table, numbers": [*ON_HOUSES, "data.target=[price,rooms]"],
+    "table, labels": [*ON_HOUSES, "data.path=tagged.csv", "data.target=tags", "data.target_separator=|"],
     "series": ON_WAVE,
     "image_folder": ON_PHOTOS,
+    "image_folder, numbers": [*ON_LISTED, "data.label=[brightness,share]"],
+    "image_folder, labels": [*ON_LISTED, "data.label=tags", "data.target_separator=|"],
     "mnist_boxes": ON_SCENES,
     "yolo_dataset": ON_BOXES,
 }
@@ -33,10 +38,15 @@ PROVIDES = {
     "mnist": ("Images", "Classes"),
     "text_table": ("Tokens", "Classes"),
     "text_table, numbers": ("Tokens", "Values"),
+    "text_table, labels": ("Tokens", "Labels"),
+    "toy": ("Columns", "Classes"),
     "table": ("Columns", "Classes"),
     "table, numbers": ("Columns", "Values"),
+    "table, labels": ("Columns", "Labels"),
     "series": ("Series", "Values"),
     "image_folder": ("Images", "Classes"),
+    "image_folder, numbers": ("Images", "Values"),
+    "image_folder, labels": ("Images", "Labels"),
     "mnist_boxes": ("Images", "Boxes"),
     "yolo_dataset": ("Images", "Boxes"),
 }

@@ -161,6 +161,17 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Any number of several labels, none among them: targets are uint8 of shape (batch, len(names)), 1 for each label.
+
+    A network predicts a logit for each label.
+    """
+
+    names: tuple[str, ...]
+    noun = "labels"
+
+
+@dataclass(frozen=True)
 class Values:
     """Real numbers: targets are float32 of shape (batch, len(names)), `(value - mean) / std`.
 
@@ -187,10 +198,10 @@ class Boxes:
 
 
 Input = Images | Tokens | Series | Columns
-Target = Classes | Values | Boxes
+Target = Classes | Labels | Values | Boxes
 _PARTS = (Strokes, Number, Date, Category)
 _KINDS: dict[str, Callable[..., object]] = {
-    kind.__name__: kind for kind in (Images, Tokens, Series, Columns, *_PARTS, Classes, Values, Boxes)
+    kind.__name__: kind for kind in (Images, Tokens, Series, Columns, *_PARTS, Classes, Labels, Values, Boxes)
 }
 
 

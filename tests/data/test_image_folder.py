@@ -13,6 +13,8 @@ from litmus.errors import UserError
 KEYS = {
     "image": "path",
     "label": "label",
+    "target_separator": None,
+    "kind": "auto",
     "size": 16,
     "colours": "rgb",
     "val_share": 0.2,
@@ -24,6 +26,7 @@ KEYS = {
     "batch_size": 4,
     "eval_batch_size": 8,
     "augment": False,
+    "flip": None,
 }
 
 
@@ -113,11 +116,14 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
     assert sum(data.sizes.values()) == 30
 
 
-def test_a_class_of_which_no_photo_can_be_used_is_refused(tmp_path: Path) -> None:
-    path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
+def test_a_class_of_which_no_photo_can_be_used_is_said(tmp_path: Path) -> None:
+    path = photos(tmp_path / "pets", {"cat": 20, "dog": 20})
     (path / "cow").mkdir()
     (path / "cow" / "1.png").write_bytes(b"no")
-    with pytest.raises(UserError, match="no training sample has the class cow"):
+    (said,) = read(path).concerns
+    assert said == "1 of 3 classes have no training sample, so the network cannot learn them: cow."
+    (path / "dog").rename(tmp_path / "dog")
+    with pytest.raises(UserError, match="all training samples have the class cat: there is nothing to learn"):
         read(path)
 
 
@@ -201,9 +207,9 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
     assert "1 images are in no class's folder" in caplog.text
 
 
-def test_imbalance_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    read(photos(tmp_path / "pets", {"cat": 50, "dog": 10}))
-    assert "30 training images of cat, 6 of dog. task.balanced=true weights them equally" in caplog.text
+def test_imbalance_is_said(tmp_path: Path) -> None:
+    said = read(photos(tmp_path / "pets", {"cat": 50, "dog": 10})).concerns[-1]
+    assert "30 training samples of cat, 6 of dog. task.balanced=true weights them equally" in said
 
 
 @pytest.mark.parametrize(
@@ -257,3 +263,12 @@ def test_classes_that_a_network_does_not_know_are_refused(tmp_path: Path) -> Non
     data.spec = replace(data.spec, target=Classes(("cat", "cow")))
     with pytest.raises(UserError, match="not trained on: dog"):
         data.stored("test")
+
+
+@pytest.mark.parametrize(
+    ("augment", "flip", "expected"), [(False, None, 0.0), (True, None, 0.5), (True, 0.0, 0.0), (False, 0.25, 0.25)]
+)
+def test_flips_are_apart_from_augmentation(tmp_path: Path, augment: bool, flip: float | None, expected: float) -> None:
+    data = read(photos(tmp_path / "pets", {"cat": 10, "dog": 10}), augment=augment, flip=flip)
+    assert data.chosen == {"flip": expected}, "which config.yaml then says"
+    assert (data.augmentation is None) == (not augment and not expected)

@@ -11,6 +11,7 @@ SETTINGS = {
     "path": "reviews.csv",
     "text": "review",
     "label": "stars",
+    "target_separator": None,
     "kind": "auto",
     "group": None,
     "val_path": None,

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from helpers import COLUMNS, CONF, DIGITS, IN_SCENES, SCENES, TEXTS, TINY, WINDO
 from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.model._base import Net
-from litmus.spec import Boxes, Classes, Columns, Images, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Columns, Images, Labels, Series, Spec, Tokens, Values
 
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 SPECS = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS, Columns: COLUMNS}
@@ -64,6 +65,11 @@ def loss_of(net: torch.nn.Module, outputs: torch.Tensor | dict, batch_size: int)
         return sum(net.losses(outputs, IN_SCENES.expand(batch_size, -1, -1)).values())
     if isinstance(net.spec.target, Values):
         return outputs.square().mean()
+    if isinstance(net.spec.target, Labels):
+        criterion = net.criterion or (
+            lambda x, y, s: torch.nn.functional.binary_cross_entropy_with_logits(x, y.float())
+        )
+        return criterion(outputs, torch.arange(outputs.numel()).reshape(outputs.shape) % 3 == 0, 0.0)
     criterion = net.criterion or (lambda x, y, s: torch.nn.functional.cross_entropy(x, y))
     return criterion(outputs, torch.arange(batch_size) % 10, 0.0)
 
@@ -80,6 +86,15 @@ def test_shape_dtype_and_finite_gradients(name: str, read: type) -> None:
     if not detects(name):
         assert outputs.shape == (8, len(spec.target.names))
     assert outputs.dtype == torch.float32
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    assert any(g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize(("name", "read"), [each for each in READING if each[1] is not Series and not detects(each[0])])
+def test_a_network_that_takes_classes_takes_labels(name: str, read: type) -> None:
+    spec = replace(spec_for(name, read), target=Labels(("big", "old", "red")))
+    outputs, gradients = outputs_and_gradients(make(name, spec), inputs_for(spec))
+    assert outputs.shape == (8, 3)
     assert all(g is not None and g.isfinite().all() for g in gradients)
     assert any(g.abs().sum() > 0 for g in gradients)
 

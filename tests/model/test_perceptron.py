@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from litmus.errors import UserError
-from litmus.model.perceptron import Perceptron, perceptron_loss
+from litmus.model.perceptron import Perceptron, label_loss, perceptron_loss
 from litmus.spec import Spec
 
 
@@ -45,3 +45,10 @@ def test_worked_number() -> None:
 def test_label_smoothing_is_refused() -> None:
     with pytest.raises(UserError, match="task.label_smoothing=0"):
         perceptron_loss(torch.zeros(1, 3), torch.tensor([1]), 0.1)
+
+
+def test_a_label_that_is_wrong_moves_its_own_weights_alone() -> None:
+    """From zero weights nothing is predicted: the label that applies is wrong, and gains the input."""
+    scores = torch.tensor([[0.0, -1.0, 2.0]], requires_grad=True)
+    label_loss(scores, torch.tensor([[1, 0, 0]]), 0.0).backward()
+    assert scores.grad.tolist() == [[-1.0, 0.0, 1.0]]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import COLUMNS, inputs_for
 from torch.autograd import gradcheck
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from litmus.model import scratch
 from litmus.model._blocks import ACTIVATIONS
@@ -44,6 +44,15 @@ def test_squared_error() -> None:
     outputs, targets = double(5, 2), double(5, 2, seed=1).detach()
     assert gradcheck(lambda y: scratch.mean_squared_error(y, targets, 0.0), (outputs,))
     assert torch.allclose(scratch.mean_squared_error(outputs, targets, 0.0), mse_loss(outputs, targets))
+
+
+def test_sigmoid_cross_entropy() -> None:
+    logits, targets = double(5, 3), (double(5, 3, seed=1) > 0).to(torch.uint8)
+    assert gradcheck(lambda z: scratch.sigmoid_cross_entropy(z, targets, 0.0), (logits,))
+    expected = binary_cross_entropy_with_logits(logits, targets.double())
+    assert torch.allclose(scratch.sigmoid_cross_entropy(logits, targets, 0.0), expected)
+    huge = torch.tensor([[1000.0, -1000.0]])
+    assert scratch.sigmoid_cross_entropy(huge, torch.tensor([[1, 0]]), 0.0).item() == 0
 
 
 def test_softmax_cross_entropy() -> None:

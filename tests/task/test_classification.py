@@ -87,3 +87,13 @@ def test_a_network_s_own_loss_is_used_and_says_what_it_cannot(digits: Spec) -> N
     assert own.loss(torch.tensor([[1.0, 3.0]]), torch.tensor([0]), "train").item() == 2.0
     with pytest.raises(UserError, match="label_smoothing=0"):
         Classification(net, ADAM, none, label_smoothing=0.1, balanced=False, baselines=False)
+
+
+def test_many_classes_take_little_memory() -> None:
+    """A confusion matrix of 50,000 classes would take 20 GB."""
+    names = tuple(map(str, range(50_000)))
+    metrics = DetailedMetrics(names, per_class=True)
+    targets = torch.arange(6) * 9000
+    metrics.update(torch.tensor(1.0), torch.zeros(6, len(names)).scatter_(1, targets[:, None], 1.0), targets)
+    assert sum(value.nbytes for value in metrics.sums.values()) < 2_000_000
+    assert metrics.compute()["f1"].item() == 1.0

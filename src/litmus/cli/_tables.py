@@ -13,10 +13,11 @@ Cell = str | float
 
 
 def show_images(predictions: Sequence["ImagePrediction"]) -> None:
-    """A row for each class or box of each image."""
-    boxes = any("boxes" in prediction for prediction in predictions)
+    """A row for each class, label, value or box of each image."""
+    boxes, values = (any(key in prediction for prediction in predictions) for key in ("boxes", "values"))
     figure = "score" if boxes or any("scores" in prediction for prediction in predictions) else "probability"
-    columns = ["image", "label", figure, *(["left  top  right  bottom"] if boxes else [])]
+    named = ["name", "value"] if values else ["label", figure]
+    columns = ["image", *named, *(["left  top  right  bottom"] if boxes else [])]
     rows: list[tuple[Cell, ...]] = []
     for prediction in predictions:
         own = _box_rows(prediction) if boxes else _class_rows(prediction)
@@ -36,7 +37,9 @@ def _box_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
 
 
 def _class_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
-    return list((prediction.get("probabilities") or prediction.get("scores") or {}).items())
+    figures = prediction.get("probabilities") or prediction.get("scores") or prediction.get("values") or {}
+    chosen = prediction.get("labels", ())  # of which there may be none, or several: the others stand below
+    return [(f"{name} *" if name in chosen else name, figure) for name, figure in figures.items()]
 
 
 def show_texts(predictions: Sequence["TextPrediction"]) -> None:
@@ -45,10 +48,10 @@ def show_texts(predictions: Sequence["TextPrediction"]) -> None:
         p.get("probabilities") or p.get("scores") or p.get("values") or {} for p in predictions
     ]
     names = list(dict.fromkeys(name for own in figures for name in own))
-    labeled = any("label" in prediction for prediction in predictions)
+    labeled = any("label" in prediction or "labels" in prediction for prediction in predictions)
     rows: list[tuple[Cell, ...]] = []
     for prediction, own in zip(predictions, figures, strict=True):
-        label = [prediction.get("label", "")] if labeled else []
+        label = [prediction.get("label") or ", ".join(prediction.get("labels", ()))] if labeled else []
         rows.append((_cut(prediction["text"]), *label, *(own.get(n, "") for n in names), prediction.get("note", "")))
     _show(["text", *(["label"] if labeled else []), *names], rows)
 

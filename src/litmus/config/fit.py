@@ -7,7 +7,7 @@ from litmus.config.conf import CONF
 from litmus.config.instantiate import defaults
 from litmus.config.types import Section
 from litmus.config.validate import choices, class_attributes, signature
-from litmus.spec import Classes, Input, Target
+from litmus.spec import Input, Target
 
 
 class Kinds(NamedTuple):
@@ -24,7 +24,7 @@ def kinds_of_model(target: str) -> Kinds:
         target: its class, such as `litmus.model.cnn.CNN`.
     """
     found = class_attributes(target, ("input_kinds", "target_kinds"))
-    return Kinds(found.get("input_kinds", ()), found.get("target_kinds", (Classes,)))
+    return Kinds(found.get("input_kinds", ()), found.get("target_kinds", ()))
 
 
 def kinds_of_data(target: str) -> Kinds:

@@ -129,6 +129,9 @@ class Data(Protocol):
     def class_counts(self) -> "Tensor": ...
 
     @property
+    def concerns(self) -> list[str]: ...
+
+    @property
     def seen(self) -> "Tensor": ...
 
     @property

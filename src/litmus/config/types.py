@@ -26,6 +26,7 @@ PhotoPath = Annotated[
 Column = Annotated[str, "the name of a column"]
 ColumnNames = Annotated[list[Column], "a list of the names of columns, such as [age,income]"]
 Targets = Annotated[Column | list[Column], "the name of the column to predict, or a list of several"]
+Separator = Annotated[str, "what stands between the labels in a cell, such as |"]
 Widths = Annotated[list[Count], "a list of whole numbers, each at least 1 and below 2**31, such as [128,64]"]
 
 Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]

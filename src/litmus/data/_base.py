@@ -15,9 +15,10 @@ from torch import Tensor
 
 from litmus.config.protocols import Baselines, Split
 from litmus.config.types import BatchSize, Section
+from litmus.data._concerns import of_classes
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
-from litmus.spec import Input, Spec, Target
+from litmus.spec import Classes, Input, Labels, Spec, Target, Values
 
 
 class Data(lightning.LightningDataModule):
@@ -33,6 +34,7 @@ class Data(lightning.LightningDataModule):
         warning: a sentence on the limits of results on this data, or None.
         batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
+        limits: how many samples of a split are used at most, where a limit is set.
         baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
     """
 
@@ -51,6 +53,7 @@ class Data(lightning.LightningDataModule):
         self.warning: str | None = None
         self.frozen_part: Callable[[Tensor], Tensor] | None = None
         self.baselines: Baselines = {}
+        self.limits: dict[Split, int | None] = {}
 
     @property
     @abstractmethod
@@ -74,12 +77,23 @@ class Data(lightning.LightningDataModule):
 
     @property
     def class_counts(self) -> Tensor:
-        """Training samples of each class, int64 (classes,).
+        """Training samples of each class or label, or boxes of each class, int64 (names,).
 
         Raises:
-            UserError: the data has no classes.
+            UserError: the data has neither.
         """
         raise UserError(f"data={self.spec.data} has no classes to count.")
+
+    @property
+    def concerns(self) -> list[str]:
+        """Sentences on what the training split lacks, to be said before the training."""
+        target = self.spec.target
+        if isinstance(target, Values):
+            return []
+        hint = "task.balanced=true weights them equally." if isinstance(target, Classes) else ""
+        counts = self.class_counts.tolist()
+        noun = "labels" if isinstance(target, Labels) else "classes"  # of boxes, too
+        return of_classes(counts, target.names, noun, self.limits.get("train"), hint)
 
     @property
     @abstractmethod
@@ -97,8 +111,10 @@ class Data(lightning.LightningDataModule):
     # What baselines need: `targets` for those that are a constant, the other three for a linear model.
 
     def targets(self, split: Split) -> Tensor | None:
-        """What is to be predicted: class numbers, int64 (samples,), or values in their unit, float64 (samples, values).
+        """What is to be predicted.
 
+        Class numbers, int64 (samples,); a 1 for each label, uint8 (samples, labels); or values in their unit, float64
+        (samples, values).
         None where no method without a network is worth a comparison.
         """
         return None

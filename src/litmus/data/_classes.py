@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus.errors import UserError
-from litmus.spec import Classes, Spec
+from litmus.spec import Classes, Labels, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,12 +13,14 @@ NUM_LISTED = 10
 
 
 def count_classes(targets: "Tensor", spec: Spec) -> "Tensor":
-    """Samples of each class, int64 (classes,).
+    """Samples of each class or label, int64 (classes or labels,).
 
     Args:
-        targets: class numbers, int64 (samples,).
-        spec: of the dataset; its target is `Classes`.
+        targets: class numbers, int64 (samples,), or a 1 for each label, uint8 (samples, labels).
+        spec: of the dataset; its target is `Classes` or `Labels`.
     """
+    if isinstance(spec.target, Labels):
+        return targets.sum(dim=0)
     assert isinstance(spec.target, Classes)
     return targets.bincount(minlength=len(spec.target.names))
 
@@ -32,13 +34,12 @@ def make_classes(names: Sequence[str], training: Sequence[str], what: str) -> Cl
         what: names the source in messages.
 
     Raises:
-        UserError: there is only one class, or one has no training sample.
+        UserError: there is only one class, or only one has training samples; `Data.concerns` names those without.
     """
     if len(names) < 2:
         raise UserError(f"{what} has only one class ({list_some(names)}): a classifier needs at least two.")
-    present = set(training)
-    if missing := [name for name in names if name not in present]:
-        raise UserError(f"{what}: no training sample has the class {list_some(missing)}.")
+    if len(present := sorted(set(training))) < 2:
+        raise UserError(f"{what}: all training samples have the class {list_some(present)}: there is nothing to learn.")
     return Classes(tuple(names))
 
 

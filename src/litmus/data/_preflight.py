@@ -21,7 +21,9 @@ SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "valida
 
 def text_table(settings: Section) -> None:
     """The tables are there, and have the columns."""
-    columns = [settings[key] for key in ("text", "label", "group") if settings[key] is not None]
+    labels = [settings["label"]] if isinstance(settings["label"], str) else settings["label"]
+    check_target(labels, "data.label", settings["kind"], settings["target_separator"])
+    columns = [settings["text"], *labels, *([settings["group"]] if settings["group"] is not None else [])]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
     for path in paths.values():
@@ -37,6 +39,7 @@ def table(settings: Section) -> None:
     numeric, categorical, ignore = (settings[key] for key in ("numeric", "categorical", "ignore"))
     group, time = settings["group"], settings["time"]
     check_table_roles(targets, numeric, categorical, ignore, group, time)
+    check_target(targets, "data.target", settings["kind"], settings["target_separator"])
     named = [*targets, *numeric, *categorical, *ignore, group, time]
     # Not those that are called so for want of a name of their own: only who reads the whole header knows them.
     columns = [name for name in dict.fromkeys(named) if name is not None and not re.search(NAMED_HERE, name)]
@@ -47,6 +50,13 @@ def table(settings: Section) -> None:
             _table.check_columns(path, columns)
         else:
             _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
+
+
+def toy(settings: Section) -> None:
+    """The shares are possible, and the package is there that holds the table."""
+    if importlib.util.find_spec("polars") is None:
+        raise UserError("data=toy requires the package polars: pip install 'litmus[table]'.")
+    check_shares(settings["val_share"], settings["test_share"])
 
 
 def check_table_roles(
@@ -70,6 +80,27 @@ def check_table_roles(
             if name in taken:
                 raise UserError(f"{taken[name]} and {key} both name {name}. Leave it in one of them.")
             taken[name] = key
+
+
+def check_target(names: Sequence[str], key: str, kind: str, separator: str | None) -> None:
+    """Checks that what is said of the columns to predict fits together.
+
+    Args:
+        names: of the columns.
+        key: that names them: `data.target`.
+        kind: as requested.
+        separator: of the labels in a cell.
+    """
+    if not names:
+        raise UserError(f"{key}=[] names no column to predict.")
+    if separator is not None:
+        if not separator.strip():
+            raise UserError("data.target_separator should be a character that stands between labels, such as '|'.")
+        if len(names) > 1 or kind == "numbers":
+            problem = f"{key} has {len(names)} columns" if len(names) > 1 else "data.kind=numbers"
+            raise UserError(f"data.target_separator={separator} is for one column of labels, but {problem}.")
+    elif len(names) > 1 and kind == "classes":
+        raise UserError(f"data.kind=classes allows one {key}. Several have to be numbers.")
 
 
 def check_batch_fits(settings: Section) -> None:
@@ -104,9 +135,14 @@ def image_folder(settings: Section) -> None:
     check_batch_fits(settings)
     path = local.expand(settings["path"])
     if photos_are_in_table(path):
-        _check_table(path, [settings["image"], settings["label"]], encoding="auto", separator="auto")
+        labels = [settings["label"]] if isinstance(settings["label"], str) else settings["label"]
+        check_target(labels, "data.label", settings["kind"], settings["target_separator"])
+        _check_table(path, [settings["image"], *labels], encoding="auto", separator="auto")
         given: dict[str, Path] = {}
     else:
+        if settings["target_separator"] is not None or settings["kind"] == "numbers":
+            key = "kind=numbers" if settings["kind"] == "numbers" else "target_separator"
+            raise UserError(f"data.{key} needs a table of images and labels: a folder of images is a class.")
         given, _ = split_folders(path)
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in given))
 

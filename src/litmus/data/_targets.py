@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 TargetKind = Literal["auto", "classes", "numbers"]
 MIN_NUMERIC = 0.9  # fraction of targets that must be numbers for the others to count as mistakes
+DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b")
 MAX_CLASSES = 20  # numeric targets with more distinct ones than this are values
 
 
@@ -41,24 +43,30 @@ def sort_names(names: Collection[str]) -> list[str]:
     return sorted(names)
 
 
-def is_numeric(key: str, column: str, kind: TargetKind, counts: Mapping[str, int]) -> bool:
+def is_numeric(key: str, column: str, kind: TargetKind, counts: Mapping[str, int], *, asks: bool = False) -> bool:
     """Whether targets are values, not classes; a few that are not numbers do not change that.
+
+    What may be either is asked about: many dates; many words, half of them numbers; with `asks`, many whole numbers.
 
     Args:
         key: that names the column in messages, such as `data.label`.
         column: its name.
         kind: as requested.
         counts: how often each target occurs, by its name.
+        asks: whether many whole numbers are as likely the names of classes, as of images.
 
     Raises:
-        UserError: they are neither: nearly all are distinct.
+        UserError: they are neither: nearly all are distinct; or `kind` has to say it.
     """
     num_rows = sum(counts.values())
     if kind == "numbers" or not num_rows:
         return kind == "numbers"
     numbers = {name: number for name in counts if (number := _table.number(name)) is not None}
-    continuous = len(set(numbers.values())) > MAX_CLASSES or any(n != round(n) for n in numbers.values())
-    if kind == "auto" and continuous and sum(counts[name] for name in numbers) >= MIN_NUMERIC * num_rows:
+    many, fractions = len(set(numbers.values())) > MAX_CLASSES, any(n != round(n) for n in numbers.values())
+    share = sum(counts[name] for name in numbers) / num_rows
+    if kind == "auto" and len(counts) > MAX_CLASSES:
+        _ask(key, column, counts, numeric=share >= 0.5 and (share < MIN_NUMERIC or (asks and not fractions)))
+    if kind == "auto" and (many or fractions) and share >= MIN_NUMERIC:
         log.info("%s=%s: numbers; set data.kind=classes to treat them as classes", key, column)
         return True
     if len(counts) > max(MAX_CLASSES, num_rows // 2):
@@ -68,6 +76,20 @@ def is_numeric(key: str, column: str, kind: TargetKind, counts: Mapping[str, int
         )
     log.info("%s=%s: %d classes", key, column, len(counts))
     return False
+
+
+def _ask(key: str, column: str, counts: Mapping[str, int], *, numeric: bool) -> None:
+    """Raises a UserError for what may be numbers, and for dates."""
+    found = f"{key}={column} has {len(counts):,} distinct values, such as {next(iter(counts))}."
+    if numeric:
+        raise UserError(
+            f"{found} Is this a number? data.kind=numbers. Are these the names of classes? data.kind=classes."
+        )
+    if sum(DATE.match(name) is not None for name in counts) >= MIN_NUMERIC * len(counts):
+        raise UserError(
+            f"{found} These are dates, which are neither classes nor numbers. Set {key} to the column to predict, or "
+            "data.kind=classes if each date is a class."
+        )
 
 
 def make_values(names: Sequence[str], training: Tensor) -> Values:

@@ -1,54 +1,58 @@
-"""Your own images: a folder for each class, or a table of paths and labels."""
+"""Your own images: a folder for each class, or a table of paths and of classes, labels or numbers."""
 
 import hashlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, Count, PhotoPath, Seed, Share
+from litmus.config.types import BatchSize, Chance, Column, Count, PhotoPath, Section, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._classes import list_some, make_classes
+from litmus.data._classes import list_some
 from litmus.data._loader import Stored
 from litmus.data._preflight import photos_are_in_table, split_folders
 from litmus.data._split import complete_splits, limits
+from litmus.data._target_columns import Answer, AnswerKind, TargetColumns, strata, to_tensor
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
-from litmus.data.image.transform import mean_and_std, random_resized_crop
+from litmus.data.image.transform import flipping, mean_and_std, random_resized_crop
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.spec import Classes, Images, Spec
+from litmus.spec import Classes, Images, Labels, Spec, Target, Values
 
 log = logging.getLogger(__name__)
 
+USUAL_FLIP = 0.5  # probability of augmented images, as most photos show nothing whose left and right differ in meaning
 SIZE = 64  # pixels of a side, where neither data.size nor the network requires another
 MARGIN = 8 / 7  # ratio of the resized shorter side to the crop, as 256 to 224
-IMBALANCE = 4  # ratio of the largest class to the smallest from which on there is a warning
 
-Sample = tuple[Path, str]  # an image file, and its class
-Numbered = tuple[int, str]  # the number of an image, and its class
+Sample = tuple[Path, Answer]  # an image file, and what is to be predicted
+Numbered = tuple[int, Answer]  # the number of an image, and the same
 
 
 class ImageFolder(FingerprintedImages[Numbered], ImageData):
-    """Images, one class each.
+    """Images, one class each; or, by a table, any number of labels, or numbers.
 
     `path` is a folder with a folder of images for each class; or one with such folders below `train`, and maybe
     `val` and `test`; or a table (CSV, TSV, JSON lines, Parquet) with a column of paths, relative to the
-    table, and one of labels. Missing splits are taken from the training images, class by class. Identical files are
-    always in the same split.
+    table, and one of labels, or several of numbers. `kind` and `target_separator` are those of `data=table`, but `auto`
+    asks about more than 20 whole numbers, which may be names of classes. Missing splits are taken from the training
+    images, class by class. Identical files are always in the same split.
 
     Each image is resized and center-cropped once, and cached: its shorter side becomes a little longer than `size`,
     then the center is cropped.
     """
+
+    target_kinds: ClassVar = (Classes, Labels, Values)
 
     @checked
     def __init__(
@@ -57,7 +61,9 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         *,
         path: PhotoPath,
         image: Column,
-        label: Column,
+        label: Targets,
+        target_separator: Separator | None,
+        kind: Literal["auto", "classes", "numbers"],
         size: Count | None,
         colours: Literal["rgb", "grey"],
         val_share: Share,
@@ -69,10 +75,13 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
+        flip: Chance | None,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.path = local.expand(path)
-        self.image, self.label = image, label
+        self.image = image
+        self.labels = TargetColumns([label] if isinstance(label, str) else label, "data.label", kind, target_separator)
+        self.answers: AnswerKind = "classes"
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
         self.shares = {"val": val_share, "test": test_share}
@@ -80,14 +89,15 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augment = augment
-        self.augmentation = random_resized_crop if augment else None
+        self.flip = flip if flip is not None else USUAL_FLIP if augment else 0.0
+        self.augmentation = partial(random_resized_crop, flip=self.flip) if augment else flipping(self.flip, None)
         self.source = path
         self.listed: dict[str, list[Sample]] = {}
         self.photos: Photos | None = None
         self.samples: dict[Split, list[Numbered]] = {}
 
     def prepare_data(self) -> None:
-        """Lists the images and their classes.
+        """Lists the images and what is to be predicted.
 
         Raises:
             UserError: there are no images, or only one class.
@@ -96,15 +106,16 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             return
         in_table = photos_are_in_table(self.path)
         self.listed = {"train": self._in_table()} if in_table else self._in_folders()
-        names = sorted({name for samples in self.listed.values() for _, name in samples})
-        if not names:
+        if not any(self.listed.values()):
             raise UserError(
                 f"data.path={self.path} has no images ({', '.join(e[1:] for e in decode.EXTENSIONS)}) in folders, one "
                 f"for each class.{self._hint()}"
             )
-        target = make_classes(names, [name for _, name in self.listed["train"]], f"data.path={self.path}")
         size = self.size or 0
-        self.spec = Spec("image_folder", Images(self.channels, size, size, (), (), round(size * MARGIN)), target)
+        images = Images(self.channels, size, size, (), (), round(size * MARGIN))
+        numeric = self.answers == "numbers"  # whose mean is that of the training split, which is not known yet
+        target = Values(tuple(self.labels.names), (), ()) if numeric else self._target(self.listed["train"])
+        self.spec = Spec("image_folder", images, target)
 
     def setup(self, stage: str | None = None) -> None:
         """Reads, checks and splits the images, in the size that `spec` has by now.
@@ -132,6 +143,10 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.spec = replace(self.spec, input=wanted)
 
     @property
+    def chosen(self) -> Section:
+        return {"flip": self.flip}
+
+    @property
     def sizes(self) -> dict[Split, int]:
         return {split: len(samples) for split, samples in self.samples.items()}
 
@@ -141,14 +156,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         Raises:
             UserError: images of a class that the network was not trained on.
         """
-        assert self.photos is not None
-        assert isinstance(self.spec.target, Classes)
-        number = {name: i for i, name in enumerate(self.spec.target.names)}
-        if unknown := sorted({name for _, name in self.samples[split]} - set(number)):
-            raise UserError(
-                f"data={self.spec.data} has classes that the network was not trained on: {list_some(unknown)}."
-            )
-        targets = torch.tensor([number[name] for _, name in self.samples[split]], dtype=torch.int64)
+        targets = to_tensor([own for _, own in self.samples[split]], self.spec.target, self.spec.data)
         return self._selection(split, self._crop(split)), targets
 
     def unaugmented(self, split: Split) -> Stored:
@@ -171,9 +179,9 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         """A hash of the files, their classes, and the splits in which they were listed."""
         sha256 = dict(zip(photos.paths, photos.sha256, strict=True))
         lines = [
-            f"{split} {name} {sha256[path]}"
+            f"{split} {own} {sha256[path]}"
             for split, samples in self.listed.items()
-            for path, name in samples
+            for path, own in samples
             if path in sha256
         ]
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
@@ -216,11 +224,14 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         return f" It has images itself: did you mean the folder above, {self.path.absolute().parent}?" if loose else ""
 
     def _in_table(self) -> list[Sample]:
-        table = _table.read(self.path, [self.image, self.label], encoding="auto", separator="auto")
-        table.drop(lambda cells: None if str(cells[self.label] or "").strip() else f"no {self.label}")
+        table = _table.read(self.path, [self.image, *self.labels.names], encoding="auto", separator="auto")
+        table.drop(self.labels.missing)
         table.drop(lambda cells: None if local.is_file(self._file(cells)) else f"no such file in {self.image}")
+        self.answers = self.labels.kind_in([cells for _, cells in table.rows], asks=True)
+        if self.answers == "numbers":
+            table.drop(self.labels.no_number)
         table.warn_of_problems()
-        return [(self._file(cells), str(cells[self.label]).strip()) for _, cells in table.rows]
+        return [(self._file(cells), self.labels.answer(cells, self.answers)) for _, cells in table.rows]
 
     def _file(self, cells: _table.Cells) -> Path:
         return self.path.parent / str(cells[self.image] or "").strip()
@@ -228,31 +239,35 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
     def _split(self, photos: Photos) -> dict[Split, list[Numbered]]:
         number = {path: i for i, path in enumerate(photos.paths)}
         usable = {
-            split: [(number[path], name) for path, name in samples if path in number]
+            split: [(number[path], own) for path, own in samples if path in number]
             for split, samples in self.listed.items()
         }
+        stratum = dict(zip(usable["train"], strata([own for _, own in usable["train"]], self.answers), strict=True))
         samples = complete_splits(
-            usable, lambda own: photos.sha256[own[0]], lambda own: own[1], self.shares, self.limits, self.split_seed
+            usable,
+            lambda own: photos.sha256[own[0]],
+            stratum.__getitem__,
+            self.shares,
+            self.limits,
+            self.split_seed,
         )
         if empty := [split for split, own in samples.items() if not own]:
             raise UserError(f"{self.path}: no image is left for {' and '.join(empty)}: there are too few.")
         self._warn_of_leaks(samples, photos.sha256)
-        counts = Counter(name for _, name in samples["train"])
-        make_classes(sorted({name for _, name in self.listed["train"]}), list(counts), f"data.path={self.path}")
-        most, least = counts.most_common()[0], counts.most_common()[-1]
-        if most[1] >= IMBALANCE * least[1]:
-            log.warning(
-                "Classes are imbalanced: %d training images of %s, %d of %s. task.balanced=true weights them equally.",
-                most[1],
-                most[0],
-                least[1],
-                least[0],
-            )
+        target = self._target(samples["train"])
+        if isinstance(self.spec.target, Values) and not self.spec.target.mean:
+            self.spec = replace(self.spec, target=target)
         return samples
+
+    def _target(self, training: Sequence[tuple[object, Answer]]) -> Target:
+        everything = [own for samples in self.listed.values() for _, own in samples]
+        return self.labels.make_target(
+            self.answers, everything, [own for _, own in training], f"data.path={self.path}", sorted
+        )
 
     def _warn_of_leaks(self, samples: dict[Split, list[Numbered]], sha256: Sequence[str]) -> None:
         """Warns if the dataset's own splits, or two classes, contain the same file."""
-        labels: dict[str, set[str]] = {}
+        labels: dict[str, set[Answer]] = {}
         seen: dict[str, Split] = {}
         num_leaked = 0
         for split in SPLITS:
@@ -262,7 +277,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         if num_leaked:
             log.warning("%s: %d images of val or test are also in an earlier split.", self.path, num_leaked)
         if num_ambiguous := sum(len(names) > 1 for names in labels.values()):
-            log.warning("%s: %d images are in more than one class.", self.path, num_ambiguous)
+            log.warning("%s: %d images have different %s.", self.path, num_ambiguous, self.spec.target.noun)
 
 
 def _class_name(folder: str) -> str:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.config.types import BatchSize, Count, Seed
+from litmus.config.types import BatchSize, Chance, Count, Seed
 from litmus.config.validate import checked
 from litmus.data._split import limits
 from litmus.data.image import strokes
 from litmus.data.image.base import ImagesInMemory
-from litmus.data.image.transform import mean_and_std, random_affine
+from litmus.data.image.transform import flipping, mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download, local
 from litmus.fetch.once import keeping, once
@@ -65,6 +65,7 @@ class MNIST(ImagesInMemory):
         batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
+        flip: Chance,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         self.folder = local.cache_folder(dir) / "mnist"
@@ -72,7 +73,7 @@ class MNIST(ImagesInMemory):
         self.val_size = val_size
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
-        self.augmentation = random_affine if augment else None
+        self.augmentation = flipping(flip, random_affine if augment else None)
         self.splits = {}
 
     def prepare_data(self) -> None:

@@ -69,6 +69,7 @@ class MNISTBoxes(BoxData):
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
             augment=False,
+            flip=0.0,
         )
         self.size = size
         self.max_digits = max_digits

@@ -13,7 +13,9 @@ from litmus.config.types import BatchSize, Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
 from litmus.data._split import limits, split_samples
-from litmus.data.text.base import Label, Samples, TextData, text_values
+from litmus.data._target_columns import Answer, numbers_of
+from litmus.data._targets import make_values
+from litmus.data.text.base import Samples, TextData
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
 from litmus.fetch import download
@@ -87,7 +89,7 @@ class Sentiment(TextData):
             return
         self._fetch()
         texts: list[str] = []
-        targets: list[Label] = []
+        targets: list[Answer] = []
         groups: list[tuple[Hashable, ...]] = []
         for domain in self.domains:
             for line in _lines(self.folder / "sentiment" / FILES[domain]):
@@ -98,7 +100,7 @@ class Sentiment(TextData):
                     targets.append(target)
                     # 12_3 is the third snippet of review or article 12.
                     groups.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
-        strata: Sequence[Label] = [0.0] * len(targets) if self.target == "intensity" else targets
+        strata: Sequence[Answer] = [(0.0,)] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, groups)
         rows = split_samples(groups, strata, val_share=val, test_share=self.test_share, seed=self.split_seed)
@@ -106,7 +108,7 @@ class Sentiment(TextData):
         training = self.splits["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}
         if self.target == "intensity":
-            self.spec = Spec("sentiment", Tokens(), text_values("intensity", training))
+            self.spec = Spec("sentiment", Tokens(), make_values(("intensity",), numbers_of(training, 1)))
         else:
             self.spec = Spec(
                 "sentiment",
@@ -114,9 +116,9 @@ class Sentiment(TextData):
                 make_classes(names[self.target], [str(name) for name in training], "data=sentiment"),
             )
 
-    def _target(self, rating: float) -> Label | None:
+    def _target(self, rating: float) -> Answer | None:
         if self.target == "intensity":
-            return rating
+            return (rating,)
         if self.target == "binary":
             return None if rating == 0 else "positive" if rating > 0 else "negative"
         return "neutral" if abs(rating) < NEUTRAL else "positive" if rating > 0 else "negative"

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share, Targets
+from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
+from litmus.data._labels import Marked, make_labels, multi_hot, rarest, split_cell
 from litmus.data._loader import BatchLoader, as_stored
-from litmus.data._preflight import check_shares, check_table_roles
+from litmus.data._preflight import check_shares, check_table_roles, check_target
 from litmus.data._split import limits, select_unseen, split_rows
 from litmus.data._targets import is_numeric, make_values, scaled, sort_names
 from litmus.data.columns.discover import Found, as_columns, date_format, discover
@@ -30,7 +31,7 @@ from litmus.data.columns.rows import row_fingerprints
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.package import sha256_of
-from litmus.spec import Classes, Columns, Spec, Values
+from litmus.spec import Classes, Columns, Labels, Spec, Target, Values
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +46,19 @@ class Table(Data):
     with an indicator. Categories are numbered, dates unfolded (see `spec.Columns`). Text, constant columns and
     identifiers are left out, unless `numeric` or `categorical` name them. `kind` says what the target is; `auto` treats
     numeric targets as values if one has a fraction or there are more than 20 distinct ones. Several targets are values.
+    With a `target_separator`, a cell of the target holds any number of labels, none if it is empty.
 
     Rows are split at random, stratified by class; by `group`, whose rows stay together; or by `time`, where the last
     rows are the test. `val_path` and `test_path` name separate tables, in place of `val_share` and `test_share`.
 
     Attributes:
+        choice: the name of the dataset, as `data=` selects it.
         splits: the rows of each split, as `read_frame` gives them.
     """
 
+    choice: ClassVar = "table"
     input_kinds: ClassVar = (Columns,)
-    target_kinds: ClassVar = (Classes, Values)
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     is_tabular: ClassVar = True
     flat_noun = "columns"
 
@@ -65,6 +69,7 @@ class Table(Data):
         *,
         path: File,
         target: Targets,
+        target_separator: Separator | None,
         kind: Literal["auto", "classes", "numbers"],
         numeric: ColumnNames,
         categorical: ColumnNames,
@@ -89,11 +94,13 @@ class Table(Data):
         paths: dict[Split, str | None] = {"train": path, "val": val_path, "test": test_path}
         self.paths = {split: local.expand(own) for split, own in paths.items() if own is not None}
         self.target_names = [target] if isinstance(target, str) else target
+        self.target_separator = target_separator
         self.kind = kind
         self.numeric, self.categorical, self.ignore = numeric, categorical, ignore
         self.scaling: Literal["standard", "quantile"] = scaling
         self.group, self.time = group, time
         check_table_roles(self.target_names, numeric, categorical, ignore, group, time)
+        check_target(self.target_names, "data.target", kind, target_separator)
         self.shares = {"val": val_share, "test": test_share}
         self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
@@ -115,17 +122,20 @@ class Table(Data):
         numeric = self._is_numeric(frames)
         frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
         self.splits = self._split(frames, numeric)
-        target = self._target(numeric)
-        self.spec = Spec("table", self._columns(frames["train"]), target)
+        target = self._target(frames, numeric)
+        self.spec = Spec(self.choice, self._columns(frames["train"]), target)
         self._warn_of_leaks(numeric)
 
-    def _target(self, numeric: bool) -> Classes | Values:
-        """What is predicted, with the facts of the training rows."""
+    def _target(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> Classes | Labels | Values:
+        """What is predicted, with the facts of the training rows; names are those of all rows, whatever the limit."""
         train = self.splits["train"]
         if numeric:
             return make_values(self.target_names, self._numbers(train))
         (target,) = self.target_names
-        names = {name for frame in self.splits.values() for name in as_names(frame[target]).unique()}
+        if self.target_separator is not None:
+            samples = [own for frame in frames.values() for own in self._marked(frame)]
+            return make_labels(samples, f"data.target={target}", self.target_separator)
+        names = {name for frame in frames.values() for name in as_names(frame[target]).unique()}
         return make_classes(sort_names(names), as_names(train[target]).unique().to_list(), f"data.target={target}")
 
     def _columns(self, whole: pl.DataFrame) -> Columns:
@@ -172,7 +182,7 @@ class Table(Data):
 
     @property
     def class_counts(self) -> Tensor:
-        """Training rows of each class, int64 (classes,)."""
+        """Training rows of each class or label, int64 (classes or labels,)."""
         return count_classes(self._scaled_targets("train"), self.spec)
 
     @cached_property  # every checkpoint stores them
@@ -210,19 +220,19 @@ class Table(Data):
         return frame
 
     def _is_numeric(self, frames: dict[Split, pl.DataFrame]) -> bool:
-        """Whether the target is values, not classes.
+        """Whether the target is values, not classes or labels.
 
         Raises:
-            UserError: it is neither, or several targets are not numbers.
+            UserError: it is none of them.
         """
         if self.kind == "auto" and date_format(frames["train"][self.target_names[0]]) is not None:
             raise UserError(
                 f"data.target={self.target_names[0]} has dates, which are neither classes nor numbers. Set data.target "
                 "to the column to predict, or data.kind=classes if each date is a class."
             )
+        if self.target_separator is not None:
+            return False
         if len(self.target_names) > 1:
-            if self.kind == "classes":
-                raise UserError("data.kind=classes allows one data.target. Several have to be numbers.")
             return True
         cells = pl.concat([as_names(frame[self.target_names[0]]) for frame in frames.values()]).drop_nulls()
         counts = cells.value_counts()
@@ -236,7 +246,7 @@ class Table(Data):
             UserError: most have none.
         """
         has = np.ones(frame.height, dtype=np.bool_)
-        for name in self.target_names:
+        for name in self.target_names if self.target_separator is None else []:
             column = frame[name]
             own = ~np.isnan(as_numbers(column)) if numeric else column.is_not_null().to_numpy()
             self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}", own)
@@ -290,11 +300,15 @@ class Table(Data):
         groups = np.arange(whole.height)
         if self.group:
             groups = _codes(whole[self.group], alone=True)
-        strata = np.zeros(whole.height, dtype=np.int64) if numeric else _codes(whole[self.target_names[0]])
+        strata = np.zeros(whole.height, dtype=np.int64)
+        if self.target_separator is not None:
+            strata = np.unique(rarest(self._marked(whole)), return_inverse=True)[1]
+        elif not numeric:
+            strata = _codes(whole[self.target_names[0]])
         return split_rows(groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed)
 
     def _scaled_targets(self, split: Split) -> Tensor:
-        """Class numbers, int64 (rows,); or scaled values, float32 (rows, values)."""
+        """Class numbers, int64 (rows,); labels, uint8 (rows, labels); or scaled values, float32 (rows, values)."""
         targets, target = self.targets(split), self.spec.target
         return scaled(targets, target) if isinstance(target, Values) else targets
 
@@ -302,10 +316,13 @@ class Table(Data):
         frame, target = self.splits[split], self.spec.target
         if isinstance(target, Values):
             return self._numbers(frame)
+        if isinstance(target, Labels):
+            return multi_hot(self._marked(frame), target, self.choice)
         names = as_names(frame[self.target_names[0]])
         number = {name: i for i, name in enumerate(target.names)}
         if unknown := sorted(set(names.unique()) - set(number)):
-            raise UserError(f"data=table has classes that the network was not trained on: {list_some(unknown)}.")
+            named = list_some(unknown)
+            raise UserError(f"data={self.choice} has classes that the network was not trained on: {named}.")
         return torch.from_numpy(names.replace_strict(number, return_dtype=pl.Int64).to_numpy().copy())
 
     @property
@@ -330,6 +347,13 @@ class Table(Data):
         ones = (len(category.values) for category in self.spec.input.categories)
         return self.spec.input.num_numbers + sum(known if known <= MOST_ONES else 1 for known in ones)
 
+    def _marked(self, frame: pl.DataFrame) -> list[Marked]:
+        """The labels of each row."""
+        assert self.target_separator is not None
+        names = as_names(frame[self.target_names[0]])
+        labels = {name: split_cell(name, self.target_separator) for name in names.unique()}
+        return [labels[name] for name in names]
+
     def _numbers(self, frame: pl.DataFrame) -> Tensor:
         """The targets in their own units, float64 (rows, values)."""
         return torch.from_numpy(np.stack([as_numbers(frame[name]) for name in self.target_names], axis=1))
@@ -347,7 +371,7 @@ class Table(Data):
 
     def _warn_of_leaks(self, numeric: bool) -> None:
         train = self.splits["train"]
-        for name in self.target_names:
+        for name in self.target_names if self.target_separator is None else []:
             target = as_numbers(train[name]) if numeric else self._scaled_targets("train").numpy()
             if leaking := find_leaks(train, self.found, target):
                 columns = f"column{'s' * (len(leaking) > 1)} {', '.join(leaking)}"

@@ -1,20 +1,19 @@
 """Texts and labels from your own table: CSV, TSV, JSON lines or Parquet."""
 
 import logging
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Literal
 
 from litmus.config.protocols import SPLITS
-from litmus.config.types import BatchSize, Column, Count, File, Seed, Share
+from litmus.config.types import BatchSize, Column, Count, File, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._classes import make_classes
 from litmus.data._preflight import check_shares
 from litmus.data._split import are_seen, fingerprints, limits, split_samples
-from litmus.data._targets import is_blank, is_numeric, name_of, sort_names
-from litmus.data.text.base import Label, Samples, TextData, text_values
+from litmus.data._target_columns import AnswerKind, TargetColumns, strata
+from litmus.data._targets import is_blank
+from litmus.data.text.base import Samples, TextData
 from litmus.data.text.tokens import on_one_line
 from litmus.errors import UserError
 from litmus.fetch import local
@@ -25,10 +24,11 @@ log = logging.getLogger(__name__)
 
 
 class TextTable(TextData):
-    """One column of texts, one of labels.
+    """One column of texts, one of labels, or several of numbers.
 
     `kind` says whether labels are classes or numbers; `auto` treats numeric labels as values if one has a
-    fraction or there are more than 20 distinct ones. Rows with equal texts, and rows with the same
+    fraction or there are more than 20 distinct ones. With a `target_separator`, a cell holds any number of labels, none
+    if it is empty. Rows with equal texts, and rows with the same
     entry in the column `group`, are in the same split. `val_path` and `test_path` name separate tables
     for validation and test, in place of `val_share` and `test_share` of the rows.
     """
@@ -40,7 +40,8 @@ class TextTable(TextData):
         *,
         path: File,
         text: Column,
-        label: Column,
+        label: Targets,
+        target_separator: Separator | None,
         kind: Literal["auto", "classes", "numbers"],
         group: Column | None,
         val_path: File | None,
@@ -59,8 +60,8 @@ class TextTable(TextData):
         super().__init__(seed, dir, batch_size, eval_batch_size)
         paths = {"train": path, "val": val_path, "test": test_path}
         self.paths: dict[str, Path] = {split: local.expand(p) for split, p in paths.items() if p is not None}
-        self.text, self.label, self.group = text, label, group
-        self.kind = kind
+        self.text, self.group = text, group
+        self.labels = TargetColumns([label] if isinstance(label, str) else label, "data.label", kind, target_separator)
         self.shares = {"val": val_share, "test": test_share}
         self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
@@ -76,16 +77,16 @@ class TextTable(TextData):
         if self.splits:
             return
         tables = {split: self._read(path) for split, path in self.paths.items()}
-        counts = Counter(name_of(cells[self.label]) for table in tables.values() for _, cells in table.rows)
-        numeric = is_numeric("data.label", self.label, self.kind, counts)
+        labels = self.labels
+        kind = labels.kind_in([cells for table in tables.values() for _, cells in table.rows], asks=False)
         for split, table in tables.items():
-            if numeric:
-                table.drop(lambda cells: None if self._number(cells) is not None else f"no number in {self.label}")
+            if kind == "numbers":
+                table.drop(labels.no_number)
             table.warn_of_problems()
             name = table.path.name if len(tables) == 1 else f"{split}: {table.path.name}"
             self.sha256[name] = sha256_of(table.path)
-        whole = {split: self._samples(table, numeric) for split, table in tables.items()}
-        splits = {**whole, **self._split(whole["train"], numeric)}
+        whole = {split: self._samples(table, kind) for split, table in tables.items()}
+        splits = {**whole, **self._split(whole["train"], kind)}
         self.splits = {split: splits[split].rows(range(len(splits[split]))[: self.limits[split]]) for split in SPLITS}
         if empty := [split for split, samples in self.splits.items() if not len(samples)]:
             raise UserError(
@@ -93,32 +94,21 @@ class TextTable(TextData):
                 "(rows with equal texts, or the same data.group, are in the same split)."
             )
         self._warn_of_leaks()
-        training = self.splits["train"].targets
-        if numeric:
-            self.spec = Spec("text_table", Tokens(), text_values(self.label, training))
-            return
-        labels = sort_names({str(target) for samples in self.splits.values() for target in samples.targets})
-        self.spec = Spec(
-            "text_table",
-            Tokens(),
-            make_classes(labels, [str(target) for target in training], f"data.label={self.label}"),
-        )
+        everything = [target for samples in whole.values() for target in samples.targets]  # whatever the limit
+        target = labels.make_target(kind, everything, self.splits["train"].targets, labels.what)
+        self.spec = Spec("text_table", Tokens(), target)
 
     def _read(self, path: Path) -> _table.Table:
-        wanted = [self.text, self.label, *([self.group] if self.group else [])]
+        wanted = [self.text, *self.labels.names, *([self.group] if self.group else [])]
         table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
         table.drop(lambda cells: f"empty {self.text}" if is_blank(cells[self.text]) else None)
-        table.drop(lambda cells: f"no {self.label}" if is_blank(cells[self.label]) else None)
+        table.drop(self.labels.missing)
         return table
 
-    def _number(self, cells: _table.Cells) -> float | None:
-        return _table.number(cells[self.label])
-
-    def _samples(self, table: _table.Table, numeric: bool) -> Samples:
+    def _samples(self, table: _table.Table, kind: AnswerKind) -> Samples:
         rows = [cells for _, cells in table.rows]
         texts = [on_one_line(str(cells[self.text])) for cells in rows]
-        numbers = [number for cells in rows if (number := self._number(cells)) is not None] if numeric else []
-        targets: list[Label] = [*numbers] if numeric else [name_of(cells[self.label]) for cells in rows]
+        targets = [self.labels.answer(cells, kind) for cells in rows]
         groups: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
         if self.group:
             entries = [cells[self.group] for cells in rows]
@@ -127,12 +117,15 @@ class TextTable(TextData):
                 log.warning("%s: %d rows have no %s; each is a group of its own.", table.path, blank, self.group)
         return Samples(texts, targets, groups)
 
-    def _split(self, samples: Samples, numeric: bool) -> dict[str, Samples]:
+    def _split(self, samples: Samples, kind: AnswerKind) -> dict[str, Samples]:
         shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
         check_shares(*(share for share in shares.values() if share is not None))
-        strata: Sequence[Label] = [0.0] * len(samples) if numeric else samples.targets
         rows = split_samples(
-            samples.groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed
+            samples.groups,
+            strata(samples.targets, kind),
+            val_share=shares["val"],
+            test_share=shares["test"],
+            seed=self.split_seed,
         )
         return {split: samples.rows(rows[split]) for split in rows}
 

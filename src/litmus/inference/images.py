@@ -13,13 +13,13 @@ from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
-from litmus.inference.prediction import Box, ImagePrediction, class_figures
+from litmus.inference.prediction import Box, ImagePrediction, figures_of, say
 from litmus.inference.save import Inputs
 from litmus.spec import Boxes, Images
 
 
 class ImagePredictor:
-    """Predicts a class or bounding boxes for images.
+    """Predicts a class, labels, values or bounding boxes for images.
 
     Args:
         net: in evaluation mode, on the CPU; its input are images.
@@ -50,7 +50,7 @@ class ImagePredictor:
         Args:
             images: paths of files, or images of Pillow, which are called by their numbers, counted from 0.
             batch_size: images at a time.
-            topk: classes of an image, the best first.
+            topk: classes or labels of an image, the best first.
             min_score: boxes with a lower score are dropped.
             inputs: where to write what the network saw; None writes nothing.
         """
@@ -84,10 +84,12 @@ class ImagePredictor:
             for (i, photo), boxes in zip(photos.items(), found, strict=True):
                 predictions[i]["boxes"] = self._boxes(boxes, photo.size)
         else:
-            key, figures = class_figures(self.net, outputs)
+            names = self.net.spec.target.names
+            key, figures = figures_of(self.net, outputs)
             for i, own in zip(photos, figures, strict=True):
-                predictions[i][key] = best = self._best(own, topk)
-                predictions[i]["label"] = next(iter(best))
+                named = dict(zip(names, own.tolist(), strict=True))
+                say(predictions[i], key, named, self.net.spec.target)
+                predictions[i][key] = named if key == "values" else self._best(own, topk)
         for i, photo in photos.items():
             if photo.note:
                 predictions[i]["note"] = photo.note

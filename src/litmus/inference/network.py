@@ -20,7 +20,7 @@ from litmus.inference.predict import predictor
 from litmus.inference.prediction import TOPK, ImagePrediction, TextPrediction, lowest_score
 from litmus.inference.texts import TextPredictor
 from litmus.record.folder import RunDir
-from litmus.spec import Classes, Spec
+from litmus.spec import Classes, Labels, Spec
 
 One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]  # a text; or an image: its file, or itself
 Many = list[str] | list[Path] | list[Image.Image] | list[NDArray[np.uint8]] | list[One] | tuple[One, ...]
@@ -50,7 +50,7 @@ class Network:
 
     Attributes:
         spec: what the network takes and predicts.
-        names: of the classes, or of the values, in the order of the network's outputs.
+        names: of the classes, labels or values, in the order of the network's outputs.
 
     Raises:
         UserError: the network takes neither images nor texts.
@@ -73,7 +73,7 @@ class Network:
     def predict(
         self, what: One | Many, *, topk: int = TOPK, min_score: float | None = None
     ) -> Prediction | list[Prediction]:
-        """What the network says: a class with probabilities, values in the data's unit, or bounding boxes.
+        """What the network says: a class or labels with probabilities, values in the data's unit, or bounding boxes.
 
         Args:
             what: an image or a text; or a list or a tuple of them.
@@ -97,18 +97,18 @@ class Network:
     def predict_proba(self, what: Many) -> NDArray[np.float32]: ...
 
     def predict_proba(self, what: One | Many) -> NDArray[np.float32]:
-        """The probabilities of the classes, in the order of `names`.
+        """The probabilities of the classes, or of each label, in the order of `names`.
 
         Args:
             what: an image or a text; or a list or a tuple of them.
 
         Returns:
-            float32 (classes,) for an image or a text, (images or texts, classes) for a list.
+            float32 (names,) for an image or a text, (images or texts, names) for a list.
 
         Raises:
             UserError: as of `predict`; a text is empty; or the network estimates no probabilities.
         """
-        if not isinstance(self.spec.target, Classes):
+        if not isinstance(self.spec.target, Classes | Labels):
             raise UserError(f"This network predicts {self.spec.target.noun}, which have no probabilities. Use predict.")
         if isinstance(what, list | tuple):
             rows = [self._probabilities(each) for each in self._predict_all(what, len(self.names), None)]

@@ -1,21 +1,20 @@
 """Predictions of a network for texts."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from litmus.config.protocols import Net
 from litmus.data.text.tokens import encode, on_one_line, to_ragged
-from litmus.inference.prediction import TextPrediction, class_figures
-from litmus.spec import Tokens, Values
+from litmus.inference.prediction import Figures, TextPrediction, figures_of, say
+from litmus.spec import Tokens
 
 EMPTY = "empty: no prediction"
 
 
 class TextPredictor:
-    """Predicts a class or values for texts.
+    """Predicts a class, labels or values for texts.
 
     Args:
         net: in evaluation mode, on the CPU; its input are tokens.
@@ -46,8 +45,7 @@ class TextPredictor:
             key, figures = self._figures(rows.padded(torch.tensor(numbers)))
             for i, own in zip(numbers, figures.tolist(), strict=True):
                 predictions[i][key] = named = dict(zip(self.net.spec.target.names, own, strict=True))
-                if key != "values":
-                    predictions[i]["label"] = max(named, key=named.__getitem__)
+                say(predictions[i], key, named, self.net.spec.target)
                 notes = [f"cut to its first {self.tokens.max_length} tokens"] if encoded["cut"][i] else []
                 notes += ["none of its words are in the vocabulary"] if encoded["unknown"][i] else []
                 if notes:
@@ -57,11 +55,7 @@ class TextPredictor:
                 prediction["note"] = EMPTY
         return predictions
 
-    def _figures(self, tokens: Tensor) -> tuple[Literal["values", "probabilities", "scores"], Tensor]:
+    def _figures(self, tokens: Tensor) -> tuple[Figures, Tensor]:
         """int64 (batch, length) -> the key of a prediction, and float32 (batch, names), values in the data's unit."""
         with torch.inference_mode():
-            outputs = self.net(tokens).float()
-        target = self.net.spec.target
-        if isinstance(target, Values):
-            return "values", outputs * torch.tensor(target.std) + torch.tensor(target.mean)
-        return class_figures(self.net, outputs)
+            return figures_of(self.net, self.net(tokens))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from litmus.config.fit import Kinds, refusal
 from litmus.config.types import Section
 from litmus.errors import UserError
-from litmus.spec import Boxes, Classes, Columns, Images, Input, Series, Spec, Target, Tokens
+from litmus.spec import Boxes, Classes, Columns, Images, Input, Labels, Series, Spec, Target, Tokens, Values
 
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
 Predict = Callable[[Tensor], Tensor]  # what `forward` does in evaluation
@@ -28,8 +28,9 @@ class Net(nn.Module):
         target_kinds: the kinds of target that it predicts.
         gains_from_bf16: whether bf16 arithmetic makes it faster where the device supports it; small
             dense networks lose more to conversions than they gain.
-        predicts_probabilities: whether the softmax of its outputs for classes estimates their probabilities, as
-            training by cross-entropy makes it; otherwise outputs are scores, of which only the order means something.
+        predicts_probabilities: whether the softmax of its outputs for classes, or the sigmoid of those for labels,
+            estimates their probabilities, as training by cross-entropy makes it; otherwise outputs are scores, of which
+            only the order means something, and for labels the sign.
         provenance: one sentence on where the weights come from; empty for random weights.
         min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
@@ -37,7 +38,7 @@ class Net(nn.Module):
     """
 
     input_kinds: ClassVar[tuple[type[Input], ...]] = ()
-    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     gains_from_bf16: ClassVar[bool] = False
     predicts_probabilities: ClassVar[bool] = True
     criterion: Criterion | None = None
@@ -69,7 +70,7 @@ class Net(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Size of the output: the number of classes, or of values."""
+        """Size of the output: the number of classes, of labels, or of values."""
         return len(self.spec.target.names)
 
     @classmethod

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.fetch.package import sha256_of
 from litmus.model._preflight import BUNDLED, minilm
-from litmus.spec import Classes, Spec, Tokens, Values
+from litmus.spec import Classes, Labels, Spec, Target, Tokens, Values
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DROPOUTS = ("hidden_dropout_prob", "dropout")  # the names of dropout probabilities in the configurations of encoders
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+Problem = Literal["single_label_classification", "multi_label_classification", "regression"]
+PROBLEMS: dict[type[Target], Problem] = {  # as the package calls what a classifier predicts
+    Classes: "single_label_classification",
+    Labels: "multi_label_classification",
+    Values: "regression",
+}
 UNKNOWN, FIRST, LAST = ("[UNK]", "<unk>"), ("[CLS]", "<s>"), ("[SEP]", "</s>")  # BERT's spelling, and RoBERTa's
 
 
@@ -219,7 +225,7 @@ def _make_classifier(encoder: "PreTrainedModel", spec: Spec) -> Any:
     config = type(encoder.config).from_dict(encoder.config.to_dict())
     names = spec.target.names
     config.id2label, config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
-    config.problem_type = "single_label_classification" if isinstance(spec.target, Classes) else "regression"
+    config.problem_type = PROBLEMS[type(spec.target)]
     model = AutoModelForSequenceClassification.from_config(config).eval()
     inner, head = getattr(model, model.base_model_prefix, None), getattr(model, "classifier", None)
     fits = isinstance(head, nn.Linear) and getattr(inner, "pooler", None) is not None

@@ -11,7 +11,7 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model import _transformers, _vocabulary
 from litmus.model._base import Net, Predict, by_depth
-from litmus.spec import Classes, Spec, Tokens, Values
+from litmus.spec import Spec, Tokens
 
 BERT_VOCABULARY = 30522  # tokens, of Devlin et al.
 
@@ -32,7 +32,6 @@ class BERT(Net):
     """
 
     input_kinds: ClassVar = (Tokens,)
-    target_kinds: ClassVar = (Classes, Values)
     gains_from_bf16: ClassVar = True
 
     @checked

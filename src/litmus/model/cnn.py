@@ -86,5 +86,5 @@ class CNN(Net):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float -> (batch, classes) logits, unbounded."""
+        """(batch, channels, height, width) float -> (batch, names of the target), unbounded."""
         return self.head(self.features(x.contiguous(memory_format=torch.channels_last)))

@@ -10,7 +10,7 @@ from litmus.config.validate import checked
 from litmus.model._base import Net
 from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
 from litmus.model._inputs import as_features
-from litmus.spec import Classes, Columns, Images, Spec, Values
+from litmus.spec import Columns, Images, Spec
 
 
 class FNN(Net):
@@ -22,7 +22,6 @@ class FNN(Net):
     """
 
     input_kinds: ClassVar = (Images, Columns)
-    target_kinds: ClassVar = (Classes, Values)
 
     # The classes of its layers: `scratch` builds the same network from its own.
     embedding: ClassVar[Callable[..., nn.Module]] = nn.Embedding
@@ -70,5 +69,5 @@ class FNN(Net):
             nn.init.zeros_(cast(nn.Linear, self.head).weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or values), unbounded."""
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, names of the target), unbounded."""
         return self.head(self.features(x))

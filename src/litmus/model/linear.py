@@ -1,4 +1,4 @@
-"""Softmax regression for classes, linear regression for values: one linear layer."""
+"""Softmax regression for classes, logistic for labels, linear for values: one linear layer."""
 
 from typing import ClassVar
 
@@ -8,19 +8,18 @@ from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.model._base import Net
 from litmus.model._inputs import as_features
-from litmus.spec import Classes, Columns, Images, Spec, Values
+from litmus.spec import Columns, Images, Spec
 
 
 class Linear(Net):
-    """One linear layer under the task's loss: cross-entropy for classes, the squared error for values.
+    """One linear layer under the task's loss: cross-entropy for classes and labels, the squared error for values.
 
-    (Bishop 2006, sections 4.3.4 and 3.1.) Both losses are convex: training ends near the only minimum, which with
+    (Bishop 2006, sections 4.3 and 3.1.) These losses are convex: training ends near the only minimum, which with
     `l2` is that of ridge regression. Inputs are pixels, or a table's numbers, and for each category a one among zeros;
     `dropout` and `batchnorm` act on them.
     """
 
     input_kinds: ClassVar = (Images, Columns)
-    target_kinds: ClassVar = (Classes, Values)
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
@@ -36,5 +35,5 @@ class Linear(Net):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or values), unbounded."""
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, names of the target), unbounded."""
         return self.head(self.features(x))

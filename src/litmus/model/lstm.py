@@ -10,7 +10,7 @@ from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
 from litmus.model._base import Net
-from litmus.spec import Classes, Images, Series, Spec, Tokens, Values
+from litmus.spec import Images, Series, Spec, Tokens
 
 
 class LSTM(Net):
@@ -24,7 +24,6 @@ class LSTM(Net):
     """
 
     input_kinds: ClassVar = (Tokens, Series, Images)
-    target_kinds: ClassVar = (Classes, Values)
 
     @checked
     def __init__(
@@ -70,7 +69,7 @@ class LSTM(Net):
         return _vocabulary.words(texts, **{key: settings[key] for key in keys})
 
     def forward(self, x: Tensor) -> Tensor:
-        """A batch -> (batch, classes) logits, or (batch, values) normalized values; both unbounded float32.
+        """A batch -> (batch, classes or labels) logits, or (batch, values) normalized values; both unbounded float32.
 
         Tokens are int64 (batch, length); series (batch, length, features) and images (batch, channels,
         height, width) float.

@@ -1,4 +1,4 @@
-"""The perceptron of Rosenblatt 1958, for several classes."""
+"""The perceptron of Rosenblatt 1958, for several classes, or for several labels."""
 
 from typing import ClassVar
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.model._base import Net
+from litmus.model._base import Criterion, Net
 from litmus.model._inputs import as_features
-from litmus.spec import Columns, Images, Spec
+from litmus.spec import Classes, Columns, Images, Labels, Spec
 
 
 def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
@@ -34,6 +34,21 @@ def perceptron_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> 
     return (scores.amax(dim=1) - scores.gather(1, targets[:, None]).squeeze(1)).mean()
 
 
+def label_loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001  # a Criterion
+    """Rosenblatt's own rule for each label: with y = 1 where it applies, else -1, the loss is -y s if s > 0 is wrong.
+
+    A step of gradient descent adds y x to the weights of every label that is wrong, averaged over the batch.
+
+    Args:
+        scores: float (batch, labels).
+        targets: (batch, labels), 0 or 1.
+        label_smoothing: there are no soft targets.
+    """
+    applies = targets.bool()
+    signed = torch.where(applies, -scores, scores)
+    return torch.where((scores > 0) != applies, signed, 0.0).sum(dim=1).mean()
+
+
 class Perceptron(Net):
     """One linear layer, trained by the perceptron rule. `dropout` and `batchnorm` act on its inputs.
 
@@ -41,8 +56,8 @@ class Perceptron(Net):
     """
 
     input_kinds: ClassVar = (Images, Columns)
-    predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone
-    criterion = staticmethod(perceptron_loss)
+    target_kinds: ClassVar = (Classes, Labels)
+    predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone, or their sign
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
@@ -59,6 +74,11 @@ class Perceptron(Net):
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
 
+    @property
+    def criterion(self) -> Criterion:  # type: ignore[override]  # the target decides
+        """The rule for classes, or for labels."""
+        return label_loss if isinstance(self.spec.target, Labels) else perceptron_loss
+
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes) scores, unbounded."""
+        """(batch, channels, height, width) or (batch, columns) float -> (batch, classes or labels) scores."""
         return self.head(self.features(x))

@@ -126,7 +126,7 @@ class ResNet(Net):
         return self.body(x.contiguous(memory_format=torch.channels_last))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) float, or the output of `features` -> (batch, classes) logits, unbounded."""
+        """(batch, channels, height, width) float, or the output of `features` -> (batch, names of the target)."""
         return self.head(self.drop(self.features(x) if x.ndim == 4 else x))
 
     def parameter_groups(self) -> list[Section]:

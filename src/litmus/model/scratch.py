@@ -15,7 +15,7 @@ from torch.autograd import Function
 
 from litmus.model._base import Criterion
 from litmus.model.fnn import FNN
-from litmus.spec import Values
+from litmus.spec import Labels, Values
 
 
 class Context(Protocol):
@@ -214,6 +214,27 @@ class SoftmaxCrossEntropyFunction(Function):
         return g * (log_p.exp() - t) / len(t), None, None
 
 
+class SigmoidCrossEntropyFunction(Function):
+    """L = -1/n sum_ij t_ij log p_ij + (1 - t_ij) log(1 - p_ij), p = sigmoid(z), t 0 or 1, n the outputs in the batch.
+
+    log p = -log(1 + e^-z) and log(1 - p) = -z - log(1 + e^-z), hence L_ij = (1 - t) z + log(1 + e^-z); since
+    d log(1 + e^-z)/dz = -(1 - p), dL_ij/dz = 1 - t - (1 - p) = p - t, and dL/dz = (p - t) / n.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, logits: Tensor, targets: Tensor) -> Tensor:
+        t = targets.to(logits.dtype)
+        ctx.save_for_backward(logits, t)
+        # log(1 + e^-z) = max(-z, 0) + log(1 + e^-|z|), which does not overflow.
+        losses = (1 - t) * logits + (-logits).clamp(min=0) + (1 + (-logits.abs()).exp()).log()
+        return losses.sum() / losses.numel()
+
+    @staticmethod
+    def backward(ctx: Context, g: Tensor) -> tuple[Tensor, None]:
+        logits, t = ctx.saved_tensors
+        return g * (1 / (1 + (-logits).exp()) - t) / t.numel(), None
+
+
 class SquaredErrorFunction(Function):
     """L = 1/n sum_ij (y_ij - t_ij)^2, n the number of outputs in the batch; dL/dy = 2 (y - t) / n."""
 
@@ -320,6 +341,11 @@ def softmax_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: floa
     return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)
 
 
+def sigmoid_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001
+    """Mean binary cross-entropy of (batch, labels) logits and 0 or 1 for each, in nats."""
+    return SigmoidCrossEntropyFunction.apply(logits, targets)
+
+
 def mean_squared_error(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001
     """Mean squared error of (batch, values), of both, which has no labels to smooth."""
     return SquaredErrorFunction.apply(outputs, targets)
@@ -349,5 +375,7 @@ class Scratch(FNN):
 
     @property
     def criterion(self) -> Criterion:  # type: ignore[override]  # the target decides
-        """The loss for classes, or for values."""
-        return mean_squared_error if isinstance(self.spec.target, Values) else softmax_cross_entropy
+        """The loss for classes, for labels, or for values."""
+        if isinstance(self.spec.target, Values):
+            return mean_squared_error
+        return sigmoid_cross_entropy if isinstance(self.spec.target, Labels) else softmax_cross_entropy

@@ -22,6 +22,10 @@ RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.earl
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
     "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
+    "litmus.data.table.Table": {"target_separator": None},
+    "litmus.data.text_table.TextTable": {"target_separator": None},
+    "litmus.data.image_folder.ImageFolder": {"target_separator": None, "kind": "classes", "flip": None},
+    "litmus.data.mnist.MNIST": {"flip": 0.0},
     "litmus.task.classification.Classification": {"baselines": False},
     "litmus.task.regression.Regression": {"baselines": True},  # of which they had two: naive forecasts of series
 }

@@ -26,7 +26,7 @@ from litmus.fetch import local
 from litmus.record.baselines import BASELINES
 from litmus.record.files import write_text
 from litmus.run.fitted import methods, predictions
-from litmus.spec import Classes
+from litmus.spec import Classes, Labels
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,8 @@ def _constants(data: Data, training: Tensor, number: int) -> dict[str, Tensor]:
     """The same prediction for each of so many samples: what is most frequent or central in training."""
     if isinstance(data.spec.target, Classes):
         return {"majority": training.bincount().argmax().expand(number)}
+    if isinstance(data.spec.target, Labels):
+        return {"majority": (2 * training.sum(dim=0) > len(training)).expand(number, -1)}
     median = torch.from_numpy(np.median(training.numpy(), axis=0))
     return {"mean": training.mean(dim=0).expand(number, -1), "median": median.expand(number, -1)}
 

@@ -17,10 +17,15 @@ from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import memory
 from litmus.run.divergence import Divergence
-from litmus.spec import Boxes, Classes, Images, Input, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
-TASKS = {Classes: "classification", Values: "regression", Boxes: "detection"}  # by the target that they predict
+TASKS: dict[type[Target], str] = {  # by the target that they predict
+    Classes: "classification",
+    Labels: "multilabel",
+    Values: "regression",
+    Boxes: "detection",
+}
 
 Kind = TypeVar("Kind")
 

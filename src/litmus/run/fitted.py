@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Data, Split
-from litmus.spec import Classes
+from litmus.spec import Classes, Labels, Values
 
 MOST_PRODUCTS = 1_000_000_000  # of an input and a weight, in all steps
 STEPS = 40  # of logistic regression, after which its accuracy hardly changes
@@ -53,9 +53,9 @@ class Method:
 
 
 def methods(data: Data) -> list[Method]:
-    """Logistic regression for classes, ridge regression for values; for columns of a table boosted trees, too.
+    """Logistic regression for classes and labels, ridge for values; for columns of a table boosted trees, too.
 
-    With scikit-learn's defaults: C=1, alpha=1. Of texts, TF-IDF of their words.
+    With scikit-learn's defaults: C=1, alpha=1. Of texts, TF-IDF of their words. Of labels, a model for each.
     """
     return [_linear(data), *([_trees(data)] if data.is_tabular else [])]
 
@@ -85,11 +85,11 @@ def _linear(data: Data) -> Method:
     from sklearn.pipeline import make_pipeline
 
     first = data.flat_inputs("train", torch.arange(min(NUM_READ, data.sizes["train"], data.most_flat)))
-    is_text, is_class, outputs = isinstance(first, list), isinstance(data.spec.target, Classes), _num_outputs(data)
+    is_text, is_class, outputs = isinstance(first, list), not isinstance(data.spec.target, Values), _num_outputs(data)
     width = SPARSE * sum(len(text.split()) for text in first) // len(first) if is_text else len(first[0])
     products = width * outputs * STEPS if is_class or is_text else width**2 // DENSE
     words = [TfidfVectorizer(max_features=max(1, MOST_WEIGHTS // outputs))] if is_text else []
-    linear = LogisticRegression(max_iter=STEPS) if is_class else Ridge()
+    linear = Ridge() if not is_class else _for_target(data, LogisticRegression(max_iter=STEPS))
     name = "logistic" if is_class else "ridge"
     return Method(name, make_pipeline(*words, linear), MOST_PRODUCTS // max(1, products))
 
@@ -101,16 +101,23 @@ def _trees(data: Data) -> Method:
     (first,) = data.flat_inputs("train", torch.zeros(1, dtype=torch.int64))
     rounds = min(ROUNDS, max(1, MOST_COLUMNS // (len(first) * _num_outputs(data))))
     settings = {"max_iter": rounds, "early_stopping": False, "random_state": 0}
-    if isinstance(data.spec.target, Classes):
-        model: Model = HistGradientBoostingClassifier(**settings)
+    if isinstance(data.spec.target, Values):
+        model: Model = MultiOutputRegressor(HistGradientBoostingRegressor(**settings))
     else:
-        model = MultiOutputRegressor(HistGradientBoostingRegressor(**settings))
+        model = _for_target(data, HistGradientBoostingClassifier(**settings))
     said = (f"{rounds} of {ROUNDS} rounds",) if rounds < ROUNDS else ()
     return Method("trees", model, MOST_BOOSTED, said)
 
 
+def _for_target(data: Data, classifier: Model) -> Model:
+    """The classifier; for labels one for each, or a constant where all training samples have it, or none."""
+    from sklearn.multiclass import OneVsRestClassifier
+
+    return OneVsRestClassifier(classifier) if isinstance(data.spec.target, Labels) else classifier
+
+
 def _num_outputs(data: Data) -> int:
-    """Scores of a sample: one of each class, a single one of two classes; or the values."""
+    """Scores of a sample: one of each class, a single one of two classes; or the labels, or the values."""
     number = len(data.spec.target.names)
     return 1 if isinstance(data.spec.target, Classes) and number == 2 else number
 
@@ -118,7 +125,7 @@ def _num_outputs(data: Data) -> int:
 def _inputs(data: Data, split: Split, rows: Tensor) -> Inputs:
     """As `flat_inputs`; for values in float64, where the lags of a series would be too much alike for float32."""
     inputs = data.flat_inputs(split, rows)
-    return inputs if isinstance(inputs, list) or isinstance(data.spec.target, Classes) else inputs.astype(np.float64)
+    return inputs if isinstance(inputs, list) or not isinstance(data.spec.target, Values) else inputs.astype(np.float64)
 
 
 @contextmanager

@@ -122,8 +122,8 @@ def _train_and_test(
         raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
     if requested["reproduce"] is not None:
         _warn_of_other_data(RunDir(requested["reproduce"]), data)
-    if data.warning:
-        log.warning(data.warning)
+    for sentence in [*([data.warning] if data.warning else []), *data.concerns]:
+        log.warning(sentence)
     config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")

@@ -79,7 +79,8 @@ class Task(lightning.LightningModule):
         """The metrics of predictions that no network made, named and defined as the network's.
 
         Args:
-            predictions: class numbers, int64 (samples,), or values in their unit, float64 (samples, values).
+            predictions: class numbers, int64 (samples,); a 1 for each label, integers (samples, labels); or values in
+                their unit, float64 (samples, values).
             targets: the same.
         """
         raise NotImplementedError

@@ -5,7 +5,7 @@ import torch
 from torch import Generator
 
 from litmus.data.image import transform
-from litmus.data.image.transform import Normalize, mean_and_std, random_affine, random_resized_crop
+from litmus.data.image.transform import Normalize, flipping, mean_and_std, random_affine, random_resized_crop
 from litmus.spec import Images
 
 FACTS = Images(1, 28, 28, (0.13,), (0.31,))
@@ -97,15 +97,35 @@ def test_pictures_of_another_size_and_colour_are_made_to_fit() -> None:
 
 def test_recut_mirrors_half_and_shows_a_part() -> None:
     ramp = torch.arange(40.0).expand(512, 1, 40, 40)  # brighter to the right
-    got = random_resized_crop(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32))
+    got = random_resized_crop(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32), flip=0.5)
     assert got.shape == (512, 1, 32, 32)
     spans = got[:, 0, 16, -1] - got[:, 0, 16, 0]
     assert 0.4 < float((spans < 0).float().mean()) < 0.6
     shares = spans.abs() / 40 * 32 / 31  # of the width
     assert float(shares.min()) == pytest.approx(transform.MIN_AREA**0.5, abs=0.02)
     assert float(shares.max()) == pytest.approx(1.0, abs=0.03)
-    share = random_resized_crop(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32))
+    share = random_resized_crop(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (32, 32), flip=0.5)
     assert torch.equal(share, got[4:6])
+    unflipped = random_resized_crop(ramp, Generator().manual_seed(0), 512, slice(None), (32, 32), flip=0.0)
+    assert (unflipped[:, 0, 16, -1] > unflipped[:, 0, 16, 0]).all()
+    assert torch.allclose(unflipped[spans > 0], got[spans > 0]), "the crops are the same"
+
+
+@pytest.mark.parametrize("flip", [0.25, 1.0])
+def test_flipping_is_apart_from_other_augmentations(flip: float) -> None:
+    assert flipping(0.0, None) is None
+    assert flipping(0.0, random_affine) is random_affine, "a training without flips draws what it drew"
+    ramp = torch.arange(40.0).expand(512, 1, 40, 40)
+    flipped = flipping(flip, None)
+    assert flipped is not None
+    got = flipped(ramp, Generator().manual_seed(0), 512, slice(None), (40, 40))
+    mirrored = got[:, 0, 0, 0] == 39
+    assert float(mirrored.float().mean()) == pytest.approx(flip, abs=0.06)
+    assert torch.equal(got[mirrored], ramp[mirrored].flip(3))
+    assert torch.equal(got[~mirrored], ramp[~mirrored])
+    assert torch.equal(flipped(ramp[4:6], Generator().manual_seed(0), 512, slice(4, 6), (40, 40)), got[4:6])
+    both = flipping(1.0, lambda images, *_: images + 1)
+    assert torch.equal(both(ramp, Generator(), 512, slice(None), (40, 40)), ramp.flip(3) + 1)
 
 
 def test_mean_and_std_per_channel() -> None:

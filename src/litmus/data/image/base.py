@@ -18,8 +18,9 @@ from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
+from litmus.data._targets import scaled
 from litmus.data.image.transform import Augmentation, Normalize, flat_pixels
-from litmus.spec import Classes, Images
+from litmus.spec import Classes, Images, Target, Values
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +30,18 @@ FLAT_SIDE = 16  # pixels of a side, for a baseline
 
 
 class ImageData(Data):
-    """A dataset of images, one class each.
+    """A dataset of images, one class each; or, as some have them, labels or values.
 
     The features of a network's frozen part are computed once, unless the images are augmented.
     """
 
     input_kinds: ClassVar = (Images,)
-    target_kinds: ClassVar = (Classes,)
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     augmentation: Augmentation | None = None  # of training images
 
     @abstractmethod
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
-        """Pixels, uint8 (samples, channels, height, width), and class numbers, int64 (samples,)."""
+        """Pixels, uint8 (samples, channels, height, width), and targets, as `targets` gives them."""
 
     def targets(self, split: Split) -> Tensor:
         return self.stored(split)[1]
@@ -68,7 +69,7 @@ class ImageData(Data):
 
     @property
     def class_counts(self) -> Tensor:
-        """Training samples of each class, int64 (classes,)."""
+        """Training samples of each class or label, int64 (classes or labels,)."""
         return count_classes(self.targets("train"), self.spec)
 
     def _loader(self, split: Split) -> BatchLoader:
@@ -76,6 +77,8 @@ class ImageData(Data):
         assert isinstance(self.spec.input, Images)
         device = self.trainer.strategy.root_device
         pixels, targets = self.stored(split)
+        if isinstance(self.spec.target, Values):
+            targets = scaled(targets, self.spec.target)
         pixels = to_device(pixels, device)
         augmentation = self.augmentation if split == "train" else None
         transform: Transform = Normalize(self.spec.input, augmentation, device)
@@ -84,8 +87,8 @@ class ImageData(Data):
                 pixels, transform = self._features(split, pixels, targets, transform), as_stored
             else:
                 log.warning(
-                    "data.augment=true: the features of the network's frozen part are computed again in every epoch, "
-                    "because the images are augmented differently each time."
+                    "data.augment=true or data.flip: the features of the network's frozen part are computed again in "
+                    "every epoch, because the images are augmented differently each time."
                 )
         return BatchLoader(pixels, targets.to(pixels.device), transform, self._batching(split))
 

@@ -38,6 +38,12 @@ class BoxData(Data):
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
         """Pixels, uint8 (samples, channels, height, width), and boxes, float32 (samples, most, 5), as `spec.Boxes`."""
 
+    @property
+    def class_counts(self) -> Tensor:
+        """Boxes of each class in training, int64 (classes,)."""
+        numbers = self.stored("train")[1][..., 0]
+        return numbers[numbers >= 0].long().bincount(minlength=len(self.spec.target.names))
+
     def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None
         assert isinstance(self.spec.input, Images)

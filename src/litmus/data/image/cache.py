@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from rich.progress import track
 from torch import Tensor
 
 from litmus.console import Screen
+from litmus.data._room import make_room
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.data.image.photos import Photos
@@ -33,11 +35,14 @@ log = logging.getLogger(__name__)
 Source = TypeVar("Source", bound=Path | Image.Image)
 
 NUM_WORKERS = 8  # threads; Pillow releases Python's lock while it decodes
-MAX_DISK = 0.8  # of a disk's free space that the cache may take
+MAX_DISK = 0.8  # of a disk's free space that images may take
+MOST_BYTES = 100 * 10**9  # of all entries: those that were unused for longest make room for new ones
 MAX_AGE_DAYS = 30  # that images stay in the cache after they were last used
 VERSION = 1  # of how images are read: another number invalidates the cache
 PIXELS, FACTS = "pixels", "facts.json"  # the files of an entry, a folder named by its hash
 WRITING = ".writing-"
+ENTRY = "[0-9a-f]{64}"
+LIMITS = f"at most {MAX_DISK:.0%} of the free space, and {MOST_BYTES / 1e9:.0f} GB in all"
 
 
 class Facts(TypedDict):
@@ -97,10 +102,13 @@ def collect(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
         writing = tempfile.TemporaryDirectory(dir=cache, prefix=WRITING)
     except OSError as error:
         return _read_without_cache(paths, images, f"{cache} cannot be written to ({error.strerror})")
+    shape = (len(paths), images.channels, images.height, images.width)
+    size = f"{math.prod(shape) / 1e9:,.2f} GB"
     with writing as temporary:
-        pixels = _allocate(Path(temporary, PIXELS), (len(paths), images.channels, images.height, images.width))
+        pixels = _allocate(Path(temporary, PIXELS), shape)
         if pixels is None:
-            return _read_without_cache(paths, images, f"{cache} has no space for so many images")
+            return _read_without_cache(paths, images, f"{cache} has no space for {size} of images ({LIMITS})")
+        log.info("%s: %d images are kept in %s (%s)", folder, len(paths), size, LIMITS)
         photos, rows = _read_all(paths, images, pixels)
         pixels.flush()
         _write_facts(Path(temporary, FACTS), photos, rows)
@@ -146,8 +154,11 @@ def _read_all(paths: Sequence[Path], images: Images, pixels: NDArray[np.uint8] |
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]] | None":
     """A file for that many pixels, its disk space allocated at once; None if there is too little."""
-    size = int(np.prod(shape))
-    if not size or size > MAX_DISK * shutil.disk_usage(path.parent).free:
+    size, cache = math.prod(shape), path.parent.parent
+    if not size or size > MOST_BYTES:
+        return None
+    make_room(cache, MOST_BYTES - size, ENTRY)
+    if size > MAX_DISK * shutil.disk_usage(cache).free:
         return None
     try:
         with path.open("wb") as file:
@@ -235,7 +246,7 @@ def _remove_old(cache: Path) -> None:
     for folder in cache.iterdir():
         if folder.name.startswith(WRITING):
             days = 1
-        elif re.fullmatch("[0-9a-f]{64}", folder.name):  # nothing else here is ours
+        elif re.fullmatch(ENTRY, folder.name):  # nothing else here is ours
             days = MAX_AGE_DAYS
         else:
             continue

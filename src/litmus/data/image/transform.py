@@ -16,7 +16,7 @@ MAX_SHIFT = 0.08  # of the image's size, to each side: about 2 of 28 pixels
 MAX_ROTATION_DEGREES = 12.0
 MAX_SCALE = 0.12  # the image is scaled by 1 - MAX_SCALE to 1 + MAX_SCALE
 MIN_AREA = 0.35  # of an image, that a random crop shows
-CHUNK = 4096  # images that are counted at a time
+CHUNK_BYTES = 16 * 2**20  # of images that are counted at a time, which take about five times as much
 
 # From pixels, float (batch, channels, height, width), a generator, the size of the whole batch, and the rows of it
 # that these images are, to pixels (batch, channels, *size).
@@ -48,8 +48,8 @@ class Normalize:
         inputs = pixels.to(self.device, non_blocking=True).float()
         if self.augmentation:
             inputs = self.augmentation(inputs, generator, batch_size, rows, self.size)
-        elif inputs.shape[2:] != self.size:
-            inputs = interpolate(inputs, self.size, mode="bilinear", align_corners=False, antialias=True)
+        else:
+            inputs = resized(inputs, self.size)
         return torch.addcmul(self.offset, inputs, self.factor)  # broadcasts one channel to as many as the network reads
 
 
@@ -78,20 +78,42 @@ def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: s
 
 
 def random_resized_crop(
-    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]
+    images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int], flip: float
 ) -> Tensor:
-    """Crops each image at random, to at least 35 % of its area, and flips every other one left to right.
+    """Crops each image at random, to at least 35 % of its area, and flips it left to right with a probability `flip`.
 
     After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `random_affine`.
     """
     uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device)
     scale = (MIN_AREA + (1 - MIN_AREA) * uniform[0]).sqrt()
     shift = (1 - scale) * (2 * uniform[1:3] - 1)
-    flipped = torch.where(uniform[3] < 0.5, -scale, scale)
+    flipped = torch.where(uniform[3] < flip, -scale, scale)
     zero = torch.zeros_like(scale)
     matrix = [torch.stack([flipped, zero, shift[0]], dim=1), torch.stack([zero, scale, shift[1]], dim=1)]
     grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | None:
+    """Flips each image left to right with that probability before another augmentation, if there is one."""
+    if not flip:
+        return augmentation
+
+    def flipped(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+        chosen = (torch.rand(batch_size, generator=generator)[rows] < flip).to(images.device)
+        images = torch.where(chosen[:, None, None, None], images.flip(3), images)
+        if augmentation:
+            return augmentation(images, generator, batch_size, rows, size)
+        return resized(images, size)
+
+    return flipped
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Float (batch, channels, height, width) -> (batch, channels, *size), anti-aliased."""
+    if images.shape[2:] == size:
+        return images
+    return interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def mean_and_std(pixels: Rows, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -102,7 +124,8 @@ def mean_and_std(pixels: Rows, rows: Tensor) -> tuple[tuple[float, ...], tuple[f
         rows: the samples to use, int64. They are read in chunks, and the 256 values counted: exact, in little memory.
     """
     counts: Tensor | None = None
-    for chunk in rows.split(CHUNK):
+    size = pixels.index_select(0, rows[:1]).numel()
+    for chunk in rows.split(max(1, CHUNK_BYTES // size)):
         channels = pixels.index_select(0, chunk).unbind(1)
         own = torch.stack([torch.bincount(channel.flatten().int(), minlength=256) for channel in channels])
         counts = own if counts is None else counts + own

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
-from litmus.data._classes import count_classes, list_some
+from litmus.data._classes import count_classes
+from litmus.data._concerns import of_texts
 from litmus.data._split import are_seen, fingerprints, select_unseen
-from litmus.data._targets import make_values, scaled
+from litmus.data._target_columns import Answer, to_tensor
+from litmus.data._targets import scaled
 from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
-from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.spec import Classes, Tokens, Values
+from litmus.spec import Classes, Labels, Tokens, Values
 
 MOST_CHARACTERS = 1_200_000  # of a split, for a baseline: a million are split into words in about 0.1 s
-
-Label = str | float  # the name of a class, or a value
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Samples:
     """
 
     texts: list[str]
-    targets: list[Label]
+    targets: list[Answer]
     groups: list[tuple[Hashable, ...]]
 
     def __len__(self) -> int:
@@ -58,7 +56,7 @@ class TextData(Data):
     """
 
     input_kinds: ClassVar = (Tokens,)
-    target_kinds: ClassVar = (Classes, Values)
+    target_kinds: ClassVar = (Classes, Labels, Values)
     splits: dict[Split, Samples]
 
     def __init__(self, seed: int, dir: str | None, batch_size: BatchSize, eval_batch_size: int) -> None:
@@ -98,17 +96,27 @@ class TextData(Data):
 
     def _loader(self, split: Split) -> TokenLoader:
         assert self.trainer is not None
-        assert isinstance(self.spec.input, Tokens)
         device = self.trainer.strategy.root_device
+        tokens, targets = self._tokenized(split).to(device), self._scaled_targets(split).to(device)
+        return TokenLoader(tokens, targets, self._batching(split))
+
+    def _tokenized(self, split: Split) -> Ragged:
+        assert isinstance(self.spec.input, Tokens)
         key = (split, self.spec.input.tokenizer)
         if key not in self._tokens:
             self._tokens[key] = tokenize(self.splits[split].texts, self.spec.input, self.folder / "tokens")
-        tokens, targets = self._tokens[key].to(device), self._scaled_targets(split).to(device)
-        return TokenLoader(tokens, targets, self._batching(split))
+        return self._tokens[key]
+
+    @property
+    def concerns(self) -> list[str]:
+        """Also, how many texts are truncated."""
+        assert isinstance(self.spec.input, Tokens)
+        num_cut = self._tokenized("train").num_cut
+        return [*super().concerns, *of_texts(num_cut, self.sizes["train"], self.spec.input.max_length)]
 
     @property
     def class_counts(self) -> Tensor:
-        """Training samples of each class, int64 (classes,)."""
+        """Training samples of each class or label, int64 (classes or labels,)."""
         return count_classes(self.targets("train"), self.spec)
 
     @property
@@ -123,28 +131,11 @@ class TextData(Data):
         return [texts[row] for row in rows.tolist()]
 
     def _scaled_targets(self, split: Split) -> Tensor:
-        """Class numbers, int64 (samples,); or scaled values, float32 (samples, 1)."""
+        """As `targets`, but values scaled, float32 (samples, values)."""
         targets = self.targets(split)
         if isinstance(self.spec.target, Values):
             return scaled(targets, self.spec.target)
         return targets
 
     def targets(self, split: Split) -> Tensor:
-        targets = self.splits[split].targets
-        if isinstance(self.spec.target, Values):
-            return torch.tensor(targets, dtype=torch.float64).reshape(-1, 1)
-        number: dict[Label, int] = {name: i for i, name in enumerate(self.spec.target.names)}
-        if unknown := sorted(str(name) for name in set(targets) - set(number)):
-            raise UserError(
-                f"data={self.spec.data} has classes that the network was not trained on: {list_some(unknown)}."
-            )
-        return torch.tensor([number[name] for name in targets], dtype=torch.int64)
-
-
-def text_values(name: str, training: Sequence[Label]) -> Values:
-    """One value to predict, with the mean and standard deviation of its training samples.
-
-    Raises:
-        UserError: the training targets are all the same.
-    """
-    return make_values((name,), torch.tensor(training, dtype=torch.float64).reshape(-1, 1))
+        return to_tensor(self.splits[split].targets, self.spec.target, self.spec.data)

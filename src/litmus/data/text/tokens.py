@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -15,10 +17,13 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from litmus.data._loader import Batching, BatchLoader, as_stored
+from litmus.data._room import make_room
 from litmus.spec import Tokens
 
 log = logging.getLogger(__name__)
 
+ENTRY = r"[0-9a-f]{64}\.npz"
+MOST_BYTES = 2 * 10**9  # of the cache: entries that were unused for longest make room for new ones
 CHUNK = 10_000  # texts tokenized at a time: the library's encoding of each takes some kilobytes
 POOL = 50  # batches among which samples are sorted by length: enough that a batch holds hardly any padding
 
@@ -52,19 +57,22 @@ class Ragged:
         starts: int64 (rows,), where each row begins.
         lengths: int64 (rows,), each at least 1.
         padding: the number that pads a row to the length of another.
+        num_cut: of the rows, how many are texts that were truncated.
     """
 
     values: Tensor
     starts: Tensor
     lengths: Tensor
     padding: int
+    num_cut: int = 0
 
     @property
     def device(self) -> torch.device:
         return self.values.device
 
     def to(self, device: torch.device) -> "Ragged":
-        return Ragged(self.values.to(device), self.starts.to(device), self.lengths.to(device), self.padding)
+        values, starts, lengths = (own.to(device) for own in (self.values, self.starts, self.lengths))
+        return Ragged(values, starts, lengths, self.padding, self.num_cut)
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """See `padded`; a loader reads rows by this name, as those of a tensor."""
@@ -124,15 +132,13 @@ def tokenize(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged
         encoded = encode(texts, tokens)
         if path:
             _save(path, encoded)
-    if num_cut := int(encoded["cut"].sum()):
-        log.info("%d of %d texts are longer than %d tokens and were truncated", num_cut, len(texts), tokens.max_length)
     return to_ragged(encoded, tokens)
 
 
 def to_ragged(encoded: Encoded, tokens: Tokens) -> Ragged:
     """The rows of what `encode` returned."""
     values, lengths = torch.from_numpy(encoded["values"]), torch.from_numpy(encoded["lengths"])
-    return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding)
+    return Ragged(values, lengths.cumsum(0) - lengths, lengths, tokens.padding, int(encoded["cut"].sum()))
 
 
 def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
@@ -165,6 +171,8 @@ def on_one_line(text: str) -> str:
 
 def _load(path: Path) -> Encoded | None:
     try:
+        with suppress(OSError):  # another user's cache may be read-only
+            os.utime(path)  # marks when it was last used
         with np.load(path) as file:
             return {"values": file["values"], "lengths": file["lengths"], "cut": file["cut"]}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing or incomplete: texts are tokenized again
@@ -174,6 +182,7 @@ def _load(path: Path) -> Encoded | None:
 def _save(path: Path, encoded: Encoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path.parent, MOST_BYTES - sum(own.nbytes for own in (encoded["values"], encoded["lengths"])), ENTRY)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
             np.savez(Path(folder, path.name), values=encoded["values"], lengths=encoded["lengths"], cut=encoded["cut"])
             Path(folder, path.name).replace(path)
