@@ -16,8 +16,9 @@ class Echo:
     """Predicts a class for what is not empty, as networks that take texts do."""
 
     batch_size = 1
+    key, names = "probabilities", ("good",)
 
-    def predict(self, texts: Sequence[str], batch_size: int) -> list[dict]:
+    def predict(self, texts: Sequence[str], batch_size: int, topk: int) -> list[dict]:
         return [
             {"text": text, "class": "good"} if text else {"text": text, "note": "empty: no prediction"}
             for text in texts

@@ -43,6 +43,10 @@ def of_texts(name: str) -> bool:
     return name.endswith("-text_table")
 
 
+def of_images(name: str) -> bool:
+    return name.endswith(("-mnist", "-mnist_boxes"))
+
+
 def reads_series(name: str) -> bool:
     return name.endswith("-series")
 
@@ -62,7 +66,7 @@ def test_every_kind_of_network_is_among_the_runs() -> None:
     assert any(of_texts(name) for name in RUNS)
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if not reads_series(name)])
+@pytest.mark.parametrize("name", [name for name in RUNS if of_texts(name) or of_images(name)])
 def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_path: Path) -> None:
     net = load(name)
     if of_texts(name):
@@ -80,7 +84,7 @@ def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_pa
 
 
 @pytest.mark.parametrize("name", [name for name in RUNS if reads_series(name)])
-def test_a_network_that_reads_neither_images_nor_texts_is_refused(name: str) -> None:
+def test_a_network_that_reads_series_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"This network takes {Series.noun}"):
         load(name)
 
@@ -186,10 +190,16 @@ def test_nothing_of_lightning_is_imported_and_nothing_is_printed(tmp_path: Path)
 
 
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
-    for name, run in (("latest", "cnn-mnist"), ("detector", "yolo-mnist_boxes"), ("reviews", "lstm-text_table")):
+    for name, run in (
+        ("latest", "cnn-mnist"),
+        ("detector", "yolo-mnist_boxes"),
+        ("reviews", "lstm-text_table"),
+        ("houses", "linear-table"),
+    ):
         shutil.copytree(EARLIER / run, tmp_path / "outputs" / name)
     shutil.copy("drawn/0.png", "digit.png")
     shutil.copy("drawn/noise.jpg", "street.jpg")
+    shutil.copy(EARLIER / "houses.csv", "houses.csv")
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
-    assert len(examples) == 7
+    assert len(examples) == 8
     exec("\n".join(examples), {})

@@ -13,9 +13,9 @@ from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
-from litmus.inference.prediction import Box, ImagePrediction, class_figures
+from litmus.inference.prediction import Box, ImagePrediction, figures_of, key_of, named
 from litmus.inference.save import Inputs
-from litmus.spec import Boxes, Images
+from litmus.spec import Images
 
 
 class ImagePredictor:
@@ -25,7 +25,8 @@ class ImagePredictor:
         net: in evaluation mode, on the CPU; its input are images.
 
     Attributes:
-        predicts_boxes: whether predictions are boxes, not a class.
+        key: of the boxes, or of the figures, in a prediction.
+        names: of the classes or values.
     """
 
     batch_size = 16
@@ -35,7 +36,7 @@ class ImagePredictor:
         self.net = net
         self.images = net.spec.input
         self.normalize = Normalize(self.images, None, torch.device("cpu"))
-        self.predicts_boxes = isinstance(net.spec.target, Boxes)
+        self.key, self.names = key_of(net), net.spec.target.names
 
     def predict(
         self,
@@ -78,16 +79,15 @@ class ImagePredictor:
         if not photos:
             return predictions
         outputs = self._outputs(list(photos.values()))
-        if self.predicts_boxes:
+        if self.key == "boxes":
             detector = cast(Detector, self.net)
             found = detector.boxes(outputs, min_score, multi_label=False)
             for (i, photo), boxes in zip(photos.items(), found, strict=True):
                 predictions[i]["boxes"] = self._boxes(boxes, photo.size)
         else:
-            key, figures = class_figures(self.net, outputs)
-            for i, own in zip(photos, figures, strict=True):
-                predictions[i][key] = best = self._best(own, topk)
-                predictions[i]["label"] = next(iter(best))
+            rows = named(*figures_of(self.net, outputs), self.names, topk)
+            for i, own in zip(photos, rows, strict=True):
+                predictions[i].update(cast(ImagePrediction, own))
         for i, photo in photos.items():
             if photo.note:
                 predictions[i]["note"] = photo.note
@@ -99,19 +99,13 @@ class ImagePredictor:
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
         return self.net(self.normalize(pixels, torch.Generator(), len(pixels), slice(None)))
 
-    def _best(self, figures: Tensor, topk: int) -> dict[str, float]:
-        best = figures.topk(min(topk, len(figures)))
-        names = self.net.spec.target.names
-        return {names[i]: value for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
-
     def _boxes(self, boxes: Tensor, size: tuple[int, int]) -> list[Box]:
         """From float (boxes, 6) in pixels of the letterboxed image to boxes in an image of that (height, width)."""
         (height, width), left, top = letterbox_geometry(size, self.images)
         scale = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
         edges = (boxes[:, :4] - boxes.new_tensor([left, top] * 2)) * scale
         edges = edges.clamp(min=0).minimum(boxes.new_tensor([size[1], size[0]] * 2))
-        names = self.net.spec.target.names
         return [
-            {"label": names[int(number)], "score": score, "box": [round(edge, 1) for edge in own]}
+            {"label": self.names[int(number)], "score": score, "box": [round(edge, 1) for edge in own]}
             for own, (score, number) in zip(edges.tolist(), boxes[:, 4:].tolist(), strict=True)
         ]
