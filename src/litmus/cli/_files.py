@@ -107,9 +107,8 @@ def _answered(tables: "TablePredictor", stream: "Stream") -> Answered:
     """All rows, with a bar in a terminal."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    screen = console.Screen(stderr=True)
     columns = (TextColumn("predicting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=console.err, disable=not console.err.is_terminal, transient=True) as bar:
         task, before = bar.add_task("", total=1.0), 0.0
         for chunk, fraction in stream.chunks:
             step = (fraction - before) / chunk.height
@@ -130,7 +129,7 @@ def _write(out: Path, tables: "TablePredictor", answered: Answered) -> None:
 def _show(tables: "TablePredictor", stream: "Stream", report: "Report") -> None:
     """The first rows: their first columns, and the answers."""
     first, _ = next(stream.chunks)
-    num_rows = first.height + sum(chunk.height for chunk, _ in stream.chunks)
+    num_rows = first.height + sum(chunk.height for chunk, _ in stream.chunks)  # also checks that all can be read
     rows = first.head(FIRST_ROWS)
     ((_, predictions),) = report.counting(iter([(rows, tables.predict(rows))]))
     found = tables.answers.frame(predictions)

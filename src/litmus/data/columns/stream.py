@@ -43,9 +43,16 @@ def open_table(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
     """A table to read, of any kind that `read_frame` reads; arguments as there.
 
     Raises:
-        UserError: the file does not exist, cannot be read, or has no columns.
+        UserError: the file does not exist, cannot be read, or has no columns; while its chunks are read: it is
+            damaged further on, or has no rows.
     """
     _table.check_exists(path)
+    stream = _open(path, wanted, encoding, separator)
+    stream.chunks = _not_empty(path, stream.chunks)
+    return stream
+
+
+def _open(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> Stream:
     suffix = path.suffix.lower()
     if suffix == _table.PARQUET:
         columns = _parquet.read_columns(path)
@@ -55,6 +62,15 @@ def open_table(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
     if suffix in _table.JSON_LINES:
         return _open_json(path)
     return _open_csv(path, wanted, encoding, separator)
+
+
+def _not_empty(path: Path, chunks: Chunks) -> Chunks:
+    num_rows = 0
+    for chunk, fraction in chunks:
+        num_rows += chunk.height
+        yield chunk, fraction
+    if not num_rows:
+        raise UserError(f"{path} has no rows.")
 
 
 def _rows_at_a_time(columns: list[str]) -> int:
