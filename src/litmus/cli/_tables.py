@@ -41,14 +41,14 @@ def _class_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
 
 
 def show_texts(predictions: Sequence["TextPrediction"], names: Sequence[str]) -> None:
-    """A row for each text, with a column for each name; of more than `FEW_NAMES`, a row for each of the best classes.
+    """A row for each text, with a column for each name; where there are many, a row for each of the best classes.
 
     Args:
         predictions: of the texts.
         names: of all classes or values.
     """
     ranked = [prediction.get("probabilities") or prediction.get("scores") or {} for prediction in predictions]
-    if len(names) > FEW_NAMES and any(ranked):
+    if any(own and (len(names) > FEW_NAMES or len(own) < len(names)) for own in ranked):
         figure = "score" if any("scores" in prediction for prediction in predictions) else "probability"
         _show_best(["text", "label", figure], predictions, ranked)
         return
