@@ -12,13 +12,14 @@ from made_runs import made
 from litmus.cli import _tables, main, predict
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
+from litmus.spec import Tokens
 
 
 class Echo:
     """Predicts a class for what is not empty, as networks that take texts do."""
 
     batch_size = 1
-    key, names = "probabilities", ("good",)
+    key, names, input_kind = "probabilities", ("good",), Tokens
 
     def predict(self, texts: Sequence[str], batch_size: int, topk: int) -> list[dict]:
         return [

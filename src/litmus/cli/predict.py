@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from litmus.cli._files import check_answers, choose_column, open_stream, predict_file
 from litmus.cli._options import count, score
@@ -15,14 +15,16 @@ from litmus.errors import UserError, WrongArguments
 from litmus.inference.inputs import Text, check_words, chunks, image_files, read_texts, table_among
 from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Images, Input, Tokens
+from litmus.spec import Columns, Images, Input, Tokens
 
 if TYPE_CHECKING:
     from litmus.config.protocols import Net
     from litmus.inference.draw import Drawings
     from litmus.inference.images import ImagePredictor
+    from litmus.inference.pipeline import PipelinePredictor
     from litmus.inference.predict import Predictor
     from litmus.inference.prediction import ImagePrediction, TextPrediction
+    from litmus.inference.texts import TextPredictor
 
 PREDICTIONS = "predictions"  # the folder of drawn images, in a run folder
 # Where a network takes one column of a table: what is in it, and the key of a dataset that names it.
@@ -89,22 +91,22 @@ def main(arguments: argparse.Namespace) -> int:
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
 
     from litmus import console
-    from litmus.inference.images import ImagePredictor
 
     with console.log_to(None):
         predictor = _load(arguments)
         batch_size = arguments.batch_size or predictor.batch_size
         _check_effect(predictor, False, arguments)
-        if isinstance(predictor, ImagePredictor):
-            return _predict_images(predictor, words, batch_size, arguments)
-        from litmus.inference.columns import ColumnPredictor
+        if predictor.input_kind is Images:
+            return _predict_images(cast("ImagePredictor", predictor), words, batch_size, arguments)
+        if predictor.input_kind is Columns:
+            check_words(Columns, words)
         from litmus.inference.texts import EMPTY
 
-        assert not isinstance(predictor, ColumnPredictor)
+        of_texts = cast("TextPredictor | PipelinePredictor", predictor)
         answered = False
         topk = arguments.topk or TOPK
         for chunk in chunks(texts):
-            predictions = predictor.predict([text for text, _ in chunk], batch_size, topk)
+            predictions = of_texts.predict([text for text, _ in chunk], batch_size, topk)
             answered |= any(prediction.get("note") != EMPTY for prediction in predictions)
             _print_texts(predictions, [note for _, note in chunk], predictor.names, arguments.json)
         return 0 if answered else 1
@@ -185,11 +187,8 @@ def _load(arguments: argparse.Namespace) -> "Predictor":
 
 def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Namespace) -> None:
     """Refuses options that would change nothing."""
-    from litmus.inference.columns import ColumnPredictor
-    from litmus.inference.images import ImagePredictor
-
-    takes_images, boxes = isinstance(predictor, ImagePredictor), predictor.key == "boxes"
-    takes_columns = isinstance(predictor, ColumnPredictor)
+    takes_images, boxes = predictor.input_kind is Images, predictor.key == "boxes"
+    takes_columns = predictor.input_kind is Columns
     classifies = predictor.key in ("probabilities", "scores")
     for option, value, has_effect, networks in (
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),

@@ -1,12 +1,14 @@
 """Predictions of a network for rows of a table."""
 
+from typing import ClassVar
+
 import polars as pl
 import torch
 
 from litmus.config.protocols import Net
 from litmus.data.columns.conform import conform
 from litmus.inference.prediction import TOPK, RowPrediction, figures_of, key_of, named
-from litmus.spec import Columns
+from litmus.spec import Columns, Input
 
 
 class ColumnPredictor:
@@ -21,6 +23,7 @@ class ColumnPredictor:
         names: of the classes or values.
     """
 
+    input_kind: ClassVar[type[Input]] = Columns
     batch_size = 4096
 
     def __init__(self, net: Net) -> None:

@@ -1,8 +1,9 @@
 """Predictions of a network for images."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
 from litmus.inference.prediction import Box, ImagePrediction, figures_of, key_of, named
 from litmus.inference.save import Inputs
-from litmus.spec import Images
+from litmus.spec import Images, Input
 
 
 class ImagePredictor:
@@ -29,6 +30,7 @@ class ImagePredictor:
         names: of the classes or values.
     """
 
+    input_kind: ClassVar[type[Input]] = Images
     batch_size = 16
 
     def __init__(self, net: Net) -> None:
@@ -56,22 +58,17 @@ class ImagePredictor:
             inputs: where to write what the network saw; None writes nothing.
         """
         names = [str(image) if isinstance(image, Path) else f"image {i}" for i, image in enumerate(images)]
-        for start in range(0, len(images), batch_size):
-            some = slice(start, start + batch_size)
-            yield from self._predict_batch(images[some], names[some], topk, min_score, inputs)
+        read = zip(names, in_threads(images, self.images), strict=True)  # goes on while the network is busy
+        while batch := [(name, photo) for name, (_, photo) in islice(read, batch_size)]:
+            yield from self._predict_batch(batch, topk, min_score, inputs)
 
     @torch.inference_mode()
     def _predict_batch(
-        self,
-        images: Sequence[Path | Image.Image],
-        names: Sequence[str],
-        topk: int,
-        min_score: float,
-        inputs: Inputs | None,
+        self, batch: Sequence[tuple[str, Photo | Broken]], topk: int, min_score: float, inputs: Inputs | None
     ) -> list[ImagePrediction]:
-        predictions: list[ImagePrediction] = [{"image": name} for name in names]
+        predictions: list[ImagePrediction] = [{"image": name} for name, _ in batch]
         photos: dict[int, Photo] = {}
-        for i, (_, photo) in enumerate(in_threads(images, self.images)):
+        for i, (_, photo) in enumerate(batch):
             if isinstance(photo, Broken):
                 predictions[i]["error"] = str(photo)
             else:
@@ -92,7 +89,7 @@ class ImagePredictor:
             if photo.note:
                 predictions[i]["note"] = photo.note
             if inputs:
-                predictions[i]["input"] = str(inputs.save(photo.pixels, Path(names[i]).stem))
+                predictions[i]["input"] = str(inputs.save(photo.pixels, Path(predictions[i]["image"]).stem))
         return predictions
 
     def _outputs(self, photos: Sequence[Photo]) -> Tensor:

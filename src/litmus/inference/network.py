@@ -6,24 +6,26 @@ It predicts as `litmus predict` does, by the same code: what that prints with `-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from litmus.config.protocols import Net
-from litmus.data.columns.encode import check_columns
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.inference.columns import ColumnPredictor
+from litmus.inference.frames import Frame
 from litmus.inference.load import load_run
 from litmus.inference.predict import predictor
 from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
-from litmus.inference.rows import Frame, as_frame, names_in
-from litmus.inference.texts import TextPredictor
 from litmus.record.folder import RunDir
-from litmus.spec import Classes, Spec
+from litmus.spec import Classes, Columns, Spec, Tokens
+
+if TYPE_CHECKING:
+    from litmus.inference.columns import ColumnPredictor
+    from litmus.inference.images import ImagePredictor
+    from litmus.inference.texts import TextPredictor
 
 Row = Mapping[str, object]  # of a table: its cells by the names of their columns
 # A text; an image, by its file or itself; a row.
@@ -141,24 +143,31 @@ class Network:
         return [prediction["probabilities"][name] for name in self.names]
 
     def _predict_all(self, items: Frame | Sequence[object], topk: int, min_score: float | None) -> list[Prediction]:
-        chosen = self._predictor
-        if isinstance(chosen, ColumnPredictor):
-            rows = items if isinstance(items, Frame) else [_row(item) for item in items]
-            if not isinstance(rows, Frame) and not rows:
-                return []
-            check_columns(names_in(rows), chosen.columns, "The table")
-            return [*chosen.predict(as_frame(rows, chosen.column_names), chosen.batch_size, topk)]
+        if isinstance(self.spec.input, Columns):
+            return self._predict_rows(items if isinstance(items, Frame) else [_row(item) for item in items], topk)
         if isinstance(items, Frame):
             raise UserError(f"This network takes {self.spec.input.noun}, not {_kind(items)}. Give it a list of them.")
-        if isinstance(chosen, TextPredictor):
-            return [*chosen.predict([_text(item) for item in items], chosen.batch_size, topk)]
+        if isinstance(self.spec.input, Tokens):
+            texts = cast("TextPredictor", self._predictor)
+            return [*texts.predict([_text(item) for item in items], texts.batch_size, topk)]
+        images = cast("ImagePredictor", self._predictor)
         sources = [_image(item) for item in items]
-        lowest = lowest_score(chosen.net) if min_score is None else min_score
-        predictions = list(chosen.predict(sources, chosen.batch_size, topk, lowest))
+        lowest = lowest_score(images.net) if min_score is None else min_score
+        predictions = list(images.predict(sources, images.batch_size, topk, lowest))
         for prediction in predictions:
             if "error" in prediction:
                 raise UserError(f"{prediction['image']} {prediction['error']}.")
         return [*predictions]
+
+    def _predict_rows(self, rows: Frame | Sequence[Row], topk: int) -> list[Prediction]:
+        from litmus.data.columns.encode import check_columns
+        from litmus.inference.rows import as_frame, names_in
+
+        chosen = cast("ColumnPredictor", self._predictor)
+        if not isinstance(rows, Frame) and not rows:
+            return []
+        check_columns(names_in(rows), chosen.columns, "The table")
+        return [*chosen.predict(as_frame(rows, chosen.column_names), chosen.batch_size, topk)]
 
 
 def _row(item: object) -> Row:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.inference.prediction import TOPK, Figures, TextPrediction
 from litmus.inference.texts import EMPTY, TextPredictor
 from litmus.record.folder import CONFIG
+from litmus.spec import Input, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class PipelinePredictor:
         UserError: the task is not supported, or its model is not available.
     """
 
+    input_kind: ClassVar[type[Input]] = Tokens
     batch_size = TextPredictor.batch_size
 
     def __init__(self, task: str, weights: str | None) -> None:

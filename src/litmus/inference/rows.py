@@ -1,8 +1,7 @@
 """Rows of a table that a program holds: a table of pandas or polars, or dictionaries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -10,24 +9,7 @@ from numpy.typing import NDArray
 
 from litmus.data.columns.read import MISSING, from_rows
 from litmus.errors import UserError
-
-
-class Column(Protocol):
-    """A column of pandas, as far as it is used."""
-
-    def to_numpy(self) -> NDArray[np.generic]: ...
-
-
-@runtime_checkable
-class Frame(Protocol):
-    """A table of pandas or polars, as far as it is used: pandas need not be there."""
-
-    @property
-    def columns(self) -> Iterable[object]: ...
-
-    def to_numpy(self) -> NDArray[np.generic]: ...
-
-    def __getitem__(self, name: str, /) -> Column: ...
+from litmus.inference.frames import Frame
 
 
 def names_in(rows: Frame | Sequence[Mapping[str, object]]) -> list[str]:

@@ -1,13 +1,14 @@
 """Predictions of a network for texts."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 
 from litmus.config.protocols import Net
 from litmus.data.text.tokens import encode, on_one_line, to_ragged
 from litmus.inference.prediction import TOPK, TextPrediction, figures_of, key_of, named
-from litmus.spec import Tokens
+from litmus.spec import Input, Tokens
 
 EMPTY = "empty: no prediction"
 
@@ -23,6 +24,7 @@ class TextPredictor:
         names: of the classes or values.
     """
 
+    input_kind: ClassVar[type[Input]] = Tokens
     batch_size = 64
 
     def __init__(self, net: Net) -> None:

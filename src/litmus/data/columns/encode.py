@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
 from torch import Tensor
 
 from litmus.config.validate import did_you_mean
@@ -135,6 +134,8 @@ def _normal_scores(values: Floats, quantiles: Floats) -> Floats:
 
     Values that several quantiles share are given the middle of their ranks.
     """
+    from scipy.special import ndtri  # here, because other scalings need not wait 200 ms for it
+
     ranks = np.linspace(0, 1, len(quantiles))
     upper = np.interp(values, quantiles, ranks)
     lower = -np.interp(-values, -quantiles[::-1], -ranks[::-1])
