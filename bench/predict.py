@@ -151,30 +151,25 @@ def _many_images(folder: Path) -> str:
         rows.append((what, spread(bare, 2), spread(own, 2), f"{median(ratios(own, bare)):.2f}"))
     head = (f"{IMAGES:,} images", "bare loop, seconds", "`predict`", "times")
     said = (
-        "Asked for: at most 1.3 times a loop that decodes, resizes and predicts. Digits are looked at, too: whether\n"
+        "Asked for: at most 1.3 times a loop that decodes, resizes and predicts. Digits are looked at, too: whether they\n"
+        "have to be inverted, fitted and centered, and whether they are like MNIST's."
     )
-    return f"{markdown(head, rows)}\n{said}they are inverted, fitted and centered as MNIST's, and like them; each takes a few tenths of a millisecond.\n"
+    return f"{markdown(head, rows)}\n{said}\n"
 
 
 def _large_tables(folder: Path) -> str:
-    rows = []
+    rows = [("`import torch` alone", "", *_watched("-c", "import torch"))]
     for num_rows in (1000, 100_000, 1_000_000):
         _write_houses(folder / "large.csv", num_rows)
         for suffix in ("csv", "parquet"):
-            words = [
-                "-m",
-                "litmus",
-                "predict",
-                f"{folder}/fnn",
-                f"{folder}/large.csv",
-                "--out",
-                f"{folder}/out.{suffix}",
-            ]
-            began = time.perf_counter()
-            watch = [sys.executable, "-c", WATCH, sys.executable, *words]
-            done = subprocess.run(watch, cwd=ROOT, capture_output=True, text=True, check=True)
-            seconds = time.perf_counter() - began
-            peak = int(done.stdout.split()[-1]) * 1024 / 1e9
-            rows.append((f"{num_rows:,}", suffix, f"{seconds:.1f}", f"{peak:.2f}"))
-    head = ("rows of `litmus predict RUN FILE.csv --out`", "into", "seconds, start included", "peak memory, GB")
-    return f"{markdown(head, rows)}\n`import torch` alone takes 0.65 GB here.\n"
+            words = ("predict", f"{folder}/fnn", f"{folder}/large.csv", "--out", f"{folder}/out.{suffix}")
+            rows.append((f"{num_rows:,}", suffix, *_watched("-m", "litmus", *words)))
+    return markdown(("rows of a CSV", "answers", "seconds, start included", "peak memory, GB"), rows)
+
+
+def _watched(*words: str) -> tuple[str, str]:
+    """Seconds, and the largest resident set."""
+    began = time.perf_counter()
+    watch = [sys.executable, "-c", WATCH, sys.executable, *words]
+    done = subprocess.run(watch, cwd=ROOT, capture_output=True, text=True, check=True)
+    return f"{time.perf_counter() - began:.1f}", f"{int(done.stdout.split()[-1]) * 1024 / 1e9:.2f}"
