@@ -164,6 +164,19 @@ def test_a_folder_that_is_no_run_is_said(run: str, said: str) -> None:
         package.load(run)
 
 
+@pytest.mark.usefixtures("imagenet")
+def test_pretrained_weights_by_their_name(litmus: Litmus) -> None:
+    net = package.load("resnet18")
+    assert net.spec.data == "imagenet"
+    printed, _ = litmus("predict", "--model", "resnet18", "drawn/0.png", "--json")
+    assert net.predict("drawn/0.png") == json.loads(printed)
+    with pytest.raises(UserError, match=r"There is no folder resnet19. Did you mean resnet18\?"):
+        package.load("resnet19")
+    Path("resnet18").mkdir()
+    with pytest.raises(UserError, match="resnet18 is not a run folder"):
+        package.load("resnet18")
+
+
 def test_the_package_offers_load_and_nothing_else() -> None:
     assert package.__all__ == ["load"]
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
@@ -177,6 +190,8 @@ import litmus
 assert "torch" not in sys.modules
 litmus.load("cnn").predict("drawn/0.png")
 litmus.load("lstm").predict("a superb film")
+assert "polars" not in sys.modules
+litmus.load("table").predict({"area": 80, "rooms": 3, "sold": "2024-05-01", "garden": "yes", "district": "north"})
 print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & set(sys.modules)))
 """
 
@@ -184,6 +199,7 @@ print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & s
 def test_nothing_of_lightning_is_imported_and_nothing_is_printed(tmp_path: Path) -> None:
     shutil.copytree(EARLIER / "cnn-mnist", tmp_path / "cnn")
     shutil.copytree(EARLIER / "lstm-text_table", tmp_path / "lstm")
+    shutil.copytree(EARLIER / "linear-table", tmp_path / "table")
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == "IMPORTED"

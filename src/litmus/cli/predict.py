@@ -55,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     column = "a table: the column of the texts, or of the images' paths, which are relative to the table's folder"
     parser.add_argument("--column", metavar="NAME", help=f"{column} (that of the run's own table)")
     saved = "images: write what the network sees of each, a PNG, into that folder"
-    parser.add_argument("--save-inputs", metavar="FOLDER", help=saved)
+    parser.add_argument("--show", metavar="FOLDER", help=saved)
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
     parser.add_argument("--weights", metavar="NAME", help="the pipeline's model: a name on the hub, or a folder")
@@ -194,7 +194,7 @@ def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Names
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),
         ("--out", arguments.out, boxes or table, "tables, and networks that predict bounding boxes"),
         ("--column", arguments.column, table and not takes_columns, "tables of texts or of images' paths"),
-        ("--save-inputs", arguments.save_inputs, takes_images and not table, "images that are named one by one"),
+        ("--show", arguments.show, takes_images and not table, "images that are named one by one"),
         ("--topk", arguments.topk, classifies, "networks that classify"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),
     ):
@@ -236,7 +236,7 @@ def _predict_images(
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
     min_score, chosen = _min_score(predictor.net, arguments)
-    inputs = Inputs(Path(arguments.save_inputs)) if arguments.save_inputs else None
+    inputs = Inputs(Path(arguments.show)) if arguments.show else None
     predictions: list[ImagePrediction] = []
     for prediction in predictor.predict(paths, batch_size, topk, min_score, inputs):
         if "boxes" in prediction:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from litmus.config.fit import architectures
 from litmus.config.protocols import Net
+from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.inference.frames import Frame
-from litmus.inference.load import load_run
+from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
 from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
 from litmus.record.folder import RunDir
@@ -44,15 +46,25 @@ Prediction = ImagePrediction | TextPrediction | RowPrediction
 
 
 def load(run: str | os.PathLike[str]) -> "Network":
-    """The network of a run, with its best weights, on the CPU.
+    """The network of a run, with its best weights, or a pretrained one; on the CPU.
 
     Args:
-        run: its folder, such as `outputs/latest`.
+        run: its folder, such as `outputs/latest`; or a value of `model.arch`, such as `resnet50`, for its pretrained
+            weights, where no folder is called so.
 
     Raises:
-        UserError: there is no such run, it has no weights yet, or its network takes neither images, texts nor tables.
+        UserError: there is no such run, it has no weights yet, or its network takes neither images, texts nor tables;
+            or the pretrained weights are not available.
     """
-    return Network(load_run(RunDir(local.expand(os.fspath(run)))))
+    name = os.fspath(run)
+    folder = local.expand(name)
+    if local.kind_of(folder) == "missing":
+        known = list(architectures())
+        if name in known:
+            return Network(load_pretrained(name))
+        if hint := did_you_mean(name, known):
+            raise UserError(f"There is no folder {name}.{hint}")
+    return Network(load_run(RunDir(folder)))
 
 
 class Network:
