@@ -82,6 +82,8 @@ def main(arguments: argparse.Namespace) -> int:
     table = table_among(words, arguments.file)
     if table is None:
         check_words(takes, words)
+    elif arguments.out and arguments.json:
+        raise WrongArguments("--json prints the answers, --out writes them. Use one of them.")
     elif arguments.out:
         check_answers(arguments.out, table)
     if config:
