@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help install train test test-all lint types format bench soak fuzz dashboard clean
+.PHONY: help install train test test-all lint types format bench notebook soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,6 +41,9 @@ format: install ## let ruff fix what it can
 
 bench: install ## measure speed, accuracy and memory; all of it takes about four hours
 	$(PYTHON) -m bench $(ARGS)
+
+notebook: install ## run the cells of docs/python.ipynb, and write it with what they print
+	$(PYTHON) docs/notebook.py
 
 soak: install ## kill runs of every network at random moments, resume them and compare; about 25 minutes
 	$(PYTHON) -m bench kills

@@ -1,23 +1,27 @@
 """What the verbs answer where a run is named by half, or a prediction has nothing to say."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from comparing import run_compare, sweep
+from helpers import ROOT
 from made_runs import made
 
-from litmus.cli import main, predict
+from litmus.cli import _tables, main, predict
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
+from litmus.spec import Tokens
 
 
 class Echo:
     """Predicts a class for what is not empty, as networks that take texts do."""
 
     batch_size = 1
+    key, names, input_kind = "probabilities", ("good",), Tokens
 
-    def predict(self, texts: Sequence[str], batch_size: int) -> list[dict]:
+    def predict(self, texts: Sequence[str], batch_size: int, topk: int) -> list[dict]:
         return [
             {"text": text, "class": "good"} if text else {"text": text, "note": "empty: no prediction"}
             for text in texts
@@ -32,6 +36,34 @@ def test_texts_that_are_all_empty_have_no_prediction(
     with pytest.raises(SystemExit) as left:
         main.main(["predict", "--pipeline", "sentiment-analysis", "--json", *words])
     assert left.value.code == status
+
+
+def test_many_classes_of_texts_are_shown_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column for each of 400 classes cannot be read."""
+    names = [f"class {i}" for i in range(400)]
+    best = {"class 7": 0.9, "class 300": 0.05}
+    predictions = [{"text": "one", "label": "class 7", "probabilities": best}, {"text": "", "note": "empty"}]
+    _tables.show_texts(predictions, names)
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert rows == [
+        ["text", "label", "probability", "note"],
+        ["one", "class 7", "0.9000"],
+        ["class 300", "0.0500"],
+        ["empty"],
+    ]
+    few = [{"text": "one", "label": "b", "probabilities": {"b": 0.75, "a": 0.25}}]
+    _tables.show_texts(few, ["a", "b"])
+    assert capsys.readouterr().out.split() == ["text", "label", "a", "b", "one", "b", "0.2500", "0.7500"]
+
+
+@pytest.mark.parametrize("topk", [1, 2])
+def test_the_best_classes_of_a_text(topk: int, litmus: Callable[..., tuple[str, str]]) -> None:
+    run = str(ROOT / "tests/earlier/lstm-text_table")
+    words = ["predict", run, "a superb film", "--json"]
+    every = json.loads(litmus(*words)[0])["probabilities"]
+    assert list(every) == sorted(every, key=every.__getitem__, reverse=True)
+    assert json.loads(litmus(*words, "--topk", str(topk))[0])["probabilities"] == dict(list(every.items())[:topk])
 
 
 def test_a_sweep_is_no_run_and_latest_lies_in_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,12 @@ def of_texts(name: str) -> bool:
     return name.endswith("-text_table")
 
 
-def reads_numbers(name: str) -> bool:
-    return name.endswith(("-series", "-table"))
+def of_images(name: str) -> bool:
+    return name.endswith(("-mnist", "-mnist_boxes"))
+
+
+def reads_series(name: str) -> bool:
+    return name.endswith("-series")
 
 
 def printed(name: str, litmus: Litmus, *words: str) -> list[dict]:
@@ -62,7 +66,7 @@ def test_every_kind_of_network_is_among_the_runs() -> None:
     assert any(of_texts(name) for name in RUNS)
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if not reads_numbers(name)])
+@pytest.mark.parametrize("name", [name for name in RUNS if of_texts(name) or of_images(name)])
 def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_path: Path) -> None:
     net = load(name)
     if of_texts(name):
@@ -79,9 +83,9 @@ def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_pa
     assert one.get("label") == expected[0].get("label")
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if reads_numbers(name)])
-def test_a_network_that_reads_neither_images_nor_texts_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match="This network takes (series|columns)"):
+@pytest.mark.parametrize("name", [name for name in RUNS if reads_series(name)])
+def test_a_network_that_reads_series_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="This network takes series"):
         load(name)
 
 
@@ -160,6 +164,19 @@ def test_a_folder_that_is_no_run_is_said(run: str, said: str) -> None:
         package.load(run)
 
 
+@pytest.mark.usefixtures("imagenet")
+def test_pretrained_weights_by_their_name(litmus: Litmus) -> None:
+    net = package.load("resnet18")
+    assert net.spec.data == "imagenet"
+    printed, _ = litmus("predict", "--model", "resnet18", "drawn/0.png", "--json")
+    assert net.predict("drawn/0.png") == json.loads(printed)
+    with pytest.raises(UserError, match=r"There is no folder resnet19. Did you mean resnet18\?"):
+        package.load("resnet19")
+    Path("resnet18").mkdir()
+    with pytest.raises(UserError, match="resnet18 is not a run folder"):
+        package.load("resnet18")
+
+
 def test_the_package_offers_load_and_nothing_else() -> None:
     assert package.__all__ == ["load"]
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
@@ -173,6 +190,8 @@ import litmus
 assert "torch" not in sys.modules
 litmus.load("cnn").predict("drawn/0.png")
 litmus.load("lstm").predict("a superb film")
+assert "polars" not in sys.modules
+litmus.load("table").predict({"area": 80, "rooms": 3, "sold": "2024-05-01", "garden": "yes", "district": "north"})
 print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & set(sys.modules)))
 """
 
@@ -180,16 +199,23 @@ print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & s
 def test_nothing_of_lightning_is_imported_and_nothing_is_printed(tmp_path: Path) -> None:
     shutil.copytree(EARLIER / "cnn-mnist", tmp_path / "cnn")
     shutil.copytree(EARLIER / "lstm-text_table", tmp_path / "lstm")
+    shutil.copytree(EARLIER / "linear-table", tmp_path / "table")
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == "IMPORTED"
 
 
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
-    for name, run in (("latest", "cnn-mnist"), ("detector", "yolo-mnist_boxes"), ("reviews", "lstm-text_table")):
+    for name, run in (
+        ("latest", "cnn-mnist"),
+        ("detector", "yolo-mnist_boxes"),
+        ("reviews", "lstm-text_table"),
+        ("houses", "linear-table"),
+    ):
         shutil.copytree(EARLIER / run, tmp_path / "outputs" / name)
     shutil.copy("drawn/0.png", "digit.png")
     shutil.copy("drawn/noise.jpg", "street.jpg")
+    shutil.copy(EARLIER / "houses.csv", "houses.csv")
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
-    assert len(examples) == 7
+    assert len(examples) == 8
     exec("\n".join(examples), {})

@@ -35,7 +35,7 @@ def test_drawn_digits_are_answered_right(train: Train, tmp_path: Path, litmus: L
     for i, way in enumerate(WAYS.values()):
         for digit in range(i % 2, 10, 2):
             way(digit, i // 2 % 2, 0).save(tmp_path / "drawn" / f"{digit}-{i}.png")
-    found = answers(litmus, run, "--save-inputs", "seen")
+    found = answers(litmus, run, "--show", "seen")
     assert len(found) == 80
     assert num_right(found) >= 70
     assert found["0-0.png"]["note"] == "inverted, thickened, fitted into 20 pixels, centered"
@@ -66,17 +66,17 @@ def test_images_of_one_name_are_saved_beside_one_another(train: Train, tmp_path:
         (tmp_path / folder).mkdir()
         pixels = np.full((28, 28), shade, np.uint8)
         Image.fromarray(pixels).save(tmp_path / folder / "x.png")
-    out, _ = litmus("predict", str(run.path), "a", "b", "--save-inputs", "seen/here", "--json")
+    out, _ = litmus("predict", str(run.path), "a", "b", "--show", "seen/here", "--json")
     paths = [Path(json.loads(line)["input"]) for line in out.splitlines()]
     assert paths == [Path("seen/here/x-input.png"), Path("seen/here/x-input-2.png")]
     assert [np.asarray(Image.open(path)).max() for path in paths] == [0, 255]
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="file cannot be written"):
-        main(["predict", str(run.path), "a", "--save-inputs", "file"])
+        main(["predict", str(run.path), "a", "--show", "file"])
 
 
 @pytest.mark.usefixtures("tables")
 def test_texts_have_no_inputs_to_save(train: Train) -> None:
     run = train("model=lstm", "trainer.max_epochs=1", small=[*ON_TABLE, "data.limit=90"])
-    with pytest.raises(SystemExit, match="--save-inputs supports only networks that take images"):
-        main(["predict", str(run.path), "good", "--save-inputs", "seen"])
+    with pytest.raises(SystemExit, match="--show supports only images"):
+        main(["predict", str(run.path), "good", "--show", "seen"])

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from litmus.inference.prediction import ImagePrediction, TextPrediction
 
 MAX_CHARACTERS = 60  # of a text
+FEW_NAMES = 5  # that are columns of their own
 Cell = str | float
 
 
@@ -42,18 +43,38 @@ def _class_rows(prediction: "ImagePrediction") -> list[tuple[Cell, ...]]:
     return [(f"{name} *" if name in chosen else name, figure) for name, figure in figures.items()]
 
 
-def show_texts(predictions: Sequence["TextPrediction"]) -> None:
-    """A row for each text, with its label, if any, and the probabilities, scores or values of all names."""
-    figures: list[Mapping[str, float]] = [
-        p.get("probabilities") or p.get("scores") or p.get("values") or {} for p in predictions
-    ]
-    names = list(dict.fromkeys(name for own in figures for name in own))
+def show_texts(predictions: Sequence["TextPrediction"], names: Sequence[str]) -> None:
+    """A row for each text, with a column for each name; where there are many, a row for each of the best classes.
+
+    Args:
+        predictions: of the texts.
+        names: of all classes or values.
+    """
+    ranked = [prediction.get("probabilities") or prediction.get("scores") or {} for prediction in predictions]
+    if any(own and (len(names) > FEW_NAMES or len(own) < len(names)) for own in ranked):
+        figure = "score" if any("scores" in prediction for prediction in predictions) else "probability"
+        _show_best(["text", "label", figure], predictions, ranked)
+        return
+    figures = [own or prediction.get("values") or {} for own, prediction in zip(ranked, predictions, strict=True)]
     labeled = any("label" in prediction or "labels" in prediction for prediction in predictions)
     rows: list[tuple[Cell, ...]] = []
     for prediction, own in zip(predictions, figures, strict=True):
         label = [prediction.get("label") or ", ".join(prediction.get("labels", ()))] if labeled else []
         rows.append((_cut(prediction["text"]), *label, *(own.get(n, "") for n in names), prediction.get("note", "")))
     _show(["text", *(["label"] if labeled else []), *names], rows)
+
+
+def _show_best(
+    columns: Sequence[str], predictions: Sequence["TextPrediction"], ranked: Sequence[Mapping[str, float]]
+) -> None:
+    rows: list[tuple[Cell, ...]] = []
+    for prediction, own in zip(predictions, ranked, strict=True):
+        cells: list[tuple[Cell, Cell]] = [*own.items()] or [("", "")]
+        for i, (label, figure) in enumerate(cells):
+            head, note = (_cut(prediction["text"]), prediction.get("note", "")) if i == 0 else ("", "")
+            chosen = label in prediction.get("labels", ())  # of labels there may be none, or several
+            rows.append((head, f"{label} *" if chosen else label, figure, note))
+    _show(columns, rows)
 
 
 def _cut(text: str) -> str:

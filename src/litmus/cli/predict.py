@@ -1,104 +1,158 @@
-"""Predicts texts or images: their class, their values, or the bounding boxes of objects."""
+"""Predicts texts, images or the rows of a table: their class, their values, or the bounding boxes of objects."""
 
 import argparse
 from collections.abc import Iterator, Sequence
-from glob import has_magic
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from litmus.cli._files import check_answers, choose_column, open_stream, predict_file
 from litmus.cli._options import count, score
-from litmus.config.fit import architectures, kinds_of_data, kinds_of_model
+from litmus.config.fit import architectures, kinds_of_data
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
-from litmus.fetch import local
-from litmus.inference.inputs import Text, chunks, image_files, read_texts
+from litmus.inference.inputs import Text, check_words, chunks, image_files, read_texts, table_among
 from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Images
+from litmus.spec import Columns, Images, Input, Tokens
 
 if TYPE_CHECKING:
     from litmus.config.protocols import Net
     from litmus.inference.draw import Drawings
     from litmus.inference.images import ImagePredictor
+    from litmus.inference.pipeline import PipelinePredictor
     from litmus.inference.predict import Predictor
     from litmus.inference.prediction import ImagePrediction, TextPrediction
+    from litmus.inference.texts import TextPredictor
 
 PREDICTIONS = "predictions"  # the folder of drawn images, in a run folder
+# Where a network takes one column of a table: what is in it, and the key of a dataset that names it.
+ONE_COLUMN: dict[type[Input] | None, tuple[str, str]] = {
+    Tokens: ("texts", "text"),
+    Images: ("images' paths", "image"),
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, such as outputs/latest")
-    what = "texts, or - for lines of standard input; or images: files, folders, patterns such as 'photos/*.jpg'"
+    what = (
+        "texts, or - for lines of standard input; or images: files, folders, patterns such as 'photos/*.jpg'; or a "
+        "table: a CSV, TSV, JSON, Parquet or Excel file"
+    )
     parser.add_argument("words", metavar="WHAT", nargs="*", help=what)
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
-    parser.add_argument("--batch-size", type=count, metavar="N", help="texts (64) or images (16) at a time")
-    parser.add_argument("--topk", type=count, metavar="K", help=f"images: show the K best classes ({TOPK})")
+    sizes = "texts (64), images (16) or rows (4096) at a time"
+    parser.add_argument("--batch-size", type=count, metavar="N", help=sizes)
+    best = f"show the K best classes ({TOPK}; of a table's rows, the best)"
+    parser.add_argument("--topk", type=count, metavar="K", help=best)
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
-    parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
+    out = "a table: the file for its rows with their answers, such as answers.csv; boxes: the folder for drawn images"
+    parser.add_argument("--out", metavar="PATH", help=f"{out} (RUN/predictions)")
+    column = "a table: the column of the texts, or of the images' paths, which are relative to the table's folder"
+    parser.add_argument("--column", metavar="NAME", help=f"{column} (that of the run's own table)")
     saved = "images: write what the network sees of each, a PNG, into that folder"
-    parser.add_argument("--save-inputs", metavar="FOLDER", help=saved)
+    parser.add_argument("--show", metavar="FOLDER", help=saved)
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
     parser.add_argument("--pipeline", metavar="TASK", help="a pipeline of transformers instead of a run")
     parser.add_argument("--weights", metavar="NAME", help="the pipeline's model: a name on the hub, or a folder")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints a prediction for each text or image; gives 1 if an image cannot be read, or no text has one.
+    """Prints a prediction for each text, image or row; gives 1 if an image cannot be read, or nothing has one.
 
     Raises:
-        UserError: the run or the texts and images are missing, or the network takes neither.
+        UserError: the run or the texts, images and table are missing, or the network takes none of them.
     """
     _check_options(arguments)
     words = list(arguments.words)
+    config: Section = {}
     if arguments.pipeline or arguments.model:  # there is no run: the first word is an input, too
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
-        raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts or images.")
-    else:  # reports a wrong folder, and images that are not there, before torch is imported
-        run = RunDir(arguments.run)
-        _check_images(run.read_config(), words)
-        run.check_best()
+        raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts, images or a table.")
+    else:
+        config = RunDir(arguments.run).read_config()
     if not words and arguments.file is None:
-        raise WrongArguments("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
+        raise WrongArguments("Nothing to predict. Give texts, images or a table, --file FILE, or - for standard input.")
+    takes = _takes(config, arguments)
+    table = table_among(words, arguments.file)
+    if table is None:
+        check_words(takes, words)
+    elif arguments.out and arguments.json:
+        raise WrongArguments("--json prints the answers, --out writes them. Use one of them.")
+    elif arguments.out:
+        check_answers(arguments.out, table)
+    if config:
+        RunDir(arguments.run).check_best()
+    if table:
+        return _predict_table(table, takes, config.get("data", {}), arguments)
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
 
     from litmus import console
-    from litmus.inference.images import ImagePredictor
 
     with console.log_to(None):
         predictor = _load(arguments)
         batch_size = arguments.batch_size or predictor.batch_size
-        _check_effect(predictor, arguments)
-        if isinstance(predictor, ImagePredictor):
-            return _predict_images(predictor, words, batch_size, arguments)
+        _check_effect(predictor, False, arguments)
+        if predictor.input_kind is Images:
+            return _predict_images(cast("ImagePredictor", predictor), words, batch_size, arguments)
+        if predictor.input_kind is Columns:
+            check_words(Columns, words)
         from litmus.inference.texts import EMPTY
 
+        of_texts = cast("TextPredictor | PipelinePredictor", predictor)
         answered = False
+        topk = arguments.topk or TOPK
         for chunk in chunks(texts):
-            predictions = predictor.predict([text for text, _ in chunk], batch_size)
+            predictions = of_texts.predict([text for text, _ in chunk], batch_size, topk)
             answered |= any(prediction.get("note") != EMPTY for prediction in predictions)
-            _print_texts(predictions, [note for _, note in chunk], arguments.json)
+            _print_texts(predictions, [note for _, note in chunk], predictor.names, arguments.json)
         return 0 if answered else 1
 
 
-def _check_images(config: Section, words: Sequence[str]) -> None:
-    """Refuses words of which none names an image, where the network takes nothing else."""
-    inputs = [
-        kinds.inputs
-        for kinds in (kinds_of_model(config["model"]["_target_"]), kinds_of_data(config["data"]["_target_"]))
-    ]
-    takes_images = set(inputs[0]) & set(inputs[1]) == {Images}
-    found = (path for word in words for path in image_files(word))
-    if takes_images and words and all(local.kind_of(path) == "missing" for path in found):
-        absent = [word for word in words if not has_magic(word) and local.kind_of(local.expand(word)) == "missing"]
-        if absent:
-            raise UserError(f"There is no file {', '.join(absent)}. This run takes images, not texts.")
-        raise UserError(f"There are no images in {' '.join(words)}.")
+def _takes(config: Section, arguments: argparse.Namespace) -> type[Input] | None:
+    """The kind of input that the network takes; None where the configuration does not say."""
+    if arguments.pipeline:
+        return Tokens
+    if arguments.model:
+        return Images
+    kinds = kinds_of_data(config["data"]["_target_"]).inputs
+    return kinds[0] if len(kinds) == 1 else None
+
+
+def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arguments: argparse.Namespace) -> int:
+    """Predicts for the rows of a table; gives the exit status."""
+    column = None
+    if takes in ONE_COLUMN:  # it is not missing for want of a network
+        noun, key = ONE_COLUMN[takes]
+        own = settings.get(key)
+        stream = open_stream(path, settings, [name for name in (arguments.column or own,) if name is not None])
+        column = choose_column(stream, path, arguments.column, own, noun)
+
+    from litmus import console
+    from litmus.inference.columns import ColumnPredictor
+    from litmus.inference.images import ImagePredictor
+    from litmus.inference.tables import TablePredictor
+
+    with console.log_to(None):
+        predictor = _load(arguments)
+        _check_effect(predictor, True, arguments)
+        if isinstance(predictor, ColumnPredictor):
+            stream = open_stream(path, settings, predictor.column_names)
+        tables = TablePredictor(
+            predictor,
+            path,
+            stream,
+            column=column,
+            batch_size=arguments.batch_size or predictor.batch_size,
+            topk=arguments.topk or (TOPK if arguments.json else 1),
+            min_score=_min_score(predictor.net, arguments)[0] if isinstance(predictor, ImagePredictor) else MIN_SCORE,
+        )
+        return predict_file(tables, path, stream, arguments)
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -133,31 +187,33 @@ def _load(arguments: argparse.Namespace) -> "Predictor":
     return predictor(load_pretrained(arguments.model) if arguments.model else load_run(RunDir(arguments.run)))
 
 
-def _check_effect(predictor: "Predictor", arguments: argparse.Namespace) -> None:
+def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Namespace) -> None:
     """Refuses options that would change nothing."""
-    from litmus.inference.images import ImagePredictor
-
-    takes_images = isinstance(predictor, ImagePredictor)
-    boxes = isinstance(predictor, ImagePredictor) and predictor.predicts_boxes
+    takes_images, boxes = predictor.input_kind is Images, predictor.key == "boxes"
+    takes_columns = predictor.input_kind is Columns
+    classifies = predictor.key in ("probabilities", "scores")
     for option, value, has_effect, networks in (
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),
-        ("--out", arguments.out, boxes, "networks that predict bounding boxes"),
-        ("--save-inputs", arguments.save_inputs, takes_images, "networks that take images"),
-        ("--topk", arguments.topk, takes_images and not boxes, "networks that classify images"),
+        ("--out", arguments.out, boxes or table, "tables, and networks that predict bounding boxes"),
+        ("--column", arguments.column, table and not takes_columns, "tables of texts or of images' paths"),
+        ("--show", arguments.show, takes_images and not table, "images that are named one by one"),
+        ("--topk", arguments.topk, classifies, "networks that classify"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),
     ):
         if value is not None and not has_effect:
-            raise UserError(f"{option} supports only {networks}; this network is none of them.")
+            raise UserError(f"{option} supports only {networks}.")
 
 
-def _print_texts(predictions: Sequence["TextPrediction"], notes: Sequence[str | None], as_json: bool) -> None:
+def _print_texts(
+    predictions: Sequence["TextPrediction"], notes: Sequence[str | None], names: Sequence[str], as_json: bool
+) -> None:
     for prediction, note in zip(predictions, notes, strict=True):
         if both := [said for said in (note, prediction.get("note")) if said]:
             prediction["note"] = "; ".join(both)
     if not as_json:
         from litmus.cli import _tables
 
-        _tables.show_texts(predictions)
+        _tables.show_texts(predictions, names)
         return
     from litmus import console
 
@@ -182,7 +238,7 @@ def _predict_images(
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
     min_score, chosen = _min_score(predictor.net, arguments)
-    inputs = Inputs(Path(arguments.save_inputs)) if arguments.save_inputs else None
+    inputs = Inputs(Path(arguments.show)) if arguments.show else None
     predictions: list[ImagePrediction] = []
     for prediction in predictor.predict(paths, batch_size, topk, min_score, inputs):
         if "boxes" in prediction:
@@ -192,7 +248,7 @@ def _predict_images(
         predictions.append(prediction)
     if not arguments.json:
         _tables.show_images(predictions)
-        if predictor.predicts_boxes:
+        if predictor.key == "boxes":
             console.say(f"boxes that score at least {min_score:.3g}{chosen}")
         if drawings.written:
             console.say(f"images with their boxes, and the boxes as JSON: {out}")

@@ -293,7 +293,7 @@ def _unreadable(cells: Cells, encoding: str) -> str | None:
 
 
 def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimiter: str) -> Iterator[Row]:
-    with _long_cells():
+    with long_cells():
         # Strict: a quote that is not where quotes belong is an error, not a cell that swallows the next lines.
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         columns: list[str] = []
@@ -344,7 +344,8 @@ def separator_of(file: TextIO, wanted: Sequence[str], path: Path, separator: str
 
 
 @contextmanager
-def _long_cells() -> Iterator[None]:
+def long_cells() -> Iterator[None]:
+    """Cells of any length, for Python's reader of CSV."""
     before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         yield

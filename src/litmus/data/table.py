@@ -202,7 +202,7 @@ class Table(Data):
         """Checks that the table has what the network takes."""
         assert isinstance(self.spec.input, Columns)
         for split, frame in self.splits.items():
-            check_columns(frame, self.spec.input, self.paths.get(split, self.paths["train"]))
+            check_columns(frame.columns, self.spec.input, str(self.paths.get(split, self.paths["train"])))
 
     def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None

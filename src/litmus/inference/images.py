@@ -1,8 +1,9 @@
 """Predictions of a network for images."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
 from litmus.data.image.decode import Broken, Photo, letterbox_geometry
 from litmus.data.image.transform import Normalize
-from litmus.inference.prediction import Box, ImagePrediction, figures_of, say
+from litmus.inference.prediction import Box, ImagePrediction, key_of, predictions_of
 from litmus.inference.save import Inputs
-from litmus.spec import Boxes, Images
+from litmus.spec import Images, Input
 
 
 class ImagePredictor:
@@ -25,9 +26,11 @@ class ImagePredictor:
         net: in evaluation mode, on the CPU; its input are images.
 
     Attributes:
-        predicts_boxes: whether predictions are boxes, not a class.
+        key: of the boxes, or of the figures, in a prediction.
+        names: of the classes or values.
     """
 
+    input_kind: ClassVar[type[Input]] = Images
     batch_size = 16
 
     def __init__(self, net: Net) -> None:
@@ -35,7 +38,7 @@ class ImagePredictor:
         self.net = net
         self.images = net.spec.input
         self.normalize = Normalize(self.images, None, torch.device("cpu"))
-        self.predicts_boxes = isinstance(net.spec.target, Boxes)
+        self.key, self.names = key_of(net), net.spec.target.names
 
     def predict(
         self,
@@ -55,22 +58,17 @@ class ImagePredictor:
             inputs: where to write what the network saw; None writes nothing.
         """
         names = [str(image) if isinstance(image, Path) else f"image {i}" for i, image in enumerate(images)]
-        for start in range(0, len(images), batch_size):
-            some = slice(start, start + batch_size)
-            yield from self._predict_batch(images[some], names[some], topk, min_score, inputs)
+        read = zip(names, in_threads(images, self.images), strict=True)  # goes on while the network is busy
+        while batch := [(name, photo) for name, (_, photo) in islice(read, batch_size)]:
+            yield from self._predict_batch(batch, topk, min_score, inputs)
 
     @torch.inference_mode()
     def _predict_batch(
-        self,
-        images: Sequence[Path | Image.Image],
-        names: Sequence[str],
-        topk: int,
-        min_score: float,
-        inputs: Inputs | None,
+        self, batch: Sequence[tuple[str, Photo | Broken]], topk: int, min_score: float, inputs: Inputs | None
     ) -> list[ImagePrediction]:
-        predictions: list[ImagePrediction] = [{"image": name} for name in names]
+        predictions: list[ImagePrediction] = [{"image": name} for name, _ in batch]
         photos: dict[int, Photo] = {}
-        for i, (_, photo) in enumerate(in_threads(images, self.images)):
+        for i, (_, photo) in enumerate(batch):
             if isinstance(photo, Broken):
                 predictions[i]["error"] = str(photo)
             else:
@@ -78,33 +76,25 @@ class ImagePredictor:
         if not photos:
             return predictions
         outputs = self._outputs(list(photos.values()))
-        if self.predicts_boxes:
+        if self.key == "boxes":
             detector = cast(Detector, self.net)
             found = detector.boxes(outputs, min_score, multi_label=False)
             for (i, photo), boxes in zip(photos.items(), found, strict=True):
                 predictions[i]["boxes"] = self._boxes(boxes, photo.size)
         else:
-            names = self.net.spec.target.names
-            key, figures = figures_of(self.net, outputs)
-            for i, own in zip(photos, figures, strict=True):
-                named = dict(zip(names, own.tolist(), strict=True))
-                say(predictions[i], key, named, self.net.spec.target)
-                predictions[i][key] = named if key == "values" else self._best(own, topk)
+            rows = predictions_of(self.net, outputs, topk)
+            for i, own in zip(photos, rows, strict=True):
+                predictions[i].update(cast(ImagePrediction, own))
         for i, photo in photos.items():
             if photo.note:
                 predictions[i]["note"] = photo.note
             if inputs:
-                predictions[i]["input"] = str(inputs.save(photo.pixels, Path(names[i]).stem))
+                predictions[i]["input"] = str(inputs.save(photo.pixels, Path(predictions[i]["image"]).stem))
         return predictions
 
     def _outputs(self, photos: Sequence[Photo]) -> Tensor:
         pixels = torch.from_numpy(np.stack([photo.pixels for photo in photos]))
         return self.net(self.normalize(pixels, torch.Generator(), len(pixels), slice(None)))
-
-    def _best(self, figures: Tensor, topk: int) -> dict[str, float]:
-        best = figures.topk(min(topk, len(figures)))
-        names = self.net.spec.target.names
-        return {names[i]: value for i, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
 
     def _boxes(self, boxes: Tensor, size: tuple[int, int]) -> list[Box]:
         """From float (boxes, 6) in pixels of the letterboxed image to boxes in an image of that (height, width)."""
@@ -112,8 +102,7 @@ class ImagePredictor:
         scale = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
         edges = (boxes[:, :4] - boxes.new_tensor([left, top] * 2)) * scale
         edges = edges.clamp(min=0).minimum(boxes.new_tensor([size[1], size[0]] * 2))
-        names = self.net.spec.target.names
         return [
-            {"label": names[int(number)], "score": score, "box": [round(edge, 1) for edge in own]}
+            {"label": self.names[int(number)], "score": score, "box": [round(edge, 1) for edge in own]}
             for own, (score, number) in zip(edges.tolist(), boxes[:, 4:].tolist(), strict=True)
         ]

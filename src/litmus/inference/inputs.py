@@ -1,9 +1,10 @@
-"""The texts and image files that a command line names."""
+"""The texts, image files and tables that a command line names."""
 
 import codecs
 import glob
 import io
 import os
+import re
 import select
 import stat
 import sys
@@ -11,12 +12,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from litmus.errors import UserError
+from litmus.data.columns.names import check_table, is_table
+from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
+from litmus.spec import Columns, Images, Input, Tokens
 
 CHUNK, CHUNK_CHARACTERS = 1000, 4_000_000  # texts, and characters of texts, in memory at a time
 PIPE_S = 3.0  # until something must be in a pipe
 LONGEST = 1_000_000  # bytes of a line; networks here use far fewer
+
+# What nobody types as a text: a name with the extension of a file of texts or images.
+FILE_NAME = re.compile(r"(?i)\.(txt|text|log|md|html?|xml|docx?|pdf|jpe?g|png|bmp|gif|tiff?|webp|zip|gz)$")
+OF_TEXTS = (".txt", ".text", ".log", ".md")
 
 Text = tuple[str, str | None]  # and a note on how it was read
 
@@ -34,6 +41,70 @@ def image_files(pattern: str) -> Iterator[Path]:
         yield from (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
     else:
         yield path
+
+
+def table_among(words: Sequence[str], file: str | None) -> Path | None:
+    """The table that a command line names; None where it names none.
+
+    Args:
+        words: of the command line.
+        file: with a text on each line, or None.
+
+    Raises:
+        WrongArguments: something else stands beside it, or it is to be read as lines.
+        UserError: there is no such file.
+    """
+    if file is not None and is_table(Path(file)):
+        raise WrongArguments(f"{file} is a table, not lines of texts. Name it without --file.")
+    tables = [word for word in words if is_table(Path(word)) and (_is_one_word(word) or local.is_file(Path(word)))]
+    if not tables:
+        return None
+    path = local.expand(tables[0])
+    check_table(path)
+    if len(words) > 1 or file is not None:
+        raise WrongArguments(f"{tables[0]} is a table, and stands alone. Leave the rest to another command.")
+    return path
+
+
+def check_words(takes: type[Input] | None, words: Sequence[str]) -> None:
+    """Refuses words that name nothing that the network takes.
+
+    Args:
+        takes: its kind of input; None where that is not known yet.
+        words: of the command line, among which there is no table.
+
+    Raises:
+        UserError: rows of a table are needed; none of the words names an image; or one names a file, not a text.
+    """
+    if takes is Columns:
+        raise UserError("This run takes the rows of a table: litmus predict RUN FILE.csv.")
+    if takes is Images:
+        _check_images(words)
+    if takes is Tokens:
+        for word in words:
+            _check_is_text(word)
+
+
+def _is_one_word(word: str) -> bool:
+    return not any(map(str.isspace, word))
+
+
+def _check_is_text(word: str) -> None:
+    if not _is_one_word(word) or not FILE_NAME.search(word):
+        return
+    if local.kind_of(local.expand(word)) == "missing":
+        raise UserError(f"There is no file {word}. If that is a text, give it by standard input, which - reads.")
+    lines = f"; --file {word} reads one from each of its lines" if Path(word).suffix.lower() in OF_TEXTS else ""
+    raise UserError(f"{word} is a file. This network takes texts{lines}.")
+
+
+def _check_images(words: Sequence[str]) -> None:
+    found = (path for word in words for path in image_files(word))
+    if words and all(local.kind_of(path) == "missing" for path in found):
+        absent = [word for word in words if not glob.has_magic(word) and local.kind_of(local.expand(word)) == "missing"]
+        if absent:
+            raise UserError(f"There is no file {', '.join(absent)}. This run takes images, not texts.")
+        raise UserError(f"There are no images in {' '.join(words)}.")
 
 
 def chunks(texts: Iterator[Text]) -> Iterator[list[Text]]:

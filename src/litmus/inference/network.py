@@ -4,46 +4,77 @@ It predicts as `litmus predict` does, by the same code: what that prints with `-
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from litmus.config.fit import architectures
 from litmus.config.protocols import Net
+from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.inference.load import load_run
+from litmus.inference.frames import Frame
+from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
-from litmus.inference.prediction import TOPK, ImagePrediction, TextPrediction, lowest_score
-from litmus.inference.texts import TextPredictor
+from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Classes, Labels, Spec
+from litmus.spec import Classes, Columns, Labels, Spec, Tokens
 
-One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]  # a text; or an image: its file, or itself
-Many = list[str] | list[Path] | list[Image.Image] | list[NDArray[np.uint8]] | list[One] | tuple[One, ...]
-Prediction = ImagePrediction | TextPrediction
+if TYPE_CHECKING:
+    from litmus.inference.columns import ColumnPredictor
+    from litmus.inference.images import ImagePredictor
+    from litmus.inference.texts import TextPredictor
+
+Row = Mapping[str, object]  # of a table: its cells by the names of their columns
+# A text; an image, by its file or itself; a row.
+One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | Row
+Many = (
+    Frame
+    | list[str]
+    | list[Path]
+    | list[Image.Image]
+    | list[NDArray[np.uint8]]
+    | list[dict[str, object]]
+    | list[One]
+    | tuple[One, ...]
+)
+Prediction = ImagePrediction | TextPrediction | RowPrediction
 
 
 def load(run: str | os.PathLike[str]) -> "Network":
-    """The network of a run, with its best weights, on the CPU.
+    """The network of a run, with its best weights, or a pretrained one; on the CPU.
 
     Args:
-        run: its folder, such as `outputs/latest`.
+        run: its folder, such as `outputs/latest`; or a value of `model.arch`, such as `resnet50`, for its pretrained
+            weights, where no folder is called so.
 
     Raises:
-        UserError: there is no such run, it has no weights yet, or its network takes neither images nor texts.
+        UserError: there is no such run, it has no weights yet, or its network takes neither images, texts nor tables;
+            or the pretrained weights are not available.
     """
-    return Network(load_run(RunDir(local.expand(os.fspath(run)))))
+    name = os.fspath(run)
+    folder = local.expand(name)
+    if local.kind_of(folder) == "missing":
+        known = list(architectures())
+        if name in known:
+            return Network(load_pretrained(name))
+        if hint := did_you_mean(name, known):
+            raise UserError(f"There is no folder {name}.{hint}")
+    return Network(load_run(RunDir(folder)))
 
 
 class Network:
-    """A trained network that predicts for images or texts, whichever it was trained on.
+    """A trained network that predicts for images, texts or rows of a table, whichever it was trained on.
 
     An image is the path of a file, an image of Pillow, or an array: uint8, (height, width), (height, width, 3) in RGB
     or (height, width, 4) with transparency. It may have any size: it is fitted as `litmus predict` does it.
+
+    A row is a dictionary of its cells by the names of their columns; rows are a list of them, or a table of pandas or
+    polars. Columns that the network does not take are not looked at; numbers and dates may be text.
 
     Args:
         net: in evaluation mode, on the CPU.
@@ -53,7 +84,7 @@ class Network:
         names: of the classes, labels or values, in the order of the network's outputs.
 
     Raises:
-        UserError: the network takes neither images nor texts.
+        UserError: the network takes neither images, texts nor tables.
     """
 
     def __init__(self, net: Net) -> None:
@@ -76,17 +107,18 @@ class Network:
         """What the network says: a class or labels with probabilities, values in the data's unit, or bounding boxes.
 
         Args:
-            what: an image or a text; or a list or a tuple of them.
-            topk: of an image's classes, how many are given, the best first; of a text's, all are.
+            what: an image, a text or a row; a list or a tuple of them; or a table of pandas or polars.
+            topk: how many classes are given, the best first.
             min_score: the lowest score of a bounding box; None takes the one that the run chose.
 
         Returns:
-            A dictionary for an image or a text, a list of them for a list: `inference/prediction.py` has the keys.
+            A dictionary for an image, a text or a row, a list of them for a list or a table: `inference/prediction.py`
+            has the keys.
 
         Raises:
-            UserError: an image cannot be read, or `what` is nothing that the network takes.
+            UserError: an image cannot be read, a column is missing, or `what` is nothing that the network takes.
         """
-        if isinstance(what, list | tuple):
+        if isinstance(what, list | tuple | Frame):
             return self._predict_all(what, topk, min_score)
         return self._predict_all([what], topk, min_score)[0]
 
@@ -100,17 +132,17 @@ class Network:
         """The probabilities of the classes, or of each label, in the order of `names`.
 
         Args:
-            what: an image or a text; or a list or a tuple of them.
+            what: as of `predict`.
 
         Returns:
-            float32 (names,) for an image or a text, (images or texts, names) for a list.
+            float32 (classes,) for an image, a text or a row, (samples, classes) for a list or a table.
 
         Raises:
             UserError: as of `predict`; a text is empty; or the network estimates no probabilities.
         """
         if not isinstance(self.spec.target, Classes | Labels):
             raise UserError(f"This network predicts {self.spec.target.noun}, which have no probabilities. Use predict.")
-        if isinstance(what, list | tuple):
+        if isinstance(what, list | tuple | Frame):
             rows = [self._probabilities(each) for each in self._predict_all(what, len(self.names), None)]
             return np.array(rows, np.float32).reshape(-1, len(self.names))
         return np.array(self._probabilities(self._predict_all([what], len(self.names), None)[0]), np.float32)
@@ -122,17 +154,41 @@ class Network:
             raise UserError("There are no probabilities for an empty text.")
         return [prediction["probabilities"][name] for name in self.names]
 
-    def _predict_all(self, items: Sequence[object], topk: int, min_score: float | None) -> list[Prediction]:
-        chosen = self._predictor
-        if isinstance(chosen, TextPredictor):
-            return [*chosen.predict([_text(item) for item in items], chosen.batch_size)]
+    def _predict_all(self, items: Frame | Sequence[object], topk: int, min_score: float | None) -> list[Prediction]:
+        if isinstance(self.spec.input, Columns):
+            return self._predict_rows(items if isinstance(items, Frame) else [_row(item) for item in items], topk)
+        if isinstance(items, Frame):
+            raise UserError(f"This network takes {self.spec.input.noun}, not {_kind(items)}. Give it a list of them.")
+        if isinstance(self.spec.input, Tokens):
+            texts = cast("TextPredictor", self._predictor)
+            return [*texts.predict([_text(item) for item in items], texts.batch_size, topk)]
+        images = cast("ImagePredictor", self._predictor)
         sources = [_image(item) for item in items]
-        lowest = lowest_score(chosen.net) if min_score is None else min_score
-        predictions = list(chosen.predict(sources, chosen.batch_size, topk, lowest))
+        lowest = lowest_score(images.net) if min_score is None else min_score
+        predictions = list(images.predict(sources, images.batch_size, topk, lowest))
         for prediction in predictions:
             if "error" in prediction:
                 raise UserError(f"{prediction['image']} {prediction['error']}.")
         return [*predictions]
+
+    def _predict_rows(self, rows: Frame | Sequence[Row], topk: int) -> list[Prediction]:
+        from litmus.data.columns.encode import check_columns
+        from litmus.inference.rows import as_frame, names_in
+
+        chosen = cast("ColumnPredictor", self._predictor)
+        if not isinstance(rows, Frame) and not rows:
+            return []
+        check_columns(names_in(rows), chosen.columns, "The table")
+        return [*chosen.predict(as_frame(rows, chosen.column_names), chosen.batch_size, topk)]
+
+
+def _row(item: object) -> Row:
+    if not isinstance(item, Mapping):
+        raise UserError(
+            "This network takes rows of a table: a table of pandas or polars, or dictionaries of cells by the names of "
+            f"their columns, not {_kind(item)}."
+        )
+    return item
 
 
 def _text(item: object) -> str:

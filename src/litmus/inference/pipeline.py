@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from litmus.errors import UserError
 from litmus.fetch import hub
-from litmus.inference.prediction import TextPrediction
+from litmus.inference.prediction import TOPK, Figures, TextPrediction
 from litmus.inference.texts import EMPTY, TextPredictor
 from litmus.record.folder import CONFIG
+from litmus.spec import Input, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class PipelinePredictor:
         UserError: the task is not supported, or its model is not available.
     """
 
+    input_kind: ClassVar[type[Input]] = Tokens
     batch_size = TextPredictor.batch_size
 
     def __init__(self, task: str, weights: str | None) -> None:
@@ -40,9 +42,11 @@ class PipelinePredictor:
         with hub.quiet():
             self.pipe = _make_pipeline(task, str(folder) if local else weights, local or not hub.reachable())
         self.max_length = min(self.pipe.tokenizer.model_max_length, UNLIMITED)
-        self.predicts_values = getattr(self.pipe.model.config, "problem_type", None) == "regression"
+        config = self.pipe.model.config
+        self.key: Figures = "values" if getattr(config, "problem_type", None) == "regression" else "probabilities"
+        self.names: tuple[str, ...] = tuple(config.id2label.values())
 
-    def predict(self, texts: Sequence[str], batch_size: int) -> list[TextPrediction]:
+    def predict(self, texts: Sequence[str], batch_size: int, topk: int = TOPK) -> list[TextPrediction]:
         """As `TextPredictor.predict`."""
         filled = [text for text in texts if text.strip()]
         results = iter(self.pipe(filled, batch_size=batch_size, top_k=None, truncation=True) if filled else [])
@@ -52,16 +56,17 @@ class PipelinePredictor:
             if not text.strip():
                 predictions.append({"text": text, "note": EMPTY})
                 continue
-            prediction = self._prediction(text, {entry["label"]: entry["score"] for entry in next(results)})
+            prediction = self._prediction(text, {entry["label"]: entry["score"] for entry in next(results)}, topk)
             if next(lengths) > self.max_length:
                 prediction["note"] = f"cut to its first {self.max_length} tokens"
             predictions.append(prediction)
         return predictions
 
-    def _prediction(self, text: str, scores: dict[str, float]) -> TextPrediction:
-        if self.predicts_values:
+    def _prediction(self, text: str, scores: dict[str, float], topk: int) -> TextPrediction:
+        if self.key == "values":
             return {"text": text, "values": scores}
-        return {"text": text, "label": max(scores, key=scores.__getitem__), "probabilities": scores}
+        best = sorted(scores, key=scores.__getitem__, reverse=True)[:topk]
+        return {"text": text, "label": best[0], "probabilities": {name: scores[name] for name in best}}
 
 
 def _make_pipeline(task: str, weights: str | None, local: bool) -> Any:  # transformers' class depends on the task

@@ -1,4 +1,4 @@
-"""What `litmus predict` says of an image or a text: the keys of its JSON.
+"""What `litmus predict` says of an image, a text or a row of a table: the keys of its JSON.
 
 `probabilities` are a network's own estimates: of classes the softmax of its outputs, of labels the sigmoid of each. A
 network that was not trained to estimate any, such as the perceptron, has `scores` instead: its outputs, unbounded, of
@@ -8,17 +8,17 @@ which only the order means something, and of labels the sign.
 from typing import TYPE_CHECKING, Literal, Required, TypedDict
 
 from litmus.config.protocols import Net
-from litmus.spec import Labels, Target, Values
+from litmus.spec import Boxes, Labels, Values
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 LIKELY = 0.5  # the probability above which a label is predicted
-TOPK, MIN_SCORE = 5, 0.25  # classes of an image that are shown; the lowest score of a box where the run chose none
+TOPK, MIN_SCORE = 5, 0.25  # classes that are shown; the lowest score of a box where the run chose none
 
-
-Figures = Literal["probabilities", "scores", "values"]
+Figures = Literal["probabilities", "scores", "values"]  # what a network says of each class, label or value
+Key = Literal[Figures, "boxes"]
 
 
 class Box(TypedDict):
@@ -29,40 +29,43 @@ class Box(TypedDict):
     box: list[float]
 
 
-class ImagePrediction(TypedDict, total=False):
-    """A class with the best probabilities or scores, labels with theirs, values in the data's unit, or boxes.
+class RowPrediction(TypedDict, total=False):
+    """A class or labels, with the best probabilities or scores, the best first; or values in the data's unit."""
 
-    The best come first; `error` says why there is none.
+    label: str
+    labels: list[str]
+    probabilities: dict[str, float]
+    scores: dict[str, float]
+    values: dict[str, float]
+    note: str
+
+
+class ImagePrediction(RowPrediction, total=False):
+    """The same for an image, or its boxes, the best first; or why there is none (`error`).
 
     `drawn` is the file with the boxes drawn on the image, `input` that of the image as the network saw it.
     """
 
     image: Required[str]
-    label: str
-    labels: list[str]
-    probabilities: dict[str, float]
-    scores: dict[str, float]
-    values: dict[str, float]
     boxes: list[Box]
     drawn: str
     input: str
-    note: str
     error: str
 
 
-class TextPrediction(TypedDict, total=False):
-    """A class or labels with the probabilities or scores of all, or values in the data's unit.
-
-    Of an empty text there is only a `note`.
-    """
+class TextPrediction(RowPrediction, total=False):
+    """The same for a text; of an empty one only a `note`."""
 
     text: Required[str]
-    label: str
-    labels: list[str]
-    probabilities: dict[str, float]
-    scores: dict[str, float]
-    values: dict[str, float]
-    note: str
+
+
+def key_of(net: Net) -> Key:
+    """What a network's predictions hold."""
+    if isinstance(net.spec.target, Boxes):
+        return "boxes"
+    if isinstance(net.spec.target, Values):
+        return "values"
+    return "probabilities" if net.predicts_probabilities else "scores"
 
 
 def figures_of(net: Net, outputs: "Tensor") -> tuple[Figures, "Tensor"]:
@@ -80,13 +83,32 @@ def figures_of(net: Net, outputs: "Tensor") -> tuple[Figures, "Tensor"]:
     return "probabilities", outputs.sigmoid() if isinstance(target, Labels) else outputs.softmax(dim=1)
 
 
-def say(prediction: ImagePrediction | TextPrediction, key: Figures, named: dict[str, float], target: Target) -> None:
-    """Adds to a prediction what follows from the figures: the class, or the labels above the threshold."""
-    if isinstance(target, Labels):
-        threshold = LIKELY if key == "probabilities" else 0.0
-        prediction["labels"] = [name for name, figure in named.items() if figure > threshold]
-    elif key != "values":
-        prediction["label"] = max(named, key=named.__getitem__)
+def predictions_of(net: Net, outputs: "Tensor", topk: int) -> list[RowPrediction]:
+    """A prediction for each row: all values; or the best classes or labels, the first of equal ones first.
+
+    Args:
+        net: whose target are classes, labels or values.
+        outputs: of the network, float (batch, names).
+        topk: how many classes or labels have their figures in it.
+    """
+    key, figures = figures_of(net, outputs)
+    target, names = net.spec.target, net.spec.target.names
+    if key == "values":
+        return [{"values": dict(zip(names, own, strict=True))} for own in figures.tolist()]
+    best = figures.sort(dim=1, descending=True, stable=True)
+    rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    threshold = LIKELY if key == "probabilities" else 0.0
+    predictions: list[RowPrediction] = []
+    for numbers, values in rows:
+        own = {names[i]: value for i, value in zip(numbers[:topk], values[:topk], strict=True)}
+        prediction: RowPrediction = {"probabilities": own} if key == "probabilities" else {"scores": own}
+        if isinstance(target, Labels):
+            chosen = sorted(i for i, value in zip(numbers, values, strict=True) if value > threshold)
+            prediction["labels"] = [names[i] for i in chosen]
+        else:
+            prediction["label"] = names[numbers[0]]
+        predictions.append(prediction)
+    return predictions
 
 
 def lowest_score(net: Net) -> float:

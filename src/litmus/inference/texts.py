@@ -1,14 +1,14 @@
 """Predictions of a network for texts."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from litmus.config.protocols import Net
 from litmus.data.text.tokens import encode, on_one_line, to_ragged
-from litmus.inference.prediction import Figures, TextPrediction, figures_of, say
-from litmus.spec import Tokens
+from litmus.inference.prediction import TOPK, TextPrediction, key_of, predictions_of
+from litmus.spec import Input, Tokens
 
 EMPTY = "empty: no prediction"
 
@@ -18,21 +18,28 @@ class TextPredictor:
 
     Args:
         net: in evaluation mode, on the CPU; its input are tokens.
+
+    Attributes:
+        key: of the figures in a prediction.
+        names: of the classes or values.
     """
 
+    input_kind: ClassVar[type[Input]] = Tokens
     batch_size = 64
 
     def __init__(self, net: Net) -> None:
         assert isinstance(net.spec.input, Tokens)
         self.net = net
         self.tokens = net.spec.input
+        self.key, self.names = key_of(net), net.spec.target.names
 
-    def predict(self, texts: Sequence[str], batch_size: int) -> list[TextPrediction]:
+    def predict(self, texts: Sequence[str], batch_size: int, topk: int = TOPK) -> list[TextPrediction]:
         """A prediction for each text, in order.
 
         Args:
             texts: any; line breaks and runs of spaces count as one space.
             batch_size: texts at a time; it changes no prediction.
+            topk: classes of a text, the best first.
         """
         lines = [on_one_line(text) for text in texts]
         encoded = encode(lines, self.tokens)
@@ -42,10 +49,11 @@ class TextPredictor:
         order = sorted((i for i, line in enumerate(lines) if line), key=lambda i: int(rows.lengths[i]))
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
-            key, figures = self._figures(rows.padded(torch.tensor(numbers)))
-            for i, own in zip(numbers, figures.tolist(), strict=True):
-                predictions[i][key] = named = dict(zip(self.net.spec.target.names, own, strict=True))
-                say(predictions[i], key, named, self.net.spec.target)
+            with torch.inference_mode():
+                outputs = self.net(rows.padded(torch.tensor(numbers)))
+            found = predictions_of(self.net, outputs, topk)
+            for i, own in zip(numbers, found, strict=True):
+                predictions[i] = {"text": texts[i], **own}
                 notes = [f"cut to its first {self.tokens.max_length} tokens"] if encoded["cut"][i] else []
                 notes += ["none of its words are in the vocabulary"] if encoded["unknown"][i] else []
                 if notes:
@@ -54,8 +62,3 @@ class TextPredictor:
             if not line:
                 prediction["note"] = EMPTY
         return predictions
-
-    def _figures(self, tokens: Tensor) -> tuple[Figures, Tensor]:
-        """int64 (batch, length) -> the key of a prediction, and float32 (batch, names), values in the data's unit."""
-        with torch.inference_mode():
-            return figures_of(self.net, self.net(tokens))

@@ -107,7 +107,7 @@ def _decide(column: pl.Series, whole: pl.Series, scaling: Scaling) -> Found:
     if num_distinct == 1 and len(present) == len(column):
         return Found(column.name, "constant", "left out: the same in every training row")
     if column.dtype == pl.Boolean:
-        return _number(column, "standard", "yes/no", "false 0, true 1")
+        return _number(column, "standard", "yes/no", "false 0, true 1", ("false", "true"))
     if column.dtype == pl.Float64 and not _is_identifier(column.name, whole):
         return _number(column, scaling)
     if (form := date_format(column)) is not None:

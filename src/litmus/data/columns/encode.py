@@ -1,12 +1,11 @@
 """From a table's columns to what a network receives; knows the spec and polars, no dataset."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtri
 from torch import Tensor
 
 from litmus.config.validate import did_you_mean
@@ -43,18 +42,25 @@ def encode(frame: pl.DataFrame, columns: Columns) -> Tensor:
     return torch.from_numpy(rows)
 
 
-def check_columns(frame: pl.DataFrame, columns: Columns, path: Path) -> None:
+def check_columns(names: Sequence[str], columns: Columns, source: str) -> None:
     """Checks that a table has the columns that a network takes.
 
+    Args:
+        names: of the table's columns.
+        columns: that the network takes.
+        source: what the table is called in the message.
+
     Raises:
-        UserError: one is missing.
+        UserError: some are missing.
     """
-    for name in columns.by_name():
-        if name not in frame.columns:
-            hint = did_you_mean(name, frame.columns)
-            raise UserError(
-                f"{path} has no column {name}, which the network takes.{hint} It has: {', '.join(frame.columns)}."
-            )
+    missing = [name for name in columns.by_name() if name not in names]
+    if not missing:
+        return
+    hint = did_you_mean(missing[0], names) if len(missing) == 1 else ""
+    raise UserError(
+        f"{source} has no column{'s' * (len(missing) > 1)} {', '.join(missing)}, which the network takes.{hint} "
+        f"It has: {', '.join(names)}."
+    )
 
 
 def values_of(column: pl.Series, read: Number | Date | Category) -> Floats | pl.Series:
@@ -71,7 +77,7 @@ def as_numbers(column: pl.Series, words: tuple[str, ...] = ()) -> Floats:
         column: of any of the kinds of `read_frame`.
         words: for 0 and for 1, in lower case, if the cells are words.
     """
-    if words:
+    if words and column.dtype != pl.Boolean:
         numbers = {word: float(number) for number, word in enumerate(words)}
         lower = as_names(column).str.to_lowercase()
         column = lower.replace_strict(numbers, default=None, return_dtype=pl.Float64)
@@ -91,16 +97,20 @@ def as_days(column: pl.Series, form: str) -> Floats:
         column: of dates, or of text.
         form: of the text, as strftime has it.
     """
-    if column.dtype != pl.Datetime:
-        text = column.cast(pl.String)
-        if "%d" not in form:  # a month counts as its first day
-            text, form = text + " 1", f"{form} %d"
-        if "%H" in form:
-            column = text.str.to_datetime(form, strict=False, time_unit="us")
-        else:
-            column = text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
-    epoch = column.dt.epoch("us").cast(pl.Float64).to_numpy()
+    epoch = as_dates(column, form).dt.epoch("us").cast(pl.Float64).to_numpy()
     return np.asarray(epoch / DAY_US, dtype=np.float64)
+
+
+def as_dates(column: pl.Series, form: str) -> pl.Series:
+    """The cells as Datetime, null where there is no date; arguments as of `as_days`."""
+    if column.dtype == pl.Datetime:
+        return column
+    text = column.cast(pl.String)
+    if "%d" not in form:  # a month counts as its first day
+        text, form = text + " 1", f"{form} %d"
+    if "%H" in form:
+        return text.str.to_datetime(form, strict=False, time_unit="us")
+    return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
 
 
 def cycle(days: Floats, name: str) -> tuple[Floats, Floats]:
@@ -124,6 +134,8 @@ def _normal_scores(values: Floats, quantiles: Floats) -> Floats:
 
     Values that several quantiles share are given the middle of their ranks.
     """
+    from scipy.special import ndtri  # here, because other scalings need not wait 200 ms for it
+
     ranks = np.linspace(0, 1, len(quantiles))
     upper = np.interp(values, quantiles, ranks)
     lower = -np.interp(-values, -quantiles[::-1], -ranks[::-1])

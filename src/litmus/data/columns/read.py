@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -36,12 +36,12 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
     if suffix == _table.PARQUET:
         frame = _from_ipc(path)
     elif suffix in _table.EXCEL:
-        frame = _read_excel(path)
+        frame = read_excel(path)
     elif suffix in _table.JSON_LINES:
         frame = _read_json(path, encoding)
     else:
         frame = _read_csv(path, wanted, encoding, separator)
-    frame = pl.DataFrame([_tidied(column) for column in frame], orient="col")
+    frame = pl.DataFrame([_with_numbers(tidied(column)) for column in frame], orient="col")
     frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
     if not frame.height:
         raise UserError(f"{path} has no rows.")
@@ -61,7 +61,12 @@ def _from_ipc(path: Path) -> pl.DataFrame:
     return pl.read_ipc(io.BytesIO(_parquet.read_ipc(path)))
 
 
-def _read_excel(path: Path) -> pl.DataFrame:
+def read_excel(path: Path) -> pl.DataFrame:
+    """The first sheet of an Excel workbook.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     _table.check_reads_excel()
     try:
         return pl.read_excel(path, engine="calamine", infer_schema_length=None)
@@ -96,8 +101,7 @@ def _read_carefully(path: Path, encoding: str, separator: str) -> pl.DataFrame:
     table = _table.read(path, (), encoding=encoding, separator=separator)
     table.warn_of_problems()
     columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
-    cells = {name: [_json_cell(cells.get(name)) for _, cells in table.rows] for name in columns}
-    frame = pl.DataFrame([pl.Series(name, own, strict=False) for name, own in cells.items()])
+    frame = from_rows([cells for _, cells in table.rows], columns)
     frame.columns = header(frame.columns)
     return frame
 
@@ -109,7 +113,11 @@ def _read_json(path: Path, encoding: str) -> pl.DataFrame:
         except pl.exceptions.PolarsError:
             return _read_carefully(path, encoding, "auto")
     rows = _table.read_json_array(path)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return from_rows(rows, list(dict.fromkeys(name for row in rows for name in row)))
+
+
+def from_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pl.DataFrame:
+    """Rows as columns; a cell that a row lacks is missing, lists and the like become JSON."""
     cells = {name: [_json_cell(row.get(name)) for row in rows] for name in columns}
     return pl.DataFrame([pl.Series(name, own, strict=False) for name, own in cells.items()])
 
@@ -128,19 +136,24 @@ def header(cells: Sequence[object]) -> list[str]:
     return names
 
 
+def with_points(text: pl.Series) -> pl.Series:
+    """Text with decimal points for decimal commas, in the cells that are numbers that way."""
+    stripped = text.str.strip_chars()
+    return stripped.str.replace(",", ".", literal=True).zip_with(stripped.str.contains(DECIMAL_COMMA), stripped)
+
+
 def _with_points(column: pl.Series) -> pl.Series:
     """Decimal points for decimal commas, where every cell is a number that way, and commas separate no cells."""
     if not column.str.contains(r"\d,\d|^,\d").any():
         return column
-    pointed = column.str.strip_chars()
-    pointed = pointed.str.replace(",", ".", literal=True).zip_with(pointed.str.contains(DECIMAL_COMMA), pointed)
+    pointed = with_points(column)
     blank = pointed.is_null() | pointed.str.to_lowercase().is_in(MISSING)
     numeric = pointed.cast(pl.Float64, strict=False).is_not_null()
     return pointed.alias(column.name) if (numeric | blank).all() else column
 
 
-def _tidied(column: pl.Series) -> pl.Series:
-    """One of the four kinds; lists and the like as text, of which nothing is made."""
+def tidied(column: pl.Series) -> pl.Series:
+    """A column as one of the four kinds, by its type alone; lists and the like as text, of which nothing is made."""
     kind = column.dtype
     if kind == pl.Boolean:
         return column
@@ -161,7 +174,13 @@ def _tidied(column: pl.Series) -> pl.Series:
         )
     stripped = column.str.strip_chars()
     missing = stripped.str.to_lowercase().is_in(MISSING)
-    text = pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
+    return pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
+
+
+def _with_numbers(text: pl.Series) -> pl.Series:
+    """Numbers for text, where every cell is one."""
+    if text.dtype != pl.String:
+        return text
     numbers = text.cast(pl.Float64, strict=False)
-    numbers = pl.select(pl.when(numbers.is_finite()).then(numbers).alias(column.name)).to_series()
+    numbers = pl.select(pl.when(numbers.is_finite()).then(numbers).alias(text.name)).to_series()
     return numbers if numbers.null_count() == text.null_count() and text.null_count() < len(text) else text

@@ -1,0 +1,104 @@
+"""Rows to predict for, read as the network's columns are, whatever the rows beside them hold.
+
+`read_frame` decides by all cells of a column whether it holds numbers; here the network's columns say so. A row has the
+same answer alone, in a chunk of a large file, and in the table that was split for training.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from torch import Tensor
+
+from litmus.data.columns.discover import date_format
+from litmus.data.columns.encode import as_dates, as_numbers, encode, values_of
+from litmus.data.columns.read import as_names, tidied, with_points
+from litmus.spec import Category, Columns, Date, Number
+
+ISO = "%Y-%m-%d"
+LONGEST = 40  # characters of a cell in a note
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """Rows as a network receives them.
+
+    Attributes:
+        inputs: as `encode` gives them.
+        notes: what is odd about a row, by its number from 0: cells of the wrong kind, which count as missing; values
+            of a category that training has not seen; missing cells where no training row lacks one.
+    """
+
+    inputs: Tensor
+    notes: dict[int, list[str]] = field(default_factory=dict)
+
+
+def conform(frame: pl.DataFrame, columns: Columns, decimal_comma: bool = False) -> Conformed:
+    """The rows as `encode` gives them, and what is odd about them.
+
+    Args:
+        frame: of any types, with the network's columns; others are not looked at.
+        columns: how they are encoded.
+        decimal_comma: whether text such as "1,5" is a number.
+    """
+    read = {}
+    notes: dict[int, list[str]] = {}
+    for name, column in columns.by_name().items():
+        cells = tidied(frame[name])
+        read[name] = _as_trained(cells, column, decimal_comma)
+        for row, note in _oddities(cells, read[name], column):
+            notes.setdefault(row, []).append(note)
+    return Conformed(encode(pl.DataFrame(read), columns), notes)
+
+
+def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comma: bool) -> pl.Series:
+    """Text of the kind that it had in training; other types are themselves."""
+    if cells.dtype != pl.String:
+        return as_names(cells) if isinstance(column, Category) else cells
+    text = with_points(cells) if decimal_comma else cells
+    if isinstance(column, Category):
+        return _known_names(cells, text, column)
+    if isinstance(column, Date):
+        return as_dates(cells, column.format or date_format(cells) or ISO)
+    return text
+
+
+def _known_names(cells: pl.Series, text: pl.Series, category: Category) -> pl.Series:
+    """The names that training knows: a number may be written in other words, such as 7.0 for 7."""
+    numbers = as_names(pl.Series(cells.name, as_numbers(text)).fill_nan(None))
+    is_other = ~cells.is_in(category.values) & numbers.is_in(category.values)
+    return numbers.zip_with(is_other.fill_null(False), cells)
+
+
+def _oddities(cells: pl.Series, read: pl.Series, column: Number | Date | Category) -> Iterator[tuple[int, str]]:
+    """Row and note of each cell that training would not have had."""
+    if isinstance(column, Category):
+        unseen = read.is_not_null() & ~read.is_in(column.values)
+        yield from ((row, f"{cells.name}: {_shown(read[row])} is unknown") for row in _numbers(unseen.to_numpy()))
+        return
+    values = values_of(read, column)
+    absent = np.isnan(values) if isinstance(values, np.ndarray) else values.is_null().to_numpy()
+    empty = cells.is_null().to_numpy()
+    what = _kind(column)
+    yield from ((row, f"{cells.name}: {_shown(cells[row])} is {what}") for row in _numbers(absent & ~empty))
+    number = column.days if isinstance(column, Date) else column
+    if not number.missing:
+        yield from ((row, f"{cells.name} is missing") for row in _numbers(empty))
+
+
+def _kind(column: Number | Date) -> str:
+    """What a cell that cannot be read is not."""
+    if isinstance(column, Date):
+        return "no date"
+    return f"neither {' nor '.join(column.words)}" if column.words else "no number"
+
+
+def _numbers(chosen: NDArray[np.bool_]) -> list[int]:
+    return [int(row) for row in np.flatnonzero(chosen)]
+
+
+def _shown(cell: object) -> str:
+    text = str(cell)
+    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
