@@ -20,7 +20,7 @@ RUNS = {
     "fnn": ("data=table", "data.path={folder}/houses.csv", "data.target=price"),
     "lstm": ("data=text_table", "data.path={folder}/houses.csv", "data.text=remark", "data.label=district"),
     "bert": ("data=text_table", "data.path={folder}/houses.csv", "data.text=remark", "data.label=district"),
-    "resnet": ("data=image_folder", "data.path={folder}/photos", "model.weights=null", "data.dir={folder}"),
+    "resnet": ("data=image_folder", "data.path={folder}/photos", "model.weights=null", "data.dir={folder}/cache"),
 }
 # What a network's own code imports, without litmus.
 LIBRARIES = {
