@@ -111,6 +111,9 @@ class Data(Protocol):
     def columns(self) -> list[tuple[str, str, str]]: ...
 
     @property
+    def notes(self) -> list[str]: ...
+
+    @property
     def passes(self) -> int: ...
 
     @property

@@ -24,6 +24,14 @@ ADDED: dict[str, Section] = {
     "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
     "litmus.task.classification.Classification": {"baselines": False},
     "litmus.task.regression.Regression": {"baselines": True},  # of which they had two: naive forecasts of series
+    "litmus.data.series.Series": {
+        "time": None,
+        "group": None,
+        "inputs": [],
+        "known": [],
+        "scaling": "series",
+        "min_steps": 1,
+    },
 }
 
 

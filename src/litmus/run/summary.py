@@ -70,6 +70,8 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     if parts.data.passes > 1:
         console.say(f"an epoch passes {parts.data.passes} times over the training data")
     console.say(f"target  {_target(parts.data.spec.target)}")
+    for note in parts.data.notes:
+        console.say(note, wrap=True)
     console.say(f"precision  {hardware.precision}  ({hardware.reason})")
 
 
