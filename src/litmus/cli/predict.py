@@ -1,4 +1,4 @@
-"""Predicts texts or images: their class, their values, or the bounding boxes of objects."""
+"""Predicts texts or images: class, values, or boxes; forecasts a series beyond its last value."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litmus.cli._options import count, score
-from litmus.config.fit import architectures, kinds_of_model
+from litmus.cli import _forecast
+from litmus.cli._options import count, level, score
+from litmus.config.fit import architectures, kinds_of_data, kinds_of_model
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
@@ -16,7 +17,7 @@ from litmus.fetch import local
 from litmus.inference.inputs import Text, chunks, image_files, read_texts
 from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Images
+from litmus.spec import Images, Series
 
 if TYPE_CHECKING:
     from litmus.config.protocols import Net
@@ -31,7 +32,9 @@ PREDICTIONS = "predictions"  # the folder of drawn images, in a run folder
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder, such as outputs/latest")
-    what = "texts, or - for lines of standard input; or images: files, folders, patterns such as 'photos/*.jpg'"
+    what = (
+        "texts, or - for lines of standard input; images: files, folders, patterns such as 'photos/*.jpg'; or a table"
+    )
     parser.add_argument("words", metavar="WHAT", nargs="*", help=what)
     parser.add_argument("--file", metavar="FILE", help="a file with a text on each line; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line, and nothing else")
@@ -39,7 +42,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topk", type=count, metavar="K", help=f"images: show the K best classes ({TOPK})")
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
-    parser.add_argument("--out", metavar="FOLDER", help="boxes: where to write drawn images (RUN/predictions)")
+    out = "boxes: the folder of drawn images (RUN/predictions); series: a CSV to write, with a PNG beside it"
+    parser.add_argument("--out", metavar="PATH", help=out)
+    steps = "series: how many steps to forecast (data.horizon); those beyond the horizon follow from forecasts"
+    parser.add_argument("--steps", type=count, metavar="N", help=steps)
+    parser.add_argument("--level", type=level, metavar="P", help="series: the level of the intervals (0.9)")
     saved = "images: write what the network sees of each, a PNG, into that folder"
     parser.add_argument("--save-inputs", metavar="FOLDER", help=saved)
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
@@ -61,7 +68,11 @@ def main(arguments: argparse.Namespace) -> int:
         raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts or images.")
     else:  # reports a wrong folder, and images that are not there, before torch is imported
         run = RunDir(arguments.run)
-        _check_images(run.read_config(), words)
+        config = run.read_config()
+        if kinds_of_data(config["data"]["_target_"]).inputs == (Series,):
+            _check_forecast(arguments)
+            return _forecast.main(run, words, arguments)
+        _check_images(config, words)
         run.check_best()
     if not words and arguments.file is None:
         raise WrongArguments("Nothing to predict. Give texts or images, --file FILE, or - for standard input.")
@@ -84,6 +95,13 @@ def main(arguments: argparse.Namespace) -> int:
             answered |= any(prediction.get("note") != EMPTY for prediction in predictions)
             _print_texts(predictions, [note for _, note in chunk], arguments.json)
         return 0 if answered else 1
+
+
+def _check_forecast(arguments: argparse.Namespace) -> None:
+    """Refuses options that would change nothing of a forecast."""
+    for option in ("file", "batch_size", "topk", "min_score", "save_inputs", "weights"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option.replace('_', '-')} has no effect on forecasts: this run is of a series.")
 
 
 def _check_images(config: Section, words: Sequence[str]) -> None:
@@ -141,6 +159,8 @@ def _check_effect(predictor: "Predictor", arguments: argparse.Namespace) -> None
         ("--save-inputs", arguments.save_inputs, takes_images, "networks that take images"),
         ("--topk", arguments.topk, takes_images and not boxes, "networks that classify images"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),
+        ("--steps", arguments.steps, False, "networks that forecast a series"),
+        ("--level", arguments.level, False, "networks that forecast a series"),
     ):
         if value is not None and not has_effect:
             raise UserError(f"{option} supports only {networks}; this network is none of them.")

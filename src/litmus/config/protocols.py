@@ -29,6 +29,7 @@ class Net(Protocol):
     spec: Spec
     provenance: str
     min_score: float | None
+    errors: "Tensor | None"
     training: bool
     criterion: "Callable[[Tensor, Tensor, float], Tensor] | None"
 

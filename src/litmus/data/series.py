@@ -2,7 +2,6 @@
 
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,19 +16,17 @@ from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
-from litmus.data.timeline.read import Roles, Timeline, read
 from litmus.data.timeline.season import anchors, choose_scaling, choose_window, find_period
+from litmus.data.timeline.source import locate, read_series
+from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
-from litmus.fetch import local
-from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
+from litmus.fetch.package import sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
 
-# Yearly mean sunspot numbers, 1700 to 2008, as statsmodels ships them; the cycle is about 11 years long.
-SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
-SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
 SUNSPOTS_PERIOD = 11
 MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
+IS_MISSING = " is missing"  # of a column, in the name of its indicator
 EXACT = 1e-6  # of the series' deviation: differences that spread less are forecast to the last digit
 
 
@@ -82,13 +79,13 @@ class Series(Data):
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = local.expand(path) if path else None
-        self.roles = Roles(column, time, group, tuple(inputs), tuple(known))
         check_series_roles(column, time, group, inputs, known)
+        self.path, self.num_known = path, len(known)
+        self.settings = {"path": path, "column": column, "time": time, "group": group, "inputs": inputs}
+        self.settings |= {"known": known, "encoding": encoding, "separator": separator}
         self.window, self.horizon, self.stride = window, horizon, stride
         self.scaling, self.period = scaling, period
         self.val_share, self.test_share = val_share, test_share
-        self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
         self.min_steps = min_steps
         self.source = path or "sunspots"
@@ -102,25 +99,16 @@ class Series(Data):
         """
         if self.windows:
             return
-        path = self.path or _sunspots()
-        self.timeline = self.read(path)
+        path = locate(self.path)
+        self.timeline = read_series(self.settings)
         self.sha256[path.name] = sha256_of(path)
         self.values = torch.from_numpy(self.timeline.values[:, 0].copy())
-        self.bounds = [self._bounds(group.start, group.stop) for group in self.timeline.groups]
+        self.bounds = split_bounds(self.timeline, self.val_share, self.test_share)
         training = [self.values[start:stop].numpy() for start, stop, _, _ in self.bounds]
         self._choose(max(training, key=len))
         self.windows = {split: self._windows(split) for split in SPLITS}
         self._check_season()
         self.spec = self._spec(np.concatenate(training))
-
-    def read(self, path: Path) -> Timeline:
-        """The series of a file, which has the columns of this one.
-
-        Raises:
-            UserError: it cannot be read.
-        """
-        roles = self.roles if self.path else Roles("SUNACTIVITY", None, None, (), ())
-        return read(path, roles, encoding=self.encoding, separator=self.separator)
 
     def _choose(self, training: NDArray[np.float64]) -> None:
         """Decides what was left open, by the training values of the longest group."""
@@ -138,7 +126,7 @@ class Series(Data):
             )
         if self.scaling == "difference" and self.window < 2:
             raise UserError("data.scaling=difference needs a data.window of at least 2.")
-        if self.roles.known and self.window < self.horizon:
+        if self.num_known and self.window < self.horizon:
             raise UserError(f"With data.known, data.window={self.window} must be at least data.horizon={self.horizon}.")
 
     def _spec(self, training: NDArray[np.float64]) -> Spec:
@@ -158,7 +146,9 @@ class Series(Data):
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
         scale = max(self._spread(), EXACT * std) if "difference" in self.scaling else std
         facts = ((mean, *map(float, means)), (std, *(float(own) or 1.0 for own in stds)))
-        read = SeriesInput(self.window, self._columns.shape[1], *facts, self.scaling, self.period)
+        features = self.timeline.features
+        columns = (*features, *(f"{features[column]}{IS_MISSING}" for column in self._indicated))
+        read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns)
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
 
     def _spread(self) -> float:
@@ -174,7 +164,7 @@ class Series(Data):
     @cached_property
     def _columns(self) -> NDArray[np.float64]:
         """What a network sees of each row, in its unit: float64 (rows, features)."""
-        return as_columns(self.timeline, len(self.roles.known), self.horizon, self._indicated)
+        return as_columns(self.timeline, self.num_known, self.horizon, self._indicated)
 
     @cached_property
     def _indicated(self) -> list[int]:
@@ -281,11 +271,6 @@ class Series(Data):
         evenly = windows[int(rows[0]) :: self.stride][: len(rows)]
         return evenly if torch.equal(rows.diff(), torch.full((len(rows) - 1,), self.stride)) else windows[rows]
 
-    def _bounds(self, start: int, stop: int) -> tuple[int, int, int, int]:
-        """Where a group's training begins and ends, where its validation ends, and where its test ends."""
-        num_test, num_val = (round(share * (stop - start)) for share in (self.test_share, self.val_share))
-        return start, stop - num_test - num_val, stop - num_test, stop
-
     def _windows(self, split: Split) -> Tensor:
         """Of all groups; none of which a value to forecast is missing.
 
@@ -293,23 +278,18 @@ class Series(Data):
             UserError: there are none.
         """
         assert self.window is not None
-        number, found, most = SPLITS.index(split), [], 0
-        for bounds in self.bounds:
-            first = max(bounds[number], bounds[0] + self.window)
-            stop = bounds[number + 1]
-            found.append(torch.arange(first, max(first, stop - self.horizon + 1), self.stride))
-            most = max(most, stop - bounds[number])
-        starts = torch.cat(found)
-        absent = self.timeline.missing[:, 0]
-        if absent.any():
-            before = torch.from_numpy(np.concatenate([[0], absent.cumsum()]))
-            starts = starts[before[starts + self.horizon] == before[starts]]
+        number = SPLITS.index(split)
+        stretches = [(max(own[number], own.train + self.window), own[number + 1]) for own in self.bounds]
+        starts = torch.from_numpy(window_starts(self.timeline, stretches, self.horizon, self.stride))
         if len(starts) == 0:
             raise UserError(
-                f"{self.source} is too short: its {split} split has {most} values, too few for data.window="
-                f"{self.window} and data.horizon={self.horizon}."
+                f"{self.source} is too short: its {split} split has {self._longest(number)} values, too few for "
+                f"data.window={self.window} and data.horizon={self.horizon}."
             )
         return starts[: self.limits[split]]
+
+    def _longest(self, number: int) -> int:
+        return max(own[number + 1] - own[number] for own in self.bounds)
 
     def _back(self) -> Tensor:
         """For each step of the horizon, how far before the window's end the newest known value of its season is."""
@@ -331,45 +311,6 @@ class Series(Data):
                 raise UserError(
                     f"data.period={self.period} is longer than the series before the first {split} forecast."
                 )
-
-
-def as_columns(timeline: Timeline, num_known: int, horizon: int, indicated: list[int]) -> NDArray[np.float64]:
-    """What a network sees of each row, in its unit: float64 (rows, features).
-
-    Args:
-        timeline: the series.
-        num_known: how many of its last columns are known ahead: they are those of `horizon` rows later, NaN where a
-            group ends before.
-        horizon: how many values are forecast.
-        indicated: the numbers of the columns that have an indicator, which comes last.
-    """
-    if not num_known and not indicated and timeline.values.shape[1] == 1:
-        return timeline.values
-    values, absent = timeline.values.copy(), timeline.missing.astype(np.float64)
-    for group in timeline.groups if num_known else ():
-        for own in (values, absent):
-            later = own[group.start + horizon : group.stop, -num_known:].copy()
-            own[group.start : group.stop, -num_known:] = np.nan
-            own[group.start : group.start + len(later), -num_known:] = later
-    return np.concatenate([values, absent[:, indicated]], axis=1)
-
-
-def scale_columns(columns: NDArray[np.float64], read: SeriesInput) -> Tensor:
-    """float64 (rows, features) in their units -> float32, as a network receives them."""
-    if columns.shape[1] == 1:
-        return _scaled(torch.from_numpy(columns), read.mean[0], read.std[0])
-    mean, std = (torch.tensor(fact, dtype=torch.float64) for fact in (read.mean, read.std))
-    return ((torch.from_numpy(columns) - mean) / std).float()
-
-
-def _sunspots() -> Path:
-    try:
-        path = package_file(*SUNSPOTS)
-    except SourceUnavailable as reason:
-        raise UserError(f"data=series cannot read the sunspots: {reason} Set data.path to a table of yours.") from None
-    if (found := sha256_of(path)) != SUNSPOTS_SHA256:
-        raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
-    return path
 
 
 def _scaled(values: Tensor, mean: float, std: float) -> Tensor:
