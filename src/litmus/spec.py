@@ -77,13 +77,19 @@ class Tokens:
 class Series:
     """Windows of a time series: float32 of shape (batch, length, features).
 
-    `mean` and `std` are per feature, of the training split: a network receives `(value - mean) / std`.
+    `mean` and `std` are per feature, of the training split: a network receives `(value - mean) / std`. The first
+    feature is the series that is forecast. `scaling` is one of series, window, difference and seasonal_difference: what
+    a forecast is relative to (`model/_relative.py` has the formulas). A season is `period` values long. `columns`
+    are the features' names: after those of the file come indicators of missing values, such as "sales is missing".
     """
 
     length: int
     features: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    scaling: str = "series"
+    period: int = 1
+    columns: tuple[str, ...] = ()
     noun = "series"
 
 
@@ -175,8 +181,8 @@ class Labels:
 class Values:
     """Real numbers: targets are float32 of shape (batch, len(names)), `(value - mean) / std`.
 
-    `mean` and `std` are per value, of the training targets in the data's own unit. A network predicts on
-    the standardized scale.
+    `mean` and `std` are per value, of the training targets in the data's own unit; of a series that is differenced,
+    `std` is that of the differences. A network predicts on the standardized scale.
     """
 
     names: tuple[str, ...]

@@ -21,7 +21,7 @@ DATA = {
     "text_table": (ON_TABLE, "data.split_seed=7"),
     "table": (ON_HOUSES, "data.split_seed=7"),
     "sentiment": (None, None),
-    "series": (ON_WAVE, "data.test_share=0.4"),
+    "series": ([*ON_WAVE, "data.window=22"], "data.test_share=0.4"),
     "image_folder": (ON_PHOTOS, "data.split_seed=7"),
     "mnist_boxes": (ON_SCENES, None),
     "yolo_dataset": (ON_BOXES, None),
@@ -72,7 +72,7 @@ def test_a_longer_forecast_test_gives_the_figures_of_the_first_one(
 ) -> None:
     """Of a series only what follows validation is left, which the first test had."""
     run = train("model=lstm", "trainer.max_epochs=1", small=ON_WAVE)
-    monkeypatch.setattr("litmus.data.series._period", lambda values: 1)  # of another training split
+    monkeypatch.setattr("litmus.data.series.find_period", lambda values, usual: 1)  # of another training split
     found = evaluate(run, changed(run.read_config(), ["data.test_share=0.4"]), ["data.test_share=0.4"])
     refitted = ("ridge", "skill")  # a baseline is fitted on the training split that there is now
     first, second = (

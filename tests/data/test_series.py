@@ -1,19 +1,29 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from helpers import ON_WAVE, composed
 
+from litmus.config.instantiate import build
 from litmus.data.series import Series
+from litmus.data.timeline.season import anchors, choose_scaling, find_period
 from litmus.errors import UserError
+from litmus.model._relative import Relative
 from litmus.task.regression import Regression
 
 SETTINGS = {
     "path": "numbers.csv",
     "column": None,
+    "time": None,
+    "group": None,
+    "inputs": [],
+    "known": [],
     "window": 3,
     "horizon": 1,
     "stride": 1,
+    "scaling": "series",
     "period": 2,
     "val_share": 0.2,
     "test_share": 0.2,
@@ -21,6 +31,7 @@ SETTINGS = {
     "separator": "auto",
     "limit": None,
     "limit_eval": None,
+    "min_steps": 1,
     "batch_size": 4,
     "eval_batch_size": 100,
 }
@@ -90,6 +101,68 @@ def test_the_season_is_discovered() -> None:
     assert data(period=None).period == 12
 
 
+def test_a_season_is_found_below_a_trend_and_by_the_dates() -> None:
+    rng = np.random.default_rng(0)
+    time = np.arange(150)
+    trending = time**1.5 + 40 * np.sin(2 * np.pi * time / 12) + rng.normal(size=150)
+    assert find_period(trending, (12,)) == find_period(trending, ()) == 12
+    assert find_period(rng.normal(size=150).cumsum(), (12,)) == 1, "a random walk has none"
+    days = np.arange(900)
+    weather = 12 * np.sin(2 * np.pi * days / 365) + 4 * rng.normal(size=900)
+    assert find_period(weather, (7, 365)) == 365
+    weekly = (days % 7 == 6) * 5 + weather
+    assert find_period(weekly, (7, 365)) == 7, "a week repeats in the changes, too"
+
+
+def test_the_scale_is_that_on_which_values_spread_least() -> None:
+    rng = np.random.default_rng(0)
+    time, noise = np.arange(200), rng.normal(size=200)
+    assert choose_scaling(noise, 1, 20) == "series"
+    assert choose_scaling(noise.cumsum(), 12, 24) == "difference"
+    assert choose_scaling(time + 40 * np.sin(2 * np.pi * time / 12), 12, 24) == "seasonal_difference"
+    assert choose_scaling(time + 40 * np.sin(2 * np.pi * time / 12), 12, 13) == "difference", "the window is too short"
+
+
+@pytest.mark.parametrize("scaling", ["window", "difference", "seasonal_difference"])
+def test_a_relative_forecast_follows_a_series_wherever_it_goes(scaling: str) -> None:
+    """What is the same but for the level is forecast the same but for the level, by any weights."""
+    write([100 * i + 30 * (i % 4) + (i * i) % 7 for i in range(80)])
+    made = data(scaling=scaling, window=12, horizon=6, period=4)
+    net = build(composed("model=lstm", *ON_WAVE)["model"], made.spec)
+    x = made._scaled_columns().unfold(0, 12, 1)[:5].transpose(1, 2)
+    assert torch.allclose(net(x + 50), net(x) + 50 * made.spec.input.std[0] / made.spec.target.std[0], atol=1e-2)
+    assert made.chosen == {"window": 12, "scaling": scaling, "period": 4}
+
+
+@pytest.mark.parametrize("scaling", ["difference", "seasonal_difference"])
+def test_a_network_that_says_nothing_forecasts_what_is_differenced_by(scaling: str) -> None:
+    write([100 * i + 30 * (i % 4) + (i * i) % 7 for i in range(80)])
+    made = data(scaling=scaling, window=12, horizon=6, period=4)
+    relative = Relative(made.spec)
+    x = made._scaled_columns().unfold(0, 12, 1).transpose(1, 2)
+    found = relative.forecast(torch.zeros(len(x), 6), x).double() * made.spec.target.std[0] + made.spec.target.mean[0]
+    expected = anchors(made.values.numpy(), np.arange(12, 81), 6, scaling, 4)
+    assert np.allclose(found, expected, rtol=1e-3)
+    assert relative.inputs(x).shape[1] == {"difference": 11, "seasonal_difference": 7}[scaling]
+    # By hand: y[t+h-4k] + k (y[t] - y[t-4]).
+    y = made.values.numpy()
+    by_hand = {
+        "difference": [y[11]] * 6,
+        "seasonal_difference": [y[8 + h % 4] + (1 + h // 4) * (y[11] - y[7]) for h in range(6)],
+    }
+    assert np.allclose(expected[0], by_hand[scaling])
+
+
+def test_what_is_chosen_is_said_and_stored() -> None:
+    write([100 * i + 30 * (i % 4) for i in range(80)])
+    made = data(window=None, period=None, scaling="auto", min_steps=50)
+    assert made.chosen == {"window": 8, "scaling": "seasonal_difference", "period": 4}
+    assert made.notes[-1].startswith(
+        "series  period=4 (a season is 4 values long)  window=8  scaling=seasonal_difference"
+    )
+    assert made.num_batches >= 50
+
+
 def test_sunspots_are_the_default() -> None:
     pytest.importorskip("statsmodels")
     made = data(path=None, window=22, period=None)
@@ -101,7 +174,7 @@ def test_sunspots_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("values", "changes", "said"),
     [
-        ([1, 2, "", 4, "x", *range(30)], {}, r"no number in column sales in 2 of its rows \(lines 4, 6\)"),
+        ([1, "", "x", "", 3], {}, r"no number in column sales in 3 of 5 rows \(rows 2, 3, 4\). That is more than half"),
         ([5] * 30, {}, "constant"),
         (list(range(8)), {"window": 6}, "too short"),
         (list(range(30)), {"period": 29}, "data.period=29 is longer than the series before"),
@@ -125,6 +198,16 @@ def test_a_series_far_from_zero_keeps_its_signal() -> None:
     assert torch.allclose(targets, scaled.float())
     assert len(targets.unique()) == 7
     assert torch.allclose(inputs[1:, -1], targets[:-1]), "each window ends where the one before forecasts"
+
+
+def test_a_gap_is_filled_and_not_forecast() -> None:
+    write([*range(10), "", *range(11, 24), "nan", *range(25, 40)])
+    made = data()
+    assert made.values[[9, 10, 24]].tolist() == [9.0, 9.0, 23.0]
+    starts = torch.cat([*made.windows.values()]).tolist()
+    assert not {10, 24} & set(starts)
+    assert made.spec.input.features == 2, "an indicator"
+    assert made._columns[[9, 10, 11], 1].tolist() == [0.0, 1.0, 0.0]
 
 
 def test_several_columns_of_numbers_need_a_name() -> None:

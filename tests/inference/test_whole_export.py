@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from litmus.inference.export.write import write
 from litmus.inference.images import ImagePredictor
 from litmus.inference.texts import TextPredictor
 from litmus.model._base import Net
-from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Values
+from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Labels, Number, Series, Spec, Values
 
 PHOTOS = Spec(
     "photos", Images(3, 64, 64, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25), resized=72), Classes(("cat", "dog", "fox"))
@@ -206,6 +207,15 @@ def test_a_series(tmp_path: Path) -> None:
         expected = net((window - 1.0) / 2.0) * 2.0 + 1.0
     (line,) = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "wave.csv")])
     assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:
+    net = make("cnn", replace(DIGITS, target=Labels(("cat", "dog", "red"))), {})
+    session = exported(net, tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
+    (found,) = session.run(["probabilities"], {"images": pixels})
+    logits = net(Whole(net).read(torch.from_numpy(pixels)))
+    assert found == pytest.approx(logits.detach().sigmoid().numpy(), abs=1e-5)
 
 
 def test_a_program_that_is_there_is_kept(tmp_path: Path) -> None:

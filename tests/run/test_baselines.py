@@ -33,7 +33,7 @@ DATA = {
     "mnist": DIGITS,
     "text_table": [*LSTM, *ON_TABLE],
     "numbers": [*LSTM, *ON_TABLE, "data.label=score"],
-    "series": ["model=lstm", *ON_WAVE, "data.horizon=3"],
+    "series": ["model=lstm", *ON_WAVE, "data.window=22", "data.horizon=3"],
     "image_folder": ["model=fnn", *ON_PHOTOS],
 }
 

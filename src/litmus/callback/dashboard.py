@@ -16,7 +16,7 @@ from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
 from litmus.record.folder import RunDir
-from litmus.record.metrics import per_class
+from litmus.record.metrics import per_class, per_step
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class Dashboard(Callback):
             return
         compared = comparable(run.read_config())
         # The first summary describes the experiment: see the class's docstring.
-        apart = {name for of in per_class(result["metrics"]).values() for name in of.values()}
+        parts = (*per_class(result["metrics"]).values(), *per_step(result["metrics"]).values())
+        apart = {name for names in parts for name in names.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
         _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))
         with SummaryWriter(str(run.path / "final")) as writer:

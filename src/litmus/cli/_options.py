@@ -21,6 +21,11 @@ def score(text: str) -> float:
     return _number(text, float, 0, 1 - 1e-9, "a number in [0, 1)")
 
 
+def level(text: str) -> float:
+    """The level of an interval, in (0, 1)."""
+    return _number(text, float, 1e-9, 1 - 1e-9, "a number in (0, 1)")
+
+
 def one_of(names: Sequence[str], others: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """One of some names; a mistyped one is answered with the nearest.
 

@@ -1,4 +1,4 @@
-"""Predicts texts, images or the rows of a table: their class, their values, or the bounding boxes of objects."""
+"""Predicts texts, images or the rows of a table: class, labels, values or boxes; forecasts a series."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -6,8 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from litmus.cli import _forecast
 from litmus.cli._files import check_answers, choose_column, open_stream, predict_file
-from litmus.cli._options import count, score
+from litmus.cli._options import count, level, score
 from litmus.config.fit import architectures, kinds_of_data
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
@@ -15,7 +16,7 @@ from litmus.errors import UserError, WrongArguments
 from litmus.inference.inputs import Text, check_words, chunks, image_files, read_texts, table_among
 from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Columns, Images, Input, Tokens
+from litmus.spec import Columns, Images, Input, Series, Tokens
 
 if TYPE_CHECKING:
     from litmus.config.protocols import Net
@@ -51,9 +52,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
     out = "a table: the file for its rows with their answers, such as answers.csv; boxes: the folder for drawn images"
-    parser.add_argument("--out", metavar="PATH", help=f"{out} (RUN/predictions)")
+    also = "series: the CSV for a forecast, with a PNG beside it"
+    parser.add_argument("--out", metavar="PATH", help=f"{out} (RUN/predictions); {also}")
     column = "a table: the column of the texts, or of the images' paths, which are relative to the table's folder"
     parser.add_argument("--column", metavar="NAME", help=f"{column} (that of the run's own table)")
+    steps = "series: how many steps to forecast (data.horizon); those beyond the horizon follow from forecasts"
+    parser.add_argument("--steps", type=count, metavar="N", help=steps)
+    parser.add_argument("--level", type=level, metavar="P", help="series: the level of the intervals (0.9)")
     saved = "images: write what the network sees of each, a PNG, into that folder"
     parser.add_argument("--show", metavar="FOLDER", help=saved)
     parser.add_argument("--model", metavar="NAME", help="a pretrained model instead of a run: resnet50, yolo11n, ...")
@@ -76,6 +81,9 @@ def main(arguments: argparse.Namespace) -> int:
         raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts, images or a table.")
     else:
         config = RunDir(arguments.run).read_config()
+        if kinds_of_data(config["data"]["_target_"]).inputs == (Series,):
+            _check_forecast(arguments)
+            return _forecast.main(RunDir(arguments.run), words, arguments)
     if not words and arguments.file is None:
         raise WrongArguments("Nothing to predict. Give texts, images or a table, --file FILE, or - for standard input.")
     takes = _takes(config, arguments)
@@ -155,6 +163,13 @@ def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arg
         return predict_file(tables, path, stream, arguments)
 
 
+def _check_forecast(arguments: argparse.Namespace) -> None:
+    """Refuses options that would change nothing of a forecast."""
+    for option in ("file", "batch_size", "topk", "min_score", "show", "column", "weights"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option.replace('_', '-')} has no effect on forecasts: this run is of a series.")
+
+
 def _check_options(arguments: argparse.Namespace) -> None:
     if arguments.weights and not arguments.pipeline:
         raise WrongArguments("--weights requires --pipeline; a run has its own weights.")
@@ -199,6 +214,8 @@ def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Names
         ("--show", arguments.show, takes_images and not table, "images that are named one by one"),
         ("--topk", arguments.topk, classifies, "networks that classify"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),
+        ("--steps", arguments.steps, False, "networks that forecast a series"),
+        ("--level", arguments.level, False, "networks that forecast a series"),
     ):
         if value is not None and not has_effect:
             raise UserError(f"{option} supports only {networks}.")

@@ -29,6 +29,7 @@ class Net(Protocol):
     spec: Spec
     provenance: str
     min_score: float | None
+    errors: "Tensor | None"
     training: bool
     criterion: "Callable[[Tensor, Tensor, float], Tensor] | None"
 
@@ -109,6 +110,9 @@ class Data(Protocol):
 
     @property
     def columns(self) -> list[tuple[str, str, str]]: ...
+
+    @property
+    def notes(self) -> list[str]: ...
 
     @property
     def passes(self) -> int: ...

@@ -148,6 +148,11 @@ class Data(lightning.LightningDataModule):
         return []
 
     @property
+    def notes(self) -> list[str]:
+        """What it decided by the data, a line each, to be shown."""
+        return []
+
+    @property
     def passes(self) -> int:
         """How often an epoch passes over the training samples."""
         return 1

@@ -5,7 +5,7 @@ Settings are the section of the configuration. Each raises a UserError.
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.machine import available_memory
@@ -73,10 +73,14 @@ def check_table_roles(
     if group is not None and time is not None:
         raise UserError("data.group and data.time are two ways to split: set one of them.")
     roles = {"data.target": targets, "data.numeric": numeric, "data.categorical": categorical, "data.ignore": ignore}
-    roles |= {"data.group": [group] if group is not None else []}
+    _check_roles({**roles, "data.group": [group]})
+
+
+def _check_roles(roles: Mapping[str, Sequence[str | None]]) -> None:
+    """Checks that each column is named once; roles by the key that names them."""
     taken: dict[str, str] = {}
     for key, names in roles.items():
-        for name in names:
+        for name in filter(None, names):
             if name in taken:
                 raise UserError(f"{taken[name]} and {key} both name {name}. Leave it in one of them.")
             taken[name] = key
@@ -120,14 +124,27 @@ def check_batch_fits(settings: Section) -> None:
 
 
 def series(settings: Section) -> None:
-    """The table is there, and has the column."""
+    """The table is there, and has the columns; no column has two roles."""
     check_shares(settings["val_share"], settings["test_share"])
-    if settings["path"] is not None:
-        columns = [settings["column"]] if settings["column"] is not None else []
-        encoding, separator = settings["encoding"], settings["separator"]
-        beginning = _check_table(local.expand(settings["path"]), columns, encoding=encoding, separator=separator)
-        if beginning.rows and not columns:
-            _table.only_numeric(beginning)
+    roles = [settings[key] for key in ("column", "time", "group", "inputs", "known")]
+    check_series_roles(*roles)
+    if settings["path"] is None:
+        return
+    path, columns = local.expand(settings["path"]), [*filter(None, roles[:3]), *roles[3], *roles[4]]
+    if _table.is_read_whole(path):
+        _table.check_columns(path, columns)
+        return
+    beginning = _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
+    if beginning.rows and not columns:
+        _table.only_numeric(beginning)
+
+
+def check_series_roles(
+    column: str | None, time: str | None, group: str | None, inputs: Sequence[str], known: Sequence[str]
+) -> None:
+    """Checks that no column of a series has two roles."""
+    given = {"data.column": [column], "data.time": [time], "data.group": [group]}
+    _check_roles({**given, "data.inputs": inputs, "data.known": known})
 
 
 def image_folder(settings: Section) -> None:

@@ -1,8 +1,7 @@
 """Forecasting: from a window of a time series to the values that follow it."""
 
-import logging
+import math
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,34 +10,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, Count, File, Section, Seed, Share
+from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
-from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
+from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
+from litmus.data.timeline.season import anchors, choose_scaling, choose_window, find_period
+from litmus.data.timeline.source import locate, read_series
+from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
-from litmus.fetch import local
-from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
+from litmus.fetch.package import sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
 
-log = logging.getLogger(__name__)
-
-# Yearly mean sunspot numbers, 1700 to 2008, as statsmodels ships them; the cycle is about 11 years long.
-SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
-SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
 SUNSPOTS_PERIOD = 11
 MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
+IS_MISSING = " is missing"  # of a column, in the name of its indicator
+EXACT = 1e-6  # of the series' deviation: differences that spread less are forecast to the last digit
 
 
 class Series(Data):
-    """Windows of one series: `window` values in, the next `horizon` values out, a window every `stride` steps.
+    """Windows of one series or several: `window` rows in, the next `horizon` values out, a window every `stride` steps.
 
-    The splits follow one another in time: the last `test_share` of the values are forecast in the test, the
-    `val_share` before them in validation. A window may reach back into the split before it, as a
+    A row holds the column that is forecast, the `inputs` beside it, and what is `known` ahead, such as a holiday: of
+    that the value `horizon` steps later, so that a window's last rows say what is known of the steps to forecast.
+    Columns with missing values have an indicator, 1 where the last value before stands in; none of these is forecast.
+    Dates (the column `time`) are checked, and give the usual lengths of a season. A `group` is a series of its own, as
+    each stock is in a table of stocks: no window crosses two.
+
+    The splits follow one another in time, within each group: the last `test_share` of the values are forecast in the
+    test, the `val_share` before them in validation. A window may reach back into the split before it, as a
     forecaster's would; no value that is forecast in one split is forecast, or seen in training, in another.
-    The mean and standard deviation that scale the network's values are those of the training split.
+    The means and standard deviations that scale the network's values are those of the training split. `scaling` says
+    what a forecast is relative to (`model/_relative.py`); `auto` decides by the training split.
 
     Two of its baselines are forecasts that need no fitting: `naive` repeats the last value, `seasonal` the value
     `period` steps before.
@@ -54,9 +59,14 @@ class Series(Data):
         *,
         path: File | None,
         column: Column | None,
-        window: Count,
+        time: Column | None,
+        group: Column | None,
+        inputs: ColumnNames,
+        known: ColumnNames,
+        window: Count | None,
         horizon: Count,
         stride: Count,
+        scaling: Literal["auto", "series", "window", "difference", "seasonal_difference"],
         period: Count | None,
         val_share: Share,
         test_share: Share,
@@ -64,64 +74,146 @@ class Series(Data):
         separator: Literal["auto", "comma", "semicolon", "tab", "pipe"],
         limit: Count | None,
         limit_eval: Count | None,
+        min_steps: Count,
         batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
-        self.path = local.expand(path) if path else None
-        self.column = column
+        check_series_roles(column, time, group, inputs, known)
+        self.path, self.num_known = path, len(known)
+        self.settings = {"path": path, "column": column, "time": time, "group": group, "inputs": inputs}
+        self.settings |= {"known": known, "encoding": encoding, "separator": separator}
         self.window, self.horizon, self.stride = window, horizon, stride
-        self.period = period
+        self.scaling, self.period = scaling, period
         self.val_share, self.test_share = val_share, test_share
-        self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
+        self.min_steps = min_steps
         self.source = path or "sunspots"
         self.windows: dict[Split, Tensor] = {}  # the number of the first value to forecast, of each window
 
     def prepare_data(self) -> None:
-        """Reads the series and splits it.
+        """Reads the series, splits it, and finds its season and scale.
 
         Raises:
             UserError: the series cannot be read, is too short, or is constant.
         """
         if self.windows:
             return
-        name, numbers = self._read()
-        self.values = torch.from_numpy(numbers)
-        num_test, num_val = (round(share * len(numbers)) for share in (self.test_share, self.val_share))
-        bounds = [0, len(numbers) - num_test - num_val, len(numbers) - num_test, len(numbers)]
-        self.windows = {split: self._windows(split, bounds[i], bounds[i + 1]) for i, split in enumerate(SPLITS)}
-        training = self.values[: bounds[1]]
-        mean, std = float(training.mean()), float(training.std(correction=0))
+        path = locate(self.path)
+        self.timeline = read_series(self.settings)
+        self.sha256[path.name] = sha256_of(path)
+        self.values = torch.from_numpy(self.timeline.values[:, 0].copy())
+        self.bounds = split_bounds(self.timeline, self.val_share, self.test_share)
+        training = [self.values[start:stop].numpy() for start, stop, _, _ in self.bounds]
+        self._choose(max(training, key=len))
+        self.windows = {split: self._windows(split) for split in SPLITS}
+        self._check_season()
+        self.spec = self._spec(np.concatenate(training))
+
+    def _choose(self, training: NDArray[np.float64]) -> None:
+        """Decides what was left open, by the training values of the longest group."""
+        step = self.timeline.step
+        if self.period is None:
+            self.period = find_period(training, step.seasons if step else ()) if self.path else SUNSPOTS_PERIOD
+        if self.window is None:
+            self.window = choose_window(self.period, len(training))
+        if self.scaling == "auto":
+            self.scaling = choose_scaling(training, self.period, self.window)
+        if self.scaling == "seasonal_difference" and self.window < self.period + 2:
+            raise UserError(
+                f"data.scaling=seasonal_difference needs a window that is longer than a season: data.window="
+                f"{self.window} should be at least {self.period + 2}."
+            )
+        if self.scaling == "difference" and self.window < 2:
+            raise UserError("data.scaling=difference needs a data.window of at least 2.")
+        if self.num_known and self.window < self.horizon:
+            raise UserError(f"With data.known, data.window={self.window} must be at least data.horizon={self.horizon}.")
+
+    def _spec(self, training: NDArray[np.float64]) -> Spec:
+        """The facts of the training split.
+
+        Args:
+            training: values of all groups.
+        """
+        assert self.window is not None
+        assert self.period is not None
+        name = self.timeline.name if self.path else "sunspots"
+        mean, std = float(training.mean()), float(training.std())
         if not std > 0:
             raise UserError(f"{self.source}: {name} is constant in the training split; there is nothing to learn.")
+        others = np.concatenate([self._columns[start:stop, 1:] for start, stop, _, _ in self.bounds])
+        means, stds = np.nanmean(others, axis=0), np.nanstd(others, axis=0)
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
-        target = Values(names, (mean,) * self.horizon, (std,) * self.horizon)
-        self.spec = Spec("series", SeriesInput(self.window, 1, (mean,), (std,)), target)
-        if self.period is None:
-            self.period = _period(training.numpy()) if self.path else SUNSPOTS_PERIOD
-            log.info("data.period=null: the seasonal baseline repeats the value %d steps before", self.period)
-        self._check_season()
+        scale = max(self._spread(), EXACT * std) if "difference" in self.scaling else std
+        facts = ((mean, *map(float, means)), (std, *(float(own) or 1.0 for own in stds)))
+        features = self.timeline.features
+        columns = (*features, *(f"{features[column]}{IS_MISSING}" for column in self._indicated))
+        read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns)
+        return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
+
+    def _spread(self) -> float:
+        """Of the training targets about what they are differenced by: the root of the mean square."""
+        assert self.period is not None
+        starts, total = self.windows["train"].numpy(), 0.0
+        for chunk in np.array_split(starts, 1 + len(starts) * self.horizon // MOST_NUMBERS):
+            targets = self.values.numpy()[chunk[:, None] + np.arange(self.horizon)]
+            own = anchors(self.values.numpy(), chunk, self.horizon, self.scaling, self.period)
+            total += float(((targets - own) ** 2).sum())
+        return math.sqrt(total / (len(starts) * self.horizon))
+
+    @cached_property
+    def _columns(self) -> NDArray[np.float64]:
+        """What a network sees of each row, in its unit: float64 (rows, features)."""
+        return as_columns(self.timeline, self.num_known, self.horizon, self._indicated)
+
+    @cached_property
+    def _indicated(self) -> list[int]:
+        """The columns of which training rows lack values."""
+        absent = np.concatenate([self.timeline.missing[start:stop] for start, stop, _, _ in self.bounds])
+        return [int(column) for column in np.flatnonzero(absent.any(axis=0))]
+
+    @property
+    def notes(self) -> list[str]:
+        season = f"a season is {self.period} values long" if self.period != 1 else "no season was found"
+        relative = {
+            "series": "forecasts are on the scale of the series",
+            "window": "forecasts are relative to the last value and the deviation of their window",
+            "difference": "forecasts are changes from the last value",
+            "seasonal_difference": "forecasts are changes from the season before, and of that change",
+        }
+        step = self.timeline.step
+        return [
+            *([f"dates  a value for each {step}"] if step else []),
+            f"series  period={self.period} ({season})  window={self.window}  scaling={self.scaling} "
+            f"({relative[self.scaling]})",
+        ]
+
+    @property
+    def passes(self) -> int:
+        """So many that an epoch has `min_steps` steps: one, for all but short series."""
+        return math.ceil(self.min_steps * self.batch_size / self.sizes["train"])
 
     def targets(self, split: Split) -> Tensor:
         return self._at(self.values.unfold(0, self.horizon, 1), self.windows[split])
 
     @property
     def chosen(self) -> Section:
-        return {"period": self.period}
+        return {"window": self.window, "scaling": self.scaling, "period": self.period}
 
     @property
     def most_flat(self) -> int:
-        return MOST_NUMBERS // self.window
+        assert self.window is not None
+        return MOST_NUMBERS // (self.window * self._columns.shape[1])
 
     @property
     def flat_noun(self) -> str:
-        return f"the {self.window} values before"
+        more = f" of {self._columns.shape[1]} columns" if self._columns.shape[1] > 1 else ""
+        return f"the {self.window} values before{more}"
 
     def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32]:
-        assert isinstance(self.spec.input, SeriesInput)
-        before = self.values.unfold(0, self.window, 1)[self.windows[split][rows] - self.window]
-        return _scaled(before, self.spec.input.mean[0], self.spec.input.std[0]).numpy()
+        assert self.window is not None
+        before = self._scaled_columns().unfold(0, self.window, 1)[self.windows[split][rows] - self.window]
+        return before.flatten(1).numpy()
 
     def forecasts(self, split: Split) -> dict[str, Tensor]:
         last = self.values[self.windows[split] - 1]
@@ -137,7 +229,13 @@ class Series(Data):
     @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
         """Of the values up to the last that validation forecasts, each with those of a window's length before it."""
-        return self._with_past()[: int(self.windows["val"][-1]) + self.horizon].unique()
+        prints, val = self._with_past(), self.windows["val"]
+        kept = []
+        for start, _, val_stop, _ in self.bounds:
+            own = val[(val >= start) & (val < val_stop)]
+            if len(own):
+                kept.append(prints[start : int(own[-1]) + self.horizon])
+        return torch.cat(kept).unique()
 
     def leave_out(self, seen: Tensor) -> None:
         """Drops test windows of which a value that is to be forecast is among `seen`, with the values before it."""
@@ -147,6 +245,7 @@ class Series(Data):
 
     def _with_past(self) -> Tensor:
         """Fingerprints of each value with the `window` values before it; at the beginning, there are fewer."""
+        assert self.window is not None
         padded = np.concatenate([np.full(self.window, np.nan), self.values.numpy()])
         return row_fingerprints(np.lib.stride_tricks.sliding_window_view(padded, self.window + 1))
 
@@ -155,28 +254,42 @@ class Series(Data):
         assert isinstance(self.spec.input, SeriesInput)
         device = self.trainer.strategy.root_device
         length = self.spec.input.length
-        scaled = _scaled(self.values, self.spec.input.mean[0], self.spec.input.std[0]).to(device)
         starts = self.windows[split]
-        inputs = self._at(scaled.unfold(0, length, 1), starts - length)
+        inputs = self._at(self._scaled_columns().to(device).unfold(0, length, 1), starts - length)
         assert isinstance(self.spec.target, Values)
         targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
         targets = self._at(targets.unfold(0, self.horizon, 1), starts)
-        return BatchLoader(inputs.unsqueeze(-1), targets, as_stored, self._batching(split))
+        return BatchLoader(inputs.transpose(1, 2), targets, as_stored, self._batching(split))
+
+    def _scaled_columns(self) -> Tensor:
+        """As a network receives them: float32 (rows, features)."""
+        assert isinstance(self.spec.input, SeriesInput)
+        return scale_columns(self._columns, self.spec.input)
 
     def _at(self, windows: Tensor, rows: Tensor) -> Tensor:
         """Those windows: a view, so that they are not copied out of a long series, unless some were left out."""
         evenly = windows[int(rows[0]) :: self.stride][: len(rows)]
         return evenly if torch.equal(rows.diff(), torch.full((len(rows) - 1,), self.stride)) else windows[rows]
 
-    def _windows(self, split: Split, start: int, stop: int) -> Tensor:
-        first = max(start, self.window)
-        starts = torch.arange(first, max(first, stop - self.horizon + 1), self.stride)[: self.limits[split]]
+    def _windows(self, split: Split) -> Tensor:
+        """Of all groups; none of which a value to forecast is missing.
+
+        Raises:
+            UserError: there are none.
+        """
+        assert self.window is not None
+        number = SPLITS.index(split)
+        stretches = [(max(own[number], own.train + self.window), own[number + 1]) for own in self.bounds]
+        starts = torch.from_numpy(window_starts(self.timeline, stretches, self.horizon, self.stride))
         if len(starts) == 0:
             raise UserError(
-                f"{self.source} is too short: its {split} split has {stop - start} values, too few for data.window="
-                f"{self.window} and data.horizon={self.horizon}."
+                f"{self.source} is too short: its {split} split has {self._longest(number)} values, too few for "
+                f"data.window={self.window} and data.horizon={self.horizon}."
             )
-        return starts
+        return starts[: self.limits[split]]
+
+    def _longest(self, number: int) -> int:
+        return max(own[number + 1] - own[number] for own in self.bounds)
 
     def _back(self) -> Tensor:
         """For each step of the horizon, how far before the window's end the newest known value of its season is."""
@@ -190,55 +303,14 @@ class Series(Data):
         Raises:
             UserError: they have not.
         """
-        for split in ("val", "test"):
-            if int(self.windows[split][0]) < int(self._back().max()):
+        longest = int(self._back().max())
+        for number, split in ((1, "val"), (2, "test")):
+            if any(
+                bounds[number] - bounds[0] < longest for bounds in self.bounds if bounds[number] < bounds[number + 1]
+            ):
                 raise UserError(
                     f"data.period={self.period} is longer than the series before the first {split} forecast."
                 )
-
-    def _read(self) -> tuple[str, NDArray[np.float64]]:
-        path, column = self.path, self.column
-        if path is None:
-            path, column = _sunspots(), "SUNACTIVITY"
-        wanted = [column] if column else []
-        table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
-        if column is None:
-            column = _table.only_numeric(table)
-        numbers = [_table.number(cells[column]) for _, cells in table.rows]
-        wrong = [line for (line, _), number in zip(table.rows, numbers, strict=True) if number is None]
-        wrong += [line for lines in table.problems.values() for line in lines]
-        if wrong:
-            shown = ", ".join(str(line) for line in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
-            raise UserError(
-                f"{path} has no number in column {column} in {len(wrong)} of its rows (lines {shown}). A series must "
-                "not have gaps: fill them, or end the series before them."
-            )
-        self.sha256[path.name] = sha256_of(path)
-        return column if self.path else "sunspots", np.array(numbers, dtype=np.float64)
-
-
-def _sunspots() -> Path:
-    try:
-        path = package_file(*SUNSPOTS)
-    except SourceUnavailable as reason:
-        raise UserError(f"data=series cannot read the sunspots: {reason} Set data.path to a table of yours.") from None
-    if (found := sha256_of(path)) != SUNSPOTS_SHA256:
-        raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
-    return path
-
-
-def _period(values: NDArray[np.float64]) -> int:
-    """The lag with the greatest autocorrelation after it first falls below 0, up to a third of the series; else 1."""
-    centered = values - values.mean()
-    longest = len(values) // 3
-    # The autocorrelation as the spectrum's transform (Wiener and Khinchin), zero-padded so that it does not wrap.
-    spectrum = np.fft.rfft(centered, 2 * len(centered))
-    products = np.fft.irfft(spectrum * spectrum.conj())[1:longest]
-    correlation = products / (len(values) - np.arange(1, longest))
-    dips = np.flatnonzero(correlation < 0)
-    if len(dips) == 0 or correlation[dips[0] :].max() <= 0:
-        return 1
-    return int(dips[0] + correlation[dips[0] :].argmax()) + 1
 
 
 def _scaled(values: Tensor, mean: float, std: float) -> Tensor:

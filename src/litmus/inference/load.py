@@ -21,7 +21,6 @@ def load_run(run: RunDir) -> Net:
     checkpoint = load_best(run)
     net: Net = build(checkpoint.rebuilding(config["model"]), checkpoint.spec)
     checkpoint.load_into(net, run.best)
-    net.min_score = checkpoint.min_score
     return net.eval()
 
 

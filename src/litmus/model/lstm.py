@@ -10,17 +10,18 @@ from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
 from litmus.model._base import Net
-from litmus.spec import Images, Series, Spec, Tokens
+from litmus.model._relative import Relative
+from litmus.spec import Images, Series, Spec, Tokens, Values
 
 
 class LSTM(Net):
     """LSTM layers of the given widths, their states pooled over time, and a linear head.
 
     Texts pass through an embedding that is trained from scratch, with a vocabulary built from the training
-    texts. A time series is used as it is, an image as the series of its rows. A bidirectional layer of width w
-    gives 2w features: a second LSTM runs from the end to the beginning (Schuster and Paliwal 1997). Padding
-    changes no result: backward layers skip it, and pooling ignores it. Dropout acts on the embedding, between
-    layers and before the head.
+    texts. A time series is forecast relative to its window (`model/_relative.py`), an image is the series of its
+    rows. A bidirectional layer of width w gives 2w features: a second LSTM runs from the end to the beginning
+    (Schuster and Paliwal 1997). Padding changes no result: backward layers skip it, and pooling ignores it. Dropout
+    acts on the embedding, between layers and before the head.
     """
 
     input_kinds: ClassVar = (Tokens, Series, Images)
@@ -44,11 +45,13 @@ class LSTM(Net):
         super().__init__(spec, l2)
         self.pooling = pooling
         self.embedding: nn.Module = nn.Identity()
+        self.relative: Relative | None = None
         if isinstance(spec.input, Tokens):
             self.embedding = nn.Embedding(spec.input.vocabulary_size, embedding_size, padding_idx=spec.input.padding)
             num_inputs = embedding_size
         elif isinstance(spec.input, Series):
             num_inputs = spec.input.features
+            self.relative = Relative(spec) if isinstance(spec.target, Values) else None
         else:
             assert isinstance(spec.input, Images)
             num_inputs = spec.input.channels * spec.input.width
@@ -74,6 +77,7 @@ class LSTM(Net):
         Tokens are int64 (batch, length); series (batch, length, features) and images (batch, channels,
         height, width) float.
         """
+        window = x
         x, lengths = self._sequences(x)
         for number, forwards in enumerate(self.forwards):
             x = self.drop(x) if number or lengths is not None else x
@@ -83,7 +87,8 @@ class LSTM(Net):
                 reversed_states = _states(self.backwards[number], _reversed(x, lengths))
                 states = torch.cat([states, _reversed(reversed_states, lengths)], dim=2)
             x = states
-        return self.head(self.drop(self.norm(self._pooled(x, lengths))))
+        outputs = self.head(self.drop(self.norm(self._pooled(x, lengths))))
+        return outputs if self.relative is None else self.relative.forecast(outputs, window)
 
     def _sequences(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The batch as (batch, length, features), and int64 lengths without padding; None where there is no padding."""
@@ -92,7 +97,7 @@ class LSTM(Net):
             return self.embedding(x), lengths
         if isinstance(self.spec.input, Images):
             return x.permute(0, 2, 1, 3).flatten(2), None
-        return x, None
+        return x if self.relative is None else self.relative.inputs(x), None
 
     def _pooled(self, states: Tensor, lengths: Tensor | None) -> Tensor:
         """(batch, length, features) -> (batch, features)."""

@@ -1,8 +1,9 @@
 """What a checkpoint holds besides Lightning's own entries; nobody else knows its format.
 
 A checkpoint is Lightning's dictionary with entries of ours, all plain values and tensors, so that it loads with
-`weights_only=True`: `spec`, `model`, `sha256`, `seen`, `trained_with`, `changes`, for detectors `min_score`. The
-task is a Lightning module whose network is called `net`: its tensors are the entries of `state_dict` that begin so.
+`weights_only=True`: `spec`, `model`, `sha256`, `seen`, `trained_with`, `changes`, for detectors `min_score`, for
+forecasters `errors`. The task is a Lightning module whose network is called `net`: its tensors are the entries of
+`state_dict` that begin so.
 """
 
 import logging
@@ -39,6 +40,7 @@ KINDS: dict[str, type | UnionType] = {
     "sha256": dict | None,
     "seen": Tensor | None,
     "min_score": float | None,
+    "errors": Tensor | None,
     "trained_with": dict | None,
     "changes": list,
     "epoch": int,
@@ -63,6 +65,7 @@ class Checkpoint:
             version of litmus did not store them.
         step: optimizer steps until then.
         min_score: the score from which a detector's box counts; None where none was chosen.
+        errors: of a forecaster in validation, see `litmus.model._base.Net`; None where none were measured.
         trained_with: what decided the digits since it was last resumed, flat; None where a version of litmus did not
             store it.
         changes: of that, when the run was resumed; of each `step`, `key`, `from` and `to`.
@@ -75,6 +78,7 @@ class Checkpoint:
     seen: Tensor | None
     step: int
     min_score: float | None
+    errors: Tensor | None
     trained_with: Section | None
     changes: list[Section]
 
@@ -101,9 +105,10 @@ class Checkpoint:
         state = entries["state_dict"]
         weights = {name.removeprefix(PREFIX): tensor for name, tensor in state.items() if name.startswith(PREFIX)}
         spec, model = Spec.from_plain(entries["spec"]), entries.get("model", {})
-        known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0), entries.get("min_score"))
+        known = (entries.get("sha256"), entries.get("seen"), entries.get("global_step", 0))
+        measured = (entries.get("min_score"), entries.get("errors"))
         history = (entries.get("trained_with"), entries.get("changes", []))
-        return cls(spec, model, weights, *known, *history)
+        return cls(spec, model, weights, *known, *measured, *history)
 
     def key_of_another_run(self, config: Section) -> str | None:
         """A key that no run changes when it is resumed, and that is another in the run that trained this; or None.
@@ -129,6 +134,7 @@ class Checkpoint:
             net.load_state_dict(self.weights)
         except RuntimeError as error:
             raise UserError(f"{path} is damaged, or of another network: {_first_difference(error)}.") from None
+        net.min_score, net.errors = self.min_score, self.errors
 
     def rebuilding(self, section: Section) -> Section:
         """The `model` section by which `config.build` makes the network again, out of the one of the run.
@@ -259,11 +265,11 @@ def history_entries(trained_with: Section, changes: list[Section]) -> Section:
 
 def checkpoint_entries(net: Net, data: Data) -> Section:
     """What a run adds to Lightning's checkpoint: the inverse of `Checkpoint.from_content`, the weights excepted."""
-    min_score = {} if net.min_score is None else {"min_score": net.min_score}
+    measured = {"min_score": net.min_score, "errors": net.errors}
     return {
         "spec": net.spec.to_plain(),
         "sha256": data.sha256,
         "model": net.rebuild_settings(),
         "seen": data.seen,
-        **min_score,
+        **{name: value for name, value in measured.items() if value is not None},
     }

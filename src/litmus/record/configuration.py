@@ -28,6 +28,14 @@ ADDED: dict[str, Section] = {
     "litmus.data.mnist.MNIST": {"flip": 0.0},
     "litmus.task.classification.Classification": {"baselines": False},
     "litmus.task.regression.Regression": {"baselines": True},  # of which they had two: naive forecasts of series
+    "litmus.data.series.Series": {
+        "time": None,
+        "group": None,
+        "inputs": [],
+        "known": [],
+        "scaling": "series",
+        "min_steps": 1,
+    },
 }
 
 

@@ -143,3 +143,13 @@ def per_class(metrics: Section) -> dict[str, dict[str, str]]:
             if name.startswith(prefix := f"test/{what}_"):
                 found.setdefault(name.removeprefix(prefix), {})[what] = name
     return found
+
+
+def per_step(metrics: Section) -> dict[int, dict[str, str]]:
+    """Of the test's metrics those of one step of a forecast: by step, `rmse` and `mae` to the metric's name."""
+    found: dict[int, dict[str, str]] = {}
+    for name in metrics:
+        what, _, step = name.removeprefix("test/").partition("_step")
+        if name.startswith("test/") and step.isdecimal():
+            found.setdefault(int(step), {})[what] = name
+    return found

@@ -163,7 +163,8 @@ def assemble(
     section = checkpoint.rebuilding(config["model"]) if checkpoint else config["model"]
     with memory.building(config):
         net: Net = build(section, data.spec)
-    net.min_score = checkpoint.min_score if checkpoint else None
+    if checkpoint:
+        net.min_score, net.errors = checkpoint.min_score, checkpoint.errors
     data.frozen_part = net.frozen_part
     task = build(
         config["task"],

@@ -1,5 +1,6 @@
 """Regression: numbers."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -8,10 +9,11 @@ from torch.nn.functional import mse_loss
 
 from litmus.config.protocols import Net, Split
 from litmus.config.validate import checked
-from litmus.spec import Values
+from litmus.spec import Series, Values
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
-from litmus.task._metrics import Metrics
+from litmus.task._metrics import Metrics, all_gather
 
+MOST_ERRORS = 1000  # of a forecaster, for each step
 EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
 
 
@@ -61,6 +63,53 @@ class ValueMetrics(Metrics):
         }
 
 
+class ForecastMetrics(ValueMetrics):
+    """Also, what is wrong at each step of a horizon.
+
+    Args:
+        std: as of `ValueMetrics`.
+        each_step: whether `rmse_step3` and `mae_step3` stand beside the metrics of all steps.
+        keep: gets the absolute errors of a whole split, as `litmus.model._base.Net.errors` holds them; None keeps none.
+    """
+
+    def __init__(self, std: Tensor, each_step: bool, keep: Callable[[Tensor], None] | None) -> None:
+        super().__init__(std)
+        self.each_step, self.keep = each_step, keep
+        self.errors: list[Tensor] = []
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        super().update(outputs, targets)
+        if self.keep is not None:
+            self.errors.append((outputs.to(EXACT) - targets.to(EXACT)).abs())
+
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        found = super().from_sums(sums, num_samples)
+        if self.each_step and len(self.std) > 1:
+            std = self.std.to(sums["x"].device)
+            rmse, mae = (sums["squared"] / num_samples).sqrt() * std, sums["absolute"] / num_samples * std
+            for step, (own, absolute) in enumerate(zip(rmse.float(), mae.float(), strict=True), start=1):
+                found |= {f"rmse_step{step}": own, f"mae_step{step}": absolute}
+        return found
+
+    def compute(self) -> dict[str, Tensor]:
+        if self.keep is not None:
+            own = torch.cat(self.errors).cpu().double() if self.errors else torch.zeros(0, len(self.std))
+            everywhere = torch.cat([each for each in all_gather(own) if len(each)] or [own])
+            if len(everywhere):
+                self.keep(_some_of(everywhere.sort(dim=0).values) * self.std.cpu().double())
+        return super().compute()
+
+    def reset(self) -> None:
+        super().reset()
+        self.errors = []
+
+
+def _some_of(ordered: Tensor) -> Tensor:
+    """At most `MOST_ERRORS` of many sorted rows, evenly: each the highest of those that it stands for."""
+    number = min(len(ordered), MOST_ERRORS)
+    return ordered[torch.arange(1, number + 1) * len(ordered) // number - 1]
+
+
 class Regression(Task):
     """Mean squared error of scaled values; RMSE, MAE and Pearson's r in the data's own unit.
 
@@ -88,7 +137,14 @@ class Regression(Task):
 
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
-        return ValueMetrics(torch.tensor(self.net.spec.target.std))
+        std = torch.tensor(self.net.spec.target.std)
+        if not isinstance(self.net.spec.input, Series):
+            return ValueMetrics(std)
+        return ForecastMetrics(std, each_step=split == "test", keep=self._keep_errors if split == "val" else None)
+
+    def _keep_errors(self, errors: Tensor) -> None:
+        """For the intervals of forecasts: every validation measures them, and its checkpoint stores them."""
+        self.net.errors = errors
 
     def step(self, batch: Batch, split: Split) -> Tensor:
         """The mean squared error of one batch; adds it to the split's metrics.

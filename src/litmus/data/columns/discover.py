@@ -25,7 +25,7 @@ WORDS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on")
 FORMATS = (
     *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M"),
     *("%Y/%m/%d", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%Y-%m"),
-    *("%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d-%b-%y"),
+    *("%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d-%b-%y", "%b %d %Y", "%b-%d-%Y"),
 )
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid))$|[a-z](Id|ID)$")
 ID_NAME_IF_DISTINCT = re.compile(r"(?i)(^|[\W_])(index|idx|key|nr|no|number|rownames?|row)$|^column_1$|^unnamed: 0$")

@@ -11,7 +11,7 @@ from litmus.inference.export.cells import Cells, as_numbers
 from litmus.inference.export.detections import Detections
 from litmus.inference.export.pixels import Pixels
 from litmus.inference.prediction import lowest_score
-from litmus.spec import Boxes, Classes, Columns, Images, Series, Spec, Tokens, Values
+from litmus.spec import Boxes, Classes, Columns, Images, Labels, Series, Spec, Tokens, Values
 
 BARE_NAMES = {"Images": "images", "Tokens": "tokens", "Series": "series", "Columns": "columns"}
 
@@ -50,8 +50,10 @@ class Bare(nn.Module):
         self.net = net
         self.spec: Spec = net.spec
         noun, outputs = type(net.spec.input).__name__, "outputs of the network"
-        if isinstance(net.spec.target, Classes):
+        if isinstance(net.spec.target, Classes | Labels):
             outputs = "logits, whose softmax are probabilities" if net.predicts_probabilities else "scores"
+        if isinstance(net.spec.target, Labels) and net.predicts_probabilities:
+            outputs = "logits, whose sigmoid are probabilities"
         axes = tuple(str(size) for size in net.example(1).shape[1:])
         if isinstance(net.spec.input, Tokens):
             axes = ("length",)
@@ -106,7 +108,9 @@ def _answering(net: Net) -> nn.Module:
         return Detections(net.spec.input, lowest_score(net))
     if isinstance(target, Values):
         return Unstandardize(target.mean, target.std)
-    return nn.Softmax(dim=1) if net.predicts_probabilities else nn.Identity()
+    if not net.predicts_probabilities:
+        return nn.Identity()
+    return nn.Sigmoid() if isinstance(target, Labels) else nn.Softmax(dim=1)
 
 
 def _difference(output: Tensor, other: Tensor) -> tuple[float, float]:
@@ -171,10 +175,12 @@ def outputs_of(net: Net) -> tuple[Port, ...]:
     size = str(len(target.names))
     if isinstance(target, Values):
         return (Port(_free("values", net.spec), ("batch", size), f"in the data's unit: {', '.join(target.names)}"),)
+    noun = "labels" if isinstance(target, Labels) else "classes"
     if net.predicts_probabilities:
-        doc = "probabilities of the classes, in the order of names in the metadata"
+        doc = f"probabilities of the {noun}, in the order of names in the metadata"
         return (Port(_free("probabilities", net.spec), ("batch", size), doc),)
-    doc = "unbounded scores of the classes, in the order of names in the metadata; the highest is the answer"
+    best = "those above 0 are the answer" if isinstance(target, Labels) else "the highest is the answer"
+    doc = f"unbounded scores of the {noun}, in the order of names in the metadata; {best}"
     return (Port(_free("scores", net.spec), ("batch", size), doc),)
 
 

@@ -1,0 +1,122 @@
+"""The dates of a series: whether they are in order, and which step they take."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litmus.errors import UserError
+
+Dates = NDArray[np.datetime64]  # of microseconds
+Unit = Literal["year", "quarter", "month", "fixed"]
+
+MONTHS: dict[Unit, int] = {"month": 1, "quarter": 3, "year": 12}
+DAY_S = 86_400
+REGULAR = 0.9  # fraction of the steps that must be alike for the others to be gaps
+MOST_NAMED = 5
+# Seasons by the length of a step in seconds: how many steps a day, a week or a year has.
+SEASONS = {60: (60, 1440), 900: (96, 672), 1800: (48, 336), 3600: (24, 168), DAY_S: (7, 365), 7 * DAY_S: (52,)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one date to the next: a calendar's unit, or so many seconds."""
+
+    unit: Unit
+    seconds: int = 0
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """The usual lengths of a season, in steps; none are known for unusual steps."""
+        if self.unit in MONTHS:
+            return {"month": (12,), "quarter": (4,), "year": ()}.get(self.unit, ())
+        return SEASONS.get(self.seconds, ())
+
+    def __str__(self) -> str:
+        if self.unit in MONTHS:
+            return self.unit
+        names = {DAY_S: "day", 7 * DAY_S: "week", 3600: "hour", 60: "minute"}
+        return names.get(self.seconds, f"{self.seconds / DAY_S:g} days")
+
+
+def check_order(dates: Dates, rows: NDArray[np.int64], where: str) -> None:
+    """Checks that each date is later than the one before.
+
+    Args:
+        dates: of one series.
+        rows: their numbers in the file, from 1, for the message.
+        where: the file and the column.
+
+    Raises:
+        UserError: a date occurs twice, or dates go back.
+    """
+    changes = np.diff(dates).astype(np.int64)
+    for what, wrong in (
+        ("is the same as the one before", changes == 0),
+        ("is earlier than the one before", changes < 0),
+    ):
+        if (found := np.flatnonzero(wrong)).size:
+            named = ", ".join(f"{rows[i + 1]:,} ({shown(dates[i + 1])})" for i in found[:MOST_NAMED])
+            more = ", ..." if found.size > MOST_NAMED else ""
+            raise UserError(
+                f"{where}: in {found.size:,} rows the date {what}: {named}{more}. Sort the file by date, one row for "
+                "each; several series in one file need data.group."
+            )
+
+
+def find_step(dates: Dates) -> Step | None:
+    """The step that nearly all of the dates take; None if there is none.
+
+    Args:
+        dates: in order.
+    """
+    if len(dates) < 3:
+        return None
+    changes = np.diff(dates).astype("timedelta64[s]").astype(np.int64)
+    days = changes / DAY_S
+    months = np.diff(_months(dates))
+    same_day = len(np.unique(dates.astype("datetime64[D]") - dates.astype("datetime64[M]"))) <= 4  # ends of months vary
+    for unit, size in MONTHS.items():
+        if (
+            same_day
+            and float(np.median(days)) > 27
+            and (months == size).mean() >= REGULAR
+            and not (months % size).any()
+        ):
+            return Step(unit)
+    usual = int(np.median(changes))
+    return Step("fixed", usual) if usual and (changes == usual).mean() >= REGULAR else None
+
+
+def places(dates: Dates, step: Step) -> NDArray[np.int64]:
+    """How many steps each date lies after the first, rounded."""
+    if step.unit in MONTHS:
+        months = _months(dates)
+        return (months - months[0]) // MONTHS[step.unit]
+    seconds = (dates - dates[0]).astype("timedelta64[s]").astype(np.int64)
+    return np.asarray(np.rint(seconds / step.seconds), dtype=np.int64)
+
+
+def after(last: np.datetime64, step: Step, number: int) -> Dates:
+    """So many dates that follow the last one; at most the last day of a month."""
+    if step.unit not in MONTHS:
+        later = last + np.arange(1, number + 1) * np.timedelta64(step.seconds, "s")
+        return later.astype("datetime64[us]")
+    month = last.astype("datetime64[M]")
+    into = last - month.astype("datetime64[us]")
+    months = month + np.arange(1, number + 1) * MONTHS[step.unit]
+    ends = (months + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    is_end = (last.astype("datetime64[D]") + 1).astype("datetime64[M]") != month
+    later = months.astype("datetime64[us]") + into
+    return np.asarray(ends + (into % np.timedelta64(1, "D")) if is_end else np.minimum(later, ends))
+
+
+def shown(date: np.datetime64) -> str:
+    """A date as people write it: without a time of day, where that is midnight."""
+    text = str(date.astype("datetime64[s]")).replace("T", " ")
+    return text.removesuffix(" 00:00:00")
+
+
+def _months(dates: Dates) -> NDArray[np.int64]:
+    return dates.astype("datetime64[M]").astype(np.int64)

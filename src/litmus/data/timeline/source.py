@@ -1,0 +1,49 @@
+"""Where a series comes from: a file of the user's, or the sunspots."""
+
+from pathlib import Path
+
+from litmus.config.types import Section
+from litmus.data.timeline.read import Roles, Timeline, read
+from litmus.errors import UserError
+from litmus.fetch import local
+from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
+
+# Yearly mean sunspot numbers, 1700 to 2008, as statsmodels ships them; the cycle is about 11 years long.
+SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
+SUNSPOTS_SHA256 = "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"
+
+
+def locate(path: str | None) -> Path:
+    """The file of `data.path`; that of the sunspots, if there is none.
+
+    Raises:
+        UserError: the sunspots are not installed.
+    """
+    return _sunspots() if path is None else local.expand(path)
+
+
+def read_series(settings: Section, path: Path | None = None) -> Timeline:
+    """The series of a file.
+
+    Args:
+        settings: the section `data` of a configuration, of `data=series`.
+        path: of a file with the same columns; None reads the one that the settings name.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    is_sunspots = settings["path"] is None and path is None
+    column = "SUNACTIVITY" if is_sunspots else settings["column"]
+    roles = Roles(column, settings["time"], settings["group"], tuple(settings["inputs"]), tuple(settings["known"]))
+    where = locate(settings["path"]) if path is None else path
+    return read(where, roles, encoding=settings["encoding"], separator=settings["separator"])
+
+
+def _sunspots() -> Path:
+    try:
+        path = package_file(*SUNSPOTS)
+    except SourceUnavailable as reason:
+        raise UserError(f"data=series cannot read the sunspots: {reason} Set data.path to a table of yours.") from None
+    if (found := sha256_of(path)) != SUNSPOTS_SHA256:
+        raise UserError(f"{path} is not the file that statsmodels ships (its sha256 is {found}).")
+    return path

@@ -1,0 +1,251 @@
+"""Forecasts of a network beyond the last value of a series, with intervals from its errors in validation.
+
+The intervals are those of split conformal prediction (Vovk et al. 2005; Lei et al. 2018), for each step on its own: of
+n errors in validation, the ceil((n + 1) level)-th smallest to both sides. Where the next errors are exchangeable with
+those of validation, they hold the value in at least `level` of cases; a series that changes keeps no such promise.
+"""
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from litmus.config.protocols import Net
+from litmus.config.types import Section
+from litmus.data.timeline import dates as calendar
+from litmus.data.timeline.dates import Dates
+from litmus.data.timeline.read import Group, Timeline
+from litmus.data.timeline.source import read_series
+from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
+from litmus.errors import UserError
+from litmus.inference.load import load_run
+from litmus.record.folder import RunDir
+from litmus.spec import Series, Values
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+LEVEL = 0.9
+BATCH = 1000  # windows at a time
+MOST_WINDOWS = 2000  # of validation, for errors beyond the horizon
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What follows the last value of a series.
+
+    Attributes:
+        name: of the column.
+        group: of several series in a file; empty for a single one.
+        history: the values before, float64 (rows,), the last of them last.
+        past: their dates; None where there are none.
+        dates: of the forecasts; None where there are none.
+        values: float64 (steps,), in the series' unit.
+        low: of the interval, float64 (steps,); NaN where there is none.
+        high: of the interval.
+    """
+
+    name: str
+    group: str
+    history: Floats
+    past: Dates | None
+    dates: Dates | None
+    values: Floats
+    low: Floats
+    high: Floats
+
+
+class Forecaster:
+    """Forecasts by the network of a run.
+
+    Args:
+        net: in evaluation mode, on the CPU; its input is a series.
+        settings: the section `data` of its run.
+
+    Attributes:
+        horizon: steps that the network forecasts at once; those beyond follow from its own forecasts.
+        notes: what is to be said of the last forecast.
+    """
+
+    def __init__(self, net: Net, settings: Section) -> None:
+        assert isinstance(net.spec.input, Series)
+        assert isinstance(net.spec.target, Values)
+        self.net, self.settings = net, settings
+        if settings["path"] is not None and net.spec.input.columns:  # in another file, too
+            self.settings = {**settings, "column": net.spec.input.columns[0]}
+        self.read, self.target = net.spec.input, net.spec.target
+        self.horizon = len(self.target.names)
+        self.num_known = len(settings["known"])
+        self.notes: list[str] = []
+
+    def forecast(self, path: Path | None, steps: int | None, level: float = LEVEL) -> list[Forecast]:
+        """The steps after the last value of each series in a file.
+
+        Args:
+            path: of a file with the columns of the run's; None takes the run's own.
+            steps: how many; None takes the horizon.
+            level: of the intervals, in (0, 1).
+
+        Raises:
+            UserError: the file cannot be read, a series is too short, or what is known ahead is missing.
+        """
+        steps = steps or self.horizon
+        self.notes = []
+        if steps > self.horizon and self.settings["inputs"]:
+            raise UserError(
+                f"The network sees {', '.join(self.settings['inputs'])}, too, which nobody knows beyond {self.horizon} "
+                f"steps: --steps {steps} is too many. data.horizon={steps} trains a network for them."
+            )
+        timeline = read_series(self.settings, path)
+        ends = [self._end(timeline, group) for group in timeline.groups]
+        widths = self._widths(steps, level)
+        found = []
+        for group, end in zip(timeline.groups, ends, strict=True):
+            own, start = self._extended(timeline, group, end, steps)
+            values = self._recursive(self._columns(own), np.array([start]), steps)[0]
+            last = slice(group.start, group.start + start)
+            past = timeline.dates[last] if timeline.dates is not None else None
+            dates = calendar.after(past[-1], timeline.step, steps) if past is not None and timeline.step else None
+            history = timeline.values[last, 0]
+            found.append(
+                Forecast(timeline.name, group.name, history, past, dates, values, values - widths, values + widths)
+            )
+        return found
+
+    def _end(self, timeline: Timeline, group: Group) -> int:
+        """The row after the last value of a group: rows of what is known ahead may follow.
+
+        Raises:
+            UserError: there are too few values before it.
+        """
+        present = np.flatnonzero(~timeline.missing[group.start : group.stop, 0])
+        end = group.start + (int(present[-1]) + 1 if len(present) else 0)
+        if end - group.start < self.read.length:
+            where = f" of {group.name}" if group.name else ""
+            raise UserError(
+                f"{end - group.start} values{where} are too few to forecast from: the network sees {self.read.length}."
+            )
+        return end
+
+    def _extended(self, timeline: Timeline, group: Group, end: int, steps: int) -> tuple[Timeline, int]:
+        """A group alone, with rows for the steps to forecast, and the number of the first of those.
+
+        Raises:
+            UserError: what is known ahead is not known for all of them.
+        """
+        start = end - group.start
+        if self.num_known and group.stop - end < steps:
+            known = ", ".join(self.settings["known"])
+            raise UserError(
+                f"A forecast of {steps} steps needs {known} of {steps} rows after the last value, and there are "
+                f"{group.stop - end}: append rows without a value, or lower --steps."
+            )
+        number = start + math.ceil(steps / self.horizon) * self.horizon
+        rows = np.minimum(np.arange(number), group.stop - group.start - 1)  # beyond, the last row stands in
+        values = timeline.values[group.start : group.stop][rows]
+        missing = timeline.missing[group.start : group.stop][rows]
+        missing[start:] = False
+        whole = Group(group.name, 0, number)
+        return Timeline(timeline.name, timeline.features, values, missing, (whole,), None, timeline.step), start
+
+    def _columns(self, timeline: Timeline) -> Floats:
+        """What the network sees of each row, in its unit."""
+        if self.read.features == 1:
+            return timeline.values[:, :1]
+        indicated = [
+            number
+            for number, name in enumerate(timeline.features)
+            if name in {own.removesuffix(" is missing") for own in self.read.columns[len(timeline.features) :]}
+        ]
+        return as_columns(timeline, self.num_known, self.horizon, indicated)
+
+    def _recursive(self, columns: Floats, starts: NDArray[np.int64], steps: int) -> Floats:
+        """Forecasts from each of some windows: float64 (windows, steps); beyond the horizon, by those before.
+
+        Args:
+            columns: float64 (rows, features), in their units; of the steps to forecast, the first is not looked at.
+            starts: the row after each window.
+            steps: how many.
+        """
+        length = self.read.length
+        rows = starts[:, None] + np.arange(-length, 0)
+        own, found = columns[rows, 0], np.empty((len(starts), 0))
+        std, mean = (np.array(fact) for fact in (self.target.std, self.target.mean))
+        while found.shape[1] < steps:
+            seen = columns[rows + found.shape[1]].copy()
+            seen[:, :, 0] = own
+            scaled = scale_columns(seen.reshape(-1, seen.shape[2]), self.read).view(seen.shape)
+            with torch.inference_mode():
+                outputs = torch.cat([self.net(batch) for batch in scaled.split(BATCH)])
+            values = outputs.double().numpy() * std + mean
+            found = np.concatenate([found, values], axis=1)
+            own = np.concatenate([own, values], axis=1)[:, -length:]
+        return found[:, :steps]
+
+    def _widths(self, steps: int, level: float) -> Floats:
+        """Half of each step's interval, float64 (steps,); NaN where there are too few errors to say."""
+        if self.net.errors is None:
+            self.notes.append("There are no intervals: the run is of an earlier version, which kept no errors.")
+            return np.full(steps, np.nan)
+        errors = self.net.errors.numpy()
+        if len(errors) < 1 / (1 - level) - 1:
+            number = len(errors)
+            self.notes.append(f"There are no intervals: {number} errors in validation are too few for {level:.0%}.")
+        widths = conformal(errors, level)[:steps]
+        if steps > self.horizon:
+            beyond = self._errors_beyond(steps)
+            rest = conformal(beyond, level)[self.horizon :] if beyond is not None else [np.nan] * (steps - self.horizon)
+            widths = np.concatenate([widths, rest])
+        return widths
+
+    def _errors_beyond(self, steps: int) -> Floats | None:
+        """Absolute errors of so many steps in validation, the network's forecasts fed back to it, as for the future."""
+        first = f"From step {self.horizon + 1} on, forecasts follow from forecasts (data.horizon={self.horizon})"
+        try:
+            timeline = read_series(self.settings)
+        except UserError as error:
+            self.notes.append(f"{first}, without intervals: the run's own data is not there. {error}")
+            return None
+        bounds = split_bounds(timeline, self.settings["val_share"], self.settings["test_share"])
+        stretches = [(max(own.val, own.train + self.read.length), own.test) for own in bounds]
+        starts = window_starts(timeline, stretches, steps, 1)
+        starts = starts[:: max(1, math.ceil(len(starts) / MOST_WINDOWS))]
+        if not len(starts):
+            self.notes.append(f"{first}, without intervals: no window in validation has so many steps after it.")
+            return None
+        self.notes.append(f"{first}; their intervals are by {len(starts):,} such forecasts in validation.")
+        whole = math.ceil(steps / self.horizon) * self.horizon
+        columns = self._columns(timeline)
+        columns = np.concatenate([columns, np.repeat(columns[-1:], whole, axis=0)])
+        found = self._recursive(columns, starts, steps)
+        return np.abs(found - timeline.values[starts[:, None] + np.arange(steps), 0])
+
+
+def conformal(errors: Floats, level: float) -> Floats:
+    """Half of the interval of each step: float64 (steps,), infinite where there are too few errors for the level.
+
+    Args:
+        errors: absolute, of a split that the network was not trained on, float64 (samples, steps).
+        level: the fraction of values that intervals should hold, in (0, 1).
+    """
+    number = len(errors)
+    rank = math.ceil((number + 1) * level)
+    if rank > number:
+        return np.full(errors.shape[1], np.nan)
+    return np.asarray(np.sort(errors, axis=0)[rank - 1], dtype=np.float64)
+
+
+def load_forecaster(run: RunDir) -> Forecaster:
+    """What forecasts by the best weights of a run on a series.
+
+    Raises:
+        UserError: the run has no weights, or takes no series.
+    """
+    net = load_run(run)
+    if not isinstance(net.spec.input, Series):
+        raise UserError(f"{run.path} was trained on {net.spec.input.noun}: it forecasts no series.")
+    return Forecaster(net, run.read_config()["data"])

@@ -1,0 +1,161 @@
+"""Forecasts beyond the last value of a series: by `litmus predict`, with intervals that hold what they say."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import ROOT
+
+from litmus.cli.main import main
+from litmus.errors import UserError
+from litmus.inference.forecast import conformal, load_forecaster
+from litmus.record.folder import RunDir
+
+Train = Callable[..., RunDir]
+Litmus = Callable[..., tuple[str, str]]
+QUICK = ["model=lstm", "model.widths=[4]", "trainer=cpu", "trainer.max_epochs=2", "task.baselines=false"]
+
+
+def write(name: str, columns: dict[str, object]) -> None:
+    rows = zip(*columns.values(), strict=True)
+    Path(name).write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
+def refused(run: RunDir, *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(run.path), *words])
+    return str(ended.value.code)
+
+
+def months(number: int) -> list[str]:
+    return [f"{2000 + i // 12}-{1 + i % 12:02}-01" for i in range(number)]
+
+
+def rows_of(out: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_conformal_intervals_are_by_the_rank_that_the_theory_says() -> None:
+    errors = np.arange(1.0, 20.0)[:, None]  # 19: the 18th of them covers 90 %
+    assert conformal(errors, 0.9).tolist() == [18.0]
+    assert np.isnan(conformal(errors[:8], 0.9)).all(), "8 errors are too few"
+    rng = np.random.default_rng(0)
+    held = [abs(rng.normal()) <= conformal(np.abs(rng.normal(size=(19, 1))), 0.9)[0] for _ in range(4000)]
+    assert 0.885 < np.mean(held) < 0.915
+
+
+def test_intervals_hold_their_share_of_what_came(train: Train) -> None:
+    """Within the horizon, and beyond it, where forecasts follow from forecasts."""
+    rng = np.random.default_rng(1)
+    walk = rng.normal(size=3000).cumsum()
+    write("walk.csv", {"value": walk})
+    data = ["data=series", "data.path=walk.csv", "data.window=8", "data.horizon=2", "data.val_share=0.3"]
+    run = train(*QUICK, *data, "data.test_share=0.3", "data.min_steps=10", small=[])
+    forecaster = load_forecaster(run)
+    starts = np.arange(2100, 2994)
+    found = forecaster._recursive(np.append(walk, [0, 0])[:, None], starts, 4)
+    inside = np.abs(walk[starts[:, None] + np.arange(4)] - found) <= forecaster._widths(4, 0.8)
+    assert inside.mean(axis=0) == pytest.approx([0.8] * 4, abs=0.06)
+    assert "From step 3 on, forecasts follow from forecasts (data.horizon=2)" in forecaster.notes[-1]
+    assert "by 897 such forecasts in validation" in forecaster.notes[-1]
+
+
+@pytest.fixture
+def sales(train: Train) -> RunDir:
+    values = [round(100 + i + 20 * np.sin(i * np.pi / 6), 3) for i in range(120)]
+    write("sales.csv", {"month": months(120), "sales": values})
+    return train(*QUICK, "data=series", "data.path=sales.csv", "data.horizon=3", "data.min_steps=20", small=[])
+
+
+def test_a_forecast_is_printed_and_written(sales: RunDir, litmus: Litmus) -> None:
+    out, _ = litmus("predict", str(sales.path), "--steps", "5", "--json")
+    found = rows_of(out)
+    assert [row["date"] for row in found] == ["2010-01-01", "2010-02-01", "2010-03-01", "2010-04-01", "2010-05-01"]
+    assert all(row["low"] < row["sales"] < row["high"] for row in found)
+    assert [row["sales"] for row in found] == pytest.approx(
+        [100 + i + 20 * np.sin(i * np.pi / 6) for i in range(120, 125)], abs=5
+    )
+    out, _ = litmus("predict", str(sales.path), "--out", "forecast.csv")
+    assert "2010-03-01" in out
+    assert "2010-04-01" not in out, "the horizon, if nothing is said"
+    with Path("forecast.csv").open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert [float(row["sales"]) for row in kept] == [row["sales"] for row in found[:3]]
+    assert Path("forecast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_file_is_continued(sales: RunDir, litmus: Litmus) -> None:
+    write("new.csv", {"month": months(150)[110:], "sales": [1000 + i for i in range(40)]})
+    out, _ = litmus("predict", str(sales.path), "new.csv", "--json")
+    assert [row["date"] for row in rows_of(out)] == ["2012-07-01", "2012-08-01", "2012-09-01"]
+    assert rows_of(out)[0]["sales"] == pytest.approx(1040, abs=10), "far from what it was trained on"
+    write("short.csv", {"month": months(9), "sales": range(9)})
+    assert "9 values are too few to forecast from: the network sees 24." in refused(sales, "short.csv")
+    write("other.csv", {"month": months(40), "price": range(40)})
+    assert "has no column sales" in refused(sales, "other.csv")
+    assert "There is no file nosuch.csv. This run takes a table of a series." in refused(sales, "nosuch.csv")
+    assert "--topk has no effect on forecasts" in refused(sales, "--topk", "3")
+
+
+def test_beyond_the_horizon_there_are_no_intervals_without_the_run_s_own_data(sales: RunDir, litmus: Litmus) -> None:
+    Path("sales.csv").rename("moved.csv")
+    out, _ = litmus("predict", str(sales.path), "moved.csv", "--steps", "4")
+    assert "without intervals: the run's own data is not there" in " ".join(out.split())
+    found = rows_of(litmus("predict", str(sales.path), "moved.csv", "--steps", "4", "--json")[0])
+    assert [row["low"] is None for row in found] == [False, False, False, True]
+
+
+def test_errors_of_each_step_stand_in_the_result(sales: RunDir) -> None:
+    metrics = sales.read_result()["metrics"]
+    steps = [metrics[f"test/rmse_step{step}"] for step in (1, 2, 3)]
+    assert metrics["test/rmse"] == pytest.approx(np.sqrt(np.mean(np.square(steps))))
+    assert metrics["test/mae"] == pytest.approx(np.mean([metrics[f"test/mae_step{step}"] for step in (1, 2, 3)]))
+    kept = torch.load(sales.best, weights_only=True)["errors"]
+    assert kept.shape == (16, 3)
+    assert (kept.diff(dim=0) >= 0).all()
+    assert float(kept.mean()) == pytest.approx(metrics["val/mae"], rel=1e-4)
+
+
+def test_an_earlier_run_forecasts_without_intervals(litmus: Litmus) -> None:
+    pytest.importorskip("statsmodels")
+    out, _ = litmus("predict", str(ROOT / "tests" / "earlier" / "lstm-series"))
+    assert "There are no intervals: the run is of an earlier version" in " ".join(out.split())
+
+
+def test_what_is_known_ahead_is_given_for_the_steps_to_forecast(train: Train) -> None:
+    rng = np.random.default_rng(0)
+    sale = rng.integers(0, 2, 300)
+    value = 10 + 5 * sale + rng.normal(size=300) * 0.1
+    write("shop.csv", {"value": [*value[:298], "", ""], "sale": sale})
+    data = ["data=series", "data.path=shop.csv", "data.column=value", "data.known=[sale]", "data.window=6"]
+    run = train(*QUICK, *data, "trainer.max_epochs=10", "optimizer.lr=0.03", small=[])
+    forecaster = load_forecaster(run)
+    (found,) = forecaster.forecast(None, 2)
+    assert found.values == pytest.approx(10 + 5 * sale[298:], abs=1)
+    with pytest.raises(
+        UserError, match="A forecast of 3 steps needs sale of 3 rows after the last value, and there are 2"
+    ):
+        forecaster.forecast(None, 3)
+
+
+def test_each_group_is_forecast_by_itself(train: Train, litmus: Litmus) -> None:
+    rows = [(name, month, level + i) for i, month in enumerate(months(60)) for name, level in (("a", 0), ("b", 500))]
+    groups, dates, values = zip(*rows, strict=True)
+    write("two.csv", {"shop": groups, "month": dates, "sales": values})
+    run = train(*QUICK, "data=series", "data.path=two.csv", "data.group=shop", "data.min_steps=10", small=[])
+    found = rows_of(litmus("predict", str(run.path), "--json")[0])
+    assert [(row["group"], row["date"]) for row in found] == [("a", "2005-01-01"), ("b", "2005-01-01")]
+    assert [row["sales"] for row in found] == pytest.approx([60, 560], abs=2)
+
+
+def test_inputs_are_not_known_beyond_the_horizon(train: Train) -> None:
+    write("with.csv", {"value": [i % 5 for i in range(80)], "other": range(80)})
+    data = ["data=series", "data.path=with.csv", "data.column=value", "data.inputs=[other]", "data.window=6"]
+    forecaster = load_forecaster(train(*QUICK, *data, "data.min_steps=5", small=[]))
+    assert len(forecaster.forecast(None, 1)) == 1
+    with pytest.raises(UserError, match="The network sees other, too, which nobody knows beyond 1 steps"):
+        forecaster.forecast(None, 2)
