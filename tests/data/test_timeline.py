@@ -1,0 +1,117 @@
+"""Files of series: dates checked, gaps filled, groups apart, columns beside the one that is forecast."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from litmus.config.instantiate import defaults
+from litmus.data.series import Series
+from litmus.data.timeline.dates import after, find_step, places
+from litmus.errors import UserError
+
+
+def write(*columns: str, rows: list[tuple[object, ...]]) -> None:
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    Path("numbers.csv").write_text("\n".join(lines) + "\n")
+
+
+SETTINGS = {name: value for name, value in defaults("data", "series").items() if name != "_target_"}
+SETTINGS |= {"path": "numbers.csv", "window": 3, "period": 2, "scaling": "series", "val_share": 0.2}
+
+
+def data(**changes: object) -> Series:
+    made = Series(0, **{**SETTINGS, **changes})
+    made.prepare_data()
+    return made
+
+
+def dates(*texts: str) -> np.ndarray:
+    return np.array(texts, dtype="datetime64[us]")
+
+
+@pytest.mark.parametrize(
+    ("given", "step", "seasons", "following"),
+    [
+        (["2024-01-01", "2024-01-02", "2024-01-03"], "day", (7, 365), ["2024-01-04", "2024-01-05"]),
+        (["2023-11-30", "2023-12-31", "2024-01-31"], "month", (12,), ["2024-02-29", "2024-03-31"]),
+        (["2023-11-15", "2023-12-15", "2024-01-15"], "month", (12,), ["2024-02-15", "2024-03-15"]),
+        (["2023-01-01", "2023-04-01", "2023-07-01"], "quarter", (4,), ["2023-10-01", "2024-01-01"]),
+        (["2021-06-01", "2022-06-01", "2023-06-01"], "year", (), ["2024-06-01", "2025-06-01"]),
+        (["2024-01-01T00", "2024-01-01T01", "2024-01-01T02"], "hour", (24, 168), ["2024-01-01T03", "2024-01-01T04"]),
+    ],
+)
+def test_a_regular_step_is_found_and_continued(
+    given: list[str], step: str, seasons: tuple[int, ...], following: list[str]
+) -> None:
+    found = find_step(dates(*given))
+    assert (str(found), found.seasons) == (step, seasons)
+    assert after(dates(*given)[-1], found, 2).tolist() == dates(*following).tolist()
+    assert places(dates(*given), found).tolist() == [0, 1, 2]
+
+
+def test_dates_without_a_regular_step_have_none() -> None:
+    assert find_step(dates("2024-01-01", "2024-01-05", "2024-01-06", "2024-02-01")) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ([1, 2, 3, 3, 4], r"in 1 rows the date is the same as the one before: 4 \(2024-01-03\)"),
+        ([1, 2, 5, 4, 6, 3], r"in 2 rows the date is earlier than the one before: 4 \(2024-01-04\), 6 \(2024-01-03\)"),
+    ],
+)
+def test_dates_in_disorder_are_named_with_their_rows(days: list[int], said: str) -> None:
+    write("day", "sales", rows=[(f"2024-01-{day:02}", day) for day in days])
+    with pytest.raises(UserError, match=said):
+        data()
+
+
+def test_skipped_dates_are_named_and_filled(caplog: pytest.LogCaptureFixture) -> None:
+    write("day", "sales", rows=[(f"2024-01-{day:02}", day) for day in range(1, 31) if day not in (7, 8)])
+    made = data()
+    assert "2 dates are missing, after 2024-01-06. They count as rows without a value." in caplog.text
+    assert made.values[5:9].tolist() == [6.0, 6.0, 6.0, 9.0]
+    assert not {6, 7} & set(torch.cat([*made.windows.values()]).tolist())
+    assert made.timeline.dates[8] == np.datetime64("2024-01-09")
+    assert made.notes[0] == "dates  a value for each day"
+
+
+def test_no_window_crosses_two_groups_and_each_is_split_by_time() -> None:
+    write("shop", "sales", rows=[(shop, 1000 * number + i) for i in range(20) for number, shop in enumerate("ab")])
+    made = data(group="shop", horizon=2)
+    for split in ("train", "val", "test"):
+        inputs = torch.from_numpy(made.flat_inputs(split, torch.arange(made.sizes[split]))).double()
+        seen = inputs * made.spec.input.std[0] + made.spec.input.mean[0]
+        assert torch.equal((seen.round() // 1000)[:, :2], made.targets(split) // 1000)
+    assert [target % 1000 for target, _ in made.targets("test").tolist()] == [16, 17, 18, 16, 17, 18]
+    assert made.seen.unique().numel() == 2 * 16, "what training and validation forecast, in both groups"
+
+
+def test_inputs_and_what_is_known_ahead_stand_beside_the_series() -> None:
+    write("sales", "price", "sale", rows=[(i, 100 + i, i % 3) for i in range(30)])
+    made = data(column="sales", inputs=["price"], known=["sale"], horizon=2)
+    assert made.spec.input.columns == ("sales", "price", "sale")
+    window = made._columns[made.windows["test"][0] - 3 : made.windows["test"][0]]
+    assert window.tolist() == [[21, 121, 23 % 3], [22, 122, 24 % 3], [23, 123, 25 % 3]], "the values of two rows later"
+    assert made.flat_inputs("val", torch.arange(2)).shape == (2, 9)
+
+
+def test_no_column_has_two_roles() -> None:
+    write("sales", "price", rows=[(i, i) for i in range(30)])
+    with pytest.raises(UserError, match="data.column and data.known both name sales"):
+        data(column="sales", known=["sales"])
+
+
+def test_a_long_series_is_held_as_arrays() -> None:
+    """A hundred bytes for each row, the file's text, its columns and the scaled ones; not objects of Python."""
+    import tracemalloc
+
+    number = 200_000
+    Path("numbers.csv").write_text("sales\n" + "".join(f"{i % 97}.5\n" for i in range(number)))
+    tracemalloc.start()
+    data(window=20, scaling="auto", period=None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150 * number
