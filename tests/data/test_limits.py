@@ -21,6 +21,7 @@ DATA = {
     "sentiment": ["model=lstm", "data=sentiment", "data.dir=data"],
     "text_table": ["model=lstm", *ON_TABLE],
     "table": ["model=fnn", *ON_HOUSES],
+    "toy": ["model=fnn", "data=toy"],
     "series": ["model=lstm", *ON_WAVE],
     "image_folder": ON_PHOTOS,
     "mnist_boxes": ["model=yolo", *ON_SCENES],

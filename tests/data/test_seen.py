@@ -20,6 +20,7 @@ DATA = {
     "mnist": (["data=mnist", *SMALL], None),
     "text_table": (ON_TABLE, "data.split_seed=7"),
     "table": (ON_HOUSES, "data.split_seed=7"),
+    "toy": (["data=toy"], None),
     "sentiment": (None, None),
     "series": ([*ON_WAVE, "data.window=22"], "data.test_share=0.4"),
     "image_folder": (ON_PHOTOS, "data.split_seed=7"),

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_series import SETTINGS
 
+from litmus.config.instantiate import defaults
 from litmus.data.series import Series
 from litmus.data.timeline.dates import after, find_step, places
 from litmus.errors import UserError
@@ -15,6 +15,10 @@ from litmus.errors import UserError
 def write(*columns: str, rows: list[tuple[object, ...]]) -> None:
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     Path("numbers.csv").write_text("\n".join(lines) + "\n")
+
+
+SETTINGS = {name: value for name, value in defaults("data", "series").items() if name != "_target_"}
+SETTINGS |= {"path": "numbers.csv", "window": 3, "period": 2, "scaling": "series", "val_share": 0.2}
 
 
 def data(**changes: object) -> Series:
@@ -61,7 +65,7 @@ def test_dates_without_a_regular_step_have_none() -> None:
 def test_dates_in_disorder_are_named_with_their_rows(days: list[int], said: str) -> None:
     write("day", "sales", rows=[(f"2024-01-{day:02}", day) for day in days])
     with pytest.raises(UserError, match=said):
-        data(path="numbers.csv")
+        data()
 
 
 def test_skipped_dates_are_named_and_filled(caplog: pytest.LogCaptureFixture) -> None:

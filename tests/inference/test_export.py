@@ -98,10 +98,10 @@ def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     net = make("fnn", DIGITS, {})
     save = torch.export.save
 
-    def damaged(program: torch.export.ExportedProgram, path: Path) -> None:
+    def damaged(program: torch.export.ExportedProgram, path: Path, extra_files: dict[str, str]) -> None:
         for weight in program.state_dict.values():
             weight.data.mul_(1.5)
-        save(program, path)
+        save(program, path, extra_files=extra_files)
         for weight in program.state_dict.values():
             weight.data.div_(1.5)
 
