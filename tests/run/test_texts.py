@@ -84,7 +84,7 @@ def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train, tmp_pat
         forecast = net((windows - net.spec.input.mean[0]) / net.spec.input.std[0])[:, 0]
     error = forecast * net.spec.target.std[0] + net.spec.target.mean[0] - torch.tensor(sales[first:])
     error = error.square().mean().sqrt()
-    assert metrics["test/rmse"] == pytest.approx(float(error), rel=1e-4)
+    assert metrics["test/rmse"] == pytest.approx(float(error), rel=1e-3)  # so small that float32 shows
 
 
 def test_a_network_that_does_not_beat_the_naive_forecasts_is_told(
