@@ -121,10 +121,14 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_cutting_is_torchvision_s(size: tuple[int, int]) -> None:
     from torchvision.transforms import functional
 
-    image = Image.effect_noise(size, 80).convert("RGB")
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
     ours = center_crop(image, Images(3, 56, 56, (), (), 64))
     theirs = functional.center_crop(functional.resize(image, [64]), [56])  # type: ignore[arg-type]
-    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    # Pillow keeps the box of what is shown in float32: a value between two levels may become the other.
+    difference = abs(np.asarray(ours, int) - np.asarray(theirs, int))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.001
 
 
 @pytest.mark.parametrize("size", [(40, 20), (20, 40), (100, 30), (7, 7), (33, 64)])
