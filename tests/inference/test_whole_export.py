@@ -196,17 +196,24 @@ def test_a_table_as_it_is_written(tmp_path: Path) -> None:
         assert [price, rent] == pytest.approx(row.tolist(), rel=1e-5)
 
 
-def test_a_series(tmp_path: Path) -> None:
-    net = make("lstm", WINDOWS, {})
+@pytest.mark.parametrize(
+    ("scaling", "columns"),
+    [("series", ("a", "b")), ("window", ("a",)), ("difference", ("a",)), ("seasonal_difference", ("a", "b"))],
+)
+def test_a_series(scaling: str, columns: tuple[str, ...], tmp_path: Path) -> None:
+    facts = {"mean": (1.0, 5.0), "std": (2.0, 3.0)}
+    own = {name: fact[: len(columns)] for name, fact in facts.items()}
+    read = Series(12, len(columns), **own, scaling=scaling, period=4, columns=columns)
+    net = make("lstm", replace(WINDOWS, input=read), {})
     exported(net, tmp_path)
-    assert isinstance(WINDOWS.input, Series)
-    values = np.sin(np.arange(40)) * 3 + 1
-    (tmp_path / "wave.csv").write_text("a\n" + "\n".join(map(str, values)))
-    window = torch.tensor(values[-12:], dtype=torch.float32).reshape(1, 12, 1)
+    values = np.sin(np.arange(40)[:, None] * [1, 0.3][: len(columns)]) * 3 + 1
+    lines = [",".join(map(str, row)) for row in values]
+    (tmp_path / "wave.csv").write_text("\n".join([",".join(columns), *lines]))
+    window = torch.tensor(values[None, -12:], dtype=torch.float32)
     with torch.no_grad():
-        expected = net((window - 1.0) / 2.0) * 2.0 + 1.0
+        expected = net((window - torch.tensor(read.mean)) / torch.tensor(read.std)) * 2.0 + 1.0
     (line,) = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "wave.csv")])
-    assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), abs=1e-5)
+    assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:

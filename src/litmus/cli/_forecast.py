@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litmus.data.timeline.dates import shown
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.record.files import replacing
@@ -56,6 +55,8 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
 
 def as_rows(forecasts: Sequence["Forecast"]) -> tuple[list[str], list[tuple[object, ...]]]:
     """The columns of a table of forecasts, and a row for each step of each."""
+    from litmus.data.timeline.dates import shown
+
     has_groups, has_dates = any(own.group for own in forecasts), forecasts[0].dates is not None
     columns = [*(["group"] if has_groups else []), *(["date"] if has_dates else []), "step", forecasts[0].name]
     rows: list[tuple[object, ...]] = []

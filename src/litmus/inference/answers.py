@@ -16,7 +16,7 @@ from litmus.record.files import replacing
 
 PREFIX = "litmus_"
 PARQUET, SEPARATORS = ".parquet", {".csv": ",", ".tsv": "\t"}
-SEPARATOR = "|"  # of labels
+BETWEEN_LABELS = "|"
 FIGURE = {"probabilities": "probability", "scores": "score"}
 
 Prediction = RowPrediction | ImagePrediction
@@ -36,8 +36,8 @@ class AnswerColumns:
 
     They are `prediction` and `probability` (or `score`) of the best class, and `prediction_2`, `probability_2` ... of
     others; or `prediction`, the labels with | between them, and the probability of each; or `prediction` of one value,
-    `prediction_NAME` of several, in the data's unit; or `boxes`, as JSON. Then
-    `note`, and of images `error`. All of them begin with `litmus_` if the table has one of these names.
+    `prediction_NAME` of several, in the data's unit; or `boxes`, as JSON. Then `note`, and of images `error`. All of
+    them begin with `litmus_` if the table has one of these names.
 
     Args:
         key: of the figures in the predictions.
@@ -112,7 +112,7 @@ def _value(name: str) -> Column:
 
 def _labels(prediction: Prediction) -> Cell:
     found = prediction.get("labels")
-    return None if found is None else SEPARATOR.join(found)
+    return None if found is None else BETWEEN_LABELS.join(found)
 
 
 def _figure_of(name: str) -> Column:

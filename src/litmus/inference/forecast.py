@@ -226,7 +226,7 @@ class Forecaster:
 
 
 def conformal(errors: Floats, level: float) -> Floats:
-    """Half of the interval of each step: float64 (steps,), infinite where there are too few errors for the level.
+    """Half of the interval of each step: float64 (steps,), NaN where there are too few errors for the level.
 
     Args:
         errors: absolute, of a split that the network was not trained on, float64 (samples, steps).

@@ -1,7 +1,7 @@
 """A short program that uses an exported ONNX file, for people to copy from; it needs no litmus."""
 
 from litmus.inference.export.onnx_columns import spellings
-from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Spec, Tokens
+from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Tokens
 
 IMAGES = '''\
 """Predicts with {file}: python example.py {word}.jpg. Needs onnxruntime and Pillow."""
@@ -73,12 +73,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+COLUMNS, LENGTH = {columns}, {length}
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-    values = [float(row[{column}]) for row in csv.DictReader(file)]
-window = np.array(values[-{length}:], dtype=np.float32).reshape(1, {length}, 1)
-print(dict(zip(names, session.run(None, {"series": window})[0][0].tolist())))
+    rows = list(csv.DictReader(file))[-LENGTH:]
+window = np.array([[float(row[name]) for name in COLUMNS] for row in rows], dtype=np.float32)
+print(dict(zip(names, session.run(None, {"series": window[None]})[0][0].tolist())))
 '''
 
 COLUMNS = '''\
@@ -143,9 +144,18 @@ def program(spec: Spec, file_name: str) -> str:
         kinds = "".join(f"    {name!r}: {_kind(column)},\n" for name, column in read.by_name().items())
         text = COLUMNS.replace("{columns}", f"{{\n{kinds}}}").replace("{said}", _said(spec, ""))
     else:
-        column = spec.target.names[0].removesuffix("+1")
-        text = SERIES.replace("{column}", repr(column)).replace("{length}", str(read.length))
+        text = _of_series(spec, read)
     return text.replace("{file}", file_name)
+
+
+def _of_series(spec: Spec, series: Series) -> str:
+    """The window is the last rows of a file, which has a column for each feature, indicators of missing values too."""
+    columns = list(series.columns) or [spec.target.names[0].removesuffix("+1")]
+    text = SERIES.replace("{columns}", repr(columns)).replace("{length}", str(series.length))
+    if len(columns) == 1:
+        return text
+    note = '# As the network sees them: what is known ahead is moved up by the horizon; "NAME is missing" is 1 or 0.'
+    return text.replace("COLUMNS, LENGTH", f"{note}\nCOLUMNS, LENGTH")
 
 
 def _of_images(spec: Spec, images: Images) -> str:

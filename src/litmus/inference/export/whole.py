@@ -41,9 +41,11 @@ class Bare(nn.Module):
         inputs: of `forward`, in this order.
         outputs: of `forward`, in this order.
         doc: what this is, for a file's documentation.
+        tolerance: of differences when an exported network is compared, relative to the largest output.
     """
 
     doc = "without preprocessing and postprocessing"
+    tolerance = 1e-5  # float32 in another order gives about 1e-6
 
     def __init__(self, net: Net) -> None:
         super().__init__()
@@ -73,6 +75,7 @@ class Whole(Bare):
     """A network with what goes before and after it."""
 
     doc = "with preprocessing and postprocessing"
+    tolerance = 1e-4  # probabilities lie in [0, 1], whereas logits of 100 differ by 1e-4 with a rounding of 1e-6
 
     def __init__(self, net: Net) -> None:
         super().__init__(net)

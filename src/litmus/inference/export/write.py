@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Run = Callable[..., Sequence["Tensor"]]  # from a network's inputs to its outputs
 NUM_TRACED = 3  # samples with which torch traces a network
 EXAMPLE = "example.py"
-ROUNDING = 1e-5  # float32 in another order gives about 1e-6
 # OpenVINO has float32 where others have float64, so that a pixel whose value lies between two levels becomes the other.
 ROUNDING_OF_PIXELS = 1e-3
 
@@ -36,13 +35,14 @@ class Format(NamedTuple):
         file_name: what is written in a run's folder `export`.
         write: writes a network to a path that does not exist, and gives what runs it, read back from there.
         whole: whether preprocessing and postprocessing are inside, unless the bare network is asked for.
-        tolerance: of differences between its outputs and the network's, relative to the largest.
+        tolerance: of differences between its outputs and the network's, relative to the largest; that of `Bare` or
+            `Whole` holds if it is larger.
     """
 
     file_name: str
     write: "Callable[[Exported, Path], Run]"
     whole: bool = True
-    tolerance: float = ROUNDING
+    tolerance: float = 0.0
 
 
 def write(net: Net, form: str, path: Path, *, raw: bool = False) -> float:
@@ -85,11 +85,14 @@ def _write(net: Net, form: str, path: Path, raw: bool) -> float:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder, readback.quiet(net):
         temporary = Path(folder, path.name)  # torch requires the suffix
         exported(*readback.random_inputs(exported, 1))  # YOLO's head keeps what it first computes, even while traced
-        difference = readback.compare(exported, made.write(exported, temporary), made.tolerance)
+        difference = readback.compare(
+            exported, made.write(exported, temporary), max(made.tolerance, exported.tolerance)
+        )
+        example = path.with_name(EXAMPLE)
+        if form == "onnx" and whole and not example.exists():
+            Path(folder, EXAMPLE).write_text(program(net.spec, path.name), encoding="utf-8")
+            Path(folder, EXAMPLE).rename(example)
         temporary.rename(path)
-    example = path.with_name(EXAMPLE)
-    if form == "onnx" and whole and not example.exists():
-        example.write_text(program(net.spec, path.name), encoding="utf-8")
     return difference
 
 
