@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
@@ -15,7 +16,7 @@ import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
 from tensorboard.summary.writer import event_file_writer
-from warm import LIGHT, Warm
+from warm import LIGHT, POOL, Warm
 
 from litmus import console
 from litmus.cli.main import main
@@ -174,18 +175,21 @@ def litmus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]
 
 @pytest.fixture(scope="session")
 def imported() -> Iterator[Warm]:
-    """A process that has imported torch and litmus, and forks for each command: the imports take five seconds."""
-    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train"))
+    """A process that has imported torch and litmus, and forks for each command: the imports take five seconds.
+
+    For sweeps' servers, too; some tests of sweeps start a process as a person does, and so a server of its own.
+    """
+    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL))
     yield process
     process.close()
 
 
 @pytest.fixture
 def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python train.py ...`, or `litmus ...`, in a process of its own, in the test's folder."""
+    """Runs `python train.py ...`, or `litmus ...`, in a process of its own in the test's folder; with Warm's limits."""
 
     def run(
-        *words: str, script: str = "train.py", timeout: float = 120, fresh: bool = False
+        *words: str, script: str = "train.py", timeout: float = 120, fresh: bool = False, **limits: Any
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "100", "HOME": str(tmp_path / "home")}
         if fresh:  # with whatever Python finds for it now
@@ -193,7 +197,7 @@ def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.Complete
             pipes = {"capture_output": True, "text": True, "timeout": timeout, "check": False}
             return subprocess.run(start, cwd=tmp_path, env=environment, **pipes)
         verb = ("train",) if script == "train.py" else ()
-        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout)
+        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
         return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 
     return run
