@@ -2,11 +2,13 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
@@ -14,7 +16,7 @@ import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
 from tensorboard.summary.writer import event_file_writer
-from warm import LIGHT, Warm
+from warm import LIGHT, POOL, Warm
 
 from litmus import console
 from litmus.cli.main import main
@@ -34,10 +36,11 @@ event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes into the checkout or the user's cache."""
+    """No test writes into the checkout or the user's cache, and none waits for the disk: no power is lost here."""
     preflight.file_mistakes.cache_clear()  # of the last test's folder
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LITMUS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture
@@ -141,10 +144,18 @@ def tables(tmp_path: Path) -> None:
     write_tables(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the images that `image_files` copies, which takes a fifth of the time."""
+    folder = tmp_path_factory.mktemp("images")
+    write_images(folder)
+    return folder
+
+
 @pytest.fixture
-def image_files(tmp_path: Path) -> None:
+def image_files(tmp_path: Path, drawn_once: Path) -> None:
     """Writes photos/ in three colors, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
-    write_images(tmp_path)
+    shutil.copytree(drawn_once, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -164,18 +175,21 @@ def litmus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]
 
 @pytest.fixture(scope="session")
 def imported() -> Iterator[Warm]:
-    """A process that has imported torch and litmus, and forks for each command: the imports take five seconds."""
-    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train"))
+    """A process that has imported torch and litmus, and forks for each command: the imports take five seconds.
+
+    For sweeps' servers, too; some tests of sweeps start a process as a person does, and so a server of its own.
+    """
+    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL))
     yield process
     process.close()
 
 
 @pytest.fixture
 def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python train.py ...`, or `litmus ...`, in a process of its own, in the test's folder."""
+    """Runs `python train.py ...`, or `litmus ...`, in a process of its own in the test's folder; with Warm's limits."""
 
     def run(
-        *words: str, script: str = "train.py", timeout: float = 120, fresh: bool = False
+        *words: str, script: str = "train.py", timeout: float = 120, fresh: bool = False, **limits: Any
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "100", "HOME": str(tmp_path / "home")}
         if fresh:  # with whatever Python finds for it now
@@ -183,7 +197,7 @@ def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.Complete
             pipes = {"capture_output": True, "text": True, "timeout": timeout, "check": False}
             return subprocess.run(start, cwd=tmp_path, env=environment, **pipes)
         verb = ("train",) if script == "train.py" else ()
-        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout)
+        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
         return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 
     return run

@@ -31,7 +31,13 @@ CASES = [
     ("bert", TEXTS, {}),
     ("bert", TEXTS, {"pooling": "mean", "batchnorm": True}),
 ]
-IDS = [f"{name}-{spec.data}-{'-'.join(changes)}" for name, spec, changes in CASES]
+# Detectors, whose export takes ten seconds, are exported once and for all that is asked of them.
+DETECTORS = [each for each in CASES if each[1] is SCENES]
+OTHERS = [each for each in CASES if each[1] is not SCENES]
+
+
+def ids(cases: list[tuple[str, Spec, dict[str, object]]]) -> list[str]:
+    return [f"{name}-{spec.data}-{'-'.join(changes)}" for name, spec, changes in cases]
 
 
 def make(name: str, spec: Spec, changes: dict[str, object]) -> torch.nn.Module:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
-from helpers import CONF, composed, composed_whole
+from helpers import CONF, TINY, composed, composed_whole, composed_with_hydra
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from omegaconf import OmegaConf, open_dict
 
 from litmus.compose.command_line import run_dir, sweep_dir
 from litmus.config.validate import mistakes, section_mistakes
@@ -23,6 +25,25 @@ def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> Non
         assert list(config["callback"]) == [choice]
     assert mistakes(config) == []
     assert section_mistakes("sweep", composed_whole(*overrides)["sweep"]) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=bert", *TINY["bert"], "data=text_table", "data.path=a b.csv", "seed=3", "hydra.run.dir=x"],
+        ["experiment=cnn_best", "~callback.ema", "callback.early_stopping.patience=2", "+model.more={a:[1,2]}"],
+        ["trainer=ddp", "trainer.devices=2", "callback.history=null", "resume='a, b'", "sweep.jobs=1"],
+    ],
+)
+def test_the_tests_configurations_are_hydra_s(words: list[str]) -> None:
+    """The helper composes what is chosen once, and sets values in copies."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        expected = compose("train", words, return_hydra_config=True)
+    assert composed_with_hydra(*words).hydra.overrides == expected.hydra.overrides
+    assert composed_with_hydra(*words).hydra.runtime.choices == expected.hydra.runtime.choices
+    with open_dict(expected):
+        del expected["hydra"]
+    assert composed_whole(*words) == OmegaConf.to_container(expected, resolve=True)
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)

@@ -6,7 +6,9 @@ answer also tells whether it did.
 
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +16,12 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 HEAVY = ("torch", "lightning")
 LIGHT = ("litmus.__main__", "litmus.compose.command_line", "litmus.cli.main", "pydantic", "rich.text")
+POOL = "litmus.sweep.pool.worker"  # with which a process can fork a sweep's server as well
 
 
 class Answer(NamedTuple):
@@ -46,12 +50,28 @@ class Warm:
         )
 
     def __call__(
-        self, *words: str, folder: Path, environment: Mapping[str, str] | None = None, timeout: float = 60
+        self,
+        *words: str,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        largest_file: int | None = None,
+        kill: tuple[Path, float] | None = None,
     ) -> Answer:
-        """Runs a command in a folder; one that takes longer than the timeout, in seconds, is killed."""
+        """Runs a command.
+
+        Args:
+            words: of the command line.
+            folder: to run it in.
+            environment: variables beside those of this process.
+            timeout: in seconds; a command that takes longer is killed.
+            largest_file: bytes that a file may have.
+            kill: a file, and so many seconds after it is written, or written again, the command is killed.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         asked = {"words": words, "folder": str(folder), "environment": dict(environment or {}), "timeout": timeout}
+        asked |= {"largest_file": largest_file, "kill": kill and (str(kill[0]), kill[1])}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return Answer(*json.loads(self.process.stdout.readline()))
@@ -80,6 +100,47 @@ def _warm_up() -> None:
     preflight(config)
 
 
+class ForkedServer:
+    """A sweep's server as `subprocess.Popen` starts it, but forked from a process that has imported what it would."""
+
+    def __init__(
+        self, command: Sequence[str], *, pass_fds: Sequence[int], env: Mapping[str, str], **how: object
+    ) -> None:
+        assert command[3] == "litmus.sweep.pool.server"
+        self.status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self._become(command[4:], pass_fds, env)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
+
+    def _become(self, words: Sequence[str], kept: Sequence[int], environment: Mapping[str, str]) -> None:
+        from litmus.sweep.pool.server import serve
+
+        os.setsid()
+        os.environ.update(environment)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        first = 3  # after the standard streams
+        for descriptor in sorted(kept):
+            os.closerange(first, descriptor)
+            first = descriptor + 1
+        os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+        serve(socket.socket(fileno=int(words[0])), words[1:])
+        os._exit(0)
+
+    def wait(self) -> int:
+        if self.status is None:
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.status
+
+    def kill(self) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 def _serve() -> None:
     for module in sys.argv[1:]:
         __import__(module)
@@ -91,17 +152,27 @@ def _serve() -> None:
         answers.flush()
 
 
-def _answer(words: list[str], folder: str, environment: dict[str, str], timeout: float) -> Answer:
+def _answer(
+    words: list[str],
+    folder: str,
+    environment: dict[str, str],
+    timeout: float,
+    largest_file: int | None,
+    kill: tuple[str, float] | None,
+) -> Answer:
     files = [os.memfd_create(name) for name in ("out", "err")]
     read, write = os.pipe()
+    moment = (Path(kill[0]), _written(Path(kill[0])), kill[1]) if kill else None
     began = time.perf_counter()
     child = os.fork()
     if child == 0:
         os.setsid()
         os.close(read)
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
         _run(words, folder, environment, files, write)
     os.close(write)
-    status = _wait(child, began + timeout)
+    status = _wait(child, began + timeout, moment)
     seconds = time.perf_counter() - began
     with os.fdopen(read) as pipe:
         imported = pipe.read() == "imported"
@@ -113,12 +184,19 @@ def _answer(words: list[str], folder: str, environment: dict[str, str], timeout:
     return Answer(printed[0], printed[1], status, imported, seconds)
 
 
-def _wait(child: int, deadline: float) -> int:
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def _wait(child: int, deadline: float, moment: tuple[Path, int, float] | None) -> int:
     """The exit status; a child that has not ended by then is killed, and whatever it started."""
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
+        if moment and _written(moment[0]) > moment[1]:
+            deadline = time.perf_counter() + moment[2]
+            moment = None
         if time.perf_counter() > deadline:
             os.killpg(child, signal.SIGKILL)
             deadline = float("inf")
@@ -135,6 +213,11 @@ def _run(words: list[str], folder: str, environment: dict[str, str], files: list
         os.chdir(folder)
         os.environ.update(environment)
         sys.argv = ["litmus", *words]
+        os.fsync = lambda descriptor: None  # no power is lost in a test
+        if POOL in sys.modules:
+            from litmus.sweep.pool import client
+
+            client.subprocess = SimpleNamespace(Popen=ForkedServer, DEVNULL=subprocess.DEVNULL)
         from litmus.__main__ import main
 
         main()

@@ -11,15 +11,17 @@ from PIL import Image
 from litmus.config.instantiate import defaults
 from litmus.record.folder import RunDir
 
+# One process for all networks: what the first imports, the others find.
 CODE = """
 import sys
 from litmus.cli.main import main
-for words in (["predict", *sys.argv[1:]], ["export", sys.argv[1], "--to", "torch"]):
-    try:
-        main(words)
-    except SystemExit as ended:
-        assert not ended.code, ended.code
-print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & set(sys.modules)))
+for run, what in zip(sys.argv[1::2], sys.argv[2::2]):
+    for words in (["predict", run, what], ["export", run, "--to", "torch"]):
+        try:
+            main(words)
+        except SystemExit as ended:
+            assert not ended.code, (words, ended.code)
+    print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & set(sys.modules)), "BY", run)
 """
 # The others are networks of other libraries, which import what they like.
 OWN = [path.stem for path in sorted((CONF / "model").glob("*.yaml")) if "weights" not in defaults("model", path.stem)]
@@ -30,14 +32,14 @@ def test_the_networks_of_litmus_itself_are_among_the_cases() -> None:
 
 
 @pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize("name", OWN)
-def test_predict_and_export_import_no_lightning(name: str, train: Callable[..., RunDir]) -> None:
-    if name == "lstm":
-        run, what = train(f"model={name}", "trainer.max_epochs=1", small=ON_TABLE), "a superb film"
-    else:
-        run, what = train(f"model={name}", "trainer.max_epochs=1", small=[*SMALL, "data.limit=40"]), "digit.png"
-        Image.new("L", (28, 28)).save(what)
-    command = [sys.executable, "-c", CODE, str(run.path), what]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_predict_and_export_import_no_lightning(train: Callable[..., RunDir]) -> None:
+    Image.new("L", (28, 28)).save("digit.png")
+    words = []
+    for name in OWN:
+        small, what = (ON_TABLE, "a superb film") if name == "lstm" else ([*SMALL, "data.limit=40"], "digit.png")
+        run = train(f"model={name}", "trainer.max_epochs=1", small=small, folder=name)
+        words += [run.path.name, what]
+    done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].strip() == "IMPORTED"
+    found = [line for line in done.stdout.splitlines() if line.startswith("IMPORTED")]
+    assert found == [f"IMPORTED BY {name}" for name in OWN]

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from exporting import CASES, IDS, TEXTS, make
-from helpers import COLUMNS, DIGITS, SCENES, WINDOWS
+from exporting import CASES, DETECTORS, OTHERS, TEXTS, ids, make
+from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
 
 from litmus.data.columns.encode import encode
@@ -78,12 +78,15 @@ def exported(net: Net, folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(folder / "export" / "model.onnx")
 
 
-@pytest.mark.parametrize(("name", "spec", "changes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("name", "spec", "changes"), OTHERS, ids=ids(OTHERS))
 def test_every_network_is_exported_whole(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
-    """Another program's answer to raw inputs of several sizes is that of the same preprocessing and network here."""
     net = make(name, spec, changes)
-    session = exported(net, tmp_path)
-    whole = Whole(net).eval()
+    check_session(exported(net, tmp_path), net)
+
+
+def check_session(session: onnxruntime.InferenceSession, net: Net) -> None:
+    """Another program's answer to raw inputs of several sizes is that of the same preprocessing and network here."""
+    spec, whole = net.spec, Whole(net).eval()
     assert [each.name for each in session.get_inputs()] == [port.name for port in whole.inputs]
     assert [each.name for each in session.get_outputs()] == [port.name for port in whole.outputs]
     for own, port in zip(session.get_inputs(), whole.inputs, strict=True):
@@ -135,16 +138,18 @@ def test_images_of_all_kinds(name: str, spec: Spec, count: int, tmp_path: Path) 
     assert session.get_inputs()[0].type == "tensor(uint8)"
 
 
-@pytest.mark.parametrize("arch", ["yolo11n", "yolo26n"])
-def test_boxes_are_those_of_predict(arch: str, tmp_path: Path) -> None:
-    net = make("yolo", SCENES, {"arch": arch})
+@pytest.mark.parametrize(("name", "spec", "changes"), DETECTORS, ids=ids(DETECTORS))
+def test_a_detector_is_exported_whole_and_its_boxes_are_those_of_predict(
+    name: str, spec: Spec, changes: dict[str, object], tmp_path: Path
+) -> None:
+    net = make(name, spec, changes)
     net.min_score = 0.001
     generator = torch.Generator().manual_seed(0)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(generator=generator)
             module.running_var.uniform_(0.5, 2, generator=generator)
-    exported(net, tmp_path)
+    check_session(exported(net, tmp_path), net)
     paths = images(tmp_path, 6)
     expected = list(ImagePredictor(net).predict(paths, 16, 1, net.min_score))
     lines = [f"{prediction['image']} {box['label']}" for prediction in expected for box in prediction["boxes"]]

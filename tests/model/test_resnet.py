@@ -189,7 +189,7 @@ HEAD = ["model=resnet", "data=mnist", "model.train=head", "model.dropout=0.1", "
 @pytest.fixture
 def begun(train: Callable[..., RunDir]) -> RunDir:
     """A run to begin with: a network that was trained on digits for a moment."""
-    few = [*SMALL, "data.limit=60", "trainer.max_epochs=1", "trainer.precision=32"]
+    few = [*SMALL, "data.limit=60", "data.limit_eval=60", "trainer.max_epochs=1", "trainer.precision=32"]
     return train("model=resnet", "model.weights=null", "data=mnist", folder="begun", small=few)
 
 
@@ -197,7 +197,8 @@ def begun(train: Callable[..., RunDir]) -> RunDir:
 def test_features_that_are_computed_once_change_nothing(
     train: Callable[..., RunDir], begun: RunDir, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = [*SMALL, "data.limit=120", f"trainer.precision={precision}", f"model.weights={begun.path}"]
+    sizes = ["data.limit=120", "data.limit_eval=120"]
+    few = [*SMALL, *sizes, f"trainer.precision={precision}", f"model.weights={begun.path}"]
     cached = train(*HEAD, folder="cached", small=few)
     assert "512 features of each image were computed once" in cached.log.read_text()
     monkeypatch.setattr(ResNet, "frozen_part", None)
@@ -218,7 +219,8 @@ def test_features_that_are_computed_once_change_nothing(
 
 
 def test_augmentation_switches_the_features_off_and_says_so(train: Callable[..., RunDir], begun: RunDir) -> None:
-    few = [*SMALL, "data.limit=60", "data.augment=true", f"model.weights={begun.path}", "trainer.max_epochs=1"]
+    sizes = ["data.limit=60", "data.limit_eval=60"]
+    few = [*SMALL, *sizes, "data.augment=true", f"model.weights={begun.path}", "trainer.max_epochs=1"]
     run = train(*HEAD, small=few)
     log = run.log.read_text()
     assert (

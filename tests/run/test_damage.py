@@ -1,22 +1,20 @@
 """Run folders that a crash, a full disk or a person damaged: what is whole is used; nothing is lost."""
 
-import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from faults import Fault, fail
-from helpers import ROOT, SMALL
+from helpers import SMALL
 
 from litmus.errors import UserError
 from litmus.record.checkpoint import newest_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 Train = Callable[..., RunDir]
 FEW = ["model=fnn", *SMALL, "trainer.limit_batches=4", "optimizer.lr=1e-3", "scheduler=none"]
 
@@ -112,24 +110,16 @@ def test_temporary_files_of_killed_processes_are_removed(train: Train, resume: T
     assert mine.exists()
 
 
-def test_a_run_that_is_killed_anywhere_ends_the_same(tmp_path: Path, train: Train) -> None:
+def test_a_run_that_is_killed_anywhere_ends_the_same(command: Command, tmp_path: Path) -> None:
     """SIGKILL at some moment of each of three attempts, checkpoints within the epoch included."""
     words = [*FEW, "trainer.max_epochs=4", "callback.checkpoint.every_s=0.05", "model.dropout=0.2"]
-    whole = train(*words, folder="whole")
-    command = [sys.executable, str(ROOT / "train.py")]
-    run = RunDir(tmp_path / "run")
-    arguments = [*words, f"data.dir={tmp_path}/data", "hydra.run.dir=run"]
+    whole, run = RunDir(tmp_path / "whole"), RunDir(tmp_path / "run")
+    assert command(*words, "hydra.run.dir=whole").returncode == 0
+    arguments = [*words, "hydra.run.dir=run"]
     for delay in (0.0, 0.02, 0.2):
-        before = run.last.stat().st_mtime_ns if run.last.is_file() else 0
-        process = subprocess.Popen([*command, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL)
-        while process.poll() is None and not (run.last.is_file() and run.last.stat().st_mtime_ns > before):
-            time.sleep(0.002)
-        time.sleep(delay)
-        process.kill()
-        process.wait()
+        command(*arguments, kill=(run.last, delay))
         arguments = ["resume=run"]
-    done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command(*arguments)
     assert done.returncode in (0, 2), done.stderr  # 2: it had finished before it was killed
     assert ending(run) == ending(whole)
     assert not [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")]
-    shutil.rmtree(run.path)

@@ -2,19 +2,19 @@
 
 import errno
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, SMALL
+from helpers import SMALL
 
 from litmus.record import disk
 from litmus.record.checkpoint import is_whole
 from litmus.record.folder import RunDir
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 Train = Callable[..., RunDir]
 # Bytes that a file may have, and what cannot be written first.
 STAGES = {500: "the log", 3_000: "the environment", 40_000: "events", 800_000: "the first checkpoint"}
@@ -22,18 +22,8 @@ STAGES = {500: "the log", 3_000: "the environment", 40_000: "events", 800_000: "
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 @pytest.mark.parametrize("limit", STAGES, ids=STAGES.values())
-def test_files_may_not_grow(tmp_path: Path, limit: int) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "model=fnn", *SMALL, "hydra.run.dir=run"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_files_may_not_grow(tmp_path: Path, command: Command, limit: int) -> None:
+    done = command("model=fnn", *SMALL, "hydra.run.dir=run", largest_file=limit)
     assert done.returncode == (2 if limit < 10_000 else 1), "refused before the first step, or failed"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.stderr.count("would be larger than the shell (`ulimit -f`) or the disk allows") == 1, done.stderr

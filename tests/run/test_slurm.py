@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults import Fault, kill
-from helpers import ROOT, SMALL
+from helpers import SMALL
 
 from litmus.compose.resume import with_requeued_run
 from litmus.record.folder import RunDir
@@ -43,8 +43,9 @@ def test_only_the_end_of_its_time_requeues_a_job(train: Train, queue: Path, name
     assert (queue.read_text() if queue.exists() else "") == ("requeue 42\n" if name in SIGNALS else "")
 
 
-def test_a_requeued_command_resumes_its_run(train: Train, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = [sys.executable, str(ROOT / "train.py"), *FNN]
+def test_a_requeued_command_resumes_its_run(
+    command: Callable[..., subprocess.CompletedProcess[str]], queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopped = "from litmus.__main__ import main; import os, sys; " + (
         "from litmus.callback.checkpoint import Checkpoint; import signal; before = Checkpoint.on_train_batch_end; "
         "count = [0]\n"
@@ -62,12 +63,14 @@ def test_a_requeued_command_resumes_its_run(train: Train, queue: Path, monkeypat
     assert RunDir(folder).read_result()["steps"] == 0
 
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    second = subprocess.run(start, capture_output=True, text=True, timeout=60, check=False)
+    second = command(*FNN)
     assert second.returncode == 0, second.stderr
-    assert ending(RunDir(folder)) == ending(train("model.dropout=0.2", "scheduler=none", "model=fnn"))
-    third = subprocess.run(start, capture_output=True, text=True, timeout=60, check=False)
+    third = command(*FNN)
     assert (third.returncode, "this run of it has finished" in third.stdout) == (0, True)
     assert [each.name for each in Path("outputs", "fnn-mnist").iterdir()] == [folder.name]
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert command(*FNN, "hydra.run.dir=whole").returncode == 0
+    assert ending(RunDir(folder)) == ending(RunDir(Path("whole")))
 
 
 def test_other_commands_and_other_jobs_start_anew(
