@@ -68,7 +68,7 @@ litmus = lambda: list(own.predict(paths, own.batch_size, 5, 0.25))
 everything, paths = paths, paths[:100]
 bare(), litmus()
 paths = everything
-print(json.dumps([(timed(bare), timed(litmus)) for _ in range(2)]))
+print(json.dumps([(timed(bare), timed(litmus)) for _ in range(7)]))
 """
 
 

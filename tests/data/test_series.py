@@ -69,6 +69,18 @@ def test_parts_follow_one_another_and_share_no_forecast_value() -> None:
     assert past.tolist() == [pytest.approx([13.0, 14.0, 15.0], rel=1e-5)], "what is past is known"
 
 
+def test_a_limit_keeps_each_group_s_last_windows_before_the_validation(caplog: pytest.LogCaptureFixture) -> None:
+    write(list(range(20)))
+    whole, limited = data(), data(limit=4)
+    assert forecast(limited, "train") == forecast(whole, "train")[-4:]
+    assert forecast(limited, "val") == forecast(whole, "val")
+    assert "trained on the last 4 of 9 windows" in caplog.text
+    rows = [f"{name},{level + i}" for name, level in (("a", 0), ("b", 100)) for i in range(20)]
+    Path("two.csv").write_text("\n".join(["shop,sales", *rows]) + "\n")
+    two = data(path="two.csv", column="sales", group="shop", limit=4)
+    assert forecast(two, "train") == [[10.0], [11.0], [110.0], [111.0]]
+
+
 def test_scale_is_the_training_part_s() -> None:
     write([*range(12), *[1000] * 8])
     made = data()

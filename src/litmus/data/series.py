@@ -1,5 +1,6 @@
 """Forecasting: from a window of a time series to the values that follow it."""
 
+import logging
 import math
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -23,6 +24,8 @@ from litmus.errors import UserError
 from litmus.fetch.package import sha256_of
 from litmus.spec import Series as SeriesInput
 from litmus.spec import Spec, Values
+
+log = logging.getLogger(__name__)
 
 SUNSPOTS_PERIOD = 11
 MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
@@ -286,7 +289,16 @@ class Series(Data):
                 f"{self.source} is too short: its {split} split has {self._longest(number)} values, too few for "
                 f"data.window={self.window} and data.horizon={self.horizon}."
             )
-        return starts[: self.limits[split]]
+        limit = self.limits[split]
+        if split != "train" or limit is None or limit >= len(starts):
+            return starts[:limit]
+        log.warning(
+            "data.limit=%d: trained on the last %d of %d windows, those next to the validation split.",
+            *(limit, limit, len(starts)),
+        )
+        ends = torch.tensor([own.val for own in self.bounds])
+        before = ends[torch.searchsorted(ends, starts, right=True)] - starts  # rows from each to its group's validation
+        return starts[before.argsort(stable=True)[:limit].sort().values]
 
     def _longest(self, number: int) -> int:
         return max(own[number + 1] - own[number] for own in self.bounds)

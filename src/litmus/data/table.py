@@ -277,6 +277,12 @@ class Table(Data):
         shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
         check_shares(*(share for share in shares.values() if share is not None))
         rows = self._rows_by_time(whole, shares) if self.time else self._rows_at_random(whole, shares, numeric)
+        if self.time and (limit := self.limits["train"]) and limit < len(rows["train"]):
+            log.warning(
+                "data.limit=%d: trained on the last %d of %d rows by %s, those next to the validation split.",
+                *(limit, limit, len(rows["train"]), self.time),
+            )
+            rows["train"] = rows["train"][-limit:]
         splits = {**frames, **{split: whole[own[: self.limits[split]]] for split, own in rows.items()}}
         for split in set(frames) - {"train"}:
             splits[split] = splits[split].head(self.limits[split] or splits[split].height)

@@ -93,6 +93,14 @@ def test_the_last_rows_are_the_test(column: str) -> None:
     assert [splits[split].height for split in ("train", "val", "test")] == [84, 18, 18]
 
 
+def test_a_limit_keeps_the_last_rows_before_the_validation(caplog: pytest.LogCaptureFixture) -> None:
+    whole = data("price", FRAME, "data.time=day").splits
+    limited = data("price", FRAME, "data.time=day", "data.limit=20").splits
+    assert limited["train"].equals(whole["train"].tail(20))
+    assert limited["val"].equals(whole["val"])
+    assert f"trained on the last 20 of {whole['train'].height} rows by day" in caplog.text
+
+
 def test_tables_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     FRAME.head(30).write_csv("test.csv")
     made = data("ill", FRAME, "data.test_path=test.csv")

@@ -1,7 +1,7 @@
 """Digits as people draw them are brought to what MNIST is; what lies so already stays, to the last bit."""
 
-import io
 import json
+import tempfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,10 +37,16 @@ def images(mnist: MNIST) -> Images:
 
 def seen(image: Image.Image, images: Images, kind: str = "PNG") -> tuple[np.ndarray, str]:
     """What a network sees of an image in a file, uint8 (height, width), and the note."""
-    file = io.BytesIO()
-    image.save(file, kind)
-    pixels, _, note = decode._decode(file.getvalue(), images)
-    return pixels[0], note
+    photo = read(image, images, kind)
+    return photo.pixels[0], photo.note
+
+
+def read(image: Image.Image, images: Images, kind: str = "PNG", **options: object) -> decode.Photo:
+    """An image, read from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image")
+        image.save(path, kind, **options)
+        return decode.read(path, images)
 
 
 def center(pixels: np.ndarray) -> np.ndarray:
@@ -111,11 +117,38 @@ def test_a_photo_in_another_orientation_is_turned_upright(images: Images) -> Non
     turned = upright.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[decode.ORIENTATION] = 6  # to be turned by 270 degrees
-    file = io.BytesIO()
-    turned.save(file, "PNG", exif=exif)
-    pixels, size, _ = decode._decode(file.getvalue(), images)
-    assert size == (480, 640)
-    assert (pixels[0] == seen(upright, images)[0]).all()
+    photo = read(turned, images, exif=exif)
+    assert photo.size == (480, 640)
+    assert (photo.pixels[0] == seen(upright, images)[0]).all()
+
+
+def test_images_are_seen_together_as_alone_and_small_ones_are_looked_at_all_at_once(
+    mnist: MNIST, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = [Image.fromarray(digit) for digit in mnist.splits["test"][0][:60, 0].numpy()]
+    odd = [way(i % 10, 0, 0).resize((28, 28) if i % 2 else (56, 28)) for i, way in enumerate(WAYS.values())]
+    odd += [digit.convert(mode) for digit, mode in zip(digits, ("RGB", "P", "LA", "1", "CMYK"), strict=False)]
+    odd += [Image.new("L", (28, 28), level) for level in (0, 255)]
+    paths = [tmp_path / f"{i}.tif" for i in range(len(digits) + len(odd))]
+    for path, image in zip(paths, [*digits, *odd], strict=True):
+        image.save(path)
+    paths.insert(3, tmp_path / "missing.tif")
+    with pytest.raises(decode.Broken) as said:
+        decode.read(paths.pop(3), images)
+    alone = [decode.read(path, images) for path in paths]
+    paths.insert(3, tmp_path / "missing.tif")
+    calls = []
+    real = strokes.statistics
+    monkeypatch.setattr(strokes, "statistics", lambda pixels: calls.append(len(pixels)) or real(pixels))
+    together = [photo for _, photo in cache.in_threads(paths[:61], images)]
+    assert calls == [60]
+    together += [photo for _, photo in cache.in_threads(paths[61:], images)]
+    assert str(together.pop(3)) == str(said.value)
+    assert len({photo.note for photo in alone}) > 4
+    for one, other in zip(alone, together, strict=True):
+        assert isinstance(other, decode.Photo)
+        assert (one.pixels == other.pixels).all()
+        assert replace(one, pixels=other.pixels) == other
 
 
 def test_what_is_at_the_edge_and_specks_do_not_count(images: Images) -> None:
@@ -199,11 +232,9 @@ def test_pretrained_weights_keep_the_facts(images: Images) -> None:
     larger = input_spec(images, 224, 256, (0.5,) * 3, (0.2,) * 3)
     assert larger == Images(3, 224, 224, (0.5,) * 3, (0.2,) * 3, 0, images.strokes)
     digit = WAYS["black on white"](3, 0, 0)
-    file = io.BytesIO()
-    digit.save(file, "PNG")
-    pixels, _, note = decode._decode(file.getvalue(), larger)
-    assert pixels.shape == (3, 224, 224)
-    assert note.startswith("inverted")
-    small = torch.from_numpy(pixels[:1].astype(np.float32))[None]
+    photo = read(digit, larger)
+    assert photo.pixels.shape == (3, 224, 224)
+    assert photo.note.startswith("inverted")
+    small = torch.from_numpy(photo.pixels[:1].astype(np.float32))[None]
     same = torch.nn.functional.interpolate(small, (28, 28), mode="area")[0, 0].numpy()
     assert abs(same - seen(digit, images)[0].astype(np.float32)).mean() < 8

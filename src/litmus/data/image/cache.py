@@ -9,9 +9,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO, TypedDict, TypeVar
 
@@ -32,9 +35,12 @@ from litmus.spec import Images
 
 log = logging.getLogger(__name__)
 
-Source = TypeVar("Source", bound=Path | Image.Image)
+Source = TypeVar("Source", bound=decode.Source)
 
 NUM_WORKERS = 8  # threads; Pillow releases Python's lock while it decodes
+# Up to which threads would wait for each other longer than one needs to decode: a file's bytes, and an image's pixels.
+SMALL_BYTES, SMALL_PIXELS = 2048, 64 * 64
+TOGETHER = 64  # small images that are read in one go
 MAX_DISK = 0.8  # of a disk's free space that images may take
 MOST_BYTES = 100 * 10**9  # of all entries: those that were unused for longest make room for new ones
 MAX_AGE_DAYS = 30  # that images stay in the cache after they were last used
@@ -178,25 +184,38 @@ def _reserve(file: BinaryIO, size: int) -> None:
 def in_threads(sources: Iterable[Source], images: Images) -> Iterator[tuple[Source, Photo | Broken]]:
     """Reads images in threads, a few ahead; yields each source with its image, or with the reason why it has none.
 
+    Small files are read without threads, which would spend more time on waiting for each other.
+
     Args:
         sources: paths of files, or images of Pillow; the order is kept.
         images: size, channels and crop.
     """
-
-    def attempt(source: Source) -> tuple[Source, Photo | Broken]:
-        try:
-            return source, decode.read(source, images) if isinstance(source, Path) else decode.fit(source, images)
-        except Broken as reason:
-            return source, reason
-
     with ThreadPoolExecutor(NUM_WORKERS) as pool:
-        waiting: list[Future[tuple[Source, Photo | Broken]]] = []
-        for source in sources:
-            waiting.append(pool.submit(attempt, source))
-            if len(waiting) > 4 * NUM_WORKERS:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+        waiting: deque[tuple[list[Source], Callable[[], list[Photo | Broken]]]] = deque()
+        for is_small, group in groupby(sources, lambda source: _is_small(source, images)):
+            while some := list(islice(group, TOGETHER if is_small else 1)):
+                read = partial(decode.read_all, some, images)
+                waiting.append((some, read if is_small else pool.submit(read).result))
+                if len(waiting) > 4 * NUM_WORKERS:
+                    yield from _result(*waiting.popleft())
+        for each in waiting:
+            yield from _result(*each)
+
+
+def _result(sources: list[Source], read: Callable[[], list[Photo | Broken]]) -> Iterator[tuple[Source, Photo | Broken]]:
+    return zip(sources, read(), strict=True)
+
+
+def _is_small(source: Path | Image.Image, images: Images) -> bool:
+    """Whether an image is small, in its file and as the network reads it."""
+    if images.height * images.width > SMALL_PIXELS:
+        return False
+    if isinstance(source, Image.Image):
+        return source.width * source.height <= SMALL_PIXELS
+    try:
+        return source.stat().st_size <= SMALL_BYTES
+    except (OSError, ValueError):  # reported when it is read
+        return True
 
 
 def _key(paths: Sequence[Path], images: Images) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ LARGEST = 1 << 30  # bytes of an image file
 MODES = {1: "L", 3: "RGB"}
 PADDING = 114  # gray level of a letterbox's bars, the one that YOLO networks are trained with
 ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 mean that width and height are swapped
+
+
+Source = Path | Image.Image  # of an image: its file, or itself
 
 
 class Broken(Exception):
@@ -74,20 +77,67 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
             yield path
 
 
-def read(path: Path, images: Images) -> Photo:
+def read(source: Source, images: Images) -> Photo:
     """One image, upright, in RGB or grayscale, cropped or letterboxed to the size in `images`.
 
+    Args:
+        source: the path of a file, or an image of Pillow.
+        images: size, channels and crop.
+
     Raises:
-        Broken: the file cannot be read, or is not a complete image.
+        Broken: the file cannot be read, or is not a complete image; or its pixels have no known range.
     """
+    return _fit([_load(source, images)], images)[0]
+
+
+def read_all(sources: Sequence[Source], images: Images) -> list[Photo | Broken]:
+    """Several images, each as `read` gives it alone, or the reason why it has none."""
+    found: list[Photo | Broken | _Upright] = []
+    for source in sources:
+        try:
+            upright = _load(source, images)
+            found.append(upright if _may_wait(upright, images) else _fit([upright], images)[0])
+        except Broken as reason:
+            found.append(reason)
+    waiting = iter(_fit([each for each in found if isinstance(each, _Upright)], images))
+    return [next(waiting) if isinstance(each, _Upright) else each for each in found]
+
+
+@dataclass(frozen=True)
+class _Upright:
+    """An image in RGB or grayscale, before it is fitted; the rest as of `Photo`."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    sha256: str
+    note: str
+
+
+def _may_wait(upright: _Upright, images: Images) -> bool:
+    """Whether an image is so small that several are kept until their strokes are looked at, all together."""
+    height, width = upright.size
+    return images.strokes is not None and height <= images.strokes.height and width <= images.strokes.width
+
+
+def _load(source: Source, images: Images) -> _Upright:
+    """An image, read and turned upright.
+
+    Raises:
+        Broken: as of `read`.
+    """
+    if isinstance(source, Image.Image):
+        try:
+            return _turned(source, images, _upright_size(source), "")
+        except ValueError as error:
+            raise Broken(f"cannot be used ({error})") from None
     try:
-        content = local.read_bytes(path, LARGEST)
+        content = local.read_bytes(source, LARGEST)
     except OSError as error:
         raise Broken(f"cannot be read ({local.reason(error)})") from None
     if not content:
         raise Broken("is empty")
     try:
-        pixels, size, note = _decode(content, images)
+        return _decode(content, images)
     except UnidentifiedImageError:
         raise Broken("is not an image that Pillow can read") from None
     except Image.DecompressionBombError:
@@ -96,48 +146,41 @@ def read(path: Path, images: Images) -> Photo:
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise Broken(f"is damaged ({error})") from None
-    return Photo(pixels, size, hashlib.sha256(content).hexdigest(), note)
 
 
-def fit(image: Image.Image, images: Images) -> Photo:
-    """An image that is not in a file, as `read` gives one that is.
-
-    Raises:
-        Broken: its pixels have no known range.
-    """
-    size = _upright_size(image)
-    try:
-        pixels, note = _fit(image, images, size)
-    except ValueError as error:
-        raise Broken(f"cannot be used ({error})") from None
-    return Photo(pixels, size, "", note)
-
-
-def _decode(content: bytes, images: Images) -> tuple[NDArray[np.uint8], tuple[int, int], str]:
-    """Pixels, uint8 (channels, height, width); the image's own (height, width); and a note."""
+def _decode(content: bytes, images: Images) -> _Upright:
     opened = Image.open(io.BytesIO(content))
     size = _upright_size(opened)
     # A JPEG can be decoded at a half, a quarter or an eighth of its size: much faster, and no worse as long as
     # that is still twice the size that is needed.
     enough = strokes.MAX_SIDE if images.strokes else 2 * max(images.resized, images.height, images.width)
     opened.draft("RGB", (enough, enough))
-    pixels, note = _fit(opened, images, size)
-    return pixels, size, note
+    return _turned(opened, images, size, hashlib.sha256(content).hexdigest())
 
 
-def _fit(opened: Image.Image, images: Images, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
-    """Pixels, uint8 (channels, height, width), of an image that is (height, width) `size` in its file; and a note."""
-    note, mode = _note(opened), MODES[images.channels]
-    if images.strokes:
-        image = ImageOps.exif_transpose(_convert(opened, "RGB", _contrasting(opened)))
-        image, done = strokes.prepare(image, images.strokes)
-        note = "; ".join(each for each in (note, done) if each)
-        image, size = image.convert(mode), (image.height, image.width)
-    else:
-        image = ImageOps.exif_transpose(_convert(opened, mode))
+def _turned(opened: Image.Image, images: Images, size: tuple[int, int], sha256: str) -> _Upright:
+    note, mode, ground = _note(opened), MODES[images.channels], "white"
+    if images.strokes:  # which are looked for in all channels
+        mode, ground = "L" if opened.mode == "L" else "RGB", _contrasting(opened)
+    return _Upright(_upright(opened, mode, ground), size, sha256, note)
+
+
+def _fit(uprights: Sequence[_Upright], images: Images) -> list[Photo]:
+    """Images as a network reads them."""
+    if images.strokes is None:
+        return [_photo(each, each.image, each.size, each.note, images) for each in uprights]
+    prepared = strokes.prepare([each.image for each in uprights], images.strokes)
+    return [
+        _photo(each, image, (image.height, image.width), "; ".join(filter(None, (each.note, done))), images)
+        for each, (image, done) in zip(uprights, prepared, strict=True)
+    ]
+
+
+def _photo(upright: _Upright, image: Image.Image, size: tuple[int, int], note: str, images: Images) -> Photo:
+    image = _in_mode(image, MODES[images.channels])
     image = center_crop(image, images) if images.resized else letterbox(image, images, size)
     pixels = np.asarray(image).reshape(images.height, images.width, images.channels).transpose(2, 0, 1)
-    return np.ascontiguousarray(pixels), note
+    return Photo(np.ascontiguousarray(pixels), upright.size, upright.sha256, note)
 
 
 def exif_transpose(path: Path) -> Image.Image:
@@ -146,14 +189,25 @@ def exif_transpose(path: Path) -> Image.Image:
     Raises:
         OSError: the file cannot be read.
     """
-    opened = Image.open(path)
-    return ImageOps.exif_transpose(_convert(opened, "RGB"))
+    return _upright(Image.open(path), "RGB")
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     """(height, width) of the upright image."""
     rotated = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
     return (image.width, image.height) if rotated else (image.height, image.width)
+
+
+def _upright(image: Image.Image, mode: str, ground: str = "white") -> Image.Image:
+    """8 bits a channel, in that mode; transparent pixels show the ground, a name of a color."""
+    exif = image.getexif()
+    converted = _convert(image, mode, ground)
+    converted.load()  # here, where a damaged file is named
+    if exif.get(ORIENTATION, 1) == 1:
+        return converted
+    turned = converted.copy()
+    turned.info["exif"] = exif.tobytes()  # which some conversions lose
+    return ImageOps.exif_transpose(turned)
 
 
 def _note(image: Image.Image) -> str:
@@ -175,9 +229,7 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
-def _convert(image: Image.Image, mode: str, ground: str = "white") -> Image.Image:
-    """8 bits a channel; transparent pixels show the ground, a name of a color. EXIF stays."""
-    exif = image.getexif()
+def _convert(image: Image.Image, mode: str, ground: str) -> Image.Image:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "TIFF", "PPM")):
         wide = np.asarray(image)
         if wide.max(initial=0) > 65535 or wide.min(initial=0) < 0:
@@ -188,9 +240,12 @@ def _convert(image: Image.Image, mode: str, ground: str = "white") -> Image.Imag
     if _is_transparent(image):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
-    image = image.convert(mode)
-    image.info["exif"] = exif.tobytes()
-    return image
+    return _in_mode(image, mode)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The same image where it has that mode: a copy of each takes longer than a small one's decoding."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def center_crop(image: Image.Image, images: Images) -> Image.Image:
@@ -210,6 +265,8 @@ def letterbox(image: Image.Image, images: Images, size: tuple[int, int]) -> Imag
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     gray = PADDING if images.channels == 1 else (PADDING,) * images.channels
+    if (width, height) == (images.width, images.height):
+        return image
     canvas = Image.new(image.mode, (images.width, images.height), gray)
     canvas.paste(image, (left, top))
     return canvas

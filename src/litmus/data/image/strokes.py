@@ -6,6 +6,7 @@ pixels" (LeCun, Cortes and Burges, "The MNIST database of handwritten digits", 1
 but facts of the training images: see `spec.Strokes`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -96,12 +97,12 @@ def _layout(pixels: Pixels) -> tuple[Numbers, Numbers, Mask]:
         The longer side of what is drawn, in pixels, (images,); its center of mass, y and x in pixels from the top left
         corner, (images, 2); and whether it is bright on black, (images,).
     """
-    _, height, width = pixels.shape
     drawn = pixels >= INK
     sides = [_extent(drawn, axis) for axis in (2, 1)]
     rows, columns = (pixels.sum(axis=axis, dtype=np.float32) for axis in (2, 1))
     mass = np.maximum(rows.sum(axis=1), 1)
-    center = [rows @ _middles(height) / mass, columns @ _middles(width) / mass]
+    # Not by `@`, whose last digits depend on how many images there are.
+    center = [(own * _middles(own.shape[1])).sum(axis=1) / mass for own in (rows, columns)]
     edges = np.concatenate([pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]], axis=1)
     bright_on_black = np.asarray(np.median(edges, axis=1) < INK) & (pixels.max(axis=(1, 2)) >= FULL)
     return np.maximum(*sides), np.stack(center, axis=1), bright_on_black
@@ -119,29 +120,49 @@ def _middles(count: int) -> Numbers:
     return np.arange(count, dtype=np.float32) + 0.5
 
 
-def prepare(image: Image.Image, strokes: Strokes) -> tuple[Image.Image, str]:
-    """An image as the training images are, and a note on what was done, and on whether it is unlike them all the same.
+def prepare(images: Sequence[Image.Image], strokes: Strokes) -> list[tuple[Image.Image, str]]:
+    """Images as the training images are, each with a note on what was done, and on whether it is unlike them even so.
+
+    Several at once: looking at small images one by one takes longer than decoding them.
 
     Args:
-        image: upright, in L or RGB, of any size.
+        images: upright, in L or RGB, of any sizes.
         strokes: how the training images look.
 
     Returns:
-        The image itself where it is so already, or where there are no strokes; else one in L of the training images'
-        size.
+        For each, the image itself where it is so already, or where there are no strokes; else one in L of the training
+        images' size.
     """
-    as_it_is = _resized(image, strokes)
-    if as_it_is is not None and _fits(as_it_is, strokes):
-        return image, _warning(as_it_is, strokes)
-    found = _find(image)
-    if found is None:
-        return image, f"no strokes on an even ground: {DOUBT}"
-    ink, inverted = found
-    fine, changed = _with_usual_pen(_enlarged(ink, FINE * strokes.size), FINE * strokes.pen)
-    pixels = _placed(fine, strokes)
-    done = ["inverted" if inverted else "", changed, f"fitted into {strokes.size} pixels", "centered"]
-    notes = [", ".join(word for word in done if word), _warning(pixels, strokes)]
-    return Image.fromarray(pixels), "; ".join(note for note in notes if note)
+    prepared: list[tuple[Image.Image, str]] = []
+    seen: dict[int, Pixels] = {}  # of the training images' size, by the number of the image
+    for number, (image, fitting) in enumerate(zip(images, _fitting(images, strokes), strict=True)):
+        if fitting is not None:
+            seen[number], note = fitting, ""
+        elif (placed := _fitted(image, strokes)) is not None:
+            seen[number], note = placed
+            image = Image.fromarray(seen[number])
+        else:
+            note = f"no strokes on an even ground: {DOUBT}"
+        prepared.append((image, note))
+    for number, warning in zip(seen, _warnings(list(seen.values()), strokes), strict=True):
+        image, note = prepared[number]
+        prepared[number] = image, "; ".join(each for each in (note, warning) if each)
+    return prepared
+
+
+def _fitting(images: Sequence[Image.Image], strokes: Strokes) -> list[Pixels | None]:
+    """uint8 (height, width) of the images that show strokes as the training images do: on black, of that size, there.
+
+    None for the others.
+    """
+    found = [_resized(image, strokes) for image in images]
+    pixels = [own for own in found if own is not None]
+    if not pixels:
+        return found
+    size, center, bright_on_black = _layout(np.stack(pixels))
+    near = (abs(center - np.array(strokes.center)) <= SAME).all(axis=1)
+    fits = iter(bright_on_black & (strokes.size >= size) & (strokes.size - size <= SAME) & near)
+    return [own if own is not None and next(fits) else None for own in found]
 
 
 def _resized(image: Image.Image, strokes: Strokes) -> Pixels | None:
@@ -151,22 +172,28 @@ def _resized(image: Image.Image, strokes: Strokes) -> Pixels | None:
     return np.asarray(image.convert("L").resize((strokes.width, strokes.height), Image.Resampling.BILINEAR))
 
 
-def _fits(pixels: Pixels, strokes: Strokes) -> bool:
-    """Whether uint8 (height, width) shows its strokes as the training images do: on black, of that size, there."""
-    size, center, bright_on_black = _layout(pixels[None])
-    near = abs(center[0] - np.array(strokes.center)) <= SAME
-    return bool(bright_on_black[0] and 0 <= strokes.size - size[0] <= SAME and near.all())
+def _fitted(image: Image.Image, strokes: Strokes) -> tuple[Pixels, str] | None:
+    """The strokes of an image as the training images show theirs, and what was done to them; None without strokes."""
+    found = _find(image.convert("RGB"))  # gray, too: an image is to have one answer, however it is stored
+    if found is None:
+        return None
+    ink, inverted = found
+    fine, changed = _with_usual_pen(_enlarged(ink, FINE * strokes.size), FINE * strokes.pen)
+    done = ["inverted" if inverted else "", changed, f"fitted into {strokes.size} pixels", "centered"]
+    return _placed(fine, strokes), ", ".join(word for word in done if word)
 
 
-def _warning(pixels: Pixels, strokes: Strokes) -> str:
-    """In what uint8 (height, width) is unlike the training images; "" if in nothing.
+def _warnings(pixels: Sequence[Pixels], strokes: Strokes) -> list[str]:
+    """In what each of some uint8 (height, width) is unlike the training images; "" if in nothing.
 
     By construction at most `2 * RARE` of the training images are outside the limits of each statistic: 0.5 % in all.
     """
-    found = statistics(pixels[None])
-    limits = zip(STATISTICS, found, strokes.lowest, strokes.highest, strict=True)
-    unlike = [name for name, value, low, high in limits if not low <= value[0] <= high]
-    return f"unlike the training images in {' and '.join(unlike)}: {DOUBT}" if unlike else ""
+    if not pixels:
+        return []
+    found = np.stack(statistics(np.stack(pixels)), axis=1)
+    unlike = (found < np.array(strokes.lowest)) | (found > np.array(strokes.highest))
+    names = [[name for name, odd in zip(STATISTICS, own, strict=True) if odd] for own in unlike.tolist()]
+    return [f"unlike the training images in {' and '.join(own)}: {DOUBT}" if own else "" for own in names]
 
 
 def _find(image: Image.Image) -> tuple[Numbers, bool] | None:
