@@ -59,8 +59,8 @@ def check_order(dates: Dates, rows: NDArray[np.int64], where: str) -> None:
     ):
         if (found := np.flatnonzero(wrong) + 1).size:
             raise UserError(
-                f"{where}: in {counted(found.size, 'row')} the date {what}: {named(dates[found], rows[found])}. Sort the "
-                "file by date, one row for each; several series in one file need data.group."
+                f"{where}: in {counted(found.size, 'row')} the date {what}: {named(dates[found], rows[found])}. Sort "
+                "the file by date, one row for each; several series in one file need data.group."
             )
 
 
