@@ -8,7 +8,7 @@ from helpers import ON_WAVE, composed
 
 from litmus.config.instantiate import build
 from litmus.data.series import Series
-from litmus.data.timeline.season import anchors, choose_scaling, find_period
+from litmus.data.timeline.season import MOST_LOOKED_AT, anchors, choose_scaling, choose_window, find_period
 from litmus.errors import UserError
 from litmus.model._relative import Relative
 from litmus.task.regression import Regression
@@ -128,25 +128,53 @@ def test_a_season_is_found_below_a_trend_and_by_the_dates() -> None:
 
 def test_the_scale_is_that_on_which_values_spread_least() -> None:
     rng = np.random.default_rng(0)
-    time, noise = np.arange(200), rng.normal(size=200)
-    assert choose_scaling(noise, 1, 20) == "series"
-    assert choose_scaling(noise.cumsum(), 12, 24) == "difference"
-    assert choose_scaling(time + 40 * np.sin(2 * np.pi * time / 12), 12, 24) == "seasonal_difference"
-    assert choose_scaling(time + 40 * np.sin(2 * np.pi * time / 12), 12, 13) == "difference", "the window is too short"
+    time, noise = np.arange(240), rng.normal(size=240)
+    wave = 40 * np.sin(2 * np.pi * time / 12)
+
+    def chosen(values: np.ndarray, period: int, window: int, horizon: int = 1) -> str:
+        return choose_scaling(values, np.arange(window, len(values) - horizon + 1), horizon, period, window)
+
+    assert chosen(noise, 1, 20) == "series"
+    assert chosen(noise.cumsum(), 12, 24) == "difference"
+    assert chosen(wave + noise, 12, 24) == "seasonal", "differenced once more, noise spreads farther"
+    assert chosen(time + wave, 12, 24) == "seasonal_difference"
+    assert chosen(time + wave, 12, 13) == "seasonal", "the window is too short for a second difference"
+    assert chosen(time + wave, 12, 12) == "difference"
+    assert chosen(wave + 10 * noise, 1, 6, horizon=6) == "series", "six steps ahead, the last value is of no use"
+    assert chosen(wave + 10 * noise, 1, 6, horizon=1) == "difference"
 
 
-@pytest.mark.parametrize("scaling", ["window", "difference", "seasonal_difference"])
+def test_a_few_values_show_no_season_by_chance() -> None:
+    found = [find_period(np.random.default_rng(seed).normal(size=44).cumsum(), (12,)) for seed in range(100)]
+    assert found.count(1) >= 95
+    assert find_period(np.sin(np.arange(44) * np.pi / 6) + np.arange(44), (12,)) == 12
+    assert find_period(np.sin(np.arange(44) * 2 * np.pi / 20), ()) == 1, "seen twice"
+
+
+def test_a_season_of_a_long_series_is_looked_for_in_its_end() -> None:
+    early = np.random.default_rng(0).normal(size=MOST_LOOKED_AT)
+    late = np.sin(np.arange(MOST_LOOKED_AT) * np.pi / 6)
+    assert find_period(np.concatenate([early, late]), ()) == 12
+
+
+def test_a_short_seasonal_series_is_seen_a_season_back() -> None:
+    assert [choose_window(12, number) for number in (100, 37, 27)] == [24, 14, 9]
+    assert choose_window(1, 30) == 10
+
+
+@pytest.mark.parametrize("scaling", ["window", "difference", "seasonal", "seasonal_difference"])
 def test_a_relative_forecast_follows_a_series_wherever_it_goes(scaling: str) -> None:
     """What is the same but for the level is forecast the same but for the level, by any weights."""
     write([100 * i + 30 * (i % 4) + (i * i) % 7 for i in range(80)])
     made = data(scaling=scaling, window=12, horizon=6, period=4)
     net = build(composed("model=lstm", *ON_WAVE)["model"], made.spec)
+    net.head.reset_parameters()
     x = made._scaled_columns().unfold(0, 12, 1)[:5].transpose(1, 2)
     assert torch.allclose(net(x + 50), net(x) + 50 * made.spec.input.std[0] / made.spec.target.std[0], atol=1e-2)
     assert made.chosen == {"window": 12, "scaling": scaling, "period": 4}
 
 
-@pytest.mark.parametrize("scaling", ["difference", "seasonal_difference"])
+@pytest.mark.parametrize("scaling", ["difference", "seasonal", "seasonal_difference"])
 def test_a_network_that_says_nothing_forecasts_what_is_differenced_by(scaling: str) -> None:
     write([100 * i + 30 * (i % 4) + (i * i) % 7 for i in range(80)])
     made = data(scaling=scaling, window=12, horizon=6, period=4)
@@ -155,14 +183,19 @@ def test_a_network_that_says_nothing_forecasts_what_is_differenced_by(scaling: s
     found = relative.forecast(torch.zeros(len(x), 6), x).double() * made.spec.target.std[0] + made.spec.target.mean[0]
     expected = anchors(made.values.numpy(), np.arange(12, 81), 6, scaling, 4)
     assert np.allclose(found, expected, rtol=1e-3)
-    assert relative.inputs(x).shape[1] == {"difference": 11, "seasonal_difference": 7}[scaling]
+    assert relative.inputs(x).shape[1] == {"difference": 11, "seasonal": 8, "seasonal_difference": 7}[scaling]
     # By hand: y[t+h-4k] + k (y[t] - y[t-4]).
     y = made.values.numpy()
     by_hand = {
         "difference": [y[11]] * 6,
+        "seasonal": [y[8 + h % 4] for h in range(6)],
         "seasonal_difference": [y[8 + h % 4] + (1 + h // 4) * (y[11] - y[7]) for h in range(6)],
     }
     assert np.allclose(expected[0], by_hand[scaling])
+    net = build(composed("model=lstm", *ON_WAVE)["model"], made.spec)
+    assert torch.equal(net(x), relative.forecast(torch.zeros(len(x), 6), x)), "before its training it says nothing"
+    with pytest.raises(UserError, match=f"data.scaling={scaling} needs a data.window of at least"):
+        data(scaling=scaling, window=1, period=4)
 
 
 def test_what_is_chosen_is_said_and_stored() -> None:

@@ -58,8 +58,12 @@ def test_dates_without_a_regular_step_have_none() -> None:
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        ([1, 2, 3, 3, 4], r"in 1 rows the date is the same as the one before: 4 \(2024-01-03\)"),
-        ([1, 2, 5, 4, 6, 3], r"in 2 rows the date is earlier than the one before: 4 \(2024-01-04\), 6 \(2024-01-03\)"),
+        ([1, 2, 3, 3, 4], r"in 1 row the date is the same as the one before: row 4 \(2024-01-03\)\. Sort"),
+        (
+            [1, 2, 5, 4, 6, 3],
+            r"in 2 rows the date is earlier than the one before: row 4 \(2024-01-04\), row 6 \(2024-01-03\)\. Sort",
+        ),
+        ([9, 8, 7, 6, 5, 4, 3], r"in 6 rows .*: row 2 \(2024-01-08\), .*, row 6 \(2024-01-04\) and 1 more\. Sort"),
     ],
 )
 def test_dates_in_disorder_are_named_with_their_rows(days: list[int], said: str) -> None:
@@ -71,11 +75,28 @@ def test_dates_in_disorder_are_named_with_their_rows(days: list[int], said: str)
 def test_skipped_dates_are_named_and_filled(caplog: pytest.LogCaptureFixture) -> None:
     write("day", "sales", rows=[(f"2024-01-{day:02}", day) for day in range(1, 31) if day not in (7, 8)])
     made = data()
-    assert "2 dates are missing, after 2024-01-06. They count as rows without a value." in caplog.text
+    assert "2 dates are missing, after row 6 (2024-01-06). They count as rows without a value." in caplog.text
     assert made.values[5:9].tolist() == [6.0, 6.0, 6.0, 9.0]
     assert not {6, 7} & set(torch.cat([*made.windows.values()]).tolist())
     assert made.timeline.dates[8] == np.datetime64("2024-01-09")
     assert made.notes[0] == "dates  a value for each day"
+
+
+def test_skipped_dates_of_groups_are_named_by_the_rows_of_the_file(caplog: pytest.LogCaptureFixture) -> None:
+    days = [(day, shop) for day in range(1, 31) for shop in "ab" if (day, shop) not in ((7, "a"), (20, "b"))]
+    write("day", "shop", "sales", rows=[(f"2024-01-{day:02}", shop, day) for day, shop in days])
+    data(group="shop", column="sales")
+    one = "1 date is missing, after row {} (2024-01-{}). It counts as a row without a value."
+    assert f"a: {one.format(11, '06')}" in caplog.text
+    assert f"b: {one.format(37, 19)}" in caplog.text
+
+
+def test_a_row_within_a_step_of_another_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    days = [f"2024-01-{day:02} 08:00" for day in range(1, 31)]
+    write("day", "sales", rows=[(day, number) for number, day in enumerate([*days[:9], "2024-01-09 14:00", *days[9:]])])
+    made = data(column="sales")
+    assert "row 9 (2024-01-09 08:00:00) left out: the next row is less than half a day later." in caplog.text
+    assert made.values[7:10].tolist() == [7.0, 9.0, 10.0]
 
 
 def test_no_window_crosses_two_groups_and_each_is_split_by_time() -> None:

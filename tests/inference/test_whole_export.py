@@ -203,13 +203,20 @@ def test_a_table_as_it_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scaling", "columns"),
-    [("series", ("a", "b")), ("window", ("a",)), ("difference", ("a",)), ("seasonal_difference", ("a", "b"))],
+    [
+        ("series", ("a", "b")),
+        ("window", ("a",)),
+        ("difference", ("a",)),
+        ("seasonal", ("a",)),
+        ("seasonal_difference", ("a", "b")),
+    ],
 )
 def test_a_series(scaling: str, columns: tuple[str, ...], tmp_path: Path) -> None:
     facts = {"mean": (1.0, 5.0), "std": (2.0, 3.0)}
     own = {name: fact[: len(columns)] for name, fact in facts.items()}
     read = Series(12, len(columns), **own, scaling=scaling, period=4, columns=columns)
     net = make("lstm", replace(WINDOWS, input=read), {})
+    net.head.reset_parameters()
     exported(net, tmp_path)
     values = np.sin(np.arange(40)[:, None] * [1, 0.3][: len(columns)]) * 3 + 1
     lines = [",".join(map(str, row)) for row in values]

@@ -17,7 +17,7 @@ from litmus.data._base import Data
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
-from litmus.data.timeline.season import anchors, choose_scaling, choose_window, find_period
+from litmus.data.timeline.season import choose_scaling, choose_window, find_period, least_window, spread
 from litmus.data.timeline.source import locate, read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
@@ -69,7 +69,7 @@ class Series(Data):
         window: Count | None,
         horizon: Count,
         stride: Count,
-        scaling: Literal["auto", "series", "window", "difference", "seasonal_difference"],
+        scaling: Literal["auto", "series", "window", "difference", "seasonal", "seasonal_difference"],
         period: Count | None,
         val_share: Share,
         test_share: Share,
@@ -105,12 +105,17 @@ class Series(Data):
         path = locate(self.path)
         self.timeline = read_series(self.settings)
         self.sha256[path.name] = sha256_of(path)
-        self.values = torch.from_numpy(self.timeline.values[:, 0].copy())
+        self.values = torch.from_numpy(np.ascontiguousarray(self.timeline.values[:, 0]))
         self.bounds = split_bounds(self.timeline, self.val_share, self.test_share)
         training = [self.values[start:stop].numpy() for start, stop, _, _ in self.bounds]
         self._choose(max(training, key=len))
         self.windows = {split: self._windows(split) for split in SPLITS}
         self._check_season()
+        if self.scaling == "auto":
+            assert self.window is not None
+            assert self.period is not None
+            starts = self.windows["train"].numpy()
+            self.scaling = choose_scaling(self.values.numpy(), starts, self.horizon, self.period, self.window)
         self.spec = self._spec(np.concatenate(training))
 
     def _choose(self, training: NDArray[np.float64]) -> None:
@@ -120,15 +125,8 @@ class Series(Data):
             self.period = find_period(training, step.seasons if step else ()) if self.path else SUNSPOTS_PERIOD
         if self.window is None:
             self.window = choose_window(self.period, len(training))
-        if self.scaling == "auto":
-            self.scaling = choose_scaling(training, self.period, self.window)
-        if self.scaling == "seasonal_difference" and self.window < self.period + 2:
-            raise UserError(
-                f"data.scaling=seasonal_difference needs a window that is longer than a season: data.window="
-                f"{self.window} should be at least {self.period + 2}."
-            )
-        if self.scaling == "difference" and self.window < 2:
-            raise UserError("data.scaling=difference needs a data.window of at least 2.")
+        if self.window < (least := least_window(self.scaling, self.period)):
+            raise UserError(f"data.scaling={self.scaling} needs a data.window of at least {least}, not {self.window}.")
         if self.num_known and self.window < self.horizon:
             raise UserError(f"With data.known, data.window={self.window} must be at least data.horizon={self.horizon}.")
 
@@ -147,22 +145,15 @@ class Series(Data):
         others = np.concatenate([self._columns[start:stop, 1:] for start, stop, _, _ in self.bounds])
         means, stds = np.nanmean(others, axis=0), np.nanstd(others, axis=0)
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))
-        scale = max(self._spread(), EXACT * std) if "difference" in self.scaling else std
+        scale = std
+        if self.scaling not in ("series", "window"):
+            starts = self.windows["train"].numpy()
+            scale = max(spread(self.values.numpy(), starts, self.horizon, self.scaling, self.period), EXACT * std)
         facts = ((mean, *map(float, means)), (std, *(float(own) or 1.0 for own in stds)))
         features = self.timeline.features
         columns = (*features, *(f"{features[column]}{IS_MISSING}" for column in self._indicated))
         read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns)
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
-
-    def _spread(self) -> float:
-        """Of the training targets about what they are differenced by: the root of the mean square."""
-        assert self.period is not None
-        starts, total = self.windows["train"].numpy(), 0.0
-        for chunk in np.array_split(starts, 1 + len(starts) * self.horizon // MOST_NUMBERS):
-            targets = self.values.numpy()[chunk[:, None] + np.arange(self.horizon)]
-            own = anchors(self.values.numpy(), chunk, self.horizon, self.scaling, self.period)
-            total += float(((targets - own) ** 2).sum())
-        return math.sqrt(total / (len(starts) * self.horizon))
 
     @cached_property
     def _columns(self) -> NDArray[np.float64]:
@@ -182,6 +173,7 @@ class Series(Data):
             "series": "forecasts are on the scale of the series",
             "window": "forecasts are relative to the last value and the deviation of their window",
             "difference": "forecasts are changes from the last value",
+            "seasonal": "forecasts are changes from the season before",
             "seasonal_difference": "forecasts are changes from the season before, and of that change",
         }
         step = self.timeline.step
@@ -272,7 +264,7 @@ class Series(Data):
     def _at(self, windows: Tensor, rows: Tensor) -> Tensor:
         """Those windows: a view, so that they are not copied out of a long series, unless some were left out."""
         evenly = windows[int(rows[0]) :: self.stride][: len(rows)]
-        return evenly if torch.equal(rows.diff(), torch.full((len(rows) - 1,), self.stride)) else windows[rows]
+        return evenly if bool((rows.diff() == self.stride).all()) else windows[rows]
 
     def _windows(self, split: Split) -> Tensor:
         """Of all groups; none of which a value to forecast is missing.

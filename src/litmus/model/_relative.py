@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from litmus.spec import Series, Spec, Values
 
+SEASONAL = ("seasonal", "seasonal_difference")
 SMALLEST = 1e-5  # standard deviation of a window, of the series': a constant one is divided by it
 
 
@@ -16,7 +17,8 @@ class Relative(nn.Module):
         series               output                      of y as it is
         window               y[t] + s output             of (y - y[t]) / s, s the window's standard deviation
         difference           y[t] + output               of y[i] - y[i-1]
-        seasonal_difference  y[t+h-kP] + k (y[t] - y[t-P]) + output   of the changes of y[i] - y[i-P], k the season of h
+        seasonal             y[t+h-kP] + output          of y[i] - y[i-P], k the season of h
+        seasonal_difference  y[t+h-kP] + k (y[t] - y[t-P]) + output   of the changes of y[i] - y[i-P]
 
     (RevIN, Kim et al. 2022, for the second, about the last value as NLinear, Zeng et al. 2023; Box and Jenkins 1970 for
     the others: the last is the differencing of their airline model.) Nothing is learned here. Differences have the
@@ -37,9 +39,11 @@ class Relative(nn.Module):
         if self.scaling == "window":
             own = (own - own[:, -1:]) / _deviation(own)[:, None]
         elif self.scaling != "series":
-            if self.scaling == "seasonal_difference":
+            if self.scaling in SEASONAL:
                 own = own[:, self.period :] - own[:, : -self.period]
-            own = (own[:, 1:] - own[:, :-1]) * self.ratio
+            if self.scaling != "seasonal":
+                own = own[:, 1:] - own[:, :-1]
+            own = own * self.ratio
         return torch.cat([own, others[:, x.shape[1] - own.shape[1] :]], dim=2) if others.shape[2] else own
 
     def forecast(self, outputs: Tensor, x: Tensor) -> Tensor:
@@ -54,8 +58,10 @@ class Relative(nn.Module):
             return last + outputs
         steps = torch.arange(self.horizon, device=x.device)
         seasons = 1 + torch.div(steps, self.period, rounding_mode="floor")
-        change = last - own[:, -1 - self.period, None]
-        return own[:, own.shape[1] + steps - seasons * self.period] + seasons * change + outputs
+        before = own[:, own.shape[1] + steps - seasons * self.period]
+        if self.scaling == "seasonal":
+            return before + outputs
+        return before + seasons * (last - own[:, -1 - self.period, None]) + outputs
 
 
 def _deviation(own: Tensor) -> Tensor:

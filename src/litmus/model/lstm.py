@@ -65,6 +65,11 @@ class LSTM(Net):
         self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
         self.head = nn.Linear(num_inputs, self.num_outputs)
         self._initialize()
+        if self.relative is not None:
+            # The first forecast is what it is relative to, such as the last value: a network that finds nothing stays
+            # there, where random weights would have to be unlearned first.
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
 
     @classmethod
     def token_spec(cls, settings: Section, texts: Sequence[str]) -> Tokens:

@@ -13,6 +13,7 @@ from litmus.fetch import local
 
 # What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
+LONGEST_MISSING = max(map(len, MISSING))
 DECIMAL_COMMA = r"^[-+]?\d*,\d+$"
 
 
@@ -41,8 +42,9 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
         frame = _read_json(path, encoding)
     else:
         frame = _read_csv(path, wanted, encoding, separator)
-    frame = pl.DataFrame([_with_numbers(tidied(column)) for column in frame], orient="col")
-    frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
+    frame = pl.DataFrame([_tidied_or_numbers(column) for column in frame], orient="col")
+    if frame.width and (blank := frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).any():
+        frame = frame.filter(~blank)  # a copy
     if not frame.height:
         raise UserError(f"{path} has no rows.")
     return frame
@@ -173,8 +175,19 @@ def tidied(column: pl.Series) -> pl.Series:
             column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String
         )
     stripped = column.str.strip_chars()
+    if (stripped.str.len_bytes() > LONGEST_MISSING).all():  # without a copy of a long column
+        return stripped
     missing = stripped.str.to_lowercase().is_in(MISSING)
     return pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
+
+
+def _tidied_or_numbers(column: pl.Series) -> pl.Series:
+    """A column as one of the four kinds, by its cells; of numbers alone, without copies of their text."""
+    if column.dtype == pl.String and column.null_count() < len(column):
+        numbers = column.cast(pl.Float64, strict=False)
+        if numbers.null_count() == column.null_count() and numbers.is_finite().all():
+            return numbers
+    return _with_numbers(tidied(column))
 
 
 def _with_numbers(text: pl.Series) -> pl.Series:

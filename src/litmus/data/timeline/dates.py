@@ -13,6 +13,7 @@ Unit = Literal["year", "quarter", "month", "fixed"]
 
 MONTHS: dict[Unit, int] = {"month": 1, "quarter": 3, "year": 12}
 DAY_S = 86_400
+MONTH_S = 27 * DAY_S  # less than the shortest
 REGULAR = 0.9  # fraction of the steps that must be alike for the others to be gaps
 MOST_NAMED = 5
 # Seasons by the length of a step in seconds: how many steps a day, a week or a year has.
@@ -56,13 +57,23 @@ def check_order(dates: Dates, rows: NDArray[np.int64], where: str) -> None:
         ("is the same as the one before", changes == 0),
         ("is earlier than the one before", changes < 0),
     ):
-        if (found := np.flatnonzero(wrong)).size:
-            named = ", ".join(f"{rows[i + 1]:,} ({shown(dates[i + 1])})" for i in found[:MOST_NAMED])
-            more = ", ..." if found.size > MOST_NAMED else ""
+        if (found := np.flatnonzero(wrong) + 1).size:
             raise UserError(
-                f"{where}: in {found.size:,} rows the date {what}: {named}{more}. Sort the file by date, one row for "
-                "each; several series in one file need data.group."
+                f"{where}: in {counted(found.size, 'row')} the date {what}: {named(dates[found], rows[found])}. Sort "
+                "the file by date, one row for each; several series in one file need data.group."
             )
+
+
+def named(dates: Dates, rows: NDArray[np.int64]) -> str:
+    """The first few rows with their dates: `row 4 (2024-01-03), row 6 (2024-01-05) and 3 more`."""
+    first = zip(rows[:MOST_NAMED], dates[:MOST_NAMED], strict=True)
+    more = f" and {len(rows) - MOST_NAMED:,} more" if len(rows) > MOST_NAMED else ""
+    return ", ".join(f"row {row:,} ({shown(date)})" for row, date in first) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 date`, `1,200 dates`"""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def find_step(dates: Dates) -> Step | None:
@@ -74,19 +85,21 @@ def find_step(dates: Dates) -> Step | None:
     if len(dates) < 3:
         return None
     changes = np.diff(dates).astype("timedelta64[s]").astype(np.int64)
-    days = changes / DAY_S
-    months = np.diff(_months(dates))
-    same_day = len(np.unique(dates.astype("datetime64[D]") - dates.astype("datetime64[M]"))) <= 4  # ends of months vary
-    for unit, size in MONTHS.items():
-        if (
-            same_day
-            and float(np.median(days)) > 27
-            and (months == size).mean() >= REGULAR
-            and not (months % size).any()
-        ):
-            return Step(unit)
     usual = int(np.median(changes))
+    if usual > MONTH_S and (unit := _calendar_unit(dates)) is not None:
+        return Step(unit)
     return Step("fixed", usual) if usual and (changes == usual).mean() >= REGULAR else None
+
+
+def _calendar_unit(dates: Dates) -> Unit | None:
+    """Whether nearly all dates are a month, a quarter or a year apart, on one day of the month or its end."""
+    if len(np.unique(dates.astype("datetime64[D]") - dates.astype("datetime64[M]"))) > 4:  # ends of months vary
+        return None
+    months = np.diff(_months(dates))
+    fitting = (
+        unit for unit, size in MONTHS.items() if (months == size).mean() >= REGULAR and not (months % size).any()
+    )
+    return next(fitting, None)
 
 
 def places(dates: Dates, step: Step) -> NDArray[np.int64]:

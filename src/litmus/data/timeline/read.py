@@ -76,6 +76,16 @@ class _Table:
     groups: NDArray[np.generic] | None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One group: its rows' numbers in the file, from 1, their values, float64 (rows, features), and dates."""
+
+    name: str
+    rows: NDArray[np.int64]
+    values: Floats
+    dates: Dates | None
+
+
 def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline:
     """Reads a file of one series, or of several in `roles.group`.
 
@@ -98,17 +108,17 @@ def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline
     for name, own in zip(features, values.T, strict=True):
         _check_missing(name, own, path)
     parts, step = _by_group(table, values, path)
-    parts = [_filled_in(*part, step) for part in parts]
-    bounds = np.cumsum([0, *(len(own) for _, own, _ in parts)])
+    parts = [_filled_in(part, step) for part in parts]
+    bounds = np.cumsum([0, *(len(part.values) for part in parts)])
     groups = tuple(
-        Group(name, int(start), int(stop))
-        for (name, _, _), start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
+        Group(part.name, int(start), int(stop))
+        for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
     )
-    whole = np.concatenate([own for _, own, _ in parts])
+    whole = np.concatenate([part.values for part in parts])
     missing = np.isnan(whole)
     for group in groups:
         _carry_forward(whole[group.start : group.stop])
-    dates = np.concatenate([own for _, _, own in parts if own is not None]) if step is not None else None
+    dates = np.concatenate([part.dates for part in parts if part.dates is not None]) if step is not None else None
     return Timeline(column, features, whole, missing, groups, dates, step)
 
 
@@ -132,7 +142,8 @@ def _by_polars(path: Path, roles: Roles, encoding: str, separator: str) -> _Tabl
             raise UserError(f"{path}: data.time={time} holds no dates that can be read, such as 2026-01-31.")
         days = as_days(frame[time], form)
         if (wrong := np.flatnonzero(np.isnan(days))).size:
-            raise UserError(f"{path} has no date in column {time} in {wrong.size:,} rows ({_rows(wrong)}).")
+            number = calendar.counted(wrong.size, "row")
+            raise UserError(f"{path} has no date in column {time} in {number} ({_rows(wrong)}).")
         dates = np.rint(days * DAY_US).astype(np.int64).astype("datetime64[us]")
     others = [name for name in frame.columns if name not in (time, roles.group)]
     return _Table(
@@ -183,8 +194,8 @@ def _rows(numbers: NDArray[np.int64]) -> str:
     return _table.list_lines("row", [int(number) + 1 for number in numbers[: _table.BEGINNING]])
 
 
-def _by_group(table: _Table, values: Floats, path: Path) -> tuple[list[tuple[str, Floats, Dates | None]], Step | None]:
-    """Each group's name, values and dates, in the order of the file; and the step of the dates of all."""
+def _by_group(table: _Table, values: Floats, path: Path) -> tuple[list[_Part], Step | None]:
+    """The groups, each in the order of the file; and the step of the dates of all."""
     rows = [np.arange(table.num_rows)]
     names = [""]
     if table.groups is not None:
@@ -192,43 +203,51 @@ def _by_group(table: _Table, values: Floats, path: Path) -> tuple[list[tuple[str
         order = np.argsort(codes, kind="stable")
         rows = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
         names = [str(kind) for kind in kinds]
+    own_dates = [None if table.dates is None else table.dates[own] for own in rows]
+    parts = [_Part(name, own + 1, values[own], dates) for name, own, dates in zip(names, rows, own_dates, strict=True)]
     if table.dates is None:
-        return [(name, values[own], None) for name, own in zip(names, rows, strict=True)], None
-    parts = []
-    for name, own in zip(names, rows, strict=True):
-        where = f"{path}, column {table.time}" + (f", {name}" if name else "")
-        calendar.check_order(table.dates[own], own + 1, where)
-        parts.append((name, values[own], table.dates[own]))
-    steps = {calendar.find_step(dates) for _, _, dates in parts if len(dates) > 2}
+        return parts, None
+    steps = set()
+    for part in parts:
+        assert part.dates is not None
+        where = f"{path}, column {table.time}" + (f", {part.name}" if part.name else "")
+        calendar.check_order(part.dates, part.rows, where)
+        if len(part.dates) > 2:
+            steps.add(calendar.find_step(part.dates))
     step = steps.pop() if len(steps) == 1 else None
     if step is None:
         log.warning("%s: the dates in column %s have no regular step. Rows count as evenly spaced.", path, table.time)
     else:
         log.info("%s: a row for each %s, by column %s", path, step, table.time)
-    return list(parts), step
+    return parts, step
 
 
-def _filled_in(name: str, values: Floats, dates: Dates | None, step: Step | None) -> tuple[str, Floats, Dates | None]:
+def _filled_in(part: _Part, step: Step | None) -> _Part:
     """The same, with a row without values for each date that was skipped."""
-    if dates is None or step is None:
-        return name, values, dates
-    place = calendar.places(dates, step)
-    if (gaps := np.flatnonzero(np.diff(place) > 1)).size == 0:
-        return name, values, dates
-    named = ", ".join(calendar.shown(dates[i]) for i in gaps[: calendar.MOST_NAMED])
-    more = ", ..." if gaps.size > calendar.MOST_NAMED else ""
-    absent = int(place[-1]) + 1 - len(place)
-    log.warning(
-        "%s%d dates are missing, after %s%s. They count as rows without a value.",
-        name and f"{name}: ",
-        absent,
-        named,
-        more,
-    )
-    whole = np.full((int(place[-1]) + 1, values.shape[1]), np.nan)
-    whole[place] = values
-    first = dates[:1]
-    return name, whole, np.concatenate([first, calendar.after(first[0], step, len(whole) - 1)])
+    if part.dates is None or step is None:
+        return part
+    place = calendar.places(part.dates, step)
+    steps = np.diff(place)
+    if (steps == 1).all():
+        return part
+    where = part.name and f"{part.name}: "
+    if (twice := np.flatnonzero(steps == 0)).size:
+        named = calendar.named(part.dates[twice], part.rows[twice])
+        log.warning("%s%s left out: the next row is less than half a %s later.", where, named, step)
+    if (gaps := np.flatnonzero(steps > 1)).size:
+        absent = int((steps[gaps] - 1).sum())
+        log.warning(
+            "%s%s missing, after %s. %s without a value.",
+            where,
+            f"{calendar.counted(absent, 'date')} {'is' if absent == 1 else 'are'}",
+            calendar.named(part.dates[gaps], part.rows[gaps]),
+            "It counts as a row" if absent == 1 else "They count as rows",
+        )
+    whole = np.full((int(place[-1]) + 1, part.values.shape[1]), np.nan)
+    whole[place] = part.values
+    first = part.dates[:1]
+    dates = np.concatenate([first, calendar.after(first[0], step, len(whole) - 1)])
+    return _Part(part.name, part.rows, whole, dates)
 
 
 def _carry_forward(values: Floats) -> None:
