@@ -79,9 +79,10 @@ class Series:
 
     `mean` and `std` are per feature, of the training split: a network receives `(value - mean) / std`. The first
     feature is the series that is forecast. `scaling` is one of series, window, difference, seasonal and
-    seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is `period` values
-    long. `columns` are the features' names: after those of the file come indicators of missing values, such as "sales
-    is missing".
+    seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is
+    `period` values long. `columns` are the features' names: after those of the file come indicators of missing
+    values, such as "sales is missing". `step` is from one row to the next, such as "month"; empty where there are no
+    dates of a regular step.
     """
 
     length: int
@@ -91,6 +92,7 @@ class Series:
     scaling: str = "series"
     period: int = 1
     columns: tuple[str, ...] = ()
+    step: str = ""
     noun = "series"
 
 

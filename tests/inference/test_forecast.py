@@ -58,7 +58,7 @@ def test_intervals_hold_their_share_of_what_came(train: Train) -> None:
     forecaster = load_forecaster(run)
     starts = np.arange(2100, 2994)
     found = forecaster._recursive(np.append(walk, [0, 0])[:, None], starts, 4)
-    inside = np.abs(walk[starts[:, None] + np.arange(4)] - found) <= forecaster._widths(4, 0.8)
+    inside = np.abs(walk[starts[:, None] + np.arange(4)] - found) <= forecaster._widths(4, 0.8, [""])
     assert inside.mean(axis=0) == pytest.approx([0.8] * 4, abs=0.06)
     assert "From step 3 on, forecasts follow from forecasts (data.horizon=2)" in forecaster.notes[-1]
     assert "by 897 such forecasts in validation" in forecaster.notes[-1]

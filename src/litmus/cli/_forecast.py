@@ -26,8 +26,12 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     if len(words) > 1:
         raise WrongArguments("This run forecasts a series: name one file that it should continue, or none.")
     path = local.expand(words[0]) if words else None
+    out = local.expand(arguments.out) if arguments.out else None
     if path is not None and local.kind_of(path) == "missing":
         raise UserError(f"There is no file {path}. This run takes a table of a series.")
+    if out is not None:
+        own = run.read_config()["data"]["path"]
+        _check_out(out, [path, None if own is None else local.expand(own)])
     run.check_best()
     level = arguments.level
 
@@ -43,14 +47,36 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
             for row in rows:
                 console.json_line({name: _plain(cell) for name, cell in zip(columns, row, strict=True)})
         else:
-            console.table(columns, rows[:MOST_ROWS], title=f"forecast, with intervals of {level:.0%}")
+            console.table(columns, rows[:MOST_ROWS], title=f"forecast, with intervals of {100 * level:g}%")
             if len(rows) > MOST_ROWS:
                 console.say(f"... and {len(rows) - MOST_ROWS:,} more rows; --out forecast.csv writes all")
-            for note in forecaster.notes:
+        for note in forecaster.notes:
+            if arguments.json:
+                console.error(note)
+            else:
                 console.say(note, wrap=True)
-        if arguments.out:
-            _write(Path(arguments.out), columns, rows, forecasts, level)
+        if out is not None:
+            _write(out, columns, rows, forecasts, level)
     return 0
+
+
+def _check_out(out: Path, tables: Sequence[Path | None]) -> None:
+    """Checks that a forecast can be written there, before anything is loaded.
+
+    Args:
+        out: of `--out`.
+        tables: what is forecast, and what the run was trained on.
+
+    Raises:
+        WrongArguments: its name ends otherwise.
+        UserError: it is a folder, or one of the tables.
+    """
+    if out.suffix.lower() != ".csv":
+        raise WrongArguments(f"--out {out} should end in .csv: forecasts are a CSV, with a picture beside it.")
+    if local.kind_of(out) == "folder":
+        raise UserError(f"{out} is a folder. Name a file for the forecasts.")
+    if any(table is not None and out.resolve() == table.resolve() for table in tables):
+        raise UserError(f"--out {out} would replace the series itself. Name another file.")
 
 
 def as_rows(forecasts: Sequence["Forecast"]) -> tuple[list[str], list[tuple[object, ...]]]:

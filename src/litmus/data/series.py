@@ -14,6 +14,7 @@ from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._base import Data
+from litmus.data._classes import list_some
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 SUNSPOTS_PERIOD = 11
 MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
 IS_MISSING = " is missing"  # of a column, in the name of its indicator
+MOST_UNLIKE = 3.0  # times a group's deviation that of another may be, for both to be on one scale
 EXACT = 1e-6  # of the series' deviation: differences that spread less are forecast to the last digit
 
 
@@ -46,7 +48,8 @@ class Series(Data):
     test, the `val_share` before them in validation. A window may reach back into the split before it, as a
     forecaster's would; no value that is forecast in one split is forecast, or seen in training, in another.
     The means and standard deviations that scale the network's values are those of the training split. `scaling` says
-    what a forecast is relative to (`model/_relative.py`); `auto` decides by the training split.
+    what a forecast is relative to (`model/_relative.py`); `auto` decides by the training split. Where groups'
+    deviations are very different, each window has its own, so that the largest group does not decide alone.
 
     Two of its baselines are forecasts that need no fitting: `naive` repeats the last value, `seasonal` the value
     `period` steps before.
@@ -110,12 +113,16 @@ class Series(Data):
         training = [self.values[start:stop].numpy() for start, stop, _, _ in self.bounds]
         self._choose(max(training, key=len))
         self.windows = {split: self._windows(split) for split in SPLITS}
-        self._check_season()
+        self._warn_of_short_groups()
         if self.scaling == "auto":
             assert self.window is not None
             assert self.period is not None
             starts = self.windows["train"].numpy()
-            self.scaling = choose_scaling(self.values.numpy(), starts, self.horizon, self.period, self.window)
+            deviations = [own.std() for own in training if len(own)]
+            if max(deviations) > MOST_UNLIKE * min(deviations):
+                self.scaling = "window"
+            else:
+                self.scaling = choose_scaling(self.values.numpy(), starts, self.horizon, self.period, self.window)
         self.spec = self._spec(np.concatenate(training))
 
     def _choose(self, training: NDArray[np.float64]) -> None:
@@ -152,7 +159,8 @@ class Series(Data):
         facts = ((mean, *map(float, means)), (std, *(float(own) or 1.0 for own in stds)))
         features = self.timeline.features
         columns = (*features, *(f"{features[column]}{IS_MISSING}" for column in self._indicated))
-        read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns)
+        step = str(self.timeline.step or "")
+        read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns, step)
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
 
     @cached_property
@@ -274,12 +282,14 @@ class Series(Data):
         """
         assert self.window is not None
         number = SPLITS.index(split)
-        stretches = [(max(own[number], own.train + self.window), own[number + 1]) for own in self.bounds]
+        past = max(self.window, self._check_season(split) if number else 0)
+        stretches = [(max(own[number], own.train + past), own[number + 1]) for own in self.bounds]
         starts = torch.from_numpy(window_starts(self.timeline, stretches, self.horizon, self.stride))
         if len(starts) == 0:
+            season = f", data.period={self.period}" if past > self.window else ""
             raise UserError(
                 f"{self.source} is too short: its {split} split has {self._longest(number)} values, too few for "
-                f"data.window={self.window} and data.horizon={self.horizon}."
+                f"data.window={self.window}{season} and data.horizon={self.horizon}."
             )
         limit = self.limits[split]
         if split != "train" or limit is None or limit >= len(starts):
@@ -292,6 +302,32 @@ class Series(Data):
         before = ends[torch.searchsorted(ends, starts, right=True)] - starts  # rows from each to its group's validation
         return starts[before.argsort(stable=True)[:limit].sort().values]
 
+    def _check_season(self, split: Split) -> int:
+        """How far back a forecast by season looks.
+
+        Raises:
+            UserError: the only series has less before the split. (A short group's first windows are left out.)
+        """
+        longest = int(self._back().max())
+        first, begin = self.bounds[0].train, self.bounds[0][SPLITS.index(split)]
+        if len(self.bounds) == 1 and begin - first < longest:
+            raise UserError(f"data.period={self.period} is longer than the series before the first {split} forecast.")
+        return longest
+
+    def _warn_of_short_groups(self) -> None:
+        """Names groups that a split has no window of."""
+        ends = torch.tensor([own.stop for own in self.bounds])
+        lacking: dict[str, list[Split]] = {}
+        for split, starts in self.windows.items():
+            counts = torch.searchsorted(ends, starts, right=True).bincount(minlength=len(ends))
+            for number in (counts == 0).nonzero()[:, 0].tolist():
+                lacking.setdefault(self.timeline.groups[number].name, []).append(split)
+        if lacking:
+            named = list_some([f"{name} ({', '.join(splits)})" for name, splits in lacking.items()])
+            log.warning(
+                "Too short for a window of %d values in some splits, and left out there: %s.", self.window, named
+            )
+
     def _longest(self, number: int) -> int:
         return max(own[number + 1] - own[number] for own in self.bounds)
 
@@ -300,21 +336,6 @@ class Series(Data):
         assert self.period is not None
         steps = torch.arange(self.horizon)
         return self.period * (1 + torch.div(steps, self.period, rounding_mode="floor")) - steps
-
-    def _check_season(self) -> None:
-        """Checks that the first forecasts have a season before them.
-
-        Raises:
-            UserError: they have not.
-        """
-        longest = int(self._back().max())
-        for number, split in ((1, "val"), (2, "test")):
-            if any(
-                bounds[number] - bounds[0] < longest for bounds in self.bounds if bounds[number] < bounds[number + 1]
-            ):
-                raise UserError(
-                    f"data.period={self.period} is longer than the series before the first {split} forecast."
-                )
 
 
 def _scaled(values: Tensor, mean: float, std: float) -> Tensor:

@@ -44,9 +44,10 @@ def draw_forecasts(forecasts: Sequence[Forecast], level: float, path: Path) -> b
             axes.plot(np.concatenate([before[-1:], after]), joined, color=COLORS[0], linewidth=1.2)
             axes.fill_between(after, forecast.low, forecast.high, color=COLORS[0], alpha=0.2, linewidth=0)
             axes.set_ylabel(shorten(forecast.name))
-            axes.set_title(shorten(forecast.group or f"forecast, with intervals of {level:.0%}"), loc="left")
+            axes.set_title(shorten(forecast.group or f"forecast, with intervals of {100 * level:g}%"), loc="left")
 
-    figure = draw_figure("forecast", "", (7, 0.6 + 2.4 * len(shown)), draw)
+    more = f"the first {MOST} of {len(forecasts):,} series" if len(forecasts) > MOST else ""
+    figure = draw_figure("forecast", more, (7, 0.6 + 2.4 * len(shown)), draw)
     with replacing(path) as temporary:
         temporary.write_bytes(figure.png)
     return True

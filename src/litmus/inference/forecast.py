@@ -2,11 +2,14 @@
 
 The intervals are those of split conformal prediction (Vovk et al. 2005; Lei et al. 2018), for each step on its own: of
 n errors in validation, the ceil((n + 1) level)-th smallest to both sides. Where the next errors are exchangeable with
-those of validation, they hold the value in at least `level` of cases; a series that changes keeps no such promise.
+those of validation, they hold the value in at least `level` of cases; a series that changes keeps no such promise. Of
+several series in a file, each has intervals of its own errors (Mondrian conformal prediction, Vovk et al. 2005): one
+may be a thousand times as large as another.
 """
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +34,9 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 LEVEL = 0.9
 BATCH = 1000  # windows at a time
-MOST_WINDOWS = 2000  # of validation, for errors beyond the horizon
+MOST_WINDOWS = 2000  # of validation, for errors beyond the horizon, or of groups
+DOUBT = "do not rely on the forecast"
+MOST_NAMED = 5  # groups in a note
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,14 @@ class Forecaster:
                 f"steps: --steps {steps} is too many. data.horizon={steps} trains a network for them."
             )
         timeline = read_series(self.settings, path)
-        ends = [self._end(timeline, group) for group in timeline.groups]
-        widths = self._widths(steps, level)
+        if timeline.step and self.read.step and str(timeline.step) != self.read.step:
+            self.notes.append(
+                f"{path} has a row for each {timeline.step}, and the run's data one for each {self.read.step}: {DOUBT}."
+            )
+        ends = self._ends(timeline)
+        widths = self._widths(steps, level, [group.name for group in ends])
         found = []
-        for group, end in zip(timeline.groups, ends, strict=True):
+        for (group, end), width in zip(ends.items(), widths, strict=True):
             own, start = self._extended(timeline, group, end, steps)
             values = self._recursive(self._columns(own), np.array([start]), steps)[0]
             last = slice(group.start, group.start + start)
@@ -112,24 +121,30 @@ class Forecaster:
             dates = calendar.after(past[-1], timeline.step, steps) if past is not None and timeline.step else None
             history = timeline.values[last, 0]
             found.append(
-                Forecast(timeline.name, group.name, history, past, dates, values, values - widths, values + widths)
+                Forecast(timeline.name, group.name, history, past, dates, values, values - width, values + width)
             )
         return found
 
-    def _end(self, timeline: Timeline, group: Group) -> int:
-        """The row after the last value of a group: rows of what is known ahead may follow.
+    def _ends(self, timeline: Timeline) -> dict[Group, int]:
+        """The row after the last value of each group: rows of what is known ahead may follow. Short groups are noted.
 
         Raises:
-            UserError: there are too few values before it.
+            UserError: all of them have too few values.
         """
-        present = np.flatnonzero(~timeline.missing[group.start : group.stop, 0])
-        end = group.start + (int(present[-1]) + 1 if len(present) else 0)
-        if end - group.start < self.read.length:
-            where = f" of {group.name}" if group.name else ""
-            raise UserError(
-                f"{end - group.start} values{where} are too few to forecast from: the network sees {self.read.length}."
-            )
-        return end
+        ends, short = {}, []
+        for group in timeline.groups:
+            present = np.flatnonzero(~timeline.missing[group.start : group.stop, 0])
+            number = int(present[-1]) + 1 if len(present) else 0
+            if number >= self.read.length:
+                ends[group] = group.start + number
+            else:
+                short.append(f"{number} values{f' of {group.name}' if group.name else ''}")
+        if short:
+            message = f"{_some(short)} are too few to forecast from: the network sees {self.read.length}."
+            if not ends:
+                raise UserError(message)
+            self.notes.append(message)
+        return ends
 
     def _extended(self, timeline: Timeline, group: Group, end: int, steps: int) -> tuple[Timeline, int]:
         """A group alone, with rows for the steps to forecast, and the number of the first of those.
@@ -186,43 +201,76 @@ class Forecaster:
             own = np.concatenate([own, values], axis=1)[:, -length:]
         return found[:, :steps]
 
-    def _widths(self, steps: int, level: float) -> Floats:
-        """Half of each step's interval, float64 (steps,); NaN where there are too few errors to say."""
+    def _widths(self, steps: int, level: float, groups: Sequence[str]) -> Floats:
+        """Half of each step's interval, float64 (groups, steps); NaN where there are too few errors to say."""
         if self.net.errors is None:
             self.notes.append("There are no intervals: the run is of an earlier version, which kept no errors.")
-            return np.full(steps, np.nan)
+            return np.full((len(groups), steps), np.nan)
         errors = self.net.errors.numpy()
-        if len(errors) < 1 / (1 - level) - 1:
+        of_all = conformal(errors, level)[:steps]
+        if np.isnan(of_all).any():
             number = len(errors)
-            self.notes.append(f"There are no intervals: {number} errors in validation are too few for {level:.0%}.")
-        widths = conformal(errors, level)[:steps]
+            self.notes.append(
+                f"There are no intervals: {number} errors in validation are too few for {100 * level:g}%."
+            )
+        is_grouped = self.settings["group"] is not None
+        again = self._errors_again(steps) if steps > self.horizon or is_grouped else None
         if steps > self.horizon:
-            beyond = self._errors_beyond(steps)
-            rest = conformal(beyond, level)[self.horizon :] if beyond is not None else [np.nan] * (steps - self.horizon)
-            widths = np.concatenate([widths, rest])
+            every = np.concatenate(list(again.values())) if again else np.empty((0, steps))
+            of_all = np.concatenate([of_all, conformal(every, level)[self.horizon :]])
+        widths = np.repeat(of_all[None], len(groups), axis=0)
+        if is_grouped and again is not None:
+            own = {name: conformal(errors, level) for name, errors in again.items()}
+            enough = {name for name, width in own.items() if not np.isnan(width).any()}
+            for row, name in enumerate(groups):
+                if name in enough:
+                    widths[row] = own[name]
+            if others := [name for name in groups if name not in enough]:
+                few = f"{_some(others)}: too few errors in validation for {100 * level:g}% intervals of their own"
+                self.notes.append(f"{few}. Those of all groups stand in.")
         return widths
 
-    def _errors_beyond(self, steps: int) -> Floats | None:
-        """Absolute errors of so many steps in validation, the network's forecasts fed back to it, as for the future."""
+    def _errors_again(self, steps: int) -> dict[str, Floats] | None:
+        """Absolute errors in validation by group, float64 (windows, steps); None where the run's data is not there.
+
+        Beyond the horizon, the network's forecasts are fed back to it, as for the future.
+        """
+        is_beyond = steps > self.horizon
         first = f"From step {self.horizon + 1} on, forecasts follow from forecasts (data.horizon={self.horizon})"
         try:
             timeline = read_series(self.settings)
         except UserError as error:
-            self.notes.append(f"{first}, without intervals: the run's own data is not there. {error}")
+            without = f"{first}, without intervals" if is_beyond else "All groups have intervals of the same width"
+            self.notes.append(f"{without}: the run's own data is not there. {error}")
             return None
         bounds = split_bounds(timeline, self.settings["val_share"], self.settings["test_share"])
         stretches = [(max(own.val, own.train + self.read.length), own.test) for own in bounds]
-        starts = window_starts(timeline, stretches, steps, 1)
-        starts = starts[:: max(1, math.ceil(len(starts) / MOST_WINDOWS))]
-        if not len(starts):
+        starts = [window_starts(timeline, [stretch], steps, 1) for stretch in stretches]
+        number = sum(map(len, starts))
+        starts = [own[:: max(1, math.ceil(number / MOST_WINDOWS))] for own in starts]
+        number = sum(map(len, starts))
+        if not number:
             self.notes.append(f"{first}, without intervals: no window in validation has so many steps after it.")
             return None
-        self.notes.append(f"{first}; their intervals are by {len(starts):,} such forecasts in validation.")
+        if is_beyond:
+            self.notes.append(f"{first}; their intervals are by {number:,} such forecasts in validation.")
         whole = math.ceil(steps / self.horizon) * self.horizon
         columns = self._columns(timeline)
         columns = np.concatenate([columns, np.repeat(columns[-1:], whole, axis=0)])
+        return {
+            group.name: self._errors(timeline, columns, own, steps)
+            for group, own in zip(timeline.groups, starts, strict=True)
+            if len(own)
+        }
+
+    def _errors(self, timeline: Timeline, columns: Floats, starts: NDArray[np.int64], steps: int) -> Floats:
         found = self._recursive(columns, starts, steps)
         return np.abs(found - timeline.values[starts[:, None] + np.arange(steps), 0])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def conformal(errors: Floats, level: float) -> Floats:

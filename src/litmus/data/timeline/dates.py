@@ -9,20 +9,23 @@ from numpy.typing import NDArray
 from litmus.errors import UserError
 
 Dates = NDArray[np.datetime64]  # of microseconds
-Unit = Literal["year", "quarter", "month", "fixed"]
+Unit = Literal["year", "quarter", "month", "weekday", "fixed"]
 
 MONTHS: dict[Unit, int] = {"month": 1, "quarter": 3, "year": 12}
 DAY_S = 86_400
 MONTH_S = 27 * DAY_S  # less than the shortest
 REGULAR = 0.9  # fraction of the steps that must be alike for the others to be gaps
 MOST_NAMED = 5
-# Seasons by the length of a step in seconds: how many steps a day, a week or a year has.
-SEASONS = {60: (60, 1440), 900: (96, 672), 1800: (48, 336), 3600: (24, 168), DAY_S: (7, 365), 7 * DAY_S: (52,)}
+MOST_IN_HOUR_S = 60  # the longest step of which an hour may be a season
+LEAST_WEEKDAYS = 10  # days in which a weekend would have been
+# Seasons by the length of a step in seconds: how many steps a week or a year has.
+SEASONS = {DAY_S: (7, 365), 7 * DAY_S: (52,)}
+NAMES = ((7 * DAY_S, "week"), (DAY_S, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 @dataclass(frozen=True)
 class Step:
-    """From one date to the next: a calendar's unit, or so many seconds."""
+    """From one date to the next: a calendar's unit, a day from Monday to Friday, or so many seconds."""
 
     unit: Unit
     seconds: int = 0
@@ -30,15 +33,18 @@ class Step:
     @property
     def seasons(self) -> tuple[int, ...]:
         """The usual lengths of a season, in steps; none are known for unusual steps."""
-        if self.unit in MONTHS:
-            return {"month": (12,), "quarter": (4,), "year": ()}.get(self.unit, ())
-        return SEASONS.get(self.seconds, ())
+        if self.unit != "fixed":
+            return {"month": (12,), "quarter": (4,), "weekday": (5,)}.get(self.unit, ())
+        if self.seconds in SEASONS or DAY_S % self.seconds:
+            return SEASONS.get(self.seconds, ())
+        hour = (3600 // self.seconds,) if self.seconds <= MOST_IN_HOUR_S else ()
+        return (*hour, DAY_S // self.seconds, *(() if hour else (7 * DAY_S // self.seconds,)))
 
     def __str__(self) -> str:
-        if self.unit in MONTHS:
+        if self.unit != "fixed":
             return self.unit
-        names = {DAY_S: "day", 7 * DAY_S: "week", 3600: "hour", 60: "minute"}
-        return names.get(self.seconds, f"{self.seconds / DAY_S:g} days")
+        size, name = next((size, name) for size, name in NAMES if self.seconds % size == 0)
+        return name if self.seconds == size else f"{self.seconds // size} {name}s"
 
 
 def check_order(dates: Dates, rows: NDArray[np.int64], where: str) -> None:
@@ -86,6 +92,8 @@ def find_step(dates: Dates) -> Step | None:
         return None
     changes = np.diff(dates).astype("timedelta64[s]").astype(np.int64)
     usual = int(np.median(changes))
+    if usual == DAY_S and _are_weekdays(dates):
+        return Step("weekday")
     if usual > MONTH_S and (unit := _calendar_unit(dates)) is not None:
         return Step(unit)
     return Step("fixed", usual) if usual and (changes == usual).mean() >= REGULAR else None
@@ -102,17 +110,34 @@ def _calendar_unit(dates: Dates) -> Unit | None:
     return next(fitting, None)
 
 
+def _are_weekdays(dates: Dates) -> bool:
+    """Whether dates are days from Monday to Friday, over several weeks, at one time of the day."""
+    days = dates.astype("datetime64[D]")
+    return bool(
+        np.is_busday(days).all()
+        and np.busday_count(days[0], days[-1]) >= LEAST_WEEKDAYS
+        and (dates - days == dates[0] - days[0]).all()
+    )
+
+
 def places(dates: Dates, step: Step) -> NDArray[np.int64]:
     """How many steps each date lies after the first, rounded."""
     if step.unit in MONTHS:
         months = _months(dates)
         return (months - months[0]) // MONTHS[step.unit]
+    if step.unit == "weekday":
+        days = dates.astype("datetime64[D]")
+        return np.asarray(np.busday_count(days[0], days), dtype=np.int64)
     seconds = (dates - dates[0]).astype("timedelta64[s]").astype(np.int64)
     return np.asarray(np.rint(seconds / step.seconds), dtype=np.int64)
 
 
 def after(last: np.datetime64, step: Step, number: int) -> Dates:
     """So many dates that follow the last one; at most the last day of a month."""
+    if step.unit == "weekday":
+        day = last.astype("datetime64[D]")
+        days = np.busday_offset(day, np.arange(1, number + 1), roll="backward")
+        return np.asarray(days.astype("datetime64[us]") + (last - day), dtype="datetime64[us]")
     if step.unit not in MONTHS:
         later = last + np.arange(1, number + 1) * np.timedelta64(step.seconds, "s")
         return later.astype("datetime64[us]")

@@ -187,7 +187,11 @@ def _check_missing(name: str, own: Floats, path: Path) -> None:
     message = f"{path} has no number in column {name} in {absent.size:,} of {len(own):,} rows ({_rows(absent)})."
     if absent.size > MOST_MISSING * len(own):
         raise UserError(f"{message} That is more than half.")
-    log.warning("%s The last value before stands in, and the network is told so; none of these is forecast.", message)
+    log.warning(
+        "%s The last value before stands in, or the mean where there is none. The network is told so, and none of "
+        "these is forecast.",
+        message,
+    )
 
 
 def _rows(numbers: NDArray[np.int64]) -> str:
@@ -251,11 +255,16 @@ def _filled_in(part: _Part, step: Step | None) -> _Part:
 
 
 def _carry_forward(values: Floats) -> None:
-    """Fills each gap of each column by the last value before it, the first of all by the first value; in place."""
-    for own in values.T:
+    """Fills each gap of each column by the last value before it, in place.
+
+    Before the first there is none. What is forecast takes the first value there; other columns stay NaN, which
+    `scale_columns` takes for the training mean: a value of later would say what nobody knew then.
+    """
+    for number, own in enumerate(values.T):
         absent = np.isnan(own)
         if absent.any() and not absent.all():
             last = np.where(absent, 0, np.arange(len(own)))
             np.maximum.accumulate(last, out=last)
             own[:] = own[last]
-            own[np.isnan(own)] = own[~np.isnan(own)][0]
+            if number == 0:
+                own[np.isnan(own)] = own[~np.isnan(own)][0]

@@ -74,8 +74,11 @@ def as_columns(timeline: Timeline, num_known: int, horizon: int, indicated: list
 
 
 def scale_columns(columns: Floats, read: Series) -> Tensor:
-    """float64 (rows, features) in their units -> float32: far from zero, float32 would lose the signal unscaled."""
+    """float64 (rows, features) in their units -> float32: far from zero, float32 would lose the signal unscaled.
+
+    What a group lacks altogether, or before its first value, counts as the training mean.
+    """
     if columns.shape[1] == 1:
         return ((torch.from_numpy(columns) - read.mean[0]) / read.std[0]).float()
     mean, std = (torch.tensor(fact, dtype=torch.float64) for fact in (read.mean, read.std))
-    return ((torch.from_numpy(columns) - mean) / std).float()
+    return ((torch.from_numpy(columns) - mean) / std).float().nan_to_num(0.0)
