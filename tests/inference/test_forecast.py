@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from helpers import ROOT
 
+from litmus import load
 from litmus.cli.main import main
 from litmus.errors import UserError
 from litmus.inference.forecast import conformal, load_forecaster
@@ -99,6 +102,35 @@ def test_another_file_is_continued(sales: RunDir, litmus: Litmus) -> None:
     assert "has no column sales" in refused(sales, "other.csv")
     assert "There is no file nosuch.csv. This run takes a table of a series." in refused(sales, "nosuch.csv")
     assert "--topk has no effect on forecasts" in refused(sales, "--topk", "3")
+
+
+def test_litmus_load_forecasts_what_is_printed(sales: RunDir, litmus: Litmus, caplog: pytest.LogCaptureFixture) -> None:
+    net = load(sales.path)
+    assert net.forecast() == rows_of(litmus("predict", str(sales.path), "--json")[0])
+    printed = rows_of(litmus("predict", str(sales.path), "--json", "--steps", "5", "--level", "0.8")[0])
+    assert net.forecast(steps=5, level=0.8) == printed
+    assert "From step 4 on, forecasts follow from forecasts" in caplog.text
+    polars = pl.read_csv("sales.csv", try_parse_dates=True)
+    for given in ("sales.csv", Path("sales.csv"), polars, pl.read_csv("sales.csv"), pd.read_csv("sales.csv")):
+        assert net.forecast(5, 0.8, given) == printed
+    values = [row["sales"] for row in net.forecast()]
+    window = polars["sales"].to_numpy()
+    for prediction in (net.predict(window), *net.predict([window, window[-24:]]), *net.predict(polars)):
+        assert prediction == {"values": dict(zip(net.names, values, strict=True))}
+    with pytest.raises(UserError, match="9 values are too few to forecast from: the network sees 24"):
+        net.predict(window[:9])
+    with pytest.raises(UserError, match="The table has no rows"):
+        net.forecast(frame_or_path=polars.head(0))
+    with pytest.raises(UserError, match=r"The table has no column sales"):
+        net.forecast(frame_or_path=polars.rename({"sales": "price"}))
+    for what in ("sales.csv", np.array(["a"]), np.array([np.nan])):
+        with pytest.raises(UserError, match="This network takes series: an array"):
+            net.predict(what)
+    for wrong in ({"steps": 0}, {"level": 1.0}, {"frame_or_path": "nosuch.csv"}):
+        with pytest.raises(UserError, match=r"should be|There is no file"):
+            net.forecast(**wrong)
+    with pytest.raises(UserError, match="takes images, and forecasts no series"):
+        load(ROOT / "tests" / "earlier" / "cnn-mnist").forecast()
 
 
 def test_beyond_the_horizon_there_are_no_intervals_without_the_run_s_own_data(sales: RunDir, litmus: Litmus) -> None:

@@ -32,16 +32,17 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     level = arguments.level
 
     from litmus import console
-    from litmus.inference.forecast import LEVEL, load_forecaster
+    from litmus.inference.forecast import LEVEL, as_rows, load_forecaster
 
     with console.log_to(None):
         forecaster = load_forecaster(run)
         level = LEVEL if level is None else level
         forecasts = forecaster.forecast(path, arguments.steps, level)
-        columns, rows = as_rows(forecasts)
+        found = as_rows(forecasts)
+        columns, rows = list(found[0]), [["" if cell is None else cell for cell in row.values()] for row in found]
         if arguments.json:
-            for row in rows:
-                console.json_line({name: _plain(cell) for name, cell in zip(columns, row, strict=True)})
+            for row in found:
+                console.json_line(row)
         else:
             console.table(columns, rows[:MOST_ROWS], title=f"forecast, with intervals of {level:.0%}")
             if len(rows) > MOST_ROWS:
@@ -51,26 +52,6 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
         if arguments.out:
             _write(Path(arguments.out), columns, rows, forecasts, level)
     return 0
-
-
-def as_rows(forecasts: Sequence["Forecast"]) -> tuple[list[str], list[tuple[object, ...]]]:
-    """The columns of a table of forecasts, and a row for each step of each."""
-    from litmus.data.timeline.dates import shown
-
-    has_groups, has_dates = any(own.group for own in forecasts), forecasts[0].dates is not None
-    columns = [*(["group"] if has_groups else []), *(["date"] if has_dates else []), "step", forecasts[0].name]
-    rows: list[tuple[object, ...]] = []
-    for own in forecasts:
-        for i, (value, low, high) in enumerate(zip(own.values, own.low, own.high, strict=True)):
-            group = [own.group] if has_groups else []
-            date = [shown(own.dates[i])] if own.dates is not None else []
-            interval = ("", "") if low != low else (float(low), float(high))  # NaN: there is none
-            rows.append((*group, *date, i + 1, float(value), *interval))
-    return [*columns, "low", "high"], rows
-
-
-def _plain(cell: object) -> object:
-    return None if cell == "" else cell
 
 
 def _write(

@@ -41,11 +41,16 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
         frame = _read_json(path, encoding)
     else:
         frame = _read_csv(path, wanted, encoding, separator)
-    frame = pl.DataFrame([_with_numbers(tidied(column)) for column in frame], orient="col")
-    frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
+    frame = tidied_frame(frame)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
     return frame
+
+
+def tidied_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of columns of any types as `read_frame` gives it: numbers where all text is numbers, no empty rows."""
+    frame = pl.DataFrame([_with_numbers(tidied(column)) for column in frame], orient="col")
+    return frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
 
 
 def as_names(column: pl.Series) -> pl.Series:
