@@ -40,6 +40,12 @@ def dates(*texts: str) -> np.ndarray:
         (["2023-01-01", "2023-04-01", "2023-07-01"], "quarter", (4,), ["2023-10-01", "2024-01-01"]),
         (["2021-06-01", "2022-06-01", "2023-06-01"], "year", (), ["2024-06-01", "2025-06-01"]),
         (["2024-01-01T00", "2024-01-01T01", "2024-01-01T02"], "hour", (24, 168), ["2024-01-01T03", "2024-01-01T04"]),
+        (
+            ["2024-01-01T10:00", "2024-01-01T10:05", "2024-01-01T10:10"],
+            "5 minutes",
+            (288, 2016),
+            ["2024-01-01T10:15", "2024-01-01T10:20"],
+        ),
     ],
 )
 def test_a_regular_step_is_found_and_continued(
@@ -49,6 +55,15 @@ def test_a_regular_step_is_found_and_continued(
     assert (str(found), found.seasons) == (step, seasons)
     assert after(dates(*given)[-1], found, 2).tolist() == dates(*following).tolist()
     assert places(dates(*given), found).tolist() == [0, 1, 2]
+
+
+def test_days_without_weekends_are_a_step_of_their_own() -> None:
+    days = np.busday_offset("2024-01-01", np.arange(30)).astype("datetime64[us]")
+    found = find_step(np.delete(days, 12))  # a holiday
+    assert (str(found), found.seasons) == ("weekday", (5,))
+    assert places(np.delete(days, 12), found).tolist() == [number for number in range(30) if number != 12]
+    assert after(dates("2024-01-05")[0], found, 2).tolist() == dates("2024-01-08", "2024-01-09").tolist()
+    assert str(find_step(days[:3])) == "day", "too few to tell"
 
 
 def test_dates_without_a_regular_step_have_none() -> None:
@@ -136,3 +151,14 @@ def test_a_long_series_is_held_as_arrays() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 150 * number
+
+
+def test_what_a_group_lacks_counts_as_the_training_mean() -> None:
+    """Altogether, or before its first value: what came later is not known then."""
+    rows = [("a", i, "", "" if i < 6 else 100 + i) for i in range(30)] + [("b", 5 - i, i, 50) for i in range(30)]
+    write("shop", "value", "lacking", "late", rows=[tuple(row) for row in rows])
+    made = data(group="shop", column="value", inputs=["lacking", "late"])
+    seen = made._scaled_columns()
+    assert bool(seen.isfinite().all())
+    assert seen[:30, 1].unique().tolist() == [0.0]
+    assert seen[:6, 2].unique().tolist() == [0.0]

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from helpers import ROOT
 
+from litmus import load
 from litmus.cli.main import main
 from litmus.errors import UserError
 from litmus.inference.forecast import conformal, load_forecaster
@@ -101,6 +104,35 @@ def test_another_file_is_continued(sales: RunDir, litmus: Litmus) -> None:
     assert "--topk has no effect on forecasts" in refused(sales, "--topk", "3")
 
 
+def test_litmus_load_forecasts_what_is_printed(sales: RunDir, litmus: Litmus, caplog: pytest.LogCaptureFixture) -> None:
+    net = load(sales.path)
+    assert net.forecast() == rows_of(litmus("predict", str(sales.path), "--json")[0])
+    printed = rows_of(litmus("predict", str(sales.path), "--json", "--steps", "5", "--level", "0.8")[0])
+    assert net.forecast(steps=5, level=0.8) == printed
+    assert "From step 4 on, forecasts follow from forecasts" in caplog.text
+    polars = pl.read_csv("sales.csv", try_parse_dates=True)
+    for given in ("sales.csv", Path("sales.csv"), polars, pl.read_csv("sales.csv"), pd.read_csv("sales.csv")):
+        assert net.forecast(5, 0.8, given) == printed
+    values = [row["sales"] for row in net.forecast()]
+    window = polars["sales"].to_numpy()
+    for prediction in (net.predict(window), *net.predict([window, window[-24:]]), *net.predict(polars)):
+        assert prediction == {"values": dict(zip(net.names, values, strict=True))}
+    with pytest.raises(UserError, match="9 values are too few to forecast from: the network sees 24"):
+        net.predict(window[:9])
+    with pytest.raises(UserError, match="The table has no rows"):
+        net.forecast(frame_or_path=polars.head(0))
+    with pytest.raises(UserError, match=r"The table has no column sales"):
+        net.forecast(frame_or_path=polars.rename({"sales": "price"}))
+    for what in ("sales.csv", np.array(["a"]), np.array([np.nan])):
+        with pytest.raises(UserError, match="This network takes series: an array"):
+            net.predict(what)
+    for wrong in ({"steps": 0}, {"level": 1.0}, {"frame_or_path": "nosuch.csv"}):
+        with pytest.raises(UserError, match=r"should be|There is no file"):
+            net.forecast(**wrong)
+    with pytest.raises(UserError, match="takes images, and forecasts no series"):
+        load(ROOT / "tests" / "earlier" / "cnn-mnist").forecast()
+
+
 def test_beyond_the_horizon_there_are_no_intervals_without_the_run_s_own_data(sales: RunDir, litmus: Litmus) -> None:
     Path("sales.csv").rename("moved.csv")
     out, _ = litmus("predict", str(sales.path), "moved.csv", "--steps", "4")
@@ -159,3 +191,60 @@ def test_inputs_are_not_known_beyond_the_horizon(train: Train) -> None:
     assert len(forecaster.forecast(None, 1)) == 1
     with pytest.raises(UserError, match="The network sees other, too, which nobody knows beyond 1 steps"):
         forecaster.forecast(None, 2)
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("sales.csv", "--out sales.csv would replace the series itself. Name another file."),
+        ("./other/../more.csv", "would replace the series itself"),
+        ("folder.csv", "folder.csv is a folder. Name a file for the forecasts."),
+    ],
+)
+def test_a_forecast_replaces_no_data(sales: RunDir, out: str, said: str) -> None:
+    Path("folder.csv").mkdir()
+    Path("other").mkdir()
+    Path("more.csv").write_text(Path("sales.csv").read_text())
+    assert said in refused(sales, "more.csv", "--out", out)
+    assert Path("sales.csv").read_text() == Path("more.csv").read_text()
+
+
+@pytest.mark.parametrize("out", ["forecast.png", "forecast.parquet", "forecast"])
+def test_a_forecast_is_a_csv(sales: RunDir, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(sales, "--out", out) == "2"
+    assert f"--out {out} should end in .csv: forecasts are a CSV, with a picture beside it." in capsys.readouterr().err
+    assert not Path(out).exists()
+
+
+def test_groups_of_different_size_have_their_own_intervals(train: Train, litmus: Litmus) -> None:
+    """One is a thousand times the other; a third is too short, which stops neither training nor forecasts."""
+    rng = np.random.default_rng(0)
+    days = np.arange("2024-01-01", "2024-10-27", dtype="datetime64[D]")  # 300
+    wave = 10 + np.sin(2 * np.pi * np.arange(300) / 7)
+    rows = [
+        (name, days[i], scale * (wave[i] + 0.2 * rng.normal()))
+        for name, scale, number in (("a", 1, 300), ("b", 1000, 300), ("c", 1, 6))
+        for i in range(number)
+    ]
+    groups, dates, values = zip(*rows, strict=True)
+    write("shops.csv", {"shop": groups, "day": dates, "sales": values})
+    data = ["data=series", "data.path=shops.csv", "data.group=shop", "data.val_share=0.2", "data.min_steps=20"]
+    run = train(*QUICK, *data, "trainer.max_epochs=5", "optimizer.lr=0.01", small=[])
+    assert run.read_config()["data"]["scaling"] == "window"
+    assert "Too short for a window of 14 values in some splits, and left out there: c (train, val, test)" in (
+        run.log.read_text()
+    )
+    forecaster = load_forecaster(run)
+    first, second = forecaster.forecast(None, 1)
+    assert forecaster.notes == ["6 values of c are too few to forecast from: the network sees 14."]
+    small, large = (float(own.high[0] - own.low[0]) for own in (first, second))
+    assert 0.3 < small < 3
+    assert 100 * small < large < 10_000 * small
+
+
+def test_data_of_another_step_is_named(sales: RunDir) -> None:
+    write("daily.csv", {"month": np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]"), "sales": range(60)})
+    forecaster = load_forecaster(sales)
+    forecaster.forecast(Path("daily.csv"), 1)
+    said = "A row is a day after the last, and in the run's data a month: do not rely on the forecast."
+    assert said in forecaster.notes

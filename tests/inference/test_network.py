@@ -47,10 +47,6 @@ def of_images(name: str) -> bool:
     return name.endswith(("-mnist", "-mnist_boxes"))
 
 
-def reads_series(name: str) -> bool:
-    return name.endswith("-series")
-
-
 def printed(name: str, litmus: Litmus, *words: str) -> list[dict]:
     out, _ = litmus("predict", str(EARLIER / name), *words, "--json")
     predictions = [json.loads(line) for line in out.splitlines()]
@@ -81,12 +77,6 @@ def test_predict_gives_what_the_command_prints(name: str, litmus: Litmus, tmp_pa
     one = net.predict(given[0], **options)
     assert one.keys() == expected[0].keys()
     assert one.get("label") == expected[0].get("label")
-
-
-@pytest.mark.parametrize("name", [name for name in RUNS if reads_series(name)])
-def test_a_network_that_reads_series_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match="This network takes series"):
-        load(name)
 
 
 @pytest.mark.parametrize("name", ["cnn-mnist", "lstm-text_table"])
@@ -211,11 +201,13 @@ def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
         ("detector", "yolo-mnist_boxes"),
         ("reviews", "lstm-text_table"),
         ("houses", "linear-table"),
+        ("sunspots", "lstm-series"),
     ):
         shutil.copytree(EARLIER / run, tmp_path / "outputs" / name)
     shutil.copy("drawn/0.png", "digit.png")
     shutil.copy("drawn/noise.jpg", "street.jpg")
     shutil.copy(EARLIER / "houses.csv", "houses.csv")
+    Path("newer.csv").write_text("\n".join(["SUNACTIVITY", *map(str, range(60))]))
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
-    assert len(examples) == 8
+    assert len(examples) == 10
     exec("\n".join(examples), {})

@@ -26,26 +26,27 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     if len(words) > 1:
         raise WrongArguments("This run forecasts a series: name one file that it should continue, or none.")
     path = local.expand(words[0]) if words else None
-    out = local.expand(arguments.out) if arguments.out else None
+    out = None
     if path is not None and local.kind_of(path) == "missing":
         raise UserError(f"There is no file {path}. This run takes a table of a series.")
-    if out is not None:
+    if arguments.out:
         own = run.read_config()["data"]["path"]
-        _check_out(out, [path, None if own is None else local.expand(own)])
+        out = _check_out(arguments.out, [path, None if own is None else local.expand(own)])
     run.check_best()
     level = arguments.level
 
     from litmus import console
-    from litmus.inference.forecast import LEVEL, load_forecaster
+    from litmus.inference.forecast import LEVEL, as_rows, load_forecaster
 
     with console.log_to(None):
         forecaster = load_forecaster(run)
         level = LEVEL if level is None else level
         forecasts = forecaster.forecast(path, arguments.steps, level)
-        columns, rows = as_rows(forecasts)
+        found = as_rows(forecasts)
+        columns, rows = list(found[0]), [["" if cell is None else cell for cell in row.values()] for row in found]
         if arguments.json:
-            for row in rows:
-                console.json_line({name: _plain(cell) for name, cell in zip(columns, row, strict=True)})
+            for row in found:
+                console.json_line(row)
         else:
             console.table(columns, rows[:MOST_ROWS], title=f"forecast, with intervals of {100 * level:g}%")
             if len(rows) > MOST_ROWS:
@@ -60,43 +61,28 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     return 0
 
 
-def _check_out(out: Path, tables: Sequence[Path | None]) -> None:
+def _check_out(given: str, tables: Sequence[Path | None]) -> Path:
     """Checks that a forecast can be written there, before anything is loaded.
 
     Args:
-        out: of `--out`.
+        given: `--out`.
         tables: what is forecast, and what the run was trained on.
+
+    Returns:
+        Where.
 
     Raises:
         WrongArguments: its name ends otherwise.
         UserError: it is a folder, or one of the tables.
     """
+    out = local.expand(given)
     if out.suffix.lower() != ".csv":
-        raise WrongArguments(f"--out {out} should end in .csv: forecasts are a CSV, with a picture beside it.")
+        raise WrongArguments(f"--out {given} should end in .csv: forecasts are a CSV, with a picture beside it.")
     if local.kind_of(out) == "folder":
-        raise UserError(f"{out} is a folder. Name a file for the forecasts.")
+        raise UserError(f"{given} is a folder. Name a file for the forecasts.")
     if any(table is not None and out.resolve() == table.resolve() for table in tables):
-        raise UserError(f"--out {out} would replace the series itself. Name another file.")
-
-
-def as_rows(forecasts: Sequence["Forecast"]) -> tuple[list[str], list[tuple[object, ...]]]:
-    """The columns of a table of forecasts, and a row for each step of each."""
-    from litmus.data.timeline.dates import shown
-
-    has_groups, has_dates = any(own.group for own in forecasts), forecasts[0].dates is not None
-    columns = [*(["group"] if has_groups else []), *(["date"] if has_dates else []), "step", forecasts[0].name]
-    rows: list[tuple[object, ...]] = []
-    for own in forecasts:
-        for i, (value, low, high) in enumerate(zip(own.values, own.low, own.high, strict=True)):
-            group = [own.group] if has_groups else []
-            date = [shown(own.dates[i])] if own.dates is not None else []
-            interval = ("", "") if low != low else (float(low), float(high))  # NaN: there is none
-            rows.append((*group, *date, i + 1, float(value), *interval))
-    return [*columns, "low", "high"], rows
-
-
-def _plain(cell: object) -> object:
-    return None if cell == "" else cell
+        raise UserError(f"--out {given} would replace the series itself. Name another file.")
+    return out
 
 
 def _write(

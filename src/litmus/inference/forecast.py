@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,10 +30,14 @@ from litmus.inference.load import load_run
 from litmus.record.folder import RunDir
 from litmus.spec import Series, Values
 
+if TYPE_CHECKING:
+    import polars as pl
+
 log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 LEVEL = 0.9
+OTHERS = ("group", "date", "step", "low", "high")  # columns of a forecast beside its value
 BATCH = 1000  # windows at a time
 MOST_WINDOWS = 2000  # of validation, for errors beyond the horizon, or of groups
 DOUBT = "do not rely on the forecast"
@@ -87,11 +92,11 @@ class Forecaster:
         self.num_known = len(settings["known"])
         self.notes: list[str] = []
 
-    def forecast(self, path: Path | None, steps: int | None, level: float = LEVEL) -> list[Forecast]:
-        """The steps after the last value of each series in a file.
+    def forecast(self, given: "Path | pl.DataFrame | None", steps: int | None, level: float = LEVEL) -> list[Forecast]:
+        """The steps after the last value of each series in a file or a table.
 
         Args:
-            path: of a file with the columns of the run's; None takes the run's own.
+            given: a file or a table with the columns of the run's; None takes the run's own file.
             steps: how many; None takes the horizon.
             level: of the intervals, in (0, 1).
 
@@ -105,10 +110,10 @@ class Forecaster:
                 f"The network sees {', '.join(self.settings['inputs'])}, too, which nobody knows beyond {self.horizon} "
                 f"steps: --steps {steps} is too many. data.horizon={steps} trains a network for them."
             )
-        timeline = read_series(self.settings, path)
+        timeline = read_series(self.settings, given)
         if timeline.step and self.read.step and str(timeline.step) != self.read.step:
             self.notes.append(
-                f"{path} has a row for each {timeline.step}, and the run's data one for each {self.read.step}: {DOUBT}."
+                f"A row is a {timeline.step} after the last, and in the run's data a {self.read.step}: {DOUBT}."
             )
         ends = self._ends(timeline)
         widths = self._widths(steps, level, [group.name for group in ends])
@@ -124,6 +129,22 @@ class Forecaster:
                 Forecast(timeline.name, group.name, history, past, dates, values, values - width, values + width)
             )
         return found
+
+    def values(self, window: Floats) -> Floats:
+        """What follows some values of the only column that the network sees: float64 (horizon,), in its unit.
+
+        Args:
+            window: float64 (rows,), without gaps; the last ones count, as many as the network sees.
+
+        Raises:
+            UserError: there are too few, or the network sees several columns.
+        """
+        if self.read.features > 1:
+            raise UserError(f"This network sees {self.read.features} columns. Give it a table with them.")
+        if len(window) < self.read.length:
+            raise UserError(f"{len(window)} values are too few to forecast from: the network sees {self.read.length}.")
+        columns = np.append(window, np.zeros(self.horizon))[:, None]
+        return self._recursive(columns, np.array([len(window)]), self.horizon)[0]
 
     def _ends(self, timeline: Timeline) -> dict[Group, int]:
         """The row after the last value of each group: rows of what is known ahead may follow. Short groups are noted.
@@ -271,6 +292,25 @@ class Forecaster:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
+
+
+def as_rows(forecasts: Sequence[Forecast]) -> list[dict[str, object]]:
+    """A row for each step of each forecast.
+
+    It has `group` and `date` where there are any; `step`, counted from 1; the value by the name of its column (`value`
+    if that is one of the others); `low` and `high`, None where there is no interval.
+    """
+    has_groups = any(own.group for own in forecasts)
+    rows: list[dict[str, object]] = []
+    for own in forecasts:
+        name = "value" if own.name in OTHERS else own.name
+        for i, (value, low, high) in enumerate(zip(own.values, own.low, own.high, strict=True)):
+            row: dict[str, object] = {"group": own.group} if has_groups else {}
+            if own.dates is not None:
+                row["date"] = calendar.shown(own.dates[i])
+            low, high = (None, None) if np.isnan(low) else (float(low), float(high))
+            rows.append({**row, "step": i + 1, name: float(value), "low": low, "high": high})
+    return rows
 
 
 def conformal(errors: Floats, level: float) -> Floats:

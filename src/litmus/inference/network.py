@@ -3,6 +3,7 @@
 It predicts as `litmus predict` does, by the same code: what that prints with `--json` is what comes back here.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from litmus.config.fit import architectures
 from litmus.config.protocols import Net
+from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.fetch import local
@@ -22,22 +24,28 @@ from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
 from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
 from litmus.record.folder import RunDir
-from litmus.spec import Classes, Columns, Labels, Spec, Tokens
+from litmus.spec import Classes, Columns, Labels, Series, Spec, Tokens
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from litmus.inference.columns import ColumnPredictor
+    from litmus.inference.forecast import Forecaster
     from litmus.inference.images import ImagePredictor
     from litmus.inference.texts import TextPredictor
 
+log = logging.getLogger(__name__)
+
 Row = Mapping[str, object]  # of a table: its cells by the names of their columns
-# A text; an image, by its file or itself; a row.
-One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | Row
+# A text; an image, by its file or itself; a series; a row.
+One = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | NDArray[np.float64] | Row
 Many = (
     Frame
     | list[str]
     | list[Path]
     | list[Image.Image]
     | list[NDArray[np.uint8]]
+    | list[NDArray[np.float64]]
     | list[dict[str, object]]
     | list[One]
     | tuple[One, ...]
@@ -53,8 +61,7 @@ def load(run: str | os.PathLike[str]) -> "Network":
             weights, where no folder is called so.
 
     Raises:
-        UserError: there is no such run, it has no weights yet, or its network takes neither images, texts nor tables;
-            or the pretrained weights are not available.
+        UserError: there is no such run, it has no weights yet, or the pretrained weights are not available.
     """
     name = os.fspath(run)
     folder = local.expand(name)
@@ -64,11 +71,12 @@ def load(run: str | os.PathLike[str]) -> "Network":
             return Network(load_pretrained(name))
         if hint := did_you_mean(name, known):
             raise UserError(f"There is no folder {name}.{hint}")
-    return Network(load_run(RunDir(folder)))
+    run_dir = RunDir(folder)
+    return Network(load_run(run_dir), run_dir.read_config()["data"])
 
 
 class Network:
-    """A trained network that predicts for images, texts or rows of a table, whichever it was trained on.
+    """A trained network that predicts for images, texts, rows of a table or series, whichever it was trained on.
 
     An image is the path of a file, an image of Pillow, or an array: uint8, (height, width), (height, width, 3) in RGB
     or (height, width, 4) with transparency. It may have any size: it is fitted as `litmus predict` does it.
@@ -76,21 +84,21 @@ class Network:
     A row is a dictionary of its cells by the names of their columns; rows are a list of them, or a table of pandas or
     polars. Columns that the network does not take are not looked at; numbers and dates may be text.
 
+    A series is an array of its last values, (values,), or a table of pandas or polars, as the run's own.
+
     Args:
         net: in evaluation mode, on the CPU.
+        data: the section `data` of its run, which tells the columns of a series.
 
     Attributes:
         spec: what the network takes and predicts.
         names: of the classes, labels or values, in the order of the network's outputs.
-
-    Raises:
-        UserError: the network takes neither images, texts nor tables.
     """
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, data: Section | None = None) -> None:
         self.spec: Spec = net.spec
         self.names: tuple[str, ...] = net.spec.target.names
-        self._predictor = predictor(net)
+        self._predictor = _forecaster(net, data) if isinstance(net.spec.input, Series) else predictor(net)
 
     def __repr__(self) -> str:
         return f"<Network: {self.spec.data}, {self.spec.input.noun} to {self.spec.target.noun}>"
@@ -107,7 +115,8 @@ class Network:
         """What the network says: a class or labels with probabilities, values in the data's unit, or bounding boxes.
 
         Args:
-            what: an image, a text or a row; a list or a tuple of them; or a table of pandas or polars.
+            what: an image, a text, a row or the last values of a series; a list or a tuple of them; or a table of
+                pandas or polars, of which a network for series takes each group as one.
             topk: how many classes are given, the best first.
             min_score: the lowest score of a bounding box; None takes the one that the run chose.
 
@@ -121,6 +130,41 @@ class Network:
         if isinstance(what, list | tuple | Frame):
             return self._predict_all(what, topk, min_score)
         return self._predict_all([what], topk, min_score)[0]
+
+    def forecast(
+        self,
+        steps: int | None = None,
+        level: float = 0.9,
+        frame_or_path: Frame | str | os.PathLike[str] | None = None,
+    ) -> list[dict[str, object]]:
+        """What follows the last value of a series, with intervals, as `litmus predict RUN --json` prints it.
+
+        Args:
+            steps: how many; None takes `data.horizon`. Steps beyond that follow from forecasts.
+            level: of the intervals, in (0, 1).
+            frame_or_path: the series to continue: a table of pandas or polars, or a file, with the columns of the run's
+                own; None continues that.
+
+        Returns:
+            A dictionary for each step of each group: `group` and `date` where there are any, `step` from 1 on, the
+            value in its unit by the name of its column, and `low` and `high`, None where there is no interval.
+
+        Raises:
+            UserError: the network takes no series, the table lacks a column or cannot be read, or the series is too
+                short.
+        """
+        from litmus.inference.forecast import Forecaster, as_rows
+
+        if not isinstance(self._predictor, Forecaster):
+            raise UserError(f"This network takes {self.spec.input.noun}, and forecasts no series. Use predict.")
+        if not 0 < level < 1:
+            raise UserError(f"level={level} should be between 0 and 1.")
+        if steps is not None and steps < 1:
+            raise UserError(f"steps={steps} should be at least 1.")
+        found = self._predictor.forecast(_series(frame_or_path), steps, level)
+        for note in self._predictor.notes:
+            log.warning(note)
+        return as_rows(found)
 
     @overload
     def predict_proba(self, what: One) -> NDArray[np.float32]: ...
@@ -155,6 +199,8 @@ class Network:
         return [prediction["probabilities"][name] for name in self.names]
 
     def _predict_all(self, items: Frame | Sequence[object], topk: int, min_score: float | None) -> list[Prediction]:
+        if isinstance(self.spec.input, Series):
+            return [*self._predict_series(items)]
         if isinstance(self.spec.input, Columns):
             return self._predict_rows(items if isinstance(items, Frame) else [_row(item) for item in items], topk)
         if isinstance(items, Frame):
@@ -171,6 +217,14 @@ class Network:
                 raise UserError(f"{prediction['image']} {prediction['error']}.")
         return [*predictions]
 
+    def _predict_series(self, items: Frame | Sequence[object]) -> list[RowPrediction]:
+        series = cast("Forecaster", self._predictor)
+        if isinstance(items, Frame):
+            found = [own.values for own in series.forecast(_series(items), None)]
+        else:
+            found = [series.values(_window(item)) for item in items]
+        return [{"values": dict(zip(self.names, own.tolist(), strict=True))} for own in found]
+
     def _predict_rows(self, rows: Frame | Sequence[Row], topk: int) -> list[Prediction]:
         from litmus.data.columns.encode import check_columns
         from litmus.inference.rows import as_frame, names_in
@@ -180,6 +234,43 @@ class Network:
             return []
         check_columns(names_in(rows), chosen.columns, "The table")
         return [*chosen.predict(as_frame(rows, chosen.column_names), chosen.batch_size, topk)]
+
+
+def _forecaster(net: Net, data: Section | None) -> "Forecaster":
+    from litmus.inference.forecast import Forecaster
+
+    assert data is not None, "a network for series is that of a run"
+    return Forecaster(net, data)
+
+
+def _series(given: Frame | str | os.PathLike[str] | None) -> "Path | pl.DataFrame | None":
+    if given is None:
+        return None
+    if isinstance(given, Frame):
+        from litmus.data.columns.read import tidied_frame
+        from litmus.inference.rows import as_frame, names_in
+
+        frame = tidied_frame(as_frame(given, names_in(given)))
+        if not frame.height:
+            raise UserError("The table has no rows.")
+        return frame
+    path = local.expand(os.fspath(given))
+    local.check_file(path)
+    return path
+
+
+def _window(item: object) -> NDArray[np.float64]:
+    if (
+        not isinstance(item, np.ndarray)
+        or item.ndim != 1
+        or item.dtype.kind not in "fiu"
+        or not np.isfinite(item).all()
+    ):
+        raise UserError(
+            "This network takes series: an array of finite numbers of shape (values,), or a table of pandas or polars, "
+            f"not {_kind(item)}."
+        )
+    return item.astype(np.float64)
 
 
 def _row(item: object) -> Row:

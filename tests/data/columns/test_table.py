@@ -145,7 +145,7 @@ def test_what_became_of_each_column_is_kept() -> None:
 
 
 def test_a_small_table_is_passed_over_several_times() -> None:
-    assert data("ill").passes == -(-40 * 64 // 84)
+    assert data("ill").passes == -(-80 * 64 // 84)
     assert data("ill", FRAME, "data.min_steps=1").passes == 1
     assert data("ill", FRAME, "data.min_steps=7", "data.batch_size=12").num_batches == 7
 

@@ -42,11 +42,17 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
         frame = _read_json(path, encoding)
     else:
         frame = _read_csv(path, wanted, encoding, separator)
-    frame = pl.DataFrame([_tidied_or_numbers(column) for column in frame], orient="col")
-    if frame.width and (blank := frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).any():
-        frame = frame.filter(~blank)  # a copy
+    frame = tidied_frame(frame)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
+    return frame
+
+
+def tidied_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table of columns of any types as `read_frame` gives it: numbers where all text is numbers, no empty rows."""
+    frame = pl.DataFrame([_tidied_or_numbers(column) for column in frame], orient="col")
+    if frame.width and (blank := frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).any():
+        return frame.filter(~blank)  # a copy
     return frame
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from litmus.data import _table
 from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.dates import Dates, Step
 from litmus.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +102,20 @@ def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline
     Raises:
         UserError: it cannot be read, lacks a column, has no numbers where they should be, or dates are in disorder.
     """
-    if importlib.util.find_spec("polars") is not None:
-        table = _by_polars(path, roles, encoding, separator)
-    else:
-        table = _by_rows(path, roles, encoding, separator)
+    if importlib.util.find_spec("polars") is None:
+        return _timeline(_by_rows(path, roles, encoding, separator), roles, path)
+    from litmus.data.columns.read import read_frame
+
+    wanted = [name for name in (roles.column, roles.time, roles.group, *roles.inputs, *roles.known) if name]
+    return from_frame(read_frame(path, wanted, encoding=encoding, separator=separator), roles, path)
+
+
+def from_frame(frame: "pl.DataFrame", roles: Roles, path: Path) -> Timeline:
+    """As `read`, of a table as `columns.read` tidies it; messages call it `path`."""
+    return _timeline(_by_polars(frame, roles, path), roles, path)
+
+
+def _timeline(table: _Table, roles: Roles, path: Path) -> Timeline:
     column = roles.column or _only_numeric(table, roles, path)
     features = (column, *roles.inputs, *roles.known)
     values = np.stack([table.numbers(name) for name in features], axis=1)
@@ -122,15 +136,12 @@ def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline
     return Timeline(column, features, whole, missing, groups, dates, step)
 
 
-def _by_polars(path: Path, roles: Roles, encoding: str, separator: str) -> _Table:
-    import polars as pl
-
+def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
     from litmus.data.columns.discover import date_format
     from litmus.data.columns.encode import DAY_US, as_days, as_numbers
-    from litmus.data.columns.read import as_names, read_frame
+    from litmus.data.columns.read import as_names
 
     wanted = [name for name in (roles.column, roles.time, roles.group, *roles.inputs, *roles.known) if name]
-    frame = read_frame(path, wanted, encoding=encoding, separator=separator)
     _table.require(wanted, frame.columns, path)
     head = frame.head(_table.BEGINNING)
     found = [name for name in frame.columns if name not in wanted and date_format(head[name]) is not None]
@@ -148,7 +159,7 @@ def _by_polars(path: Path, roles: Roles, encoding: str, separator: str) -> _Tabl
     others = [name for name in frame.columns if name not in (time, roles.group)]
     return _Table(
         lambda name: as_numbers(frame[name]),
-        [name for name in others if frame[name].dtype == pl.Float64],
+        [name for name in others if frame[name].dtype.is_numeric()],
         others,
         frame.height,
         time,

@@ -1,12 +1,16 @@
 """Where a series comes from: a file of the user's, or the sunspots."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from litmus.config.types import Section
-from litmus.data.timeline.read import Roles, Timeline, read
+from litmus.data.timeline.read import Roles, Timeline, from_frame, read
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.package import SourceUnavailable, package_file, sha256_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Yearly mean sunspot numbers, 1700 to 2008, as statsmodels ships them; the cycle is about 11 years long.
 SUNSPOTS = ("statsmodels", "datasets", "sunspots", "sunspots.csv")
@@ -22,20 +26,22 @@ def locate(path: str | None) -> Path:
     return _sunspots() if path is None else local.expand(path)
 
 
-def read_series(settings: Section, path: Path | None = None) -> Timeline:
-    """The series of a file.
+def read_series(settings: Section, given: "Path | pl.DataFrame | None" = None) -> Timeline:
+    """The series of a file, or of a table in memory.
 
     Args:
         settings: the section `data` of a configuration, of `data=series`.
-        path: of a file with the same columns; None reads the one that the settings name.
+        given: a file or a table with the same columns; None reads the file that the settings name.
 
     Raises:
         UserError: it cannot be read.
     """
-    is_sunspots = settings["path"] is None and path is None
+    is_sunspots = settings["path"] is None and given is None
     column = "SUNACTIVITY" if is_sunspots else settings["column"]
     roles = Roles(column, settings["time"], settings["group"], tuple(settings["inputs"]), tuple(settings["known"]))
-    where = locate(settings["path"]) if path is None else path
+    if given is not None and not isinstance(given, Path):
+        return from_frame(given, roles, Path("The table"))
+    where = locate(settings["path"]) if given is None else given
     return read(where, roles, encoding=settings["encoding"], separator=settings["separator"])
 
 
