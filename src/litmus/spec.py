@@ -79,9 +79,9 @@ class Series:
 
     `mean` and `std` are per feature, of the training split: a network receives `(value - mean) / std`. The first
     feature is the series that is forecast. `scaling` is one of series, window, difference, seasonal and
-    seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is `period` values
-    long. `columns` are the features' names: after those of the file come indicators of missing values, such as "sales
-    is missing".
+    seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is `period`
+    values long. `columns` are the features' names: after those of the file come indicators of missing values, such as
+    "sales is missing".
     """
 
     length: int
