@@ -81,8 +81,8 @@ class Series:
     feature is the series that is forecast. `scaling` is one of series, window, difference, seasonal and
     seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is
     `period` values long. `columns` are the features' names: after those of the file come indicators of missing
-    values, such as "sales is missing". `step` is from one row to the next, such as "month"; empty where there are no
-    dates of a regular step.
+    values, such as "sales is missing". `step` is from one row to the next, such as "month"; empty where there are
+    no dates of a regular step.
     """
 
     length: int
