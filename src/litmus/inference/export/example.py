@@ -78,7 +78,7 @@ session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
     rows = list(csv.DictReader(file))[-LENGTH:]
-window = np.array([[float(row[name]) for name in COLUMNS] for row in rows], dtype=np.float32)
+window = np.array([[float(row[name]) for name in COLUMNS] for row in rows])
 print(dict(zip(names, session.run(None, {"series": window[None]})[0][0].tolist())))
 '''
 

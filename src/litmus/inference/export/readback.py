@@ -64,7 +64,7 @@ def random_inputs(exported: Bare, batch_size: int) -> tuple[Tensor, ...]:
     if isinstance(read, Columns):
         return tuple(example(column, batch_size, generator) for column in read.by_name().values())
     if isinstance(read, Series):
-        windows = torch.randn(exported.net.example(batch_size).shape, generator=generator)
+        windows = torch.randn(exported.net.example(batch_size).shape, generator=generator, dtype=torch.float64)
         return (windows * torch.tensor(read.std) + torch.tensor(read.mean),)
     sides = [side + 7 * batch_size + odd for odd, side in enumerate((read.height, read.width))]
     count = () if isinstance(exported.spec.target, Boxes) else (batch_size,)

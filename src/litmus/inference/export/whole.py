@@ -125,25 +125,25 @@ def _difference(output: Tensor, other: Tensor) -> tuple[float, float]:
 
 
 class Standardize(nn.Module):
-    """`(x - mean) / std` for each feature, the last dimension."""
+    """`(x - mean) / std` for each feature, the last dimension: float64, where 1e8 may change a little, -> float32."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64), persistent=False)
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float64), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
+        return ((x - self.mean) / self.std).float()
 
 
 class Unstandardize(Standardize):
-    """`x * std + mean`: values in the data's unit."""
+    """`x * std + mean`: float32 -> float64, values in the data's unit."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.std + self.mean
+        return x.double() * self.std + self.mean
 
 
 def inputs_of(spec: Spec) -> tuple[Port, ...]:
