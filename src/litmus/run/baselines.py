@@ -30,7 +30,7 @@ from litmus.spec import Classes, Labels
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # of how baselines are computed: another number invalidates the cache
+VERSION = 3  # of how baselines are computed: another number invalidates the cache
 MEASURED: tuple[Split, ...] = ("val", "test")
 NUM_PROBED = 16  # samples of a split whose inputs are compared with the cache's
 
@@ -87,7 +87,7 @@ def _computed(data: Data, task: Task, targets: dict[Split, Tensor]) -> Measured:
     for method in methods(data):
         name = BASELINES[method.name][0].capitalize()
         if method.most < len(data.spec.target.names):
-            notes.append(f"{name}: too many classes.")
+            notes.append(f"{name}: too many {data.spec.target.noun}.")
             continue
         rows = {split: _rows(data, split, len(targets[split]), method.most) for split in SPLITS}
         try:
