@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -180,6 +182,23 @@ def test_they_are_computed_once(name: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert measured(*DATA[name], "data.split_seed=0", "seed=0") == first
         with pytest.raises(ImportError):
             measured(*DATA[name], "seed=1")  # of the split
+
+
+def test_jobs_that_start_together_compute_them_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Threads stand for processes: each opens the lock's file by itself."""
+    computed, made = [], prepared(*DIGITS)
+
+    def compute(*_: object) -> Measured:
+        computed.append(1)
+        time.sleep(0.3)
+        return Measured(notes=["slow"])
+
+    monkeypatch.setattr(baselines, "_computed", compute)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: measure(*made, dir="together"), range(3)))
+    assert found == [Measured(notes=["slow"])] * 3
+    assert len(computed) == 1
+    assert not list(tmp_path.rglob(".*.lock"))
 
 
 def test_what_is_damaged_is_computed_again(tmp_path: Path) -> None:

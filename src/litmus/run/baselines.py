@@ -24,7 +24,7 @@ from litmus.config.protocols import SPLITS, Data, Split, Task
 from litmus.errors import first_line
 from litmus.fetch import local
 from litmus.record.baselines import BASELINES
-from litmus.record.files import write_text
+from litmus.record.files import one_at_a_time, write_text
 from litmus.run.fitted import methods, predictions
 from litmus.spec import Classes, Labels
 
@@ -66,12 +66,15 @@ def measure(data: Data, task: Task, dir: str | None) -> Measured:
     path = folder / f"{_key(data, known)}.json"
     if (kept := _load(path)) is not None:
         return kept
-    found = _computed(data, task, known)
-    try:
-        write_text(path, json.dumps(asdict(found)))
-    except OSError as error:  # the cache is only a convenience
-        log.info("baselines are not cached in %s: %s", path.parent, error)
-    return found
+    with one_at_a_time(path):  # the jobs of a sweep that start together
+        if (kept := _load(path)) is not None:
+            return kept
+        found = _computed(data, task, known)
+        try:
+            write_text(path, json.dumps(asdict(found)))
+        except OSError as error:  # the cache is only a convenience
+            log.info("baselines are not cached in %s: %s", path.parent, error)
+        return found
 
 
 def _computed(data: Data, task: Task, targets: dict[Split, Tensor]) -> Measured:
