@@ -1,7 +1,7 @@
 """Baselines that are fitted, by scikit-learn: each on as many samples as take a core about 0.3 s."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.config.protocols import SPLITS, Data, Split
+from litmus.config.protocols import Data, Split
 from litmus.spec import Classes, Labels, Values
 
 MOST_PRODUCTS = 1_000_000_000  # of an input and a weight, in all steps
@@ -67,22 +67,24 @@ def methods(data: Data) -> list[Method]:
     return [_linear(data), *([_trees(data)] if data.is_tabular else [])]
 
 
-def predictions(method: Method, data: Data, targets: Tensor, rows: dict[Split, Tensor]) -> dict[Split, Tensor]:
+def predictions(
+    method: Method, sources: Mapping[Split, Data], targets: Tensor, rows: Mapping[Split, Tensor]
+) -> dict[Split, Tensor]:
     """What a model, fitted on the training rows, predicts for the rows of validation and test, like `Data.targets`.
 
     Args:
         method: the model.
-        data: whose inputs are taken.
+        sources: of each split the data whose inputs are taken.
         targets: of the training rows.
         rows: numbers of the samples.
 
     Raises:
         ValueError: nothing can be fitted: there is a single class among the samples, or no word.
     """
-    inputs = {split: _inputs(data, split, rows[split]) for split in SPLITS}
+    inputs = {split: _inputs(data, split, rows[split]) for split, data in sources.items()}
     with _on_one_core():
         model = method.model.fit(inputs["train"], targets.numpy())
-        found = {split: torch.from_numpy(model.predict(inputs[split])) for split in SPLITS if split != "train"}
+        found = {split: torch.from_numpy(model.predict(inputs[split])) for split in inputs if split != "train"}
     return {split: predicted.reshape(-1, *targets.shape[1:]) for split, predicted in found.items()}
 
 
