@@ -286,7 +286,10 @@ class Series(Data):
                 f"{self.source} is too short: its {split} split has {self._longest(number)} values, too few for "
                 f"data.window={self.window} and data.horizon={self.horizon}."
             )
-        return starts[: self.limits[split]]
+        limit = self.limits[split]
+        if split == "train" or limit is None or limit >= len(starts):
+            return starts[:limit]
+        return starts[torch.arange(limit) * len(starts) // limit]  # evenly over all groups and times
 
     def _longest(self, number: int) -> int:
         return max(own[number + 1] - own[number] for own in self.bounds)
