@@ -47,6 +47,13 @@ def test_equal_inputs_with_other_targets_are_no_equal_rows() -> None:
     assert table(FRAME, "data.test_path=other.csv").concerns == []
 
 
+def test_columns_that_tell_a_label_are_named() -> None:
+    tags = ["red|big", "", "big", "red"] * 50
+    frame = FRAME.with_columns(kind=pl.Series(tags), hint=pl.Series(["both", "none", "one", "other"] * 50))
+    (said,) = table(frame, "data.target_separator='|'").concerns
+    assert said.startswith("data.target=kind is determined, or nearly, by the column hint.")
+
+
 def test_rows_of_the_same_time_stay_together() -> None:
     days = FRAME.with_columns(day=pl.Series(np.arange(ROWS) // 20), kind=pl.Series(["a", "b"] * 100))
     splits = table(days, "data.time=day", "data.val_share=0.17", "data.test_share=0.17").splits
