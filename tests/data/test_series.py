@@ -53,7 +53,8 @@ def forecast(made: Series, part: str) -> list[list[float]]:
 
 def errors(made: Series, name: str) -> dict[str, float]:
     """Of one of the forecasts that need no fitting, in the test."""
-    return Regression.measure(None, made.forecasts("test")[name], made.targets("test"))
+    net = SimpleNamespace(spec=made.spec, criterion=None)
+    return Regression(net, None, None, baselines=True).measure(made.forecasts("test")[name], made.targets("test"))
 
 
 def test_parts_follow_one_another_and_share_no_forecast_value() -> None:
@@ -259,3 +260,15 @@ def test_several_columns_of_numbers_need_a_name() -> None:
     Path("numbers.csv").write_text("a,b\n" + "\n".join(f"{i},{i}" for i in range(30)))
     with pytest.raises(UserError, match="Set data.column to the column of numbers.csv to forecast: a, b"):
         data()
+
+
+def test_a_limit_of_the_test_reaches_every_group() -> None:
+    rows = "".join(f"{shop},{i},{i % 7 + len(shop)}\n" for shop in ("a", "bb", "ccc") for i in range(120))
+    Path("shops.csv").write_text(f"shop,day,sales\n{rows}")
+    made = data(path="shops.csv", column="sales", time=None, group="shop", window=7, inputs=[], limit_eval=6)
+    whole = data(path="shops.csv", column="sales", time=None, group="shop", window=7, inputs=[])
+    for split in ("val", "test"):
+        assert made.sizes[split] == 6
+        assert set((made.windows[split] // 120).tolist()) == {0, 1, 2}
+        assert set(made.windows[split].tolist()) < set(whole.windows[split].tolist())
+    assert made.windows["train"].equal(whole.windows["train"])

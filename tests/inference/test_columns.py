@@ -64,7 +64,10 @@ def test_predictions_are_those_of_evaluation(
         assert metrics["test/acc"] == pytest.approx(float((found == targets).float().mean()))
         return
     values = np.array([[prediction["values"][name] for name in net.names] for prediction in predictions])
-    assert np.sqrt(((values - targets.numpy()) ** 2).mean()) == pytest.approx(metrics["test/rmse"], rel=1e-4)
+    errors = values - targets.numpy()
+    for name, own in zip(net.names, errors.T, strict=True) if len(net.names) > 1 else [("", errors)]:
+        measured = metrics[f"test/rmse_{name}" if name else "test/rmse"]
+        assert np.sqrt((own**2).mean()) == pytest.approx(measured, rel=1e-4)
     one = net.predict(frame.to_dict("records")[0])
     assert one["values"] == pytest.approx(predictions[0]["values"], rel=1e-5)
 

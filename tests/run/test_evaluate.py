@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +51,26 @@ def test_other_data_than_the_run_s_is_not_measured_in_silence(train: Train) -> N
     changes = ["data.source=bundled"]
     config = evaluate.changed(run.read_config(), changes)
     assert evaluate_run(run, config, changes)["test/acc"] == result["metrics"]["test/acc"]
+
+
+def test_baselines_are_the_run_s_whatever_it_is_tested_on(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model that was fitted on the other file would predict it without an error."""
+    monkeypatch.chdir(tmp_path)
+    own, other = (f"x,y\n{''.join(f'{x / 100},{slope * x}{chr(10)}' for x in range(200))}" for slope in (1, -1))
+    (tmp_path / "own.csv").write_text(own)
+    (tmp_path / "other.csv").write_text(other)
+    table = ["data=table", "data.path=own.csv", "data.target=y", "trainer=cpu", "trainer.max_epochs=1"]
+    run = train("model=linear", "task.baselines=true", small=table)
+    changes = ["data.path=other.csv"]
+    config = evaluate.changed(run.read_config(), changes)
+    metrics = evaluate_run(run, config, changes)
+    assert metrics["test/ridge_rmse"] > 50
+    assert metrics["test/skill"] > -1
+    (tmp_path / "own.csv").write_text(own.replace("199\n", "198\n"))
+    assert not any("ridge" in name or "skill" in name for name in evaluate_run(run, config, changes))
+    assert "There are no baselines and no skill: they need the data" in caplog.text
 
 
 def test_evaluation_normalizes_as_in_training(train: Train) -> None:

@@ -49,6 +49,28 @@ def test_a_class_is_learned_from_columns(train: Train) -> None:
     assert run.read_result()["metrics"]["test/acc"] > 0.9
 
 
+def test_each_of_several_targets_is_measured(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch that is best forecasts both: the large one's errors do not hide the small one's."""
+    monkeypatch.chdir(tmp_path)
+    rows = "\n".join(f"{x / 100},{x * 1e4},{-x / 100}" for x in range(100))
+    (tmp_path / "two.csv").write_text(f"x,big,small\n{rows}\n")
+    table = ["data=table", "data.path=two.csv", "data.target=[big,small]", "trainer=cpu", "task.baselines=true"]
+    run = train("model=linear", *FEW, small=table)
+    metrics = run.read_result()["metrics"]
+    for split in ("val", "test"):
+        assert metrics[f"{split}/rmse_big"] == pytest.approx(1e6 * metrics[f"{split}/rmse_small"], rel=0.99)
+        assert metrics[f"{split}/rmse"] < 5, "in training deviations"
+        assert metrics[f"{split}/ridge_rmse_big"] > 100 * metrics[f"{split}/ridge_rmse_small"]
+        assert metrics[f"{split}/skill"] == pytest.approx(
+            1 - metrics[f"{split}/rmse"] / min(metrics[f"{split}/{name}_rmse"] for name in ("ridge", "trees", "median"))
+        )
+    assert "val/rmse_small" in run.read_metrics()[0]
+    words = [line.split()[:1] for line in capsys.readouterr().out.splitlines()]
+    assert words[words.index(["big"]) - 1 :][:3] == [["test"], ["big"], ["small"]]
+
+
 def test_many_columns_are_said_in_short(capsys: pytest.CaptureFixture[str]) -> None:
     summary._columns([*((f"c{i}", "number", "standardized") for i in range(50)), ("same", "constant", "left out: ...")])
     said = capsys.readouterr().out

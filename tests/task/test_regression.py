@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from helpers import WINDOWS
+from helpers import COLUMNS, WINDOWS
 
+from litmus.record.metrics import mode_of
+from litmus.spec import Values
 from litmus.task.classification import DetailedMetrics
 from litmus.task.regression import Regression, ValueMetrics
 
@@ -18,6 +22,36 @@ def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
     assert found["mae"] == pytest.approx(2 * 1.0)
     expected = torch.corrcoef(torch.stack([scaled_answers[:, 0], scaled_targets[:, 0]]))[0, 1]
     assert found["r"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_targets_of_several_units_count_alike() -> None:
+    """Errors of a hundredth of the large one's deviation, and of twice the small one's."""
+
+    class Constant(torch.nn.Module):
+        spec = replace(COLUMNS, target=Values(("big", "small"), (0.0, 0.0), (1e6, 1.0)))
+        criterion = None
+
+    task = Regression(Constant(), None, None, baselines=True)
+    score = task.make_metrics("val")
+    score.update(torch.tensor([[0.01, 2.0], [-0.01, 2.0]]), torch.zeros(2, 2))
+    found = {name: float(value) for name, value in score.compute().items()}
+    assert found["rmse"] == pytest.approx(((0.01**2 + 2**2) / 2) ** 0.5)
+    assert found["mae"] == pytest.approx((0.01 + 2) / 2)
+    assert (found["rmse_big"], found["rmse_small"]) == pytest.approx((1e4, 2.0))
+    assert (found["mae_big"], found["mae_small"]) == pytest.approx((1e4, 2.0))
+    errors = torch.tensor([[1e4, 2.0], [-1e4, 2.0]], dtype=torch.float64)
+    measured = task.measure(errors, torch.zeros(2, 2, dtype=torch.float64))
+    assert measured == pytest.approx({name: found[name] for name in measured})
+    assert set(measured) == set(found) - {"loss", "r"}
+
+
+def test_directions_of_what_is_measured_of_a_target() -> None:
+    assert {mode_of(name) for name in ("val/rmse_acc", "val/ridge_rmse_acc", "val/rmse_km/h", "val/ridge_rmse")} == {
+        "min"
+    }
+    assert {mode_of(name) for name in ("val/logistic_exact_match", "val/logistic_f1_weighted", "val/skill_mae")} == {
+        "max"
+    }
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:

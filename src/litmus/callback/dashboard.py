@@ -11,12 +11,12 @@ from torch.utils.tensorboard.summary import hparams
 
 from litmus.callback._base import Callback, is_step, task_of
 from litmus.config.keys import hyperparameters
-from litmus.config.protocols import Net
+from litmus.config.protocols import SPLITS, Net
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
 from litmus.record.folder import RunDir
-from litmus.record.metrics import per_class, per_step
+from litmus.record.metrics import per_class, per_value
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class Dashboard(Callback):
             return
         compared = comparable(run.read_config())
         # The first summary describes the experiment: see the class's docstring.
-        parts = (*per_class(result["metrics"]).values(), *per_step(result["metrics"]).values())
+        values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
+        parts = (*per_class(result["metrics"]).values(), *values)
         apart = {name for names in parts for name in names.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
         _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))

@@ -86,7 +86,7 @@ class Data(lightning.LightningDataModule):
 
     @property
     def concerns(self) -> list[str]:
-        """Sentences on what the training split lacks, to be said before the training."""
+        """Sentences on what the training split lacks, or the splits share, to be said before the training."""
         target = self.spec.target
         if isinstance(target, Values):
             return []

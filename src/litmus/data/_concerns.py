@@ -1,10 +1,15 @@
-"""What a training split lacks, in sentences: classes without samples, with few, or with far more than others."""
+"""What is wrong with splits, in sentences: rare classes, columns that tell the target, rows in two of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from litmus.config.protocols import Split
 from litmus.data._classes import list_some
 
 FEW = 10  # training samples of a class, below which it is named
+REPEATED = 0.01  # fraction of a split's rows that are in an earlier one, from which on it is said
 IMBALANCE = 4  # ratio of the largest class to the smallest from which on it is said
 
 
@@ -38,6 +43,34 @@ def of_classes(counts: Sequence[int], names: Sequence[str], noun: str, limit: in
                 f"{noun.capitalize()} are imbalanced: {present[most]:,} training samples of {most}, "
                 f"{present[least]:,} of {least}. {hint}"
             )
+    return said
+
+
+def of_leaks(target: str, columns: Sequence[str]) -> list[str]:
+    """A sentence on columns that determine the target."""
+    if not columns:
+        return []
+    return [
+        f"data.target={target} is determined, or nearly, by the column{'s' * (len(columns) > 1)} {', '.join(columns)}. "
+        f"If that is not known when you predict, leave it out: data.ignore=[{','.join(columns)}]."
+    ]
+
+
+def of_equal_rows(rows: Mapping[Split, NDArray[np.uint64]]) -> list[str]:
+    """Sentences on validation and test rows that a network knows from training, or was selected on.
+
+    Args:
+        rows: of each split, a number for each row's content, the target included.
+    """
+    earlier: dict[Split, tuple[list[Split], str]] = {
+        "val": (["train"], "validation rows are also in the training"),
+        "test": (["train", "val"], "test rows are also in the training or validation"),
+    }
+    said = []
+    for split, (others, what) in earlier.items():
+        number = int(np.isin(rows[split], np.concatenate([rows[other] for other in others])).sum())
+        if number > REPEATED * len(rows[split]):
+            said.append(f"{number:,} of {len(rows[split]):,} {what} split, target included: they measure no new data.")
     return said
 
 

@@ -189,6 +189,33 @@ def _choose(groups: NDArray[np.int64], strata: NDArray[np.int64], share: float, 
     return chosen[codes]
 
 
+def time_bounds(times: NDArray[np.float64], num_val: int, num_test: int) -> list[int]:
+    """Where validation and test begin, among rows in the order of time; rows of the same time stay together.
+
+    A split begins at the change of time that is nearest to the place asked for, and no split is left empty that another
+    place would fill.
+
+    Args:
+        times: of the rows, sorted.
+        num_val: rows to validate on; 0 for none.
+        num_test: rows to test on; 0 for none.
+    """
+    changes = np.flatnonzero(np.diff(times)) + 1
+    test = _nearest(changes[1 if num_val else 0 :], len(times) - num_test, len(times)) if num_test else len(times)
+    return [_nearest(changes[changes < test], test - num_val, test) if num_val else test, test]
+
+
+def _nearest(places: NDArray[np.int64], wanted: int, otherwise: int) -> int:
+    return int(places[np.abs(places - wanted).argmin()]) if len(places) else otherwise
+
+
+def some_of(number: int, limit: int | None, seed: int) -> NDArray[np.int64]:
+    """The numbers of at most `limit` of so many samples, at random, in their order."""
+    if limit is None or limit >= number:
+        return np.arange(number)
+    return np.sort(np.random.default_rng(seed).permutation(number)[:limit])
+
+
 def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
     """63-bit hashes of the groups, sorted, without duplicates: int64 (groups,)."""
     hashes = {_fingerprint(group) for own in groups for group in own}

@@ -292,8 +292,10 @@ class Series(Data):
                 f"data.window={self.window}{season} and data.horizon={self.horizon}."
             )
         limit = self.limits[split]
-        if split != "train" or limit is None or limit >= len(starts):
-            return starts[:limit]
+        if limit is None or limit >= len(starts):
+            return starts
+        if split != "train":
+            return starts[torch.arange(limit) * len(starts) // limit]  # evenly over all groups and times
         log.warning(
             "data.limit=%d: trained on the last %d of %d windows, those next to the validation split.",
             *(limit, limit, len(starts)),

@@ -18,16 +18,17 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
+from litmus.data._concerns import of_equal_rows, of_leaks
 from litmus.data._labels import Marked, make_labels, multi_hot, rarest, split_cell
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_shares, check_table_roles, check_target
-from litmus.data._split import limits, select_unseen, split_rows
+from litmus.data._split import limits, select_unseen, some_of, split_rows, time_bounds
 from litmus.data._targets import is_numeric, make_values, scaled, sort_names
 from litmus.data.columns.discover import Found, as_columns, date_format, discover
 from litmus.data.columns.encode import as_days, as_numbers, check_columns, encode, values_of
 from litmus.data.columns.leaks import find_leaks
 from litmus.data.columns.read import as_names, read_frame
-from litmus.data.columns.rows import row_fingerprints
+from litmus.data.columns.rows import row_fingerprints, row_words
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.package import sha256_of
@@ -36,6 +37,7 @@ from litmus.spec import Classes, Columns, Labels, Spec, Target, Values
 log = logging.getLogger(__name__)
 
 MOST_NUMBERS, MOST_ONES = 10_000_000, 50  # of a split, and of a category: for a baseline
+MOST_LABELS = 20  # of which is looked whether a column tells them, which takes a millisecond for each of both
 MOST_DROPPED = 0.5  # fraction of rows without a target
 
 
@@ -124,7 +126,6 @@ class Table(Data):
         self.splits = self._split(frames, numeric)
         target = self._target(frames, numeric)
         self.spec = Spec(self.choice, self._columns(frames["train"]), target)
-        self._warn_of_leaks(numeric)
 
     def _target(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> Classes | Labels | Values:
         """What is predicted, with the facts of the training rows; names are those of all rows, whatever the limit."""
@@ -142,7 +143,7 @@ class Table(Data):
         """What the network receives.
 
         Raises:
-            UserError: nothing.
+            UserError: no column is left.
         """
         used = [name for name in whole.columns if name not in (*self.target_names, self.group)]
         self.found = discover(
@@ -197,6 +198,7 @@ class Table(Data):
         fresh = select_unseen(was_seen.tolist(), "rows")
         if len(fresh) < self.sizes["test"]:
             self.splits["test"] = self.splits["test"][fresh]
+            self._words["test"] = self._words["test"][fresh]
 
     def setup(self, stage: str | None = None) -> None:
         """Checks that the table has what the network takes."""
@@ -285,20 +287,23 @@ class Table(Data):
             rows["train"] = rows["train"][-limit:]
         splits = {**frames, **{split: whole[own[: self.limits[split]]] for split, own in rows.items()}}
         for split in set(frames) - {"train"}:
-            splits[split] = splits[split].head(self.limits[split] or splits[split].height)
+            splits[split] = splits[split][some_of(splits[split].height, self.limits[split], self.split_seed)]
         if empty := [split for split in SPLITS if not splits[split].height]:
             raise UserError(
                 f"{self.source}: no row is left for {' and '.join(empty)}. There are too few rows, or too few groups "
-                "(rows with the same data.group are in the same split)."
+                "(rows with the same data.group, or of the same time, are in the same split)."
             )
         return splits
 
     def _rows_by_time(self, whole: pl.DataFrame, shares: dict[str, float | None]) -> dict[Split, NDArray[np.int64]]:
-        order = self._times(whole).argsort(kind="stable")
+        times = self._times(whole)
+        order = times.argsort(kind="stable")
         num_test, num_val = (round((shares[split] or 0) * len(order)) for split in ("test", "val"))
-        bounds = [len(order) - num_test - num_val, len(order) - num_test]
-        parts = zip(SPLITS, np.split(order, bounds), strict=True)
-        return {split: own for split, own in parts if split not in self.paths or split == "train"}
+        parts = zip(SPLITS, np.split(order, time_bounds(times[order], num_val, num_test)), strict=True)
+        kept = {split: own for split, own in parts if split not in self.paths or split == "train"}
+        for split in set(kept) - {"train"}:
+            kept[split] = kept[split][some_of(len(kept[split]), self.limits[split], self.split_seed)]
+        return kept
 
     def _rows_at_random(
         self, whole: pl.DataFrame, shares: dict[str, float | None], numeric: bool
@@ -366,28 +371,36 @@ class Table(Data):
 
     def _fingerprints(self) -> dict[Split, Tensor]:
         """Of each row of what the network takes and predicts; equal rows are counted, and told apart."""
+        return dict(zip(SPLITS, row_fingerprints([self._words[split] for split in SPLITS]), strict=True))
+
+    @cached_property
+    def _words(self) -> dict[Split, NDArray[np.uint64]]:
+        """Of each row, one number for what the network takes and predicts."""
         assert isinstance(self.spec.input, Columns)
         columns = sorted(self.spec.input.by_name().items())
         numeric = isinstance(self.spec.target, Values)
-        tables = []
-        for frame in (self.splits[split] for split in SPLITS):
+        words = {}
+        for split, frame in self.splits.items():
             answers = [as_numbers(frame[name]) if numeric else as_names(frame[name]) for name in self.target_names]
-            tables.append([*(values_of(frame[name], column) for name, column in columns), *answers])
-        return dict(zip(SPLITS, row_fingerprints(tables), strict=True))
+            words[split] = row_words([*(values_of(frame[name], column) for name, column in columns), *answers])
+        return words
 
-    def _warn_of_leaks(self, numeric: bool) -> None:
-        train = self.splits["train"]
-        for name in self.target_names if self.target_separator is None else []:
-            target = as_numbers(train[name]) if numeric else self._scaled_targets("train").numpy()
-            if leaking := find_leaks(train, self.found, target):
-                columns = f"column{'s' * (len(leaking) > 1)} {', '.join(leaking)}"
-                log.warning(
-                    "data.target=%s is determined, or nearly, by the %s. If that is not known when you predict, leave "
-                    "it out: data.ignore=[%s].",
-                    name,
-                    columns,
-                    ",".join(leaking),
-                )
+    @property
+    def concerns(self) -> list[str]:
+        """Also, which columns give the target away, and how many rows are in two splits."""
+        train, numeric, said = self.splits["train"], isinstance(self.spec.target, Values), super().concerns
+        for i, name in enumerate(self.target_names):
+            targets = self.targets("train")[:, [i]] if numeric else self._classes_of_training()
+            found = {leak: None for own in targets.T.numpy() for leak in find_leaks(train, self.found, own)}
+            said += of_leaks(name, list(found))
+        return said + of_equal_rows(self._words)
+
+    def _classes_of_training(self) -> Tensor:
+        """The classes, int64 (rows, 1), or of each of the most frequent labels whether a row has it, (rows, labels)."""
+        targets = self.targets("train").to(torch.int64)
+        if targets.ndim == 1:
+            return targets[:, None]
+        return targets[:, targets.sum(dim=0).argsort(descending=True)[:MOST_LABELS]]
 
 
 def _codes(column: pl.Series, alone: bool = False) -> NDArray[np.int64]:

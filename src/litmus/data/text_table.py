@@ -5,12 +5,12 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Literal
 
-from litmus.config.protocols import SPLITS
+from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import BatchSize, Column, Count, File, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._preflight import check_shares
-from litmus.data._split import are_seen, fingerprints, limits, split_samples
+from litmus.data._split import are_seen, fingerprints, limits, some_of, split_samples
 from litmus.data._target_columns import AnswerKind, TargetColumns, strata
 from litmus.data._targets import is_blank
 from litmus.data.text.base import Samples, TextData
@@ -87,7 +87,7 @@ class TextTable(TextData):
             self.sha256[name] = sha256_of(table.path)
         whole = {split: self._samples(table, kind) for split, table in tables.items()}
         splits = {**whole, **self._split(whole["train"], kind)}
-        self.splits = {split: splits[split].rows(range(len(splits[split]))[: self.limits[split]]) for split in SPLITS}
+        self.splits = {split: self._limited(splits[split], split) for split in SPLITS}
         if empty := [split for split, samples in self.splits.items() if not len(samples)]:
             raise UserError(
                 f"{self.source}: no row is left for {' and '.join(empty)}. There are too few rows, or too few groups "
@@ -97,6 +97,12 @@ class TextTable(TextData):
         everything = [target for samples in whole.values() for target in samples.targets]  # whatever the limit
         target = labels.make_target(kind, everything, self.splits["train"].targets, labels.what)
         self.spec = Spec("text_table", Tokens(), target)
+
+    def _limited(self, samples: Samples, split: Split) -> Samples:
+        """At most `limit` samples: of a separate table, whose order may be that of its classes, at random."""
+        limit, number = self.limits[split], len(samples)
+        separate = split in self.paths and split != "train"
+        return samples.rows(some_of(number, limit, self.split_seed).tolist() if separate else range(number)[:limit])
 
     def _read(self, path: Path) -> _table.Table:
         wanted = [self.text, *self.labels.names, *([self.group] if self.group else [])]

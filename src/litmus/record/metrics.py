@@ -123,10 +123,12 @@ def mode_of(metric: str) -> str:
     Raises:
         UserError: nobody says.
     """
-    name = metric.rpartition("/")[2]
+    name = metric.partition("/")[2] or metric
     known = {key: mode for target in _targets() for key, mode in _attributes(target)["metric_names"].items()}
-    first, _, rest = name.partition("_")
-    found = METERED.get(metric) or known.get(name) or PER_CLASS.get(first) or known.get(rest)
+    first, _, rest = name.partition("_")  # `recall_cat`, `rmse_price`; of a baseline `ridge_rmse`, `ridge_rmse_price`
+    second = rest.partition("_")[0]
+    found = METERED.get(metric) or known.get(name) or PER_CLASS.get(first) or known.get(first)
+    found = found or known.get(rest) or known.get(second)
     if found is None:
         raise UserError(
             f"{metric} does not say whether it should be minimized or maximized: add sweep.direction=minimize or "
@@ -145,11 +147,11 @@ def per_class(metrics: Section) -> dict[str, dict[str, str]]:
     return found
 
 
-def per_step(metrics: Section) -> dict[int, dict[str, str]]:
-    """Of the test's metrics those of one step of a forecast: by step, `rmse` and `mae` to the metric's name."""
-    found: dict[int, dict[str, str]] = {}
+def per_value(metrics: Section, split: str = "test") -> dict[str, dict[str, str]]:
+    """A split's metrics of one value: by the target's name, or `step3`, `rmse` and `mae` to the metric's name."""
+    found: dict[str, dict[str, str]] = {}
     for name in metrics:
-        what, _, step = name.removeprefix("test/").partition("_step")
-        if name.startswith("test/") and step.isdecimal():
-            found.setdefault(int(step), {})[what] = name
+        for what in ("rmse", "mae"):
+            if name.startswith(prefix := f"{split}/{what}_"):
+                found.setdefault(name.removeprefix(prefix), {})[what] = name
     return found

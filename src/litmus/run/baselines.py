@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 
 from litmus.config import protocols
-from litmus.config.protocols import SPLITS, Data, Split, Task
+from litmus.config.protocols import Data, Split, Task
 from litmus.errors import first_line
 from litmus.fetch import local
 from litmus.record.baselines import BASELINES
-from litmus.record.files import write_text
+from litmus.record.files import one_at_a_time, write_text
 from litmus.run.fitted import methods, predictions
 from litmus.spec import Classes, Labels
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of how baselines are computed: another number invalidates the cache
+VERSION = 3  # of how baselines are computed: another number invalidates the cache
 MEASURED: tuple[Split, ...] = ("val", "test")
 NUM_PROBED = 16  # samples of a split whose inputs are compared with the cache's
 
@@ -48,36 +48,42 @@ class Measured:
     notes: list[str] = field(default_factory=list)
 
 
-def measure(data: Data, task: Task, dir: str | None) -> Measured:
+def measure(data: Data, task: Task, dir: str | None, training: Data | None = None) -> Measured:
     """The baselines of the data, measured as the task measures its network; none where `task.baselines=false`.
 
     Args:
         data: prepared.
         task: whose metrics are measured.
         dir: the folder below which they are kept, as `data.dir` names it.
+        training: whose training split models are fitted on; None for that of the data.
     """
-    targets = {split: data.targets(split) for split in SPLITS}
+    sources: dict[Split, Data] = {"train": training or data, "val": data, "test": data}
+    targets = {split: source.targets(split) for split, source in sources.items()}
     if any(found is None for found in targets.values()):
         return Measured(notes=[f"There are no baselines for {data.spec.target.noun}."])
     if not task.baselines:
         return Measured(notes=["There are no baselines: task.baselines=false."])
     known = {split: found for split, found in targets.items() if found is not None}
     folder = local.cache_folder(dir or os.environ.get("LITMUS_DATA")) / "baselines"  # a series has no data.dir
-    path = folder / f"{_key(data, known)}.json"
+    path = folder / f"{_key(sources, known)}.json"
     if (kept := _load(path)) is not None:
         return kept
-    found = _computed(data, task, known)
-    try:
-        write_text(path, json.dumps(asdict(found)))
-    except OSError as error:  # the cache is only a convenience
-        log.info("baselines are not cached in %s: %s", path.parent, error)
-    return found
+    with one_at_a_time(path):  # the jobs of a sweep that start together
+        if (kept := _load(path)) is not None:
+            return kept
+        found = _computed(sources, task, known)
+        try:
+            write_text(path, json.dumps(asdict(found)))
+        except OSError as error:  # the cache is only a convenience
+            log.info("baselines are not cached in %s: %s", path.parent, error)
+        return found
 
 
-def _computed(data: Data, task: Task, targets: dict[Split, Tensor]) -> Measured:
+def _computed(sources: dict[Split, Data], task: Task, targets: dict[Split, Tensor]) -> Measured:
     metrics: protocols.Baselines = {}
+    data = sources["train"]
     for split in MEASURED:
-        simple = data.forecasts(split) or _constants(data, targets["train"], len(targets[split]))
+        simple = sources[split].forecasts(split) or _constants(data, targets["train"], len(targets[split]))
         metrics[split] = {name: task.measure(found, targets[split]) for name, found in simple.items()}
     if not data.most_flat:
         return Measured(metrics, ["No model is fitted to this data."])
@@ -87,11 +93,11 @@ def _computed(data: Data, task: Task, targets: dict[Split, Tensor]) -> Measured:
     for method in methods(data):
         name = BASELINES[method.name][0].capitalize()
         if method.most < len(data.spec.target.names):
-            notes.append(f"{name}: too many classes.")
+            notes.append(f"{name}: too many {data.spec.target.noun}.")
             continue
-        rows = {split: _rows(data, split, len(targets[split]), method.most) for split in SPLITS}
+        rows = {split: _rows(of, split, len(targets[split]), method.most) for split, of in sources.items()}
         try:
-            predicted = predictions(method, data, targets["train"][rows["train"]], rows)
+            predicted = predictions(method, sources, targets["train"][rows["train"]], rows)
         except ValueError as error:
             notes.append(f"{name}: {first_line(error)}")
             continue
@@ -150,13 +156,13 @@ def _taken(rows: dict[Split, Tensor], targets: dict[Split, Tensor]) -> list[str]
     ]
 
 
-def _key(data: Data, targets: dict[Split, Tensor]) -> str:
+def _key(sources: dict[Split, Data], targets: dict[Split, Tensor]) -> str:
     """A hash of all that decides the numbers: targets, inputs (by fingerprints and some samples), scikit-learn."""
     digest = hashlib.sha256()
-    digest.update(repr((VERSION, _sklearn(), data.spec.target.names, data.flat_noun, data.most_flat)).encode())
-    digest.update(repr(sorted(data.sha256.items())).encode())
-    digest.update(np.ascontiguousarray(data.seen.numpy()).tobytes())
-    for split in SPLITS:
+    digest.update(repr((VERSION, _sklearn(), sources["train"].spec.target)).encode())
+    for split, data in sources.items():
+        digest.update(repr((data.flat_noun, data.most_flat, sorted(data.sha256.items()))).encode())
+        digest.update(np.ascontiguousarray(data.seen.numpy()).tobytes())
         digest.update(np.ascontiguousarray(targets[split].numpy()).tobytes())
         for name, found in sorted(data.forecasts(split).items()) if split in MEASURED else ():
             digest.update(name.encode() + np.ascontiguousarray(found.numpy()).tobytes())

@@ -3,11 +3,11 @@
 import logging
 from typing import cast
 
-from litmus.config.protocols import Task
+from litmus.config.protocols import Data, Task
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
-from litmus.record.checkpoint import load_best
+from litmus.record.checkpoint import Checkpoint, load_best
 from litmus.record.folder import RunDir
 from litmus.run.baselines import measure
 from litmus.run.build import assemble, for_testing, prepare, resolve
@@ -21,7 +21,8 @@ FIXED = ("model.", "data.size=", "data.colours=")  # what the weights belong to
 def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
     """The test metrics of a run folder's best weights; writes nothing.
 
-    The network gets its inputs as in training: normalized by the facts that the checkpoint holds.
+    The network gets its inputs as in training: normalized by the facts that the checkpoint holds. Baselines are those
+    fitted on the run's training split, whatever it is tested on.
 
     Args:
         run: the folder.
@@ -52,8 +53,28 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         data.leave_out(checkpoint.seen)
     parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
     checkpoint.load_into(parts.net, run.best)
-    data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir")).metrics
+    training = _training_data(run, checkpoint, before) if any(map(_changes_data, changes)) else data
+    if training is not None:
+        data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir"), training).metrics
     return test(run, parts)
+
+
+def _changes_data(change: str) -> bool:
+    """Whether an override may give other training samples; not where the same files are."""
+    return change.startswith("data.") and not change.startswith("data.dir=")
+
+
+def _training_data(run: RunDir, checkpoint: Checkpoint, sha256: dict[str, str] | None) -> Data | None:
+    """What the run was trained on, so that its baselines are; None, which is said, where that is not there any more."""
+    try:
+        data = prepare(run.read_config(), checkpoint)
+        reason = "" if sha256 in (None, data.sha256) else f"{data.source} has changed since."
+    except UserError as error:
+        data, reason = None, str(error)
+    if reason:
+        log.warning("There are no baselines and no skill: they need the data that the run was trained on. %s", reason)
+        return None
+    return data
 
 
 def _advice(data: Section) -> str:

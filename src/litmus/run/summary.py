@@ -15,7 +15,7 @@ from litmus.config.types import Section
 from litmus.config.validate import override, shown
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
-from litmus.record.metrics import deciding, mode_of, per_class, per_step
+from litmus.record.metrics import deciding, mode_of, per_class, per_value
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
@@ -26,7 +26,7 @@ MOST_ROWS = 30  # of a network's summary
 MOST_COLUMNS = 40  # of a table, each in a line
 LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
-MOST_STEPS = 24  # of a forecast, in the table of errors
+MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
 
 def chosen(choices: dict[str, str]) -> None:
@@ -194,9 +194,10 @@ def job(run: RunDir, status: str, seconds: float) -> None:
 
 
 def _metrics(metrics: dict[str, float], title: str) -> None:
-    """A row for each split; below, the baselines in the test, the best first; then precision and recall by class."""
-    classes, steps, baselines = per_class(metrics), per_step(metrics), baseline_metrics(metrics)
-    parts = (*classes.values(), *steps.values(), *baselines.values())
+    """A row for each split; below, the baselines in the test, the best first; then those of classes or values."""
+    classes, values, baselines = per_class(metrics), per_value(metrics), baseline_metrics(metrics)
+    other_values = (own for split in ("train", "val") for own in per_value(metrics, split).values())
+    parts = (*classes.values(), *values.values(), *other_values, *baselines.values())
     apart = {name for names in parts for name in names.values()}
     shown = [name for name in metrics if name not in apart]
     columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
@@ -212,7 +213,8 @@ def _metrics(metrics: dict[str, float], title: str) -> None:
     if classes and len(classes) <= MOST_CLASSES:
         rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
         console.table(("test", "precision", "recall"), rows)
-    if steps:
-        listed = list(steps) if len(steps) <= MOST_STEPS else [*list(steps)[: MOST_STEPS - 1], max(steps)]
-        rows = [(f"step {step}", *(metrics[steps[step][what]] for what in ("rmse", "mae"))) for step in listed]
+    if values:
+        names = list(values)
+        listed = names if len(names) <= MOST_VALUES else [*names[: MOST_VALUES - 1], names[-1]]
+        rows = [(name, *(metrics[values[name][what]] for what in ("rmse", "mae"))) for name in listed]
         console.table(("test", "rmse", "mae"), rows)

@@ -1,6 +1,6 @@
 """Regression: numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -63,6 +63,23 @@ class ValueMetrics(Metrics):
         }
 
 
+class ColumnMetrics(ValueMetrics):
+    """Of several targets: `rmse` and `mae` are of scaled values, `rmse_NAME` is in the unit of one.
+
+    Args:
+        std: as of `ValueMetrics`.
+        names: of the targets.
+    """
+
+    def __init__(self, std: Tensor, names: Sequence[str]) -> None:
+        super().__init__(torch.ones_like(std))
+        self.scales, self.names = std, names
+
+    def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
+        """As of `ValueMetrics`, of scaled values; and `rmse_NAME` and `mae_NAME` of each target."""
+        return super().from_sums(sums, num_samples) | _of_each(self.names, sums, num_samples, self.scales)
+
+
 class ForecastMetrics(ValueMetrics):
     """Also, what is wrong at each step of a horizon.
 
@@ -85,10 +102,8 @@ class ForecastMetrics(ValueMetrics):
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         found = super().from_sums(sums, num_samples)
         if self.each_step and len(self.std) > 1:
-            std = self.std.to(sums["x"].device)
-            rmse, mae = (sums["squared"] / num_samples).sqrt() * std, sums["absolute"] / num_samples * std
-            for step, (own, absolute) in enumerate(zip(rmse.float(), mae.float(), strict=True), start=1):
-                found |= {f"rmse_step{step}": own, f"mae_step{step}": absolute}
+            steps = [f"step{step}" for step in range(1, len(self.std) + 1)]
+            found |= _of_each(steps, sums, num_samples, self.std)
         return found
 
     def compute(self) -> dict[str, Tensor]:
@@ -104,6 +119,16 @@ class ForecastMetrics(ValueMetrics):
         self.errors = []
 
 
+def _of_each(names: Sequence[str], sums: dict[str, Tensor], num_samples: int, std: Tensor) -> dict[str, Tensor]:
+    """`rmse_NAME` and `mae_NAME` of each value, in its unit."""
+    std = std.to(sums["x"].device)
+    rmse, mae = (sums["squared"] / num_samples).sqrt() * std, sums["absolute"] / num_samples * std
+    found: dict[str, Tensor] = {}
+    for name, own, absolute in zip(names, rmse.float(), mae.float(), strict=True):
+        found |= {f"rmse_{name}": own, f"mae_{name}": absolute}
+    return found
+
+
 def _some_of(ordered: Tensor) -> Tensor:
     """At most `MOST_ERRORS` of many sorted rows, evenly: each the highest of those that it stands for."""
     number = min(len(ordered), MOST_ERRORS)
@@ -112,6 +137,10 @@ def _some_of(ordered: Tensor) -> Tensor:
 
 class Regression(Task):
     """Mean squared error of scaled values; RMSE, MAE and Pearson's r in the data's own unit.
+
+    Several targets (not the steps of a forecast, which have one unit) are scaled by their training deviation for RMSE
+    and MAE, so that each counts alike: `rmse` is the root of the mean of all squared errors, each divided by the
+    target's training variance. `rmse_NAME` and `mae_NAME` are a target's errors in its unit.
 
     Beside them stand the errors of baselines, unless `baselines` is false. `skill` and `skill_mae` say by what fraction
     the network's RMSE and MAE are lower than the lowest of a baseline: 1 - rmse / rmse of the best.
@@ -138,9 +167,17 @@ class Regression(Task):
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
         std = torch.tensor(self.net.spec.target.std)
+        if self._columns:
+            return ColumnMetrics(std, self._columns)
         if not isinstance(self.net.spec.input, Series):
             return ValueMetrics(std)
         return ForecastMetrics(std, each_step=split == "test", keep=self._keep_errors if split == "val" else None)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """The names of several targets, each of its own unit; empty for one, and for the steps of a forecast."""
+        names = self.net.spec.target.names
+        return names if len(names) > 1 and not isinstance(self.net.spec.input, Series) else ()
 
     def _keep_errors(self, errors: Tensor) -> None:
         """For the intervals of forecasts: every validation measures them, and its checkpoint stores them."""
@@ -163,13 +200,21 @@ class Regression(Task):
         return loss
 
     def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
+        assert isinstance(self.net.spec.target, Values)
         errors = predictions - targets
-        return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}
+        each = {name: _measured(errors[:, i]) for i, name in enumerate(self._columns)}
+        pooled = errors / torch.tensor(self.net.spec.target.std, dtype=errors.dtype) if each else errors
+        named = {f"{metric}_{name}": value for name, own in each.items() for metric, value in own.items()}
+        return {**_measured(pooled), **named}
 
     def skill(self, metrics: dict[str, Tensor], baselines: dict[str, dict[str, float]]) -> dict[str, Tensor | float]:
         best = {error: min(own[error] for own in baselines.values()) for error in ("rmse", "mae")}
         found = {f"skill{suffix}": error for error, suffix in (("rmse", ""), ("mae", "_mae")) if best[error] > 0}
         return {name: 1 - metrics[error] / best[error] for name, error in found.items()}
+
+
+def _measured(errors: Tensor) -> dict[str, float]:
+    return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}
 
 
 def _squared_error(outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:  # noqa: ARG001  # a Criterion

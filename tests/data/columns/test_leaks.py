@@ -46,5 +46,38 @@ def test_a_rare_class_makes_nothing_a_leak() -> None:
     assert leaks(rare, flag=np.array(["x", "y"])[rare]) == ["flag"]
 
 
+def test_classes_too_rare_to_tell_do_not_hide_a_leak() -> None:
+    """Of three rows of a class nothing follows; of the others it does."""
+    target = np.where(np.arange(ROWS) < 3, 3, CLASS).astype(np.int64)
+    name = np.array(["c", "b", "a", "d"])[target]
+    assert leaks(target, name=name, other=np.array(["x", "y"])[CLASS // 2], noise=NOISE) == ["name"]
+
+
+def test_what_is_missing_tells_the_class() -> None:
+    """As a date of discharge of those who were discharged."""
+    target = (np.arange(ROWS) % 2).astype(np.int64)
+    columns = {
+        "paid": np.where(target == 1, NOISE, np.nan),
+        "word": pl.Series(["x" if own else None for own in target]),
+    }
+    some = np.where(np.random.default_rng(3).random(ROWS) < 0.5, NOISE, np.nan)
+    found = leaks(target, **columns, some=some, noise=NOISE)
+    assert "paid" in found
+    assert not {"some", "noise"} & set(found)
+
+
+def test_the_target_in_another_currency_or_rounded() -> None:
+    price = 100 + 10 * PRICE
+    columns = {
+        "euros": 1.1 * price + 0.1 * NOISE,
+        "rounded": np.round(price, -1),
+        "far": np.where(np.arange(ROWS) == 0, 1e6, NOISE),
+        "like": 1.1 * price + NOISE,
+        "half": np.where(price > 100, 1.0, 0.0),
+    }
+    assert leaks(price, **columns) == ["euros", "rounded"]
+    assert leaks(np.where(np.arange(ROWS) == 0, 1e6, price), far=columns["far"]) == []
+
+
 def test_a_handful_of_rows_tells_nothing() -> None:
     assert leaks(PRICE[:10], copy=PRICE[:10]) == []

@@ -14,17 +14,16 @@ from litmus.data.columns.encode import Floats
 Words = NDArray[np.uint64]
 
 
-def row_fingerprints(tables: Sequence[Sequence[Floats | pl.Series]]) -> list[Tensor]:
+def row_fingerprints(tables: Sequence[Words]) -> list[Tensor]:
     """63-bit hashes of the content of each row, int64 (rows,) for each table.
 
     Tables have equal rows that are different people's, so rows are counted: the n-th of several equal ones, through all
     tables, has a hash of its own.
 
     Args:
-        tables: their columns, the same in each, as `encode.values_of` gives them.
+        tables: of each the `row_words` of the same columns.
     """
-    apart = [_row_words(columns) for columns in tables]
-    words = np.concatenate(apart)
+    words = np.concatenate(tables)
     order = words.argsort(kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(words[order]) != 0]))
     lengths = np.diff(np.append(starts, len(words)))
@@ -33,11 +32,15 @@ def row_fingerprints(tables: Sequence[Sequence[Floats | pl.Series]]) -> list[Ten
     hashes = torch.from_numpy(
         (_mixed(words + occurrence * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)).astype(np.int64)
     )
-    return list(hashes.split([len(own) for own in apart]))
+    return list(hashes.split([len(own) for own in tables]))
 
 
-def _row_words(columns: Sequence[Floats | pl.Series]) -> Words:
-    """One number for each row's content."""
+def row_words(columns: Sequence[Floats | pl.Series]) -> Words:
+    """One number for each row's content, uint64 (rows,); equal rows have the same.
+
+    Args:
+        columns: as `encode.values_of` gives them.
+    """
     words = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
         words = _mixed(words) + _cell_words(column)
