@@ -115,3 +115,10 @@ def test_a_long_series_is_held_as_arrays() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 150 * number
+
+
+def test_days_before_months_are_read_so_through_the_whole_file() -> None:
+    hours = [np.datetime64("2020-01-01T00", "h") + i for i in range(400)]
+    written = [hour.item().strftime("%d/%m/%Y %H:%M") for hour in hours]
+    write("t", "v", rows=[(text, np.sin(i)) for i, text in enumerate(written)])
+    assert data().timeline.dates.tolist() == dates(*map(str, hours)).tolist()

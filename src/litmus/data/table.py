@@ -266,10 +266,10 @@ class Table(Data):
             raise UserError(f"{message} That is more than half.")
         log.warning("%s They are skipped.", message)
 
-    def _times(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+    def _times(self, frame: pl.DataFrame, warns: bool = False) -> NDArray[np.float64]:
         assert self.time is not None
         column = frame[self.time]
-        form = date_format(column)
+        form = date_format(column, warns)
         return as_numbers(column) if form is None else as_days(column, form)
 
     def _split(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> dict[Split, pl.DataFrame]:
@@ -288,7 +288,7 @@ class Table(Data):
         return splits
 
     def _rows_by_time(self, whole: pl.DataFrame, shares: dict[str, float | None]) -> dict[Split, NDArray[np.int64]]:
-        order = self._times(whole).argsort(kind="stable")
+        order = self._times(whole, warns=self.time in self.ignore).argsort(kind="stable")  # of others `discover` warns
         num_test, num_val = (round((shares[split] or 0) * len(order)) for split in ("test", "val"))
         bounds = [len(order) - num_test - num_val, len(order) - num_test]
         parts = zip(SPLITS, np.split(order, bounds), strict=True)

@@ -1,5 +1,6 @@
 """Tables as a dataset: targets, splits, and what is asked about."""
 
+import datetime as dt
 import logging
 from pathlib import Path
 
@@ -198,3 +199,11 @@ def test_the_separator_is_the_one_by_which_the_columns_are_there() -> None:
     made = build(composed("data=table", "data.path=b.csv", "data.target='y, in a, b, c'")["data"], 0)
     made.prepare_data()
     assert list(made.spec.input.by_name()) == ["x"]
+
+
+def test_years_of_two_digits_are_in_order() -> None:
+    days = [dt.date(1999, 10, 1) + dt.timedelta(days=i) for i in range(ROWS)]
+    frame = FRAME.with_columns(written=pl.Series([day.strftime("%d.%m.%y") for day in days]), number=pl.int_range(ROWS))
+    splits = data("price", frame, "data.time=written").splits
+    assert splits["train"]["number"].max() < splits["val"]["number"].min()
+    assert splits["val"]["number"].max() < splits["test"]["number"].min()

@@ -12,12 +12,10 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.data.columns.discover import date_format
 from litmus.data.columns.encode import as_dates, as_numbers, encode, values_of
 from litmus.data.columns.read import as_names, tidied, with_points
 from litmus.spec import Category, Columns, Date, Number
 
-ISO = "%Y-%m-%d"
 LONGEST = 40  # characters of a cell in a note
 
 
@@ -61,7 +59,7 @@ def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comm
     if isinstance(column, Category):
         return _known_names(cells, text, column)
     if isinstance(column, Date):
-        return as_dates(cells, column.format or date_format(cells) or ISO)
+        return as_dates(cells, column.format)
     return text
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.validate import did_you_mean
+from litmus.data.columns import formats
 from litmus.data.columns.read import as_names
 from litmus.errors import UserError
 from litmus.spec import Category, Columns, Date, Number
@@ -95,7 +96,7 @@ def as_days(column: pl.Series, form: str) -> Floats:
 
     Args:
         column: of dates, or of text.
-        form: of the text, as strftime has it.
+        form: of the text, as `formats.parse` takes it.
     """
     epoch = as_dates(column, form).dt.epoch("us").cast(pl.Float64).to_numpy()
     return np.asarray(epoch / DAY_US, dtype=np.float64)
@@ -103,14 +104,7 @@ def as_days(column: pl.Series, form: str) -> Floats:
 
 def as_dates(column: pl.Series, form: str) -> pl.Series:
     """The cells as Datetime, null where there is no date; arguments as of `as_days`."""
-    if column.dtype == pl.Datetime:
-        return column
-    text = column.cast(pl.String)
-    if "%d" not in form:  # a month counts as its first day
-        text, form = text + " 1", f"{form} %d"
-    if "%H" in form:
-        return text.str.to_datetime(form, strict=False, time_unit="us")
-    return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    return column if column.dtype == pl.Datetime else formats.parse(column.cast(pl.String), form)
 
 
 def cycle(days: Floats, name: str) -> tuple[Floats, Floats]:
