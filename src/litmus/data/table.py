@@ -18,7 +18,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
-from litmus.data._labels import Marked, make_labels, multi_hot, rarest, split_cell
+from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_shares, check_table_roles, check_target
 from litmus.data._split import limits, select_unseen, split_rows
@@ -236,6 +236,7 @@ class Table(Data):
             return True
         cells = pl.concat([as_names(frame[self.target_names[0]]) for frame in frames.values()]).drop_nulls()
         counts = cells.value_counts()
+        refuse_lists(counts.to_series(0), f"data.target={self.target_names[0]}")
         of = dict(zip(counts.to_series(0).to_list(), counts["count"].to_list(), strict=True))
         return is_numeric("data.target", self.target_names[0], self.kind, of)
 

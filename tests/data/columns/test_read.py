@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from xlsxwriter import Workbook
 
 from litmus.data.columns.read import read_frame
 from litmus.errors import UserError
@@ -118,3 +119,11 @@ def test_excel_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("litmus.data._table.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"requires the package fastexcel: pip install 'litmus\[table\]'"):
         read("a.xlsx", b"PK")
+
+
+def test_other_sheets_of_a_workbook_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    with Workbook("a.xlsx") as book:
+        pl.DataFrame({"a": [1]}).write_excel(book, worksheet="notes")
+        pl.DataFrame({"b": [1]}).write_excel(book, worksheet="data")
+    assert read("a.xlsx").columns == ["a"]
+    assert "a.xlsx: only its first sheet, notes, is read, not data." in caplog.text

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import polars as pl
 from litmus.data import _parquet, _table
 from litmus.errors import UserError
 from litmus.fetch import local
+
+log = logging.getLogger(__name__)
 
 # What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
@@ -62,16 +65,33 @@ def _from_ipc(path: Path) -> pl.DataFrame:
 
 
 def read_excel(path: Path) -> pl.DataFrame:
-    """The first sheet of an Excel workbook.
+    """The first sheet of an Excel workbook; others are named in a warning.
 
     Raises:
         UserError: it cannot be read.
     """
     _table.check_reads_excel()
+    import fastexcel
+
     try:
+        sheets = fastexcel.read_excel(path).sheet_names
+        if len(sheets) > 1:
+            log.warning("%s: only its first sheet, %s, is read, not %s.", path, sheets[0], ", ".join(sheets[1:]))
         return pl.read_excel(path, engine="calamine", infer_schema_length=None)
     except Exception as error:  # the engine's errors have no base of their own
         raise UserError(f"{path} cannot be read as an Excel workbook: {str(error).partition(chr(10))[0]}.") from None
+
+
+def read_rows(path: Path, wanted: Sequence[str]) -> _table.Table:
+    """The wanted columns of an Excel workbook, row by row, as `_table.read` gives those of other files.
+
+    Raises:
+        UserError: it cannot be read, or lacks a column.
+    """
+    _table.check_exists(path)
+    frame = read_excel(path)
+    _table.require(wanted, frame.columns, path)
+    return _table.Table(path, list(enumerate(frame.select(wanted).iter_rows(named=True), start=2)))  # after the header
 
 
 def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> pl.DataFrame:
@@ -98,7 +118,7 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) 
 
 def _read_carefully(path: Path, encoding: str, separator: str) -> pl.DataFrame:
     """Row by row, which takes longer, but names the lines that are wrong, and leaves them out."""
-    table = _table.read(path, (), encoding=encoding, separator=separator)
+    table = _table.read(path, (), encoding=encoding, separator=separator, lists=None)
     table.warn_of_problems()
     columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
     frame = from_rows([cells for _, cells in table.rows], columns)
@@ -123,7 +143,11 @@ def from_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> p
 
 
 def _json_cell(cell: object) -> object:
-    return json.dumps(cell) if isinstance(cell, list | dict) else cell
+    return _as_json(cell) if isinstance(cell, list | dict) else cell
+
+
+def _as_json(cell: object) -> str:
+    return json.dumps(cell, ensure_ascii=False, default=str)
 
 
 def header(cells: Sequence[object]) -> list[str]:
@@ -153,7 +177,7 @@ def _with_points(column: pl.Series) -> pl.Series:
 
 
 def tidied(column: pl.Series) -> pl.Series:
-    """A column as one of the four kinds, by its type alone; lists and the like as text, of which nothing is made."""
+    """A column as one of the four kinds, by its type alone; lists and the like as JSON."""
     kind = column.dtype
     if kind == pl.Boolean:
         return column
@@ -169,9 +193,8 @@ def tidied(column: pl.Series) -> pl.Series:
     if kind in (pl.Null, pl.Categorical, pl.Enum, pl.Time):
         column = column.cast(pl.String)
     if column.dtype != pl.String:
-        return pl.Series(
-            column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String
-        )
+        as_text = _as_json if column.dtype.is_nested() else str
+        return pl.Series(column.name, [None if cell is None else as_text(cell) for cell in column.to_list()], pl.String)
     stripped = column.str.strip_chars()
     missing = stripped.str.to_lowercase().is_in(MISSING)
     return pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
