@@ -161,3 +161,9 @@ def test_arrays_of_json_and_workbooks(suffix: str) -> None:
     assert data(path=f"reviews{suffix}").spec.target == Classes(("0", "1", "2"))
     with pytest.raises(UserError, match=r"has no column mark|has no column mark\."):
         data(path=f"reviews{suffix}", label="mark")
+
+
+def test_decimal_commas_are_numbers() -> None:
+    rows = [f"text {i};{i % 2 + 1},5;{i}" for i in range(60)]
+    Path("reviews.csv").write_text("\n".join(["review;stars;user", *rows]) + "\n")
+    assert data().spec.target.mean == (2.0,)

@@ -15,7 +15,7 @@ from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
 
-NAMED_HERE = r"_\d+$"  # see `columns.read.header`
+NAMED_HERE = r"_\d+$"  # see `_table.header`
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 

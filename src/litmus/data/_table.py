@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 BEGINNING = 100  # rows
+# Numbers that Python does not read. A point alone, as in 1.234, is a decimal point.
+DECIMAL_COMMA = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
+POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
+COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
+EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma, or one between thousands
 PARQUET = ".parquet"
 EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -59,11 +65,13 @@ class Table:
         path: the file.
         rows: line and requested cells of each usable row.
         problems: the lines of the other rows, by what is wrong with them.
+        delimiter: of a CSV.
     """
 
     path: Path
     rows: list[Row] = field(default_factory=list)
     problems: dict[str, list[int]] = field(default_factory=dict)
+    delimiter: str | None = None
 
     def drop(self, mistake: Callable[[Cells], str | None]) -> None:
         """Drops the rows in which `mistake` finds something wrong, and records what."""
@@ -230,8 +238,27 @@ def read_json_array(path: Path) -> list[dict[str, object]]:
     return list(rows)
 
 
+def with_point(text: str, decimal_comma: bool = False) -> str:
+    """A number with a decimal comma, or with separators of thousands, as Python has numbers; other text as it is.
+
+    Args:
+        text: of a cell.
+        decimal_comma: what the comma of 1,234 is; without, that is no number.
+    """
+    text = text.strip()
+    if re.match(COMMAS_BETWEEN_THOUSANDS, text):
+        return text.replace(",", "")
+    if re.match(POINTS_BETWEEN_THOUSANDS, text) or (
+        re.match(DECIMAL_COMMA, text) and (decimal_comma or not re.match(EITHER, text))
+    ):
+        return text.replace(".", "").replace(",", ".")
+    return text
+
+
 def number(cell: object) -> float | None:
     """The cell as a finite number, or None if it is not one."""
+    if isinstance(cell, str):
+        cell = with_point(cell)
     try:
         value = float(cell)  # type: ignore[arg-type]  # what is not a number raises
     except (TypeError, ValueError, OverflowError):
@@ -259,6 +286,7 @@ def _rows(file: TextIO, wanted: Sequence[str], table: Table, separator: str) -> 
     if table.path.suffix.lower() in JSON_LINES:
         return _json_rows(file, wanted, table)
     delimiter = separator_of(file, wanted, table.path, separator)
+    table.delimiter = delimiter
     return _csv_rows(file, wanted, table, delimiter)
 
 
@@ -309,6 +337,16 @@ def _nested(cells: Cells, lists: Sequence[str]) -> str | None:
     return None
 
 
+def header(cells: Sequence[object]) -> list[str]:
+    """Names for the columns, each once."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
+        copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
+        names.append(name if name not in names else next(each for each in copies if each not in names))
+    return names
+
+
 def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimiter: str) -> Iterator[Row]:
     with long_cells():
         # Strict: a quote that is not where quotes belong is an error, not a cell that swallows the next lines.
@@ -331,7 +369,8 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
             if not columns:
                 columns = [name.strip() for name in cells]
                 require(wanted, columns, table.path)
-                place = {name: columns.index(name) for name in wanted or columns}
+                names = columns if wanted else header(columns)
+                place = {name: names.index(name) for name in wanted or names}
             elif len(cells) != len(columns):
                 wrong = "fewer" if len(cells) < len(columns) else "more"
                 table.problems.setdefault(f"{wrong} cells than columns", []).append(line)

@@ -214,7 +214,8 @@ class Table(Data):
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
         named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
         wanted = [name for name in named if name is not None]
-        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator)
+        texts = self.target_names if self.target_separator is not None else []  # 1,2 may be two labels
+        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator, texts=texts)
         _table.require(wanted, frame.columns, path)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame

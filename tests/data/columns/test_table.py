@@ -14,7 +14,7 @@ from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
 from litmus.data.table import Table
 from litmus.errors import UserError
-from litmus.spec import Category, Classes, Values
+from litmus.spec import Category, Classes, Labels, Values
 
 ROWS = 120
 GENERATOR = np.random.default_rng(0)
@@ -207,3 +207,8 @@ def test_years_of_two_digits_are_in_order() -> None:
     splits = data("price", frame, "data.time=written").splits
     assert splits["train"]["number"].max() < splits["val"]["number"].min()
     assert splits["val"]["number"].max() < splits["test"]["number"].min()
+
+
+def test_labels_between_commas_are_no_numbers() -> None:
+    frame = FRAME.with_columns(tags=pl.Series(["1,2", "2,3", "1", "3"] * (ROWS // 4)))
+    assert data("tags", frame, "data.target_separator=','").spec.target == Labels(("1", "2", "3"))

@@ -55,7 +55,7 @@ def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comm
     """Text of the kind that it had in training; other types are themselves."""
     if cells.dtype != pl.String:
         return as_names(cells) if isinstance(column, Category) else cells
-    text = with_points(cells) if decimal_comma else cells
+    text = with_points(cells, decimal_comma=True) if decimal_comma else cells
     if isinstance(column, Category):
         return _known_names(cells, text, column)
     if isinstance(column, Date):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litmus.config.validate import did_you_mean
 from litmus.data.columns import formats
-from litmus.data.columns.read import as_names
+from litmus.data.columns.read import as_names, with_points
 from litmus.errors import UserError
 from litmus.spec import Category, Columns, Date, Number
 
@@ -85,7 +85,8 @@ def as_numbers(column: pl.Series, words: tuple[str, ...] = ()) -> Floats:
     elif column.dtype == pl.Datetime:
         return as_days(column, "")
     elif column.dtype != pl.Float64:
-        column = column.cast(pl.Float64, strict=False)
+        text = with_points(column) if column.dtype == pl.String else column
+        column = text.cast(pl.Float64, strict=False)
     values = column.to_numpy().astype(np.float64, copy=True)
     values[~np.isfinite(values)] = np.nan
     return values
