@@ -66,6 +66,7 @@ def test_predictions_are_those_of_evaluation(
     values = np.array([[prediction["values"][name] for name in net.names] for prediction in predictions])
     assert np.sqrt(((values - targets.numpy()) ** 2).mean()) == pytest.approx(metrics["test/rmse"], rel=1e-4)
     one = net.predict(frame.to_dict("records")[0])
+    assert net.predict(frame.iloc[0]) == one
     assert one["values"] == pytest.approx(predictions[0]["values"], rel=1e-5)
 
 

@@ -215,7 +215,8 @@ class Table(Data):
         named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
         wanted = [name for name in named if name is not None]
         texts = self.target_names if self.target_separator is not None else []  # 1,2 may be two labels
-        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator, texts=texts)
+        how = {"encoding": self.encoding, "separator": self.separator}
+        frame = read_frame(path, wanted, **how, texts=texts, codes=self.categorical)
         _table.require(wanted, frame.columns, path)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame

@@ -212,3 +212,9 @@ def test_years_of_two_digits_are_in_order() -> None:
 def test_labels_between_commas_are_no_numbers() -> None:
     frame = FRAME.with_columns(tags=pl.Series(["1,2", "2,3", "1", "3"] * (ROWS // 4)))
     assert data("tags", frame, "data.target_separator=','").spec.target == Labels(("1", "2", "3"))
+
+
+def test_zeros_at_the_beginning_of_a_category_stay() -> None:
+    frame = FRAME.with_columns(code=pl.Series(["001", "002", "010"] * (ROWS // 3)), plain=pl.Series(["1", "2"] * 60))
+    made = data("price", frame, "data.categorical=[code,plain]")
+    assert set(made.spec.input.categories) >= {Category("code", ("001", "002", "010")), Category("plain", ("1", "2"))}

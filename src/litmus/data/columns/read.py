@@ -21,7 +21,13 @@ MOST = 0.9  # fraction of a column's cells that must be numbers for their commas
 
 
 def read_frame(
-    path: Path, wanted: Sequence[str], *, encoding: str, separator: str, texts: Collection[str] = ()
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    encoding: str,
+    separator: str,
+    texts: Collection[str] = (),
+    codes: Collection[str] = (),
 ) -> pl.DataFrame:
     """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
 
@@ -34,6 +40,7 @@ def read_frame(
         encoding: as for `_table.read`.
         separator: as for `_table.read`.
         texts: columns whose text stays text.
+        codes: columns whose text stays text, too, where it has zeros at the beginning, as 001 has.
 
     Raises:
         UserError: the file does not exist, or cannot be read.
@@ -48,8 +55,9 @@ def read_frame(
         frame = _read_json(path, encoding)
     else:
         frame = _read_csv(path, wanted, encoding, separator, texts)
-    columns = map(tidied, frame)
-    frame = pl.DataFrame([own if own.name in texts else _with_numbers(own) for own in columns], orient="col")
+    columns = [tidied(column) for column in frame]
+    kept = {own.name for own in columns if own.name in texts or (own.name in codes and _has_zeros(own))}
+    frame = pl.DataFrame([own if own.name in kept else _with_numbers(own) for own in columns], orient="col")
     frame = frame.filter(pl.any_horizontal(pl.all().is_not_null())) if frame.width else frame
     if not frame.height:
         raise UserError(f"{path} has no rows.")
@@ -209,6 +217,10 @@ def tidied(column: pl.Series) -> pl.Series:
     stripped = column.str.strip_chars()
     missing = stripped.str.to_lowercase().is_in(MISSING)
     return pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
+
+
+def _has_zeros(column: pl.Series) -> bool:
+    return column.dtype == pl.String and bool(column.str.contains(r"^0\d").any())
 
 
 def _with_numbers(text: pl.Series) -> pl.Series:
