@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from comparing import run_compare, sweep
 from helpers import ROOT
 from made_runs import made
 
 from litmus.cli import _tables, main, predict
+from litmus.data.columns.read import read_frame
 from litmus.errors import UserError
+from litmus.inference.answers import answer_file
 from litmus.record.folder import RunDir
 from litmus.spec import Tokens
 
@@ -81,3 +85,11 @@ def test_a_format_is_printed_without_figures(tmp_path: Path) -> None:
     assert run_compare(tmp_path / "s", "--format", "csv") == 0
     written = {path.suffix for path in (tmp_path / "s/compare").iterdir()}
     assert written == {".md", ".csv", ".tex", ".json"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_durations_are_written_as_they_are_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    with answer_file(path) as write:
+        write(pl.DataFrame({"waited": [timedelta(seconds=70.5), None], "note": ["x", "y"]}))
+    assert read_frame(path, (), encoding="auto", separator="auto")["waited"].to_list() == [70.5, None]

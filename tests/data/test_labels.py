@@ -1,7 +1,9 @@
 """Several labels in a cell, and labels of images and texts that are numbers; what is asked about."""
 
+import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from helpers import ON_HOUSES, ON_LISTED, ON_TABLE, composed
@@ -9,7 +11,7 @@ from PIL import Image
 
 from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
-from litmus.config.protocols import Data
+from litmus.config.protocols import SPLITS, Data
 from litmus.data._labels import make_labels, multi_hot, rarest, split_cell
 from litmus.data._targets import is_numeric
 from litmus.errors import UserError
@@ -139,3 +141,28 @@ def test_a_folder_of_images_has_classes_alone() -> None:
 def test_what_is_said_is_not_asked(kind: str) -> None:
     counts = {f"2024-01-{i}": 9 for i in range(10, 31)} | {str(i): 9 for i in range(90)}
     assert is_numeric("data.label", "day", kind, counts, asks=True) is (kind == "numbers")
+
+
+LISTS = [["a", "b|c"], ["b|c"], [], ["a", "d"]] * 15
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".parquet"])
+@every_reader
+def test_lists_are_the_labels_themselves(reader: str, suffix: str) -> None:
+    keys, key, first, begin = READERS[reader]
+    rows = [{first: begin(i), "tags": own} for i, own in enumerate(LISTS)]
+    if suffix == ".parquet":
+        pl.DataFrame(rows).write_parquet("made.parquet")
+    else:
+        lines = map(json.dumps, rows)
+        Path(f"made{suffix}").write_text(json.dumps(rows) if suffix == ".json" else "\n".join(lines))
+    for i in range(len(LISTS) if reader == "image_folder" else 0):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(f"{i}.png")
+    asked = [*keys, f"{key}=tags", f"data.path=made{suffix}"]
+    made = build(composed(*asked, SEPARATED)["data"], 0)
+    made.prepare_data()
+    made.setup()
+    assert made.spec.target == Labels(("a", "b|c", "d"))
+    assert int(sum(made.targets(split).sum() for split in SPLITS)) == sum(map(len, LISTS))
+    with pytest.raises(UserError, match="tags holds lists, such as .*set data.target_separator"):
+        build(composed(*asked)["data"], 0).prepare_data()

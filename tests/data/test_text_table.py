@@ -1,8 +1,11 @@
+import json
 import logging
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from litmus.data import _preflight as preflight
 from litmus.data.text_table import TextTable
 from litmus.errors import UserError
 from litmus.spec import Classes, Values
@@ -144,3 +147,23 @@ def test_shares_that_leave_nothing() -> None:
     write("reviews.csv", ["good", "bad"] * 20)
     with pytest.raises(UserError, match="leave nothing to train on"):
         data(val_share=0.5, test_share=0.5)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".xlsx"])
+def test_arrays_of_json_and_workbooks(suffix: str) -> None:
+    rows = [{"review": f"text {i}", "stars": i % 3, "user": i} for i in range(60)]
+    if suffix == ".json":
+        Path("reviews.json").write_text(json.dumps(rows))
+    else:
+        pl.DataFrame(rows).write_excel("reviews.xlsx")
+    settings = {**SETTINGS, "path": f"reviews{suffix}"}
+    preflight.text_table(settings)
+    assert data(path=f"reviews{suffix}").spec.target == Classes(("0", "1", "2"))
+    with pytest.raises(UserError, match=r"has no column mark|has no column mark\."):
+        data(path=f"reviews{suffix}", label="mark")
+
+
+def test_decimal_commas_are_numbers() -> None:
+    rows = [f"text {i};{i % 2 + 1},5;{i}" for i in range(60)]
+    Path("reviews.csv").write_text("\n".join(["review;stars;user", *rows]) + "\n")
+    assert data().spec.target.mean == (2.0,)

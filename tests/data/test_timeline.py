@@ -162,3 +162,10 @@ def test_what_a_group_lacks_counts_as_the_training_mean() -> None:
     assert bool(seen.isfinite().all())
     assert seen[:30, 1].unique().tolist() == [0.0]
     assert seen[:6, 2].unique().tolist() == [0.0]
+
+
+def test_days_before_months_are_read_so_through_the_whole_file() -> None:
+    hours = [np.datetime64("2020-01-01T00", "h") + i for i in range(400)]
+    written = [hour.item().strftime("%d/%m/%Y %H:%M") for hour in hours]
+    write("t", "v", rows=[(text, np.sin(i)) for i, text in enumerate(written)])
+    assert data().timeline.dates.tolist() == dates(*map(str, hours)).tolist()

@@ -69,6 +69,7 @@ def test_predictions_are_those_of_evaluation(
         measured = metrics[f"test/rmse_{name}" if name else "test/rmse"]
         assert np.sqrt((own**2).mean()) == pytest.approx(measured, rel=1e-4)
     one = net.predict(frame.to_dict("records")[0])
+    assert net.predict(frame.iloc[0]) == one
     assert one["values"] == pytest.approx(predictions[0]["values"], rel=1e-5)
 
 

@@ -175,19 +175,21 @@ def test_texts(name: str, tmp_path: Path) -> None:
         assert float(probability) == pytest.approx(prediction["probabilities"][label], abs=1e-3)
 
 
-def test_a_table_as_it_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", ",")])
+def test_a_table_as_it_is_written(separator: str, decimal: str, tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     net = make("fnn", CELLS, {})
     exported(net, tmp_path)
     rows = [
-        ("62.5", "3", "yes", "24.12.2024", "north", "10"),
+        ("62.5", "3", "yes", "4.2.2024", "north", "10"),
         ("", "0", "", "", "", ""),
         ("NA", "33", "NO", "01.03.1999", "nowhere", "1"),
         ("1e3", "7.25", "No", "29.02.2024", "west", "2"),
     ]
     names = ["area", "rank", "garden", "sold", "district", "floor"]
     with (tmp_path / "new.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([[*names, "other"], *([*row, "x"] for row in rows)])
+        numbers = [[cell.replace(".", decimal) if cell.count(".") == 1 else cell for cell in row] for row in rows]
+        csv.writer(file, delimiter=separator).writerows([[*names, "other"], *([*row, "x"] for row in numbers)])
     from litmus.data.columns.read import read_frame
 
     frame = read_frame(tmp_path / "new.csv", (), encoding="auto", separator="auto")

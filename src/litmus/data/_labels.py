@@ -1,13 +1,14 @@
 """Several labels in a cell: which there are, and which of them a sample has."""
 
+import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from litmus.data._classes import list_some
-from litmus.data._targets import name_of, sort_names
+from litmus.data._targets import is_blank, name_of, sort_names
 from litmus.errors import UserError
 from litmus.spec import Labels
 
@@ -15,9 +16,38 @@ Marked = tuple[str, ...]  # the labels of a sample
 
 
 def split_cell(cell: object, separator: str) -> Marked:
-    """The labels of a cell, each once, in order; none for one that is empty."""
-    parts = name_of("" if cell is None else cell).split(separator)
-    return tuple(dict.fromkeys(part for part in map(str.strip, parts) if part))
+    """The labels of a cell, each once, in order; none for one that is empty. A list holds its labels themselves."""
+    items = _as_list(cell)
+    parts = items if items is not None else name_of("" if cell is None else cell).split(separator)
+    return tuple(dict.fromkeys(name_of(part) for part in parts if not is_blank(part)))
+
+
+def refuse_lists(cells: Iterable[object], what: str) -> None:
+    """Refuses cells that are lists, where no separator says that they hold labels.
+
+    Args:
+        cells: of the targets.
+        what: names the source in messages: `data.target=tags`.
+
+    Raises:
+        UserError: each cell that is not empty is a list.
+    """
+    present = [cell for cell in cells if not is_blank(cell)]
+    if present and all(_as_list(cell) is not None for cell in present):
+        raise UserError(
+            f"{what} holds lists, such as {present[0]}. If they are the labels of a sample, set data.target_separator: "
+            "data.target_separator='|'."
+        )
+
+
+def _as_list(cell: object) -> list[object] | None:
+    """The items of a list, or of one that is written as JSON; None for another cell."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return None
+    return cell if isinstance(cell, list) else None
 
 
 def make_labels(samples: Collection[Marked], what: str, separator: str) -> Labels:

@@ -137,7 +137,9 @@ def _answer(path: str, form: Form, columns: list[str]) -> int:
 def _plain(cell: object) -> object:
     if cell is None or isinstance(cell, str | int | float | bool):
         return cell
-    return [] if isinstance(cell, list | dict) else str(cell)  # a list is not text, whatever it holds
+    if isinstance(cell, list):
+        return [_plain(each) for each in cell]
+    return {} if isinstance(cell, dict) else str(cell)  # a struct is not text, whatever it holds
 
 
 if __name__ == "__main__":

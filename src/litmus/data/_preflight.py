@@ -15,7 +15,7 @@ from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
 
-NAMED_HERE = r"_\d+$"  # see `columns.read.header`
+NAMED_HERE = r"_\d+$"  # see `_table.header`
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -26,9 +26,8 @@ def text_table(settings: Section) -> None:
     columns = [settings["text"], *labels, *([settings["group"]] if settings["group"] is not None else [])]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
-    for path in paths.values():
-        encoding, separator = settings["encoding"], settings["separator"]
-        _check_table(local.expand(path), columns, encoding=encoding, separator=separator)
+    for path in map(local.expand, paths.values()):
+        _check_any_table(path, columns, settings)
 
 
 def table(settings: Section) -> None:
@@ -46,10 +45,15 @@ def table(settings: Section) -> None:
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
     for path in map(local.expand, paths.values()):
-        if _table.is_read_whole(path):
-            _table.check_columns(path, columns)
-        else:
-            _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
+        _check_any_table(path, columns, settings)
+
+
+def _check_any_table(path: Path, columns: Sequence[str], settings: Section) -> None:
+    """Checks what a table shows of itself without being read whole, of any format."""
+    if _table.is_read_whole(path):
+        _table.check_columns(path, columns)
+    else:
+        _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
 
 
 def toy(settings: Section) -> None:

@@ -1,4 +1,4 @@
-"""Reading tables made by people: CSV, TSV, JSON lines and Parquet, with the line of every mistake."""
+"""Reading tables made by people: CSV, TSV, JSON and Parquet, with the line of every mistake."""
 
 import codecs
 import csv
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 BEGINNING = 100  # rows
+# Numbers that Python does not read. A point alone, as in 1.234, is a decimal point.
+DECIMAL_COMMA = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
+POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
+COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
+EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma, or one between thousands
 PARQUET = ".parquet"
 EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -59,11 +65,13 @@ class Table:
         path: the file.
         rows: line and requested cells of each usable row.
         problems: the lines of the other rows, by what is wrong with them.
+        delimiter: of a CSV.
     """
 
     path: Path
     rows: list[Row] = field(default_factory=list)
     problems: dict[str, list[int]] = field(default_factory=dict)
+    delimiter: str | None = None
 
     def drop(self, mistake: Callable[[Cells], str | None]) -> None:
         """Drops the rows in which `mistake` finds something wrong, and records what."""
@@ -87,7 +95,8 @@ class Table:
         num_rows = num_dropped + len(self.rows)
         if not num_rows:
             raise UserError(f"{self.path} has no rows.")
-        unit = "row" if self.path.suffix.lower() == ".parquet" else "line"
+        suffix = self.path.suffix.lower()
+        unit = "row" if suffix == PARQUET or is_read_whole(self.path) else "line"
         reasons = "; ".join(
             f"{wrong}: {len(lines)} ({list_lines(unit, lines)})" for wrong, lines in self.problems.items()
         )
@@ -103,23 +112,32 @@ def list_lines(unit: str, lines: Sequence[int]) -> str:
     return f"{unit}{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > 5 else ''}"
 
 
-def read(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> Table:
+def read(
+    path: Path, columns: Sequence[str], *, encoding: str, separator: str, lists: Sequence[str] | None = ()
+) -> Table:
     """Reads the file's rows.
 
     Args:
-        path: its extension gives the format: .jsonl, .ndjson or .json (one object per line), .parquet; any other is
-            a CSV whose first line names the columns.
+        path: its extension gives the format: .jsonl, .ndjson or .json (one object per line, or an array of them),
+            .parquet; any other is a CSV whose first line names the columns.
         columns: required columns, the only ones that are read; if empty, all are.
         encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 or -32 if the file begins with its byte order mark.
         separator: a key of `SEPARATORS`, or "auto": the one by which the first line has the required columns.
+        lists: columns whose cells may be lists; None where those of all may be lists and objects.
 
     Raises:
         UserError: the file does not exist, cannot be read, or lacks a column.
     """
     check_exists(path)
     if path.suffix.lower() == PARQUET:
-        return _read_parquet(path, columns)
-    return _read_text(path, columns, encoding, separator, None)
+        table = _read_parquet(path, columns)
+    elif path.suffix.lower() in JSON_LINES and is_json_array(path):
+        table = _read_array(path, columns)
+    else:
+        table = _read_text(path, columns, encoding, separator, None)
+    if lists is not None:
+        table.drop(lambda cells: _nested(cells, lists))
+    return table
 
 
 def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> Table:
@@ -132,7 +150,9 @@ def check(path: Path, columns: Sequence[str], *, encoding: str, separator: str) 
     if path.suffix.lower() == PARQUET:
         require(columns, _parquet.read_columns(path), path)
         return Table(path)
-    return _read_text(path, columns, encoding, separator, BEGINNING)
+    table = _read_text(path, columns, encoding, separator, BEGINNING)
+    table.drop(lambda cells: _nested(cells, columns))
+    return table
 
 
 def only_numeric(table: Table) -> str:
@@ -190,8 +210,9 @@ def check_reads_excel() -> None:
     Raises:
         UserError: it is not.
     """
-    if importlib.util.find_spec("fastexcel") is None:
-        raise UserError("Reading Excel requires the package fastexcel: pip install 'litmus[table]'.")
+    for package in ("fastexcel", "polars"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"Reading Excel requires the package {package}: pip install 'litmus[table]'.")
 
 
 def is_json_array(path: Path) -> bool:
@@ -217,8 +238,27 @@ def read_json_array(path: Path) -> list[dict[str, object]]:
     return list(rows)
 
 
+def with_point(text: str, decimal_comma: bool = False) -> str:
+    """A number with a decimal comma, or with separators of thousands, as Python has numbers; other text as it is.
+
+    Args:
+        text: of a cell.
+        decimal_comma: what the comma of 1,234 is; without, that is no number.
+    """
+    text = text.strip()
+    if re.match(COMMAS_BETWEEN_THOUSANDS, text):
+        return text.replace(",", "")
+    if re.match(POINTS_BETWEEN_THOUSANDS, text) or (
+        re.match(DECIMAL_COMMA, text) and (decimal_comma or not re.match(EITHER, text))
+    ):
+        return text.replace(".", "").replace(",", ".")
+    return text
+
+
 def number(cell: object) -> float | None:
     """The cell as a finite number, or None if it is not one."""
+    if isinstance(cell, str):
+        cell = with_point(cell)
     try:
         value = float(cell)  # type: ignore[arg-type]  # what is not a number raises
     except (TypeError, ValueError, OverflowError):
@@ -231,14 +271,14 @@ def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str,
     table = Table(path)
     try:
         encoding = encoding_of(path, encoding)
-        # Each byte that cannot be decoded becomes a lone surrogate, which `_unreadable` finds row by row.
+        # Each byte that cannot be decoded becomes a lone surrogate, which `_undecoded` finds row by row.
         with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             table.rows = list(islice(_rows(file, wanted, table, separator), most))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except UnicodeError as error:  # what cannot be decoded at all, such as half of a UTF-16 character
         raise UserError(f"{path} cannot be decoded as {encoding}: {error}.") from None
-    table.drop(lambda cells: _unreadable(cells, encoding))
+    table.drop(lambda cells: _undecoded(cells, encoding))
     return table
 
 
@@ -246,6 +286,7 @@ def _rows(file: TextIO, wanted: Sequence[str], table: Table, separator: str) -> 
     if table.path.suffix.lower() in JSON_LINES:
         return _json_rows(file, wanted, table)
     delimiter = separator_of(file, wanted, table.path, separator)
+    table.delimiter = delimiter
     return _csv_rows(file, wanted, table, delimiter)
 
 
@@ -283,13 +324,27 @@ def _has_undecoded_bytes(text: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _unreadable(cells: Cells, encoding: str) -> str | None:
+def _undecoded(cells: Cells, encoding: str) -> str | None:
+    if any(isinstance(cell, str) and _has_undecoded_bytes(cell) for cell in cells.values()):
+        return f"bytes that are not {encoding} (data.encoding=cp1252 reads most old files)"
+    return None
+
+
+def _nested(cells: Cells, lists: Sequence[str]) -> str | None:
     for column, cell in cells.items():
-        if isinstance(cell, str) and _has_undecoded_bytes(cell):
-            return f"bytes that are not {encoding} (data.encoding=cp1252 reads most old files)"
-        if isinstance(cell, list | dict | tuple):
+        if isinstance(cell, dict) or (isinstance(cell, list) and column not in lists):
             return f"neither text nor a number in {column}"
     return None
+
+
+def header(cells: Sequence[object]) -> list[str]:
+    """Names for the columns, each once."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
+        copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
+        names.append(name if name not in names else next(each for each in copies if each not in names))
+    return names
 
 
 def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimiter: str) -> Iterator[Row]:
@@ -314,7 +369,8 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
             if not columns:
                 columns = [name.strip() for name in cells]
                 require(wanted, columns, table.path)
-                place = {name: columns.index(name) for name in wanted or columns}
+                names = columns if wanted else header(columns)
+                place = {name: names.index(name) for name in wanted or names}
             elif len(cells) != len(columns):
                 wrong = "fewer" if len(cells) < len(columns) else "more"
                 table.problems.setdefault(f"{wrong} cells than columns", []).append(line)
@@ -375,9 +431,16 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     require(wanted, _parquet.read_columns(path), path)
     cells = _parquet.read_cells(path, wanted)
     rows = zip(*cells.values(), strict=True)
-    table = Table(path, [(line, dict(zip(cells, row, strict=True))) for line, row in enumerate(rows, start=1)])
-    table.drop(lambda cells: _unreadable(cells, "UTF-8"))
-    return table
+    return Table(path, [(line, dict(zip(cells, row, strict=True))) for line, row in enumerate(rows, start=1)])
+
+
+def _read_array(path: Path, wanted: Sequence[str]) -> Table:
+    rows = read_json_array(path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    require(wanted, columns, path)
+    return Table(
+        path, [(n, {name: row.get(name) for name in wanted or columns}) for n, row in enumerate(rows, start=1)]
+    )
 
 
 def require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from litmus.data import _table
 from litmus.data._classes import list_some, make_classes
-from litmus.data._labels import Marked, make_labels, multi_hot, rarest, split_cell
+from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._preflight import check_target
 from litmus.data._targets import TargetKind, is_blank, is_numeric, make_values, name_of, sort_names
 from litmus.errors import UserError
@@ -55,12 +55,13 @@ class TargetColumns:
             asks: see `is_numeric`.
 
         Raises:
-            UserError: it cannot be told, or is neither.
+            UserError: it cannot be told, or is neither; cells are lists.
         """
         if self.separator is not None:
             return "labels"
         if len(self.names) > 1:
             return "numbers"
+        refuse_lists((cells[self.names[0]] for cells in rows), self.what)
         counts = Counter(name_of(cells[self.names[0]]) for cells in rows if not is_blank(cells[self.names[0]]))
         return "numbers" if is_numeric(self.key, self.names[0], self.kind, counts, asks=asks) else "classes"
 

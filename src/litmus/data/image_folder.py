@@ -224,7 +224,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         return f" It has images itself: did you mean the folder above, {self.path.absolute().parent}?" if loose else ""
 
     def _in_table(self) -> list[Sample]:
-        table = _table.read(self.path, [self.image, *self.labels.names], encoding="auto", separator="auto")
+        names = self.labels.names
+        table = _table.read(self.path, [self.image, *names], encoding="auto", separator="auto", lists=names)
         table.drop(self.labels.missing)
         table.drop(lambda cells: None if local.is_file(self._file(cells)) else f"no such file in {self.image}")
         self.answers = self.labels.kind_in([cells for _, cells in table.rows], asks=True)

@@ -19,7 +19,7 @@ from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
 from litmus.data._concerns import of_equal_rows, of_leaks
-from litmus.data._labels import Marked, make_labels, multi_hot, rarest, split_cell
+from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_shares, check_table_roles, check_target
 from litmus.data._split import limits, select_unseen, some_of, split_rows, time_bounds
@@ -216,7 +216,9 @@ class Table(Data):
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
         named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
         wanted = [name for name in named if name is not None]
-        frame = read_frame(path, wanted, encoding=self.encoding, separator=self.separator)
+        texts = self.target_names if self.target_separator is not None else []  # 1,2 may be two labels
+        how = {"encoding": self.encoding, "separator": self.separator}
+        frame = read_frame(path, wanted, **how, texts=texts, codes=self.categorical)
         _table.require(wanted, frame.columns, path)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame
@@ -238,6 +240,7 @@ class Table(Data):
             return True
         cells = pl.concat([as_names(frame[self.target_names[0]]) for frame in frames.values()]).drop_nulls()
         counts = cells.value_counts()
+        refuse_lists(counts.to_series(0), f"data.target={self.target_names[0]}")
         of = dict(zip(counts.to_series(0).to_list(), counts["count"].to_list(), strict=True))
         return is_numeric("data.target", self.target_names[0], self.kind, of)
 
@@ -268,10 +271,10 @@ class Table(Data):
             raise UserError(f"{message} That is more than half.")
         log.warning("%s They are skipped.", message)
 
-    def _times(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+    def _times(self, frame: pl.DataFrame, warns: bool = False) -> NDArray[np.float64]:
         assert self.time is not None
         column = frame[self.time]
-        form = date_format(column)
+        form = date_format(column, warns)
         return as_numbers(column) if form is None else as_days(column, form)
 
     def _split(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> dict[Split, pl.DataFrame]:
@@ -296,7 +299,7 @@ class Table(Data):
         return splits
 
     def _rows_by_time(self, whole: pl.DataFrame, shares: dict[str, float | None]) -> dict[Split, NDArray[np.int64]]:
-        times = self._times(whole)
+        times = self._times(whole, warns=self.time in self.ignore)  # of others `discover` warns
         order = times.argsort(kind="stable")
         num_test, num_val = (round((shares[split] or 0) * len(order)) for split in ("test", "val"))
         parts = zip(SPLITS, np.split(order, time_bounds(times[order], num_val, num_test)), strict=True)

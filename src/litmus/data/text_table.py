@@ -1,4 +1,4 @@
-"""Texts and labels from your own table: CSV, TSV, JSON lines or Parquet."""
+"""Texts and labels from your own table: CSV, TSV, JSON, Parquet or Excel."""
 
 import logging
 from collections.abc import Hashable
@@ -106,7 +106,13 @@ class TextTable(TextData):
 
     def _read(self, path: Path) -> _table.Table:
         wanted = [self.text, *self.labels.names, *([self.group] if self.group else [])]
-        table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator)
+        if path.suffix.lower() in _table.EXCEL:
+            from litmus.data.columns.read import read_rows  # here: other files need no polars
+
+            table = read_rows(path, wanted)
+        else:
+            lists = self.labels.names
+            table = _table.read(path, wanted, encoding=self.encoding, separator=self.separator, lists=lists)
         table.drop(lambda cells: f"empty {self.text}" if is_blank(cells[self.text]) else None)
         table.drop(self.labels.missing)
         return table

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 import polars as pl
+import polars.selectors as cs
 
 from litmus.errors import UserError, first_line
 from litmus.inference.prediction import ImagePrediction, Key, RowPrediction
@@ -154,6 +155,7 @@ def _text_writer(file: BinaryIO, suffix: str) -> Write:
 
     def write(frame: pl.DataFrame) -> None:
         nonlocal is_first
+        frame = frame.with_columns(cs.duration().dt.total_seconds(fractional=True))  # as `tidied` reads them
         if suffix in SEPARATORS:
             flat = frame.with_columns(_as_json(column) for column in frame if column.dtype.is_nested())
             flat.write_csv(file, separator=SEPARATORS[suffix], include_header=is_first)

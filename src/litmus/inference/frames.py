@@ -14,6 +14,16 @@ class Column(Protocol):
 
 
 @runtime_checkable
+class FrameRow(Protocol):
+    """A row of such a table, as pandas gives it."""
+
+    @property
+    def index(self) -> Iterable[object]: ...
+
+    def to_dict(self) -> dict[object, object]: ...
+
+
+@runtime_checkable
 class Frame(Protocol):
     """A table of pandas or polars."""
 

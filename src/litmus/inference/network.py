@@ -19,7 +19,7 @@ from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.inference.frames import Frame
+from litmus.inference.frames import Frame, FrameRow
 from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
 from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
@@ -81,8 +81,8 @@ class Network:
     An image is the path of a file, an image of Pillow, or an array: uint8, (height, width), (height, width, 3) in RGB
     or (height, width, 4) with transparency. It may have any size: it is fitted as `litmus predict` does it.
 
-    A row is a dictionary of its cells by the names of their columns; rows are a list of them, or a table of pandas or
-    polars. Columns that the network does not take are not looked at; numbers and dates may be text.
+    A row is a dictionary of its cells by the names of their columns, or a row of pandas; rows are a list of them, or a
+    table of pandas or polars. Columns that the network does not take are not looked at; numbers and dates may be text.
 
     A series is an array of its last values, (values,), or a table of pandas or polars, as the run's own.
 
@@ -274,6 +274,8 @@ def _window(item: object) -> NDArray[np.float64]:
 
 
 def _row(item: object) -> Row:
+    if isinstance(item, FrameRow):
+        return {str(name): cell for name, cell in item.to_dict().items()}
     if not isinstance(item, Mapping):
         raise UserError(
             "This network takes rows of a table: a table of pandas or polars, or dictionaries of cells by the names of "

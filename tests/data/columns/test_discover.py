@@ -62,7 +62,7 @@ def test_rare_values_train_the_number_of_unknown_ones() -> None:
         ("%m/%d/%Y", "{m:02}/{d:02}/2024"),
         ("%d/%m/%Y", "{d:02}/{m:02}/2024"),
         ("%Y-%m", "20{d}-{m:02}"),
-        ("%Y-%m-%dT%H:%M:%S%.fZ", "2024-{m:02}-{d:02}T10:{d}:00Z"),
+        ("%Y-%m-%dT%H:%M:%S%.f%#z", "2024-{m:02}-{d:02}T10:{d}:00Z"),
         ("%d %b %Y", "{d} Mar 20{m:02}"),
     ],
 )

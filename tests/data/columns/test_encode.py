@@ -84,3 +84,10 @@ def test_a_spec_of_columns_is_the_same_after_json(tmp_path: object) -> None:
 
 def test_what_holds_no_number() -> None:
     assert np.isnan(as_numbers(pl.Series(["x", None, "inf"]))).all()
+
+
+def test_names_are_known_in_other_spellings() -> None:
+    assert column(["001", "1", "01.0", "2"], Category("k", ("001", "10"))) == [[1.0, 1.0, 1.0, 0.0]]
+    assert column(["7", "07", "7.0"], Category("k", ("7",))) == [[1.0, 1.0, 1.0]]
+    assert column(["True", "FALSE", "false", "yes"], Category("k", ("false", "true"))) == [[2.0, 1.0, 1.0, 0.0]]
+    assert column(["1", "01"], Category("k", ("01", "1"))) == [[2.0, 1.0]]

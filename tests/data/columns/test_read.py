@@ -5,7 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from xlsxwriter import Workbook
 
+from litmus.data import _table
+from litmus.data.columns.encode import as_numbers
 from litmus.data.columns.read import read_frame
 from litmus.errors import UserError
 
@@ -118,3 +121,42 @@ def test_excel_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("litmus.data._table.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"requires the package fastexcel: pip install 'litmus\[table\]'"):
         read("a.xlsx", b"PK")
+
+
+def test_other_sheets_of_a_workbook_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    with Workbook("a.xlsx") as book:
+        pl.DataFrame({"a": [1]}).write_excel(book, worksheet="notes")
+        pl.DataFrame({"b": [1]}).write_excel(book, worksheet="data")
+    assert read("a.xlsx").columns == ["a"]
+    assert "a.xlsx: only its first sheet, notes, is read, not data." in caplog.text
+
+
+NUMBERS = ["1,5", "-2,25", ",5", "1.234,56", "1.234.567", "12", "0,125"] * 10
+READ = [1.5, -2.25, 0.5, 1234.56, 1234567.0, 12.0, 0.125] * 10
+
+
+@pytest.mark.parametrize("delimiter", [";", ","])
+@pytest.mark.parametrize("wrong", [b"", b'1;2;"ragged";x\n1,2,"ragged",x\n', b"\xff;\xff\n\xff,\xff\n"])
+@pytest.mark.parametrize("junk", [[], ["k.A."]])
+def test_decimal_commas_whatever_else_is_wrong(delimiter: str, wrong: bytes, junk: list[str]) -> None:
+    lines = ["a,a".replace(",", delimiter), *(f'"{cell}"{delimiter}x' for cell in [*NUMBERS, *junk])]
+    frame = read("a.csv", ("\n".join(lines) + "\n").encode() + wrong)
+    assert frame.columns == ["a", "a_2"]
+    assert as_numbers(frame["a"])[: len(READ)].tolist() == READ
+    assert (frame["a"].dtype == pl.Float64) == (not junk)
+
+
+def test_a_comma_that_may_be_either_is_a_decimal_one_where_no_comma_separates_cells() -> None:
+    assert read("a.csv", "a;b\n1,234;x\n5,678;y\n")["a"].to_list() == [1.234, 5.678]
+    assert read("b.csv", 'a,b\n"1,234,567",x\n"1,234.5",y\n')["a"].to_list() == [1234567.0, 1234.5]
+
+
+@pytest.mark.parametrize("cell", [*NUMBERS[:7], "1,234", "1,234,567", "1,234.5", "1.234", "x,y", "1,2,3", "k.A."])
+def test_cells_and_columns_are_read_alike(cell: str) -> None:
+    (number,) = as_numbers(pl.Series([cell])).tolist()
+    assert _table.number(cell) == (None if number != number else number)
+
+
+def test_a_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert read("a.csv", "a;b\n1.234;x\n5,6;y\n")["a"].to_list() == [1.234, 5.6]
+    assert "Column a has decimal commas, and 1 cells such as 1.234" in caplog.text

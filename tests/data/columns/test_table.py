@@ -1,5 +1,6 @@
 """Tables as a dataset: targets, splits, and what is asked about."""
 
+import datetime as dt
 import logging
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
 from litmus.data.table import Table
 from litmus.errors import UserError
-from litmus.spec import Category, Classes, Values
+from litmus.spec import Category, Classes, Labels, Values
 
 ROWS = 120
 GENERATOR = np.random.default_rng(0)
@@ -204,3 +205,22 @@ def test_the_separator_is_the_one_by_which_the_columns_are_there() -> None:
     made = build(composed("data=table", "data.path=b.csv", "data.target='y, in a, b, c'")["data"], 0)
     made.prepare_data()
     assert list(made.spec.input.by_name()) == ["x"]
+
+
+def test_years_of_two_digits_are_in_order() -> None:
+    days = [dt.date(1999, 10, 1) + dt.timedelta(days=i) for i in range(ROWS)]
+    frame = FRAME.with_columns(written=pl.Series([day.strftime("%d.%m.%y") for day in days]), number=pl.int_range(ROWS))
+    splits = data("price", frame, "data.time=written").splits
+    assert splits["train"]["number"].max() < splits["val"]["number"].min()
+    assert splits["val"]["number"].max() < splits["test"]["number"].min()
+
+
+def test_labels_between_commas_are_no_numbers() -> None:
+    frame = FRAME.with_columns(tags=pl.Series(["1,2", "2,3", "1", "3"] * (ROWS // 4)))
+    assert data("tags", frame, "data.target_separator=','").spec.target == Labels(("1", "2", "3"))
+
+
+def test_zeros_at_the_beginning_of_a_category_stay() -> None:
+    frame = FRAME.with_columns(code=pl.Series(["001", "002", "010"] * (ROWS // 3)), plain=pl.Series(["1", "2"] * 60))
+    made = data("price", frame, "data.categorical=[code,plain]")
+    assert set(made.spec.input.categories) >= {Category("code", ("001", "002", "010")), Category("plain", ("1", "2"))}

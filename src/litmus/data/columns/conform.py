@@ -12,12 +12,10 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.data.columns.discover import date_format
-from litmus.data.columns.encode import as_dates, as_numbers, encode, values_of
-from litmus.data.columns.read import as_names, tidied, with_points
+from litmus.data.columns.encode import as_dates, encode, known_names, values_of
+from litmus.data.columns.read import tidied, with_points
 from litmus.spec import Category, Columns, Date, Number
 
-ISO = "%Y-%m-%d"
 LONGEST = 40  # characters of a cell in a note
 
 
@@ -55,21 +53,13 @@ def conform(frame: pl.DataFrame, columns: Columns, decimal_comma: bool = False) 
 
 def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comma: bool) -> pl.Series:
     """Text of the kind that it had in training; other types are themselves."""
-    if cells.dtype != pl.String:
-        return as_names(cells) if isinstance(column, Category) else cells
-    text = with_points(cells) if decimal_comma else cells
     if isinstance(column, Category):
-        return _known_names(cells, text, column)
+        return known_names(cells, column, decimal_comma)
+    if cells.dtype != pl.String:
+        return cells
     if isinstance(column, Date):
-        return as_dates(cells, column.format or date_format(cells) or ISO)
-    return text
-
-
-def _known_names(cells: pl.Series, text: pl.Series, category: Category) -> pl.Series:
-    """The names that training knows: a number may be written in other words, such as 7.0 for 7."""
-    numbers = as_names(pl.Series(cells.name, as_numbers(text)).fill_nan(None))
-    is_other = ~cells.is_in(category.values) & numbers.is_in(category.values)
-    return numbers.zip_with(is_other.fill_null(False), cells)
+        return as_dates(cells, column.format)
+    return with_points(cells, decimal_comma=True) if decimal_comma else cells
 
 
 def _oddities(cells: pl.Series, read: pl.Series, column: Number | Date | Category) -> Iterator[tuple[int, str]]:

@@ -1,5 +1,6 @@
 """What the columns of a table are: numbers, categories, dates, yes and no, or nothing that a network can use."""
 
+import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,24 +10,22 @@ import numpy as np
 import polars as pl
 
 from litmus.data._targets import sort_names
+from litmus.data.columns import formats
 from litmus.data.columns.encode import Floats, as_days, as_numbers, cycle
+from litmus.data.columns.formats import MOST
 from litmus.data.columns.read import as_names
 from litmus.errors import UserError
 from litmus.spec import Category, Columns, Date, Number
 
+log = logging.getLogger(__name__)
+
 Scaling = Literal["standard", "quantile"]
-MOST = 0.9  # fraction of a column's cells that must be numbers, or dates, for the others to count as missing
 FEW_VALUES = 20  # text of so many distinct values is a category, whatever the number of rows
 ROWS_PER_VALUE = 10  # on average, of a category with more
 MIN_COUNT = 2  # training rows of a category's value; rarer ones share the number of unknown ones, which they train
 NUM_QUANTILES = 101
 MIN_SPREAD = 0.01  # of a cycle's sine or cosine, for training rows to differ on it
 WORDS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("nein", "ja"), ("non", "oui"))
-FORMATS = (
-    *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M"),
-    *("%Y/%m/%d", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%Y-%m"),
-    *("%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d-%b-%y", "%b %d %Y", "%b-%d-%Y"),
-)
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid))$|[a-z](Id|ID)$")
 ID_NAME_IF_DISTINCT = re.compile(r"(?i)(^|[\W_])(index|idx|key|nr|no|number|rownames?|row)$|^column_1$|^unnamed: 0$")
 
@@ -86,17 +85,19 @@ def as_columns(found: Sequence[Found]) -> Columns:
     )
 
 
-def date_format(column: pl.Series) -> str | None:
-    """The format of a column of dates: empty for a file's own dates; None for another column."""
+def date_format(column: pl.Series, warns: bool = False) -> str | None:
+    """The format of a column of dates: empty for a file's own dates; None for another column.
+
+    Args:
+        column: all of its cells, as they decide.
+        warns: whether to warn where day and month may be in either order.
+    """
     if column.dtype == pl.Datetime:
         return ""
-    present = column.drop_nulls()
-    if column.dtype != pl.String or not len(present) or present.str.contains(r"\d").sum() < MOST * len(present):
-        return None
-    for form in FORMATS:
-        if np.isfinite(as_days(present, form)).mean() >= MOST:
-            return form
-    return None
+    forms = formats.readings(column.drop_nulls()) if column.dtype == pl.String else []
+    if warns and len(forms) > 1:
+        log.warning("%s", formats.said(column.name, forms))
+    return forms[0] if forms else None
 
 
 def _decide(column: pl.Series, whole: pl.Series, scaling: Scaling) -> Found:
@@ -110,7 +111,8 @@ def _decide(column: pl.Series, whole: pl.Series, scaling: Scaling) -> Found:
         return _number(column, "standard", "yes/no", "false 0, true 1", ("false", "true"))
     if column.dtype == pl.Float64 and not _is_identifier(column.name, whole):
         return _number(column, scaling)
-    if (form := date_format(column)) is not None:
+    form = date_format(whole, warns=True)
+    if form is not None and np.isfinite(as_days(present, form)).any():
         return _date(column, form)
     if column.dtype == pl.String and np.isfinite(as_numbers(present)).mean() >= MOST:
         return _number(column, scaling)

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.validate import did_you_mean
-from litmus.data.columns.read import as_names
+from litmus.data import _table
+from litmus.data.columns import formats
+from litmus.data.columns.read import as_names, with_points
 from litmus.errors import UserError
 from litmus.spec import Category, Columns, Date, Number
 
+TRUTH = {"false", "true"}
 Floats = NDArray[np.float64]
 DAY_US = 86_400_000_000
 PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}  # of a date's cycles, in days
@@ -84,7 +87,8 @@ def as_numbers(column: pl.Series, words: tuple[str, ...] = ()) -> Floats:
     elif column.dtype == pl.Datetime:
         return as_days(column, "")
     elif column.dtype != pl.Float64:
-        column = column.cast(pl.Float64, strict=False)
+        text = with_points(column) if column.dtype == pl.String else column
+        column = text.cast(pl.Float64, strict=False)
     values = column.to_numpy().astype(np.float64, copy=True)
     values[~np.isfinite(values)] = np.nan
     return values
@@ -95,7 +99,7 @@ def as_days(column: pl.Series, form: str) -> Floats:
 
     Args:
         column: of dates, or of text.
-        form: of the text, as strftime has it.
+        form: of the text, as `formats.parse` takes it.
     """
     epoch = as_dates(column, form).dt.epoch("us").cast(pl.Float64).to_numpy()
     return np.asarray(epoch / DAY_US, dtype=np.float64)
@@ -103,14 +107,30 @@ def as_days(column: pl.Series, form: str) -> Floats:
 
 def as_dates(column: pl.Series, form: str) -> pl.Series:
     """The cells as Datetime, null where there is no date; arguments as of `as_days`."""
-    if column.dtype == pl.Datetime:
-        return column
-    text = column.cast(pl.String)
-    if "%d" not in form:  # a month counts as its first day
-        text, form = text + " 1", f"{form} %d"
-    if "%H" in form:
-        return text.str.to_datetime(form, strict=False, time_unit="us")
-    return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    return column if column.dtype == pl.Datetime else formats.parse(column.cast(pl.String), form)
+
+
+def known_names(column: pl.Series, category: Category, decimal_comma: bool = False) -> pl.Series:
+    """The cells as names, in the spelling of training: the same number, or true and false, may be written in others.
+
+    Args:
+        column: of any of the kinds of `read_frame`.
+        category: whose names are known.
+        decimal_comma: as of `with_points`.
+    """
+    names = as_names(column)
+    is_known = names.is_in(category.values)
+    if is_known.fill_null(True).all():
+        return names
+    numbers = {number: name for name in reversed(category.values) if (number := _table.number(name)) is not None}
+    if numbers:
+        own = pl.Series(as_numbers(with_points(names, decimal_comma=True) if decimal_comma else names)).fill_nan(None)
+        found = own.replace_strict(numbers, default=None, return_dtype=pl.String)
+    else:
+        lower = names.str.to_lowercase()
+        found = lower if set(category.values) <= TRUTH else names
+    other = found.is_not_null() & found.is_in(category.values) & ~is_known
+    return found.zip_with(other.fill_null(False), names).alias(column.name)
 
 
 def cycle(days: Floats, name: str) -> tuple[Floats, Floats]:
@@ -151,4 +171,5 @@ def _encode_category(column: pl.Series, category: Category) -> NDArray[np.float3
     numbers = {value: float(number) for number, value in enumerate(category.values, start=1)}
     if not numbers:
         return np.zeros(len(column), dtype=np.float32)
-    return as_names(column).replace_strict(numbers, default=0.0, return_dtype=pl.Float32).fill_null(0.0).to_numpy()
+    names = known_names(column, category)
+    return names.replace_strict(numbers, default=0.0, return_dtype=pl.Float32).fill_null(0.0).to_numpy()

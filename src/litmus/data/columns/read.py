@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,13 +12,24 @@ from litmus.data import _parquet, _table
 from litmus.errors import UserError
 from litmus.fetch import local
 
+log = logging.getLogger(__name__)
+
 # What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
 LONGEST_MISSING = max(map(len, MISSING))
-DECIMAL_COMMA = r"^[-+]?\d*,\d+$"
+POINT_OR_THOUSAND = r"^[-+]?[1-9]\d{0,2}\.\d{3}$"
+MOST = 0.9  # fraction of a column's cells that must be numbers for their commas to be points
 
 
-def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) -> pl.DataFrame:
+def read_frame(
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    encoding: str,
+    separator: str,
+    texts: Collection[str] = (),
+    codes: Collection[str] = (),
+) -> pl.DataFrame:
     """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
 
     Text is stripped; what stands for a missing value is null. Columns of text that are all numbers are Float64. A
@@ -28,6 +40,8 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
         wanted: columns that it should have, by which the separator of a CSV is found.
         encoding: as for `_table.read`.
         separator: as for `_table.read`.
+        texts: columns whose text stays text.
+        codes: columns whose text stays text, too, where it has zeros at the beginning, as 001 has.
 
     Raises:
         UserError: the file does not exist, or cannot be read.
@@ -41,16 +55,16 @@ def read_frame(path: Path, wanted: Sequence[str], *, encoding: str, separator: s
     elif suffix in _table.JSON_LINES:
         frame = _read_json(path, encoding)
     else:
-        frame = _read_csv(path, wanted, encoding, separator)
-    frame = tidied_frame(frame)
+        frame = _read_csv(path, wanted, encoding, separator, texts)
+    frame = tidied_frame(frame, texts, codes)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
     return frame
 
 
-def tidied_frame(frame: pl.DataFrame) -> pl.DataFrame:
+def tidied_frame(frame: pl.DataFrame, texts: Collection[str] = (), codes: Collection[str] = ()) -> pl.DataFrame:
     """A table of columns of any types as `read_frame` gives it: numbers where all text is numbers, no empty rows."""
-    frame = pl.DataFrame([_tidied_or_numbers(column) for column in frame], orient="col")
+    frame = pl.DataFrame([_tidied_or_numbers(column, texts, codes) for column in frame], orient="col")
     if frame.width and (blank := frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).any():
         return frame.filter(~blank)  # a copy
     return frame
@@ -70,19 +84,36 @@ def _from_ipc(path: Path) -> pl.DataFrame:
 
 
 def read_excel(path: Path) -> pl.DataFrame:
-    """The first sheet of an Excel workbook.
+    """The first sheet of an Excel workbook; others are named in a warning.
 
     Raises:
         UserError: it cannot be read.
     """
     _table.check_reads_excel()
+    import fastexcel
+
     try:
+        sheets = fastexcel.read_excel(path).sheet_names
+        if len(sheets) > 1:
+            log.warning("%s: only its first sheet, %s, is read, not %s.", path, sheets[0], ", ".join(sheets[1:]))
         return pl.read_excel(path, engine="calamine", infer_schema_length=None)
     except Exception as error:  # the engine's errors have no base of their own
         raise UserError(f"{path} cannot be read as an Excel workbook: {str(error).partition(chr(10))[0]}.") from None
 
 
-def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> pl.DataFrame:
+def read_rows(path: Path, wanted: Sequence[str]) -> _table.Table:
+    """The wanted columns of an Excel workbook, row by row, as `_table.read` gives those of other files.
+
+    Raises:
+        UserError: it cannot be read, or lacks a column.
+    """
+    _table.check_exists(path)
+    frame = read_excel(path)
+    _table.require(wanted, frame.columns, path)
+    return _table.Table(path, list(enumerate(frame.select(wanted).iter_rows(named=True), start=2)))  # after the header
+
+
+def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:
     try:
         codec = _table.encoding_of(path, encoding)
         with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
@@ -93,25 +124,29 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) 
     except OSError as error:
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except (pl.exceptions.PolarsError, UnicodeError, LookupError):
-        return _read_carefully(path, encoding, separator)
+        return _read_carefully(path, encoding, separator, texts)
     first = next((row for row in range(frame.height) if any(cell is not None for cell in frame.row(row))), None)
     if first is None:
         raise UserError(f"{path} is empty.")
-    frame.columns = header(frame.row(first))
+    frame.columns = _table.header(frame.row(first))
     frame = frame.slice(first + 1)
-    if delimiter != ",":
-        frame = pl.DataFrame([_with_points(column) for column in frame], orient="col")
-    return frame
+    return _by_delimiter(frame, delimiter, texts)
 
 
-def _read_carefully(path: Path, encoding: str, separator: str) -> pl.DataFrame:
+def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[str]) -> pl.DataFrame:
+    """The text of a CSV with points for decimal commas, where these separate no cells."""
+    if delimiter in (",", None):
+        return frame
+    return pl.DataFrame([own if own.name in texts else _with_decimal_commas(own) for own in frame], orient="col")
+
+
+def _read_carefully(path: Path, encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:
     """Row by row, which takes longer, but names the lines that are wrong, and leaves them out."""
-    table = _table.read(path, (), encoding=encoding, separator=separator)
+    table = _table.read(path, (), encoding=encoding, separator=separator, lists=None)
     table.warn_of_problems()
     columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
     frame = from_rows([cells for _, cells in table.rows], columns)
-    frame.columns = header(frame.columns)
-    return frame
+    return _by_delimiter(frame, table.delimiter, texts)
 
 
 def _read_json(path: Path, encoding: str) -> pl.DataFrame:
@@ -119,7 +154,7 @@ def _read_json(path: Path, encoding: str) -> pl.DataFrame:
         try:
             return pl.read_ndjson(path, infer_schema_length=None)
         except pl.exceptions.PolarsError:
-            return _read_carefully(path, encoding, "auto")
+            return _read_carefully(path, encoding, "auto", ())
     rows = _table.read_json_array(path)
     return from_rows(rows, list(dict.fromkeys(name for row in rows for name in row)))
 
@@ -131,37 +166,43 @@ def from_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> p
 
 
 def _json_cell(cell: object) -> object:
-    return json.dumps(cell) if isinstance(cell, list | dict) else cell
+    return _as_json(cell) if isinstance(cell, list | dict) else cell
 
 
-def header(cells: Sequence[object]) -> list[str]:
-    """Names for the columns, each once."""
-    names: list[str] = []
-    for number, cell in enumerate(cells, start=1):
-        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
-        copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
-        names.append(name if name not in names else next(each for each in copies if each not in names))
-    return names
+def _as_json(cell: object) -> str:
+    return json.dumps(cell, ensure_ascii=False, default=str)
 
 
-def with_points(text: pl.Series) -> pl.Series:
-    """Text with decimal points for decimal commas, in the cells that are numbers that way."""
+def with_points(text: pl.Series, decimal_comma: bool = False) -> pl.Series:
+    """Text with points for decimal commas, and without separators of thousands: `_table.with_point` of each cell."""
+    if not text.str.contains(r",\d|\.\d+\.").any():
+        return text
     stripped = text.str.strip_chars()
-    return stripped.str.replace(",", ".", literal=True).zip_with(stripped.str.contains(DECIMAL_COMMA), stripped)
+    grouped = stripped.str.contains(_table.COMMAS_BETWEEN_THOUSANDS)
+    comma = stripped.str.contains(_table.DECIMAL_COMMA)
+    if not decimal_comma:
+        comma &= ~stripped.str.contains(_table.EITHER)
+    comma |= stripped.str.contains(_table.POINTS_BETWEEN_THOUSANDS)
+    pointed = stripped.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return stripped.str.replace_all(",", "", literal=True).zip_with(grouped, pointed.zip_with(comma, stripped))
 
 
-def _with_points(column: pl.Series) -> pl.Series:
-    """Decimal points for decimal commas, where every cell is a number that way, and commas separate no cells."""
-    if not column.str.contains(r"\d,\d|^,\d").any():
+def _with_decimal_commas(column: pl.Series) -> pl.Series:
+    """Points for the commas of a file whose cells others separate, where most cells are numbers that way."""
+    pointed = with_points(column, decimal_comma=True)
+    present = tidied(pointed).drop_nulls()
+    numbers = present.cast(pl.Float64, strict=False)
+    is_numeric = len(present) > 0 and len(numbers.drop_nulls()) >= MOST * len(present)
+    if not is_numeric:
         return column
-    pointed = with_points(column)
-    blank = pointed.is_null() | pointed.str.to_lowercase().is_in(MISSING)
-    numeric = pointed.cast(pl.Float64, strict=False).is_not_null()
-    return pointed.alias(column.name) if (numeric | blank).all() else column
+    if (pointed != column).any() and (either := column.filter(column.str.contains(POINT_OR_THOUSAND))).len():
+        message = "Column %s has decimal commas, and %d cells such as %s, whose point is read as a decimal one."
+        log.warning(message, column.name, either.len(), either[0])
+    return pointed.alias(column.name)
 
 
 def tidied(column: pl.Series) -> pl.Series:
-    """A column as one of the four kinds, by its type alone; lists and the like as text, of which nothing is made."""
+    """A column as one of the four kinds, by its type alone; lists and the like as JSON."""
     kind = column.dtype
     if kind == pl.Boolean:
         return column
@@ -177,9 +218,8 @@ def tidied(column: pl.Series) -> pl.Series:
     if kind in (pl.Null, pl.Categorical, pl.Enum, pl.Time):
         column = column.cast(pl.String)
     if column.dtype != pl.String:
-        return pl.Series(
-            column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String
-        )
+        as_text = _as_json if column.dtype.is_nested() else str
+        return pl.Series(column.name, [None if cell is None else as_text(cell) for cell in column.to_list()], pl.String)
     stripped = column.str.strip_chars()
     if (stripped.str.len_bytes() > LONGEST_MISSING).all():  # without a copy of a long column
         return stripped
@@ -187,8 +227,12 @@ def tidied(column: pl.Series) -> pl.Series:
     return pl.select(pl.when(~missing).then(stripped).alias(column.name)).to_series()
 
 
-def _tidied_or_numbers(column: pl.Series) -> pl.Series:
+def _tidied_or_numbers(column: pl.Series, texts: Collection[str], codes: Collection[str]) -> pl.Series:
     """A column as one of the four kinds, by its cells; of numbers alone, without copies of their text."""
+    if column.name in texts:
+        return tidied(column)
+    if column.name in codes and _has_zeros(own := tidied(column)):
+        return own
     if column.dtype == pl.String and column.null_count() < len(column):
         numbers = column.cast(pl.Float64, strict=False)
         if numbers.null_count() == column.null_count() and numbers.is_finite().all():
@@ -196,10 +240,14 @@ def _tidied_or_numbers(column: pl.Series) -> pl.Series:
     return _with_numbers(tidied(column))
 
 
+def _has_zeros(column: pl.Series) -> bool:
+    return column.dtype == pl.String and bool(column.str.contains(r"^0\d").any())
+
+
 def _with_numbers(text: pl.Series) -> pl.Series:
     """Numbers for text, where every cell is one."""
     if text.dtype != pl.String:
         return text
-    numbers = text.cast(pl.Float64, strict=False)
+    numbers = with_points(text).cast(pl.Float64, strict=False)
     numbers = pl.select(pl.when(numbers.is_finite()).then(numbers).alias(text.name)).to_series()
     return numbers if numbers.null_count() == text.null_count() and text.null_count() < len(text) else text

@@ -15,7 +15,7 @@ from typing import TextIO
 import polars as pl
 
 from litmus.data import _parquet, _table
-from litmus.data.columns.read import from_rows, header, read_excel
+from litmus.data.columns.read import from_rows, read_excel
 from litmus.errors import UserError
 from litmus.fetch import local
 
@@ -141,7 +141,7 @@ def _open_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) 
         except (UnicodeError, LookupError) as error:
             raise _undecoded(path, error) from None
         records = _records(path, file, delimiter)
-        columns = header(next(records, []))
+        columns = _table.header(next(records, []))
         if not columns:
             raise UserError(f"{path} is empty.")
         return Stream(columns, _csv_chunks(path, file, records, columns, stack.pop_all()), delimiter != ",")

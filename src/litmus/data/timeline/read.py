@@ -143,12 +143,11 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
 
     wanted = [name for name in (roles.column, roles.time, roles.group, *roles.inputs, *roles.known) if name]
     _table.require(wanted, frame.columns, path)
-    head = frame.head(_table.BEGINNING)
-    found = [name for name in frame.columns if name not in wanted and date_format(head[name]) is not None]
+    found = [name for name in frame.columns if name not in wanted and date_format(frame[name]) is not None]
     time = roles.time or next(iter(found), None)
     dates = None
     if time is not None:
-        form = date_format(head[time])
+        form = date_format(frame[time], warns=True)
         if form is None:
             raise UserError(f"{path}: data.time={time} holds no dates that can be read, such as 2026-01-31.")
         days = as_days(frame[time], form)

@@ -1,5 +1,8 @@
 """A short program that uses an exported ONNX file, for people to copy from; it needs no litmus."""
 
+from collections.abc import Iterator
+
+from litmus.data.columns.formats import ISO
 from litmus.inference.export.onnx_columns import spellings
 from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Tokens
 
@@ -82,33 +85,44 @@ window = np.array([[float(row[name]) for name in COLUMNS] for row in rows])
 print(dict(zip(names, session.run(None, {"series": window[None]})[0][0].tolist())))
 '''
 
-COLUMNS = '''\
-"""Predicts with {file}: python example.py table.csv. Needs onnxruntime."""
+COLUMNS = r'''"""Predicts with {file}: python example.py table.csv. Needs onnxruntime."""
 
 import csv
 import json
+import re
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
+with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:  # or another, such as cp1252
+    lines = list(file)
+separator = max(",;\t|", key=lines[0].count)
+
 
 def number(cell):
+    cell = cell.strip()
+    either = separator == "," and re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell)  # a comma between thousands, or not
+    if re.fullmatch(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+", cell) and not either:
+        cell = cell.replace(".", "").replace(",", ".")
     try:
         return float(cell)
     except ValueError:
         return float("nan")
 
 
-def date(form):
+def date(*forms):
     def days_since_1970(cell):
-        try:
-            read = datetime.strptime(cell.strip(), form) if form else datetime.fromisoformat(cell.strip())
-            return (read.replace(tzinfo=None) - datetime(1970, 1, 1)) / timedelta(days=1)
-        except ValueError:
-            return float("nan")
+        for form in forms:
+            try:
+                read = datetime.strptime(cell.strip(), form)
+            except ValueError:
+                continue
+            read = read.astimezone(timezone.utc).replace(tzinfo=None) if read.tzinfo else read
+            return (read - datetime(1970, 1, 1)) / timedelta(days=1)
+        return float("nan")
 
     return days_since_1970
 
@@ -116,8 +130,7 @@ def date(form):
 COLUMNS = {columns}
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-    rows = list(csv.DictReader(file))
+rows = list(csv.DictReader(lines, delimiter=separator))
 types = {"tensor(string)": object, "tensor(double)": np.float64}
 inputs = {
     each.name: np.array([COLUMNS[each.name](row[each.name]) for row in rows], dtype=types[each.type])
@@ -181,7 +194,13 @@ def _said(spec: Spec, name: str) -> str:
 def _kind(column: Number | Date | Category) -> str:
     """What reads a cell of a column."""
     if isinstance(column, Date):
-        iso = column.format.startswith("%Y-%m-%d")
-        form = "" if iso else column.format
-        return f"date({form!r})"
+        return f"date({', '.join(map(repr, python_forms(column.format)))})"
     return "str.strip" if spellings(column) else "number"
+
+
+def python_forms(form: str) -> Iterator[str]:
+    """The formats of Python that read what polars reads by one; by any of ISO's, where a file had its own dates."""
+    for each in [form] if form else ISO:
+        plain = each.replace("%#z", "%z")
+        for month in ("%B", "%b") if "%B" in plain else ("",):
+            yield from (plain.replace("%B", month).replace("%.f", part) for part in ("", ".%f")[: 1 + ("%.f" in plain)])

@@ -1,10 +1,11 @@
 """Categories, and words for yes and no, as they are written, in an ONNX file: torch has no strings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from litmus.data.columns.encode import TRUTH
 from litmus.inference.export.cells import as_written
 from litmus.spec import Category, Columns, Date, Number
 
@@ -51,16 +52,25 @@ def read_names(model: Any, columns: Columns) -> "Callable[[Sequence[Tensor]], li
 def spellings(column: Number | Date | Category) -> dict[str, float]:
     """The number of each spelling of a category or a word; empty for columns that are numbers or dates."""
     if isinstance(column, Category):
-        numbers = {f"{value}.0": float(n) for n, value in enumerate(column.values, start=1) if _is_whole(value)}
-        return numbers | {value: float(n) for n, value in enumerate(column.values, start=1)}
+        exact = {value: float(n) for n, value in enumerate(column.values, start=1)}
+        return {other: n for value, n in reversed(exact.items()) for other in _other_spellings(value)} | exact
     if isinstance(column, Number) and column.words:
         forms = (str.lower, str.upper, str.capitalize)
         return {form(word): float(n) for n, word in enumerate(column.words) for form in forms}
     return {}
 
 
-def _is_whole(value: str) -> bool:
-    return value.removeprefix("-").isdigit()
+def _other_spellings(name: str) -> Iterator[str]:
+    """Others that `encode.known_names` takes: of a number without a fraction, of true and of false."""
+    if name in TRUTH:
+        yield from (name.upper(), name.capitalize())
+        return
+    try:
+        number = float(name)
+    except ValueError:
+        return
+    if number.is_integer():
+        yield from (f"{number:.0f}", f"{number:.1f}")
 
 
 def _lookup(name: str, number: str, column: Number | Category) -> list[Any]:
