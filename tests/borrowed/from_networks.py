@@ -1,6 +1,8 @@
 """What litmus borrows of the libraries that its networks come from."""
 
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import torch
@@ -49,6 +51,20 @@ def the_package_is_silent_by_its_switches() -> bool:
     return utils.ONLINE is False and utils.AUTOINSTALL is False and utils.VERBOSE is False
 
 
+def torchvision_imports_no_compiler() -> bool:
+    """In a process of its own: here the compiler is imported already."""
+    code = (
+        "import sys; from litmus.model import _torchvision; _torchvision.models(); "
+        "roi_align = sys.modules['torchvision.ops.roi_align']; "
+        "early = 'torch._dynamo' in sys.modules; roi_align.is_compile_supported('cpu'); "
+        "print(early, 'torch._dynamo' in sys.modules)"
+    )
+    return (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False True\n"
+    )
+
+
 def encoders_are_found_by_their_configuration() -> bool:
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING, AutoConfig
 
@@ -75,6 +91,12 @@ def what_a_folder_lacks_is_reported() -> bool:
 
 
 BORROWED = [
+    Borrowed(
+        "torchvision",
+        "torch._dynamo.utils.is_compile_supported",
+        "A ResNet would answer a second later: torchvision would import torch's compiler.",
+        torchvision_imports_no_compiler,
+    ),
     Borrowed(
         "ultralytics",
         "Detect._inference",
