@@ -88,7 +88,10 @@ def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> 
         known = available_metrics(run.read_config()["task"]["_target_"])
         check_baselines(result, target)
         (row,) = run.read_metrics()
-        assert {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"} <= set(known)
+        own = {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"}
+        if target == "Values":  # several of them have errors of their own, too
+            own -= {name for name in own if name.partition("_")[0].partition("/")[2] in ("rmse", "mae") and "_" in name}
+        assert own <= set(known)
     else:
         assert result["status"] == "failed"
         verb = "predicts" if given in input_kinds else "takes"
