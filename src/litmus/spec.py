@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+IS_MISSING = " is missing"  # after a column's name: its indicator
 Plain = dict[str, Any]  # plain dicts, lists, numbers and strings, whose types only the reader knows
 
 
@@ -81,8 +82,9 @@ class Series:
     feature is the series that is forecast. `scaling` is one of series, window, difference, seasonal and
     seasonal_difference: what a forecast is relative to (`model/_relative.py` has the formulas). A season is
     `period` values long. `columns` are the features' names: after those of the file come indicators of missing
-    values, such as "sales is missing". `step` is from one row to the next, such as "month"; empty where there are
-    no dates of a regular step.
+    values, such as "sales is missing". The last `known` columns of the file are known ahead: a row has them of as many
+    rows later as are forecast. `step` is from one row to the next, such as "month"; empty where there are no dates of a
+    regular step. `group` is the column by which a file holds several series; empty where it holds one.
     """
 
     length: int
@@ -93,7 +95,26 @@ class Series:
     period: int = 1
     columns: tuple[str, ...] = ()
     step: str = ""
+    known: int = 0
+    group: str = ""
     noun = "series"
+
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """The columns of the file; those of a series without names are numbered."""
+        named = self.columns or tuple(f"column_{number}" for number in range(1, self.features + 1))
+        return named[: len(named) - len(self.indicated)]
+
+    @property
+    def indicated(self) -> tuple[int, ...]:
+        """The numbers of the columns that have an indicator."""
+        found: list[int] = []
+        for name in reversed(self.columns):
+            column = name.removesuffix(IS_MISSING)
+            if column == name or column not in self.columns:
+                break
+            found.insert(0, self.columns.index(column))
+        return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def test_inputs_are_not_known_beyond_the_horizon(train: Train) -> None:
     data = ["data=series", "data.path=with.csv", "data.column=value", "data.inputs=[other]", "data.window=6"]
     forecaster = load_forecaster(train(*QUICK, *data, "data.min_steps=5", small=[]))
     assert len(forecaster.forecast(None, 1)) == 1
-    with pytest.raises(UserError, match="The network sees other, too, which nobody knows beyond 1 steps"):
+    with pytest.raises(UserError, match="--steps 2 is too many: the network forecasts 1 step at once"):
         forecaster.forecast(None, 2)
 
 

@@ -1,5 +1,6 @@
 """What is exported takes raw data, and answers as `litmus predict` does; so does the program beside it."""
 
+import ast
 import csv
 import json
 import subprocess
@@ -18,8 +19,10 @@ from PIL import Image
 
 from litmus.data.columns.encode import encode
 from litmus.inference.export import readback
+from litmus.inference.export.example import program
 from litmus.inference.export.whole import Whole
 from litmus.inference.export.write import write
+from litmus.inference.forecast import Forecaster
 from litmus.inference.images import ImagePredictor
 from litmus.inference.texts import TextPredictor
 from litmus.model._base import Net
@@ -69,7 +72,7 @@ def run_program(example: Path, words: list[str]) -> list[str]:
     command = [sys.executable, "-c", code, str(example), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=example.parent.parent)
     assert done.returncode == 0, done.stderr
-    assert len(example.read_text().splitlines()) <= 60
+    assert len(example.read_text().splitlines()) <= 72
     return done.stdout.splitlines()
 
 
@@ -229,6 +232,52 @@ def test_a_series(scaling: str, columns: tuple[str, ...], tmp_path: Path) -> Non
         expected = net(window).double() * 2.0 + 1e8
     (line,) = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "wave.csv")])
     assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), rel=0, abs=1e-4)
+
+
+@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("is_missing", [False, True])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_several_series_with_columns_and_gaps(known: int, is_missing: bool, separator: str, tmp_path: Path) -> None:
+    pytest.importorskip("polars")
+    columns = ("sales", "rain", "holiday")
+    indicators = ("sales is missing", "holiday is missing") if is_missing else ()
+    facts = {"mean": (50.0, 3.0, 0.2, 0.1, 0.1), "std": (9.0, 2.0, 0.4, 0.3, 0.3)}
+    size = 3 + len(indicators)
+    own = {name: fact[:size] for name, fact in facts.items()}
+    read = Series(6, size, **own, columns=(*columns, *indicators), known=known, group="shop")
+    assert read.raw == columns
+    net = make("lstm", replace(WINDOWS, input=read, target=Values(("sales+1", "sales+2"), (50.0,) * 2, (9.0,) * 2)), {})
+    net.head.reset_parameters()
+    exported(net, tmp_path)
+    random = np.random.default_rng(0)
+    rows = [["shop", *columns]]
+    for step in range(20):
+        for shop in ("north", "south"):
+            cells = [f"{value:.2f}" for value in random.normal(50, 9, 3)]
+            if is_missing and step not in (12, 14, 17, 19):  # before a window, it sees no value; the last has one
+                cells = ["" if random.random() < 0.4 else cell for cell in cells]
+            if known and step >= 18:
+                cells[0] = ""
+            rows.append([shop, *cells])
+    texts = [[cell.replace(".", ",") if separator == ";" else cell for cell in row] for row in rows]
+    (tmp_path / "shops.csv").write_text("\n".join(separator.join(row) for row in texts))
+    settings = {"path": "x", "column": "sales", "time": None, "group": "shop", "known": ["holiday"][:known]}
+    settings |= {"inputs": ["rain", "holiday"][: 2 - known], "encoding": "auto", "separator": "auto"}
+    found = Forecaster(net, settings).forecast(tmp_path / "shops.csv", None)
+    printed = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "shops.csv")])
+    assert [line.split()[0] for line in printed] == [each.group for each in found] == ["north", "south"]
+    for each, line in zip(found, printed, strict=True):
+        assert [*ast.literal_eval(line.split(" ", 1)[1]).values()] == pytest.approx(each.values.tolist(), abs=1e-4)
+
+
+def test_programs_say_how_they_are_used(tmp_path: Path) -> None:
+    for number, spec in enumerate((DIGITS, CELLS, WINDOWS, TEXTS)):
+        example = tmp_path / f"{number}.py"
+        example.write_text(program(spec, "model.onnx"))
+        done = subprocess.run([sys.executable, example], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert ": python example.py" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:

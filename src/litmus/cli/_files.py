@@ -11,6 +11,7 @@ from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
+from litmus.fetch.encoding import encoding_of_another
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,12 +44,20 @@ def check_answers(out: str, table: Path) -> None:
         raise UserError(f"--out {out} would replace the table itself. Name another file.")
 
 
-def open_stream(path: Path, settings: Section, wanted: list[str]) -> "Stream":
-    """A table, read as a dataset of these settings reads its own."""
+def open_stream(path: Path, settings: Section, wanted: list[str], encoding: str | None) -> "Stream":
+    """A table, read as a dataset of these settings reads its own.
+
+    Args:
+        path: of the table.
+        settings: of the dataset.
+        wanted: columns that it should have.
+        encoding: of `--encoding`.
+    """
     from litmus.data.columns.stream import open_table
 
     how = {key: str(settings.get(key, usual)) for key, usual in READING.items()}
-    return open_table(path, wanted, encoding=how["encoding"], separator=how["separator"])
+    codec = encoding or encoding_of_another(path, how["encoding"])
+    return open_table(path, wanted, encoding=codec, separator=how["separator"])
 
 
 def choose_column(stream: "Stream", path: Path, asked: str | None, own: str | None, noun: str) -> str:

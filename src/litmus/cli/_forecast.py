@@ -41,7 +41,7 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     with console.log_to(None):
         forecaster = load_forecaster(run)
         level = LEVEL if level is None else level
-        forecasts = forecaster.forecast(path, arguments.steps, level)
+        forecasts = forecaster.forecast(path, arguments.steps, level, arguments.encoding)
         found = as_rows(forecasts)
         columns, rows = list(found[0]), [["" if cell is None else cell for cell in row.values()] for row in found]
         if arguments.json:

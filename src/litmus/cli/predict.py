@@ -56,6 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PATH", help=f"{out} (RUN/predictions); {also}")
     column = "a table: the column of the texts, or of the images' paths, which are relative to the table's folder"
     parser.add_argument("--column", metavar="NAME", help=f"{column} (that of the run's own table)")
+    codec = "a table, a series: its encoding, such as cp1252 (UTF-8; of a file that is not, that of the run's own)"
+    parser.add_argument("--encoding", metavar="NAME", help=codec)
     steps = "series: how many steps to forecast (data.horizon); those beyond the horizon follow from forecasts"
     parser.add_argument("--steps", type=count, metavar="N", help=steps)
     parser.add_argument("--level", type=level, metavar="P", help="series: the level of the intervals (0.9)")
@@ -138,7 +140,9 @@ def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arg
     if takes in ONE_COLUMN:  # it is not missing for want of a network
         noun, key = ONE_COLUMN[takes]
         own = settings.get(key)
-        stream = open_stream(path, settings, [name for name in (arguments.column or own,) if name is not None])
+        stream = open_stream(
+            path, settings, [name for name in (arguments.column or own,) if name is not None], arguments.encoding
+        )
         column = choose_column(stream, path, arguments.column, own, noun)
 
     from litmus import console
@@ -150,7 +154,7 @@ def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arg
         predictor = _load(arguments)
         _check_effect(predictor, True, arguments)
         if isinstance(predictor, ColumnPredictor):
-            stream = open_stream(path, settings, predictor.column_names)
+            stream = open_stream(path, settings, predictor.column_names, arguments.encoding)
         tables = TablePredictor(
             predictor,
             path,
@@ -211,6 +215,7 @@ def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Names
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),
         ("--out", arguments.out, boxes or table, "tables, and networks that predict bounding boxes"),
         ("--column", arguments.column, table and not takes_columns, "tables of texts or of images' paths"),
+        ("--encoding", arguments.encoding, table, "tables and series"),
         ("--show", arguments.show, takes_images and not table, "images that are named one by one"),
         ("--topk", arguments.topk, classifies, "networks that classify"),
         ("--file", arguments.file, not takes_images, "networks that take texts"),

@@ -56,7 +56,8 @@ def more_seeds(ranking: Ranking, folders: Sequence[Path]) -> More | None:
     if (number := wanted - min(first.value.n, second.value.n)) <= 0:
         return None
     seeds = "seed" if number == 1 else "seeds"
-    why = f"if {names} differ as much as it seems, about {number} more {seeds} of both would show it (in 4 of 5 cases)"
+    more = f"about {number:,} more {seeds} of both would show it (in 4 of 5 cases)"
+    why = f"if {names} differ as much as it seems, {more}"
     if second.verdict.words == ONE_SEED:
         why = f"{names} cannot be compared with one seed: run {FEW}"
     last = max(_used(ranking))

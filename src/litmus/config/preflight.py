@@ -18,7 +18,7 @@ from pathlib import Path
 from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
 from litmus.config.instantiate import settings
 from litmus.config.keys import choice, flat
-from litmus.config.types import Section
+from litmus.config.types import USUAL_BATCH, Section
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
@@ -46,7 +46,7 @@ def check_batch_size(config: Section) -> None:
         UserError: the batch size is no multiple of their number.
     """
     devices = config["trainer"]["devices"]
-    batch_size = config["data"].get("batch_size", devices)
+    batch_size = config["data"].get("batch_size", devices) or USUAL_BATCH
     if batch_size != "auto" and batch_size % devices:
         raise UserError(
             f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes. "

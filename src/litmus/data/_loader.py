@@ -8,6 +8,9 @@ from typing import Protocol, TypedDict
 import torch
 from torch import Generator, Tensor
 
+from litmus.config.types import USUAL_BATCH
+
+MOST_STEPS, LARGEST_BATCH = 1000, 1024  # of a table's epoch, and in its steps
 # Turns stored inputs into what a network receives. The inputs are the given rows of a batch of the given size:
 # random numbers are drawn for the whole batch, so that they do not depend on the number of processes.
 Transform = Callable[[Tensor, Generator, int, slice], Tensor]
@@ -167,6 +170,14 @@ def select(stored: Stored, rows: Tensor | slice) -> Tensor:
     """These rows; a slice of a tensor is a view."""
     # stored[rows] would gather a batch of MNIST in four times the time of index_select.
     return stored[rows] if isinstance(rows, slice) else stored.index_select(0, rows)
+
+
+def batch_size_for(num_samples: int) -> int:
+    """The smallest power of two with which an epoch has at most `MOST_STEPS` steps, in [USUAL_BATCH, LARGEST_BATCH]."""
+    batch_size = USUAL_BATCH
+    while batch_size < LARGEST_BATCH and num_samples > MOST_STEPS * batch_size:
+        batch_size *= 2
+    return batch_size
 
 
 def num_used(num_samples: int, batch_size: int, world_size: int) -> int:

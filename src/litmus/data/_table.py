@@ -5,8 +5,6 @@ import csv
 import importlib.util
 import json
 import logging
-import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,41 +15,18 @@ from typing import TextIO
 
 from litmus.config.validate import did_you_mean
 from litmus.data import _parquet
+from litmus.data._numbers import number
 from litmus.errors import UserError
 from litmus.fetch import local
+from litmus.fetch.encoding import encoding_of, has_undecoded_bytes
 
 log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 BEGINNING = 100  # rows
-# Numbers that Python does not read. A point alone, as in 1.234, is a decimal point.
-DECIMAL_COMMA = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
-POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
-COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
-EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma, or one between thousands
 PARQUET = ".parquet"
 EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-# UTF-32's begins with UTF-16's.
-BOMS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-# How files begin that are taken for tables, and what they are.
-NO_TEXT = {
-    b"PK\x03\x04": "an Excel workbook or a ZIP archive. Save the table as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook. Save the table as CSV",
-    b"\x1f\x8b": "compressed. Unpack it",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
-    b"%PDF": "a PDF file. Save the table as CSV",
-    b"PAR1": "a Parquet file. Its name should end in .parquet",
-    b"\0": "not text",
-}
-
 # Cells by column: text, but for JSON's and Parquet's own numbers, booleans and nulls.
 Cells = dict[str, object]
 Row = tuple[int, Cells]  # the line it begins on, from 1 (Parquet: the row's number), and its cells
@@ -238,34 +213,6 @@ def read_json_array(path: Path) -> list[dict[str, object]]:
     return list(rows)
 
 
-def with_point(text: str, decimal_comma: bool = False) -> str:
-    """A number with a decimal comma, or with separators of thousands, as Python has numbers; other text as it is.
-
-    Args:
-        text: of a cell.
-        decimal_comma: what the comma of 1,234 is; without, that is no number.
-    """
-    text = text.strip()
-    if re.match(COMMAS_BETWEEN_THOUSANDS, text):
-        return text.replace(",", "")
-    if re.match(POINTS_BETWEEN_THOUSANDS, text) or (
-        re.match(DECIMAL_COMMA, text) and (decimal_comma or not re.match(EITHER, text))
-    ):
-        return text.replace(".", "").replace(",", ".")
-    return text
-
-
-def number(cell: object) -> float | None:
-    """The cell as a finite number, or None if it is not one."""
-    if isinstance(cell, str):
-        cell = with_point(cell)
-    try:
-        value = float(cell)  # type: ignore[arg-type]  # what is not a number raises
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _read_text(path: Path, wanted: Sequence[str], encoding: str, separator: str, most: int | None) -> Table:
     """The first `most` rows; all, if None."""
     table = Table(path)
@@ -290,42 +237,8 @@ def _rows(file: TextIO, wanted: Sequence[str], table: Table, separator: str) -> 
     return _csv_rows(file, wanted, table, delimiter)
 
 
-def encoding_of(path: Path, encoding: str) -> str:
-    """The codec of a file of text; arguments as of `read`.
-
-    Raises:
-        UserError: it is no text, or there is no such codec.
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        start = file.read(4)
-    if encoding == "auto":
-        found = next((name for bom, name in BOMS.items() if start.startswith(bom)), "utf-8")
-        if found == "utf-8":
-            _check_is_text(path, start)
-        return found
-    try:
-        "".encode(encoding)
-    except (LookupError, ValueError):  # no codec, or one that makes bytes of bytes, as zip
-        raise UserError(f"data.encoding={encoding} is unknown. Examples are utf-8 and cp1252.") from None
-    return encoding
-
-
-def _check_is_text(path: Path, start: bytes) -> None:
-    if len(start) == 4 and (start[::2] == b"\0\0" or start[1::2] == b"\0\0") and any(start):
-        name = "utf-16-le" if start[1] == 0 else "utf-16-be"
-        raise UserError(f"{path} looks like UTF-16 without a byte order mark. Set data.encoding={name}.")
-    for mark, what in NO_TEXT.items():
-        if start.startswith(mark):
-            raise UserError(f"{path} is {what}.")
-
-
-def _has_undecoded_bytes(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
 def _undecoded(cells: Cells, encoding: str) -> str | None:
-    if any(isinstance(cell, str) and _has_undecoded_bytes(cell) for cell in cells.values()):
+    if any(isinstance(cell, str) and has_undecoded_bytes(cell) for cell in cells.values()):
         return f"bytes that are not {encoding} (data.encoding=cp1252 reads most old files)"
     return None
 
@@ -340,8 +253,8 @@ def _nested(cells: Cells, lists: Sequence[str]) -> str | None:
 def header(cells: Sequence[object]) -> list[str]:
     """Names for the columns, each once."""
     names: list[str] = []
-    for number, cell in enumerate(cells, start=1):
-        name = str(cell or "").strip("\ufeff \t") or f"column_{number}"
+    for place, cell in enumerate(cells, start=1):
+        name = str(cell or "").strip("\ufeff \t") or f"column_{place}"
         copies = (f"{name}_{copy}" for copy in range(2, len(cells) + 2))
         names.append(name if name not in names else next(each for each in copies if each not in names))
     return names
@@ -449,7 +362,7 @@ def require(wanted: Sequence[str], columns: Sequence[str], path: Path) -> None:
     Raises:
         UserError: it has not.
     """
-    if any(_has_undecoded_bytes(name) for name in columns):
+    if any(has_undecoded_bytes(name) for name in columns):
         raise UserError(
             f"The header of {path} has bytes that are not text in this encoding. If the file is a table, set "
             "data.encoding: data.encoding=cp1252 reads most old files."

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from litmus.data import _table
+from litmus.data import _numbers, _table
 from litmus.data._classes import list_some, make_classes
 from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._preflight import check_target
@@ -73,12 +73,12 @@ class TargetColumns:
 
     def no_number(self, cells: _table.Cells) -> str | None:
         """In which of its columns a row has no number."""
-        return next((f"no number in {name}" for name in self.names if _table.number(cells[name]) is None), None)
+        return next((f"no number in {name}" for name in self.names if _numbers.number(cells[name]) is None), None)
 
     def answer(self, cells: _table.Cells, kind: AnswerKind) -> Answer:
         """What is to be predicted for a row that lacks nothing."""
         if kind == "numbers":
-            return tuple(number for name in self.names if (number := _table.number(cells[name])) is not None)
+            return tuple(number for name in self.names if (number := _numbers.number(cells[name])) is not None)
         if self.separator is not None:
             return split_cell(cells[self.names[0]], self.separator)
         return name_of(cells[self.names[0]])

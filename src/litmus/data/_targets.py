@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from litmus.data import _table
+from litmus.data import _numbers
 from litmus.errors import UserError
 from litmus.spec import Values
 
@@ -37,7 +37,7 @@ def name_of(cell: object) -> str:
 
 def sort_names(names: Collection[str]) -> list[str]:
     """The names in alphabetical order; of numbers, in that of numbers."""
-    numbers = {name: _table.number(name) for name in names}
+    numbers = {name: _numbers.number(name) for name in names}
     if all(number is not None for number in numbers.values()):
         return sorted(names, key=lambda name: numbers[name] or 0.0)
     return sorted(names)
@@ -61,7 +61,7 @@ def is_numeric(key: str, column: str, kind: TargetKind, counts: Mapping[str, int
     num_rows = sum(counts.values())
     if kind == "numbers" or not num_rows:
         return kind == "numbers"
-    numbers = {name: number for name in counts if (number := _table.number(name)) is not None}
+    numbers = {name: number for name in counts if (number := _numbers.number(name)) is not None}
     many, fractions = len(set(numbers.values())) > MAX_CLASSES, any(n != round(n) for n in numbers.values())
     share = sum(counts[name] for name in numbers) / num_rows
     if kind == "auto" and len(counts) > MAX_CLASSES:

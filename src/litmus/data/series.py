@@ -23,14 +23,13 @@ from litmus.data.timeline.source import locate, read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
 from litmus.fetch.package import sha256_of
+from litmus.spec import IS_MISSING, Spec, Values
 from litmus.spec import Series as SeriesInput
-from litmus.spec import Spec, Values
 
 log = logging.getLogger(__name__)
 
 SUNSPOTS_PERIOD = 11
 MOST_NUMBERS = 20_000_000  # of a split's windows, for a baseline
-IS_MISSING = " is missing"  # of a column, in the name of its indicator
 MOST_UNLIKE = 3.0  # times a group's deviation that of another may be, for both to be on one scale
 EXACT = 1e-6  # of the series' deviation: differences that spread less are forecast to the last digit
 
@@ -86,7 +85,7 @@ class Series(Data):
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
         check_series_roles(column, time, group, inputs, known)
-        self.path, self.num_known = path, len(known)
+        self.path, self.group, self.num_known = path, group, len(known)
         self.settings = {"path": path, "column": column, "time": time, "group": group, "inputs": inputs}
         self.settings |= {"known": known, "encoding": encoding, "separator": separator}
         self.window, self.horizon, self.stride = window, horizon, stride
@@ -156,11 +155,20 @@ class Series(Data):
         if self.scaling not in ("series", "window"):
             starts = self.windows["train"].numpy()
             scale = max(spread(self.values.numpy(), starts, self.horizon, self.scaling, self.period), EXACT * std)
-        facts = ((mean, *map(float, means)), (std, *(float(own) or 1.0 for own in stds)))
         features = self.timeline.features
         columns = (*features, *(f"{features[column]}{IS_MISSING}" for column in self._indicated))
-        step = str(self.timeline.step or "")
-        read = SeriesInput(self.window, len(columns), *facts, self.scaling, self.period, columns, step)
+        read = SeriesInput(
+            length=self.window,
+            features=len(columns),
+            mean=(mean, *map(float, means)),
+            std=(std, *(float(own) or 1.0 for own in stds)),
+            scaling=self.scaling,
+            period=self.period,
+            columns=columns,
+            step=str(self.timeline.step or ""),
+            known=self.num_known,
+            group=self.group or "",
+        )
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
 
     @cached_property

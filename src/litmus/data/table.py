@@ -13,14 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Separator, Share, Targets
+from litmus.config.types import (
+    USUAL_BATCH,
+    BatchSize,
+    Column,
+    ColumnNames,
+    Count,
+    File,
+    Section,
+    Seed,
+    Separator,
+    Share,
+    Targets,
+)
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
 from litmus.data._concerns import of_equal_rows, of_leaks
 from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
-from litmus.data._loader import BatchLoader, as_stored
+from litmus.data._loader import BatchLoader, as_stored, batch_size_for
 from litmus.data._preflight import check_shares, check_table_roles, check_target
 from litmus.data._split import limits, select_unseen, some_of, split_rows, time_bounds
 from litmus.data._targets import is_numeric, make_values, scaled, sort_names
@@ -89,10 +101,11 @@ class Table(Data):
         limit_eval: Count | None,
         split_seed: Seed | None,
         min_steps: Count,
-        batch_size: BatchSize,
+        batch_size: BatchSize | None,
         eval_batch_size: Count,
     ) -> None:
-        super().__init__(seed, batch_size, eval_batch_size)
+        super().__init__(seed, batch_size or USUAL_BATCH, eval_batch_size)
+        self.chooses_batch = batch_size is None
         paths: dict[Split, str | None] = {"train": path, "val": val_path, "test": test_path}
         self.paths = {split: local.expand(own) for split, own in paths.items() if own is not None}
         self.target_names = [target] if isinstance(target, str) else target
@@ -124,6 +137,8 @@ class Table(Data):
         numeric = self._is_numeric(frames)
         frames = {split: self._with_targets(frame, numeric, self.paths[split]) for split, frame in frames.items()}
         self.splits = self._split(frames, numeric)
+        if self.chooses_batch:
+            self.batch_size = batch_size_for(self.sizes["train"])
         target = self._target(frames, numeric)
         self.spec = Spec(self.choice, self._columns(frames["train"]), target)
 
@@ -166,6 +181,16 @@ class Table(Data):
     @property
     def sizes(self) -> dict[Split, int]:
         return {split: frame.height for split, frame in self.splits.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        if not self.chooses_batch or self.batch_size == USUAL_BATCH:
+            return []
+        return [f"batches  of {self.batch_size} rows, so that an epoch has {self.num_batches:,} steps"]
+
+    @property
+    def chosen(self) -> Section:
+        return {"batch_size": self.batch_size} if self.chooses_batch else {}
 
     @property
     def passes(self) -> int:

@@ -26,6 +26,7 @@ from litmus.data.timeline.read import Group, Timeline
 from litmus.data.timeline.source import read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
+from litmus.fetch.encoding import encoding_of_another
 from litmus.inference.load import load_run
 from litmus.record.folder import RunDir
 from litmus.spec import Series, Values
@@ -92,13 +93,20 @@ class Forecaster:
         self.num_known = len(settings["known"])
         self.notes: list[str] = []
 
-    def forecast(self, given: "Path | pl.DataFrame | None", steps: int | None, level: float = LEVEL) -> list[Forecast]:
+    def forecast(
+        self,
+        given: "Path | pl.DataFrame | None",
+        steps: int | None,
+        level: float = LEVEL,
+        encoding: str | None = None,
+    ) -> list[Forecast]:
         """The steps after the last value of each series in a file or a table.
 
         Args:
             given: a file or a table with the columns of the run's; None takes the run's own file.
             steps: how many; None takes the horizon.
             level: of the intervals, in (0, 1).
+            encoding: of the file; None takes UTF-8, and that of the run's own file where it is something else.
 
         Raises:
             UserError: the file cannot be read, a series is too short, or what is known ahead is missing.
@@ -106,11 +114,16 @@ class Forecaster:
         steps = steps or self.horizon
         self.notes = []
         if steps > self.horizon and self.settings["inputs"]:
+            counted = calendar.counted(self.horizon, "step")
             raise UserError(
-                f"The network sees {', '.join(self.settings['inputs'])}, too, which nobody knows beyond {self.horizon} "
-                f"steps: --steps {steps} is too many. data.horizon={steps} trains a network for them."
+                f"--steps {steps} is too many: the network forecasts {counted} at once, and to go on from "
+                f"there it would need {', '.join(self.settings['inputs'])} of the steps before, which are not known. "
+                f"data.horizon={steps} trains a network for {steps} steps."
             )
-        timeline = read_series(self.settings, given)
+        settings = self.settings
+        if isinstance(given, Path):
+            settings = {**settings, "encoding": encoding or encoding_of_another(given, settings["encoding"])}
+        timeline = read_series(settings, given)
         if timeline.step and self.read.step and str(timeline.step) != self.read.step:
             self.notes.append(
                 f"A row is a {timeline.step} after the last, and in the run's data a {self.read.step}: {DOUBT}."
@@ -184,7 +197,7 @@ class Forecaster:
         rows = np.minimum(np.arange(number), group.stop - group.start - 1)  # beyond, the last row stands in
         values = timeline.values[group.start : group.stop][rows]
         missing = timeline.missing[group.start : group.stop][rows]
-        missing[start:] = False
+        missing[start:, 0] = False  # what is to be forecast
         whole = Group(group.name, 0, number)
         return Timeline(timeline.name, timeline.features, values, missing, (whole,), None, timeline.step), start
 
@@ -192,12 +205,7 @@ class Forecaster:
         """What the network sees of each row, in its unit."""
         if self.read.features == 1:
             return timeline.values[:, :1]
-        indicated = [
-            number
-            for number, name in enumerate(timeline.features)
-            if name in {own.removesuffix(" is missing") for own in self.read.columns[len(timeline.features) :]}
-        ]
-        return as_columns(timeline, self.num_known, self.horizon, indicated)
+        return as_columns(timeline, self.num_known, self.horizon, list(self.read.indicated))
 
     def _recursive(self, columns: Floats, starts: NDArray[np.int64], steps: int) -> Floats:
         """Forecasts from each of some windows: float64 (windows, steps); beyond the horizon, by those before.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.validate import did_you_mean
-from litmus.data import _table
+from litmus.data import _numbers
 from litmus.data.columns import formats
 from litmus.data.columns.read import as_names, with_points
 from litmus.errors import UserError
@@ -122,7 +122,7 @@ def known_names(column: pl.Series, category: Category, decimal_comma: bool = Fal
     is_known = names.is_in(category.values)
     if is_known.fill_null(True).all():
         return names
-    numbers = {number: name for name in reversed(category.values) if (number := _table.number(name)) is not None}
+    numbers = {number: name for name in reversed(category.values) if (number := _numbers.number(name)) is not None}
     if numbers:
         own = pl.Series(as_numbers(with_points(names, decimal_comma=True) if decimal_comma else names)).fill_nan(None)
         found = own.replace_strict(numbers, default=None, return_dtype=pl.String)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from litmus.data import _parquet, _table
+from litmus.data import _numbers, _parquet, _table
 from litmus.errors import UserError
 from litmus.fetch import local
+from litmus.fetch.encoding import encoding_of
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def read_rows(path: Path, wanted: Sequence[str]) -> _table.Table:
 
 def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:
     try:
-        codec = _table.encoding_of(path, encoding)
+        codec = encoding_of(path, encoding)
         with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
             delimiter = _table.separator_of(file, wanted, path, separator)
         utf8 = codec in ("utf-8", "utf-8-sig")
@@ -174,15 +175,15 @@ def _as_json(cell: object) -> str:
 
 
 def with_points(text: pl.Series, decimal_comma: bool = False) -> pl.Series:
-    """Text with points for decimal commas, and without separators of thousands: `_table.with_point` of each cell."""
+    """Text with points for decimal commas, and without separators of thousands: `_numbers.with_point` of each cell."""
     if not text.str.contains(r",\d|\.\d+\.").any():
         return text
     stripped = text.str.strip_chars()
-    grouped = stripped.str.contains(_table.COMMAS_BETWEEN_THOUSANDS)
-    comma = stripped.str.contains(_table.DECIMAL_COMMA)
+    grouped = stripped.str.contains(_numbers.COMMAS_BETWEEN_THOUSANDS)
+    comma = stripped.str.contains(_numbers.DECIMAL_COMMA)
     if not decimal_comma:
-        comma &= ~stripped.str.contains(_table.EITHER)
-    comma |= stripped.str.contains(_table.POINTS_BETWEEN_THOUSANDS)
+        comma &= ~stripped.str.contains(_numbers.EITHER)
+    comma |= stripped.str.contains(_numbers.POINTS_BETWEEN_THOUSANDS)
     pointed = stripped.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return stripped.str.replace_all(",", "", literal=True).zip_with(grouped, pointed.zip_with(comma, stripped))
 

@@ -18,6 +18,7 @@ from litmus.data import _parquet, _table
 from litmus.data.columns.read import from_rows, read_excel
 from litmus.errors import UserError
 from litmus.fetch import local
+from litmus.fetch.encoding import encoding_of
 
 MOST_ROWS, MOST_CELLS = 10_000, 1_000_000  # of a chunk
 
@@ -133,7 +134,7 @@ def _json_objects(path: Path) -> Iterator[tuple[dict[str, object], int]]:
 def _open_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str) -> Stream:
     with ExitStack() as stack:
         try:
-            codec = _table.encoding_of(path, encoding)
+            codec = encoding_of(path, encoding)
             file = stack.enter_context(path.open(encoding=codec, newline=""))
             delimiter = _table.separator_of(file, wanted, path, separator)
         except OSError as error:
@@ -192,4 +193,4 @@ def _texts(rows: list[list[str]], columns: list[str]) -> pl.DataFrame:
 
 
 def _undecoded(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path} cannot be decoded ({error}). Save it as UTF-8.")
+    return UserError(f"{path} cannot be decoded ({error}). --encoding cp1252 reads most files that are not UTF-8.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from litmus.data import _table
+from litmus.data import _numbers, _table
 from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.dates import Dates, Step
 from litmus.errors import UserError
@@ -120,7 +120,10 @@ def _timeline(table: _Table, roles: Roles, path: Path) -> Timeline:
     features = (column, *roles.inputs, *roles.known)
     values = np.stack([table.numbers(name) for name in features], axis=1)
     for name, own in zip(features, values.T, strict=True):
-        _check_missing(name, own, path)
+        absent = np.isnan(own)
+        if name == column:
+            absent &= ~_is_ahead(own, table.groups)
+        _check_missing(name, np.flatnonzero(absent), len(own), path)
     parts, step = _by_group(table, values, path)
     parts = [_filled_in(part, step) for part in parts]
     bounds = np.cumsum([0, *(len(part.values) for part in parts)])
@@ -177,7 +180,7 @@ def _by_rows(path: Path, roles: Roles, encoding: str, separator: str) -> _Table:
         wanted = [_table.only_numeric(table), *wanted]
 
     def numbers(name: str) -> Floats:
-        cells = (_table.number(cells[name]) for _, cells in table.rows)
+        cells = (_numbers.number(cells[name]) for _, cells in table.rows)
         return np.fromiter((np.nan if cell is None else cell for cell in cells), np.float64, len(table.rows))
 
     return _Table(numbers, wanted, list(table.rows[0][1]) if table.rows else [], len(table.rows), None, None, None)
@@ -190,12 +193,20 @@ def _only_numeric(table: _Table, roles: Roles, path: Path) -> str:
     return free[0]
 
 
-def _check_missing(name: str, own: Floats, path: Path) -> None:
-    absent = np.flatnonzero(np.isnan(own))
+def _is_ahead(own: Floats, groups: NDArray[np.generic] | None) -> NDArray[np.bool_]:
+    """Rows after the last value of their series, which are to be forecast: bool (rows,)."""
+    series = np.zeros(len(own), np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
+    place, present = np.arange(len(own)), ~np.isnan(own)
+    last = np.full(series.max(initial=0) + 1, -1)
+    np.maximum.at(last, series[present], place[present])
+    return (place > last[series]) & (last[series] >= 0)
+
+
+def _check_missing(name: str, absent: NDArray[np.int64], num_rows: int, path: Path) -> None:
     if not absent.size:
         return
-    message = f"{path} has no number in column {name} in {absent.size:,} of {len(own):,} rows ({_rows(absent)})."
-    if absent.size > MOST_MISSING * len(own):
+    message = f"{path} has no number in column {name} in {absent.size:,} of {num_rows:,} rows ({_rows(absent)})."
+    if absent.size > MOST_MISSING * num_rows:
         raise UserError(f"{message} That is more than half.")
     log.warning(
         "%s The last value before stands in, or the mean where there is none. The network is told so, and none of "

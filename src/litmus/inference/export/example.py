@@ -17,6 +17,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 for path in sys.argv[1:]:
@@ -55,6 +57,8 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 metadata = session.get_modelmeta().custom_metadata_map
 names, tokenizer = json.loads(metadata["names"]), Tokenizer.from_str(metadata["tokenizer"])
@@ -65,41 +69,17 @@ for text, figures in zip(texts, session.run(None, {"tokens": tokens})[0]):
     {said}
 '''
 
-SERIES = '''\
-"""Predicts with {file}: python example.py series.csv. Needs onnxruntime."""
-
-import csv
-import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-
-COLUMNS, LENGTH = {columns}, {length}
-session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
-names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-    rows = list(csv.DictReader(file))[-LENGTH:]
-window = np.array([[float(row[name]) for name in COLUMNS] for row in rows])
-print(dict(zip(names, session.run(None, {"series": window[None]})[0][0].tolist())))
-'''
-
-COLUMNS = r'''"""Predicts with {file}: python example.py table.csv. Needs onnxruntime."""
-
-import csv
-import json
-import re
-import sys
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-
-with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:  # or another, such as cp1252
-    lines = list(file)
-separator = max(",;\t|", key=lines[0].count)
+# Cells of a file as numbers, as `columns.read.with_points` has them, and what separates them.
+READING = r"""
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+data = Path(sys.argv[1]).read_bytes()
+try:
+    text = data.decode("utf-8-sig")
+except UnicodeDecodeError:
+    text = data.decode("cp1252", errors="replace")  # as most files are that are not UTF-8
+separator = max(",;\t|", key=text.partition("\n")[0].count)
+rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
 
 
 def number(cell):
@@ -111,7 +91,48 @@ def number(cell):
         return float(cell)
     except ValueError:
         return float("nan")
+"""
 
+SERIES = '''\
+"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
+
+Each step is a row, the oldest first, even if it has no value.
+"""
+
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+{reading}
+
+
+COLUMNS, GROUP = {columns}, {group}
+LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what is known ahead
+session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
+names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
+series = {}
+for row in rows:
+    if absent := [name for name in [*COLUMNS, GROUP] if name and name not in row]:
+        sys.exit(f"{sys.argv[1]} lacks the columns {absent}")
+    series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append([number(row[name]) for name in COLUMNS])
+for name, own in series.items():
+    values = np.array(own)
+    end = np.flatnonzero(~np.isnan(values[:, 0])).max(initial=-1) + 1  # the first row to forecast
+    if end < LENGTH or end + AHEAD > len(values):
+        print(name, f"too short: it takes {LENGTH} rows before the forecast and {AHEAD} after", file=sys.stderr)
+        continue
+    figures = session.run(None, {"series": values[None, end - LENGTH : end + AHEAD]})[0][0]
+    print(name, dict(zip(names, figures.tolist())))
+'''
+
+DATETIME = "from datetime import datetime, timedelta, timezone\n"
+DATES = """
 
 def date(*forms):
     def days_since_1970(cell):
@@ -126,11 +147,29 @@ def date(*forms):
 
     return days_since_1970
 
+"""
+
+COLUMNS = r'''"""Predicts with {file}: python example.py table.csv. Needs onnxruntime."""
+
+import csv
+import io
+import json
+import re
+import sys
+{datetime}from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+{reading}{dates}
+
 
 COLUMNS = {columns}
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-rows = list(csv.DictReader(lines, delimiter=separator))
+rows = list(rows)
+if absent := [name for name in COLUMNS if name not in (rows or [{}])[0]]:
+    sys.exit(f"{sys.argv[1]} lacks the columns {absent}")
 types = {"tensor(string)": object, "tensor(double)": np.float64}
 inputs = {
     each.name: np.array([COLUMNS[each.name](row[each.name]) for row in rows], dtype=types[each.type])
@@ -156,19 +195,27 @@ def program(spec: Spec, file_name: str) -> str:
     elif isinstance(read, Columns):
         kinds = "".join(f"    {name!r}: {_kind(column)},\n" for name, column in read.by_name().items())
         text = COLUMNS.replace("{columns}", f"{{\n{kinds}}}").replace("{said}", _said(spec, ""))
+        text = text.replace("{reading}", READING.strip())
+        dates, imported = ("\n\n\n" + DATES.strip(), DATETIME) if read.dates else ("", "")
+        text = text.replace("{dates}", dates).replace("{datetime}", imported)
     else:
         text = _of_series(spec, read)
     return text.replace("{file}", file_name)
 
 
 def _of_series(spec: Spec, series: Series) -> str:
-    """The window is the last rows of a file, which has a column for each feature, indicators of missing values too."""
-    columns = list(series.columns) or [spec.target.names[0].removesuffix("+1")]
-    text = SERIES.replace("{columns}", repr(columns)).replace("{length}", str(series.length))
-    if len(columns) == 1:
-        return text
-    note = '# As the network sees them: what is known ahead is moved up by the horizon; "NAME is missing" is 1 or 0.'
-    return text.replace("COLUMNS, LENGTH", f"{note}\nCOLUMNS, LENGTH")
+    columns = list(series.raw) if series.columns else [spec.target.names[0].removesuffix("+1")]
+    facts = {
+        "reading": READING.strip(),
+        "columns": repr(columns),
+        "length": str(series.length),
+        "ahead": str(len(spec.target.names) if series.known else 0),
+        "group": repr(series.group or None),
+    }
+    text = SERIES
+    for name, fact in facts.items():
+        text = text.replace(f"{{{name}}}", fact)
+    return text
 
 
 def _of_images(spec: Spec, images: Images) -> str:

@@ -18,6 +18,7 @@ from litmus.spec import Boxes, Columns, Images, Series, Tokens
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import _DimHint  # the type of Dim.DYNAMIC has no public name
 
+MISSING = 0.1  # fraction of a series' values
 BATCH_SIZES = (1, 4)  # compared: others than the one that the exporter traced
 
 
@@ -64,8 +65,7 @@ def random_inputs(exported: Bare, batch_size: int) -> tuple[Tensor, ...]:
     if isinstance(read, Columns):
         return tuple(example(column, batch_size, generator) for column in read.by_name().values())
     if isinstance(read, Series):
-        windows = torch.randn(exported.net.example(batch_size).shape, generator=generator, dtype=torch.float64)
-        return (windows * torch.tensor(read.std) + torch.tensor(read.mean),)
+        return (_windows(exported, read, batch_size, generator),)
     sides = [side + 7 * batch_size + odd for odd, side in enumerate((read.height, read.width))]
     count = () if isinstance(exported.spec.target, Boxes) else (batch_size,)
     return (torch.randint(256, (*count, *sides, 3), generator=generator, dtype=torch.uint8),)
@@ -81,6 +81,15 @@ def _normalized(net: Net, batch_size: int, generator: Generator) -> Tensor:
     for place, category in enumerate(read.categories if isinstance(read, Columns) else (), start=1):
         inputs[:, -place] = torch.randint(len(category.values) + 1, (batch_size,), generator=generator).float()
     return inputs
+
+
+def _windows(exported: Bare, read: Series, batch_size: int, generator: Generator) -> Tensor:
+    """Windows in which some values are missing."""
+    rows, columns = map(int, exported.inputs[0].axes[1:])
+    windows = torch.randn(batch_size, rows, columns, generator=generator, dtype=torch.float64)
+    windows = windows * torch.tensor(read.std[:columns]) + torch.tensor(read.mean[:columns])
+    is_missing = torch.rand(windows.shape, generator=generator) < MISSING
+    return torch.where(is_missing, torch.nan, windows)
 
 
 def _tokens(read: Tokens, batch_size: int, generator: Generator) -> Tensor:

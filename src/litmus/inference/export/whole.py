@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from litmus.config.protocols import Net
 from litmus.inference.export.cells import Cells, as_numbers
 from litmus.inference.export.detections import Detections
 from litmus.inference.export.pixels import Pixels
+from litmus.inference.export.standardize import Unstandardize
+from litmus.inference.export.windows import Windows
 from litmus.inference.prediction import lowest_score
 from litmus.spec import Boxes, Classes, Columns, Images, Labels, Series, Spec, Tokens, Values
 
@@ -100,7 +101,7 @@ def _reading(spec: Spec) -> nn.Module:
     if isinstance(spec.input, Columns):
         return Cells(spec.input)
     if isinstance(spec.input, Series):
-        return Standardize(spec.input.mean, spec.input.std)
+        return Windows(spec.input, len(spec.target.names))
     return nn.Identity()
 
 
@@ -124,28 +125,6 @@ def _difference(output: Tensor, other: Tensor) -> tuple[float, float]:
     return float((other - output).abs().max()), float(output.abs().max())
 
 
-class Standardize(nn.Module):
-    """`(x - mean) / std` for each feature, the last dimension: float64, where 1e8 may change a little, -> float32."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64), persistent=False)
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float64), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ((x - self.mean) / self.std).float()
-
-
-class Unstandardize(Standardize):
-    """`x * std + mean`: float32 -> float64, values in the data's unit."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.double() * self.std + self.mean
-
-
 def inputs_of(spec: Spec) -> tuple[Port, ...]:
     """The inputs of a network with its preprocessing."""
     read = spec.input
@@ -155,15 +134,22 @@ def inputs_of(spec: Spec) -> tuple[Port, ...]:
         doc = "token numbers of the tokenizer in the metadata, each text padded to the longest"
         return (Port("tokens", ("batch", "length"), doc),)
     if isinstance(read, Series):
-        return (
-            Port("series", ("batch", str(read.length), str(read.features)), "windows of values in the data's unit"),
-        )
+        rows = read.length + (len(spec.target.names) if read.known else 0)
+        return (Port("series", ("batch", str(rows), str(len(read.raw))), _of_series(read)),)
     if isinstance(spec.target, Boxes):
         return (Port("image", ("height", "width", "3"), "an upright RGB image of any size, 8 bits a channel"),)
     doc = "upright RGB images of one size, which may be any, 8 bits a channel"
     if read.strokes:
         doc += "; strokes bright on black, of the training images' size and place"
     return (Port("images", ("batch", "height", "width", "3"), doc),)
+
+
+def _of_series(read: Series) -> str:
+    doc = f"windows of {', '.join(read.raw)} in the data's units, NaN where a value is missing"
+    if not read.known:
+        return doc
+    ahead = ", ".join(read.raw[-read.known :])
+    return f"{doc}; {read.length} rows, then those of the steps to forecast, of which only {ahead} is looked at"
 
 
 def outputs_of(net: Net) -> tuple[Port, ...]:
