@@ -18,8 +18,10 @@ from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
 
 from litmus.data.columns.encode import encode
+from litmus.data.image import decode
 from litmus.inference.export import readback
 from litmus.inference.export.example import program
+from litmus.inference.export.pixels import Pixels
 from litmus.inference.export.whole import Whole
 from litmus.inference.export.write import write
 from litmus.inference.forecast import Forecaster
@@ -137,8 +139,19 @@ def test_images_of_all_kinds(name: str, spec: Spec, count: int, tmp_path: Path) 
     for prediction, line in zip(expected, printed, strict=True):
         path, label, probability = line.rsplit(" ", 2)
         assert (path, label) == (prediction["image"], prediction["label"])
-        assert float(probability) == pytest.approx(prediction["probabilities"][label], abs=1e-3)
+        assert float(probability) == pytest.approx(prediction["probabilities"][label], abs=1e-5)
     assert session.get_inputs()[0].type == "tensor(uint8)"
+
+
+@pytest.mark.parametrize("resized", [0, 37])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_pixel_is_that_of_predict(resized: int, channels: int) -> None:
+    read = Images(channels, 32, 32, (0.0,) * channels, (1.0,) * channels, resized)
+    pixels, random = Pixels(read), np.random.default_rng(0)
+    for height, width in [*random.integers(5, 120, (60, 2)).tolist(), (300, 9), (9, 300), (32, 32), (37, 37)]:
+        image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        expected = decode.read(Image.fromarray(image), read).pixels
+        assert (pixels(torch.from_numpy(image[None]))[0] * 255).round().byte().numpy().tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(("name", "spec", "changes"), DETECTORS, ids=ids(DETECTORS))

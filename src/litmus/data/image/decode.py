@@ -256,14 +256,27 @@ def center_crop(image: Image.Image, images: Images) -> Image.Image:
     # Resizes only what the crop shows: a long, narrow image would become huge.
     x, y = image.width / width, image.height / height
     box = (left * x, top * y, (left + images.width) * x, (top + images.height) * y)
-    return image.resize((images.width, images.height), Image.Resampling.BILINEAR, box)
+    return _resized(image, (images.width, images.height), box)
+
+
+def _resized(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
+    """The box of an image in that size, columns first, then rows, with 8 bits in between, as exported files do it.
+
+    From version 13 on, Pillow begins with the rows where that is faster, which changes many pixels by a level.
+    """
+    lost = image.height - size[1]
+    if lost > max(0, 2 * (image.width - size[0])):
+        left, top, right, bottom = box
+        image = image.resize((size[0], image.height), Image.Resampling.BILINEAR, (left, 0, right, image.height))
+        box = (0, top, size[0], bottom)
+    return image.resize(size, Image.Resampling.BILINEAR, box)
 
 
 def letterbox(image: Image.Image, images: Images, size: tuple[int, int]) -> Image.Image:
     """The whole image, (height, width) `size` in its file, resized to fit and centered between gray bars."""
     (height, width), left, top = letterbox_geometry(size, images)
     if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        image = _resized(image, (width, height), (0, 0, *image.size))
     gray = PADDING if images.channels == 1 else (PADDING,) * images.channels
     if (width, height) == (images.width, images.height):
         return image

@@ -12,6 +12,7 @@ from litmus.data.image.decode import PADDING
 from litmus.data.image.transform import Normalize
 from litmus.spec import Images
 
+UNIT = 2**22  # of Pillow's weights, which are whole numbers: sums of 8 bits times these are exact in float64
 LUMA = (19595, 38470, 7471)  # of red, green and blue in gray, of 65536: ITU-R 601-2, as Pillow rounds it
 
 
@@ -35,24 +36,22 @@ class Pixels(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """uint8 (batch, height, width, 3) -> float32 (batch, channels, rows, columns), normalized."""
         rows, columns, bars = self.matrices(images)
-        pixels = gray(images) if self.images.channels == 1 else images.permute(0, 3, 1, 2).float()
+        pixels = gray(images) if self.images.channels == 1 else images.permute(0, 3, 1, 2).double()
         pixels = eight_bits(pixels @ columns.T)  # columns first, and 8 bits in between, as Pillow does it
-        pixels = eight_bits(rows @ pixels) + bars
+        pixels = eight_bits(rows @ pixels).float() + bars
         return torch.addcmul(self.offset, pixels, self.factor)
 
     def matrices(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Float32 (rows, height) and (columns, width) to multiply an image with, and what to add, (rows, columns)."""
-        height, width = length(images, 1), length(images, 2)
-        own = self.images
+        """Float64 (rows, height) and (columns, width) to multiply an image with, and what to add, (rows, columns)."""
+        own, lengths = self.images, (length(images, 1), length(images, 2))
+        kept = (own.height, own.width)
         if own.resized:
-            shorter = torch.minimum(height, width)
-            sides = [torch.floor(own.resized * side / shorter) for side in (height, width)]
-            starts = [torch.round((side - kept) / 2) for side, kept in zip(sides, (own.height, own.width), strict=True)]
+            shorter = torch.minimum(*lengths)
+            sides = [torch.floor(own.resized * each / shorter) for each in lengths]
+            starts = [torch.round((side - size) / 2) for side, size in zip(sides, kept, strict=True)]
+            rows, columns = map(cropped, images.shape[1:3], lengths, kept, sides, starts)
         else:
-            sides, starts = place(height, width, own)
-            starts = [-start for start in starts]
-        rows = bilinear(images.shape[1], height, own.height, sides[0], starts[0])
-        columns = bilinear(images.shape[2], width, own.width, sides[1], starts[1])
+            rows, columns = map(placed, images.shape[1:3], lengths, kept, *place(*lengths, own))
         shown = (rows.sum(dim=1) > 0)[:, None] & (columns.sum(dim=1) > 0)
         return rows, columns, PADDING * (1 - shown.float())
 
@@ -73,29 +72,40 @@ def length(images: Tensor, dimension: int) -> Tensor:
     return torch.full((), images.shape[dimension], dtype=torch.float64)
 
 
-def bilinear(num_in: int, length_in: Tensor, num_out: int, resized: Tensor, start: Tensor) -> Tensor:
-    """Pillow's bilinear filter as a matrix, float32 (num_out, num_in).
+def cropped(num_in: int, length_in: Tensor, num_out: int, side: Tensor, start: Tensor) -> Tensor:
+    """As `bilinear`: a side that is resized to `side` pixels, of which those from `start` on are kept."""
+    scale = length_in / side
+    first, last = ((edge * scale).float() for edge in (start, start + num_out))  # as Pillow keeps a box
+    step = (last - first).double() / num_out
+    return bilinear(num_in, length_in, torch.arange(num_out, dtype=torch.float64), first.double(), step)
+
+
+def placed(num_in: int, length_in: Tensor, num_out: int, side: Tensor, start: Tensor) -> Tensor:
+    """As `bilinear`: a side that is resized to `side` pixels, which begin at `start`; rows of zeros around them."""
+    place = torch.arange(num_out, dtype=torch.float64) - start
+    weights = bilinear(num_in, length_in, place, torch.zeros_like(start), length_in / side)
+    return torch.where(((place >= 0) & (place < side))[:, None], weights, 0.0)
+
+
+def bilinear(num_in: int, length_in: Tensor, place: Tensor, first: Tensor, step: Tensor) -> Tensor:
+    """Pillow's bilinear filter as a matrix, float64 (num_out, num_in); weights have as many bits as Pillow's.
 
     Args:
         num_in: pixels of a side.
         length_in: the same as a tensor.
-        num_out: pixels of the result; those outside the resized side are rows of zeros.
-        resized: pixels to which the side is resized.
-        start: where the result begins in the resized side.
+        place: of each pixel of the result, (num_out,).
+        first: where the first of them begins, in pixels of the side.
+        step: from one to the next.
     """
-    place = torch.arange(num_out, dtype=torch.float64)
-    first, last = ((edge * length_in / resized).float() for edge in (start, start + num_out))  # as Pillow keeps a box
-    step = (last - first).double() / num_out
     reach = step.clamp(min=1)
     center = (first + (place + 0.5) * step)[:, None]
-    first = torch.floor((center - reach + 0.5).clamp(min=0))
-    last = torch.minimum(torch.floor(center + reach + 0.5), length_in)
+    lowest = torch.floor((center - reach + 0.5).clamp(min=0))
+    highest = torch.minimum(torch.floor(center + reach + 0.5), length_in)
     pixel = torch.arange(num_in, dtype=torch.float64)
     weights = (1 - ((pixel - center + 0.5) / reach).abs()).clamp(min=0)
-    weights = torch.where((pixel >= first) & (pixel < last), weights, 0.0)
+    weights = torch.where((pixel >= lowest) & (pixel < highest), weights, 0.0)
     weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-9)
-    inside = (place + start >= 0) & (place + start < resized)
-    return torch.where(inside[:, None], weights, 0.0).float()
+    return torch.floor(weights * UNIT + 0.5) / UNIT
 
 
 def eight_bits(pixels: Tensor) -> Tensor:
@@ -104,6 +114,6 @@ def eight_bits(pixels: Tensor) -> Tensor:
 
 
 def gray(images: Tensor) -> Tensor:
-    """uint8 (batch, height, width, 3) -> float32 (batch, 1, height, width), whole numbers."""
+    """uint8 (batch, height, width, 3) -> float64 (batch, 1, height, width), whole numbers."""
     weighted = images.double() @ torch.tensor(LUMA, dtype=torch.float64)
-    return torch.floor((weighted + 32768) / 65536).float()[:, None]
+    return torch.floor((weighted + 32768) / 65536)[:, None]
