@@ -61,6 +61,21 @@ def test_every_column_is_kept_and_answers_are_appended(litmus: Litmus, tmp_path:
     assert [float(row["prediction"]) for row in after] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.usefixtures("houses")
+def test_files_of_any_encoding_whatever_that_of_the_run(train: Train, litmus: Litmus, tmp_path: Path) -> None:
+    run = str(train("model=linear", *ON_HOUSES, "data.target=price", "data.encoding=cp1252", *FEW, small=[]).path)
+    (tmp_path / "odd.csv").write_text(ODD, encoding="utf-8")
+    (tmp_path / "old.csv").write_text(ODD.replace(" – 漢字", ""), encoding="cp1252")
+    litmus("predict", run, "odd.csv", "--out", "expected.csv")
+    assert "--encoding cp1252 reads most files that are not UTF-8" in refused(TABLE, "old.csv")
+    litmus("predict", TABLE, "old.csv", "--encoding", "cp1252", "--out", "given.csv")
+    litmus("predict", run, "old.csv", "--out", "answers.csv")
+    expected, found, given = (rows_of(name) for name in ("expected.csv", "answers.csv", "given.csv"))
+    assert [row["prediction"] for row in found] == [row["prediction"] for row in expected]
+    assert [row["remark"][:1] for row in expected] == [row["remark"][:1] for row in found] == ["a", "ä", "="]
+    assert given[1]["remark"] == "ä"
+
+
 def test_every_format_gives_the_same_answers(litmus: Litmus, houses: pl.DataFrame, tmp_path: Path) -> None:
     houses.write_csv("a.tsv", separator="\t")
     houses.write_ndjson("a.jsonl")

@@ -169,3 +169,16 @@ def test_days_before_months_are_read_so_through_the_whole_file() -> None:
     written = [hour.item().strftime("%d/%m/%Y %H:%M") for hour in hours]
     write("t", "v", rows=[(text, np.sin(i)) for i, text in enumerate(written)])
     assert data().timeline.dates.tolist() == dates(*map(str, hours)).tolist()
+
+
+@pytest.mark.parametrize("group", [None, "shop"])
+def test_rows_after_the_last_value_are_those_to_forecast(group: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing stands in for them: a warning would say that none of them is forecast."""
+    rows = [(shop, step % 5 if step < 38 else "", step % 3) for shop in "ab"[: 1 + bool(group)] for step in range(40)]
+    write("shop", "sales", "holiday", rows=rows)
+    made = data(column="sales", group=group, known=["holiday"])
+    assert made.timeline.missing[:, 0].sum() == 2 * (1 + bool(group))
+    assert "has no number" not in caplog.text
+    write("shop", "sales", "holiday", rows=[*rows[:9], (rows[9][0], "", 1), *rows[10:]])
+    data(column="sales", group=group, known=["holiday"])
+    assert "has no number in column sales in 1 of" in caplog.text

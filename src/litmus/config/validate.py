@@ -134,10 +134,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
-def did_you_mean(word: str, choices: Sequence[str], prefix: str = "") -> str:
-    """` Did you mean x?` for the nearest of `choices`, or nothing when none is near."""
+def did_you_mean(word: str, choices: Sequence[str], prefix: str = "", cutoff: float = 0.6) -> str:
+    """` Did you mean x?` for the nearest of `choices`, or nothing where none is as near as `cutoff`, in [0, 1]."""
     by_lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return f" Did you mean {prefix}{by_lower[near[0]]}?" if near else ""
 
 

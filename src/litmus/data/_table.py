@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 BEGINNING = 100  # rows
+SURE = 0.8  # how alike the names of files should be, which most often end alike, for one to stand for another
 PARQUET = ".parquet"
 EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -152,7 +153,7 @@ def check_exists(path: Path) -> None:
     """
     if local.kind_of(path) == "missing":
         others = [other.name for other in path.parent.glob("*")] if local.kind_of(path.parent) == "folder" else []
-        raise UserError(f"There is no file {path}.{did_you_mean(path.name, others)}")
+        raise UserError(f"There is no file {path}.{did_you_mean(path.name, others, cutoff=SURE)}")
     local.check_file(path)
 
 

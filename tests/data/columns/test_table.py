@@ -12,6 +12,8 @@ from helpers import composed
 
 from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
+from litmus.data import _loader
+from litmus.data._loader import batch_size_for
 from litmus.data.table import Table
 from litmus.errors import UserError
 from litmus.spec import Category, Classes, Labels, Values
@@ -147,6 +149,22 @@ def test_a_small_table_is_passed_over_several_times() -> None:
     assert data("ill").passes == -(-80 * 64 // 84)
     assert data("ill", FRAME, "data.min_steps=1").passes == 1
     assert data("ill", FRAME, "data.min_steps=7", "data.batch_size=12").num_batches == 7
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(1, 64), (64_000, 64), (64_001, 128), (700_000, 1024), (100_000_000, 1024)]
+)
+def test_batches_of_a_large_table_are_larger(rows: int, expected: int) -> None:
+    assert batch_size_for(rows) == expected
+
+
+def test_a_batch_size_that_was_chosen_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loader, "MOST_STEPS", 1)
+    made = data("ill")
+    assert (made.batch_size, made.chosen) == (128, {"batch_size": 128})
+    assert made.notes == [f"batches  of 128 rows, so that an epoch has {made.num_batches} steps"]
+    made = data("ill", FRAME, "data.batch_size=32")
+    assert (made.batch_size, made.chosen, made.notes) == (32, {}, [])
 
 
 def test_rows_are_known_again_in_another_order_and_format(caplog: pytest.LogCaptureFixture) -> None:
