@@ -50,7 +50,7 @@ def houses(tmp_path: Path) -> pl.DataFrame:
 def test_every_column_is_kept_and_answers_are_appended(litmus: Litmus, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text(ODD)
     said, notes = litmus("predict", TABLE, "odd.csv", "--out", "new/answers.csv")
-    assert "new/answers.csv: 3 rows of odd.csv with their answers" in said
+    assert "new/answers.csv: 3 rows of odd.csv with answers" in said
     before, after = rows_of("odd.csv", ";"), rows_of("new/answers.csv")
     assert [{name: row[name] for name in before[0]} for row in after] == before
     assert list(after[0]) == [*before[0], "prediction", "note"]
@@ -59,6 +59,12 @@ def test_every_column_is_kept_and_answers_are_appended(litmus: Litmus, tmp_path:
     houses = [{**row, "area": row["area"].replace(",", ".")} for row in before]
     expected = [prediction["values"]["price"] for prediction in package.load(TABLE).predict(houses)]
     assert [float(row["prediction"]) for row in after] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_blank_line_of_a_single_column_is_an_empty_text(litmus: Litmus, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("remark\na bright house\n\nan old one\n")
+    litmus("predict", TEXTS, "texts.csv", "--column", "remark", "--out", "answers.csv")
+    assert [row["remark"] for row in rows_of("answers.csv")] == ["a bright house", "", "an old one"]
 
 
 @pytest.mark.usefixtures("houses")

@@ -169,7 +169,7 @@ def test_what_is_known_ahead_is_given_for_the_steps_to_forecast(train: Train) ->
     (found,) = forecaster.forecast(None, 2)
     assert found.values == pytest.approx(10 + 5 * sale[298:], abs=1)
     with pytest.raises(
-        UserError, match="A forecast of 3 steps needs sale of 3 rows after the last value, and there are 2"
+        UserError, match="A forecast of 3 steps needs 3 rows with sale after the last value of value, and there are 2"
     ):
         forecaster.forecast(None, 3)
 

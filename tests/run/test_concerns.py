@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
 
-from litmus.data._concerns import of_classes, of_texts
+from litmus.data._concerns import of_classes, of_joined, of_texts
 from litmus.record.folder import RunDir
 from litmus.run.build import prepare
 
@@ -27,6 +27,21 @@ DATA = {  # and a network that takes it
     "series": ["model=lstm", *ON_WAVE],
 }
 SAME_AS_ANOTHER = {"sentiment"}  # as text_table; its files are not here
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a", "b", "a|b"), ["a|b: is a class made of others. If a cell holds several labels"]),
+        (("a", "b", "c", "a;b", "b; c"), ["a;b, b; c: are classes made of others. If a cell holds several labels"]),
+        (("and/or", "and", "n/a"), []),
+        (("a", "a|b"), []),
+    ],
+)
+def test_classes_that_are_made_of_others_may_be_several_labels(names: tuple[str, ...], said: list[str]) -> None:
+    found = of_joined(names)
+    assert [sentence.partition(",")[0] for sentence in found] == [s.partition(",")[0] for s in said]
+    assert all(other in sentence for other, sentence in zip(said, found, strict=True))
 
 
 def test_every_dataset_is_here() -> None:

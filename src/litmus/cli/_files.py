@@ -105,7 +105,7 @@ def predict_file(tables: "TablePredictor", path: Path, stream: "Stream", argumen
                 console.json_line(prediction)
     elif arguments.out:
         _write(local.expand(arguments.out), tables, report.counting(_answered(tables, stream)))
-        console.say(f"{arguments.out}: {report.num_rows:,} rows of {path} with their answers")
+        console.say(f"{arguments.out}: {_counted(report.num_rows, 'row')} of {path} with answers")
     else:
         _show(tables, stream, report)
     report.say()
@@ -150,6 +150,10 @@ def _show(tables: "TablePredictor", stream: "Stream", report: "Report") -> None:
         console.say(f"the first {rows.height} of {num_rows:,} rows; --out answers.csv writes the answers for all")
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class Report:
     """What became of the rows."""
 
@@ -183,8 +187,8 @@ class Report:
         """The most frequent notes and errors, on standard error."""
         for note, count in self._counts.most_common(SHOWN_NOTES):
             where = (
-                f"row {self._first[note]:,}" if count == 1 else f"{count:,} rows, the first is {self._first[note]:,}"
+                f"row {self._first[note]:,}" if count == 1 else f"{count:,} rows, first in row {self._first[note]:,}"
             )
             console.error(f"{where}: {note}")
         if len(self._counts) > SHOWN_NOTES:
-            console.error(f"and {len(self._counts) - SHOWN_NOTES:,} other notes, in the column note")
+            console.error(f"and {_counted(len(self._counts) - SHOWN_NOTES, 'other note')}, in the column note")

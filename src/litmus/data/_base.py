@@ -15,7 +15,7 @@ from torch import Tensor
 
 from litmus.config.protocols import Baselines, Split
 from litmus.config.types import BatchSize, Section
-from litmus.data._concerns import of_classes
+from litmus.data._concerns import of_classes, of_joined
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
 from litmus.spec import Classes, Input, Labels, Spec, Target, Values
@@ -93,7 +93,8 @@ class Data(lightning.LightningDataModule):
         hint = "task.balanced=true weights them equally." if isinstance(target, Classes) else ""
         counts = self.class_counts.tolist()
         noun = "labels" if isinstance(target, Labels) else "classes"  # of boxes, too
-        return of_classes(counts, target.names, noun, self.limits.get("train"), hint)
+        joined = of_joined(target.names) if isinstance(target, Classes) else []
+        return [*of_classes(counts, target.names, noun, self.limits.get("train"), hint), *joined]
 
     @property
     @abstractmethod

@@ -10,6 +10,7 @@ from litmus.data._classes import list_some
 
 FEW = 10  # training samples of a class, below which it is named
 REPEATED = 0.01  # fraction of a split's rows that are in an earlier one, from which on it is said
+BETWEEN_LABELS = ("|", ";", ",", "/")
 IMBALANCE = 4  # ratio of the largest class to the smallest from which on it is said
 
 
@@ -44,6 +45,18 @@ def of_classes(counts: Sequence[int], names: Sequence[str], noun: str, limit: in
                 f"{present[least]:,} of {least}. {hint}"
             )
     return said
+
+
+def of_joined(names: Sequence[str]) -> list[str]:
+    """A sentence on classes such as `cat|dog`, where `cat` and `dog` are classes, too, and a cell may hold several."""
+    for separator in BETWEEN_LABELS:
+        parts = {name: [part.strip() for part in name.split(separator)] for name in names if separator in name}
+        if joined := [name for name, own in parts.items() if set(own) <= set(names) - set(parts)]:
+            return [
+                f"{list_some(joined)}: {'is a class' if len(joined) == 1 else 'are classes'} made of others. If a cell "
+                f"holds several labels, set \"data.target_separator='{separator}'\"."
+            ]
+    return []
 
 
 def of_leaks(target: str, columns: Sequence[str]) -> list[str]:

@@ -9,7 +9,8 @@ may be a thousand times as large as another.
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,10 +189,11 @@ class Forecaster:
         """
         start = end - group.start
         if self.num_known and group.stop - end < steps:
-            known = ", ".join(self.settings["known"])
+            known, counted = ", ".join(self.settings["known"]), calendar.counted(steps, "step")
             raise UserError(
-                f"A forecast of {steps} steps needs {known} of {steps} rows after the last value, and there are "
-                f"{group.stop - end}: append rows without a value, or lower --steps."
+                f"A forecast of {counted} needs {steps} rows with {known} after the last value of "
+                f"{group.name or timeline.name}, and there are {group.stop - end}. Append rows with {known} and "
+                f"without {timeline.name}."
             )
         number = start + math.ceil(steps / self.horizon) * self.horizon
         rows = np.minimum(np.arange(number), group.stop - group.start - 1)  # beyond, the last row stands in
@@ -267,7 +269,8 @@ class Forecaster:
         is_beyond = steps > self.horizon
         first = f"From step {self.horizon + 1} on, forecasts follow from forecasts (data.horizon={self.horizon})"
         try:
-            timeline = read_series(self.settings)
+            with _quiet_reading():  # what is odd about it was said in training, and of this file by now
+                timeline = read_series(self.settings)
         except UserError as error:
             without = f"{first}, without intervals" if is_beyond else "All groups have intervals of the same width"
             self.notes.append(f"{without}: the run's own data is not there. {error}")
@@ -295,6 +298,18 @@ class Forecaster:
     def _errors(self, timeline: Timeline, columns: Floats, starts: NDArray[np.int64], steps: int) -> Floats:
         found = self._recursive(columns, starts, steps)
         return np.abs(found - timeline.values[starts[:, None] + np.arange(steps), 0])
+
+
+@contextmanager
+def _quiet_reading() -> Iterator[None]:
+    """Files are read without warnings."""
+    reader = logging.getLogger("litmus.data")
+    level = reader.level
+    reader.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        reader.setLevel(level)
 
 
 def _some(names: Sequence[str]) -> str:

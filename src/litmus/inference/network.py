@@ -159,8 +159,8 @@ class Network:
             raise UserError(f"This network takes {self.spec.input.noun}, and forecasts no series. Use predict.")
         if not 0 < level < 1:
             raise UserError(f"level={level} should be between 0 and 1.")
-        if steps is not None and steps < 1:
-            raise UserError(f"steps={steps} should be at least 1.")
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise UserError(f"steps={steps} should be a whole number, at least 1; a table or a file is frame_or_path.")
         found = self._predictor.forecast(_series(frame_or_path), steps, level)
         for note in self._predictor.notes:
             log.warning(note)

@@ -160,3 +160,14 @@ def test_cells_and_columns_are_read_alike(cell: str) -> None:
 def test_a_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert read("a.csv", "a;b\n1.234;x\n5,6;y\n")["a"].to_list() == [1.234, 5.6]
     assert "Column a has decimal commas, and 1 cells such as 1.234" in caplog.text
+
+
+def test_points_beside_decimal_commas_may_stand_between_thousands(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{i},5;{i + 1}.{100 + i};{i}.25;{i}" for i in range(1, 9)]
+    (tmp_path / "a.csv").write_text("\n".join(["price;sales;share;count", *rows]))
+    frame = read_frame(tmp_path / "a.csv", (), encoding="auto", separator="auto")
+    assert frame["price"].to_list()[0] == 1.5
+    assert "Column sales has numbers such as 2.101" in caplog.text
+    assert caplog.text.count("Column") == 1

@@ -138,7 +138,23 @@ def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[
     """The text of a CSV with points for decimal commas, where these separate no cells."""
     if delimiter in (",", None):
         return frame
-    return pl.DataFrame([own if own.name in texts else _with_decimal_commas(own) for own in frame], orient="col")
+    columns = [own if own.name in texts else _with_decimal_commas(own) for own in frame]
+    if any((own != before).any() for own, before in zip(columns, frame, strict=True)):
+        _warn_of_points([own for own in columns if own.name not in texts])
+    return pl.DataFrame(columns, orient="col")
+
+
+def _warn_of_points(columns: Sequence[pl.Series]) -> None:
+    """Of a file with decimal commas, in which the points of other columns may well stand between thousands."""
+    for column in columns:
+        points = column.filter(column.str.contains(r"^[-+]?\d*\.\d"))
+        if len(points) and points.str.contains(POINT_OR_THOUSAND).all():
+            log.warning(
+                "Column %s has numbers such as %s, whose point is read as a decimal one, but others have decimal "
+                "commas. If it separates thousands, remove it from the file.",
+                column.name,
+                points[0],
+            )
 
 
 def _read_carefully(path: Path, encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:

@@ -179,7 +179,9 @@ def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[list[str]]:
         if record is None:
             return
         if not record:
-            continue
+            if length != 1:
+                continue
+            record = [""]  # of a single column, an empty cell
         length = length or len(record)
         if len(record) != length:
             raise UserError(f"{path}, line {reader.line_num} has {len(record)} cells, but the header {length}.")

@@ -1,5 +1,6 @@
 """A short program that uses an exported ONNX file, for people to copy from; it needs no litmus."""
 
+import re
 from collections.abc import Iterator
 
 from litmus.data.columns.formats import ISO
@@ -21,11 +22,15 @@ if len(sys.argv) < 2:
     sys.exit(__doc__)
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-for path in sys.argv[1:]:
+{note}for path in sys.argv[1:]:
     image = Image.open(path)
+    if image.mode[0] in "IF":
+        sys.exit(f"{path} has more than 8 bits a channel: make 8 of them, as litmus predict does")
 {draft}    image = ImageOps.exif_transpose(image).convert("RGBA")  # upright, as the camera was held
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 {said}'''
+
+STROKES = "# Strokes must be bright on black, in size and place as in training: litmus predict sees to that.\n"
 
 DRAFT = """\
     image.draft("RGB", ({side}, {side}))  # a large JPEG is decoded at a half, a quarter or an eighth of its size
@@ -64,6 +69,8 @@ metadata = session.get_modelmeta().custom_metadata_map
 names, tokenizer = json.loads(metadata["names"]), Tokenizer.from_str(metadata["tokenizer"])
 tokenizer.encode_special_tokens = True  # "[SEP]" in a text is a text
 texts = [" ".join(text.split()) for text in sys.argv[1:]]
+if not all(texts):
+    sys.exit("A text is empty.")
 tokens = np.array([row.ids for row in tokenizer.encode_batch(texts)], dtype=np.int64)  # truncated and padded
 for text, figures in zip(texts, session.run(None, {"tokens": tokens})[0]):
     {said}
@@ -79,16 +86,24 @@ try:
 except UnicodeDecodeError:
     text = data.decode("cp1252", errors="replace")  # as most files are that are not UTF-8
 separator = max(",;\t|", key=text.partition("\n")[0].count)
-rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
+rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+header, rows = [name.strip() for name in rows[0]] if rows else [], [row for row in rows[1:] if row]
+if absent := [name for name in {wanted} if header.count(name) != 1]:
+    sys.exit(f"{sys.argv[1]} has not exactly one column of each of these names: {absent}")
+if any(len(row) != len(header) for row in rows):
+    sys.exit(f"{sys.argv[1]} has rows that are longer or shorter than the header")
+rows = [dict(zip(header, row)) for row in rows]
 
 
 def number(cell):
     cell = cell.strip()
     either = separator == "," and re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell)  # a comma between thousands, or not
-    if re.fullmatch(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+", cell) and not either:
+    if re.fullmatch(r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})", cell):
+        cell = cell.replace(",", "")
+    elif re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell) and not either:
         cell = cell.replace(".", "").replace(",", ".")
     try:
-        return float(cell)
+        return float(cell) if cell.isascii() and "_" not in cell else float("nan")
     except ValueError:
         return float("nan")
 """
@@ -96,7 +111,7 @@ def number(cell):
 SERIES = '''\
 """Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
 
-Each step is a row, the oldest first, even if it has no value.
+It does not look at dates: each step is a row, the oldest first, and a step without values is a row, too.
 """
 
 import csv
@@ -109,17 +124,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+COLUMNS, GROUP = {columns}, {group}
+LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what is known ahead
+
 {reading}
 
 
-COLUMNS, GROUP = {columns}, {group}
-LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what is known ahead
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 series = {}
 for row in rows:
-    if absent := [name for name in [*COLUMNS, GROUP] if name and name not in row]:
-        sys.exit(f"{sys.argv[1]} lacks the columns {absent}")
     series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append([number(row[name]) for name in COLUMNS])
 for name, own in series.items():
     values = np.array(own)
@@ -167,9 +181,6 @@ import onnxruntime
 COLUMNS = {columns}
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-rows = list(rows)
-if absent := [name for name in COLUMNS if name not in (rows or [{}])[0]]:
-    sys.exit(f"{sys.argv[1]} lacks the columns {absent}")
 types = {"tensor(string)": object, "tensor(double)": np.float64}
 inputs = {
     each.name: np.array([COLUMNS[each.name](row[each.name]) for row in rows], dtype=types[each.type])
@@ -189,46 +200,56 @@ def program(spec: Spec, file_name: str) -> str:
     """
     read = spec.input
     if isinstance(read, Images):
-        text = _of_images(spec, read)
-    elif isinstance(read, Tokens):
-        text = TEXTS.replace("{said}", _said(spec, "text"))
-    elif isinstance(read, Columns):
-        kinds = "".join(f"    {name!r}: {_kind(column)},\n" for name, column in read.by_name().items())
-        text = COLUMNS.replace("{columns}", f"{{\n{kinds}}}").replace("{said}", _said(spec, ""))
-        text = text.replace("{reading}", READING.strip())
-        dates, imported = ("\n\n\n" + DATES.strip(), DATETIME) if read.dates else ("", "")
-        text = text.replace("{dates}", dates).replace("{datetime}", imported)
-    else:
-        text = _of_series(spec, read)
-    return text.replace("{file}", file_name)
+        return _of_images(spec, read, file_name)
+    if isinstance(read, Tokens):
+        return _filled(TEXTS, said=_said(spec, "text"), file=file_name)
+    return _of_columns(spec, read, file_name) if isinstance(read, Columns) else _of_series(spec, read, file_name)
 
 
-def _of_series(spec: Spec, series: Series) -> str:
+def _filled(template: str, **facts: str) -> str:
+    """A template with its places filled; what is filled in is left as it is, whatever the names of columns are."""
+    return re.sub(rf"\{{({'|'.join(facts)})\}}", lambda place: facts[place[1]], template)
+
+
+def _of_columns(spec: Spec, read: Columns, file_name: str) -> str:
+    kinds = "".join(f"    {name!r}: {_kind(column)},\n" for name, column in read.by_name().items())
+    return _filled(
+        COLUMNS,
+        columns=f"{{\n{kinds}}}",
+        said=_said(spec, ""),
+        reading=_filled(READING.strip(), wanted=repr(list(read.by_name()))),
+        dates="\n\n\n" + DATES.strip() if read.dates else "",
+        datetime=DATETIME if read.dates else "",
+        file=file_name,
+    )
+
+
+def _of_series(spec: Spec, series: Series, file_name: str) -> str:
     columns = list(series.raw) if series.columns else [spec.target.names[0].removesuffix("+1")]
-    facts = {
-        "reading": READING.strip(),
-        "columns": repr(columns),
-        "length": str(series.length),
-        "ahead": str(len(spec.target.names) if series.known else 0),
-        "group": repr(series.group or None),
-    }
-    text = SERIES
-    for name, fact in facts.items():
-        text = text.replace(f"{{{name}}}", fact)
-    return text
+    return _filled(
+        SERIES,
+        columns=repr(columns),
+        group=repr(series.group or None),
+        length=str(series.length),
+        ahead=str(len(spec.target.names) if series.known else 0),
+        reading=_filled(READING.strip(), wanted="[*COLUMNS, *([GROUP] if GROUP else [])]"),
+        file=file_name,
+    )
 
 
-def _of_images(spec: Spec, images: Images) -> str:
+def _of_images(spec: Spec, images: Images, file_name: str) -> str:
     if isinstance(spec.target, Boxes):
-        return IMAGES.replace("{draft}", "").replace("{said}", BOXES).replace("{word}", "street")
-    said = CLASSES_OF_IMAGES if isinstance(spec.target, Classes) else VALUES_OF_IMAGES
+        return _filled(IMAGES, draft="", said=BOXES, word="street", note="", file=file_name)
     # As `decode.read` does; a letterbox is placed by the size in the file, which it would change.
     side = 2 * max(images.resized, images.height, images.width)
-    text = IMAGES.replace("{draft}", DRAFT.replace("{side}", str(side)) if images.resized else "")
-    if images.strokes:
-        note = "# Strokes must be bright on black, in size and place as in training: litmus predict sees to that."
-        text = text.replace("for path in", f"{note}\nfor path in")
-    return text.replace("{said}", said).replace("{word}", "image")
+    return _filled(
+        IMAGES,
+        draft=_filled(DRAFT, side=str(side)) if images.resized else "",
+        said=CLASSES_OF_IMAGES if isinstance(spec.target, Classes) else VALUES_OF_IMAGES,
+        word="image",
+        note=STROKES if images.strokes else "",
+        file=file_name,
+    )
 
 
 def _said(spec: Spec, name: str) -> str:
