@@ -132,7 +132,7 @@ def _without_empty_hooks(callback: lightning.Callback) -> None:
     They do nothing, which takes it a sixth of a small network's step.
     """
     for name in STEP_HOOKS:
-        if getattr(type(callback), name) is getattr(lightning.Callback, name):
+        if name not in vars(callback) and getattr(type(callback), name) is getattr(lightning.Callback, name):
             setattr(callback, name, None)
 
 

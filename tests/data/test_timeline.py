@@ -182,3 +182,8 @@ def test_rows_after_the_last_value_are_those_to_forecast(group: str | None, capl
     write("shop", "sales", "holiday", rows=[*rows[:9], (rows[9][0], "", 1), *rows[10:]])
     data(column="sales", group=group, known=["holiday"])
     assert "has no number in column sales in 1 of" in caplog.text
+
+
+def test_a_column_that_is_called_as_an_indicator_is_refused() -> None:
+    with pytest.raises(UserError, match="The column rain is missing is called as litmus calls an indicator"):
+        data(column="sales", inputs=["rain", "rain is missing"])

@@ -14,6 +14,7 @@ from litmus.data import _table
 from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
+from litmus.spec import IS_MISSING
 
 NAMED_HERE = r"_\d+$"  # see `_table.header`
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
@@ -146,8 +147,11 @@ def series(settings: Section) -> None:
 def check_series_roles(
     column: str | None, time: str | None, group: str | None, inputs: Sequence[str], known: Sequence[str]
 ) -> None:
-    """Checks that no column of a series has two roles."""
+    """Checks that no column of a series has two roles, or the name of an indicator."""
     given = {"data.column": [column], "data.time": [time], "data.group": [group]}
+    for name in (column, *inputs, *known):
+        if name is not None and name.endswith(IS_MISSING):
+            raise UserError(f"The column {name} is called as litmus calls an indicator. Rename it in the file.")
     _check_roles({**given, "data.inputs": inputs, "data.known": known})
 
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 LARGEST = 1 << 30  # bytes of an image file
 MODES = {1: "L", 3: "RGB"}
+MOST_BETWEEN = 50_000_000  # pixels between two passes over an image, 200 MB: a narrow one may be a million rows high
 PADDING = 114  # gray level of a letterbox's bars, the one that YOLO networks are trained with
 ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 mean that width and height are swapped
 
@@ -265,7 +266,7 @@ def _resized(image: Image.Image, size: tuple[int, int], box: tuple[float, float,
     From version 13 on, Pillow begins with the rows where that is faster, which changes many pixels by a level.
     """
     lost = image.height - size[1]
-    if lost > max(0, 2 * (image.width - size[0])):
+    if lost > max(0, 2 * (image.width - size[0])) and size[0] * image.height <= MOST_BETWEEN:
         left, top, right, bottom = box
         image = image.resize((size[0], image.height), Image.Resampling.BILINEAR, (left, 0, right, image.height))
         box = (0, top, size[0], bottom)

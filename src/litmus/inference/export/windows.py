@@ -31,7 +31,8 @@ class Windows(nn.Module):
         missing = x.isnan()
         filled = _carried_forward(x)
         # What is forecast takes the first value where there is none before; `scale_columns` says what others take.
-        own = _carried_forward(filled[:, :, :1].flip(1)).flip(1)
+        own, ahead = filled[:, : self.length, :1], filled[:, self.length :, :1]
+        own = torch.cat([_carried_forward(own.flip(1)).flip(1), ahead], dim=1)
         filled = torch.cat([own, filled[:, :, 1:]], dim=2)
         columns = self._moved_up(filled)
         if self.indicated:
