@@ -36,6 +36,11 @@ def printable(text: str) -> str:
     return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 date`, `1,200 dates`"""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def readable(text: str) -> str:
     """As `printable`, and cut in the middle to the length of a message; `train.log` has the whole."""
     if len(text) > _HEAD + _TAIL:

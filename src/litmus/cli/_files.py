@@ -105,7 +105,7 @@ def predict_file(tables: "TablePredictor", path: Path, stream: "Stream", argumen
                 console.json_line(prediction)
     elif arguments.out:
         _write(local.expand(arguments.out), tables, report.counting(_answered(tables, stream)))
-        console.say(f"{arguments.out}: {_counted(report.num_rows, 'row')} of {path} with answers")
+        console.say(f"{arguments.out}: {console.counted(report.num_rows, 'row')} of {path} with answers")
     else:
         _show(tables, stream, report)
     report.say()
@@ -150,10 +150,6 @@ def _show(tables: "TablePredictor", stream: "Stream", report: "Report") -> None:
         console.say(f"the first {rows.height} of {num_rows:,} rows; --out answers.csv writes the answers for all")
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 class Report:
     """What became of the rows."""
 
@@ -191,4 +187,4 @@ class Report:
             )
             console.error(f"{where}: {note}")
         if len(self._counts) > SHOWN_NOTES:
-            console.error(f"and {_counted(len(self._counts) - SHOWN_NOTES, 'other note')}, in the column note")
+            console.error(f"and {console.counted(len(self._counts) - SHOWN_NOTES, 'other note')}, in the column note")

@@ -26,6 +26,8 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     if len(words) > 1:
         raise WrongArguments("This run forecasts a series: name one file that it should continue, or none.")
     path = local.expand(words[0]) if words else None
+    if path is None and arguments.encoding is not None:
+        raise WrongArguments("--encoding is that of a file to continue. Name the file.")
     out = None
     if path is not None and local.kind_of(path) == "missing":
         raise UserError(f"There is no file {path}. This run takes a table of a series.")

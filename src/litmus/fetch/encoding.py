@@ -35,7 +35,6 @@ def encoding_of(path: Path, encoding: str) -> str:
         path: of the file.
         encoding: a codec of Python's, or "auto": UTF-8, or UTF-16 or -32 if the file begins with its byte order mark.
 
-
     Raises:
         UserError: it is no text, or there is no such codec.
         OSError: it cannot be read.
@@ -64,9 +63,9 @@ def encoding_of_another(path: Path, own: str) -> str:
     Raises:
         UserError: it cannot be read.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
     if own == "auto" or local.kind_of(path) != "file":
         return "auto"
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with path.open("rb") as file:
             part = file.read(PART)

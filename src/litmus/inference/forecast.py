@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from litmus.config.protocols import Net
 from litmus.config.types import Section
+from litmus.console import counted
 from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.dates import Dates
 from litmus.data.timeline.read import Group, Timeline
@@ -115,9 +116,9 @@ class Forecaster:
         steps = steps or self.horizon
         self.notes = []
         if steps > self.horizon and self.settings["inputs"]:
-            counted = calendar.counted(self.horizon, "step")
+            at_once = counted(self.horizon, "step")
             raise UserError(
-                f"--steps {steps} is too many: the network forecasts {counted} at once, and to go on from "
+                f"--steps {steps} is too many: the network forecasts {at_once} at once, and to go on from "
                 f"there it would need {', '.join(self.settings['inputs'])} of the steps before, which are not known. "
                 f"data.horizon={steps} trains a network for {steps} steps."
             )
@@ -189,9 +190,9 @@ class Forecaster:
         """
         start = end - group.start
         if self.num_known and group.stop - end < steps:
-            known, counted = ", ".join(self.settings["known"]), calendar.counted(steps, "step")
+            known = ", ".join(self.settings["known"])
             raise UserError(
-                f"A forecast of {counted} needs {steps} rows with {known} after the last value of "
+                f"A forecast of {counted(steps, 'step')} needs {steps} rows with {known} after the last value of "
                 f"{group.name or timeline.name}, and there are {group.stop - end}. Append rows with {known} and "
                 f"without {timeline.name}."
             )

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.console import counted
 from litmus.errors import UserError
 
 Dates = NDArray[np.datetime64]  # of microseconds
@@ -75,11 +76,6 @@ def named(dates: Dates, rows: NDArray[np.int64]) -> str:
     first = zip(rows[:MOST_NAMED], dates[:MOST_NAMED], strict=True)
     more = f" and {len(rows) - MOST_NAMED:,} more" if len(rows) > MOST_NAMED else ""
     return ", ".join(f"row {row:,} ({shown(date)})" for row, date in first) + more
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 date`, `1,200 dates`"""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def find_step(dates: Dates) -> Step | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.console import counted
 from litmus.data import _numbers, _table
 from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.dates import Dates, Step
@@ -155,7 +156,7 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
             raise UserError(f"{path}: data.time={time} holds no dates that can be read, such as 2026-01-31.")
         days = as_days(frame[time], form)
         if (wrong := np.flatnonzero(np.isnan(days))).size:
-            number = calendar.counted(wrong.size, "row")
+            number = counted(wrong.size, "row")
             raise UserError(f"{path} has no date in column {time} in {number} ({_rows(wrong)}).")
         dates = np.rint(days * DAY_US).astype(np.int64).astype("datetime64[us]")
     others = [name for name in frame.columns if name not in (time, roles.group)]
@@ -264,7 +265,7 @@ def _filled_in(part: _Part, step: Step | None) -> _Part:
         log.warning(
             "%s%s missing, after %s. %s without a value.",
             where,
-            f"{calendar.counted(absent, 'date')} {'is' if absent == 1 else 'are'}",
+            f"{counted(absent, 'date')} {'is' if absent == 1 else 'are'}",
             calendar.named(part.dates[gaps], part.rows[gaps]),
             "It counts as a row" if absent == 1 else "They count as rows",
         )
