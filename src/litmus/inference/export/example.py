@@ -135,13 +135,16 @@ names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 series = {}
 for row in rows:
     series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append([number(row[name]) for name in COLUMNS])
-for name, own in series.items():
-    values = np.array(own)
+for name, rows in series.items():
+    values = np.array(rows)
     end = np.flatnonzero(~np.isnan(values[:, 0])).max(initial=-1) + 1  # the first row to forecast
     if end < LENGTH or end + AHEAD > len(values):
         print(name, f"too short: it takes {LENGTH} rows before the forecast and {AHEAD} after", file=sys.stderr)
         continue
-    figures = session.run(None, {"series": values[None, end - LENGTH : end + AHEAD]})[0][0]
+    start = end - LENGTH
+    before = [[np.nan, *own[~np.isnan(own)]][-1] for own in values[:start].T]  # stands in for what is missing
+    window = np.stack([before, *values[start : end + AHEAD]])
+    figures = session.run(None, {"series": window[None]})[0][0]
     print(name, dict(zip(names, figures.tolist())))
 '''
 

@@ -134,7 +134,7 @@ def inputs_of(spec: Spec) -> tuple[Port, ...]:
         doc = "token numbers of the tokenizer in the metadata, each text padded to the longest"
         return (Port("tokens", ("batch", "length"), doc),)
     if isinstance(read, Series):
-        rows = read.length + (len(spec.target.names) if read.known else 0)
+        rows = 1 + read.length + (len(spec.target.names) if read.known else 0)
         return (Port("series", ("batch", str(rows), str(len(read.raw))), _of_series(read)),)
     if isinstance(spec.target, Boxes):
         return (Port("image", ("height", "width", "3"), "an upright RGB image of any size, 8 bits a channel"),)
@@ -145,11 +145,13 @@ def inputs_of(spec: Spec) -> tuple[Port, ...]:
 
 
 def _of_series(read: Series) -> str:
-    doc = f"windows of {', '.join(read.raw)} in the data's units, NaN where a value is missing"
+    doc = f"{', '.join(read.raw)} in the data's units, NaN where a value is missing: a row with the last value of each"
+    doc += f" before the window, then the window's {read.length} rows"
     if not read.known:
         return doc
-    ahead = ", ".join(read.raw[-read.known :])
-    return f"{doc}; {read.length} rows, then those of the steps to forecast, of which only {ahead} is looked at"
+    return (
+        f"{doc}, then those of the steps to forecast, of which only {', '.join(read.raw[-read.known :])} is looked at"
+    )
 
 
 def outputs_of(net: Net) -> tuple[Port, ...]:

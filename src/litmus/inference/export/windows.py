@@ -14,7 +14,8 @@ class Windows(nn.Module):
     """Fills what is missing, adds its indicators, moves up what is known ahead, and standardizes.
 
     From float64 (batch, rows, columns), in the data's units and NaN where a value is missing, to float32 (batch,
-    length, features). `rows` are `length`, and after those the steps to forecast where columns are known ahead.
+    length, features). `rows` are one with the last value of each column before the window, the `length` of the window,
+    and the steps to forecast where columns are known ahead.
 
     Args:
         series: what the network receives.
@@ -28,8 +29,8 @@ class Windows(nn.Module):
         self.standardize = Standardize(series.mean, series.std)
 
     def forward(self, x: Tensor) -> Tensor:
-        missing = x.isnan()
-        filled = _carried_forward(x)
+        missing = x[:, 1:].isnan()
+        filled = _carried_forward(x)[:, 1:]
         # What is forecast takes the first value where there is none before; `scale_columns` says what others take.
         own, ahead = filled[:, : self.length, :1], filled[:, self.length :, :1]
         own = torch.cat([_carried_forward(own.flip(1)).flip(1), ahead], dim=1)
