@@ -30,6 +30,7 @@ def test_targets_of_several_units_count_alike() -> None:
     class Constant(torch.nn.Module):
         spec = replace(COLUMNS, target=Values(("big", "small"), (0.0, 0.0), (1e6, 1.0)))
         criterion = None
+        untrained = None
 
     task = Regression(Constant(), None, None, baselines=True)
     score = task.make_metrics("val")

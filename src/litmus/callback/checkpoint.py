@@ -21,7 +21,7 @@ from litmus.config.validate import checked
 from litmus.errors import Interrupted
 from litmus.record import folder
 from litmus.record.checkpoint import checkpoint_entries
-from litmus.record.metrics import TIE_BREAKER
+from litmus.record.metrics import TIE_BREAKER, is_gain
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Checkpoint(ModelCheckpoint, Callback):
     """Keeps the best epoch by the task's monitored metric, and the last step.
 
     Of epochs with the same value the one with the lowest loss on the validation split is best, and of those the first:
-    see `record.metrics.best_row`.
+    see `record.metrics.best_row`, which epoch 0 is part of, the network before its training, where that is measured.
 
     `last.ckpt` is written after every epoch, and within one after `every_s` seconds, or later where writing it would
     take more than a fiftieth of the time. A signal is acted on here: the step that it arrived in is kept.
@@ -56,6 +56,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         self._next = math.inf
         self._interrupt: Interrupt | None = None
         self.best_loss: float | None = None  # of the best epoch
+        self._has_untrained = False  # whether there is an epoch 0
         super().__init__(
             filename=folder.BEST,
             save_top_k=1,
@@ -71,6 +72,12 @@ class Checkpoint(ModelCheckpoint, Callback):
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
         self._interrupt = next((each for each in _callbacks_of(trainer) if isinstance(each, Interrupt)), None)
         super().setup(trainer, pl_module, stage)
+
+    def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keeps the network before its training, until an epoch is better by more than chance."""
+        # Private: what ModelCheckpoint does after a validation, which it does not after this one.
+        self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+        self._has_untrained = True
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
@@ -120,6 +127,8 @@ class Checkpoint(ModelCheckpoint, Callback):
 
     def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
         """Whether this epoch is the best so far."""
+        if self._has_untrained and not is_gain({name: float(x) for name, x in trainer.callback_metrics.items()}):
+            return False
         found = trainer.callback_metrics.get(TIE_BREAKER)
         loss = None if found is None else float(found)
         is_best = super().check_monitor_top_k(trainer, current)
@@ -148,7 +157,7 @@ class Checkpoint(ModelCheckpoint, Callback):
             )
 
     def state_dict(self) -> Section:
-        return {**super().state_dict(), "best_loss": self.best_loss}
+        return {**super().state_dict(), "best_loss": self.best_loss, "has_untrained": self._has_untrained}
 
     def load_state_dict(self, state_dict: Section) -> None:
         """Continues with the best value so far, wherever the run folder lies now."""
@@ -166,6 +175,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         }
         if not Path(str(self.dirpath), f"{folder.BEST}.ckpt").is_file():  # it was damaged, and removed
             moved |= {"best_model_score": None, "best_k_models": {}, "kth_value": self.kth_value}
-            moved |= {"best_model_path": "", "kth_best_model_path": "", "best_loss": None}
+            moved |= {"best_model_path": "", "kth_best_model_path": "", "best_loss": None, "has_untrained": False}
         self.best_loss = moved.get("best_loss")  # earlier versions kept the first epoch, whatever its loss
+        self._has_untrained = moved.get("has_untrained", False)
         super().load_state_dict(moved)

@@ -14,6 +14,8 @@ from litmus.record.folder import RunDir
 class History(Checkpoint, Callback):
     """Writes everything that was logged in an epoch as a row of `metrics.csv`, and to the logger.
 
+    The first row is epoch 0 where a network is measured before its training: see `litmus.model._base.Net.untrained`.
+
     Both before the epoch's checkpoint, which holds the rows, too: so a resumed run has every row and point once.
 
     A `Checkpoint` to Lightning, because those are called when all metrics of an epoch are known.
@@ -36,18 +38,24 @@ class History(Checkpoint, Callback):
             self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
         self._write(trainer)  # the file may have been lost, or have a row more than the checkpoint
 
+    def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._add(trainer, epoch=0)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._add(trainer, epoch=trainer.current_epoch + 1)
+
+    def _add(self, trainer: lightning.Trainer, epoch: int) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         order = sorted(metrics, key=lambda name: (not name.startswith("train/"), not name.startswith("val/"), name))
         row = {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": epoch,
             "step": trainer.global_step,
             **{name: metrics[name] for name in order},
         }
         self.rows.append(row)
         self._write(trainer)
         if trainer.logger is not None:
-            trainer.logger.log_metrics(metrics, trainer.global_step - 1)  # the epoch's last step, from 0
+            trainer.logger.log_metrics(metrics, max(trainer.global_step - 1, 0))  # the epoch's last step, from 0
 
     def state_dict(self) -> Section:
         return {"rows": self.rows}

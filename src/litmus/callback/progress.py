@@ -67,15 +67,21 @@ class Progress(Checkpoint, Callback):
         if self._bar is not None and not trainer.sanity_checking:
             self._update(completed=trainer.num_training_batches, values="validating")
 
+    def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._say(trainer, pl_module, epoch=0)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._say(trainer, pl_module, epoch=trainer.current_epoch + 1)
+
+    def _say(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         names = [f"{split}/{name}" for split in ("train", "val") for name in task_of(pl_module).headline]
         values = console.metrics_line({name: metrics[name] for name in names if name in metrics})
         speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
-        epoch = f"{trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
-        console.say(f"epoch {epoch}  {values}{speed}")
+        number = f"{epoch:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
+        console.say(f"epoch {number}  {values}{speed}")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._close()

@@ -116,6 +116,15 @@ class Net(nn.Module):
         """
         return None
 
+    @property
+    def untrained(self) -> Predict | None:
+        """What `forward` gives before any training, if that is an answer of use, as the last value of a series is.
+
+        Such a network is measured before its training, too: that is epoch 0, which stays the best where no other is
+        better by more than chance.
+        """
+        return None
+
     def rebuild_settings(self) -> Section:
         """Settings, as plain values, that rebuild the network from a checkpoint without the files it was built from."""
         return {}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
-from litmus.model._base import Net
+from litmus.model._base import Net, Predict
 from litmus.model._relative import Relative
 from litmus.spec import Images, Series, Spec, Tokens, Values
 
@@ -94,6 +94,14 @@ class LSTM(Net):
             x = states
         outputs = self.head(self.drop(self.norm(self._pooled(x, lengths))))
         return outputs if self.relative is None else self.relative.forecast(outputs, window)
+
+    @property
+    def untrained(self) -> Predict | None:
+        return None if self.relative is None else self._untrained
+
+    def _untrained(self, window: Tensor) -> Tensor:
+        assert self.relative is not None
+        return self.relative.forecast(window.new_zeros(len(window), self.num_outputs), window)
 
     def _sequences(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The batch as (batch, length, features), and int64 lengths without padding; None where there is no padding."""

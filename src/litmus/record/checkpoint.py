@@ -197,8 +197,9 @@ def newest_checkpoint(run: RunDir) -> Path | None:
     Raises:
         UserError: its checkpoints are missing or damaged.
     """
-    if not run.last.is_file() and not run.best.is_file() and not run.whole_metrics():
-        return None
+    rows = run.whole_metrics()
+    if not run.last.is_file() and not (rows[-1]["epoch"] if rows else run.best.is_file()):
+        return None  # or no more than the network before its training, from which it begins
     config = run.read_config()
     wrong = {path: _what_is_wrong(path, config) for path in (run.last, run.best)}
     if None not in wrong.values():

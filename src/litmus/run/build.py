@@ -1,5 +1,6 @@
 """The objects of a run, built out of its configuration and its data, and what follows from the two."""
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -176,6 +177,8 @@ def assemble(
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
+    if net.untrained is not None:
+        trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
 

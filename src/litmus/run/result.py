@@ -139,7 +139,8 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     hardware = hardware_for(config) if parts else None
     rows = run.whole_metrics()
     best = best_row(rows, str(config["task"]["_target_"]), _kept_step(run)) if rows and parts else {}
-    kept = {name: value for name, value in best.items() if name.startswith(("train/", "val/"))}
+    measured = {name: value for name, value in best.items() if value is not None}  # epoch 0 has nothing of training
+    kept = {name: value for name, value in measured.items() if name.startswith(("train/", "val/"))}
     meter = parts.callback(Meter) if parts else None
     divergence = divergence_of(parts.trainer) if parts else None
     speeds = meter.samples_per_second if meter else []

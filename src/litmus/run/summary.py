@@ -15,7 +15,7 @@ from litmus.config.types import Section
 from litmus.config.validate import override, shown
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
-from litmus.record.metrics import deciding, mode_of, per_class, per_value
+from litmus.record.metrics import GAIN, deciding, mode_of, per_class, per_value
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
@@ -27,6 +27,11 @@ MOST_COLUMNS = 40  # of a table, each in a line
 LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
+
+UNTRAINED_IS_BEST = (
+    "No epoch lowers the validation loss by more than one standard error (val/gain in metrics.csv): the run keeps "
+    "epoch 0, the network before its training, whose forecast is the value that it would have learned to change."
+)
 
 
 def chosen(choices: dict[str, str]) -> None:
@@ -173,6 +178,8 @@ def result(run: RunDir, result: Section) -> None:
     """The final metrics as a table, the folder, and what to do next."""
     if result["metrics"]:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
+        if result["best_epoch"] == 0 and result["epochs"]:
+            console.say(UNTRAINED_IS_BEST, style="yellow", wrap=True)
     if result["baselines"]["beaten"] is False:
         console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
@@ -198,7 +205,7 @@ def _metrics(metrics: dict[str, float], title: str) -> None:
     classes, values, baselines = per_class(metrics), per_value(metrics), baseline_metrics(metrics)
     other_values = (own for split in ("train", "val") for own in per_value(metrics, split).values())
     parts = (*classes.values(), *values.values(), *other_values, *baselines.values())
-    apart = {name for names in parts for name in names.values()}
+    apart = {name for names in parts for name in names.values()} | {GAIN}
     shown = [name for name in metrics if name not in apart]
     columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
     rows = [

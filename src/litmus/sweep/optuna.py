@@ -226,7 +226,8 @@ class Optuna(Source):
             self.remaining.append(job)
             return
         for row in RunDir(job.folder).read_metrics():
-            self.report_epoch(job, row["epoch"], row)
+            if row["epoch"]:
+                self.report_epoch(job, row["epoch"], row)
         self.report_result(job, result)
         self.already_finished.append((job, result))
 

@@ -94,6 +94,15 @@ class ForecastMetrics(ValueMetrics):
         self.each_step, self.keep = each_step, keep
         self.errors: list[Tensor] = []
 
+    def compare(self, outputs: Tensor, untrained: Tensor, targets: Tensor) -> None:
+        """Adds by how much a batch's forecasts are better than those of the network before its training.
+
+        Before `update`, which counts the samples.
+        """
+        errors = ((each.to(EXACT) - targets.to(EXACT)).square().mean(dim=1) for each in (outputs, untrained))
+        own, before = errors
+        self.add(0, gain=(before - own).sum(), gain_squared=(before - own).square().sum())
+
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         super().update(outputs, targets)
         if self.keep is not None:
@@ -101,10 +110,22 @@ class ForecastMetrics(ValueMetrics):
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         found = super().from_sums(sums, num_samples)
+        if "gain" in sums:
+            found["gain"] = self._gain(sums["gain"], sums["gain_squared"], num_samples)
         if self.each_step and len(self.std) > 1:
             steps = [f"step{step}" for step in range(1, len(self.std) + 1)]
             found |= _of_each(steps, sums, num_samples, self.std)
         return found
+
+    def _gain(self, total: Tensor, squared: Tensor, num_samples: int) -> Tensor:
+        """The mean difference of squared errors in its standard errors (Diebold and Mariano 1995).
+
+        Windows whose horizons overlap share what is hard to forecast: as many count as there are horizons side by side.
+        """
+        mean = total / num_samples
+        variance = (squared / num_samples - mean**2).clamp(min=0.0)
+        error = (variance * len(self.std) / max(num_samples - 1, 1)).sqrt()
+        return (mean / error.clamp(min=1e-12)).float()
 
     def compute(self) -> dict[str, Tensor]:
         if self.keep is not None:
@@ -140,7 +161,8 @@ class Regression(Task):
 
     Several targets (not the steps of a forecast, which have one unit) are scaled by their training deviation for RMSE
     and MAE, so that each counts alike: `rmse` is the root of the mean of all squared errors, each divided by the
-    target's training variance. `rmse_NAME` and `mae_NAME` are a target's errors in its unit.
+    target's training variance. `rmse_NAME` and `mae_NAME` are a target's errors in its unit. `gain` is by how many
+    standard errors a forecaster's validation loss is below that before its training: see `record.metrics.GAIN`.
 
     Beside them stand the errors of baselines, unless `baselines` is false. `skill` and `skill_mae` say by what fraction
     the network's RMSE and MAE are lower than the lowest of a baseline: 1 - rmse / rmse of the best.
@@ -155,6 +177,7 @@ class Regression(Task):
         "r": "max",
         "skill": "max",
         "skill_mae": "max",
+        "gain": "max",
     }
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
@@ -196,7 +219,10 @@ class Regression(Task):
                 f"The network's outputs have the shape {tuple(outputs.shape)}, the targets {tuple(targets.shape)}."
             )
         loss = self.criterion(outputs.float(), targets, 0.0)
-        cast(ValueMetrics, self.metrics(split)).update(outputs.detach(), targets)
+        metrics = cast(ValueMetrics, self.metrics(split))
+        if split == "val" and self.net.untrained is not None and isinstance(metrics, ForecastMetrics):
+            metrics.compare(outputs, self.net.untrained(inputs), targets)
+        metrics.update(outputs.detach(), targets)
         return loss
 
     def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:

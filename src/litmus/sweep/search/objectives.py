@@ -54,13 +54,18 @@ class Objectives:
     def at_best_epoch(self, metrics: Mapping[str, float | None], folder: Path) -> list[float]:
         """The objectives at a run's best epoch; those that `result.json` does not hold are read from `metrics.csv`.
 
+        Epoch 0, before the training, has neither time nor metrics of training: those are of the last epoch.
+
         Raises:
             UserError: a run of this task does not have one of them.
         """
         if not set(self.metrics) <= set(metrics):
             run = RunDir(folder)
             best = (run.read_result() or {}).get("best_epoch")
-            row = next((row for row in run.read_metrics() if row["epoch"] == best), {})
+            rows = run.read_metrics()
+            row = next((row for row in rows if row["epoch"] == best), {})
+            if best == 0:
+                row = rows[-1] | {name: value for name, value in row.items() if value is not None}
             metrics = {**row, **metrics}
         return self.values(metrics, folder)
 
