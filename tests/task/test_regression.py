@@ -72,7 +72,7 @@ def test_the_correlation_of_values_far_from_the_training_s() -> None:
 
 def test_answers_of_another_shape_are_not_broadcast() -> None:
     class Wide(torch.nn.Module):
-        spec, criterion = WINDOWS, None
+        spec, criterion, untrained = WINDOWS, None, None
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(x), 1)
@@ -83,7 +83,7 @@ def test_answers_of_another_shape_are_not_broadcast() -> None:
 
 def test_targets_are_scaled_and_metrics_are_not() -> None:
     class Constant(torch.nn.Module):
-        spec, criterion = WINDOWS, None  # mean 1, deviation 2
+        spec, criterion, untrained = WINDOWS, None, None  # mean 1, deviation 2
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(x), 1)
@@ -96,7 +96,7 @@ def test_targets_are_scaled_and_metrics_are_not() -> None:
 
 def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
     class Constant(torch.nn.Module):
-        spec, criterion = WINDOWS, None
+        spec, criterion, untrained = WINDOWS, None, None
 
     class Data:
         baselines = {"test": {"naive": {"rmse": 4.0, "mae": 3.0}, "seasonal": {"rmse": 5.0, "mae": 2.0}}}  # noqa: RUF012

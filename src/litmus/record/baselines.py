@@ -1,5 +1,6 @@
 """What needs no network, among a run's metrics: `test/logistic_acc` stands beside `test/acc`."""
 
+import math
 from typing import NamedTuple
 
 from litmus.config.types import Section
@@ -16,6 +17,10 @@ BASELINES = {
     "ridge": ("ridge regression", "ridge regression"),
     "trees": ("boosted trees", "boosted trees"),
 }
+
+
+def _are_equal(network: float, value: float) -> bool:
+    return math.isclose(network, value, rel_tol=1e-6)
 
 
 class Best(NamedTuple):
@@ -39,13 +44,15 @@ class Best(NamedTuple):
         return self.beats(self.network, self.value)
 
     def beats(self, network: float, value: float) -> bool:
-        """Whether the first of two values of the metric is better."""
+        """Whether the first of two values of the metric is better, by more than float32's rounding."""
+        if _are_equal(network, value):
+            return False
         return network > value if mode_of(self.metric) == "max" else network < value
 
     @property
     def sentence(self) -> str:
         """That the network does not beat it."""
-        than_network = "as well" if self.network == self.value else "better"
+        than_network = "as well" if _are_equal(self.network, self.value) else "better"
         return (
             f"The network does not beat {BASELINES[self.name][1]} ({self.metric} {self.network:.4g} against "
             f"{self.value:.4g}): a method without a network does {than_network}."
