@@ -1,4 +1,4 @@
-"""Peak memory of `python train.py model=cnn`, and of a series of ten million rows."""
+"""Peak memory of `python train.py model=cnn`, of a series of ten million rows, and of a million texts."""
 
 import tempfile
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ import polars as pl
 from bench._common import markdown, peak_gb_of_command, spread
 
 NUM_ROWS = 10_000_000
+NUM_TEXTS, NUM_WORDS = 1_000_000, 12  # about 70 bytes each
 
 
 def measure() -> str:
@@ -21,6 +22,11 @@ def measure() -> str:
         for kind, path in _write(Path(folder)).items():
             found = peak_gb_of_command(*short, f"data.path={path}")
             rows.append((f"the same, {NUM_ROWS:,} minutes with dates, {kind}", f"{found:.2f}", ""))
+        path = _write_texts(Path(folder, "texts.csv"))
+        table = ("data=text_table", f"data.path={path}", "data.text=text", "data.label=label", *short[2:])
+        found = peak_gb_of_command("model=lstm", *table)
+        size = path.stat().st_size / 1e9
+        rows.append((f"`model=lstm data=text_table`, {NUM_TEXTS:,} texts, {size:.2f} GB of CSV", f"{found:.2f}", ""))
     return "## Peak memory\n\n" + markdown(("", "GB", "target"), rows)
 
 
@@ -34,3 +40,13 @@ def _write(folder: Path) -> dict[str, Path]:
     frame.write_csv(paths["CSV"])
     frame.write_parquet(paths["Parquet"])
     return paths
+
+
+def _write_texts(path: Path) -> Path:
+    """Texts of words at random."""
+    generator = np.random.default_rng(0)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        for words in generator.integers(5000, size=(NUM_TEXTS, NUM_WORDS)).tolist():
+            file.write(f"{' '.join(f'w{word}' for word in words)},{'ab'[words[0] % 2]}\n")
+    return path

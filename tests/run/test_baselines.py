@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score
 
 from litmus.config.instantiate import build
 from litmus.config.protocols import Data, Task
-from litmus.record.baselines import BASELINES, best_baseline
+from litmus.record.baselines import BASELINES, Best, best_baseline
 from litmus.record.folder import RunDir
 from litmus.run import baselines, fitted
 from litmus.run.baselines import Measured, measure
@@ -262,6 +262,16 @@ def test_a_network_that_is_no_better_is_told(name: str, train: Train, capsys: py
     assert result["baselines"]["notes"][0] == best.sentence
     assert best.sentence in out
     assert f"test, {BASELINES[best.name][0]}" in out
+
+
+def test_what_rounding_tells_apart_is_as_good() -> None:
+    """A network that forecasts the last value computes it in float32."""
+    for network in (37.093, 37.0930001, 37.0929999):
+        best = Best("naive", "test/rmse", 37.093, network)
+        assert not best.is_beaten
+        assert best.sentence.endswith("a method without a network does as well.")
+    assert Best("naive", "test/rmse", 37.093, 37.09).is_beaten
+    assert Best("naive", "test/rmse", 37.093, 37.10).sentence.endswith("does better.")
 
 
 def test_one_that_is_better_is_not(train: Train, capsys: pytest.CaptureFixture[str]) -> None:

@@ -218,7 +218,7 @@ def some_of(number: int, limit: int | None, seed: int) -> NDArray[np.int64]:
 
 def fingerprints(groups: Iterable[Sequence[Hashable]]) -> Tensor:
     """63-bit hashes of the groups, sorted, without duplicates: int64 (groups,)."""
-    hashes = {_fingerprint(group) for own in groups for group in own}
+    hashes = {fingerprint(group) for own in groups for group in own}
     return torch.tensor(sorted(hashes), dtype=torch.int64)
 
 
@@ -239,7 +239,7 @@ def row_fingerprints(rows: NDArray[np.generic]) -> Tensor:
 def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     """For each sample, whether one of its groups is among the fingerprints `seen`."""
     hashes = set(seen.tolist())
-    return [any(_fingerprint(group) in hashes for group in own) for own in groups]
+    return [any(fingerprint(group) in hashes for group in own) for own in groups]
 
 
 def select_unseen(were_seen: Sequence[bool], noun: str) -> list[int]:
@@ -262,8 +262,17 @@ def select_unseen(were_seen: Sequence[bool], noun: str) -> list[int]:
     return fresh
 
 
-def _fingerprint(group: Hashable) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1
+class Fingerprint(int):
+    """That of a group, in the place of what it was made of: a text takes its length."""
+
+    __slots__ = ()
+
+
+def fingerprint(group: Hashable) -> Fingerprint:
+    """63-bit hash of a group; of a fingerprint, itself."""
+    if isinstance(group, Fingerprint):
+        return group
+    return Fingerprint(int.from_bytes(hashlib.blake2b(repr(group).encode(), digest_size=8).digest(), "big") >> 1)
 
 
 def connected(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
@@ -273,10 +282,11 @@ def connected(groups: Sequence[Sequence[Hashable]]) -> list[list[int]]:
 
     # An edge from each sample to each of its groups, which are nodes of their own after the samples.
     node: dict[Hashable, int] = {}
-    edges = [(row, node.setdefault(group, len(groups) + len(node))) for row, own in enumerate(groups) for group in own]
+    columns = np.fromiter((node.setdefault(group, len(node)) for own in groups for group in own), np.int64)
+    rows = np.repeat(np.arange(len(groups)), np.fromiter(map(len, groups), np.int64))
     size = len(groups) + len(node)
-    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(edges), dtype=bool), (rows, columns)), shape=(size, size))
+    del node
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, len(groups) + columns)), shape=(size, size))
     _, labels = connected_components(graph, directed=False)
     components: dict[int, list[int]] = {}
     for sample, label in enumerate(labels[: len(groups)].tolist()):

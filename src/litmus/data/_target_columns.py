@@ -1,5 +1,6 @@
 """Columns of a table that are to be predicted, row by row: classes, labels, or numbers."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class TargetColumns:
             return tuple(number for name in self.names if (number := _numbers.number(cells[name])) is not None)
         if self.separator is not None:
             return split_cell(cells[self.names[0]], self.separator)
-        return name_of(cells[self.names[0]])
+        return sys.intern(name_of(cells[self.names[0]]))  # one string for all samples of a class
 
     def make_target(
         self,

@@ -12,7 +12,7 @@ from litmus.config.protocols import SPLITS
 from litmus.config.types import BatchSize, Count, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
-from litmus.data._split import limits, split_samples
+from litmus.data._split import fingerprint, limits, split_samples
 from litmus.data._target_columns import Answer, numbers_of
 from litmus.data._targets import make_values
 from litmus.data.text.base import Samples, TextData
@@ -99,7 +99,8 @@ class Sentiment(TextData):
                     texts.append(on_one_line(_unescaped(text)))
                     targets.append(target)
                     # 12_3 is the third snippet of review or article 12.
-                    groups.append((("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())))
+                    own = ("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())
+                    groups.append(tuple(map(fingerprint, own)))
         strata: Sequence[Answer] = [(0.0,)] * len(targets) if self.target == "intensity" else targets
         val = self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, groups)

@@ -10,7 +10,7 @@ from litmus.config.types import BatchSize, Column, Count, File, Seed, Separator,
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._preflight import check_shares
-from litmus.data._split import are_seen, fingerprints, limits, some_of, split_samples
+from litmus.data._split import are_seen, fingerprint, fingerprints, limits, some_of, split_samples
 from litmus.data._target_columns import AnswerKind, TargetColumns, strata
 from litmus.data._targets import is_blank
 from litmus.data.text.base import Samples, TextData
@@ -79,13 +79,9 @@ class TextTable(TextData):
         tables = {split: self._read(path) for split, path in self.paths.items()}
         labels = self.labels
         kind = labels.kind_in([cells for table in tables.values() for _, cells in table.rows], asks=False)
-        for split, table in tables.items():
-            if kind == "numbers":
-                table.drop(labels.no_number)
-            table.warn_of_problems()
-            name = table.path.name if len(tables) == 1 else f"{split}: {table.path.name}"
-            self.sha256[name] = sha256_of(table.path)
-        whole = {split: self._samples(table, kind) for split, table in tables.items()}
+        self._check(tables, kind)
+        # A table is left behind before its rows are split: either takes more than the texts themselves.
+        whole = {split: self._samples(tables.pop(split), kind) for split in self.paths}
         splits = {**whole, **self._split(whole["train"], kind)}
         self.splits = {split: self._limited(splits[split], split) for split in SPLITS}
         if empty := [split for split, samples in self.splits.items() if not len(samples)]:
@@ -97,6 +93,14 @@ class TextTable(TextData):
         everything = [target for samples in whole.values() for target in samples.targets]  # whatever the limit
         target = labels.make_target(kind, everything, self.splits["train"].targets, labels.what)
         self.spec = Spec("text_table", Tokens(), target)
+
+    def _check(self, tables: dict[str, _table.Table], kind: AnswerKind) -> None:
+        for split, table in tables.items():
+            if kind == "numbers":
+                table.drop(self.labels.no_number)
+            table.warn_of_problems()
+            name = table.path.name if len(tables) == 1 else f"{split}: {table.path.name}"
+            self.sha256[name] = sha256_of(table.path)
 
     def _limited(self, samples: Samples, split: Split) -> Samples:
         """At most `limit` samples: of a separate table, whose order may be that of its classes, at random."""
@@ -121,7 +125,7 @@ class TextTable(TextData):
         rows = [cells for _, cells in table.rows]
         texts = [on_one_line(str(cells[self.text])) for cells in rows]
         targets = [self.labels.answer(cells, kind) for cells in rows]
-        groups: list[tuple[Hashable, ...]] = [(("text", text.casefold()),) for text in texts]
+        groups: list[tuple[Hashable, ...]] = [(fingerprint(("text", text.casefold())),) for text in texts]
         if self.group:
             entries = [cells[self.group] for cells in rows]
             groups = [own if is_blank(g) else (*own, ("group", g)) for own, g in zip(groups, entries, strict=True)]

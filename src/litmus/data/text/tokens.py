@@ -166,7 +166,8 @@ def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
 
 def on_one_line(text: str) -> str:
     """The text without line breaks, NULs and runs of spaces, which mean nothing to any tokenizer here."""
-    return " ".join(text.replace("\0", " ").split())
+    joined = " ".join(text.replace("\0", " ").split())
+    return text if joined == text else joined  # of many texts, no copies
 
 
 def _load(path: Path) -> Encoded | None:
