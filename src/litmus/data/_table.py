@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from litmus.fetch.encoding import encoding_of, has_undecoded_bytes
 log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+STATED_SEPARATOR = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)
 BEGINNING = 100  # rows
 SURE = 0.8  # how alike the names of files should be, which most often end alike, for one to stand for another
 PARQUET = ".parquet"
@@ -278,7 +280,7 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
                 lines = range(line, reader.line_num + 1)  # the cell may have swallowed lines before the error
                 table.problems.setdefault(f"broken quoting ({error})", []).extend(lines)
                 continue
-            if not cells:  # an empty line
+            if not cells or (not columns and states_separator(cells)):  # an empty line
                 continue
             if not columns:
                 columns = [name.strip() for name in cells]
@@ -297,12 +299,15 @@ def _csv_rows(file: Iterable[str], wanted: Sequence[str], table: Table, delimite
 def separator_of(file: TextIO, wanted: Sequence[str], path: Path, separator: str) -> str:
     """The character between the file's cells; arguments as of `read`. Where it is to be found, by the first line.
 
-    It is the one by which that has the wanted columns; else the one that splits it into most cells.
+    It is the one that the line states, as Excel's `sep=;`; or by which it has the wanted columns; else the one that
+    splits it into most cells.
     """
     if separator != "auto":
         return SEPARATORS[separator]
-    first = file.readline().strip("\r\n")
+    first = next((line for line in iter(file.readline, "") if line.strip("\ufeff\r\n")), "").strip("\r\n")
     file.seek(0)
+    if stated := STATED_SEPARATOR.fullmatch(first):
+        return stated[1]
     by_extension = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     candidates = [by_extension, *(s for s in SEPARATORS.values() if s != by_extension)]
     headers = {s: [name.strip().strip('"') for name in first.split(s)] for s in candidates}
@@ -311,6 +316,12 @@ def separator_of(file: TextIO, wanted: Sequence[str], path: Path, separator: str
     if chosen != by_extension and len(headers[chosen]) > 1:
         log.info("%s: the separator is %r", path, chosen)
     return chosen
+
+
+def states_separator(cells: Sequence[object]) -> bool:
+    """Whether cells are no header, but Excel's line `sep=;`, split by that."""
+    first, *others = (str(cell or "").strip("\ufeff") for cell in cells)
+    return first.lower() in ("sep=", *(f"sep={separator}" for separator in SEPARATORS.values())) and not any(others)
 
 
 @contextmanager

@@ -10,13 +10,16 @@ from xlsxwriter import Workbook
 from litmus.data import _table
 from litmus.data.columns.encode import as_numbers
 from litmus.data.columns.read import read_frame
+from litmus.data.columns.stream import open_table
 from litmus.errors import UserError
+
+AUTO = {"encoding": "auto", "separator": "auto"}
 
 
 def read(name: str, content: str | bytes | None = None, **changes: str) -> pl.DataFrame:
     if content is not None:
         Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_frame(Path(name), (), **{"encoding": "auto", "separator": "auto", **changes})
+    return read_frame(Path(name), (), **(AUTO | changes))
 
 
 def test_an_ugly_file_of_a_spreadsheet() -> None:
@@ -57,6 +60,20 @@ def test_lines_that_are_wrong_are_named_and_left_out(caplog: pytest.LogCaptureFi
     frame = read("b.csv", b"a,b\nx,2\n\xff,3\ny,4\n")
     assert frame["a"].to_list() == ["x", "y"]
     assert "cp1252 reads most old files" in caplog.text
+
+
+@pytest.mark.parametrize("columns", ["a;b;c\n1,5;2;x\n2,5;3;y\n", "a;b\n1,5;2\n2,5;3\n", "\na;b\n1,5;2\n2,5;3\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_excel_s_line_that_states_the_separator(columns: str, mark: str) -> None:
+    Path("plain.csv").write_text(columns)
+    Path("stated.csv").write_text(f"{mark}sep=;\n{columns}")
+    plain, stated = (read_frame(Path(f"{name}.csv"), (), **AUTO) for name in ("plain", "stated"))
+    assert stated.columns[:2] == ["a", "b"]
+    assert stated.equals(plain)
+    table = _table.read(Path("stated.csv"), ["b"], **AUTO)
+    assert [cells for _, cells in table.rows] == [{"b": "2"}, {"b": "3"}]
+    streamed = open_table(Path("stated.csv"), (), **AUTO)
+    assert streamed.columns == stated.columns
 
 
 def test_other_encodings() -> None:

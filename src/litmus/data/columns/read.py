@@ -126,7 +126,9 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, 
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except (pl.exceptions.PolarsError, UnicodeError, LookupError):
         return _read_carefully(path, encoding, separator, texts)
-    first = next((row for row in range(frame.height) if any(cell is not None for cell in frame.row(row))), None)
+    rows = map(frame.row, range(frame.height))
+    filled = (any(cell is not None for cell in row) and not _table.states_separator(row) for row in rows)
+    first = next((number for number, is_header in enumerate(filled) if is_header), None)
     if first is None:
         raise UserError(f"{path} is empty.")
     frame.columns = _table.header(frame.row(first))

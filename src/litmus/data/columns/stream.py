@@ -178,6 +178,8 @@ def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[list[str]]:
             raise _undecoded(path, error) from None
         if record is None:
             return
+        if not length and record and _table.states_separator(record):
+            continue
         if not record:
             if length != 1:
                 continue
