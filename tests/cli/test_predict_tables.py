@@ -47,6 +47,14 @@ def houses(tmp_path: Path) -> pl.DataFrame:
     return pl.read_csv("houses.csv")
 
 
+def test_answers_as_parquet(litmus: Litmus, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text(ODD)
+    said, _ = litmus("predict", TABLE, "odd.csv", "--parquet")
+    assert "odd-answers.parquet: 3 rows of odd.csv with answers" in said
+    litmus("predict", TABLE, "odd.csv", "--parquet", "--out", "named.parquet")
+    assert pl.read_parquet("named.parquet").equals(pl.read_parquet("odd-answers.parquet"))
+
+
 def test_every_column_is_kept_and_answers_are_appended(litmus: Litmus, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text(ODD)
     said, notes = litmus("predict", TABLE, "odd.csv", "--out", "new/answers.csv")

@@ -28,6 +28,19 @@ READING = {"encoding": "auto", "separator": "auto"}  # the keys of a dataset tha
 Answered = Iterator[tuple["pl.DataFrame", "Sequence[Prediction]"]]
 
 
+def parquet_answers(out: str | None, table: Path) -> str:
+    """The file of `--parquet`: that of `--out`, or one in the current folder that is named after the table.
+
+    Raises:
+        WrongArguments: `--out` names a file of another kind.
+    """
+    if out is None:
+        return f"{table.stem}-answers.parquet"
+    if not out.lower().endswith(".parquet"):
+        raise WrongArguments(f"--parquet writes Parquet, but --out is {out}. Leave one of them out.")
+    return out
+
+
 def check_answers(out: str, table: Path) -> None:
     """Checks that answers can be written into a file of that name.
 

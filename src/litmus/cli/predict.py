@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from litmus.cli import _forecast
-from litmus.cli._files import check_answers, choose_column, open_stream, predict_file
+from litmus.cli._files import check_answers, choose_column, open_stream, parquet_answers, predict_file
 from litmus.cli._options import count, level, score
 from litmus.config.fit import architectures, kinds_of_data
 from litmus.config.types import Section
@@ -54,6 +54,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     out = "a table: the file for its rows with their answers, such as answers.csv; boxes: the folder for drawn images"
     also = "series: the CSV for a forecast, with a PNG beside it"
     parser.add_argument("--out", metavar="PATH", help=f"{out} (RUN/predictions); {also}")
+    whole = "a table: write the answers as Parquet, into --out or else NAME-answers.parquet"
+    parser.add_argument("--parquet", action="store_const", const=True, help=whole)
     column = "a table: the column of the texts, or of the images' paths, which are relative to the table's folder"
     parser.add_argument("--column", metavar="NAME", help=f"{column} (that of the run's own table)")
     codec = "a table, a series: its encoding, such as cp1252 (UTF-8; of a file that is not, that of the run's own)"
@@ -90,6 +92,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise WrongArguments("Nothing to predict. Give texts, images or a table, --file FILE, or - for standard input.")
     takes = _takes(config, arguments)
     table = table_among(words, arguments.file)
+    if table is not None and arguments.parquet:
+        arguments.out = parquet_answers(arguments.out, table)
     if table is None:
         check_words(takes, words)
     elif arguments.out and arguments.json:
@@ -169,7 +173,7 @@ def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arg
 
 def _check_forecast(arguments: argparse.Namespace) -> None:
     """Refuses options that would change nothing of a forecast."""
-    for option in ("file", "batch_size", "topk", "min_score", "show", "column", "weights"):
+    for option in ("file", "batch_size", "topk", "min_score", "show", "parquet", "column", "weights"):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option.replace('_', '-')} has no effect on forecasts: this run is of a series.")
 
@@ -214,6 +218,7 @@ def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Names
     for option, value, has_effect, networks in (
         ("--min-score", arguments.min_score, boxes, "networks that predict bounding boxes"),
         ("--out", arguments.out, boxes or table, "tables, and networks that predict bounding boxes"),
+        ("--parquet", arguments.parquet, table, "tables"),
         ("--column", arguments.column, table and not takes_columns, "tables of texts or of images' paths"),
         ("--encoding", arguments.encoding, table, "tables and series"),
         ("--show", arguments.show, takes_images and not table, "images that are named one by one"),
