@@ -51,9 +51,19 @@ def test_gain_by_hand() -> None:
     for batch in (slice(0, 1), slice(1, 3)):
         score.compare(own[batch], untrained[batch], targets[batch])
         score.update(own[batch], targets[batch])
+    own_errors = np.array([0.0, 0.5, 1.0])
     differences = np.array([1.0, 2.0, 0.0])  # of the windows' mean squared errors: 1 - 0, 2.5 - .5, 1 - 1
-    error = differences.std(ddof=1) / np.sqrt(3 / 2)  # two steps, of which windows share one
+    error = min(own_errors.std(ddof=1), differences.std(ddof=1)) / np.sqrt(3 / 2)  # two steps; windows share one
     assert float(score.compute()["gain"]) == pytest.approx(differences.mean() / error)
+
+
+def test_a_gain_in_few_windows_counts() -> None:
+    """As of two groups, where the errors of one are far larger: the difference spreads as wide as it is large."""
+    score = ForecastMetrics(torch.ones(7), each_step=False, keep=None)
+    before = torch.cat([torch.full((20, 7), 0.01), torch.full((6, 7), 1.0)])
+    score.compare(before / 4, before, torch.zeros(26, 7))
+    score.update(before / 4, torch.zeros(26, 7))
+    assert is_gain({GAIN: float(score.compute()["gain"])})
 
 
 def test_of_a_random_walk_the_last_value_is_kept(

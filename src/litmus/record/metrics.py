@@ -19,8 +19,9 @@ METERED = {  # by `callback.meter`; of some nobody can say whether they should b
     "time/samples_per_second": "max",
 }
 TIE_BREAKER = "val/loss"  # the lower, the better: it decides between epochs whose monitored metric is the same
-# By how many standard errors the validation loss is below that of the network before its training, which is epoch 0.
-# An epoch counts only above one of them: the one-standard-error rule (Breiman et al. 1984, section 3.4.3).
+# By how many standard errors the validation loss is below that of the network before its training, which is epoch 0:
+# see `task.regression.ForecastMetrics`. An epoch counts only above one of them: the one-standard-error rule (Breiman et
+# al. 1984, section 3.4.3).
 GAIN = "val/gain"
 LEAST_GAIN = 1.0
 PER_CLASS = {"precision": "max", "recall": "max", "f1": "max"}  # followed by the name of a class

@@ -15,7 +15,7 @@ from litmus.config.types import Section
 from litmus.config.validate import override, shown
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
-from litmus.record.metrics import GAIN, deciding, mode_of, per_class, per_value
+from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, per_class, per_value
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
@@ -28,10 +28,13 @@ LEFT_OUT = "left out"  # how the use of a column begins that the network does no
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
-UNTRAINED_IS_BEST = (
-    "No epoch lowers the validation loss by more than one standard error (val/gain in metrics.csv): the run keeps "
-    "epoch 0, the network before its training, whose forecast is the value that it would have learned to change."
-)
+UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
+    "series": "the training mean",
+    "window": "the last value",
+    "difference": "the last value",
+    "seasonal": "the value one season before",
+    "seasonal_difference": "the value one season before, moved by the last change",
+}
 
 
 def chosen(choices: dict[str, str]) -> None:
@@ -179,7 +182,7 @@ def result(run: RunDir, result: Section) -> None:
     if result["metrics"]:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
         if result["best_epoch"] == 0 and result["epochs"]:
-            console.say(UNTRAINED_IS_BEST, style="yellow", wrap=True)
+            console.say(_untrained(run), style="yellow", wrap=True)
     if result["baselines"]["beaten"] is False:
         console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
@@ -190,6 +193,18 @@ def result(run: RunDir, result: Section) -> None:
         console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
+
+
+def _untrained(run: RunDir) -> str:
+    """Why the network is kept as it was before its training."""
+    before, *epochs = run.read_metrics()
+    lowest = min(epochs, key=lambda row: row[TIE_BREAKER])
+    compared = f"the lowest is {lowest[TIE_BREAKER]:.4g}, {before[TIE_BREAKER]:.4g} before the training"
+    forecast = UNTRAINED.get(run.read_config()["data"].get("scaling"), "as it did before its training")
+    return (
+        f"No epoch lowers the validation loss by more than one standard error ({compared}; val/gain in metrics.csv). "
+        f"So the run keeps epoch 0, which forecasts {forecast}."
+    )
 
 
 def job(run: RunDir, status: str, seconds: float) -> None:

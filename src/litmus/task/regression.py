@@ -99,9 +99,12 @@ class ForecastMetrics(ValueMetrics):
 
         Before `update`, which counts the samples.
         """
-        errors = ((each.to(EXACT) - targets.to(EXACT)).square().mean(dim=1) for each in (outputs, untrained))
-        own, before = errors
-        self.add(0, gain=(before - own).sum(), gain_squared=(before - own).square().sum())
+        own, before = (
+            (each.to(EXACT) - targets.to(EXACT)).square().mean(dim=1) for each in (outputs.detach(), untrained)
+        )
+        parts = {"own": own, "gain": before - own}
+        squares = {f"{name}_squared": part.square().sum() for name, part in parts.items()}
+        self.add(0, **{name: part.sum() for name, part in parts.items()}, **squares)
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         super().update(outputs, targets)
@@ -111,21 +114,27 @@ class ForecastMetrics(ValueMetrics):
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         found = super().from_sums(sums, num_samples)
         if "gain" in sums:
-            found["gain"] = self._gain(sums["gain"], sums["gain_squared"], num_samples)
+            found["gain"] = self._gain(sums, num_samples)
         if self.each_step and len(self.std) > 1:
             steps = [f"step{step}" for step in range(1, len(self.std) + 1)]
             found |= _of_each(steps, sums, num_samples, self.std)
         return found
 
-    def _gain(self, total: Tensor, squared: Tensor, num_samples: int) -> Tensor:
-        """The mean difference of squared errors in its standard errors (Diebold and Mariano 1995).
+    def _gain(self, sums: dict[str, Tensor], num_samples: int) -> Tensor:
+        """The mean difference of squared errors in standard errors.
 
-        Windows whose horizons overlap share what is hard to forecast: as many count as there are horizons side by side.
+        Of the two errors the smaller counts: that of the difference (Diebold and Mariano 1995), which tells apart two
+        forecasts that are alike, or that of the network's own loss (Breiman et al. 1984), which does where the
+        difference is large in a few windows. Windows whose horizons overlap share what is hard to forecast: as many
+        count as there are horizons side by side.
         """
-        mean = total / num_samples
-        variance = (squared / num_samples - mean**2).clamp(min=0.0)
-        error = (variance * len(self.std) / max(num_samples - 1, 1)).sqrt()
-        return (mean / error.clamp(min=1e-12)).float()
+
+        def error(name: str) -> Tensor:
+            variance = sums[f"{name}_squared"] / num_samples - (sums[name] / num_samples) ** 2
+            return (variance.clamp(min=0.0) * len(self.std) / max(num_samples - 1, 1)).sqrt()
+
+        smaller = torch.minimum(error("gain"), error("own")).clamp(min=1e-12)
+        return (sums["gain"] / num_samples / smaller).float()
 
     def compute(self) -> dict[str, Tensor]:
         if self.keep is not None:
