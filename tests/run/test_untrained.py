@@ -11,7 +11,7 @@ from helpers import ON_WAVE
 
 import litmus
 from litmus.record.folder import RunDir
-from litmus.record.metrics import GAIN, best_row, is_gain
+from litmus.record.metrics import GAIN, best_row
 from litmus.run.ending import ending
 from litmus.sweep.search.objectives import Objectives
 from litmus.task.regression import ForecastMetrics
@@ -28,20 +28,10 @@ def walk(tmp_path: Path) -> list[float]:
     return values
 
 
-def rows(*gains: float | None, first: int = 0) -> list[dict]:
-    return [
-        {"epoch": i, "step": 10 * i, "val/rmse": 1.0 - i / 100, "val/loss": 1.0, GAIN: gain}
-        for i, gain in enumerate(gains, first)
-    ]
-
-
-def test_an_epoch_counts_from_more_than_one_standard_error() -> None:
+def test_what_was_kept_is_the_best_whatever_the_metric_says() -> None:
+    rows = [{"epoch": i, "step": 10 * i, "val/rmse": 1.0 - i / 100, "val/loss": 1.0} for i in range(3)]
     task = "litmus.task.regression.Regression"
-    assert best_row(rows(0.0, 0.9, 1.0, -3.0), task)["epoch"] == 0
-    assert best_row(rows(0.0, 1.1, 0.9, float("nan")), task)["epoch"] == 1
-    assert best_row(rows(0.0, 1.1, 1.2), task)["epoch"] == 2
-    assert best_row(rows(0.2, 0.2, first=1), task)["epoch"] == 2, "a run that has no epoch 0"
-    assert not is_gain({GAIN: None})
+    assert [best_row(rows, task, step)["epoch"] for step in (0, 10, 20, 30, None)] == [0, 1, 2, 2, 2]
 
 
 def test_gain_by_hand() -> None:
@@ -63,7 +53,7 @@ def test_a_gain_in_few_windows_counts() -> None:
     before = torch.cat([torch.full((20, 7), 0.01), torch.full((6, 7), 1.0)])
     score.compare(before / 4, before, torch.zeros(26, 7))
     score.update(before / 4, torch.zeros(26, 7))
-    assert is_gain({GAIN: float(score.compute()["gain"])})
+    assert float(score.compute()["gain"]) > 1
 
 
 def test_of_a_random_walk_the_last_value_is_kept(
@@ -76,7 +66,8 @@ def test_of_a_random_walk_the_last_value_is_kept(
     assert result["metrics"]["test/rmse"] == pytest.approx(result["metrics"]["test/naive_rmse"], rel=1e-6)
     assert result["baselines"]["beaten"] is False
     said = " ".join(capsys.readouterr().out.split())
-    assert "No epoch lowers the validation loss by more than one standard error" in said
+    assert "No epoch is better than before the training by more than chance: the lowest val/loss is" in said
+    assert "task.min_gain is 1. So the run keeps epoch 0, which forecasts the last value." in said
     assert not torch.load(run.best, weights_only=True)["state_dict"]["net.head.weight"].any()
     (forecast,) = litmus.load(run.path).forecast()
     assert forecast["value"] == pytest.approx(walk[-1], rel=1e-6)
@@ -86,6 +77,23 @@ def test_of_a_random_walk_the_last_value_is_kept(
         )
         assert parted.read_result()["best_epoch"] == 0
         assert ending(resume(parted)) == ending(run)
+
+
+def test_a_lost_checkpoint_makes_the_next_epochs_the_best(walk: list[float], train: Train, resume: Train) -> None:
+    run = train(*ON_WALK, small=[])
+    run.best.unlink()
+    resume(run, "trainer.max_epochs=6")
+    result = run.read_result()
+    assert result["best_epoch"] > 4
+    assert result["metrics"]["val/rmse"] == run.read_metrics()[result["best_epoch"]]["val/rmse"]
+
+
+@pytest.mark.parametrize("least", ["null", "0"])
+def test_less_may_be_asked_of_an_epoch(walk: list[float], train: Train, least: str) -> None:
+    run = train(*ON_WALK, f"task.min_gain={least}", small=[])
+    table = run.read_metrics()
+    assert [row["epoch"] for row in table] == [*([0] if least == "0" else []), 1, 2, 3, 4]
+    assert (GAIN in table[0]) == (least == "0")
 
 
 def test_what_is_searched_for_in_the_training_is_that_of_the_last_epoch(walk: list[float], train: Train) -> None:
@@ -100,7 +108,7 @@ def test_a_network_that_learned_something_is_kept(tables: None, train: Train) ->
     run = train("model=lstm", "model.widths=[8]", *ON_WAVE, "trainer.max_epochs=4", small=[])
     result = run.read_result()
     assert result["best_epoch"] > 0
-    assert is_gain(run.read_metrics()[result["best_epoch"]])
+    assert run.read_metrics()[result["best_epoch"]][GAIN] > 1
 
 
 def test_an_averaged_network_begins_with_the_last_value_too(walk: list[float], train: Train) -> None:

@@ -21,7 +21,7 @@ from litmus.config.validate import checked
 from litmus.errors import Interrupted
 from litmus.record import folder
 from litmus.record.checkpoint import checkpoint_entries
-from litmus.record.metrics import TIE_BREAKER, is_gain
+from litmus.record.metrics import GAIN, TIE_BREAKER
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ class Checkpoint(ModelCheckpoint, Callback):
     """Keeps the best epoch by the task's monitored metric, and the last step.
 
     Of epochs with the same value the one with the lowest loss on the validation split is best, and of those the first:
-    see `record.metrics.best_row`, which epoch 0 is part of, the network before its training, where that is measured.
+    see `record.metrics.best_row`. Where the network is measured before its training, as epoch 0, an epoch has to be
+    better than that by the task's `min_gain`.
 
     `last.ckpt` is written after every epoch, and within one after `every_s` seconds, or later where writing it would
     take more than a fiftieth of the time. A signal is acted on here: the step that it arrived in is kept.
@@ -127,7 +128,8 @@ class Checkpoint(ModelCheckpoint, Callback):
 
     def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
         """Whether this epoch is the best so far."""
-        if self._has_untrained and not is_gain({name: float(x) for name, x in trainer.callback_metrics.items()}):
+        least, gain = task_of(trainer.lightning_module).min_gain, trainer.callback_metrics.get(GAIN)
+        if self._has_untrained and least is not None and gain is not None and not float(gain) > least:
             return False
         found = trainer.callback_metrics.get(TIE_BREAKER)
         loss = None if found is None else float(found)

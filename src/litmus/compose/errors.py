@@ -117,7 +117,9 @@ def _explain_syntax(override: str, conf: Path, arguments: list[str]) -> str:
     if (spaced := re.search(SPACED, " ".join(arguments))) and "=" not in spaced[2]:
         return f"{spaced[0]} is not of the form key=value. Leave out the spaces: {spaced[1]}={spaced[2]}."
     if value.endswith(",") and not value.startswith(("[", "{")):
-        return f"{override} ends with a comma. Leave it out: {override.rstrip(',')}. Spaces stand between the keys."
+        quoted = f" A comma that is the value stands in quotes: \"{key}=','\"." if value == "," else ""
+        left_out = f" Leave it out: {override.rstrip(',')}. Spaces stand between the keys."
+        return f"{override} ends with a comma.{quoted or left_out}"
     if equals and re.fullmatch(KEY, key):
         if value.startswith(("[", "{")):
             return f"{override} cannot be read. Check its brackets, commas and quotes."

@@ -170,6 +170,7 @@ class Task(Protocol):
     headline: ClassVar[tuple[str, ...]]
     net: Net
     baselines: bool
+    min_gain: float | None
     accepts: "Callable[[Tensor], bool] | None"
 
     def measure(self, predictions: "Tensor", targets: "Tensor") -> dict[str, float]: ...

@@ -7,7 +7,7 @@ import re
 DECIMAL_COMMA = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
 POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
 COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
-EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma, or one between thousands
+EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma where commas separate no cells, else one between thousands
 
 
 def with_point(text: str, decimal_comma: bool = False) -> str:
@@ -15,14 +15,12 @@ def with_point(text: str, decimal_comma: bool = False) -> str:
 
     Args:
         text: of a cell.
-        decimal_comma: what the comma of 1,234 is; without, that is no number.
+        decimal_comma: whether the comma of 1,234 is one; without, it stands between thousands.
     """
     text = text.strip()
-    if re.match(COMMAS_BETWEEN_THOUSANDS, text):
+    if re.match(COMMAS_BETWEEN_THOUSANDS, text) or (re.match(EITHER, text) and not decimal_comma):
         return text.replace(",", "")
-    if re.match(POINTS_BETWEEN_THOUSANDS, text) or (
-        re.match(DECIMAL_COMMA, text) and (decimal_comma or not re.match(EITHER, text))
-    ):
+    if re.match(POINTS_BETWEEN_THOUSANDS, text) or re.match(DECIMAL_COMMA, text):
         return text.replace(".", "").replace(",", ".")
     return text
 

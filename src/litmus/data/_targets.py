@@ -71,7 +71,8 @@ def is_numeric(key: str, column: str, kind: TargetKind, counts: Mapping[str, int
         return True
     if len(counts) > max(MAX_CLASSES, num_rows // 2):
         raise UserError(
-            f"{key}={column} has {len(counts):,} distinct values in {num_rows:,} rows: neither classes nor numbers. "
+            f"{key}={column} has {len(counts):,} distinct values in {num_rows:,} rows, such as "
+            f"{next((name for name in counts if name not in numbers), column)!r}: neither classes nor numbers. "
             f"Set {key} to the column to predict, or data.kind=numbers if these are numbers with mistakes among them."
         )
     log.info("%s=%s: %d classes", key, column, len(counts))

@@ -279,7 +279,9 @@ class Table(Data):
         for name in self.target_names if self.target_separator is None else []:
             column = frame[name]
             own = ~np.isnan(as_numbers(column)) if numeric else column.is_not_null().to_numpy()
-            self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}", own)
+            wrong = column.filter(pl.Series(~own)).drop_nulls().cast(pl.String)
+            such = f", but for example {wrong[0]!r}" if len(wrong) else ""
+            self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}{such}", own)
             has &= own
         if self.time is not None:
             own = ~np.isnan(self._times(frame))

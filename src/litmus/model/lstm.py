@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
+from litmus.model._ahead import Ahead
 from litmus.model._base import Net, Predict
 from litmus.model._relative import Relative
 from litmus.spec import Images, Series, Spec, Tokens, Values
@@ -46,6 +47,7 @@ class LSTM(Net):
         self.pooling = pooling
         self.embedding: nn.Module = nn.Identity()
         self.relative: Relative | None = None
+        self.ahead: Ahead | None = None
         if isinstance(spec.input, Tokens):
             self.embedding = nn.Embedding(spec.input.vocabulary_size, embedding_size, padding_idx=spec.input.padding)
             num_inputs = embedding_size
@@ -65,6 +67,8 @@ class LSTM(Net):
         self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
         self.head = nn.Linear(num_inputs, self.num_outputs)
         self._initialize()
+        if isinstance(spec.input, Series) and spec.input.known and spec.input.directly:
+            self.ahead = Ahead(spec.input, num_inputs, self.num_outputs)
         if self.relative is not None:
             # The first forecast is what it is relative to, such as the last value: a network that finds nothing stays
             # there, where random weights would have to be unlearned first.
@@ -83,7 +87,7 @@ class LSTM(Net):
         height, width) float.
         """
         window = x
-        x, lengths = self._sequences(x)
+        x, lengths = self._sequences(x if self.ahead is None else self.ahead.aligned(x))
         for number, forwards in enumerate(self.forwards):
             x = self.drop(x) if number or lengths is not None else x
             states = _states(forwards, x)
@@ -92,7 +96,10 @@ class LSTM(Net):
                 reversed_states = _states(self.backwards[number], _reversed(x, lengths))
                 states = torch.cat([states, _reversed(reversed_states, lengths)], dim=2)
             x = states
-        outputs = self.head(self.drop(self.norm(self._pooled(x, lengths))))
+        features = self.drop(self.norm(self._pooled(x, lengths)))
+        outputs = self.head(features)
+        if self.ahead is not None:
+            outputs = outputs + self.ahead(features, window)
         return outputs if self.relative is None else self.relative.forecast(outputs, window)
 
     @property

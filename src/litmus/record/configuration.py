@@ -27,7 +27,8 @@ ADDED: dict[str, Section] = {
     "litmus.data.image_folder.ImageFolder": {"target_separator": None, "kind": "classes", "flip": None},
     "litmus.data.mnist.MNIST": {"flip": 0.0},
     "litmus.task.classification.Classification": {"baselines": False},
-    "litmus.task.regression.Regression": {"baselines": True},  # of which they had two: naive forecasts of series
+    # Of the baselines they had two: naive forecasts of series.
+    "litmus.task.regression.Regression": {"baselines": True, "min_gain": None},
     "litmus.data.series.Series": {
         "time": None,
         "group": None,

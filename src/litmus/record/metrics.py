@@ -20,10 +20,8 @@ METERED = {  # by `callback.meter`; of some nobody can say whether they should b
 }
 TIE_BREAKER = "val/loss"  # the lower, the better: it decides between epochs whose monitored metric is the same
 # By how many standard errors the validation loss is below that of the network before its training, which is epoch 0:
-# see `task.regression.ForecastMetrics`. An epoch counts only above one of them: the one-standard-error rule (Breiman et
-# al. 1984, section 3.4.3).
+# see `task.regression.ForecastMetrics`.
 GAIN = "val/gain"
-LEAST_GAIN = 1.0
 PER_CLASS = {"precision": "max", "recall": "max", "f1": "max"}  # followed by the name of a class
 
 
@@ -41,16 +39,16 @@ def monitored(task_target: str) -> tuple[str, str]:
 
 
 def best_row(rows: Sequence[Section], task_target: str, kept_step: int | None = None) -> Section:
-    """The epoch that is best by the task's monitored metric, then by the loss; the first of several.
-
-    Where the network was measured before its training, as epoch 0, that is best until an epoch `is_gain`.
+    """The epoch of which the weights were kept; else that which is best by the monitored metric, then by the loss.
 
     Args:
         rows: of the epochs, by the metrics' names; at least one.
         task_target: see `monitored`.
-        kept_step: the optimizer step at which `best.ckpt` was written, if there is one: of epochs with the same value
-            it tells which one was kept, as earlier versions kept the first, whatever its loss.
+        kept_step: the optimizer step at which `best.ckpt` was written, if there is one.
     """
+    kept = next((row for row in rows if row.get("step") == kept_step), None)
+    if kept is not None:
+        return kept
     monitor, mode = monitored(task_target)
     sign = 1 if mode == "max" else -1
 
@@ -58,18 +56,8 @@ def best_row(rows: Sequence[Section], task_target: str, kept_step: int | None = 
         value = row.get(monitor)
         return -math.inf if value is None or math.isnan(value) else sign * value
 
-    if rows[0].get("epoch") == 0:
-        rows = [row for row in rows if row["epoch"] == 0 or is_gain(row)]
     best = max(map(score, rows))
-    ties = [row for row in rows if score(row) == best]
-    kept = [row for row in ties if row.get("step") == kept_step]
-    return min(kept or ties, key=lambda row: row.get(TIE_BREAKER) or 0.0)
-
-
-def is_gain(metrics: Mapping[str, float | None]) -> bool:
-    """Whether an epoch is better than the network before its training by more than chance."""
-    gain = metrics.get(GAIN)
-    return gain is not None and gain > LEAST_GAIN
+    return min((row for row in rows if score(row) == best), key=lambda row: row.get(TIE_BREAKER) or 0.0)
 
 
 def monitored_in(task_target: str, metrics: Iterable[str]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import torch
 
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
-from litmus.config.protocols import Callback, Data, Net
+from litmus.config.protocols import Callback, Data, Net, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import Checkpoint
@@ -177,7 +177,7 @@ def assemble(
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
-    if net.untrained is not None and checkpoint is None:
+    if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)

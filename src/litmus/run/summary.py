@@ -19,7 +19,7 @@ from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, per_clas
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
-from litmus.spec import Boxes, Target, Values
+from litmus.spec import Boxes, Series, Target, Values
 from litmus.trainer import Hardware
 
 MOST_ROWS = 30  # of a network's summary
@@ -78,7 +78,9 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.say(f"data  {sizes}  from {parts.data.source}")
     if parts.data.passes > 1:
         console.say(f"an epoch passes {parts.data.passes} times over the training data")
-    console.say(f"target  {_target(parts.data.spec.target)}")
+    # Of a series, the scale is that of changes from what a forecast is relative to.
+    spread = "scale" if isinstance(parts.data.spec.input, Series) else "deviation"
+    console.say(f"target  {_target(parts.data.spec.target, spread)}")
     for note in parts.data.notes:
         console.say(note, wrap=True)
     console.say(f"precision  {hardware.precision}  ({hardware.reason})")
@@ -120,11 +122,13 @@ def changes(changes: list[Section], step: int) -> None:
         )
 
 
-def _target(target: Target) -> str:
+def _target(target: Target, spread: str) -> str:
+    """What is predicted; `spread` is what its scale is."""
     if isinstance(target, Values):
         scales = zip(target.names[:3], target.mean, target.std, strict=False)
-        named = ", ".join(f"{name} (mean {mean:.4g}, deviation {std:.4g})" for name, mean, std in scales)
-        return f"{len(target.names)} {'values' if len(target.names) > 1 else 'value'}: {named}"
+        named = ", ".join(f"{name} (mean {mean:.4g}, {spread} {std:.4g})" for name, mean, std in scales)
+        more = ", ..." if len(target.names) > 3 else ""
+        return f"{console.counted(len(target.names), 'value')}: {named}{more}"
     more = ", ..." if len(target.names) > MOST_CLASSES else ""
     noun = "classes of bounding boxes" if isinstance(target, Boxes) else target.noun
     return f"{len(target.names)} {noun}: {', '.join(target.names[:MOST_CLASSES])}{more}"
@@ -198,12 +202,13 @@ def result(run: RunDir, result: Section) -> None:
 def _untrained(run: RunDir) -> str:
     """Why the network is kept as it was before its training."""
     before, *epochs = run.read_metrics()
-    lowest = min(epochs, key=lambda row: row[TIE_BREAKER])
-    compared = f"the lowest is {lowest[TIE_BREAKER]:.4g}, {before[TIE_BREAKER]:.4g} before the training"
-    forecast = UNTRAINED.get(run.read_config()["data"].get("scaling"), "as it did before its training")
+    lowest, config = min(epochs, key=lambda row: row[TIE_BREAKER]), run.read_config()
+    forecast = UNTRAINED.get(config["data"].get("scaling"), "as it did before its training")
     return (
-        f"No epoch lowers the validation loss by more than one standard error ({compared}; val/gain in metrics.csv). "
-        f"So the run keeps epoch 0, which forecasts {forecast}."
+        f"No epoch is better than before the training by more than chance: the lowest val/loss is "
+        f"{lowest[TIE_BREAKER]:.4g} (epoch {lowest['epoch']}), after {before[TIE_BREAKER]:.4g}, and val/gain "
+        f"{lowest[GAIN]:.2f}, where task.min_gain is {config['task']['min_gain']:g}. So the run keeps epoch 0, which "
+        f"forecasts {forecast}."
     )
 
 

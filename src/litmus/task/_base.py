@@ -38,6 +38,8 @@ class Task(lightning.LightningModule):
         headline: the metrics to show for every epoch; the others are only written down.
         accepts: whether a step may be made with a loss; None lets all pass.
         baselines: whether metrics of methods without a network stand beside the network's.
+        min_gain: by how many standard errors of the validation loss an epoch must be better than the network before
+            its training (`litmus.model._base.Net.untrained`); None where that is not measured.
     """
 
     monitor: ClassVar[str]
@@ -45,6 +47,7 @@ class Task(lightning.LightningModule):
     metric_names: ClassVar[dict[str, Literal["min", "max"]]]
     headline: ClassVar[tuple[str, ...]]
     baselines = False
+    min_gain: float | None = None
 
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from litmus.config.protocols import Net, Split
+from litmus.config.types import NonNegative
 from litmus.config.validate import checked
 from litmus.spec import Series, Values
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
@@ -191,10 +192,19 @@ class Regression(Task):
     headline: ClassVar = ("loss", "rmse", "mae", "r", "skill")
 
     @checked
-    def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler, *, baselines: bool) -> None:
+    def __init__(
+        self,
+        net: Net,
+        optimizer: MakeOptimizer,
+        scheduler: MakeScheduler,
+        *,
+        baselines: bool,
+        min_gain: NonNegative | None,
+    ) -> None:
         super().__init__(net, optimizer, scheduler)
         self.criterion = net.criterion or _squared_error
         self.baselines = baselines
+        self.min_gain = None if net.untrained is None else min_gain
 
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
@@ -229,7 +239,8 @@ class Regression(Task):
             )
         loss = self.criterion(outputs.float(), targets, 0.0)
         metrics = cast(ValueMetrics, self.metrics(split))
-        if split == "val" and self.net.untrained is not None and isinstance(metrics, ForecastMetrics):
+        if split == "val" and self.min_gain is not None and self.net.untrained is not None:
+            assert isinstance(metrics, ForecastMetrics)
             metrics.compare(outputs, self.net.untrained(inputs), targets)
         metrics.update(outputs.detach(), targets)
         return loss

@@ -34,10 +34,20 @@ def test_an_ugly_file_of_a_spreadsheet() -> None:
     ]
 
 
-def test_commas_between_cells_are_none_in_numbers() -> None:
-    frame = read("a.csv", 'a,b\n"1,234",2\n"5,678",3\n')
-    assert frame["a"].to_list() == ["1,234", "5,678"]
-    assert frame["b"].to_list() == [2.0, 3.0]
+def test_commas_where_commas_separate_cells_stand_between_thousands(caplog: pytest.LogCaptureFixture) -> None:
+    frame = read("a.csv", 'a,b\n"1,234",2\n"-5,678",3\n999,4\n"12,345,678",5\n')
+    assert frame["a"].to_list() == [1234.0, -5678.0, 999.0, 12345678.0]
+    assert frame["b"].to_list() == [2.0, 3.0, 4.0, 5.0]
+    assert not caplog.text
+    assert read("b.csv", 'a,b\n"1,234",2\n"5,6",3\n')["a"].to_list() == [1234.0, 5.6]
+    assert "Column a has numbers such as 1,234, whose comma is read as one between thousands" in caplog.text
+
+
+def test_lines_that_lack_cells_are_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["a,b,c", *["1,2,3"] * 8, "4,5,", "", "6,7", '8,"x\ny",', "9,10,11"]
+    frame = read("a.csv", "\n".join(lines) + "\n")
+    assert frame["a"].to_list() == [1.0] * 8 + [4.0, 8.0, 9.0]
+    assert "fewer cells than columns: 1 (line 12)" in caplog.text
 
 
 def test_quoted_numbers_and_infinities() -> None:

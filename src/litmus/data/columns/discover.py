@@ -121,9 +121,24 @@ def _decide(column: pl.Series, whole: pl.Series, scaling: Scaling) -> Found:
         return _number(column, "standard", "yes/no", f"{words[0]} 0, {words[1]} 1", words)
     if _is_identifier(column.name, whole):
         return Found(column.name, "identifier", "left out: it names rows")
+    _warn_of_numbers(column)
     if num_distinct <= max(FEW_VALUES, len(column) // ROWS_PER_VALUE) and num_distinct <= max(2, len(present) // 2):
         return _category(column)
     return Found(column.name, "text", f"left out: {num_distinct:,} distinct texts")
+
+
+def _warn_of_numbers(column: pl.Series) -> None:
+    """Of a column that is none of numbers, though many of its distinct cells are."""
+    distinct = column.drop_nulls().unique(maintain_order=True).cast(pl.String)
+    absent = np.isnan(as_numbers(distinct))
+    if len(distinct) > FEW_VALUES and absent.mean() < 0.5:
+        log.warning(
+            "Column %s has numbers, and others such as %r: data.numeric=[%s] makes it one of numbers, and counts the "
+            "others as missing.",
+            column.name,
+            distinct.filter(pl.Series(absent))[0],
+            column.name,
+        )
 
 
 def _is_identifier(name: str, whole: pl.Series) -> bool:

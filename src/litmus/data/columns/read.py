@@ -122,6 +122,8 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, 
         utf8 = codec in ("utf-8", "utf-8-sig")
         source = path if utf8 else io.BytesIO(path.read_bytes().decode(codec).encode())
         frame = pl.read_csv(source, separator=delimiter, has_header=False, infer_schema=False)
+        if frame.width and frame[:, -1].null_count() and _has_short_lines(source, delimiter, frame.width):
+            return _read_carefully(path, encoding, separator, texts)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except (pl.exceptions.PolarsError, UnicodeError, LookupError):
@@ -134,6 +136,13 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, 
     frame.columns = _table.header(frame.row(first))
     frame = frame.slice(first + 1)
     return _by_delimiter(frame, delimiter, texts)
+
+
+def _has_short_lines(source: Path | io.BytesIO, delimiter: str, width: int) -> bool:
+    """Whether lines may lack cells at their end, which polars takes for missing ones; not, where quotes hide it."""
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getvalue()) as file:
+        separator = delimiter.encode()
+        return any(line.count(separator) < width - 1 and b'"' not in line and line.strip() for line in file)
 
 
 def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[str]) -> pl.DataFrame:
@@ -198,10 +207,9 @@ def with_points(text: pl.Series, decimal_comma: bool = False) -> pl.Series:
         return text
     stripped = text.str.strip_chars()
     grouped = stripped.str.contains(_numbers.COMMAS_BETWEEN_THOUSANDS)
-    comma = stripped.str.contains(_numbers.DECIMAL_COMMA)
     if not decimal_comma:
-        comma &= ~stripped.str.contains(_numbers.EITHER)
-    comma |= stripped.str.contains(_numbers.POINTS_BETWEEN_THOUSANDS)
+        grouped |= stripped.str.contains(_numbers.EITHER)
+    comma = stripped.str.contains(_numbers.DECIMAL_COMMA) | stripped.str.contains(_numbers.POINTS_BETWEEN_THOUSANDS)
     pointed = stripped.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return stripped.str.replace_all(",", "", literal=True).zip_with(grouped, pointed.zip_with(comma, stripped))
 
@@ -269,4 +277,21 @@ def _with_numbers(text: pl.Series) -> pl.Series:
         return text
     numbers = with_points(text).cast(pl.Float64, strict=False)
     numbers = pl.select(pl.when(numbers.is_finite()).then(numbers).alias(text.name)).to_series()
-    return numbers if numbers.null_count() == text.null_count() and text.null_count() < len(text) else text
+    if numbers.null_count() != text.null_count() or text.null_count() == len(text):
+        return text
+    _warn_of_commas(text)
+    return numbers
+
+
+def _warn_of_commas(text: pl.Series) -> None:
+    """Of numbers among whose commas some are decimal ones, while others may be."""
+    either = text.str.contains(_numbers.EITHER)
+    decimal = text.filter(text.str.contains(r"^[-+]?\d*,\d+$") & ~either)
+    if len(decimal) and either.any():
+        log.warning(
+            "Column %s has numbers such as %s, whose comma is read as one between thousands, and others such as %s, "
+            "whose comma is a decimal one. If all are, separate the file's cells by semicolons.",
+            text.name,
+            text.filter(either)[0],
+            decimal[0],
+        )

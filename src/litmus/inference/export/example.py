@@ -97,10 +97,10 @@ rows = [dict(zip(header, row)) for row in rows]
 
 def number(cell):
     cell = cell.strip()
-    either = separator == "," and re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell)  # a comma between thousands, or not
-    if re.fullmatch(r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})", cell):
+    thousand = separator == "," and re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell)
+    if thousand or re.fullmatch(r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})", cell):
         cell = cell.replace(",", "")
-    elif re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell) and not either:
+    elif re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell):
         cell = cell.replace(".", "").replace(",", ".")
     try:
         return float(cell) if cell.isascii() and "_" not in cell else float("nan")
