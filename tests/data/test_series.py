@@ -53,8 +53,10 @@ def forecast(made: Series, part: str) -> list[list[float]]:
 
 def errors(made: Series, name: str) -> dict[str, float]:
     """Of one of the forecasts that need no fitting, in the test."""
-    net = SimpleNamespace(spec=made.spec, criterion=None)
-    return Regression(net, None, None, baselines=True).measure(made.forecasts("test")[name], made.targets("test"))
+    net = SimpleNamespace(spec=made.spec, criterion=None, untrained=None)
+    return Regression(net, None, None, baselines=True, min_gain=None).measure(
+        made.forecasts("test")[name], made.targets("test")
+    )
 
 
 def test_parts_follow_one_another_and_share_no_forecast_value() -> None:

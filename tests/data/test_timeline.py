@@ -78,13 +78,28 @@ def test_dates_without_a_regular_step_have_none() -> None:
             [1, 2, 5, 4, 6, 3],
             r"in 2 rows the date is earlier than the one before: row 4 \(2024-01-04\), row 6 \(2024-01-03\)\. Sort",
         ),
-        ([9, 8, 7, 6, 5, 4, 3], r"in 6 rows .*: row 2 \(2024-01-08\), .*, row 6 \(2024-01-04\) and 1 more\. Sort"),
+        ([9, 8, 7, 6, 5, 4, 3, 10], r"in 6 rows .*: row 2 \(2024-01-08\), .*, row 6 \(2024-01-04\) and 1 more\. Sort"),
     ],
 )
 def test_dates_in_disorder_are_named_with_their_rows(days: list[int], said: str) -> None:
     write("day", "sales", rows=[(f"2024-01-{day:02}", day) for day in days])
     with pytest.raises(UserError, match=said):
         data()
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_newest_row_may_come_first(grouped: bool, caplog: pytest.LogCaptureFixture) -> None:
+    names = ["a", "b"] if grouped else ["a"]
+    rows = [(f"2024-01-{day:02}", day + 100 * (name == "b"), name) for day in range(1, 31) for name in names]
+    columns, keys = ("day", "sales", "shop"), {"group": "shop"} if grouped else {"column": "sales"}
+    write(*columns, rows=rows)
+    before = data(**keys)
+    assert "newest row first" not in caplog.text
+    write(*columns, rows=rows[::-1])
+    made = data(**keys)
+    assert "has the newest row first, by column day: it is read from its end." in caplog.text
+    assert made.values.tolist() == before.values.tolist()
+    assert made.timeline.dates.tolist() == before.timeline.dates.tolist()
 
 
 def test_skipped_dates_are_named_and_filled(caplog: pytest.LogCaptureFixture) -> None:

@@ -32,7 +32,7 @@ def test_targets_of_several_units_count_alike() -> None:
         criterion = None
         untrained = None
 
-    task = Regression(Constant(), None, None, baselines=True)
+    task = Regression(Constant(), None, None, baselines=True, min_gain=None)
     score = task.make_metrics("val")
     score.update(torch.tensor([[0.01, 2.0], [-0.01, 2.0]]), torch.zeros(2, 2))
     found = {name: float(value) for name, value in score.compute().items()}
@@ -78,7 +78,9 @@ def test_answers_of_another_shape_are_not_broadcast() -> None:
             return torch.zeros(len(x), 1)
 
     with pytest.raises(ValueError, match=r"outputs have the shape \(2, 1\), the targets \(2, 3\)"):
-        Regression(Wide(), None, None, baselines=False).step((torch.zeros(2, 12, 1), torch.zeros(2, 3)), "val")
+        Regression(Wide(), None, None, baselines=False, min_gain=None).step(
+            (torch.zeros(2, 12, 1), torch.zeros(2, 3)), "val"
+        )
 
 
 def test_targets_are_scaled_and_metrics_are_not() -> None:
@@ -88,7 +90,7 @@ def test_targets_are_scaled_and_metrics_are_not() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(x), 1)
 
-    task = Regression(Constant(), None, None, baselines=True)
+    task = Regression(Constant(), None, None, baselines=True, min_gain=None)
     loss = task.step((torch.zeros(2, 12, 1), torch.tensor([[0.0], [2.0]])), "val")
     assert float(loss) == pytest.approx(2.0), "errors 0 and 2, in scaled units"
     assert float(task.metrics("val").compute()["mae"]) == pytest.approx(2.0), "answers are the mean, 1"
@@ -104,7 +106,7 @@ def test_skill_is_the_gain_over_the_better_naive_forecast() -> None:
     class Trainer:
         datamodule = Data()
 
-    task = Regression(Constant(), None, None, baselines=True)
+    task = Regression(Constant(), None, None, baselines=True, min_gain=None)
     task._trainer = Trainer()
     found = task.with_baselines("test", {"rmse": torch.tensor(3.0), "mae": torch.tensor(1.0)})
     assert float(found["skill"]) == pytest.approx(1 - 3 / 4)

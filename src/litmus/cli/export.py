@@ -5,7 +5,7 @@ from pathlib import Path
 
 from litmus.cli._options import one_of
 from litmus.errors import UserError, WrongArguments
-from litmus.inference.export.write import EXAMPLE, FORMATS, write
+from litmus.inference.export.write import EXAMPLE, FORMATS, left_to_users, write
 from litmus.record.folder import RunDir
 
 
@@ -39,10 +39,13 @@ def main(arguments: argparse.Namespace) -> int:
 
     with console.log_to(None):
         try:
-            difference = write(load_run(run), arguments.to, path, raw=arguments.raw)
+            net = load_run(run)
+            difference = write(net, arguments.to, path, raw=arguments.raw)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
     console.say(f"{path}  (its outputs differ from the network's by {difference:.1e} at most)")
+    for sentence in left_to_users(net.spec) if FORMATS[arguments.to].whole and not arguments.raw else ():
+        console.say(sentence, style="yellow", wrap=True)
     if arguments.to == "onnx" and not arguments.raw:
         console.say(f"{path.with_name(EXAMPLE)}  (a program that uses it, to copy from)")
     return 0

@@ -89,6 +89,9 @@ def main(arguments: argparse.Namespace) -> int:
             _check_forecast(arguments)
             return _forecast.main(RunDir(arguments.run), words, arguments)
     if not words and arguments.file is None:
+        for option in ("steps", "level"):
+            if getattr(arguments, option) is not None:
+                raise UserError(f"--{option} supports only networks that forecast a series.")
         raise WrongArguments("Nothing to predict. Give texts, images or a table, --file FILE, or - for standard input.")
     takes = _takes(config, arguments)
     table = table_among(words, arguments.file)

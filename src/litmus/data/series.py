@@ -147,7 +147,10 @@ class Series(Data):
         name = self.timeline.name if self.path else "sunspots"
         mean, std = float(training.mean()), float(training.std())
         if not std > 0:
-            raise UserError(f"{self.source}: {name} is constant in the training split; there is nothing to learn.")
+            raise UserError(
+                f"{self.source}: {name} is constant in the training split, so there is nothing to learn. data.column "
+                "chooses another column."
+            )
         others = np.concatenate([self._columns[start:stop, 1:] for start, stop, _, _ in self.bounds])
         means, stds = np.nanmean(others, axis=0), np.nanstd(others, axis=0)
         names = tuple(name if self.horizon == 1 else f"{name}+{step}" for step in range(1, self.horizon + 1))

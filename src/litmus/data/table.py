@@ -280,7 +280,7 @@ class Table(Data):
             column = frame[name]
             own = ~np.isnan(as_numbers(column)) if numeric else column.is_not_null().to_numpy()
             wrong = column.filter(pl.Series(~own)).drop_nulls().cast(pl.String)
-            such = f", but for example {wrong[0]!r}" if len(wrong) else ""
+            such = f", but text such as {wrong[0]!r}" if len(wrong) else ""
             self._check_dropped(path, f"no {'number' if numeric else 'value'} in {name}{such}", own)
             has &= own
         if self.time is not None:

@@ -159,6 +159,9 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
             number = counted(wrong.size, "row")
             raise UserError(f"{path} has no date in column {time} in {number} ({_rows(wrong)}).")
         dates = np.rint(days * DAY_US).astype(np.int64).astype("datetime64[us]")
+        if _go_back(dates, None if roles.group is None else as_names(frame[roles.group]).fill_null("").to_numpy()):
+            log.warning("%s has the newest row first, by column %s: it is read from its end.", path, time)
+            frame, dates = frame.reverse(), dates[::-1]
     others = [name for name in frame.columns if name not in (time, roles.group)]
     return _Table(
         lambda name: as_numbers(frame[name]),
@@ -169,6 +172,14 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
         dates,
         None if roles.group is None else as_names(frame[roles.group]).fill_null("").to_numpy(),
     )
+
+
+def _go_back(dates: calendar.Dates, groups: NDArray[np.generic] | None) -> bool:
+    """Whether each date is earlier than the one before of its series."""
+    codes = np.zeros(len(dates), np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    within = np.diff(codes[order]) == 0
+    return bool(within.any() and (np.diff(dates[order])[within].astype(np.int64) < 0).all())
 
 
 def _by_rows(path: Path, roles: Roles, encoding: str, separator: str) -> _Table:

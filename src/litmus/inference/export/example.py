@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from litmus.data.columns.formats import ISO
+from litmus.data.image.strokes import FULL, INK, SAME
 from litmus.inference.export.onnx_columns import spellings
-from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Tokens
+from litmus.spec import Boxes, Category, Classes, Columns, Date, Images, Number, Series, Spec, Strokes, Tokens
 
 IMAGES = '''\
 """Predicts with {file}: python example.py {word}.jpg. Needs onnxruntime and Pillow."""
@@ -22,15 +23,34 @@ if len(sys.argv) < 2:
     sys.exit(__doc__)
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-{note}for path in sys.argv[1:]:
+{look}for path in sys.argv[1:]:
     image = Image.open(path)
     if image.mode[0] in "IF":
         sys.exit(f"{path} has more than 8 bits a channel: make 8 of them, as litmus predict does")
 {draft}    image = ImageOps.exif_transpose(image).convert("RGBA")  # upright, as the camera was held
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-{said}'''
+{looked}{said}'''
 
-STROKES = "# Strokes must be bright on black, in size and place as in training: litmus predict sees to that.\n"
+# What `data/image/strokes.py` looks at, and changes where it is otherwise, which no graph can.
+LOOK = """\
+def like_training(image):
+    \"\"\"Whether strokes are bright on black, of the size and at the place of the training images'.\"\"\"
+    pixels = np.asarray(image.convert("L").resize(({width}, {height}), Image.Resampling.BILINEAR)).astype(float)
+    rows, columns = ((pixels >= {ink}).any(axis=axis).nonzero()[0] for axis in (1, 0))
+    if np.median([*pixels[0], *pixels[-1], *pixels[:, 0], *pixels[:, -1]]) >= {ink} or pixels.max() < {full}:
+        return False
+    center = [pixels.sum(axis=axis) @ (np.arange(pixels.shape[1 - axis]) + 0.5) / pixels.sum() for axis in (1, 0)]
+    size = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    return 0 <= {size} - size <= {same} and np.abs(center - np.array({center})).max() <= {same}
+
+
+"""
+
+LOOKED = """\
+    if not like_training(image):
+        said = "is unlike the training images: invert, crop and center its strokes, as litmus predict does"
+        print(path, said, file=sys.stderr)
+"""
 
 DRAFT = """\
     image.draft("RGB", ({side}, {side}))  # a large JPEG is decoded at a half, a quarter or an eighth of its size
@@ -82,12 +102,14 @@ if len(sys.argv) != 2:
     sys.exit(__doc__)
 data = Path(sys.argv[1]).read_bytes()
 try:
-    text = data.decode("utf-8-sig")
+    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
 except UnicodeDecodeError:
     text = data.decode("cp1252", errors="replace")  # as most files are that are not UTF-8
 separator = max(",;\t|", key=text.partition("\n")[0].count)
 rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
 header, rows = [name.strip() for name in rows[0]] if rows else [], [row for row in rows[1:] if row]
+copies = [header[: i + 1].count(name) for i, name in enumerate(header)]
+header = [name if copy == 1 else f"{name}_{copy}" for name, copy in zip(header, copies)]
 if absent := [name for name in {wanted} if header.count(name) != 1]:
     sys.exit(f"{sys.argv[1]} has not exactly one column of each of these names: {absent}")
 if any(len(row) != len(header) for row in rows):
@@ -132,7 +154,7 @@ LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what 
 
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-series = {}
+series, short = {}, True
 for row in rows:
     series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append([number(row[name]) for name in COLUMNS])
 for name, rows in series.items():
@@ -146,6 +168,8 @@ for name, rows in series.items():
     window = np.stack([before, *values[start : end + AHEAD]])
     figures = session.run(None, {"series": window[None]})[0][0]
     print(name, dict(zip(names, figures.tolist())))
+    short = False
+sys.exit(short)
 '''
 
 DATETIME = "from datetime import datetime, timedelta, timezone\n"
@@ -242,7 +266,7 @@ def _of_series(spec: Spec, series: Series, file_name: str) -> str:
 
 def _of_images(spec: Spec, images: Images, file_name: str) -> str:
     if isinstance(spec.target, Boxes):
-        return _filled(IMAGES, draft="", said=BOXES, word="street", note="", file=file_name)
+        return _filled(IMAGES, draft="", said=BOXES, word="street", look="", looked="", file=file_name)
     # As `decode.read` does; a letterbox is placed by the size in the file, which it would change.
     side = 2 * max(images.resized, images.height, images.width)
     return _filled(
@@ -250,9 +274,16 @@ def _of_images(spec: Spec, images: Images, file_name: str) -> str:
         draft=_filled(DRAFT, side=str(side)) if images.resized else "",
         said=CLASSES_OF_IMAGES if isinstance(spec.target, Classes) else VALUES_OF_IMAGES,
         word="image",
-        note=STROKES if images.strokes else "",
+        look=_look(images.strokes) if images.strokes else "",
+        looked=LOOKED if images.strokes else "",
         file=file_name,
     )
+
+
+def _look(strokes: Strokes) -> str:
+    facts = {"ink": INK, "full": FULL, "same": SAME, "center": strokes.center}
+    facts |= {"height": strokes.height, "width": strokes.width, "size": strokes.size}
+    return "\n" + _filled(LOOK, **{name: repr(fact) for name, fact in facts.items()})
 
 
 def _said(spec: Spec, name: str) -> str:

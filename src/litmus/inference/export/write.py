@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from litmus.config.protocols import Net
 from litmus.errors import UserError
-from litmus.spec import Columns, Tokens
+from litmus.spec import Columns, Images, Series, Spec, Tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +72,18 @@ def write(net: Net, form: str, path: Path, *, raw: bool = False) -> float:
         if made:
             path.parent.rmdir()
         raise
+
+
+def left_to_users(spec: Spec) -> list[str]:
+    """What `litmus predict` does beside the network, and no exported file can."""
+    if isinstance(spec.input, Images) and spec.input.strokes:
+        return [
+            "It does not invert, crop and center what is drawn, as litmus predict does: give it images whose strokes "
+            "are like those of the training images, bright on black."
+        ]
+    if isinstance(spec.input, Series) and spec.input.step:
+        return [f"It takes a row for each {spec.input.step}: a date that a file skips needs a row without values."]
+    return []
 
 
 def _write(net: Net, form: str, path: Path, raw: bool) -> float:
