@@ -216,7 +216,7 @@ def test_a_table_as_it_is_written(separator: str, decimal: str, tmp_path: Path) 
     printed = run_program(tmp_path / "export" / "example.py", [str(tmp_path / "new.csv")])
     for row, line in zip(expected, printed, strict=True):
         price, rent = (float(part.split(":")[1].strip(" }")) for part in line.split(","))
-        assert [price, rent] == pytest.approx(row.tolist(), rel=1e-5)
+        assert [price, rent] == pytest.approx(row.tolist(), rel=1e-4)  # sums of float32 in another order
 
 
 @pytest.mark.parametrize(

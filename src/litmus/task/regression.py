@@ -96,16 +96,11 @@ class ForecastMetrics(ValueMetrics):
         self.errors: list[Tensor] = []
 
     def compare(self, outputs: Tensor, untrained: Tensor, targets: Tensor) -> None:
-        """Adds by how much a batch's forecasts are better than those of the network before its training.
-
-        Before `update`, which counts the samples.
-        """
+        """Adds a batch's errors and those of the network before its training; before `update`, which counts samples."""
         own, before = (
             (each.to(EXACT) - targets.to(EXACT)).square().mean(dim=1) for each in (outputs.detach(), untrained)
         )
-        parts = {"own": own, "gain": before - own}
-        squares = {f"{name}_squared": part.square().sum() for name, part in parts.items()}
-        self.add(0, **{name: part.sum() for name, part in parts.items()}, **squares)
+        self.add(0, own=own.sum(), own_squared=own.square().sum(), untrained=before.sum())
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         super().update(outputs, targets)
@@ -114,7 +109,7 @@ class ForecastMetrics(ValueMetrics):
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         found = super().from_sums(sums, num_samples)
-        if "gain" in sums:
+        if "untrained" in sums:
             found["gain"] = self._gain(sums, num_samples)
         if self.each_step and len(self.std) > 1:
             steps = [f"step{step}" for step in range(1, len(self.std) + 1)]
@@ -122,20 +117,14 @@ class ForecastMetrics(ValueMetrics):
         return found
 
     def _gain(self, sums: dict[str, Tensor], num_samples: int) -> Tensor:
-        """The mean difference of squared errors in standard errors.
+        """By how many standard errors the loss is below that of the network before its training.
 
-        Of the two errors the smaller counts: that of the difference (Diebold and Mariano 1995), which tells apart two
-        forecasts that are alike, or that of the network's own loss (Breiman et al. 1984), which does where the
-        difference is large in a few windows. Windows whose horizons overlap share what is hard to forecast: as many
-        count as there are horizons side by side.
+        Windows whose horizons overlap share what is hard to forecast: as many count as there are horizons side by side.
         """
-
-        def error(name: str) -> Tensor:
-            variance = sums[f"{name}_squared"] / num_samples - (sums[name] / num_samples) ** 2
-            return (variance.clamp(min=0.0) * len(self.std) / max(num_samples - 1, 1)).sqrt()
-
-        smaller = torch.minimum(error("gain"), error("own")).clamp(min=1e-12)
-        return (sums["gain"] / num_samples / smaller).float()
+        loss = sums["own"] / num_samples
+        variance = (sums["own_squared"] / num_samples - loss**2).clamp(min=0.0)
+        error = (variance * len(self.std) / max(num_samples - 1, 1)).sqrt()
+        return ((sums["untrained"] / num_samples - loss) / error.clamp(min=1e-12)).float()
 
     def compute(self) -> dict[str, Tensor]:
         if self.keep is not None:
