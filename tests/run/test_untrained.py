@@ -10,6 +10,7 @@ from faults import Fault, fail
 from helpers import ON_WAVE
 
 import litmus
+from litmus.inference.forecast import load_forecaster
 from litmus.record.folder import RunDir
 from litmus.record.metrics import GAIN, best_row
 from litmus.run.ending import ending
@@ -68,6 +69,7 @@ def test_of_a_random_walk_the_last_value_is_kept(
     assert "No epoch is better than before the training by more than chance: the lowest val/loss is" in said
     assert "task.min_gain is 1. So the run keeps epoch 0, which forecasts the last value." in said
     assert not torch.load(run.best, weights_only=True)["state_dict"]["net.head.weight"].any()
+    assert load_forecaster(run).is_untrained
     (forecast,) = litmus.load(run.path).forecast()
     assert forecast["value"] == pytest.approx(walk[-1], rel=1e-6)
     for epoch in (0, 2):

@@ -44,6 +44,7 @@ OTHERS = ("group", "date", "step", "low", "high")  # columns of a forecast besid
 BATCH = 1000  # windows at a time
 MOST_WINDOWS = 2000  # of validation, for errors beyond the horizon, or of groups
 DOUBT = "do not rely on the forecast"
+UNTRAINED = "The run kept epoch 0: no training made its forecasts better by more than chance."
 MOST_NAMED = 5  # groups in a note
 
 
@@ -78,13 +79,14 @@ class Forecaster:
     Args:
         net: in evaluation mode, on the CPU; its input is a series.
         settings: the section `data` of its run.
+        is_untrained: whether the network is as it was before its training: see `litmus.model._base.Net.untrained`.
 
     Attributes:
         horizon: steps that the network forecasts at once; those beyond follow from its own forecasts.
         notes: what is to be said of the last forecast.
     """
 
-    def __init__(self, net: Net, settings: Section) -> None:
+    def __init__(self, net: Net, settings: Section, is_untrained: bool = False) -> None:
         assert isinstance(net.spec.input, Series)
         assert isinstance(net.spec.target, Values)
         self.net, self.settings = net, settings
@@ -93,6 +95,7 @@ class Forecaster:
         self.read, self.target = net.spec.input, net.spec.target
         self.horizon = len(self.target.names)
         self.num_known = len(settings["known"])
+        self.is_untrained = is_untrained
         self.notes: list[str] = []
 
     def forecast(
@@ -114,7 +117,7 @@ class Forecaster:
             UserError: the file cannot be read, a series is too short, or what is known ahead is missing.
         """
         steps = steps or self.horizon
-        self.notes = []
+        self.notes = [UNTRAINED] if self.is_untrained else []
         if steps > self.horizon and self.settings["inputs"]:
             at_once = counted(self.horizon, "step")
             raise UserError(
@@ -360,4 +363,5 @@ def load_forecaster(run: RunDir) -> Forecaster:
     net = load_run(run)
     if not isinstance(net.spec.input, Series):
         raise UserError(f"{run.path} was trained on {net.spec.input.noun}: it forecasts no series.")
-    return Forecaster(net, run.read_config()["data"])
+    is_untrained = (run.read_result() or {}).get("best_epoch") == 0
+    return Forecaster(net, run.read_config()["data"], is_untrained)

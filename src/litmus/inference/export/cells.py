@@ -57,9 +57,11 @@ TOWARDS_ENDS = (
     ),
 )
 
+FACTS = ("fill", "mean", "std")  # of a number
+
 
 class Cells(nn.Module):
-    """The cells of rows, encoded.
+    """The cells of rows, encoded: of all columns at once, as each operation takes an exporter some time.
 
     Args:
         columns: how they are encoded.
@@ -67,19 +69,42 @@ class Cells(nn.Module):
 
     def __init__(self, columns: Columns) -> None:
         super().__init__()
-        self.columns = columns
+        self.columns = list(columns.by_name().values())
 
     def forward(self, *cells: Tensor) -> Tensor:
         """Float64 (batch,) for each number and date, int64 (batch,) for each category -> float32 (batch, places)."""
-        encoded: list[Tensor] = []
-        for values, column in zip(cells, self.columns.by_name().values(), strict=True):
-            if isinstance(column, Number):
-                encoded += _number(values, column)
-            elif isinstance(column, Date):
-                encoded += [*_number(values, column.days), *_cycles(values, column)]
-            else:
-                encoded.append(values.double())
-        return torch.stack(encoded, dim=1).float()
+        parts: list[Tensor] = []
+        given = list(zip(cells, self.columns, strict=True))
+        with_days = [(values, _days(column)) for values, column in given if not isinstance(column, Category)]
+        numbers = [number for _, number in with_days]
+        if numbers:
+            parts = _scaled(torch.stack([values for values, _ in with_days], dim=1), numbers)
+        for values, column in given:
+            if isinstance(column, Date):
+                parts += [part[:, None] for part in _cycles(values, column)]
+        if categories := [values for values, column in given if isinstance(column, Category)]:
+            parts.append(torch.stack(categories, dim=1).double())
+        return torch.cat(parts, dim=1)[:, self._order(numbers)].float()
+
+    def _order(self, numbers: list[Number]) -> list[int]:
+        """Where each place of the result is among the parts: numbers, what is missing of them, cycles, categories."""
+        order, number, cycle = [], 0, 2 * len(numbers)
+        category = cycle + 2 * sum(len(column.cycles) for column in self.columns if isinstance(column, Date))
+        for column in self.columns:
+            if isinstance(column, Category):
+                order.append(category)
+                category += 1
+                continue
+            order += [number, number + len(numbers)] if _days(column).missing else [number]
+            number += 1
+            if isinstance(column, Date):
+                order += range(cycle, cycle + 2 * len(column.cycles))
+                cycle += 2 * len(column.cycles)
+        return order
+
+
+def _days(column: Number | Date) -> Number:
+    return column.days if isinstance(column, Date) else column
 
 
 def example(column: Number | Date | Category, count: int, generator: torch.Generator) -> Tensor:
@@ -113,11 +138,20 @@ def as_written(column: Number | Category) -> str:
     return f"{' or '.join(column.words)}; any other string counts as missing"
 
 
-def _number(values: Tensor, number: Number) -> list[Tensor]:
+def _scaled(values: Tensor, numbers: list[Number]) -> list[Tensor]:
+    """(batch, numbers) -> the same on a network's scale, and 1 where a value is missing, each (batch, numbers)."""
     absent = ~values.isfinite()
-    filled = torch.where(absent, number.fill, values)
-    scaled = _normal_scores(filled, number) if number.quantiles else (filled - number.mean) / number.std
-    return [scaled, absent.double()] if number.missing else [scaled]
+    fill, mean, std = (torch.tensor([getattr(n, fact) for n in numbers], dtype=torch.float64) for fact in FACTS)
+    filled = torch.where(absent, fill, values)
+    parts, order = [(filled - mean) / std], list(range(len(numbers)))
+    for size in sorted({len(number.quantiles) for number in numbers} - {0}):
+        ranked = [place for place, number in enumerate(numbers) if len(number.quantiles) == size]
+        quantiles = torch.tensor([numbers[place].quantiles for place in ranked], dtype=torch.float64)
+        for position, place in enumerate(ranked, start=sum(part.shape[1] for part in parts)):
+            order[place] = position
+        parts.append(_normal_scores(filled[:, ranked], quantiles))
+    scaled = torch.cat(parts, dim=1)[:, order] if len(parts) > 1 else parts[0]
+    return [scaled, absent.double()]
 
 
 def _cycles(days: Tensor, date: Date) -> list[Tensor]:
@@ -129,22 +163,27 @@ def _cycles(days: Tensor, date: Date) -> list[Tensor]:
     return parts
 
 
-def _normal_scores(values: Tensor, number: Number) -> Tensor:
-    """As `encode._normal_scores`: the middle of the lowest and the highest rank, on the normal distribution."""
-    quantiles = torch.tensor(number.quantiles, dtype=torch.float64)
-    below = [compared.sum(dim=1) for compared in (quantiles < values[:, None], quantiles <= values[:, None])]
-    rank = torch.stack([_rank(values, quantiles, count) for count in below]).mean(dim=0)
+def _normal_scores(values: Tensor, quantiles: Tensor) -> Tensor:
+    """As `encode._normal_scores`: the middle of the lowest and the highest rank, on the normal distribution.
+
+    Args:
+        values: (batch, numbers).
+        quantiles: of each number, (numbers, quantiles).
+    """
+    compared = (quantiles < values[:, :, None], quantiles <= values[:, :, None])
+    rank = torch.stack([_rank(values, quantiles, below.sum(dim=2)) for below in compared]).mean(dim=0)
     return normal_quantile(rank.clamp(FARTHEST_RANK, 1 - FARTHEST_RANK))
 
 
 def _rank(values: Tensor, quantiles: Tensor, count: Tensor) -> Tensor:
-    """Of values that lie behind so many of the quantiles, the rank in [0, 1]."""
-    steps = len(quantiles) - 1
-    first = (count - 1).clamp(0, steps - 1)
-    low, high = quantiles[first], quantiles[first + 1]
+    """Of values that lie behind so many of their quantiles, the rank in [0, 1]."""
+    number, size = quantiles.shape
+    first = (count - 1).clamp(0, size - 2)
+    place = first + size * torch.arange(number)
+    low, high = quantiles.flatten()[place], quantiles.flatten()[place + 1]
     wide = high > low
     within = torch.where(wide, (values - low) / torch.where(wide, high - low, 1.0), 1.0).clamp(0, 1)
-    return torch.where(count > 0, first + within, 0.0) / steps
+    return torch.where(count > 0, first + within, 0.0) / (size - 1)
 
 
 def normal_quantile(rank: Tensor) -> Tensor:
