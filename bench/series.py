@@ -114,8 +114,8 @@ def _verdict(results: dict[str, list[dict[str, float]]]) -> str:
     lines.append(f"- sunspots, a skill above {LEAST_SKILL}: on {skilled} of {len(SUNSPOT_SEEDS)} seeds")
     return (
         "Asked for:\n\n" + "\n".join(lines) + "\n\nSplits, season, window and scaling are the defaults, which look at "
-        "the training split alone. Where no season is found,\nas in prices, the forecast by season is the last value, and "
-        "that is what epoch 0 forecasts: a network that keeps\nit is as good by definition.\n"
+        "the training split alone. Where no season is found,\nas in prices, the forecast by season is the last value, "
+        "and that is what epoch 0 forecasts: a network that keeps\nit is as good by definition.\n"
     )
 
 
