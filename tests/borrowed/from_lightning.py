@@ -1,9 +1,12 @@
 """What litmus borrows of Lightning."""
 
 import inspect
+import math
 import signal
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -49,6 +52,21 @@ def states_are_found_by_the_state_key() -> bool:
 def best_models_are_in_a_checkpoint_s_state() -> bool:
     keys = {"best_model_path", "kth_best_model_path", "last_model_path", "best_k_models", "dirpath", "best_model_score"}
     return keys <= set(ModelCheckpoint().state_dict()) and "kth_value" in vars(ModelCheckpoint())
+
+
+def a_checkpoint_can_be_kept_after_the_sanity_check() -> bool:
+    called: list[tuple[int, bool]] = []
+
+    class Keeping(ModelCheckpoint):
+        def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+            called.append((trainer.global_step, Path(self.best_model_path).is_file()))
+
+    with tempfile.TemporaryDirectory() as folder:
+        keeping = Keeping(dirpath=folder, monitor="step", mode="min")
+        trainer = quiet_trainer(keeping, num_sanity_val_steps=math.inf, limit_train_batches=1, limit_val_batches=1)
+        trainer.fit(BoringModel())
+    return called == [(0, True)]
 
 
 def early_stopping_counts_in_its_state() -> bool:
@@ -165,6 +183,12 @@ BORROWED = [
         "ModelCheckpoint.state_dict()['best_k_models'], ModelCheckpoint.kth_value",
         "A run whose folder was moved would overwrite its best checkpoint on resuming.",
         best_models_are_in_a_checkpoint_s_state,
+    ),
+    Borrowed(
+        "lightning",
+        "ModelCheckpoint._save_topk_checkpoint, ModelCheckpoint._monitor_candidates, Callback.on_sanity_check_end",
+        "A forecaster could not be kept as it was before its training.",
+        a_checkpoint_can_be_kept_after_the_sanity_check,
     ),
     Borrowed(
         "lightning",

@@ -35,11 +35,6 @@ def test_a_tie_is_broken_by_the_loss_then_by_the_order(pairs: list, best: int) -
     assert best_row(epochs_of(*lowest, monitor="val/rmse"), FORECASTS)["epoch"] == best
 
 
-def test_what_was_kept_is_the_best_of_equal_ones() -> None:
-    rows = epochs_of((0.5, 1.0), (0.5, 0.8), (0.4, 0.1), monitor="val/acc")
-    assert [best_row(rows, CLASSIFIES, step)["epoch"] for step in (10, 20, 30, None)] == [1, 2, 2, 2]
-
-
 def test_the_checkpoint_of_a_tie_is_that_of_the_lower_loss(train: Train, resume: Train) -> None:
     whole = train(*TIED, folder="whole")
     rows = whole.read_metrics()
