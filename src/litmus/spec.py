@@ -84,8 +84,9 @@ class Series:
     `period` values long. `columns` are the features' names: after those of the file come indicators of missing
     values, such as "sales is missing". The last `known` columns of the file are known ahead: a row has them of as many
     rows later as are forecast. `step` is from one row to the next, such as "month"; empty where there are no dates of a
-    regular step. `group` is the column by which a file holds several series; empty where it holds one. Networks of
-    earlier versions do not read what is known `directly`, beside their state.
+    regular step. `group` is the column by which a file holds several series; empty where it holds one. With
+    `known_per_step` the forecast of each step reads that step's known values (`model/_ahead.py`); networks of earlier
+    versions read them row by row.
     """
 
     length: int
@@ -98,7 +99,7 @@ class Series:
     step: str = ""
     known: int = 0
     group: str = ""
-    directly: bool = False
+    known_per_step: bool = False
     noun = "series"
 
     @property

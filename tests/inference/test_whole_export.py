@@ -257,7 +257,7 @@ def test_several_series_with_columns_and_gaps(known: int, is_missing: bool, sepa
     facts = {"mean": (50.0, 3.0, 0.2, 0.1, 0.1), "std": (9.0, 2.0, 0.4, 0.3, 0.3)}
     size = 3 + len(indicators)
     own = {name: fact[:size] for name, fact in facts.items()}
-    read = Series(6, size, **own, columns=(*columns, *indicators), known=known, group="shop", directly=True)
+    read = Series(6, size, **own, columns=(*columns, *indicators), known=known, group="shop", known_per_step=True)
     assert read.raw == columns
     net = make("lstm", replace(WINDOWS, input=read, target=Values(("sales+1", "sales+2"), (50.0,) * 2, (9.0,) * 2)), {})
     net.head.reset_parameters()

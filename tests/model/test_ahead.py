@@ -13,7 +13,7 @@ from litmus.model._ahead import Ahead
 from litmus.record.folder import RunDir
 from litmus.spec import Series, Spec, Values
 
-READ = Series(6, 3, (0.0,) * 3, (1.0,) * 3, columns=("sales", "sale", "sale is missing"), known=1, directly=True)
+READ = Series(6, 3, (0.0,) * 3, (1.0,) * 3, columns=("sales", "sale", "sale is missing"), known=1, known_per_step=True)
 SPEC = Spec("series", READ, Values(("sales+1", "sales+2"), (0.0,) * 2, (1.0,) * 2))
 
 
@@ -43,7 +43,7 @@ def test_before_the_training_nothing_is_changed() -> None:
 
 
 def test_a_network_of_an_earlier_version_reads_them_row_by_row() -> None:
-    earlier = replace(WINDOWS, input=replace(READ, directly=False), target=SPEC.target)
+    earlier = replace(WINDOWS, input=replace(READ, known_per_step=False), target=SPEC.target)
     net = build(composed("model=lstm", "data=series")["model"], earlier)
     assert net.ahead is None
     assert not any(name.startswith("ahead") for name in net.state_dict())

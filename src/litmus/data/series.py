@@ -171,7 +171,7 @@ class Series(Data):
             step=str(self.timeline.step or ""),
             known=self.num_known,
             group=self.group or "",
-            directly=True,
+            known_per_step=True,
         )
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
 

@@ -67,7 +67,7 @@ class LSTM(Net):
         self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
         self.head = nn.Linear(num_inputs, self.num_outputs)
         self._initialize()
-        if isinstance(spec.input, Series) and spec.input.known and spec.input.directly:
+        if isinstance(spec.input, Series) and spec.input.known and spec.input.known_per_step:
             self.ahead = Ahead(spec.input, num_inputs, self.num_outputs)
         if self.relative is not None:
             # The first forecast is what it is relative to, such as the last value: a network that finds nothing stays

@@ -150,6 +150,7 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
     found = [name for name in frame.columns if name not in wanted and date_format(frame[name]) is not None]
     time = roles.time or next(iter(found), None)
     dates = None
+    groups = None if roles.group is None else as_names(frame[roles.group]).fill_null("").to_numpy()
     if time is not None:
         form = date_format(frame[time], warns=True)
         if form is None:
@@ -159,9 +160,9 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
             number = counted(wrong.size, "row")
             raise UserError(f"{path} has no date in column {time} in {number} ({_rows(wrong)}).")
         dates = np.rint(days * DAY_US).astype(np.int64).astype("datetime64[us]")
-        if _go_back(dates, None if roles.group is None else as_names(frame[roles.group]).fill_null("").to_numpy()):
+        if _go_back(dates, groups):
             log.warning("%s has the newest row first, by column %s: it is read from its end.", path, time)
-            frame, dates = frame.reverse(), dates[::-1]
+            frame, dates, groups = frame.reverse(), dates[::-1], None if groups is None else groups[::-1]
     others = [name for name in frame.columns if name not in (time, roles.group)]
     return _Table(
         lambda name: as_numbers(frame[name]),
@@ -170,7 +171,7 @@ def _by_polars(frame: "pl.DataFrame", roles: Roles, path: Path) -> _Table:
         frame.height,
         time,
         dates,
-        None if roles.group is None else as_names(frame[roles.group]).fill_null("").to_numpy(),
+        groups,
     )
 
 

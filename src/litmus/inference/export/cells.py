@@ -57,8 +57,6 @@ TOWARDS_ENDS = (
     ),
 )
 
-FACTS = ("fill", "mean", "std")  # of a number
-
 
 class Cells(nn.Module):
     """The cells of rows, encoded: of all columns at once, as each operation takes an exporter some time.
@@ -141,7 +139,8 @@ def as_written(column: Number | Category) -> str:
 def _scaled(values: Tensor, numbers: list[Number]) -> list[Tensor]:
     """(batch, numbers) -> the same on a network's scale, and 1 where a value is missing, each (batch, numbers)."""
     absent = ~values.isfinite()
-    fill, mean, std = (torch.tensor([getattr(n, fact) for n in numbers], dtype=torch.float64) for fact in FACTS)
+    facts = zip(*((number.fill, number.mean, number.std) for number in numbers), strict=True)
+    fill, mean, std = (torch.tensor(fact, dtype=torch.float64) for fact in facts)
     filled = torch.where(absent, fill, values)
     parts, order = [(filled - mean) / std], list(range(len(numbers)))
     for size in sorted({len(number.quantiles) for number in numbers} - {0}):
