@@ -20,8 +20,8 @@ CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / gro
 FLOORS = (
     ("spec", "errors", "console"),
     ("config", "fetch"),
-    ("data", "task", "optimizer", "scheduler", "logger", "record"),
-    ("model", "callback", "trainer", "compare"),
+    ("data", "task", "optimizer", "scheduler", "logger", "record", "page", "doctor"),
+    ("model", "callback", "trainer", "compare", "report"),
     ("run",),
     ("inference", "sweep"),
     ("compose", "cli"),

@@ -5,7 +5,7 @@ The bases (`model/_base.py`, `data/_base.py`, `task/_base.py`) implement it. No 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from litmus.config.types import Section
 from litmus.spec import Images, Spec, Tokens
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# What a batch of validation or test gave, or what is true of it: logits, values, or of each image its boxes.
+Outputs: TypeAlias = "Tensor | list[Tensor]"
+Observer = Callable[[Outputs, Outputs], None]  # of outputs and targets
 # Metrics of methods without a network, by split, method and metric: {"test": {"majority": {"acc": 0.1}}}.
 Baselines = dict[Split, dict[str, dict[str, float]]]
 
@@ -172,6 +175,7 @@ class Task(Protocol):
     baselines: bool
     min_gain: float | None
     accepts: "Callable[[Tensor], bool] | None"
+    observers: dict[Split, list[Observer]]
 
     def measure(self, predictions: "Tensor", targets: "Tensor") -> dict[str, float]: ...
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from litmus.compare.report.canvas import COLORS, INK, draw_figure, set_up_matplotlib, shorten
 from litmus.inference.forecast import Forecast
+from litmus.page.canvas import COLORS, INK, draw_figure, set_up_matplotlib, shorten
 from litmus.record.files import replacing
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from litmus.config.protocols import Data, Net, Split
+from litmus.config.protocols import Data, Net, Observer, Outputs, Split
 from litmus.config.types import Section
 from litmus.task._metrics import Metrics, MetricsState, all_gather
 
@@ -38,6 +38,7 @@ class Task(lightning.LightningModule):
         headline: the metrics to show for every epoch; the others are only written down.
         accepts: whether a step may be made with a loss; None lets all pass.
         baselines: whether metrics of methods without a network stand beside the network's.
+        observers: who else is given each batch's outputs and targets, by split; none in training.
         min_gain: by how many standard errors of the validation loss an epoch must be better than the network before
             its training (`litmus.model._base.Net.untrained`); None where that is not measured.
     """
@@ -55,6 +56,7 @@ class Task(lightning.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.accepts: Callable[[Tensor], bool] | None = None
+        self.observers: dict[Split, list[Observer]] = {"val": [], "test": []}
         self._loaded: list[MetricsState] | None = None
         self._sums: dict[Split, Metrics] = {
             "train": self.make_metrics("train"),
@@ -124,6 +126,11 @@ class Task(lightning.LightningModule):
     def _evaluate(self, batch: Batch, split: Split) -> None:
         if len(batch[1]):  # a process's shard of the last batch may be empty
             self.step(batch, split)
+
+    def observe(self, split: Split, outputs: Outputs, targets: Outputs) -> None:
+        """Hands what a batch of validation or test gave to the observers; each task says what it is."""
+        for observer in self.observers.get(split, ()):
+            observer(outputs, targets)
 
     def on_save_checkpoint(self, checkpoint: Section) -> None:
         """Keeps the sums of the epoch under way, of every process; at the end of an epoch there are none."""

@@ -130,10 +130,12 @@ class Classification(Task):
         return self.criterion(logits, targets, smoothing)
 
     def step(self, batch: Batch, split: Split) -> Tensor:
+        """The loss of one batch; observers get logits, float (batch, classes), and class numbers, int64 (batch,)."""
         inputs, targets = batch
         logits = self.net(inputs)
         loss = self.loss(logits, targets, split)
         cast(ClassMetrics, self.metrics(split)).update(loss.detach(), logits.detach(), targets)
+        self.observe(split, logits.detach(), targets)
         return loss
 
 

@@ -125,6 +125,7 @@ class Detection(Task):
         self.detector.begin_epoch(self.current_epoch, self.trainer.max_epochs or 1)
 
     def step(self, batch: Batch, split: Split) -> Tensor:
+        """The loss of one batch; observers get found and true boxes, lists as of `DetailedMetrics.add_boxes`."""
         inputs, targets = batch
         net, metrics = self.detector, cast(DetailedMetrics, self.metrics(split))
         if split == "train":
@@ -133,7 +134,9 @@ class Detection(Task):
             answer, raw = net.predict_and_raw(inputs)
             losses = net.losses(raw, targets)
             ground_truth = [corners(own, *inputs.shape[2:]) for own in targets]
-            metrics.add_boxes(net.boxes(answer, MIN_SCORE, multi_label=True), ground_truth)
+            found = net.boxes(answer, MIN_SCORE, multi_label=True)
+            metrics.add_boxes(found, ground_truth)
+            self.observe(split, found, ground_truth)
         metrics.update(losses, len(targets))
         return torch.stack(list(losses.values())).sum()
 

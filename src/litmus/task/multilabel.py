@@ -95,6 +95,7 @@ class Multilabel(Task):
             self.weights = ((number - positives) / positives.clamp(min=1)).float().to(self.device)
 
     def step(self, batch: Batch, split: Split) -> Tensor:
+        """The loss of one batch; observers get logits, float (batch, labels), and uint8 of the same shape."""
         inputs, targets = batch
         logits = self.net(inputs)
         if split == "train" and self.weights is not None:
@@ -102,6 +103,7 @@ class Multilabel(Task):
         else:
             loss = self.criterion(logits, targets, 0.0)
         cast(LabelMetrics, self.metrics(split)).update(loss.detach(), logits.detach(), targets)
+        self.observe(split, logits.detach(), targets)
         return loss
 
 

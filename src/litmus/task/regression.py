@@ -217,6 +217,8 @@ class Regression(Task):
     def step(self, batch: Batch, split: Split) -> Tensor:
         """The mean squared error of one batch; adds it to the split's metrics.
 
+        Observers get outputs and targets as the network has them: standardized float32 (batch, values).
+
         Raises:
             ValueError: outputs and targets differ in shape, which broadcasting would hide.
         """
@@ -232,6 +234,7 @@ class Regression(Task):
             assert isinstance(metrics, ForecastMetrics)
             metrics.compare(outputs, self.net.untrained(inputs), targets)
         metrics.update(outputs.detach(), targets)
+        self.observe(split, outputs.detach(), targets)
         return loss
 
     def measure(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:

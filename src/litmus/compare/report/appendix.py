@@ -7,9 +7,9 @@ from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.comparison import Comparison
 from litmus.compare.ranking import Ranking, unmeasured_reason
 from litmus.compare.report import tables
-from litmus.compare.report.template import Cell, Table, TableRow
 from litmus.compare.settings import ABSENT, Settings, canonical, duration
 from litmus.config.validate import shown
+from litmus.page.template import Cell, Table, TableRow
 from litmus.record.folder import RunDir
 
 MOST_LOGS = 50  # errors with which the last lines of a run are shown

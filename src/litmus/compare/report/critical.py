@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from litmus.compare.datasets import OverDatasets
-from litmus.compare.report.canvas import COLORS, INK, Figure, draw_figure, set_up_matplotlib, shorten
+from litmus.page.canvas import COLORS, INK, Figure, draw_figure, set_up_matplotlib, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,10 @@ from litmus.compare.collect import UNFINISHED
 from litmus.compare.curves import by_epoch, mean_curve
 from litmus.compare.effects import Effect, main_effects
 from litmus.compare.ranking import Ranking, Row
-from litmus.compare.report.canvas import COLORS, DASHES, INK, Figure, draw_figure, set_up_matplotlib, shorten
 from litmus.compare.report.maps import heat_map, parallel
 from litmus.compare.settings import abbreviate, short_key, short_value, varying_keys
 from litmus.compare.statistics import LEVEL
+from litmus.page.canvas import COLORS, DASHES, INK, Figure, draw_figure, set_up_matplotlib, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

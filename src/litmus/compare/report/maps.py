@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from litmus.compare.effects import Effect, value_text
 from litmus.compare.ranking import Ranking, Row
-from litmus.compare.report.canvas import INK, PAPER, Figure, draw_figure, shorten
 from litmus.compare.report.tables import number
 from litmus.compare.settings import abbreviate
 from litmus.compare.verdicts import DIVERGED
+from litmus.page.canvas import INK, PAPER, Figure, draw_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,10 @@ from litmus.compare.comparison import Comparison
 from litmus.compare.costs import status_counts
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report import appendix, tables
-from litmus.compare.report.canvas import Figure, inline_svg
-from litmus.compare.report.template import Cell, Interval, Table, TableRow, render
 from litmus.compare.settings import short_key
 from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
+from litmus.page.canvas import Figure, inline_svg
+from litmus.page.template import Cell, Interval, Table, TableRow, render
 
 KINDS = {
     BEST: "best",
@@ -79,6 +79,7 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]], across: Se
         across: those of all of them together.
     """
     return render(
+        "litmus.compare.report",
         "report.html.jinja",
         title=comparison.title,
         counts=status_counts(comparison.runs),

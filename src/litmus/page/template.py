@@ -1,6 +1,6 @@
-"""HTML pages from the templates beside this module, and the tables in them.
+"""HTML pages from templates, and the tables in them.
 
-`layout.html.jinja` and `style.css` give every page the same look; autoescaping is on.
+Every page extends `layout.html.jinja`, whose `style.css` gives all of them one look; autoescaping is on.
 """
 
 import functools
@@ -73,14 +73,20 @@ class Table:
     omitted: int = 0
 
 
-def render(template: str, **values: object) -> str:
-    """The page of one of the templates, which end in `.html.jinja`; every text among its values is escaped."""
-    return _environment().get_template(template).render(values)
+def render(package: str, template: str, **values: object) -> str:
+    """A page; every text among its values is escaped.
+
+    Args:
+        package: whose folder `templates` holds the template: `litmus.compare.report`.
+        template: the file's name, which ends in `.html.jinja`; it may extend and include those of this package.
+        values: by the names that the template uses.
+    """
+    return _environment(package).get_template(template).render(values)
 
 
 @functools.cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # an extra: `compare`
+def _environment(package: str) -> "Environment":
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # an extra: `compare`
 
-    loader = PackageLoader("litmus.compare.report", "templates")
+    loader = ChoiceLoader([PackageLoader(package, "templates"), PackageLoader("litmus.page", "templates")])
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
