@@ -54,6 +54,7 @@ class Data(lightning.LightningDataModule):
         self.frozen_part: Callable[[Tensor], Tensor] | None = None
         self.baselines: Baselines = {}
         self.limits: dict[Split, int | None] = {}
+        self._train_loader: BatchLoader | None = None
 
     @property
     @abstractmethod
@@ -108,6 +109,16 @@ class Data(lightning.LightningDataModule):
         Raises:
             UserError: no test sample is left.
         """
+
+    @property
+    def repeated(self) -> dict[Split, int]:
+        """Samples of validation and test that are equal to one of an earlier split, target included."""
+        return {}
+
+    @property
+    def seconds_waited(self) -> float:
+        """How long the training of this process has waited for batches."""
+        return self._train_loader.seconds if self._train_loader else 0.0
 
     # What baselines need: `targets` for those that are a constant, the other three for a linear model.
 
@@ -176,7 +187,8 @@ class Data(lightning.LightningDataModule):
         return {}
 
     def train_dataloader(self) -> BatchLoader:
-        return self._loader("train")
+        self._train_loader = self._loader("train")
+        return self._train_loader
 
     def val_dataloader(self) -> BatchLoader:
         return self._loader("val")

@@ -69,22 +69,35 @@ def of_leaks(target: str, columns: Sequence[str]) -> list[str]:
     ]
 
 
-def of_equal_rows(rows: Mapping[Split, NDArray[np.uint64]]) -> list[str]:
+def num_repeated(samples: Mapping[Split, NDArray[np.generic]]) -> dict[Split, int]:
+    """How many samples of validation and test are equal to one of an earlier split.
+
+    Args:
+        samples: of each split, a number for each sample's content.
+    """
+    earlier: dict[Split, list[Split]] = {"val": ["train"], "test": ["train", "val"]}
+    return {
+        split: int(np.isin(samples[split], np.concatenate([samples[other] for other in others])).sum())
+        for split, others in earlier.items()
+    }
+
+
+def of_equal_rows(repeated: Mapping[Split, int], sizes: Mapping[Split, int]) -> list[str]:
     """Sentences on validation and test rows that a network knows from training, or was selected on.
 
     Args:
-        rows: of each split, a number for each row's content, the target included.
+        repeated: see `num_repeated`; of rows, the target included.
+        sizes: rows of each split.
     """
-    earlier: dict[Split, tuple[list[Split], str]] = {
-        "val": (["train"], "validation rows are also in the training"),
-        "test": (["train", "val"], "test rows are also in the training or validation"),
+    what = {
+        "val": "validation rows are also in the training",
+        "test": "test rows are also in the training or validation",
     }
-    said = []
-    for split, (others, what) in earlier.items():
-        number = int(np.isin(rows[split], np.concatenate([rows[other] for other in others])).sum())
-        if number > REPEATED * len(rows[split]):
-            said.append(f"{number:,} of {len(rows[split]):,} {what} split, target included: they measure no new data.")
-    return said
+    return [
+        f"{number:,} of {sizes[split]:,} {what[split]} split, target included: they measure no new data."
+        for split, number in repeated.items()
+        if number > REPEATED * sizes[split]
+    ]
 
 
 def of_texts(num_cut: int, num_texts: int, max_length: int) -> list[str]:

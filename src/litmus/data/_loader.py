@@ -1,6 +1,7 @@
 """Batches as slices of one tensor: shuffled, sharded over processes, and resumable."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
@@ -98,6 +99,7 @@ class BatchLoader:
         self.batching = batching
         self.epoch = 0
         self.position = 0  # batches already delivered in this epoch
+        self.seconds = 0.0  # that the training waited for batches
         self.generator = Generator()
         self._loaded = False  # a state that the next iteration continues
         batch_size, world_size = batching.batch_size, batching.world_size
@@ -116,7 +118,10 @@ class BatchLoader:
             first, last = self._shard(start, stop)
             rows = slice(first, last) if order is None else order[first:last]
             self.position += 1
-            yield self._batch(rows, stop - start, slice(first - start, last - start))
+            begin = time.perf_counter()
+            batch = self._batch(rows, stop - start, slice(first - start, last - start))
+            self.seconds += time.perf_counter() - begin
+            yield batch
 
     def state_dict(self) -> LoaderState:
         """The loader's position: plain values and tensors."""

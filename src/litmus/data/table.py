@@ -30,7 +30,7 @@ from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
-from litmus.data._concerns import of_equal_rows, of_leaks
+from litmus.data._concerns import num_repeated, of_equal_rows, of_leaks
 from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._loader import BatchLoader, as_stored, batch_size_for
 from litmus.data._preflight import check_shares, check_table_roles, check_target
@@ -423,7 +423,11 @@ class Table(Data):
             targets = self.targets("train")[:, [i]] if numeric else self._classes_of_training()
             found = {leak: None for own in targets.T.numpy() for leak in find_leaks(train, self.found, own)}
             said += of_leaks(name, list(found))
-        return said + of_equal_rows(self._words)
+        return said + of_equal_rows(self.repeated, self.sizes)
+
+    @property
+    def repeated(self) -> dict[Split, int]:
+        return num_repeated(self._words)
 
     def _classes_of_training(self) -> Tensor:
         """The classes, int64 (rows, 1), or of each of the most frequent labels whether a row has it, (rows, labels)."""

@@ -13,6 +13,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.spec import Boxes, Classes, Columns, Images, Input, Labels, Series, Spec, Target, Tokens, Values
 
+ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
 Predict = Callable[[Tensor], Tensor]  # what `forward` does in evaluation
 
@@ -115,6 +116,14 @@ class Net(nn.Module):
         Training never changes them, so that the features of each image need to be computed only once.
         """
         return None
+
+    def activation_of(self, module: nn.Module) -> str | None:
+        """The name of an activation of which units can die or saturate: relu, sigmoid or tanh; None for other modules.
+
+        Args:
+            module: one of the network's.
+        """
+        return ACTIVATIONS.get(type(module))
 
     @property
     def untrained(self) -> Predict | None:

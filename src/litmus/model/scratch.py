@@ -373,6 +373,10 @@ class Scratch(FNN):
     }
     add: ClassVar = Add
 
+    def activation_of(self, module: nn.Module) -> str | None:
+        named = {ReluFunction: "relu", SigmoidFunction: "sigmoid", TanhFunction: "tanh"}
+        return named.get(module.function) if isinstance(module, Elementwise) else None
+
     @property
     def criterion(self) -> Criterion:  # type: ignore[override]  # the target decides
         """The loss for classes, for labels, or for values."""

@@ -31,6 +31,7 @@ CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least 
 RESULT = "result.json"
 METRICS = "metrics.csv"
 ENVIRONMENT = "environment.json"
+HEALTH = "health.json"
 # What is read of that file again; a run folder may come from elsewhere.
 KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
     "commands": list,
@@ -242,6 +243,23 @@ class RunDir:
             raise UserError(f"{path} is damaged: it holds no result. {_WITHOUT_RESULT}")
         return result
 
+    def write_health(self, health: Section) -> None:
+        """Writes what was measured of the layers and the data: see `litmus.doctor.evidence`."""
+        write_text(self.path / HEALTH, json.dumps(_without_nan(health), allow_nan=False) + "\n")
+
+    def read_health(self) -> Section | None:
+        """What was measured of the layers and the data; None where that is not known."""
+        try:
+            health = json.loads(local.read_bytes(self.path / HEALTH, LARGEST_TEXT))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError):
+            health = None
+        if not isinstance(health, dict) or not all(isinstance(health.get(name), list) for name in ("layers", "epochs")):
+            log.warning("%s is damaged, and not used.", self.path / HEALTH)
+            return None
+        return health
+
     def write_environment(self, environment: Section, code_diff: str) -> None:
         """Writes down where the run is computed, and how its code differs from its commit, if it does.
 
@@ -332,6 +350,15 @@ def _is_environment(content: Section) -> bool:
 
 def _is_change(content: object) -> bool:
     return isinstance(content, dict) and isinstance(content.get("key"), str) and isinstance(content.get("step"), int)
+
+
+def _without_nan(value: object) -> object:
+    """As `finite`, in lists, too."""
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    return finite(value)
 
 
 def finite(value: object) -> object:

@@ -22,6 +22,7 @@ from litmus.record.folder import RunDir
 from litmus.record.metrics import best_row
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts, hardware_for
+from litmus.run.diagnosis import findings, to_plain
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
@@ -145,7 +146,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
     divergence = divergence_of(parts.trainer) if parts else None
     speeds = meter.samples_per_second if meter else []
     metrics = {**kept, **progress.test}
-    return {
+    result = {
         "status": ending.status,
         "error": ending.sentence and readable(ending.sentence),
         "metrics": metrics,
@@ -169,6 +170,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "versions": versions(),
         "git": git(),
     }
+    return {**result, "findings": to_plain(findings(run, config, result))}
 
 
 def _baselines(metrics: dict[str, float], measured: Measured) -> Section:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import lightning.pytorch as lightning
 
 from litmus import console
+from litmus.callback.doctor import Doctor
 from litmus.callback.interrupt import Interrupt
 from litmus.config import protocols
 from litmus.config.keys import choice
@@ -84,9 +85,11 @@ def train(
     refused = not state.begun and ending.status == "failed" and ending.traceback == "nowhere"
     if not state.begun and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
-    result = result_of(run, ending, state)
     try:
         run.write_config(state.config, only_if_missing=True)
+        if (doctor := state.parts.callback(Doctor) if state.parts else None) and doctor.rows:
+            run.write_health(doctor.to_plain())
+        result = result_of(run, ending, state)
         run.write_result(result)
     except OSError as error:
         console.error(f"{run.path} has no result: {disk.explained(error, run.path)}")

@@ -16,6 +16,7 @@ from litmus.config.protocols import Split
 from litmus.console import Screen
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
+from litmus.data._concerns import num_repeated
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
 from litmus.data._targets import scaled
@@ -122,13 +123,21 @@ class ImagesInMemory(ImageData):
     def stored(self, split: Split) -> tuple[Tensor, Tensor]:
         return self.splits[split]
 
-    @cached_property  # every checkpoint stores them
+    @cached_property  # every checkpoint stores those of training and validation
+    def _fingerprints(self) -> dict[Split, Tensor]:
+        return {split: row_fingerprints(pixels.numpy()) for split, (pixels, _) in self.splits.items()}
+
+    @property
     def seen(self) -> Tensor:
-        return torch.cat([row_fingerprints(self.splits[split][0].numpy()) for split in ("train", "val")]).unique()
+        return torch.cat([self._fingerprints["train"], self._fingerprints["val"]]).unique()
+
+    @property
+    def repeated(self) -> dict[Split, int]:
+        return num_repeated({split: own.numpy() for split, own in self._fingerprints.items()})
 
     def leave_out(self, seen: Tensor) -> None:
         pixels, labels = self.splits["test"]
-        rows = select_unseen(torch.isin(row_fingerprints(pixels.numpy()), seen).tolist(), "images")
+        rows = select_unseen(torch.isin(self._fingerprints["test"], seen).tolist(), "images")
         self.splits["test"] = (pixels[rows], labels[rows])
 
 

@@ -1,0 +1,202 @@
+"""What the doctor's rules need of a training, measured in a few steps of each epoch: see `litmus.doctor`."""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from litmus import console
+from litmus.callback._base import Callback, data_of, task_of
+from litmus.callback._layers import Probe, measured, watched
+from litmus.callback._validation import MOST_NUMBERS, collapsed, label_issues
+from litmus.config.protocols import Data, Outputs, Task
+from litmus.config.types import Count, Section
+from litmus.config.validate import checked
+from litmus.doctor.evidence import Health, Layer
+from litmus.spec import Classes, Labels, Series, Values
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 100  # epochs that are kept; of more, every second one is dropped
+AT_CHANCE = 0.02  # progress of the training loss below which the first epoch has learned nothing
+ENOUGH_STEPS = 200  # in which a network that learns has begun to
+
+
+class Doctor(Callback):
+    """Examines layers in `probes` steps of each epoch, and what each validation predicted.
+
+    The optimizer calls it before and after each step, which costs two microseconds; a step that is examined costs
+    a copy of the weights and some reductions on the device. Their sums are read once an epoch.
+
+    Attributes:
+        rows: of the epochs so far, those before a resumption included.
+    """
+
+    affects_training: ClassVar = False
+    state_key = "doctor"  # Lightning's own is composed anew at every hook
+
+    @checked
+    def __init__(self, *, probes: Count) -> None:
+        self.probes = probes
+        self.rows: list[Health] = []
+        self.first_loss: float | None = None
+        self._every = 1  # epochs between two rows
+        self._probe: Probe | None = None
+        self._steps: frozenset[int] = frozenset()
+        self._step = 0  # of the epoch
+        self._loaded: Section = {}
+        self._facts: Section = {}
+        self._task: Task | None = None
+        self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._started = 0.0
+        self._waited = 0.0
+        self._found: dict[str, Any] = {}  # by the last validation
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        self._task, data = task_of(pl_module), data_of(trainer)
+        task = self._task
+        self._facts = facts(task, data)
+        self._probe = Probe(watched(task.net))
+        self._probe.sums, self._probe.first = self._loaded.get("sums", {}), self._loaded.get("first", {})
+        num_steps = max(1, int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
+        self._steps = frozenset(i * num_steps // self.probes for i in range(self.probes))
+        self._step = self._loaded.get("step", 0)
+        (optimizer,) = trainer.optimizers
+        optimizer.register_step_pre_hook(self._before_step)
+        optimizer.register_step_post_hook(self._after_step)
+        if isinstance(task.net.spec.target, Classes):
+            task.observers["val"].append(self._observe)
+        self._begin_epoch(trainer)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._begin_epoch(trainer)
+        self._step = 0
+
+    def _begin_epoch(self, trainer: lightning.Trainer) -> None:
+        self._started, self._waited = time.perf_counter(), data_of(trainer).seconds_waited
+
+    def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._step in self._steps and self._probe is not None:
+            self._probe.begin()
+
+    def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._step in self._steps and self._probe is not None:
+            is_first = not self.rows and self._step == 0
+            self._probe.end(is_first)
+            if is_first and self._task is not None:
+                self.first_loss = self._task.running("train")["loss"]
+        self._step += 1
+
+    def _observe(self, outputs: Outputs, targets: Outputs) -> None:
+        assert isinstance(outputs, Tensor)
+        assert isinstance(targets, Tensor)
+        if sum(own.numel() for own, _ in self._outputs) < MOST_NUMBERS:
+            self._outputs.append((outputs, targets))
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._probe is not None:
+            self._found = {"waiting": self._share_waited(trainer)}
+
+    def _share_waited(self, trainer: lightning.Trainer) -> float:
+        return (data_of(trainer).seconds_waited - self._waited) / max(time.perf_counter() - self._started, 1e-9)
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        outputs, self._outputs = self._outputs, []
+        if not outputs:
+            return
+        logits, targets = (torch.cat(each) for each in zip(*outputs, strict=True))
+        if not torch.isfinite(logits).all():
+            return
+        self._found["collapsed"] = collapsed(logits)
+        if task_of(pl_module).net.predicts_probabilities:
+            self._found["label_issues"] = label_issues(logits, targets)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._probe is None:
+            return
+        number = len(self._probe.layers)
+        epoch = trainer.current_epoch + 1
+        if not self.rows:
+            self.rows.append(Health(0, **_sequences(measured(self._probe.first, number))))
+        self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
+        self._probe.sums, self._found = {}, {}
+        if len(self.rows) > MOST_ROWS:
+            self.rows = [self.rows[0], *self.rows[2::2]]
+        if epoch == 1:
+            self._warn_of_chance(trainer)
+
+    def _warn_of_chance(self, trainer: lightning.Trainer) -> None:
+        chance, loss = self._facts["chance_loss"], trainer.callback_metrics.get("train/loss")
+        if chance is None or loss is None or trainer.global_step < ENOUGH_STEPS:
+            return
+        if not float(loss) < (1 - AT_CHANCE) * chance:
+            console.say(
+                f"After epoch 1 the network has learned nothing: train/loss is {float(loss):.4g}, and a prediction "
+                f"that is the same for every sample has {chance:.4g}.",
+                style="yellow",
+                wrap=True,
+            )
+
+    def to_plain(self) -> Section:
+        """As `health.json` has it: what the rules need besides the metrics."""
+        layers = self._probe.layers if self._probe else []
+        return {
+            **self._facts,
+            "first_loss": self.first_loss,
+            "layers": [asdict(Layer(each.name, type(each.module).__name__)) for each in layers],
+            "epochs": [asdict(row) for row in self.rows],
+        }
+
+    def state_dict(self) -> Section:
+        probe = self._probe
+        under_way = {} if probe is None else {"sums": probe.sums, "first": probe.first, "step": self._step}
+        return {"rows": [asdict(row) for row in self.rows], "first_loss": self.first_loss, **under_way}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self.rows = [Health(**row) for row in state_dict["rows"]]
+        self.first_loss = state_dict["first_loss"]
+        self._loaded = state_dict
+
+
+def facts(task: Task, data: Data) -> Section:
+    """What the rules need to know of the data: `doctor.evidence.Evidence` has the names."""
+    target = data.spec.target
+    counts = data.class_counts.tolist() if isinstance(target, Classes | Labels) else []
+    return {
+        "chance_loss": _chance_loss(task, data, counts),
+        "sizes": dict(data.sizes.items()),
+        "names": list(target.names) if counts else [],
+        "class_counts": counts,
+        "repeated": data.repeated,
+    }
+
+
+def _chance_loss(task: Task, data: Data, counts: Sequence[int]) -> float | None:
+    """See `doctor.evidence.Evidence`."""
+    target = data.spec.target
+    if isinstance(target, Values) and not isinstance(data.spec.input, Series):
+        return 1.0
+    if not counts or not task.net.predicts_probabilities:
+        return None
+    if isinstance(target, Classes):
+        shares = [count / sum(counts) for count in counts if count]
+        return sum(-share * math.log(share) for share in shares)
+    shares = [count / data.sizes["train"] for count in counts]
+    return sum(_entropy(share) for share in shares) / len(shares)
+
+
+def _entropy(share: float) -> float:
+    return sum(-each * math.log(each) for each in (share, 1 - share) if each > 0)
+
+
+def _sequences(rows: dict[str, list[float | None]]) -> dict[str, Any]:
+    return {name: tuple(values) for name, values in rows.items()}

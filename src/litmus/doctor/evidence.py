@@ -1,0 +1,189 @@
+"""What is known of a run, for the doctor's rules: plain values, so that a run can be examined without torch."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from litmus.config.keys import choice
+from litmus.config.types import Section
+
+Z = 1.96  # standard errors on either side of a mean in which it lies with 95 %
+BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the network: its name in it and its class, as the summary shows it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was measured of the layers in one epoch; a list has an entry for each layer, None where it has none.
+
+    Attributes:
+        epoch: counted from 1; 0 is the first step, before its update.
+        gradient: the root mean square of the weight's gradient.
+        update: the norm of a step's change of the weight, relative to the weight's.
+        rms: the root mean square of an activation's output.
+        dead: the fraction of a ReLU's units that gave 0 for every sample that was looked at.
+        saturated: the fraction of a sigmoid's or tanh's outputs within a fiftieth of their range from its ends.
+        collapsed: the class that validation predicts most often, by number, and the fraction of samples; of this
+            epoch's validation.
+        label_issues: the fraction of validation labels that are wrong by confident learning.
+        waiting: the fraction of the epoch's training time that was spent waiting for batches.
+    """
+
+    epoch: int
+    gradient: Sequence[float | None] = ()
+    update: Sequence[float | None] = ()
+    rms: Sequence[float | None] = ()
+    dead: Sequence[float | None] = ()
+    saturated: Sequence[float | None] = ()
+    collapsed: tuple[int, float] | None = None
+    label_issues: float | None = None
+    waiting: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run, as far as it came.
+
+    Attributes:
+        status: how it ended: finished, diverged, ...
+        diverged: whether its loss is not finite in the end.
+        config: its configuration, resolved.
+        rows: of its epochs, by the metrics' names, as `metrics.csv` has them; epoch 0 is not among them.
+        monitor: the metric that decides which epoch is best.
+        mode: whether that should be large ("max") or small ("min").
+        best_epoch: the one whose weights are kept.
+        metrics: of the best epoch and the test, by name.
+        baselines: of each method without a network its metrics in validation.
+        unbeaten: that the network does not beat the best of those in the test, in a sentence; None if it does.
+        sizes: samples of each split.
+        names: of the classes or labels; empty for other targets.
+        class_counts: training samples of each.
+        repeated: how many samples of a split are in an earlier one, too.
+        first_loss: of the first step, before its update.
+        chance_loss: of a prediction that is the same for every sample, the best such: the entropy of the classes' or
+            labels' frequencies in nats, the variance of standardized values. None where the loss is another.
+        layers: those that were watched.
+        health: of the epochs, the first step as epoch 0.
+    """
+
+    status: str
+    diverged: bool
+    config: Section
+    rows: Sequence[Section]
+    monitor: str
+    mode: str
+    best_epoch: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unbeaten: str | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    class_counts: Sequence[int] = ()
+    repeated: Mapping[str, int] = field(default_factory=dict)
+    first_loss: float | None = None
+    chance_loss: float | None = None
+    layers: Sequence[Layer] = ()
+    health: Sequence[Health] = ()
+
+    def value(self, key: str) -> object:
+        """A key of the configuration, as one types it: `model.dropout`; None where it has none."""
+        found: object = self.config
+        for name in key.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    def number(self, key: str) -> float | None:
+        """As `value`, where that is a number."""
+        found = self.value(key)
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+    @property
+    def task(self) -> str:
+        """classification, multilabel, regression or detection."""
+        return choice(self.config, "task")
+
+    @property
+    def metric(self) -> str:
+        """The monitored metric without its split, such as `acc`."""
+        return self.monitor.partition("/")[2]
+
+    @property
+    def sign(self) -> int:
+        """1 where the monitored metric should be large, -1 where it should be small."""
+        return 1 if self.mode == "max" else -1
+
+    def curve(self, name: str) -> list[float]:
+        """A metric's values by epoch, those that are finite."""
+        values = [row.get(name) for row in self.rows]
+        return [float(value) for value in values if value is not None and math.isfinite(value)]
+
+    def at(self, epoch: int | None, name: str) -> float | None:
+        """A metric's value in an epoch, None where it was not measured or is not finite."""
+        row = next((row for row in self.rows if row.get("epoch") == epoch), None)
+        value = None if row is None else row.get(name)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of the last epoch, 0 before there is one."""
+        return int(self.rows[-1]["epoch"]) if self.rows else 0
+
+    @property
+    def progress(self) -> float | None:
+        """By what fraction the lowest training loss of an epoch is below that of chance; None without such a loss."""
+        losses = self.curve("train/loss")
+        if not losses or not self.chance_loss:
+            return None
+        return 1 - min(losses) / self.chance_loss
+
+    @property
+    def val_error(self) -> float | None:
+        """The standard error of the monitored metric on the validation split, for metrics that are fractions."""
+        number, value = self.sizes.get("val", 0), self.at(self.best_epoch, self.monitor)
+        if self.metric not in BOUNDED or not number or value is None:
+            return None
+        share = (value * number + 1) / (number + 2)  # Agresti and Coull (1998): 0 and 1 have an error, too
+        return math.sqrt(share * (1 - share) / number)
+
+    @property
+    def best_baseline(self) -> tuple[str, float] | None:
+        """The method without a network that is best in validation, by name, and its value of the monitored metric."""
+        found = {name: own[self.metric] for name, own in self.baselines.items() if self.metric in own}
+        if not found:
+            return None
+        name = max(found, key=lambda each: self.sign * found[each])
+        return name, found[name]
+
+    @property
+    def start(self) -> Health | None:
+        """What the first step found, before its update."""
+        return next((each for each in self.health if each.epoch == 0), None)
+
+    @property
+    def trained(self) -> list[Health]:
+        """What the epochs found."""
+        return [each for each in self.health if each.epoch > 0]
+
+    @property
+    def step_size(self) -> float | None:
+        """The median over epochs of the largest update-to-weight ratio of a layer."""
+        largest = [max(found) for each in self.trained if (found := _known(each.update))]
+        return statistics.median(largest) if largest else None
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    """Those that were measured and are finite."""
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def known(values: Sequence[float | None]) -> list[tuple[int, float]]:
+    """The number of each layer that has a finite value, and the value."""
+    return [(i, value) for i, value in enumerate(values) if value is not None and math.isfinite(value)]

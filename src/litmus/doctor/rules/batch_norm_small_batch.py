@@ -1,0 +1,27 @@
+"""Batch norm with tiny batches: its statistics are noise."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+SAMPLES = 8  # of a batch, in each process
+
+
+class BatchNormSmallBatch(Rule):
+    """Batch norm takes its statistics of fewer than eight samples."""
+
+    title: ClassVar = "Batch too small for batch norm"
+    why: ClassVar = "Mean and variance of so few samples are noise, which differs from what evaluation uses."
+    source: ClassVar = "Wu and He 2018, figure 1: the error rises below 16 samples, steeply below 8"
+    explains: ClassVar = frozenset(("plateau",))
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        batch_size, devices = evidence.number("data.batch_size"), evidence.number("trainer.devices") or 1
+        if evidence.value("model.batchnorm") is not True or batch_size is None or batch_size / devices >= SAMPLES:
+            return None
+        return self.finding(
+            "warning",
+            f"Each step has {batch_size / devices:g} samples.",
+            overrides="data.batch_size=32" if devices == 1 else f"data.batch_size={32 * int(devices)}",
+        )

@@ -1,0 +1,43 @@
+"""Class imbalance: rare classes weigh little, and are missed."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+RATIO = 10.0  # of the largest class to the smallest
+MISSED = 0.5  # recall of the rare class, relative to the accuracy
+
+
+class ClassImbalance(Rule):
+    """A class has a tenth of the largest one's training samples or less, and is found half as often as others."""
+
+    title: ClassVar = "Class imbalance"
+    why: ClassVar = "The loss is mostly that of the frequent classes, and accuracy hides that the rare ones are missed."
+    source: ClassVar = "SageMaker Debugger's ClassImbalance: 10; He and Garcia 2009"
+    explains: ClassVar = frozenset(("class_collapse",))
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        counts = dict(zip(evidence.names, evidence.class_counts, strict=True))
+        present = {name: count for name, count in counts.items() if count}
+        if evidence.task != "classification" or len(present) < 2:
+            return None
+        most = max(present, key=present.__getitem__)
+        acc = evidence.metrics.get("test/acc")
+        recalls = {name: evidence.metrics.get(f"test/recall_{name}") for name in present}
+        rare = {
+            name: recall
+            for name, recall in recalls.items()
+            if recall is not None and present[most] >= RATIO * present[name]
+        }
+        if not rare or acc is None:
+            return None
+        name = min(rare, key=rare.__getitem__)
+        if rare[name] >= MISSED * acc:
+            return None
+        return self.finding(
+            "warning",
+            f"{name} has {present[name]:,} training samples, {most} {present[most]:,}; of {name}, {rare[name]:.0%} are "
+            f"found in the test, of all samples {acc:.0%}.",
+            overrides="task.balanced=true" if evidence.value("task.balanced") is False else None,
+        )

@@ -1,0 +1,37 @@
+"""Divergence: the loss stopped being a number."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+
+class Divergence(Rule):
+    """The training ended as diverged, or the last epoch's loss is not finite."""
+
+    title: ClassVar = "Divergence"
+    why: ClassVar = "The weights are lost. Lower the learning rate, or limit the gradient's norm."
+    source: ClassVar = "Numerical error of DeepLocalize (Wardat, Le and Rajan 2021); no threshold"
+    explains: ClassVar = frozenset(
+        (
+            "class_collapse",
+            "dying_relu",
+            "exploding_gradients",
+            "learning_rate_too_high",
+            "no_learning",
+            "overtraining",
+            "plateau",
+            "saturated_activations",
+            "underfitting",
+            "vanishing_gradients",
+            "worse_than_baseline",
+        )
+    )
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        if not evidence.diverged:
+            return None
+        rate = evidence.number("optimizer.lr")
+        overrides = None if rate is None else f"optimizer.lr={rate / 10:.3g} trainer.gradient_clip=1.0"
+        epoch = evidence.last_epoch + (evidence.status == "diverged")
+        return self.finding("severe", f"The loss is not finite in epoch {epoch}.", epoch=epoch, overrides=overrides)

@@ -1,0 +1,41 @@
+"""Dying ReLU: units that are zero for every sample."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence, known
+from litmus.doctor.finding import Finding, Rule
+
+DEAD = 0.5  # of a layer's units
+
+
+class DyingRelu(Rule):
+    """Half of a layer's units or more gave 0 for every sample of the last epoch that was looked at."""
+
+    title: ClassVar = "Dying ReLU"
+    why: ClassVar = "A dead unit has no gradient and cannot come back: the network is smaller than it looks."
+    source: ClassVar = (
+        "SageMaker Debugger's DeadRelu: 50 % of a layer; Glorot, Bordes and Bengio 2011: half zero is healthy"
+    )
+    explains: ClassVar = frozenset(("class_collapse", "no_learning", "plateau", "underfitting", "vanishing_gradients"))
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        if not evidence.trained or not (found := known(evidence.trained[-1].dead)):
+            return None
+        number, share = max(found, key=lambda each: each[1])
+        if share < DEAD:
+            return None
+        epoch = next(each.epoch for each in evidence.trained if (each.dead[number] or 0.0) >= DEAD)
+        return self.finding(
+            "warning",
+            f"{share:.0%} of the units of {evidence.layers[number].name} give 0 for every sample, since epoch {epoch}.",
+            layer=evidence.layers[number].name,
+            epoch=epoch,
+            overrides=_overrides(evidence),
+        )
+
+
+def _overrides(evidence: Evidence) -> str | None:
+    rate = evidence.number("optimizer.lr")
+    slower = [] if rate is None else [f"optimizer.lr={rate / 3:.2g}"]
+    other = ["model.activation=leaky_relu"] if evidence.value("model.activation") == "relu" else []
+    return " ".join(other + slower) or None

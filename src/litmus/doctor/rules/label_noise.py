@@ -1,0 +1,32 @@
+"""Label noise: labels that a network trained on others takes to be wrong."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+ISSUES = 0.08  # of the validation labels
+SAMPLES = 100  # of validation, at least
+
+
+class LabelNoise(Rule):
+    """Confident learning takes 8 % of the validation labels for wrong."""
+
+    title: ClassVar = "Label noise"
+    why: ClassVar = "Wrong labels are learned by heart, and make every metric look worse than the network is."
+    source: ClassVar = "Confident learning (Northcutt, Jiang and Chuang 2021); threshold set on this project's data"
+    explains: ClassVar = frozenset(("overfitting",))
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        health = next((each for each in evidence.trained if each.epoch == evidence.best_epoch), None)
+        if health is None or health.label_issues is None or evidence.sizes.get("val", 0) < SAMPLES:
+            return None
+        if health.label_issues < ISSUES:
+            return None
+        return self.finding(
+            "warning",
+            f"About {health.label_issues:.0%} of the validation labels look wrong: the network is confident of another "
+            "class.",
+            epoch=health.epoch,
+            overrides="task.label_smoothing=0.1" if evidence.number("task.label_smoothing") == 0 else None,
+        )

@@ -1,0 +1,70 @@
+"""Learning rate too high: steps undo what was learned."""
+
+from itertools import pairwise
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+ABOVE_CHANCE = 1.3  # training loss of an epoch, relative to chance or to the first step's, whichever is more
+LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
+FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
+JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
+
+
+class LearningRateTooHigh(Rule):
+    """The training loss is far above chance, or steps are large and little is learned, or validation jumps."""
+
+    title: ClassVar = "Learning rate too high"
+    why: ClassVar = "Each step overshoots, so the loss jumps or grows. Lower the learning rate."
+    source: ClassVar = (
+        "SageMaker Debugger's WeightUpdateRatio and AUTOTRAINER's oscillating loss (Zhang et al. 2021); thresholds set "
+        "on this project's networks"
+    )
+    explains: ClassVar = frozenset(
+        (
+            "class_collapse",
+            "dying_relu",
+            "exploding_gradients",
+            "no_learning",
+            "overtraining",
+            "plateau",
+            "saturated_activations",
+            "uncertain_validation",
+            "underfitting",
+            "vanishing_gradients",
+            "worse_than_baseline",
+        )
+    )
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        rate = evidence.number("optimizer.lr")
+        sentence = self._above_chance(evidence) or self._large_steps(evidence) or self._jumps(evidence)
+        if sentence is None:
+            return None
+        return self.finding("severe", sentence, overrides=None if rate is None else f"optimizer.lr={rate / 10:.3g}")
+
+    def _above_chance(self, evidence: Evidence) -> str | None:
+        losses, chance = evidence.curve("train/loss"), evidence.chance_loss
+        if not losses or chance is None:
+            return None
+        bound = max(chance, evidence.first_loss or chance)
+        if losses[-1] <= ABOVE_CHANCE * bound:
+            return None
+        return f"train/loss is {losses[-1]:.4g} in the last epoch, above {chance:.4g}, that of a constant prediction."
+
+    def _large_steps(self, evidence: Evidence) -> str | None:
+        ratio, progress = evidence.step_size, evidence.progress
+        if ratio is None or progress is None or ratio < LARGE_STEP or progress > FAR_FROM_LEARNED:
+            return None
+        return (
+            f"A step changes a layer's weights by {ratio:.0%} (0.1 % is usual), and train/loss is only {progress:.0%} "
+            "below that of a constant prediction."
+        )
+
+    def _jumps(self, evidence: Evidence) -> str | None:
+        losses, ratio = evidence.curve("val/loss"), evidence.step_size
+        jumps = sum(later > JUMP * earlier for earlier, later in pairwise(losses))
+        if len(losses) < 4 or jumps < JUMPS * (len(losses) - 1) or jumps < 2 or (ratio or 0.0) < LARGE_STEP / 5:
+            return None
+        return f"val/loss rises by {JUMP - 1:.0%} or more in {jumps} of {len(losses) - 1} epochs."

@@ -1,0 +1,39 @@
+"""Learning rate too low: steps are too small to arrive."""
+
+from typing import ClassVar
+
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import Finding, Rule
+
+SMALL_STEP = 1e-4  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
+LEARNED = 0.5  # progress from which on the steps were large enough
+
+
+class LearningRateTooLow(Rule):
+    """No layer's weights move by more than a ten-thousandth a step, and little is learned."""
+
+    title: ClassVar = "Learning rate too low"
+    why: ClassVar = "The training ends long before it arrives. Raise the learning rate."
+    source: ClassVar = "SageMaker Debugger's WeightUpdateRatio; Karpathy's rule of thumb of 1e-3"
+    explains: ClassVar = frozenset(
+        (
+            "class_collapse",
+            "no_learning",
+            "plateau",
+            "still_improving",
+            "uncertain_validation",
+            "underfitting",
+            "worse_than_baseline",
+        )
+    )
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        ratio, progress, rate = evidence.step_size, evidence.progress, evidence.number("optimizer.lr")
+        if ratio is None or progress is None or ratio > SMALL_STEP or progress > LEARNED:
+            return None
+        return self.finding(
+            "severe",
+            f"A step changes a layer's weights by {ratio:.1e} of their size at most (1e-3 is usual), and train/loss is "
+            f"only {max(progress, 0):.0%} below that of a constant prediction.",
+            overrides=None if rate is None else f"optimizer.lr={rate * 10:.3g}",
+        )

@@ -1,0 +1,57 @@
+"""Overfitting: what the run keeps knows the training samples, and less of others."""
+
+import math
+from typing import ClassVar
+
+from litmus.doctor.evidence import BOUNDED, Evidence
+from litmus.doctor.finding import Finding, Rule
+
+GAP = 0.08  # of the monitored metric between training and validation, for metrics in [0, 1]
+ERRORS = 3.0  # standard errors of the validation metric that the gap must exceed
+LOSS_RATIO = 3.0  # of validation loss to training loss, for other metrics
+LEARNED = 0.3  # progress below which there is nothing to overfit
+
+
+class Overfitting(Rule):
+    """In the kept epoch, the training metric is clearly better than the validation metric."""
+
+    title: ClassVar = "Overfitting"
+    why: ClassVar = "The network learns samples by heart. Regularize, use a smaller network, or add or augment data."
+    source: ClassVar = "SageMaker Debugger's Overfit; its 0.1 fires on healthy runs, so thresholds were set here"
+
+    def find(self, evidence: Evidence) -> Finding | None:
+        if evidence.progress is not None and evidence.progress < LEARNED:
+            return None
+        sentence = self._metric(evidence) if evidence.metric in BOUNDED else self._loss(evidence)
+        if sentence is None:
+            return None
+        return self.finding("warning", sentence, epoch=evidence.best_epoch, overrides=_overrides(evidence))
+
+    def _metric(self, evidence: Evidence) -> str | None:
+        train, val = (evidence.at(evidence.best_epoch, f"{split}/{evidence.metric}") for split in ("train", "val"))
+        error = evidence.val_error
+        if train is None or val is None or error is None or train - val < max(GAP, ERRORS * error):
+            return None
+        return (
+            f"In epoch {evidence.best_epoch}, train/{evidence.metric} is {train:.3f} and {evidence.monitor} {val:.3f}."
+        )
+
+    def _loss(self, evidence: Evidence) -> str | None:
+        train, val = (evidence.at(evidence.best_epoch, f"{split}/loss") for split in ("train", "val"))
+        number = evidence.sizes.get("val", 0)
+        if train is None or val is None or number < 2 or train <= 0 or evidence.task == "detection":
+            return None
+        # The logarithm of a mean of n squared errors has a standard error of about sqrt(2 / n).
+        if math.log(val / train) < math.log(LOSS_RATIO) + ERRORS * math.sqrt(2 / number):
+            return None
+        return f"In epoch {evidence.best_epoch}, train/loss is {train:.3g} and val/loss {val:.3g}."
+
+
+def _overrides(evidence: Evidence) -> str | None:
+    dropout = evidence.number("model.dropout")
+    if dropout is not None and dropout < 0.3:
+        return "model.dropout=0.3"
+    l2 = evidence.number("model.l2")
+    if l2 is not None and l2 < 1e-3:
+        return "model.l2=0.001"
+    return "data.augment=true" if evidence.value("data.augment") is False else None

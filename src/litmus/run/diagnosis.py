@@ -1,0 +1,70 @@
+"""What the doctor finds in a run folder: its files are all that is needed."""
+
+from collections.abc import Sequence
+
+from litmus.config.types import Section
+from litmus.doctor.diagnose import diagnose
+from litmus.doctor.evidence import Evidence, Health, Layer
+from litmus.doctor.finding import Finding
+from litmus.record.baselines import baseline_metrics, best_baseline
+from litmus.record.folder import RunDir
+from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
+
+
+def findings(run: RunDir, config: Section, result: Section) -> list[Finding]:
+    """What is wrong with a run, the gravest first; none where it has not trained an epoch.
+
+    Args:
+        run: the folder, for metrics and health.
+        config: of the run, resolved.
+        result: as `result.json` has it, or will.
+    """
+    return diagnose(evidence_of(run, config, result))
+
+
+def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
+    """What is known of a run; see `findings`. Of runs of earlier versions, that is less."""
+    rows, health = run.whole_metrics(), run.read_health() or {}
+    epochs = [row for row in rows if row["epoch"] > 0]
+    before = next((row for row in rows if row["epoch"] == 0), None)
+    monitor, mode = monitored(str(config["task"]["_target_"]))
+    metrics = {name: value for name, value in result["metrics"].items() if value is not None}
+    best = best_baseline(metrics)
+    return Evidence(
+        status=result["status"],
+        diverged=result["status"] == "diverged" or bool(epochs and has_diverged(epochs[-1])),
+        config=config,
+        rows=epochs,
+        monitor=monitor,
+        mode=mode,
+        best_epoch=result.get("best_epoch"),
+        metrics=metrics,
+        baselines=_baselines(metrics),
+        unbeaten=None if best is None or best.is_beaten else best.sentence,
+        sizes=health.get("sizes", {}),
+        names=health.get("names", []),
+        class_counts=health.get("class_counts", []),
+        repeated=health.get("repeated", {}),
+        first_loss=health.get("first_loss"),
+        chance_loss=before[TIE_BREAKER] if before else health.get("chance_loss"),
+        layers=[Layer(**layer) for layer in health.get("layers", [])],
+        health=[_health(row) for row in health.get("epochs", [])],
+    )
+
+
+def _health(row: Section) -> Health:
+    collapsed = row.get("collapsed")
+    return Health(**{**row, "collapsed": None if collapsed is None else tuple(collapsed)})
+
+
+def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
+    return {
+        name: {metric: metrics[full] for metric, full in own.items()}
+        for (split, name), own in baseline_metrics(metrics).items()
+        if split == "val"
+    }
+
+
+def to_plain(found: Sequence[Finding]) -> list[Section]:
+    """As `result.json` has them."""
+    return [dict(finding.to_plain()) for finding in found]
