@@ -94,12 +94,12 @@ class Probe:
             }
 
     def _add_step(self, number: int, weight: Tensor, gradient: Tensor, before: Tensor) -> None:
-        size = before.float().norm().clamp(min=1e-12)
         self._add(
             number,
             steps=torch.ones((), device=weight.device),
             gradient=gradient.float().norm() / weight.numel() ** 0.5,
-            update=(weight - before).float().norm() / size,
+            change=(weight - before).float().norm(),
+            size=weight.float().norm(),  # afterwards: a head may begin with zeros
         )
 
     def _hook(self, number: int, activation: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -138,7 +138,8 @@ def measured(sums: dict[int, Sums], num_layers: int) -> dict[str, list[float | N
     for number, own in sums.items():
         found: Sums = {}
         if "steps" in own:
-            found |= {name: own[name] / own["steps"] for name in ("gradient", "update")}
+            found["gradient"] = own["gradient"] / own["steps"]
+            found["update"] = own["change"] / own["size"].clamp(min=1e-12)
         if "calls" in own:
             found["rms"] = (own["square"] / own["calls"]).sqrt()
         if "active" in own:

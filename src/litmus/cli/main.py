@@ -14,6 +14,7 @@ from litmus.fetch import local
 VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
     "predict": "predict texts, images or the rows of a table, or forecast a series",
+    "doctor": "say what is wrong with a run, why, and what to try",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",
     "verify": "kill and resume a training, and compare it with one that was not killed",
     "compare": "rank the runs of sweeps, with confidence intervals over seeds",

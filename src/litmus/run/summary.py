@@ -1,7 +1,7 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from rich.text import Text
@@ -13,6 +13,8 @@ from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
+from litmus.doctor.diagnose import rules
+from litmus.doctor.finding import Finding
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
 from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, per_class, per_value
@@ -26,6 +28,7 @@ MOST_ROWS = 30  # of a network's summary
 MOST_COLUMNS = 40  # of a table, each in a line
 LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
+MOST_FINDINGS = 3  # on the screen at the end; `litmus doctor` shows all
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
 UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
@@ -187,16 +190,48 @@ def result(run: RunDir, result: Section) -> None:
         _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
         if result["best_epoch"] == 0 and result["epochs"]:
             console.say(_untrained(run), style="yellow", wrap=True)
-    if result["baselines"]["beaten"] is False:
-        console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
         console.say(result["dataset"]["warning"], style="yellow")
+    if result["epochs"]:
+        findings([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
     if result["status"] == "interrupted":
         console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
+
+
+def findings(found: Sequence[Finding], run: RunDir, most: int) -> None:
+    """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
+
+    Args:
+        found: the gravest first.
+        run: the folder, in which the command stands that was typed.
+        most: how many to show.
+    """
+    if not found:
+        console.say("doctor       finds nothing wrong")
+    for each in found[:most]:
+        rule = rules()[each.name]
+        style = "" if each.severity == "info" else "yellow"
+        console.say(f"doctor       {rule.title}: {each.evidence}", style=style, wrap=True)
+        console.say(f"             {rule.why}", wrap=True)
+        if each.overrides:
+            console.say(f"  try        {command_with(run, each.overrides)}")
+    if len(found) > most:
+        console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
+
+
+def command_with(run: RunDir, overrides: str) -> str:
+    """The command that trained a run, with other values; of a sweep's job, or where it is not known, those alone."""
+    commands = (run.read_environment() or {}).get("commands") or [""]
+    typed = shlex.split(str(commands[0]))[2:]
+    keys = {word.partition("=")[0] for word in overrides.split()} | {"resume", "reproduce", "hydra.run.dir"}
+    if any(word.startswith("-") for word in typed):
+        typed = []
+    kept = [word for word in typed if word.partition("=")[0] not in keys]
+    return train_command(*kept, *overrides.split())
 
 
 def _untrained(run: RunDir) -> str:

@@ -1,0 +1,391 @@
+"""The doctor's rules: found in sick settings, silent in their healthy twins, and in what ships.
+
+Thresholds were set on the cases marked so. The others, of other networks or data, prove them: they were run once the
+rules stood. A sickness is made by the configuration, or by damage done to a table.
+"""
+
+import io
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.progress import track
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.utils import Bunch
+
+from bench._common import compose_config, markdown
+from litmus import console
+from litmus.config.types import Section
+from litmus.record.folder import RunDir
+from litmus.run import train as running
+
+SEEDS = range(5)
+TARGET = "target"
+QUIET = ("logger=none", "callback.progress=null")
+FEW_DIGITS = ("data=mnist", "data.limit=3000", "data.limit_eval=1000")
+TEXTS = ("data=sentiment", "data.limit=1500", "data.limit_eval=500")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sick setting, and the same in health.
+
+    Attributes:
+        rule: that is to find it.
+        name: of the setting.
+        sick: overrides.
+        healthy: overrides.
+        is_proof: whether no threshold was set on it.
+    """
+
+    rule: str
+    name: str
+    sick: tuple[str, ...]
+    healthy: tuple[str, ...]
+    is_proof: bool = True
+
+
+def table(name: str, damage: Callable[[pl.DataFrame], pl.DataFrame] | None = None) -> Callable[[Path], tuple[str, ...]]:
+    """Overrides of a table that scikit-learn ships, written where it is needed."""
+    raise NotImplementedError(name, damage)
+
+
+def main_frame(loaded: Bunch) -> pl.DataFrame:
+    """A table of scikit-learn's, its target last."""
+    names = [str(name).replace(" ", "_").replace("(", "").replace(")", "") for name in loaded.feature_names]
+    columns = dict(zip(names, np.asarray(loaded.data).T, strict=True))
+    classes = getattr(loaded, "target_names", None)
+    target = loaded.target if classes is None else [f"class {classes[number]}" for number in loaded.target]
+    return pl.DataFrame({**columns, TARGET: target})
+
+
+TABLES: dict[str, Callable[[], Bunch]] = {
+    "digits": load_digits,
+    "wine": load_wine,
+    "cancer": load_breast_cancer,
+    "iris": load_iris,
+    "diabetes": load_diabetes,
+}
+
+
+def shuffled(frame: pl.DataFrame) -> pl.DataFrame:
+    """Targets that do not belong to their rows."""
+    return frame.with_columns(frame[TARGET].sample(fraction=1.0, shuffle=True, seed=1))
+
+
+def noisy(share: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """That fraction of the targets is drawn anew from all."""
+
+    def damage(frame: pl.DataFrame) -> pl.DataFrame:
+        generator = np.random.default_rng(2)
+        targets = frame[TARGET].to_list()
+        for row in generator.choice(len(frame), int(share * len(frame)), replace=False):
+            others = sorted(set(targets) - {targets[row]})
+            targets[row] = others[generator.integers(len(others))]
+        return frame.with_columns(pl.Series(TARGET, targets))
+
+    return damage
+
+
+def doubled(frame: pl.DataFrame) -> pl.DataFrame:
+    """A third of the rows twice."""
+    return pl.concat([frame, frame.sample(fraction=0.33, seed=3)])
+
+
+def rare(number: int) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """So many rows of the last class, with columns that say little about it."""
+
+    def damage(frame: pl.DataFrame) -> pl.DataFrame:
+        last = sorted(frame[TARGET].unique())[-1]
+        kept = frame.filter(pl.col(TARGET) == last).head(number)
+        both = pl.concat([frame.filter(pl.col(TARGET) != last), kept])
+        generator = np.random.default_rng(4)
+        numbers = [name for name in both.columns if name != TARGET]
+        return both.with_columns(
+            [
+                (pl.col(name) + float(frame[name].std() or 0) * 2 * pl.Series(generator.normal(size=len(both))))
+                for name in numbers
+            ]
+        )
+
+    return damage
+
+
+def head(number: int) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """So many rows of each class."""
+    return lambda frame: frame.filter(pl.int_range(pl.len()).over(TARGET) < number)
+
+
+DAMAGE: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "": lambda frame: frame,
+    "-shuffled": shuffled,
+    "-noisy": noisy(0.3),
+    "-doubled": doubled,
+    "-rare": rare(12),
+    "-few": head(6),
+}
+
+
+def write_tables(folder: Path) -> None:
+    """Every table with every damage, as CSV."""
+    for name, load in TABLES.items():
+        whole = main_frame(load())
+        for suffix, damage in DAMAGE.items():
+            if suffix in ("-noisy", "-rare", "-few") and name == "diabetes":
+                continue
+            damage(whole).sample(fraction=1.0, shuffle=True, seed=0).write_csv(folder / f"{name}{suffix}.csv")
+
+
+def of(name: str) -> tuple[str, ...]:
+    """Overrides of a table; `FOLDER` stands for where it lies."""
+    return ("data=table", f"data.path=FOLDER/{name}.csv", f"data.target={TARGET}")
+
+
+def deep(number: int, width: int) -> str:
+    return f"model.widths=[{','.join([str(width)] * number)}]"
+
+
+FNN = ("model=fnn",)
+CNN = ("model=cnn", "data.limit=2000", "data.limit_eval=1000", "trainer.max_epochs=6")
+LSTM = ("model=lstm", *TEXTS, "trainer.max_epochs=6")
+MNIST = (*FNN, *FEW_DIGITS)
+DIGITS, WINE, CANCER = ((*FNN, *of(name)) for name in ("digits", "wine", "cancer"))
+MOONS, CIRCLES, SPIRALS = ((*FNN, "data=toy", f"data.kind={kind}") for kind in ("moons", "circles", "spirals"))
+
+
+def both(
+    rule: str, name: str, base: Sequence[str], sick: Sequence[str], healthy: Sequence[str] = (), proof: bool = True
+) -> Case:
+    return Case(rule, name, (*base, *sick), (*base, *healthy), proof)
+
+
+CASES = (
+    both("learning_rate_too_high", "fnn, MNIST", MNIST, ["optimizer.lr=1"], proof=False),
+    both("learning_rate_too_high", "fnn, digits", DIGITS, ["optimizer.lr=3"], proof=False),
+    both("learning_rate_too_high", "cnn, MNIST", CNN, ["optimizer.lr=0.5"]),
+    both("learning_rate_too_high", "lstm, texts", LSTM, ["optimizer.lr=1"]),
+    both("learning_rate_too_high", "fnn, spirals", SPIRALS, ["optimizer.lr=3"]),
+    both("learning_rate_too_low", "fnn, MNIST", MNIST, ["optimizer.lr=1e-7"], proof=False),
+    both("learning_rate_too_low", "cnn, MNIST", CNN, ["optimizer.lr=1e-7"]),
+    both("learning_rate_too_low", "fnn, digits", DIGITS, ["optimizer.lr=1e-6"]),
+    both(
+        "learning_rate_too_low", "fnn with SGD, moons", MOONS, ["optimizer=sgd", "optimizer.lr=1e-5"], ["optimizer=sgd"]
+    ),
+    both("vanishing_gradients", "fnn, MNIST", MNIST, [deep(20, 64), "model.activation=sigmoid"], proof=False),
+    both("vanishing_gradients", "fnn, digits", DIGITS, [deep(12, 32), "model.activation=sigmoid"]),
+    both("vanishing_gradients", "fnn, spirals", SPIRALS, [deep(15, 32), "model.activation=sigmoid"]),
+    both("vanishing_gradients", "cnn, MNIST", CNN, ["model.activation=sigmoid", "model.convolutions=5"]),
+    both("exploding_gradients", "fnn, MNIST", MNIST, [deep(40, 64), "model.residual=true"], proof=False),
+    both("exploding_gradients", "fnn, digits", DIGITS, [deep(40, 64), "model.residual=true"]),
+    both("exploding_gradients", "fnn, cancer", CANCER, [deep(45, 32), "model.residual=true"]),
+    both("exploding_gradients", "cnn, MNIST", CNN, ["model.convolutions=12", "model.residual=true"]),
+    both("dying_relu", "fnn, MNIST", MNIST, ["optimizer.lr=0.05"], proof=False),
+    both("dying_relu", "fnn, digits", DIGITS, ["optimizer.lr=0.1"]),
+    both("dying_relu", "cnn, MNIST", CNN, ["optimizer.lr=0.03"]),
+    both("dying_relu", "scratch, MNIST", ("model=scratch", *FEW_DIGITS), ["optimizer.lr=0.1"]),
+    both("saturated_activations", "fnn, MNIST", (*MNIST, "model.activation=tanh"), ["optimizer.lr=0.3"], proof=False),
+    both("saturated_activations", "fnn, digits", (*DIGITS, "model.activation=tanh"), ["optimizer.lr=0.3"]),
+    both("saturated_activations", "fnn, spirals", (*SPIRALS, "model.activation=sigmoid"), ["optimizer.lr=1"]),
+    both(
+        "saturated_activations",
+        "scratch, MNIST",
+        ("model=scratch", *FEW_DIGITS, "model.activation=sigmoid"),
+        ["optimizer.lr=0.5"],
+    ),
+    both("poor_initialization", "fnn, MNIST", MNIST, [deep(6, 64), "model.init=normal"], [deep(6, 64)], proof=False),
+    both("poor_initialization", "fnn, digits", DIGITS, [deep(6, 64), "model.init=normal"], [deep(6, 64)]),
+    both("poor_initialization", "fnn, spirals", SPIRALS, [deep(5, 32), "model.init=normal"], [deep(5, 32)]),
+    both(
+        "poor_initialization",
+        "cnn, MNIST",
+        CNN,
+        ["model.convolutions=3", "model.init=normal"],
+        ["model.convolutions=3"],
+    ),
+    both(
+        "overfitting",
+        "fnn, MNIST",
+        FNN,
+        ["data.limit=300", "data.limit_eval=1000", "trainer.max_epochs=30"],
+        ["data.limit=20000", "data.limit_eval=1000"],
+        proof=False,
+    ),
+    both(
+        "overfitting",
+        "lstm, texts",
+        ("model=lstm", "data=sentiment"),
+        ["data.limit=600", "trainer.max_epochs=15", "data.limit_eval=500"],
+        ["data.limit_eval=500", "trainer.max_epochs=1"],
+    ),
+    both(
+        "overfitting",
+        "cnn, MNIST",
+        ("model=cnn", "data.limit_eval=1000"),
+        ["data.limit=150", "trainer.max_epochs=20"],
+        ["data.limit=5000", "trainer.max_epochs=4"],
+    ),
+    both(
+        "overfitting",
+        "fnn, diabetes",
+        (*FNN, *of("diabetes")),
+        [deep(2, 256), "trainer.max_epochs=60"],
+        ["trainer.max_epochs=5"],
+    ),
+    both(
+        "overtraining",
+        "fnn, MNIST",
+        MNIST,
+        ["data.limit=1000", "trainer.max_epochs=60", "scheduler=none"],
+        ["trainer.max_epochs=6"],
+        proof=False,
+    ),
+    both("overtraining", "lstm, texts", LSTM, ["trainer.max_epochs=20", "scheduler=none"], ["trainer.max_epochs=3"]),
+    both(
+        "overtraining",
+        "fnn, diabetes",
+        (*FNN, *of("diabetes")),
+        ["trainer.max_epochs=60", "scheduler=none"],
+        ["trainer.max_epochs=5"],
+    ),
+    both(
+        "overtraining",
+        "cnn, MNIST",
+        ("model=cnn", "data.limit_eval=1000", "data.limit=300"),
+        ["trainer.max_epochs=40", "scheduler=none"],
+        ["trainer.max_epochs=8"],
+    ),
+    both("underfitting", "fnn, digits", DIGITS, ["model.widths=[2]"], proof=False),
+    both("underfitting", "fnn, MNIST", MNIST, ["model.widths=[2]"]),
+    both("underfitting", "cnn, MNIST", CNN, ["model.widths=[1]", "model.dense=2"]),
+    both(
+        "underfitting",
+        "linear, circles",
+        ("data=toy", "data.kind=spirals"),
+        ["model=fnn", "model.widths=[1]"],
+        ["model=fnn"],
+    ),
+    both("no_learning", "linear, xor", ("data=toy", "data.kind=xor"), ["model=linear"], ["model=fnn"], proof=False),
+    both(
+        "no_learning",
+        "linear, shuffled digits",
+        ("model=linear",),
+        [*of("digits-shuffled"), "trainer.max_epochs=3"],
+        of("digits"),
+    ),
+    both("no_learning", "linear, circles", ("data=toy", "data.kind=circles"), ["model=linear"], ["model=fnn"]),
+    both(
+        "no_learning", "fnn, shuffled diabetes", (*FNN, "trainer.max_epochs=2"), of("diabetes-shuffled"), of("diabetes")
+    ),
+    both("class_imbalance", "fnn, digits", FNN, of("digits-rare"), of("digits"), proof=False),
+    both("class_imbalance", "fnn, cancer", FNN, of("cancer-rare"), of("cancer")),
+    both("class_imbalance", "linear, digits", ("model=linear",), of("digits-rare"), of("digits")),
+    both("class_imbalance", "scratch, cancer", ("model=scratch",), of("cancer-rare"), of("cancer")),
+    both("label_noise", "fnn, digits", FNN, of("digits-noisy"), of("digits"), proof=False),
+    both("label_noise", "fnn, cancer", FNN, of("cancer-noisy"), of("cancer")),
+    both("label_noise", "linear, digits", ("model=linear",), of("digits-noisy"), of("digits")),
+    both("label_noise", "scratch, digits", ("model=scratch",), of("digits-noisy"), of("digits")),
+    both("split_leak", "fnn, digits", FNN, of("digits-doubled"), of("digits"), proof=False),
+    both("split_leak", "fnn, cancer", FNN, of("cancer-doubled"), of("cancer")),
+    both("split_leak", "linear, wine", ("model=linear",), of("wine-doubled"), of("wine")),
+    both("split_leak", "fnn, diabetes", FNN, of("diabetes-doubled"), of("diabetes")),
+    both("too_few_samples", "fnn, digits", FNN, of("digits-few"), of("digits"), proof=False),
+    both("too_few_samples", "fnn, wine", FNN, of("wine-few"), of("wine")),
+    both("too_few_samples", "linear, iris", ("model=linear",), of("iris-few"), of("iris")),
+    both(
+        "too_few_samples",
+        "cnn, MNIST",
+        ("model=cnn", "data.limit_eval=500", "trainer.max_epochs=5"),
+        ["data.limit=60"],
+        ["data.limit=2000"],
+    ),
+    both("over_regularized", "fnn, MNIST", MNIST, ["model.dropout=0.95"], ["model.dropout=0.2"], proof=False),
+    both("over_regularized", "fnn, digits", DIGITS, ["model.dropout=0.95"], ["model.dropout=0.2"]),
+    both("over_regularized", "cnn, MNIST", CNN, ["model.dropout=0.9"], ["model.dropout=0.2"]),
+    both("over_regularized", "fnn, cancer, L2", CANCER, ["model.l2=1"], ["model.l2=1e-5"]),
+    both(
+        "batch_norm_small_batch",
+        "fnn, digits",
+        (*DIGITS, "model.batchnorm=true", "trainer.max_epochs=2"),
+        ["data.batch_size=2"],
+        proof=False,
+    ),
+    both(
+        "batch_norm_small_batch",
+        "fnn, wine",
+        (*WINE, "model.batchnorm=true", "trainer.max_epochs=2"),
+        ["data.batch_size=4"],
+    ),
+    both(
+        "batch_norm_small_batch",
+        "cnn, MNIST",
+        ("model=cnn", "model.batchnorm=true", "data.limit=400", "data.limit_eval=500", "trainer.max_epochs=2"),
+        ["data.batch_size=4"],
+    ),
+    both(
+        "batch_norm_small_batch",
+        "scratch, cancer",
+        ("model=scratch", *of("cancer"), "model.batchnorm=true", "trainer.max_epochs=2"),
+        ["data.batch_size=4"],
+    ),
+    both("divergence", "fnn with SGD, MNIST", (*MNIST, "optimizer=sgd"), ["optimizer.lr=1e4"], proof=False),
+    both("divergence", "fnn with SGD, digits", (*DIGITS, "optimizer=sgd"), ["optimizer.lr=1e4"]),
+    both("divergence", "cnn with SGD, MNIST", (*CNN, "optimizer=sgd"), ["optimizer.lr=1e4"]),
+    both(
+        "divergence",
+        "fnn with SGD, diabetes",
+        (*FNN, *of("diabetes"), "optimizer=sgd"),
+        ["optimizer.lr=100"],
+        ["optimizer.lr=0.01"],
+    ),
+    both(
+        "still_improving",
+        "fnn with SGD, MNIST",
+        (*MNIST, "optimizer=sgd", "scheduler=none"),
+        ["optimizer.lr=0.001", "trainer.max_epochs=4"],
+        ["optimizer.lr=0.05", "trainer.max_epochs=15"],
+        proof=False,
+    ),
+    both(
+        "still_improving",
+        "fnn, spirals",
+        (*SPIRALS, "scheduler=none"),
+        ["trainer.max_epochs=4"],
+        ["trainer.max_epochs=60"],
+    ),
+    both(
+        "still_improving",
+        "cnn, MNIST",
+        (*CNN, "scheduler=none"),
+        ["optimizer.lr=1e-4", "trainer.max_epochs=4"],
+        ["optimizer.lr=1e-3", "trainer.max_epochs=10"],
+    ),
+    both(
+        "still_improving",
+        "fnn, digits",
+        (*DIGITS, "scheduler=none"),
+        ["optimizer.lr=1e-4", "trainer.max_epochs=4"],
+        ["optimizer.lr=1e-3", "trainer.max_epochs=20"],
+    ),
+)
+
+
+def examine(overrides: Sequence[str], seed: int, tables: Path, folder: Path) -> Section:
+    """Trains a setting in this process; the result of its run, which stays in the folder."""
+    words = [word.replace("FOLDER", str(tables)) for word in overrides]
+    config = compose_config(*words, *QUIET, f"seed={seed}")
+    before = console.out
+    console.out = console.Screen(file=io.StringIO(), force_terminal=False, width=100)
+    try:
+        run = RunDir(folder)
+        run.claim(config)
+        with console.log_to(run.log):
+            running.train(run, config, time.perf_counter())
+        return run.read_result() or {}
+    finally:
+        console.out = before
