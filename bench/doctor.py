@@ -5,21 +5,24 @@ rules stood. A sickness is made by the configuration, or by damage done to a tab
 """
 
 import io
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from rich.console import Console
-from rich.progress import track
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+    make_friedman1,
+)
 from sklearn.utils import Bunch
 
-from bench._common import compose_config, markdown
+from bench._common import compose_config
 from litmus import console
 from litmus.config.types import Section
 from litmus.record.folder import RunDir
@@ -27,6 +30,7 @@ from litmus.run import train as running
 
 SEEDS = range(5)
 TARGET = "target"
+PATH = "data.path=FOLDER/"
 QUIET = ("logger=none", "callback.progress=null")
 FEW_DIGITS = ("data=mnist", "data.limit=3000", "data.limit_eval=1000")
 TEXTS = ("data=sentiment", "data.limit=1500", "data.limit_eval=500")
@@ -51,11 +55,6 @@ class Case:
     is_proof: bool = True
 
 
-def table(name: str, damage: Callable[[pl.DataFrame], pl.DataFrame] | None = None) -> Callable[[Path], tuple[str, ...]]:
-    """Overrides of a table that scikit-learn ships, written where it is needed."""
-    raise NotImplementedError(name, damage)
-
-
 def main_frame(loaded: Bunch) -> pl.DataFrame:
     """A table of scikit-learn's, its target last."""
     names = [str(name).replace(" ", "_").replace("(", "").replace(")", "") for name in loaded.feature_names]
@@ -65,12 +64,31 @@ def main_frame(loaded: Bunch) -> pl.DataFrame:
     return pl.DataFrame({**columns, TARGET: target})
 
 
+def friedman() -> Bunch:
+    """Friedman's first function of five of ten columns (1991), 2,000 rows."""
+    data, target = make_friedman1(2000, noise=0.5, random_state=0)
+    return Bunch(data=data, target=target, feature_names=[f"x{i}" for i in range(10)])
+
+
+def made(seed: int, **settings: float | list[float]) -> Callable[[], Bunch]:
+    """Two classes of scikit-learn's generator, 3,000 rows."""
+
+    def load() -> Bunch:
+        data, target = make_classification(3000, 10, n_informative=3, random_state=seed, **settings)
+        return Bunch(data=data, target=target, feature_names=[f"x{i}" for i in range(10)], target_names=["no", "yes"])
+
+    return load
+
+
 TABLES: dict[str, Callable[[], Bunch]] = {
     "digits": load_digits,
     "wine": load_wine,
     "cancer": load_breast_cancer,
     "iris": load_iris,
-    "diabetes": load_diabetes,
+    "friedman": friedman,
+    **{f"clear{seed}": made(seed, class_sep=1.5) for seed in range(4)},
+    **{f"weak{seed}": made(seed, class_sep=0.3, weights=[0.88], flip_y=0.15) for seed in range(4)},
+    **{f"flipped{seed}": made(seed, class_sep=1.0, flip_y=0.7) for seed in range(4)},
 }
 
 
@@ -99,22 +117,25 @@ def doubled(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def rare(number: int) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """So many rows of the last class, with columns that say little about it."""
+    """So many rows of the last class, and columns that say less about all."""
 
     def damage(frame: pl.DataFrame) -> pl.DataFrame:
         last = sorted(frame[TARGET].unique())[-1]
         kept = frame.filter(pl.col(TARGET) == last).head(number)
         both = pl.concat([frame.filter(pl.col(TARGET) != last), kept])
         generator = np.random.default_rng(4)
-        numbers = [name for name in both.columns if name != TARGET]
+        spread = {name: float(frame[name].to_numpy().std()) for name in both.columns if name != TARGET}
         return both.with_columns(
-            [
-                (pl.col(name) + float(frame[name].std() or 0) * 2 * pl.Series(generator.normal(size=len(both))))
-                for name in numbers
-            ]
+            [pl.col(name) + pl.Series(generator.normal(size=len(both)) * own) for name, own in spread.items()]
         )
 
     return damage
+
+
+def stepped(frame: pl.DataFrame) -> pl.DataFrame:
+    """A target that jumps where the first two columns cross a grid: easy for trees, hard for smooth functions."""
+    first, second = (np.floor(4 * frame[name].rank().to_numpy() / (len(frame) + 1)) for name in frame.columns[:2])
+    return frame.with_columns(pl.Series(TARGET, 5.0 * ((first + 2 * second) % 3)))
 
 
 def head(number: int) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -127,24 +148,25 @@ DAMAGE: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "-shuffled": shuffled,
     "-noisy": noisy(0.3),
     "-doubled": doubled,
-    "-rare": rare(12),
+    "-rare": rare(40),
     "-few": head(6),
+    "-stepped": stepped,
 }
 
 
 def write_tables(folder: Path) -> None:
-    """Every table with every damage, as CSV."""
-    for name, load in TABLES.items():
-        whole = main_frame(load())
-        for suffix, damage in DAMAGE.items():
-            if suffix in ("-noisy", "-rare", "-few") and name == "diabetes":
-                continue
-            damage(whole).sample(fraction=1.0, shuffle=True, seed=0).write_csv(folder / f"{name}{suffix}.csv")
+    """The tables that cases name, as CSV."""
+    words = {word for case in CASES for word in case.sick + case.healthy if word.startswith(PATH)}
+    for word in sorted(words):
+        full = word.removeprefix(PATH).removesuffix(".csv")
+        name, dash, suffix = full.partition("-")
+        frame = DAMAGE[dash + suffix](main_frame(TABLES[name]()))
+        frame.sample(fraction=1.0, shuffle=True, seed=0).write_csv(folder / f"{full}.csv")
 
 
 def of(name: str) -> tuple[str, ...]:
     """Overrides of a table; `FOLDER` stands for where it lies."""
-    return ("data=table", f"data.path=FOLDER/{name}.csv", f"data.target={TARGET}")
+    return ("data=table", f"{PATH}{name}.csv", f"data.target={TARGET}")
 
 
 def deep(number: int, width: int) -> str:
@@ -185,13 +207,19 @@ CASES = (
     both("exploding_gradients", "fnn, digits", DIGITS, [deep(40, 64), "model.residual=true"]),
     both("exploding_gradients", "fnn, cancer", CANCER, [deep(45, 32), "model.residual=true"]),
     both("exploding_gradients", "cnn, MNIST", CNN, ["model.convolutions=12", "model.residual=true"]),
-    both("dying_relu", "fnn, MNIST", MNIST, ["optimizer.lr=0.05"], proof=False),
-    both("dying_relu", "fnn, digits", DIGITS, ["optimizer.lr=0.1"]),
+    both("dying_relu", "fnn, MNIST", MNIST, ["optimizer.lr=0.1"], proof=False),
+    both("dying_relu", "fnn, spirals", SPIRALS, ["optimizer.lr=0.3"]),
     both("dying_relu", "cnn, MNIST", CNN, ["optimizer.lr=0.03"]),
-    both("dying_relu", "scratch, MNIST", ("model=scratch", *FEW_DIGITS), ["optimizer.lr=0.1"]),
-    both("saturated_activations", "fnn, MNIST", (*MNIST, "model.activation=tanh"), ["optimizer.lr=0.3"], proof=False),
+    both("dying_relu", "scratch, MNIST", ("model=scratch", *FEW_DIGITS), ["optimizer.lr=0.07"]),
+    both("saturated_activations", "fnn, MNIST", (*MNIST, "model.activation=tanh"), ["optimizer.lr=0.1"], proof=False),
     both("saturated_activations", "fnn, digits", (*DIGITS, "model.activation=tanh"), ["optimizer.lr=0.3"]),
-    both("saturated_activations", "fnn, spirals", (*SPIRALS, "model.activation=sigmoid"), ["optimizer.lr=1"]),
+    both(
+        "saturated_activations",
+        "fnn, spirals",
+        (*SPIRALS, "model.activation=tanh"),
+        ["optimizer.lr=0.3"],
+        ["trainer.max_epochs=40"],
+    ),
     both(
         "saturated_activations",
         "scratch, MNIST",
@@ -219,9 +247,9 @@ CASES = (
     both(
         "overfitting",
         "lstm, texts",
-        ("model=lstm", "data=sentiment"),
-        ["data.limit=600", "trainer.max_epochs=15", "data.limit_eval=500"],
-        ["data.limit_eval=500", "trainer.max_epochs=1"],
+        ("model=lstm", "data=sentiment", "data.limit_eval=500"),
+        ["data.limit=600", "trainer.max_epochs=15"],
+        ["trainer.max_epochs=2"],
     ),
     both(
         "overfitting",
@@ -230,13 +258,7 @@ CASES = (
         ["data.limit=150", "trainer.max_epochs=20"],
         ["data.limit=5000", "trainer.max_epochs=4"],
     ),
-    both(
-        "overfitting",
-        "fnn, diabetes",
-        (*FNN, *of("diabetes")),
-        [deep(2, 256), "trainer.max_epochs=60"],
-        ["trainer.max_epochs=5"],
-    ),
+    both("overfitting", "scratch, digits", ("model=scratch", *of("digits")), ["data.limit=60"]),
     both(
         "overtraining",
         "fnn, MNIST",
@@ -245,24 +267,24 @@ CASES = (
         ["trainer.max_epochs=6"],
         proof=False,
     ),
-    both("overtraining", "lstm, texts", LSTM, ["trainer.max_epochs=20", "scheduler=none"], ["trainer.max_epochs=3"]),
     both(
         "overtraining",
-        "fnn, diabetes",
-        (*FNN, *of("diabetes")),
-        ["trainer.max_epochs=60", "scheduler=none"],
-        ["trainer.max_epochs=5"],
+        "scratch, MNIST",
+        ("model=scratch", *FEW_DIGITS),
+        ["optimizer.lr=0.01", "trainer.max_epochs=60", "scheduler=none"],
+        ["trainer.max_epochs=6"],
     ),
     both(
         "overtraining",
-        "cnn, MNIST",
-        ("model=cnn", "data.limit_eval=1000", "data.limit=300"),
-        ["trainer.max_epochs=40", "scheduler=none"],
-        ["trainer.max_epochs=8"],
+        "fnn, friedman",
+        (*FNN, *of("friedman")),
+        [deep(2, 256), "trainer.max_epochs=60", "scheduler=none"],
+        ["trainer.max_epochs=6"],
     ),
+    both("overtraining", "cnn, MNIST", CNN, ["optimizer.lr=0.005", "trainer.max_epochs=30", "scheduler=none"]),
     both("underfitting", "fnn, digits", DIGITS, ["model.widths=[2]"], proof=False),
     both("underfitting", "fnn, MNIST", MNIST, ["model.widths=[2]"]),
-    both("underfitting", "cnn, MNIST", CNN, ["model.widths=[1]", "model.dense=2"]),
+    both("underfitting", "cnn, MNIST", CNN, ["model.widths=[2]", "model.dense=2", "model.activation=tanh"]),
     both(
         "underfitting",
         "linear, circles",
@@ -274,29 +296,33 @@ CASES = (
     both(
         "no_learning",
         "linear, shuffled digits",
-        ("model=linear",),
+        ("model=linear"),
         [*of("digits-shuffled"), "trainer.max_epochs=3"],
         of("digits"),
     ),
     both("no_learning", "linear, circles", ("data=toy", "data.kind=circles"), ["model=linear"], ["model=fnn"]),
-    both(
-        "no_learning", "fnn, shuffled diabetes", (*FNN, "trainer.max_epochs=2"), of("diabetes-shuffled"), of("diabetes")
-    ),
+    both("no_learning", "fnn, shuffled friedman", FNN, of("friedman-shuffled"), of("friedman")),
     both("class_imbalance", "fnn, digits", FNN, of("digits-rare"), of("digits"), proof=False),
     both("class_imbalance", "fnn, cancer", FNN, of("cancer-rare"), of("cancer")),
-    both("class_imbalance", "linear, digits", ("model=linear",), of("digits-rare"), of("digits")),
-    both("class_imbalance", "scratch, cancer", ("model=scratch",), of("cancer-rare"), of("cancer")),
+    both("class_imbalance", "linear, digits", ("model=linear"), of("digits-rare"), of("digits")),
+    both("class_imbalance", "scratch, cancer", ("model=scratch"), of("cancer-rare"), of("cancer")),
     both("label_noise", "fnn, digits", FNN, of("digits-noisy"), of("digits"), proof=False),
-    both("label_noise", "fnn, cancer", FNN, of("cancer-noisy"), of("cancer")),
-    both("label_noise", "linear, digits", ("model=linear",), of("digits-noisy"), of("digits")),
-    both("label_noise", "scratch, digits", ("model=scratch",), of("digits-noisy"), of("digits")),
+    both(
+        "label_noise",
+        "wide fnn with SGD, digits",
+        (*FNN, "model.widths=[256]", "optimizer=sgd"),
+        of("digits-noisy"),
+        of("digits"),
+    ),
+    both("label_noise", "linear, digits", ("model=linear"), of("digits-noisy"), of("digits")),
+    both("label_noise", "scratch, digits", ("model=scratch"), of("digits-noisy"), of("digits")),
     both("split_leak", "fnn, digits", FNN, of("digits-doubled"), of("digits"), proof=False),
     both("split_leak", "fnn, cancer", FNN, of("cancer-doubled"), of("cancer")),
-    both("split_leak", "linear, wine", ("model=linear",), of("wine-doubled"), of("wine")),
-    both("split_leak", "fnn, diabetes", FNN, of("diabetes-doubled"), of("diabetes")),
+    both("split_leak", "linear, wine", ("model=linear"), of("wine-doubled"), of("wine")),
+    both("split_leak", "fnn, friedman", FNN, of("friedman-doubled"), of("friedman")),
     both("too_few_samples", "fnn, digits", FNN, of("digits-few"), of("digits"), proof=False),
     both("too_few_samples", "fnn, wine", FNN, of("wine-few"), of("wine")),
-    both("too_few_samples", "linear, iris", ("model=linear",), of("iris-few"), of("iris")),
+    both("too_few_samples", "linear, iris", ("model=linear"), of("iris-few"), of("iris")),
     both(
         "too_few_samples",
         "cnn, MNIST",
@@ -338,10 +364,43 @@ CASES = (
     both("divergence", "cnn with SGD, MNIST", (*CNN, "optimizer=sgd"), ["optimizer.lr=1e4"]),
     both(
         "divergence",
-        "fnn with SGD, diabetes",
-        (*FNN, *of("diabetes"), "optimizer=sgd"),
+        "fnn with SGD, friedman",
+        (*FNN, *of("friedman"), "optimizer=sgd"),
         ["optimizer.lr=100"],
         ["optimizer.lr=0.01"],
+    ),
+    *(
+        both("class_collapse", f"{model}, weak {i}", (f"model={model}",), of(f"weak{i}"), of(f"clear{i}"), i > 0)
+        for i, model in enumerate(("fnn", "fnn", "linear", "scratch"))
+    ),
+    *(
+        both(
+            "plateau",
+            f"linear, flipped {i}",
+            ("model=linear", "trainer.max_epochs=20", "scheduler=none", "optimizer.lr=0.001"),
+            of(f"flipped{i}"),
+            of(f"clear{i}"),
+            i > 0,
+        )
+        for i in range(4)
+    ),
+    both("uncertain_validation", "fnn, digits", DIGITS, ["data.limit_eval=30"], proof=False),
+    both("uncertain_validation", "fnn, MNIST", MNIST, ["data.limit_eval=40"]),
+    both("uncertain_validation", "cnn, MNIST", CNN, ["data.limit_eval=40"]),
+    both("uncertain_validation", "linear, digits", ("model=linear", *of("digits")), ["data.limit_eval=30"]),
+    both("worse_than_baseline", "fnn, stepped friedman", FNN, of("friedman-stepped"), of("friedman"), proof=False),
+    both(
+        "worse_than_baseline", "linear, friedman", (), ["model=linear", *of("friedman")], ["model=fnn", *of("friedman")]
+    ),
+    both(
+        "worse_than_baseline", "scratch, stepped friedman", ("model=scratch",), of("friedman-stepped"), of("friedman")
+    ),
+    both(
+        "worse_than_baseline",
+        "fnn, spirals",
+        SPIRALS,
+        ["data.samples=3000", "trainer.max_epochs=3"],
+        ["data.kind=moons"],
     ),
     both(
         "still_improving",

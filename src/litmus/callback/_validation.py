@@ -1,5 +1,7 @@
 """What a validation says of a classifier besides its metrics: the class that it prefers, labels that look wrong."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,8 +20,12 @@ def collapsed(logits: Tensor) -> tuple[int, float]:
     return number, float(counts[number]) / len(logits)
 
 
-def label_issues(logits: Tensor, targets: Tensor) -> float | None:
+def label_issues(logits: Tensor, targets: Tensor) -> tuple[float, float] | None:
     """The fraction of labels that are wrong by confident learning (Northcutt, Jiang and Chuang 2021, section 3).
+
+    And how evenly these are spread over pairs of classes: the entropy of the pairs of label and class, as a fraction of
+    the highest that so many samples can have. Labels that are wrong by chance are spread, classes that are hard to tell
+    apart are not.
 
     A class's threshold is the mean probability of it among the samples that have it as their label. A sample counts as
     of the most probable class among those whose threshold it reaches; its label is wrong if that is another.
@@ -40,4 +46,12 @@ def label_issues(logits: Tensor, targets: Tensor) -> float | None:
     best, found = confident.max(dim=1)
     is_counted = (best > 0) & (counts[targets] >= FEW)
     number = int(is_counted.sum())
-    return float(((found != targets) & is_counted).sum()) / number if number else None
+    if not number:
+        return None
+    is_issue = (found != targets) & is_counted
+    num_issues = int(is_issue.sum())
+    pairs = (targets * num_classes + found)[is_issue].bincount().float()
+    shares = pairs[pairs > 0] / max(num_issues, 1)
+    highest = math.log(min(num_issues, num_classes * (num_classes - 1))) if num_issues > 1 and num_classes > 1 else 0.0
+    spread = float(-(shares * shares.log()).sum()) / highest if highest else 0.0
+    return num_issues / number, spread

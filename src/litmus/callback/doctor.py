@@ -47,7 +47,8 @@ class Doctor(Callback):
         self.probes = probes
         self.rows: list[Health] = []
         self.first_loss: float | None = None
-        self._every = 1  # epochs between two rows
+        self.first_norm: float | None = None
+        self._is_fitting = False
         self._probe: Probe | None = None
         self._steps: frozenset[int] = frozenset()
         self._step = 0  # of the epoch
@@ -58,6 +59,9 @@ class Doctor(Callback):
         self._started = 0.0
         self._waited = 0.0
         self._found: dict[str, Any] = {}  # by the last validation
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self._is_fitting = stage == "fit"
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -94,6 +98,8 @@ class Doctor(Callback):
             self._probe.end(is_first)
             if is_first and self._task is not None:
                 self.first_loss = self._task.running("train")["loss"]
+                gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+                self.first_norm = float(torch.nn.utils.get_total_norm(gradients))
         self._step += 1
 
     def _observe(self, outputs: Outputs, targets: Outputs) -> None:
@@ -118,7 +124,8 @@ class Doctor(Callback):
             return
         self._found["collapsed"] = collapsed(logits)
         if task_of(pl_module).net.predicts_probabilities:
-            self._found["label_issues"] = label_issues(logits, targets)
+            issues = label_issues(logits, targets)
+            self._found |= {} if issues is None else {"label_issues": issues[0], "issue_spread": issues[1]}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._probe is None:
@@ -126,13 +133,17 @@ class Doctor(Callback):
         number = len(self._probe.layers)
         epoch = trainer.current_epoch + 1
         if not self.rows:
-            self.rows.append(Health(0, **_sequences(measured(self._probe.first, number))))
+            self.rows.append(self._first_step())
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
         self._probe.sums, self._found = {}, {}
         if len(self.rows) > MOST_ROWS:
             self.rows = [self.rows[0], *self.rows[2::2]]
         if epoch == 1:
             self._warn_of_chance(trainer)
+
+    def _first_step(self) -> Health:
+        assert self._probe is not None
+        return Health(0, **_sequences(measured(self._probe.first, len(self._probe.layers))))
 
     def _warn_of_chance(self, trainer: lightning.Trainer) -> None:
         chance, loss = self._facts["chance_loss"], trainer.callback_metrics.get("train/loss")
@@ -149,19 +160,30 @@ class Doctor(Callback):
     def to_plain(self) -> Section:
         """As `health.json` has it: what the rules need besides the metrics."""
         layers = self._probe.layers if self._probe else []
+        rows = self.rows or ([self._first_step()] if self._probe and self._probe.first else [])
         return {
             **self._facts,
             "first_loss": self.first_loss,
+            "first_norm": self.first_norm,
             "layers": [asdict(Layer(each.name, type(each.module).__name__)) for each in layers],
-            "epochs": [asdict(row) for row in self.rows],
+            "epochs": [asdict(row) for row in rows],
         }
 
     def state_dict(self) -> Section:
         probe = self._probe
         under_way = {} if probe is None else {"sums": probe.sums, "first": probe.first, "step": self._step}
-        return {"rows": [asdict(row) for row in self.rows], "first_loss": self.first_loss, **under_way}
+        return {
+            "rows": [asdict(row) for row in self.rows],
+            "first_loss": self.first_loss,
+            "first_norm": self.first_norm,
+            **under_way,
+        }
 
     def load_state_dict(self, state_dict: Section) -> None:
+        """Continues; the best checkpoint, which is loaded to be tested, knows less than was measured since."""
+        if not self._is_fitting:
+            return
+        self.first_norm = state_dict["first_norm"]
         self.rows = [Health(**row) for row in state_dict["rows"]]
         self.first_loss = state_dict["first_loss"]
         self._loaded = state_dict

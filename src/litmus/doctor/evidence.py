@@ -34,6 +34,7 @@ class Health:
         collapsed: the class that validation predicts most often, by number, and the fraction of samples; of this
             epoch's validation.
         label_issues: the fraction of validation labels that are wrong by confident learning.
+        issue_spread: how evenly those are spread over pairs of classes, in [0, 1].
         waiting: the fraction of the epoch's training time that was spent waiting for batches.
     """
 
@@ -45,6 +46,7 @@ class Health:
     saturated: Sequence[float | None] = ()
     collapsed: tuple[int, float] | None = None
     label_issues: float | None = None
+    issue_spread: float | None = None
     waiting: float | None = None
 
 
@@ -62,12 +64,15 @@ class Evidence:
         best_epoch: the one whose weights are kept.
         metrics: of the best epoch and the test, by name.
         baselines: of each method without a network its metrics in validation.
-        unbeaten: that the network does not beat the best of those in the test, in a sentence; None if it does.
+        unbeaten: where the network does not beat the best of those in the test, the network's value of the monitored
+            metric, the baseline's, and a sentence that says so.
         sizes: samples of each split.
         names: of the classes or labels; empty for other targets.
         class_counts: training samples of each.
         repeated: how many samples of a split are in an earlier one, too.
         first_loss: of the first step, before its update.
+        first_norm: of the gradient of that step.
+        is_relative: whether the network's output before its training is a forecast, such as the last value.
         chance_loss: of a prediction that is the same for every sample, the best such: the entropy of the classes' or
             labels' frequencies in nats, the variance of standardized values. None where the loss is another.
         layers: those that were watched.
@@ -83,12 +88,14 @@ class Evidence:
     best_epoch: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    unbeaten: str | None = None
+    unbeaten: tuple[float, float, str] | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     names: Sequence[str] = ()
     class_counts: Sequence[int] = ()
     repeated: Mapping[str, int] = field(default_factory=dict)
     first_loss: float | None = None
+    first_norm: float | None = None
+    is_relative: bool = False
     chance_loss: float | None = None
     layers: Sequence[Layer] = ()
     health: Sequence[Health] = ()
@@ -145,6 +152,19 @@ class Evidence:
         return 1 - min(losses) / self.chance_loss
 
     @property
+    def peak(self) -> float | None:
+        """The highest training loss of an epoch, relative to that of chance or of the first step if that is more."""
+        losses = self.curve("train/loss")
+        if not losses or not self.chance_loss:
+            return None
+        return max(losses) / max(self.chance_loss, self.first_loss or 0.0)
+
+    @property
+    def start_ratio(self) -> float | None:
+        """The first layer's gradient relative to the last one's, in the first step."""
+        return gradient_ratio(self.start) if self.start else None
+
+    @property
     def val_error(self) -> float | None:
         """The standard error of the monitored metric on the validation split, for metrics that are fractions."""
         number, value = self.sizes.get("val", 0), self.at(self.best_epoch, self.monitor)
@@ -174,9 +194,18 @@ class Evidence:
 
     @property
     def step_size(self) -> float | None:
-        """The median over epochs of the largest update-to-weight ratio of a layer."""
-        largest = [max(found) for each in self.trained if (found := _known(each.update))]
+        """The median over epochs of the largest update-to-weight ratio of a layer.
+
+        The last one is left out where there are others: it may begin with zeros.
+        """
+        largest = [max(found[:-1] or found) for each in self.trained if (found := _known(each.update))]
         return statistics.median(largest) if largest else None
+
+
+def gradient_ratio(health: Health) -> float | None:
+    """The first layer's gradient relative to the last one's; None for fewer than two layers."""
+    found = _known(health.gradient)
+    return found[0] / max(found[-1], 1e-30) if len(found) > 1 else None
 
 
 def _known(values: Sequence[float | None]) -> list[float]:

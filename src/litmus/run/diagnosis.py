@@ -1,11 +1,14 @@
 """What the doctor finds in a run folder: its files are all that is needed."""
 
+import shlex
 from collections.abc import Sequence
 
+from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.doctor.diagnose import diagnose
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
+from litmus.errors import UserError
 from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
@@ -40,12 +43,14 @@ def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
         best_epoch=result.get("best_epoch"),
         metrics=metrics,
         baselines=_baselines(metrics),
-        unbeaten=None if best is None or best.is_beaten else best.sentence,
+        unbeaten=None if best is None or best.is_beaten else (best.network, best.value, best.sentence),
         sizes=health.get("sizes", {}),
         names=health.get("names", []),
         class_counts=health.get("class_counts", []),
         repeated=health.get("repeated", {}),
         first_loss=health.get("first_loss"),
+        first_norm=health.get("first_norm"),
+        is_relative=before is not None,
         chance_loss=before[TIE_BREAKER] if before else health.get("chance_loss"),
         layers=[Layer(**layer) for layer in health.get("layers", [])],
         health=[_health(row) for row in health.get("epochs", [])],
@@ -63,6 +68,22 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
         for (split, name), own in baseline_metrics(metrics).items()
         if split == "val"
     }
+
+
+def words_of(run: RunDir) -> list[str] | None:
+    """What one types to train the run's setting again; None where it cannot be typed.
+
+    As it was typed; of a sweep's job, what differs from the defaults.
+    """
+    commands = (run.read_environment() or {}).get("commands") or [""]
+    typed = shlex.split(str(commands[0]))[2:]
+    if typed and not any(word.startswith(("-", "reproduce=")) for word in typed):
+        return [word for word in typed if not word.startswith(("resume=", "hydra."))]
+    try:
+        config = run.read_config()
+        return overrides_of(run.read_requested() or config)
+    except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
+        return None
 
 
 def to_plain(found: Sequence[Finding]) -> list[Section]:

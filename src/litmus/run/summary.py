@@ -18,6 +18,7 @@ from litmus.doctor.finding import Finding
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
 from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, per_class, per_value
+from litmus.run import diagnosis
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
 from litmus.run.changes import LENGTH
@@ -28,6 +29,7 @@ MOST_ROWS = 30  # of a network's summary
 MOST_COLUMNS = 40  # of a table, each in a line
 LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
+WORSE = "worse_than_baseline"  # a finding, which says the same
 MOST_FINDINGS = 3  # on the screen at the end; `litmus doctor` shows all
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
@@ -192,6 +194,8 @@ def result(run: RunDir, result: Section) -> None:
             console.say(_untrained(run), style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
         console.say(result["dataset"]["warning"], style="yellow")
+    if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
+        console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["epochs"]:
         findings([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
@@ -224,13 +228,9 @@ def findings(found: Sequence[Finding], run: RunDir, most: int) -> None:
 
 
 def command_with(run: RunDir, overrides: str) -> str:
-    """The command that trained a run, with other values; of a sweep's job, or where it is not known, those alone."""
-    commands = (run.read_environment() or {}).get("commands") or [""]
-    typed = shlex.split(str(commands[0]))[2:]
-    keys = {word.partition("=")[0] for word in overrides.split()} | {"resume", "reproduce", "hydra.run.dir"}
-    if any(word.startswith("-") for word in typed):
-        typed = []
-    kept = [word for word in typed if word.partition("=")[0] not in keys]
+    """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
+    keys = {word.partition("=")[0] for word in overrides.split()}
+    kept = [word for word in diagnosis.words_of(run) or () if word.partition("=")[0] not in keys]
     return train_command(*kept, *overrides.split())
 
 

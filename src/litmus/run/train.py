@@ -87,7 +87,7 @@ def train(
         return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
     try:
         run.write_config(state.config, only_if_missing=True)
-        if (doctor := state.parts.callback(Doctor) if state.parts else None) and doctor.rows:
+        if doctor := state.parts.callback(Doctor) if state.parts else None:
             run.write_health(doctor.to_plain())
         result = result_of(run, ending, state)
         run.write_result(result)

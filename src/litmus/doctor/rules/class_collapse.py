@@ -15,7 +15,7 @@ class ClassCollapse(Rule):
     title: ClassVar = "Class collapse"
     why: ClassVar = "The network ignores its input. The other classes are never predicted."
     source: ClassVar = "SageMaker Debugger's Confusion; threshold set on this project's networks"
-    explains: ClassVar = frozenset(("uncertain_validation", "underfitting", "worse_than_baseline"))
+    explains: ClassVar = frozenset(("label_noise", "uncertain_validation", "underfitting", "worse_than_baseline"))
 
     def find(self, evidence: Evidence) -> Finding | None:
         health = next((each for each in evidence.trained if each.epoch == evidence.best_epoch), None)

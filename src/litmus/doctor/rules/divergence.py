@@ -16,7 +16,7 @@ class Divergence(Rule):
         (
             "class_collapse",
             "dying_relu",
-            "exploding_gradients",
+            "label_noise",
             "learning_rate_too_high",
             "no_learning",
             "overtraining",

@@ -1,30 +1,41 @@
 """Dying ReLU: units that are zero for every sample."""
 
+from statistics import mean
 from typing import ClassVar
 
 from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
-DEAD = 0.5  # of a layer's units
+DEAD, ALL_DEAD = 0.5, 0.8  # of the units of all layers on average, and of a single one
 
 
 class DyingRelu(Rule):
-    """Half of a layer's units or more gave 0 for every sample of the last epoch that was looked at."""
+    """Half of the units, or four fifths of a layer's, gave 0 for every sample of the last epoch that was examined."""
 
     title: ClassVar = "Dying ReLU"
     why: ClassVar = "A dead unit has no gradient and cannot come back: the network is smaller than it looks."
     source: ClassVar = (
         "SageMaker Debugger's DeadRelu: 50 % of a layer; Glorot, Bordes and Bengio 2011: half zero is healthy"
     )
-    explains: ClassVar = frozenset(("class_collapse", "no_learning", "plateau", "underfitting", "vanishing_gradients"))
+    explains: ClassVar = frozenset(
+        (
+            "class_collapse",
+            "label_noise",
+            "no_learning",
+            "plateau",
+            "underfitting",
+            "vanishing_gradients",
+            "worse_than_baseline",
+        )
+    )
 
     def find(self, evidence: Evidence) -> Finding | None:
         if not evidence.trained or not (found := known(evidence.trained[-1].dead)):
             return None
         number, share = max(found, key=lambda each: each[1])
-        if share < DEAD:
+        if share < ALL_DEAD and mean(value for _, value in found) < DEAD:
             return None
-        epoch = next(each.epoch for each in evidence.trained if (each.dead[number] or 0.0) >= DEAD)
+        epoch = next(each.epoch for each in evidence.trained if (each.dead[number] or 0.0) >= min(share, DEAD))
         return self.finding(
             "warning",
             f"{share:.0%} of the units of {evidence.layers[number].name} give 0 for every sample, since epoch {epoch}.",

@@ -11,7 +11,7 @@ LEARNED = 0.9  # progress from which on they did no harm
 
 
 class ExplodingGradients(Rule):
-    """The gradient's norm is 70 times the loss or more in the median epoch, while little is learned."""
+    """The gradient's norm is 70 times the loss of chance or more before the first step, and little is learned."""
 
     title: ClassVar = "Exploding gradients"
     why: ClassVar = "A few steps decide everything, and undo each other. Limit the gradient's norm, or normalize."
@@ -19,7 +19,10 @@ class ExplodingGradients(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "divergence",
             "dying_relu",
+            "label_noise",
+            "learning_rate_too_high",
             "no_learning",
             "plateau",
             "poor_initialization",
@@ -32,13 +35,12 @@ class ExplodingGradients(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        norms, chance, progress = evidence.curve("optim/grad_norm"), evidence.chance_loss, evidence.progress
-        if not norms or not chance or progress is None or progress > LEARNED:
+        first, chance, norms = evidence.first_norm, evidence.chance_loss, evidence.curve("optim/grad_norm")
+        if first is None or not chance or (evidence.progress or 0.0) > LEARNED or first < NORM * chance:
             return None
-        norm = statistics.median(norms)
-        if norm < NORM * chance:
-            return None
+        later = f", and {statistics.median(norms):.3g} in the median epoch" if norms else ""
         overrides = "trainer.gradient_clip=1.0"
         if evidence.value("model.batchnorm") is False:
             overrides += " model.batchnorm=true"
-        return self.finding("severe", f"The gradient's norm is {norm:.3g} in the median epoch.", overrides=overrides)
+        sentence = f"The gradient's norm is {first:.3g} before the first step{later}."
+        return self.finding("severe", sentence, epoch=0, overrides=overrides)

@@ -6,22 +6,24 @@ from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
 ISSUES = 0.08  # of the validation labels
+SPREAD = 0.8  # of these over pairs of classes: below, classes are hard to tell apart
+CLASSES = 3  # at least: of two, wrong labels cannot be told from hard samples
 SAMPLES = 100  # of validation, at least
 
 
 class LabelNoise(Rule):
-    """Confident learning takes 8 % of the validation labels for wrong."""
+    """Confident learning takes 8 % of the validation labels for wrong, and spread over all pairs of classes."""
 
     title: ClassVar = "Label noise"
     why: ClassVar = "Wrong labels are learned by heart, and make every metric look worse than the network is."
     source: ClassVar = "Confident learning (Northcutt, Jiang and Chuang 2021); threshold set on this project's data"
-    explains: ClassVar = frozenset(("overfitting",))
+    explains: ClassVar = frozenset(("overfitting", "overtraining"))
 
     def find(self, evidence: Evidence) -> Finding | None:
         health = next((each for each in evidence.trained if each.epoch == evidence.best_epoch), None)
         if health is None or health.label_issues is None or evidence.sizes.get("val", 0) < SAMPLES:
             return None
-        if health.label_issues < ISSUES:
+        if health.label_issues < ISSUES or (health.issue_spread or 0.0) < SPREAD or len(evidence.names) < CLASSES:
             return None
         return self.finding(
             "warning",

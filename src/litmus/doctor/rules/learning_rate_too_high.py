@@ -6,14 +6,14 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-ABOVE_CHANCE = 1.3  # training loss of an epoch, relative to chance or to the first step's, whichever is more
+ABOVE_CHANCE = 2.0  # training loss of an epoch, relative to chance or to the first step's, whichever is more
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
 FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
 JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
 
 
 class LearningRateTooHigh(Rule):
-    """The training loss is far above chance, or steps are large and little is learned, or validation jumps."""
+    """The training loss was twice that of chance, or steps are large and little is learned, or validation jumps."""
 
     title: ClassVar = "Learning rate too high"
     why: ClassVar = "Each step overshoots, so the loss jumps or grows. Lower the learning rate."
@@ -25,7 +25,7 @@ class LearningRateTooHigh(Rule):
         (
             "class_collapse",
             "dying_relu",
-            "exploding_gradients",
+            "label_noise",
             "no_learning",
             "overtraining",
             "plateau",
@@ -45,13 +45,14 @@ class LearningRateTooHigh(Rule):
         return self.finding("severe", sentence, overrides=None if rate is None else f"optimizer.lr={rate / 10:.3g}")
 
     def _above_chance(self, evidence: Evidence) -> str | None:
-        losses, chance = evidence.curve("train/loss"), evidence.chance_loss
-        if not losses or chance is None:
+        peak, progress, chance = evidence.peak, evidence.progress, evidence.chance_loss
+        if peak is None or progress is None or chance is None or peak < ABOVE_CHANCE or progress > FAR_FROM_LEARNED:
             return None
-        bound = max(chance, evidence.first_loss or chance)
-        if losses[-1] <= ABOVE_CHANCE * bound:
-            return None
-        return f"train/loss is {losses[-1]:.4g} in the last epoch, above {chance:.4g}, that of a constant prediction."
+        highest = max(evidence.curve("train/loss"))
+        return (
+            f"train/loss is up to {highest:.4g} in an epoch, that of a constant prediction {chance:.4g}, and at best "
+            f"{chance * (1 - progress):.4g}."
+        )
 
     def _large_steps(self, evidence: Evidence) -> str | None:
         ratio, progress = evidence.step_size, evidence.progress

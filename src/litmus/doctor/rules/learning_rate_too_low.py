@@ -18,6 +18,7 @@ class LearningRateTooLow(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "label_noise",
             "no_learning",
             "plateau",
             "still_improving",

@@ -6,12 +6,12 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-PROGRESS = 0.02  # of the training loss below chance
+PROGRESS = 0.02  # of the loss below chance
 STEPS = 50  # in which a network that learns has begun to
 
 
 class NoLearning(Rule):
-    """The training loss stays at that of a constant prediction."""
+    """The validation loss never falls below that of a constant prediction, whatever the training loss does."""
 
     title: ClassVar = "No learning"
     why: ClassVar = "Either the inputs say nothing about the target, or they do not belong to it: look at samples."
@@ -20,7 +20,8 @@ class NoLearning(Rule):
         (
             "class_collapse",
             "label_noise",
-            "over_regularized",
+            "overfitting",
+            "overtraining",
             "plateau",
             "still_improving",
             "uncertain_validation",
@@ -30,19 +31,18 @@ class NoLearning(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        progress, chance = evidence.progress, evidence.chance_loss
-        if progress is None or chance is None or progress > PROGRESS:
+        chance, train, val = evidence.chance_loss, evidence.curve("train/loss"), evidence.curve("val/loss")
+        if chance is None or not train or not val or evidence.is_relative:
+            return None
+        if min(val) < (1 - PROGRESS) * chance:
             return None
         if int(evidence.rows[-1].get("step") or 0) < STEPS:
             return None
-        loss = chance * (1 - progress)
-        odds = (
-            f", which is ln({len(evidence.names)})"
-            if math.isclose(chance, math.log(max(len(evidence.names), 1)), rel_tol=1e-3)
-            else ""
-        )
+        is_even = bool(evidence.names) and math.isclose(chance, math.log(len(evidence.names)), rel_tol=1e-3)
+        odds = f", which is ln({len(evidence.names)})" if is_even else ""
         return self.finding(
             "severe",
-            f"train/loss is {loss:.4g} at best, and that of a constant prediction {chance:.4g}{odds}.",
+            f"At best, train/loss is {min(train):.4g} and val/loss {min(val):.4g}; a constant prediction has "
+            f"{chance:.4g}{odds}.",
             epoch=evidence.last_epoch,
         )

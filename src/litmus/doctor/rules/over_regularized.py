@@ -18,7 +18,10 @@ class OverRegularized(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "label_noise",
             "learning_rate_too_low",
+            "overtraining",
+            "poor_initialization",
             "no_learning",
             "plateau",
             "still_improving",
@@ -37,7 +40,7 @@ class OverRegularized(Rule):
         dropout = evidence.number("model.dropout") or 0.0
         if dropout >= DROPOUT:
             return self.finding(
-                "warning",
+                "severe" if progress < 0.1 else "warning",
                 f"With model.dropout={dropout:g}, train/loss is only {max(progress, 0):.0%} below that of a constant "
                 "prediction.",
                 overrides="model.dropout=0.3",

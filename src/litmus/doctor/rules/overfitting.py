@@ -19,6 +19,8 @@ class Overfitting(Rule):
     why: ClassVar = "The network learns samples by heart. Regularize, use a smaller network, or add or augment data."
     source: ClassVar = "SageMaker Debugger's Overfit; its 0.1 fires on healthy runs, so thresholds were set here"
 
+    explains: ClassVar = frozenset(("overtraining",))
+
     def find(self, evidence: Evidence) -> Finding | None:
         if evidence.progress is not None and evidence.progress < LEARNED:
             return None

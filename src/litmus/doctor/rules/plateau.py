@@ -16,7 +16,6 @@ class Plateau(Rule):
     title: ClassVar = "Plateau"
     why: ClassVar = "More epochs of the same bring nothing. Change the learning rate, the schedule or the network."
     source: ClassVar = "SageMaker Debugger's LossNotDecreasing; threshold set on this project's networks"
-    explains: ClassVar = frozenset(("still_improving",))
 
     def find(self, evidence: Evidence) -> Finding | None:
         losses, progress = evidence.curve("train/loss"), evidence.progress
@@ -27,7 +26,7 @@ class Plateau(Rule):
             return None
         rate = evidence.number("optimizer.lr")
         return self.finding(
-            "warning",
+            "info",
             f"train/loss is between {min(half):.4g} and {max(half):.4g} since epoch {len(losses) // 2 + 1}.",
             epoch=len(losses) // 2 + 1,
             overrides=None if rate is None else f"optimizer.lr={rate * 3:.2g} scheduler=one_cycle",

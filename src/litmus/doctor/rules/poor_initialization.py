@@ -18,6 +18,8 @@ class PoorInitialization(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "dying_relu",
+            "label_noise",
             "learning_rate_too_low",
             "no_learning",
             "plateau",

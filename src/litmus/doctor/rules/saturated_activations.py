@@ -5,26 +5,38 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
-SATURATED = 0.5  # of a layer's outputs
-LEARNED = 0.95  # progress from which on saturation did no harm
+SATURATED = 0.7  # of a layer's outputs, in the first epoch
+VANISHED = 1e-4  # gradient of the first layer, relative to the last one's, before the first step
 
 
 class SaturatedActivations(Rule):
-    """Half of a layer's outputs or more lie within a fiftieth of the range from its ends, while little is learned."""
+    """In the first epoch, 70 % of a layer's outputs lie within a fiftieth of their range from its ends.
+
+    Later on, a network that has learned its samples saturates, too, and in good health.
+    """
 
     title: ClassVar = "Saturated activations"
     why: ClassVar = "A saturated unit passes no gradient on, so the layers below it stop learning."
-    source: ClassVar = "SageMaker Debugger's SaturatedActivation: 50 % of a layer; Glorot and Bengio 2010"
+    source: ClassVar = (
+        "SageMaker Debugger's SaturatedActivation; Glorot and Bengio 2010; threshold set on this project's networks"
+    )
     explains: ClassVar = frozenset(
-        ("class_collapse", "no_learning", "plateau", "underfitting", "vanishing_gradients", "worse_than_baseline")
+        (
+            "class_collapse",
+            "label_noise",
+            "no_learning",
+            "overtraining",
+            "plateau",
+            "underfitting",
+            "vanishing_gradients",
+            "worse_than_baseline",
+        )
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        progress = evidence.progress
-        if not evidence.trained or progress is None or progress > LEARNED:
-            return None
-        found = known(evidence.trained[-1].saturated)
-        if not found:
+        found = known(evidence.trained[0].saturated) if evidence.trained else []
+        ratio = evidence.start_ratio
+        if not found or (ratio is not None and ratio < VANISHED):  # that came first
             return None
         number, share = max(found, key=lambda each: each[1])
         if share < SATURATED:
@@ -32,8 +44,8 @@ class SaturatedActivations(Rule):
         rate = evidence.number("optimizer.lr")
         return self.finding(
             "warning",
-            f"{share:.0%} of the outputs of {evidence.layers[number].name} are at the ends of their range.",
+            f"{share:.0%} of the outputs of {evidence.layers[number].name} are at the ends of their range in epoch 1.",
             layer=evidence.layers[number].name,
-            epoch=evidence.trained[-1].epoch,
+            epoch=1,
             overrides="model.batchnorm=true" + ("" if rate is None else f" optimizer.lr={rate / 3:.2g}"),
         )

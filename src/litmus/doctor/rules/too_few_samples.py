@@ -17,7 +17,18 @@ class TooFewSamples(Rule):
         "Chance decides what is learned, and what is measured. Collect more, or start from pretrained weights."
     )
     source: ClassVar = "Rule of thumb; Figueroa et al. 2012 on learning curves"
-    explains: ClassVar = frozenset(("overfitting", "uncertain_validation", "worse_than_baseline"))
+    explains: ClassVar = frozenset(
+        (
+            "dying_relu",
+            "label_noise",
+            "no_learning",
+            "overfitting",
+            "overtraining",
+            "uncertain_validation",
+            "underfitting",
+            "worse_than_baseline",
+        )
+    )
 
     def find(self, evidence: Evidence) -> Finding | None:
         number, classes = evidence.sizes.get("train"), len(evidence.class_counts)

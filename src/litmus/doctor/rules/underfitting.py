@@ -15,7 +15,7 @@ class Underfitting(Rule):
     title: ClassVar = "Underfitting"
     why: ClassVar = "The network is too small, or trained too briefly, for these data. Make it wider, or train longer."
     source: ClassVar = "Goodfellow, Bengio and Courville 2016, section 5.2; measured against a baseline"
-    explains: ClassVar = frozenset(("plateau", "still_improving", "uncertain_validation", "worse_than_baseline"))
+    explains: ClassVar = frozenset(("label_noise", "plateau", "uncertain_validation", "worse_than_baseline"))
 
     def find(self, evidence: Evidence) -> Finding | None:
         best = evidence.best_baseline

@@ -6,12 +6,12 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
-RATIO = 1e-3  # of the first layer's gradient to the last one's
+RATIO = 1e-4  # of the first layer's gradient to the last one's
 LEARNED = 0.9  # progress from which on the first layers have learned, or need not
 
 
 class VanishingGradients(Rule):
-    """The first layer's gradient is a thousandth of the last layer's, or less, while little is learned."""
+    """The first layer's gradient is a ten-thousandth of the last layer's, or less, while little is learned."""
 
     title: ClassVar = "Vanishing gradients"
     why: ClassVar = "The layers near the input hardly change, so the network is as shallow as the rest of it."
@@ -19,6 +19,7 @@ class VanishingGradients(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "label_noise",
             "learning_rate_too_low",
             "no_learning",
             "plateau",
@@ -29,7 +30,7 @@ class VanishingGradients(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        pairs = [(found[0], found[-1]) for each in evidence.trained if len(found := known(each.gradient)) > 2]
+        pairs = [(found[0], found[-1]) for each in evidence.health if len(found := known(each.gradient)) > 2]
         progress = evidence.progress
         if not pairs or progress is None or progress > LEARNED:
             return None

@@ -1,20 +1,33 @@
-"""Worse than a baseline: a method without a network does as well, or better."""
+"""Worse than a baseline: a method without a network does better, by more than chance."""
 
+import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import BOUNDED, Evidence, Z
 from litmus.doctor.finding import Finding, Rule
 
 
 class WorseThanBaseline(Rule):
-    """The network does not beat the best baseline in the test."""
+    """In the test, the best baseline is better than the network by more than the interval of the network's metric."""
 
     title: ClassVar = "Worse than a baseline"
     why: ClassVar = "The simpler method is faster, and easier to understand."
-    source: ClassVar = "Makridakis, Spiliotis and Assimakopoulos 2018 on forecasts; no threshold"
+    source: ClassVar = "Makridakis, Spiliotis and Assimakopoulos 2018 on forecasts; the interval decides"
     explains: ClassVar = frozenset(("uncertain_validation",))
 
     def find(self, evidence: Evidence) -> Finding | None:
         if evidence.unbeaten is None:
             return None
-        return self.finding("warning", evidence.unbeaten, epoch=evidence.best_epoch)
+        network, baseline, sentence = evidence.unbeaten
+        if evidence.sizes.get("test", 0) < 2 or not _is_worse(network, baseline, evidence):
+            return None
+        return self.finding("warning", sentence, epoch=evidence.best_epoch)
+
+
+def _is_worse(network: float, baseline: float, evidence: Evidence) -> bool:
+    number = evidence.sizes["test"]
+    if evidence.metric in BOUNDED:
+        share = (network * number + 1) / (number + 2)  # Agresti and Coull (1998)
+        return baseline - network > Z * math.sqrt(share * (1 - share) / number)
+    # A root of a mean of n squared errors has a relative standard error of about 1 / sqrt(2 n).
+    return evidence.mode == "min" and network > baseline * (1 + Z / math.sqrt(2 * number))

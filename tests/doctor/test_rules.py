@@ -1,0 +1,151 @@
+"""Each rule on evidence that is sick in one way, and silent on evidence that is not."""
+
+from collections.abc import Callable
+
+import pytest
+from examined import CHANCE, all_epochs, config, health, healthy, rows, sick
+
+from litmus.doctor.diagnose import RULES, diagnose, rules
+from litmus.doctor.evidence import Evidence
+from litmus.doctor.finding import SEVERITIES, Finding
+
+FLAT = [CHANCE] * 10
+STILL = [0.1] * 10  # accuracy of a guess
+LEARNED = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.08, 0.05, 0.03, 0.02]
+NAMES = (
+    *("vanishing_gradients", "exploding_gradients", "dying_relu", "saturated_activations", "poor_initialization"),
+    *("overfitting", "underfitting", "overtraining", "learning_rate_too_high", "learning_rate_too_low", "divergence"),
+    *("plateau", "no_learning", "class_collapse", "class_imbalance", "label_noise", "split_leak", "too_few_samples"),
+    *("over_regularized", "batch_norm_small_batch", "uncertain_validation", "data_bound", "still_improving"),
+    "worse_than_baseline",
+)
+
+
+def exploding() -> Evidence:
+    steep = [{**row, "optim/grad_norm": 1e4} for row in rows(FLAT, FLAT, STILL)]
+    return sick(rows=steep, first_norm=1e4)
+
+
+def overfitted() -> Evidence:
+    own = [{**row, "train/acc": 1.0} for row in rows(LEARNED, [0.9] * 10, [0.8] * 10)]
+    return sick(rows=own)
+
+
+def overtrained() -> Evidence:
+    return sick(
+        rows=rows(LEARNED, [0.5, 0.4, *(0.45 + 0.05 * i for i in range(8))], [0.8, 0.95, *[0.93] * 8]), best_epoch=2
+    )
+
+
+def underfitted() -> Evidence:
+    return sick(rows=rows([1.5] * 3 + [1.3] * 3 + [1.2, 1.1, 1.05, 1.0], [1.2] * 10, [0.6] * 10))
+
+
+def stuck() -> Evidence:
+    return sick(rows=rows([2.0, 1.8, *[1.5] * 8], [1.5] * 10, [0.92] * 10))
+
+
+def improving() -> Evidence:
+    falling = [2.0 * 0.8**epoch for epoch in range(10)]
+    return sick(rows=rows(falling, falling, [0.9 + 0.005 * epoch for epoch in range(10)], rate=[0.003] * 10))
+
+
+def collapsed() -> Evidence:
+    return sick(health=all_epochs(collapsed=(3, 1.0)))
+
+
+def imbalanced() -> Evidence:
+    metrics = {**healthy().metrics, "test/recall_7": 0.1}
+    return sick(class_counts=[500] * 7 + [20] + [500] * 2, metrics=metrics)
+
+
+def barely_learning(**changes: object) -> Evidence:
+    return sick(rows=rows(FLAT, FLAT, STILL), **changes)
+
+
+CASES: dict[str, Callable[[], Evidence]] = {
+    "vanishing_gradients": lambda: barely_learning(health=all_epochs(gradient=(1e-9, None, 1e-5, 0.02))),
+    "exploding_gradients": exploding,
+    "dying_relu": lambda: sick(health=all_epochs(dead=(None, 0.8, None, None))),
+    "saturated_activations": lambda: sick(
+        rows=rows([1.0] * 10, [1.0] * 10, [0.92] * 10), health=all_epochs(saturated=(None, 0.7, None, None))
+    ),
+    "poor_initialization": lambda: barely_learning(health=[health(0, rms=(None, 1e-4, 1.0, None)), *all_epochs()[1:]]),
+    "overfitting": overfitted,
+    "overtraining": overtrained,
+    "underfitting": underfitted,
+    "learning_rate_too_high": lambda: sick(rows=rows([9.0] * 10, [9.0] * 10, STILL)),
+    "learning_rate_too_low": lambda: barely_learning(health=all_epochs(update=(1e-7, None, 1e-7, 1e-7))),
+    "divergence": lambda: sick(diverged=True, status="diverged"),
+    "plateau": stuck,
+    "no_learning": barely_learning,
+    "class_collapse": collapsed,
+    "class_imbalance": imbalanced,
+    "label_noise": lambda: sick(health=all_epochs(label_issues=0.2, issue_spread=0.95)),
+    "split_leak": lambda: sick(repeated={"val": 300, "test": 0}),
+    "too_few_samples": lambda: sick(sizes={"train": 40, "val": 1000, "test": 1000}),
+    "over_regularized": lambda: barely_learning(config=config(model__dropout=0.95)),
+    "batch_norm_small_batch": lambda: sick(config=config(model__batchnorm=True, data__batch_size=2)),
+    "uncertain_validation": lambda: sick(
+        sizes={"train": 5000, "val": 40, "test": 1000}, baselines={"logistic": {"acc": 0.97}}
+    ),
+    "data_bound": lambda: sick(health=all_epochs(waiting=0.8)),
+    "still_improving": improving,
+    "worse_than_baseline": lambda: sick(unbeaten=(0.8, 0.9, "The network does not beat logistic regression.")),
+}
+
+
+def found(evidence: Evidence) -> dict[str, Finding]:
+    return {finding.name: finding for finding in diagnose(evidence)}
+
+
+def test_every_rule_that_is_promised_is_there_and_has_a_case() -> None:
+    assert set(rules()) == set(NAMES) == set(CASES) == {path.stem for path in RULES.glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_finds_its_sickness_alone(name: str) -> None:
+    names = list(found(CASES[name]()))
+    assert names == [name], "one cause, one finding"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finding_has_numbers_and_overrides_that_can_be_typed(name: str) -> None:
+    finding = found(CASES[name]())[name]
+    assert finding.severity in SEVERITIES
+    assert finding.evidence.endswith(".")
+    if name not in ("divergence", "worse_than_baseline"):
+        assert any(letter.isdigit() for letter in finding.evidence)
+    assert all("=" in word for word in (finding.overrides or "a=b").split())
+    assert Finding.from_plain(finding.to_plain()) == finding
+    assert set(finding.to_plain()) == {"name", "severity", "evidence", "layer", "epoch", "try"}
+
+
+def test_nothing_is_found_in_health() -> None:
+    assert diagnose(healthy()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_is_silent_where_nothing_was_measured(name: str) -> None:
+    empty = Evidence("finished", diverged=False, config=config(), rows=[], monitor="val/acc", mode="max")
+    assert rules()[name].find(empty) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_says_what_it_is_and_where_it_is_from(name: str) -> None:
+    rule = rules()[name]
+    assert rule.name == name
+    assert rule.title
+    assert rule.why.endswith(".")
+    assert rule.source
+    assert rule.explains <= set(NAMES) - {name}
+
+
+def test_no_two_rules_explain_each_other() -> None:
+    for name, rule in rules().items():
+        assert not [other for other in rule.explains if name in rules()[other].explains], name
+
+
+def test_the_gravest_comes_first() -> None:
+    both = sick(repeated={"val": 300, "test": 0}, health=all_epochs(waiting=0.8, label_issues=0.2, issue_spread=0.95))
+    assert [finding.severity for finding in diagnose(both)] == ["severe", "warning", "info"]
