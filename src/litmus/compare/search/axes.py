@@ -123,6 +123,7 @@ def set_axis(axes: "Axes", searched: Searched, key: str, vertical: bool = False)
     elif searched.log:
         (axes.set_yscale if vertical else axes.set_xscale)("log")
         ratio = searched.high / searched.low
+        axis.get_major_locator().set_params(numticks=4)  # type: ignore[call-arg]  # a LogLocator takes it
         axis.set_major_formatter(lambda value, _: f"{value:g}")  # the default one needs `text.parse_math`
         axis.set_minor_formatter(lambda value, _: "" if ratio > WIDE else f"{value:g}")
         room = ratio**0.04 if ratio > 1 else 1.5
