@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
+from litmus.record.search import STUDY
 from litmus.sweep.optuna import Optuna
 from litmus.sweep.pool.job import Job, JobResult
-from litmus.sweep.pool.source import STUDY
 
 SPACE = ["model.dropout=interval(0,0.6)", "optimizer.lr=tag(log,interval(1e-4,1e-1))"]
 WIDTHS = "model.widths=choice([64],[128,64])"

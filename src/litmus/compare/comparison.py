@@ -11,6 +11,7 @@ from litmus.compare.datasets import OverDatasets, over_datasets
 from litmus.compare.notes import notes_on
 from litmus.compare.pending import with_final_settings
 from litmus.compare.ranking import Ranking, rank
+from litmus.compare.search.found import FoundSearch, find_searches, notes_on_search
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Comparison:
         damaged: a message for each folder or file that could not be read.
         notes: other messages for the user.
         over: the settings over several datasets, if enough of both were compared.
+        searches: those that some of the runs are trials of.
         more: for each ranking whose first two cannot be told apart, which runs would do it.
     """
 
@@ -39,6 +41,7 @@ class Comparison:
     damaged: list[str]
     notes: list[str]
     over: OverDatasets | None
+    searches: list[FoundSearch]
     more: list[More]
 
 
@@ -60,7 +63,9 @@ def compare(folders: Sequence[Path], metric: str | None, top: int | None, agains
     ranked = rank([run for run in runs if not is_fresh(run, folders)], metric, against, fresh)
     rankings = [ranking for ranking in ranked if ranking.rows or ranking.running]
     over = over_datasets([ranking for ranking in rankings if ranking.rows])
-    notes = [note for ranking in ranked for note in notes_on(ranking)]
+    searches, unread = find_searches(runs, folders)
+    notes = [note for found in searches for note in notes_on_search(found)]
+    notes += [note for ranking in ranked for note in notes_on(ranking)]
     return Comparison(
         title=f"Comparison of {', '.join(str(folder) for folder in folders)}",
         runs=runs,
@@ -68,8 +73,9 @@ def compare(folders: Sequence[Path], metric: str | None, top: int | None, agains
         top=top,
         ranked=ranked_folders(rankings),
         seconds=seconds_by_status(runs, rankings),
-        damaged=damaged + ignored,
+        damaged=damaged + ignored + unread,
         notes=[*notes, *([over.note] if over else [])],
         over=over,
+        searches=searches,
         more=[more for ranking in rankings if (more := more_seeds(ranking, folders))],
     )

@@ -14,7 +14,7 @@ from litmus.config.validate import shown
 Settings = dict[str, object]
 
 CHANGES = "changes"  # the key of what was changed when a run was resumed
-LONG = 9  # characters of a number, from where it is rounded
+LONG = 9  # significant digits of a number, from where it is rounded: nobody types as many
 WHOLE = 1e6  # whole numbers below are written without an exponent
 # Keys of data that say how samples are presented to the network, and not which samples there are.
 PRESENTATION = ("batch_size", "augment", "mosaic", "flip", "size", "colours", "window")
@@ -86,10 +86,16 @@ def setting_label(settings: Settings, keys: Sequence[str]) -> str:
 
 
 def abbreviate(text: str) -> str:
-    """The text of a value; a long number, such as a search samples, is rounded to four digits."""
-    if len(text) < LONG or not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
+    """The text of a value; a number with more digits than one types, such as a search samples, is rounded."""
+    if not re.fullmatch(r"-?\d*\.?\d+(e[-+]?\d+)?", text) or text.isdigit():
         return text
-    return f"{float(text):.4g}"
+    significant = re.sub(r"e.*|\D", "", text).lstrip("0")
+    return text if len(significant) < LONG else digits(float(text))
+
+
+def digits(value: float) -> str:
+    """A number with three significant digits: `0.0123`, `1230`, `1.23e-05`."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def short_key(key: str, keys: Sequence[str]) -> str:

@@ -15,11 +15,12 @@ from litmus.config.validate import checked, override
 from litmus.errors import UserError
 from litmus.record.files import slug
 from litmus.record.folder import REQUESTED, RunDir
+from litmus.record.search import STUDY
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job
 from litmus.sweep.pool.session import COMMAND, read_overrides
-from litmus.sweep.pool.source import STUDY, UNSUCCESSFUL, Composer, Source
+from litmus.sweep.pool.source import UNSUCCESSFUL, Composer, Source
 
 
 class Grid(Source):

@@ -1,5 +1,6 @@
 """A search: Optuna proposes which values to try next, from the results of earlier trials."""
 
+import logging
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,17 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from litmus.compare.search.found import flat_objectives
 from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
+from litmus.record.search import DIVERGED, SEARCH, STUDY, Search, write_search
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
-from litmus.sweep.pool.source import STUDY, Composer, Source
+from litmus.sweep.pool.source import Composer, Source
 from litmus.sweep.search import study
 from litmus.sweep.search.objectives import check_objectives, resolve_objectives
+from litmus.sweep.search.record import BEST_EPOCH, space_record, trial_folder, trial_records
 from litmus.sweep.search.space import (
     count_points,
     describe,
@@ -32,8 +36,9 @@ from litmus.sweep.search.space import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+log = logging.getLogger(__name__)
+
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-DIVERGED = "diverged"  # attribute of a trial whose objective or loss is not finite
 MAX_FRONT = 20  # trials of a Pareto front that the summary shows
 
 
@@ -123,6 +128,7 @@ class Optuna(Source):
         if isinstance(sampler, study.GridSampler):
             self.total = min(self.total, self._num_started + len(sampler.untried()))
         self.total = max(self.total, self._num_started)
+        self._write_record()
         return base
 
     def next_job(self) -> Job | None:
@@ -166,11 +172,16 @@ class Optuna(Source):
         """Ends the trial in the study, unless the job was interrupted."""
         if result.status == "interrupted":
             return
-        trial = self._trials.pop(job.number)
+        self._tell(self._trials.pop(job.number), job, result)
+        self._write_record()
+
+    def _tell(self, trial: Trial, job: Job, result: JobResult) -> None:
         if result.status == "failed":
             trial.set_user_attr("error", str(result.error))
             self.study.tell(trial, state=TrialState.FAIL)
             return
+        with suppress(UserError):  # damaged: it is not known then
+            trial.set_user_attr(BEST_EPOCH, (RunDir(job.folder).read_result() or {}).get("best_epoch"))
         # However good its epochs before that were, if it had any.
         diverged = result.status == "diverged" or has_diverged(result.metrics)
         values = self.objectives.worst if diverged else self.objectives.at_best_epoch(result.metrics, job.folder)
@@ -185,11 +196,13 @@ class Optuna(Source):
     def summary(self) -> list[str]:
         """The best trials, how many ended in which way, and how to inspect the study."""
         trials = self.study.get_trials(deepcopy=False)
+        record = self._write_record()
         kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to resume") for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
         all_tried = len(tried) >= count_points(self.space)
         lines = [*self._describe_best(trials), f"{len(trials)} trials: {counts}."]
+        lines += flat_objectives(record)
         if self.replaced_sampler is not None:
             lines.append(f"Each combination is tried once, by sweep.sampler=grid instead of {self.replaced_sampler}.")
         if all_tried:
@@ -203,6 +216,23 @@ class Optuna(Source):
         self._file.remove_session()
         self._file.engine.dispose()  # removes the files beside study.db; it is opened again when needed
         return lines
+
+    def _write_record(self) -> Search:
+        """Writes `search.json`, for `litmus compare`; that it cannot be written does not end the search."""
+        record = Search(
+            metrics=self.objectives.metrics,
+            directions=self.objectives.directions,
+            sampler=self.sampler,
+            pruner=self.pruner,
+            seed=self.seed,
+            space=space_record(self.space),
+            trials=trial_records(self.study.get_trials(deepcopy=False), len(self.objectives.metrics)),
+        )
+        try:
+            write_search(self.folder, record)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self.folder / SEARCH, error)
+        return record
 
     def _make_sampler(self, number: int) -> BaseSampler:
         return study.make_sampler(self.sampler, self.space, self.seed, number, self.study)
@@ -272,7 +302,7 @@ class Optuna(Source):
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._overrides(parameters)
-        return self.composer.job([*self.constant, *own], own, number, self.folder / f"trial_{number:04}")
+        return self.composer.job([*self.constant, *own], own, number, self.folder / trial_folder(number))
 
     def _overrides(self, parameters: Mapping[str, Any]) -> list[str]:
         return [to_override(key, parameters[key], self.space[key]) for key in self.space if key in parameters]

@@ -211,7 +211,7 @@ def test_figures_and_report_name_what_diverged(tmp_path: Path) -> None:
     assert "diverged" not in every["heat-map"].caption
     assert "empty cells" not in every["heat-map"].caption
     assert "1 setting diverged on some seed" in every["main-effects"].caption
-    text = " ".join(page.page(comparison, [list(every.values())], []).split())
+    text = " ".join(page.page(comparison, [], [list(every.values())], []).split())
     assert "of the 5 other settings" in text
     assert "1 diverged." in text
 
@@ -290,6 +290,6 @@ def test_runs_with_the_same_error_fail_once(tmp_path: Path) -> None:
     first, other = found.errors
     assert (first.error, len(first.others), first.num_more) == ("the disk is full", 20, 9)
     assert (other.error, other.others, other.num_more) == ("no such file", [], 0)
-    shown = page.page(comparison, [figures.draw_ranking(each, "") for each in comparison.rankings], ())
+    shown = page.page(comparison, [], [figures.draw_ranking(each, "") for each in comparison.rankings], ())
     assert shown.count("the disk is full") == 1
     assert "The same error ended 29 more" in shown

@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 from searching import SPACE, WIDTHS, Composer, play, search, trials_in, write_run
 
 from litmus.errors import UserError
+from litmus.record.search import SEARCH, STUDY
 from litmus.sweep.pool.job import JobResult
-from litmus.sweep.pool.source import STUDY
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 
@@ -139,7 +139,7 @@ def test_a_folder_may_have_any_name_and_another_one_later(tmp_path: Path) -> Non
     source = search(folder, trials=2)
     play(source)
     source.summary()
-    assert [path.name for path in folder.iterdir()] == [STUDY]
+    assert sorted(path.name for path in folder.iterdir()) == [SEARCH, STUDY]
     later = folder.rename(tmp_path / "later")
     assert [job.number for job in play(search(later, trials=3))] == [2]
 

@@ -7,7 +7,7 @@ from litmus.compare.collect import UNFINISHED, Run
 from litmus.compare.comparison import Comparison
 from litmus.compare.ranking import Ranking, unmeasured_reason
 from litmus.compare.report import tables
-from litmus.compare.settings import ABSENT, Settings, canonical, duration
+from litmus.compare.settings import ABSENT, Settings, canonical, duration, short_value
 from litmus.config.validate import shown
 from litmus.page.template import Cell, Table, TableRow
 from litmus.record.folder import RunDir
@@ -77,7 +77,7 @@ def _differs(a: Settings, b: Settings, key: str) -> bool:
 
 def _shown(settings: Settings, key: str) -> str:
     value = settings.get(key, ABSENT)
-    return "(none)" if value is ABSENT else shown(value)
+    return "(none)" if value is ABSENT else short_value(settings, key)
 
 
 def failures(comparison: Comparison) -> Failures:

@@ -1,7 +1,7 @@
 """The figures of a ranking: curves, main effects, a heat map, parallel coordinates."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from litmus.compare.collect import UNFINISHED
@@ -27,18 +27,19 @@ APART = 0.12  # fraction of an axis between two labels
 LONGEST = 96  # characters of a label in the curves' legend
 
 
-def draw_ranking(ranking: Ranking, prefix: str) -> list[Figure]:
+def draw_ranking(ranking: Ranking, prefix: str, searched: Collection[str] = ()) -> list[Figure]:
     """Draws every figure that makes sense for a ranking.
 
     Args:
         ranking: what to draw.
         prefix: of the figures' names.
+        searched: keys whose values a sampler chose: a search's own figures show those.
     """
     set_up_matplotlib()
     diverged = [row for row in ranking.rows if row.diverged]
     lost = [row for row in diverged if not row.value.n]
     ranking = ranking.measured()
-    effects = main_effects(ranking)
+    effects = [effect for effect in main_effects(ranking) if effect.key not in searched]
     drawn = [_curves(ranking, f"{prefix}curves")]
     pages = [effects[i : i + PER_PAGE] for i in range(0, len(effects), PER_PAGE)]
     for number, page in enumerate(pages):

@@ -11,6 +11,7 @@ from litmus.compare import costs
 from litmus.compare.comparison import Comparison
 from litmus.compare.report import tables
 from litmus.compare.report.formats import FORMATS, format_rankings
+from litmus.compare.search.found import searched_keys
 from litmus.compare.settings import duration
 from litmus.errors import UserError
 from litmus.record.files import replacing
@@ -90,18 +91,25 @@ def _drawings(comparison: Comparison) -> dict[str, bytes]:
         log.warning("Figures and the report need %s: pip install 'litmus[compare]'.", " and ".join(missing))
         return files
     from litmus.compare.report import critical, figures, page
+    from litmus.compare.search.figures import draw_search
 
     multi_label = len(comparison.rankings) > 1
     drawn = []
     for ranking in comparison.rankings:
         prefix = f"{curves.file_name(f'{ranking.data}-{ranking.metric}')}-" if multi_label else ""
-        drawn.append(figures.draw_ranking(ranking, prefix))
+        folders = {run.folder for row in ranking.rows for run in row.runs}
+        drawn.append(figures.draw_ranking(ranking, prefix, searched_keys(comparison.searches, folders)))
+    several = len(comparison.searches) > 1
+    of_searches = [
+        draw_search(found.search, f"{curves.file_name(f'search{i}-{found.folder.name}')}-" if several else "")
+        for i, found in enumerate(comparison.searches, start=1)
+    ]
     across = [critical.critical_difference(comparison.over)] if comparison.over else []
-    for figure in (figure for each in [*drawn, across] for figure in each):
+    for figure in (figure for each in [*of_searches, *drawn, across] for figure in each):
         files[f"figures/{figure.name}.svg"] = figure.svg.encode("utf-8", "replace")
         files[f"figures/{figure.name}.png"] = figure.png
         files[f"figures/{figure.name}.pdf"] = figure.pdf
-    return files | {"report.html": page.page(comparison, drawn, across).encode("utf-8", "replace")}
+    return files | {"report.html": page.page(comparison, of_searches, drawn, across).encode("utf-8", "replace")}
 
 
 def _tidy(out: Path, files: set[str]) -> None:

@@ -8,6 +8,7 @@ from litmus.compare.comparison import Comparison
 from litmus.compare.costs import status_counts
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report import appendix, tables
+from litmus.compare.search.section import search_section
 from litmus.compare.settings import short_key
 from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
 from litmus.page.canvas import Figure, inline_svg
@@ -70,11 +71,17 @@ class RankingSection:
     differences: appendix.Differences | None = None
 
 
-def page(comparison: Comparison, figures: Sequence[Sequence[Figure]], across: Sequence[Figure]) -> str:
+def page(
+    comparison: Comparison,
+    of_searches: Sequence[Sequence[Figure]],
+    figures: Sequence[Sequence[Figure]],
+    across: Sequence[Figure],
+) -> str:
     """The whole report.
 
     Args:
         comparison: what to report.
+        of_searches: the figures of each of its searches.
         figures: those of each of its rankings.
         across: those of all of them together.
     """
@@ -87,6 +94,10 @@ def page(comparison: Comparison, figures: Sequence[Sequence[Figure]], across: Se
         written=time.strftime("%Y-%m-%d %H:%M"),
         notes=[*comparison.damaged, *comparison.notes, *(more.note for more in comparison.more)],
         commands=[command for more in comparison.more for command in more.commands],
+        searches=[
+            (search_section(found), _shown(drawn))
+            for found, drawn in zip(comparison.searches, of_searches, strict=True)
+        ],
         sections=[
             _section(ranking, comparison.top, drawn)
             for ranking, drawn in zip(comparison.rankings, figures, strict=True)

@@ -9,7 +9,6 @@ from litmus.config.types import Count, Positive, Section
 from litmus.config.validate import checked
 from litmus.sweep.pool.job import Job, JobResult
 
-STUDY = "study.db"  # of a search, in the sweep's folder
 UNSUCCESSFUL = ("failed", "diverged")  # statuses of jobs that `sweep.failed=retry` runs again
 
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from litmus.errors import UserError
-from litmus.sweep.pool.source import STUDY
+from litmus.record.search import STUDY
 from litmus.sweep.search.objectives import Objectives
 from litmus.sweep.search.space import (
     Distribution,
