@@ -84,6 +84,10 @@ def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> 
         assert result["status"] == "finished", result["error"]
         assert (result["model"], result["data"]) == (model, data.partition(",")[0])
         assert result["steps"] == 3
+        health = run.read_health()
+        assert [row["epoch"] for row in health["epochs"]] == [0, 1]
+        assert any(value is not None for value in health["epochs"][1]["update"])
+        assert all(finding["evidence"] for finding in result["findings"])
         assert all(value is not None for value in result["metrics"].values())
         known = available_metrics(run.read_config()["task"]["_target_"])
         check_baselines(result, target)

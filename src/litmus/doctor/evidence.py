@@ -161,7 +161,7 @@ class Evidence:
 
     @property
     def start_ratio(self) -> float | None:
-        """The first layer's gradient relative to the last one's, in the first step."""
+        """See `gradient_ratio`, in the first step."""
         return gradient_ratio(self.start) if self.start else None
 
     @property
@@ -198,14 +198,25 @@ class Evidence:
 
         The last one is left out where there are others: it may begin with zeros.
         """
-        largest = [max(found[:-1] or found) for each in self.trained if (found := _known(each.update))]
-        return statistics.median(largest) if largest else None
+        return statistics.median(self._steps) if self._steps else None
+
+    @property
+    def largest_step(self) -> float | None:
+        """The same of the epoch in which it is largest."""
+        return max(self._steps, default=None)
+
+    @property
+    def _steps(self) -> list[float]:
+        return [max(found[:-1] or found) for each in self.trained if (found := _known(each.update))]
 
 
 def gradient_ratio(health: Health) -> float | None:
-    """The first layer's gradient relative to the last one's; None for fewer than two layers."""
-    found = _known(health.gradient)
-    return found[0] / max(found[-1], 1e-30) if len(found) > 1 else None
+    """The first layer's gradient relative to that of the last one below the head; None for fewer than two of those.
+
+    A head that begins with zeros passes no gradient on at first, to all layers alike.
+    """
+    found = _known(health.gradient)[:-1]
+    return found[0] / found[-1] if len(found) > 1 and found[-1] > 0 else None
 
 
 def _known(values: Sequence[float | None]) -> list[float]:

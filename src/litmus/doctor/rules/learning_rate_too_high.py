@@ -6,14 +6,14 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-ABOVE_CHANCE = 2.0  # training loss of an epoch, relative to chance or to the first step's, whichever is more
+ABOVE_CHANCE = 1.3  # training loss of an epoch, relative to chance or to the first step's, whichever is more
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
 FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
 JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
 
 
 class LearningRateTooHigh(Rule):
-    """The training loss was twice that of chance, or steps are large and little is learned, or validation jumps."""
+    """The training loss was a third above that of chance, or steps are large and little is learned, or validation jumps."""
 
     title: ClassVar = "Learning rate too high"
     why: ClassVar = "Each step overshoots, so the loss jumps or grows. Lower the learning rate."
@@ -25,6 +25,7 @@ class LearningRateTooHigh(Rule):
         (
             "class_collapse",
             "dying_relu",
+            "learning_rate_too_low",
             "label_noise",
             "no_learning",
             "overtraining",

@@ -29,7 +29,7 @@ class LearningRateTooLow(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        ratio, progress, rate = evidence.step_size, evidence.progress, evidence.number("optimizer.lr")
+        ratio, progress, rate = evidence.largest_step, evidence.progress, evidence.number("optimizer.lr")
         if ratio is None or progress is None or ratio > SMALL_STEP or progress > LEARNED:
             return None
         return self.finding(

@@ -7,6 +7,7 @@ from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
 PROGRESS = 0.02  # of the loss below chance
+ERRORS = 3.0  # standard errors of the accuracy of always naming the largest class
 STEPS = 50  # in which a network that learns has begun to
 
 
@@ -34,7 +35,7 @@ class NoLearning(Rule):
         chance, train, val = evidence.chance_loss, evidence.curve("train/loss"), evidence.curve("val/loss")
         if chance is None or not train or not val or evidence.is_relative:
             return None
-        if min(val) < (1 - PROGRESS) * chance:
+        if min(val) < (1 - PROGRESS) * chance or _beats_majority(evidence):
             return None
         if int(evidence.rows[-1].get("step") or 0) < STEPS:
             return None
@@ -46,3 +47,12 @@ class NoLearning(Rule):
             f"{chance:.4g}{odds}.",
             epoch=evidence.last_epoch,
         )
+
+
+def _beats_majority(evidence: Evidence) -> bool:
+    """Whether the best validation accuracy is above the share of the largest class by more than its interval."""
+    found, number = evidence.curve("val/acc"), evidence.sizes.get("val", 0)
+    if evidence.task != "classification" or not found or not sum(evidence.class_counts) or number < 2:
+        return False
+    share = max(evidence.class_counts) / sum(evidence.class_counts)
+    return max(found) > share + ERRORS * math.sqrt(share * (1 - share) / number)

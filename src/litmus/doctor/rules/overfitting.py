@@ -6,7 +6,7 @@ from typing import ClassVar
 from litmus.doctor.evidence import BOUNDED, Evidence
 from litmus.doctor.finding import Finding, Rule
 
-GAP = 0.08  # of the monitored metric between training and validation, for metrics in [0, 1]
+GAP = 0.1  # of the monitored metric between training and validation, for metrics in [0, 1]
 ERRORS = 3.0  # standard errors of the validation metric that the gap must exceed
 LOSS_RATIO = 3.0  # of validation loss to training loss, for other metrics
 LEARNED = 0.3  # progress below which there is nothing to overfit

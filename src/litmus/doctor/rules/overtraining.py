@@ -7,11 +7,11 @@ from litmus.doctor.finding import Finding, Rule
 
 EARLY = 0.5  # of the epochs, in which the best one lies
 EPOCHS = 4  # after the best one, at least
-LOSS_RATIO = 1.3  # of the last validation loss to the lowest
+LOSS_RATIO = 1.25  # of the last validation loss to the lowest
 
 
 class Overtraining(Rule):
-    """The best epoch lies in the first half, and the validation loss rose by a third since."""
+    """The best epoch lies in the first half, and the validation loss rose by a quarter since."""
 
     title: ClassVar = "Overtraining"
     why: ClassVar = "The later epochs made the network worse; the run keeps the best. Stop earlier, and save the time."

@@ -3,15 +3,15 @@
 import statistics
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence, known
+from litmus.doctor.evidence import Evidence, gradient_ratio, known
 from litmus.doctor.finding import Finding, Rule
 
-RATIO = 1e-4  # of the first layer's gradient to the last one's
+RATIO = 1e-4  # of the first layer's gradient to that of the last one below the head
 LEARNED = 0.9  # progress from which on the first layers have learned, or need not
 
 
 class VanishingGradients(Rule):
-    """The first layer's gradient is a ten-thousandth of the last layer's, or less, while little is learned."""
+    """The first layer's gradient is a ten-thousandth of the last hidden layer's, or less, while little is learned."""
 
     title: ClassVar = "Vanishing gradients"
     why: ClassVar = "The layers near the input hardly change, so the network is as shallow as the rest of it."
@@ -30,14 +30,12 @@ class VanishingGradients(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        pairs = [(found[0], found[-1]) for each in evidence.health if len(found := known(each.gradient)) > 2]
+        ratios = [ratio for each in evidence.health if (ratio := gradient_ratio(each)) is not None]
         progress = evidence.progress
-        if not pairs or progress is None or progress > LEARNED:
+        if not ratios or progress is None or progress > LEARNED or (ratio := statistics.median(ratios)) > RATIO:
             return None
-        ratio = statistics.median(first[1] / max(last[1], 1e-30) for first, last in pairs)
-        if ratio > RATIO:
-            return None
-        first, last = (evidence.layers[number].name for number, _ in pairs[-1])
+        layers = [evidence.layers[number].name for number, _ in known(evidence.health[-1].gradient)]
+        first, last = layers[0], layers[-2]
         return self.finding(
             "severe",
             f"The gradient of {first} is {ratio:.1e} of that of {last}.",

@@ -1,0 +1,102 @@
+"""What the callback measures: by hand, without a trace in the weights, and in every epoch of a resumed run."""
+
+import json
+import signal
+from collections.abc import Callable
+
+import pytest
+import torch
+from faults import Fault, kill
+from torch import nn
+
+from litmus.callback._layers import Probe, Watched, measured
+from litmus.callback._validation import collapsed, label_issues
+from litmus.record.folder import RunDir
+from litmus.run.ending import ending
+
+Train = Callable[..., RunDir]
+FEW = ["data.limit=256", "data.limit_eval=100", "trainer.max_epochs=3"]
+
+
+def probed(net: nn.Sequential, x: torch.Tensor, names: dict[int, str]) -> dict[str, list[float | None]]:
+    """One step of SGD with rate 0.1 on the sum of the outputs, examined."""
+    layers = [
+        Watched(str(i), module, module.weight if isinstance(module, nn.Linear) else None, names.get(i))
+        for i, module in enumerate(net)
+    ]
+    probe = Probe(layers)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    probe.begin()
+    net(x).sum().backward()
+    optimizer.step()
+    probe.end(is_first=True)
+    assert probe.first.keys() == probe.sums.keys()
+    return measured(probe.sums, len(layers))
+
+
+def test_gradients_updates_and_dead_units_by_hand() -> None:
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU())
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, 1.0], [-1.0, -1.0]]))  # the second unit is dead for positive inputs
+    found = probed(net, torch.tensor([[1.0, 2.0], [3.0, 4.0]]), {1: "relu"})
+    assert found["gradient"][0] == pytest.approx((16 + 36) ** 0.5 / 2)  # sums of the columns, in one of two rows
+    after = torch.tensor([[1 - 0.4, 1 - 0.6], [-1.0, -1.0]])
+    assert found["update"][0] == pytest.approx(0.1 * 52**0.5 / float(after.norm()))
+    assert found["dead"] == [None, 0.5]
+    assert found["rms"][1] == pytest.approx(((9 + 49) / 4) ** 0.5)
+
+
+def test_saturation_by_hand() -> None:
+    net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Tanh())
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.1], [9.0]]))
+    assert probed(net, torch.ones(3, 1), {1: "tanh"})["saturated"] == [None, 0.5]
+
+
+def test_nothing_is_examined_where_nothing_was() -> None:
+    assert measured({}, 2)["gradient"] == [None, None]
+
+
+def test_the_class_that_is_preferred() -> None:
+    assert collapsed(torch.tensor([[0.0, 1.0], [0.0, 2.0], [3.0, 1.0], [0.0, 1.0]])) == (1, 0.75)
+
+
+def test_labels_that_look_wrong_are_spread_or_not() -> None:
+    """Ten samples of each of three classes, of which a network is sure; some labels are others."""
+    targets = torch.arange(3).repeat_interleave(10)
+    logits = 8.0 * nn.functional.one_hot(targets, 3).float()
+    assert label_issues(logits, targets) == (0.0, 0.0)
+    spread, pair = targets.clone(), targets.clone()
+    spread[[0, 1, 10, 11, 20, 21]] = torch.tensor([1, 2, 0, 2, 0, 1])
+    pair[:6] = 1
+    assert label_issues(logits, spread) == (pytest.approx(0.2), pytest.approx(1.0))
+    assert label_issues(logits, pair) == (pytest.approx(0.2), 0.0)
+    assert label_issues(logits[:4], targets[:4]) is None, "too few samples of a class"
+
+
+@pytest.mark.parametrize("model", ["fnn", "cnn"])
+def test_the_training_is_the_same_without_the_doctor(model: str, train: Train) -> None:
+    watched, alone = (
+        train(f"model={model}", *FEW),
+        train(f"model={model}", *FEW, "callback.doctor=null", folder="alone"),
+    )
+    assert ending(watched)["weights and optimizer"] == ending(alone)["weights and optimizer"]
+    assert watched.read_health() is not None
+    assert alone.read_health() is None
+    assert isinstance(alone.read_result()["findings"], list)  # of what is known without it
+
+
+def test_a_resumed_run_has_every_epoch(train: Train, resume: Train) -> None:
+    words = ["model=fnn", *FEW]
+    whole = train(*words)
+    run = train(*words, folder="killed", watching=[Fault(kill(signal.SIGINT), epoch=1, batch=1)])
+    assert run.read_result()["status"] == "interrupted"
+    resume(run)
+    for each in (whole, run):
+        assert [row["epoch"] for row in json.loads((each.path / "health.json").read_text())["epochs"]] == [0, 1, 2, 3]
+
+
+def test_a_damaged_file_is_not_used(train: Train) -> None:
+    run = train("model=fnn", *FEW)
+    (run.path / "health.json").write_text("{")
+    assert run.read_health() is None
