@@ -30,6 +30,8 @@ EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least one, the first that is there counts
 RESULT = "result.json"
 METRICS = "metrics.csv"
+HEALTH = "health.json"  # of each layer, by epoch
+PAGE = "report.html"
 ENVIRONMENT = "environment.json"
 # What is read of that file again; a run folder may come from elsewhere.
 KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
@@ -213,9 +215,15 @@ class RunDir:
         path = next((self.path / name for name in (REQUESTED, EARLIER_REQUESTED) if (self.path / name).is_file()), None)
         return None if path is None else from_yaml(path)
 
+    @property
+    def page(self) -> Path:
+        """What there is to see of a run that has ended."""
+        return self.path / PAGE
+
     def remove_result(self) -> None:
-        """Deletes the result of a run that is about to be resumed."""
+        """Deletes the result of a run that is about to be resumed, and the page that shows it."""
         (self.path / RESULT).unlink(missing_ok=True)
+        self.page.unlink(missing_ok=True)
 
     def write_result(self, result: Section) -> None:
         write_text(self.path / RESULT, json.dumps(finite(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -267,6 +275,16 @@ class RunDir:
             log.warning("%s is damaged, and not used.", self.path / ENVIRONMENT)
             return None
         return environment
+
+    def read_health(self) -> Section | None:
+        """Of each of `layers` what was measured, by `epochs`, in lists parallel to them; None without, or damaged."""
+        try:
+            health = json.loads(local.read_bytes(self.path / HEALTH, LARGEST_TEXT))
+        except (OSError, ValueError, RecursionError):
+            return None
+        lists = isinstance(health, dict) and [health.get(name) for name in ("layers", "epochs")]
+        whole = lists and all(isinstance(own, list) and all(isinstance(each, dict) for each in own) for own in lists)
+        return health if whole else None
 
     def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""

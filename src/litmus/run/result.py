@@ -20,6 +20,8 @@ from litmus.record.baselines import BASELINES, best_baseline
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.metrics import best_row
+from litmus.report.facts import facts
+from litmus.report.outputs import Gathering
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts, hardware_for
 from litmus.run.divergence import divergence_of
@@ -54,6 +56,8 @@ class RunState:
         test: metrics.
         baselines: once they are measured.
         changes: see `litmus.run.changes`.
+        tested: what was tested, if that is not `parts`.
+        gathered: what the test gave.
         begun: whether it has come to the training: what a checkpoint holds was restored by then.
     """
 
@@ -64,6 +68,8 @@ class RunState:
     test: dict[str, float] = field(default_factory=dict)
     baselines: Measured = field(default_factory=Measured)
     changes: list[Section] = field(default_factory=list)
+    tested: Parts | None = None
+    gathered: Gathering | None = None
     begun: bool = False
 
 
@@ -168,6 +174,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "skipped_steps": divergence.num_skipped if divergence else 0,
         "versions": versions(),
         "git": git(),
+        **(facts(progress.gathered.outputs(), parts.net) if parts and progress.gathered else {}),
     }
 
 

@@ -1,0 +1,168 @@
+"""What a page consists of: sections of sentences, charts, tables and cards; templates/run.html.jinja shows them."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from litmus.config.sample import Piece, Sample
+from litmus.page.drawing import Drawing, Pixels, data_uri, png_of
+from litmus.page.template import Cell, Table, TableRow
+
+MOST_LETTERS = 600  # of a text that is shown
+SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG of the image is tried
+
+
+@dataclass(frozen=True)
+class Words:
+    """Sentences, each a paragraph."""
+
+    sentences: Sequence[str]
+    kind: ClassVar = "words"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing.
+
+    Attributes:
+        name: of its file in `pictures/`.
+        caption: below it.
+        drawing: of the page and of the file.
+    """
+
+    name: str
+    caption: str
+    drawing: Drawing
+    kind: ClassVar = "chart"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A sample, and lines about it.
+
+    Attributes:
+        lines: the first is set apart.
+        image: a `data:` address, or empty.
+        text: the pieces of a text.
+        cells: of a row.
+        wrong: whether it is a mistake.
+    """
+
+    lines: Sequence[str]
+    image: str = ""
+    text: Sequence[Piece] = ()
+    cells: Sequence[tuple[str, str]] = ()
+    wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Samples side by side.
+
+    Attributes:
+        name: of the file in `pictures/`.
+        caption: above them.
+        cards: of the samples.
+        picture: for the file; None where there are no images.
+        drawings: instead of cards, drawings side by side.
+    """
+
+    name: str
+    caption: str
+    cards: Sequence[Card]
+    picture: Drawing | None = None
+    kind: ClassVar = "cards"
+
+    @property
+    def looks(self) -> str:
+        """`images` for small ones side by side, `rows` for what is read."""
+        return "images" if all(card.image for card in self.cards) else "rows"
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Drawings side by side, and one picture of them all for the file."""
+
+    name: str
+    caption: str
+    drawings: Sequence[Drawing]
+    picture: Drawing
+    kind: ClassVar = "drawings"
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A table and what is said above it; `folded` ones are opened by a click."""
+
+    caption: str
+    table: Table
+    folded: bool = False
+    kind: ClassVar = "table"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Text as it stands, such as commands; `folded` text is opened by a click on its title."""
+
+    title: str
+    lines: Sequence[str]
+    folded: bool = False
+    kind: ClassVar = "lines"
+
+
+Block = Words | Chart | Cards | Drawings | Tabled | Lines
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page under a heading; `name` is that of its address."""
+
+    name: str
+    title: str
+    blocks: Sequence[Block] = field(default=())
+
+
+def card(sample: Sample, lines: Sequence[str], wrong: bool = False) -> Card:
+    """A card of a sample: its name, if it has one, is the last line."""
+    image = "" if sample.image is None else address_of(sample.image)
+    named = [*lines, sample.name] if sample.name else list(lines)
+    return Card(named, image, _shortened(sample.text), sample.cells, wrong)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], cards: bool = False, omitted: int = 0) -> Table:
+    """A table whose first column has names, and the others numbers."""
+    numeric = set(range(1, len(head)))
+    cells = [TableRow([Cell(text, "n" if i else "", head[i]) for i, text in enumerate(row)]) for row in rows]
+    return Table(head, cells, numeric, cards, omitted)
+
+
+def address_of(pixels: Pixels) -> str:
+    """A `data:` address of an image: PNG for small ones and drawings, JPEG for photos, whichever is smaller."""
+    png = png_of(pixels)
+    if len(png) <= SMALL_FILE:
+        return data_uri(png)
+    import base64
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)).save(
+        content, "JPEG", quality=80
+    )
+    jpeg = content.getvalue()
+    return data_uri(png) if len(png) <= len(jpeg) else f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces up to so many letters."""
+    shown: list[Piece] = []
+    room = MOST_LETTERS
+    for piece in pieces:
+        if len(piece.text) > room:
+            return [*shown, Piece(f"{piece.text[:room]}…", piece.kind)]
+        shown.append(piece)
+        room -= len(piece.text)
+    return shown
