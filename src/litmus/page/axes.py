@@ -85,7 +85,8 @@ def number_text(value: float, step: float = 0.0) -> str:
         decimals = max(0, -math.floor(math.log10(abs(step)) + 1e-9))
         decimals += 0 if math.isclose(round(step, decimals), step) else 1
         return f"{value:.{decimals}f}"
-    short = f"{value:.3g}"
+    digits = 3 if not step else max(3, math.ceil(math.log10(abs(value) / abs(step))) + 1)
+    short = f"{value:.{digits}g}"
     return short.replace("e-0", "e-").replace("e+0", "e")
 
 

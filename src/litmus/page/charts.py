@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.page.axes import Axis
-from litmus.page.drawing import COLORS, Drawing, Pixels, Point, text_width
+from litmus.page.drawing import COLORS, Anchor, Drawing, Pixels, Point, text_width
 
 WIDTH, HEIGHT = 460.0, 290.0
 SMALL = 11.5  # the size of letters beside an axis
@@ -77,7 +77,14 @@ class Bars:
     color: str = field(default=COLORS[0])
 
 
-def frame(label: str, x: Axis, y: Axis, legend: Sequence[tuple[str, str, bool]] = (), height: float = HEIGHT) -> Frame:
+def frame(
+    label: str,
+    x: Axis,
+    y: Axis,
+    legend: Sequence[tuple[str, str, bool]] = (),
+    height: float = HEIGHT,
+    width: float = WIDTH,
+) -> Frame:
     """A chart's axes, on which the rest is drawn.
 
     Args:
@@ -86,12 +93,13 @@ def frame(label: str, x: Axis, y: Axis, legend: Sequence[tuple[str, str, bool]] 
         y: the vertical axis.
         legend: of each line its name, its color, and whether it is dashed.
         height: of the drawing.
+        width: of it.
     """
-    drawing = Drawing(WIDTH, height, label)
+    drawing = Drawing(width, height, label)
     left = 14 + max([text_width(text, SMALL) for _, text in y.ticks], default=0) + (16 if y.label else 0)
     below = 20 + (18 if x.label else 0)
     top = _legend(drawing, legend, left) + 8
-    chart = Frame(drawing, x, y, left, top, WIDTH - left - 14, height - top - below)
+    chart = Frame(drawing, x, y, left, top, width - left - 14, height - top - below)
     bottom, right = top + chart.height, left + chart.width
     for value, text in y.ticks:
         _, place = chart.at(x.low, value)
@@ -110,7 +118,13 @@ def frame(label: str, x: Axis, y: Axis, legend: Sequence[tuple[str, str, bool]] 
 
 
 def lines(
-    label: str, x: Axis, y: Axis, drawn: Sequence[Line], mark: tuple[float, str] | None = None, height: float = HEIGHT
+    label: str,
+    x: Axis,
+    y: Axis,
+    drawn: Sequence[Line],
+    mark: tuple[float, str] | None = None,
+    height: float = HEIGHT,
+    width: float = WIDTH,
 ) -> Drawing:
     """A chart of lines.
 
@@ -121,16 +135,10 @@ def lines(
         drawn: the lines, the last on top.
         mark: where a vertical line stands, and what beside it.
         height: of the drawing.
+        width: of it.
     """
     legend = [(line.name, line.color, line.dashed) for line in drawn if line.name]
-    chart = frame(label, x, y, legend, height)
-    if mark is not None:
-        place, top = chart.at(mark[0], y.high)
-        chart.drawing.line([(place, top), (place, top + chart.height)], "soft", 1, dashed=True)
-        is_right = x.place(mark[0]) > 0.7
-        chart.drawing.text(
-            place + (-5 if is_right else 5), top + 11, mark[1], "soft", SMALL, "end" if is_right else "start"
-        )
+    chart = frame(label, x, y, legend, height, width)
     for line in drawn:
         if len(line.low):
             band = [chart.at(a, b) for a, b in zip(line.x, line.low, strict=True) if math.isfinite(b)]
@@ -143,6 +151,13 @@ def lines(
             chart.drawing.line(points, line.color, 1.8, line.dashed)
             if len(line.x) <= FEW and not line.dashed:
                 chart.drawing.dots(points, 2.4, line.color)
+    if mark is not None:
+        place, top = chart.at(mark[0], y.high)
+        chart.drawing.line([(place, top), (place, top + chart.height)], "soft", 1, dashed=True)
+        is_right = x.place(mark[0]) > 0.7
+        at = place + (-5 if is_right else 5)
+        anchor: Anchor = "end" if is_right else "start"
+        chart.drawing.text(at, top + 11, mark[1], "soft", SMALL, anchor, halo=True)
     return chart.drawing
 
 

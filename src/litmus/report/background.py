@@ -126,7 +126,8 @@ def _differing(config: Configuration) -> list[tuple[str, object, object]]:
         except OSError:  # a choice of another version
             continue
         for key, value in flat(config[group]):
-            if key != "_target_" and value != usual.get(key):
+            depends = str(usual.get(key)).startswith("${")  # on the machine
+            if key != "_target_" and value != usual.get(key) and not depends:
                 found.append((f"{group}.{key}", value, usual.get(key)))
     return found
 

@@ -8,7 +8,7 @@ from litmus.page.axes import Axis, axis
 from litmus.page.charts import Line, lines
 from litmus.page.drawing import COLORS
 from litmus.record.baselines import BASELINES, ranked_baselines
-from litmus.record.metrics import per_value
+from litmus.record.metrics import GAIN, per_value
 from litmus.report.material import Material
 from litmus.report.parts import Block, Chart, Section, Words
 
@@ -42,7 +42,7 @@ def _metrics(material: Material) -> list[str]:
     for column in columns:
         split, _, name = column.partition("/")
         is_baseline = name.partition("_")[0] in BASELINES
-        if split in ("val", "train") and column not in pieces and not is_baseline and name not in found:
+        if split in ("val", "train") and column not in (*pieces, GAIN) and not is_baseline and name not in found:
             found.append(name)
     return sorted(found, key=lambda name: (name != "loss", name.endswith("_loss"), found.index(name)))
 

@@ -45,7 +45,7 @@ def sections(tested: Tested) -> list[Section]:
     if not boxed:
         return []
     matches, min_score = _matches(boxed), tested.net.min_score or USUAL_SCORE
-    average = average_precisions(boxed)
+    average = _average_precisions(matches)
     matrix = confusion(boxed, len(names), min_score)
     return [
         Section("scenes", "Images with boxes", _scenes(tested.scenes, names)),
@@ -57,9 +57,13 @@ def sections(tested: Tested) -> list[Section]:
 
 def average_precisions(boxed: Boxed) -> dict[int, tuple[float, float]]:
     """Of each class that is there, the average precision: the mean over IoU thresholds as COCO's, and that at 0.5."""
+    return _average_precisions(_matches(boxed))
+
+
+def _average_precisions(matches: "Matches") -> dict[int, tuple[float, float]]:
     from litmus.task.boxes import precision  # imports torch
 
-    found = precision.average_precisions(_matches(boxed))
+    found = precision.average_precisions(matches)
     return {number: (float(own.mean()), float(own[0])) for number, own in found.items()}
 
 

@@ -31,11 +31,13 @@ class Chart:
         name: of its file in `pictures/`.
         caption: below it.
         drawing: of the page and of the file.
+        wide: whether it takes the whole width; a narrow screen scrolls it.
     """
 
     name: str
     caption: str
     drawing: Drawing
+    wide: bool = False
     kind: ClassVar = "chart"
 
 
@@ -67,7 +69,6 @@ class Cards:
         caption: above them.
         cards: of the samples.
         picture: for the file; None where there are no images.
-        drawings: instead of cards, drawings side by side.
     """
 
     name: str

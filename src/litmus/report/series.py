@@ -20,7 +20,7 @@ LEVEL = 0.9  # of the intervals
 MOST_POINTS = 400  # of a line
 MOST_WINDOWS = 6  # the worst
 PAST = 3.0  # horizons before a forecast that are shown of its window, and at least 24 values
-SPAN_HEIGHT = 300.0
+WIDTH, HEIGHT = 960.0, 320.0  # of the forecast over the test
 
 
 def sections(tested: Tested) -> list[Section]:
@@ -73,7 +73,7 @@ def _over_time(
     ]
     values = [value for line in drawn for value in [*line.y, *line.low, *line.high]]
     where = f" of {samples[0].name}" if samples[0].name else ""
-    drawing = lines(f"forecast and truth{where}", _dates(samples, x, horizon), axis(values), drawn, height=SPAN_HEIGHT)
+    drawing = lines(f"forecast and truth{where}", _dates(samples, x, horizon), axis(values), drawn, None, HEIGHT, WIDTH)
     covered = f" {inside.mean():.0%} of these values are inside." if np.isfinite(half).all() else ""
     band = (
         "the band is the 90 % interval by errors in validation."
@@ -82,7 +82,7 @@ def _over_time(
     )
     steps = f", each {horizon} steps ahead" if horizon > 1 else ""
     said = f"Forecasts{where} side by side over the test{steps}; {band}{covered}"
-    return [Words([said]), Chart("forecast", "Forecast and truth in the test.", drawing)]
+    return [Words([said]), Chart("forecast", "Forecast and truth in the test.", drawing, wide=True)]
 
 
 def _baselines(tested: Tested, x: list[float], horizon: int) -> list[Line]:
