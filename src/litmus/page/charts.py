@@ -248,7 +248,7 @@ def heat_map(
     """
     shown_rows, shown_columns = [shorten(name, 16) for name in rows], [shorten(name, 14) for name in columns]
     left = 10 + max([text_width(name, SMALL) for name in shown_rows], default=0) + (16 if axes[0] else 0)
-    wide, high = cell or _cell_size(left, len(columns), texts)
+    wide, high = cell or _cell_size(left, shown_columns, texts)
     upright = all(text_width(name, SMALL) < wide for name in shown_columns)
     above = 8 + (14 if upright else max([text_width(name, SMALL) for name in shown_columns], default=0)) + 4
     above += 16 if axes[1] else 0
@@ -281,7 +281,7 @@ def heat_map(
             color, opacity = "accent" if share > 0 else "warm", 0.06 + 0.94 * abs(share)
             drawing.rectangle(x + 0.5, y + 0.5, wide - 1, high - 1, color, opacity, titles[row][column])
         if texts is not None and texts[row][column]:
-            ink = "paper" if abs(share) > 0.55 else "ink"
+            ink = "paper" if abs(share) > 0.75 else "ink"
             drawing.text(x + wide / 2, y + high / 2 + 4, texts[row][column], ink, min(SMALL, wide / 3), "middle")
     return drawing
 
@@ -338,7 +338,8 @@ def _stretches(line: Line) -> list[list[Point]]:
     return [part for part in parts if part]
 
 
-def _cell_size(left: float, columns: int, texts: object) -> tuple[float, float]:
+def _cell_size(left: float, columns: Sequence[str], texts: object) -> tuple[float, float]:
     """Of a heat map: as wide as a chart, as far as texts stay legible; about square."""
-    wide = max(12.0 if texts is None else 24.0, (WIDTH - left - 8) / max(columns, 1))
-    return min(wide, 44.0), min(wide, 30.0)
+    wide = max(12.0 if texts is None else 24.0, (WIDTH - left - 8) / max(len(columns), 1))
+    widest = max([text_width(name, SMALL) for name in columns], default=0)
+    return min(wide, max(44.0, min(widest + 12, 96.0))), min(wide, 30.0)

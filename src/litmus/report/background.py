@@ -49,9 +49,9 @@ def _counts(data: Data) -> list[Block]:
         ranked = np.argsort(-counts["train"], kind="stable").tolist()
         order = [*ranked[: MOST_CLASSES // 2], *ranked[-MOST_CLASSES // 2 :]]
     rows = [[shorten(target.names[i], 40), *(f"{own[i]:,}" for own in counts.values())] for i in order]
-    noun = "boxes" if isinstance(target, Boxes) else "samples"
+    noun, names = ("boxes", "classes") if isinstance(target, Boxes) else ("samples", target.noun)
     which = "; the most and the least frequent" if omitted else ""
-    said = f"How many {noun} there are of each of {len(target.names)}{which}."
+    said = f"How many {noun} there are of each of {len(target.names)} {names}{which}."
     return [Tabled(said, table(["", *counts], rows, omitted=omitted))]
 
 
@@ -111,7 +111,7 @@ def configuration(material: Material) -> Section:
     ]
     blocks: list[Block] = [Words(["Every key has its default value."])]
     if rows:
-        blocks = [Tabled("What differs from the defaults.", table(["key", "value", "default"], rows))]
+        blocks = [Tabled("What differs from the defaults.", table(["key", "value", "default"], rows, numeric=False))]
     everything = [f"{key}={shown(value)}" for key, value in flat(material.config) if not key.endswith("_target_")]
     return Section("configuration", "Configuration", [*blocks, Lines("Every key", everything, folded=True)])
 
@@ -144,7 +144,8 @@ def environment(material: Material) -> Section:
     rows += [[str(name), str(version)] for name, version in versions.items() if version and name != "python"]
     if not rows:
         return Section("environment", "Environment", [Words(["The run does not say where it was computed."])])
-    return Section("environment", "Environment", [Tabled("", table(["", ""], rows), folded=True)])
+    said = "Where, and with which versions"
+    return Section("environment", "Environment", [Tabled(said, table(["", ""], rows, numeric=False), folded=True)])
 
 
 def again(material: Material) -> Section:

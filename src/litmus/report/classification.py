@@ -58,7 +58,7 @@ def _matrix(confusion: Confusion, names: Sequence[str]) -> list[Block]:
         worst = confusion.worst(20)
         rows = [[names[true], names[predicted], f"{count:,}"] for count, true, predicted in worst]
         said = f"Of {len(names):,} classes, the pairs that are confused most; confusion.csv has them all."
-        return [Tabled(said, table(["true", "predicted", "times"], rows))]
+        return [Tabled(said, table(["true", "predicted", "times"], rows, numeric=False))]
     matrix = confusion.matrix
     shares = colored(matrix)
     texts = [[f"{n}" if n else "" for n in row] for row in matrix] if len(names) <= MOST_NUMBERED else None

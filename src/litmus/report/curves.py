@@ -64,7 +64,7 @@ def _chart(material: Material, name: str, baselines: dict[str, str]) -> Chart:
             label = f"validation, {BASELINES[baselines[metric]][0]}"
             drawn.append(Line(label, [_epochs(rows)[0], _epochs(rows)[-1]], [level] * 2, COLORS[2], dashed=True))
     best = material.result.get("best_epoch")
-    mark = (float(best), f"best: epoch {best}") if isinstance(best, int) else None
+    mark = (float(best), f"best: epoch {best}") if isinstance(best, int) and len(rows) > 1 else None
     y = axis([v for line in drawn for v in line.y], log=name.endswith("loss"))
     drawing = lines(f"{name} by epoch", _epoch_axis(rows), y, drawn, mark, HEIGHT)
     return Chart(f"curve-{name}", f"{name} by epoch", drawing)

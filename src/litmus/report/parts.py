@@ -133,11 +133,13 @@ def card(sample: Sample, lines: Sequence[str], wrong: bool = False) -> Card:
     return Card(named, image, _shortened(sample.text), sample.cells, wrong)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], cards: bool = False, omitted: int = 0) -> Table:
-    """A table whose first column has names, and the others numbers."""
-    numeric = set(range(1, len(head)))
-    cells = [TableRow([Cell(text, "n" if i else "", head[i]) for i, text in enumerate(row)]) for row in rows]
-    return Table(head, cells, numeric, cards, omitted)
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = True, cards: bool = False, omitted: int = 0
+) -> Table:
+    """A table whose first column has names, and the others numbers, or text as well."""
+    kinds = ["", *(["n" if numeric else "key"] * (len(head) - 1))]
+    cells = [TableRow([Cell(*own) for own in zip(row, kinds, head, strict=True)]) for row in rows]
+    return Table(head, cells, set(range(1, len(head))) if numeric else (), cards, omitted)
 
 
 def address_of(pixels: Pixels) -> str:
