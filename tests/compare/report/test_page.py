@@ -12,6 +12,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from made_runs import made
@@ -150,6 +151,16 @@ def test_what_is_not_tested_has_its_reason(tmp_path: Path, others: dict[float, l
         for seed, value in enumerate(values):
             made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
     assert words in (written(tmp_path) / "report.html").read_text()
+
+
+def test_ranked_runs_are_linked_to_their_own_pages(tmp_path: Path) -> None:
+    for seed in range(2):
+        made(tmp_path / f"a b,{seed}?", "model=fnn", seed=seed)
+    (tmp_path / "a b,1?" / "report.html").write_text("<!DOCTYPE html>")
+    out = written(tmp_path)
+    links = re.findall(r'<a href="([^#"][^"]*)">(seed \d)</a>', (out / "report.html").read_text())
+    assert [words for _, words in links] == ["seed 1"]
+    assert (out / unquote(links[0][0])).samefile(tmp_path / "a b,1?" / "report.html")
 
 
 def test_hostile_texts_are_texts(sweep: Path) -> None:
