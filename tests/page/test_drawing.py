@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from litmus.page.canvas import COLORS as OF_FIGURES
-from litmus.page.drawing import COLORS, LIGHT, Drawing, data_uri, png_of
+from litmus.page.drawing import COLORS, LIGHT, Drawing, address_of, png_of, shrunk
 
 HOSTILE = "\"><script>alert(1)</script>\x00\x1b[31m\ud800 & 'so'"
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
@@ -87,7 +87,18 @@ def test_an_image_of_one_channel_and_of_three() -> None:
     for channels in (1, 3):
         image = np.arange(12 * channels, dtype=np.uint8).reshape(3, 4, channels)
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png_of(image)))).reshape(3, 4, channels), image)
-    assert data_uri(b"x").startswith("data:image/png;base64,")
+
+
+def test_large_images_are_made_smaller() -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (600, 300, 3)).astype(np.uint8)
+    assert shrunk(photo, 100).shape == (100, 50, 3)
+    assert shrunk(photo[:, :, :1], 100).shape == (100, 50, 1)
+    assert shrunk(photo[:50, :50], 100) is not None
+    assert address_of(photo).startswith("data:image/jpeg;base64,")
+    assert address_of(photo[:8, :8]).startswith("data:image/png;base64,")
+    drawing = Drawing(200, 200, "")
+    drawing.image(0, 0, 100, 200, photo)
+    assert len(drawing.svg()) < 60_000
 
 
 def lab(color: str, kind: str | None) -> np.ndarray:

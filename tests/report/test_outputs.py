@@ -19,7 +19,7 @@ def data(size: int, order: torch.Tensor | None = None) -> Any:
 
 
 def net(target: object) -> Any:
-    return SimpleNamespace(spec=Spec("made", Images(1, 4, 4, (0.0,), (1.0,)), target))
+    return SimpleNamespace(spec=Spec("made", Images(1, 4, 4, (0.0,), (1.0,)), target), min_score=None)
 
 
 def gathered(logits: torch.Tensor, targets: torch.Tensor, of: Any, keeps_all: bool = True) -> Outputs:
@@ -105,5 +105,8 @@ def test_average_precision_of_each_class() -> None:
     assert found[0] == pytest.approx((1.0, 1.0))
     assert found[1] == (0.0, 0.0)
     own = Outputs(1, np.arange(1), boxes=[SCENE])
-    assert facts(own, net(Boxes(("a", "b"))))["average_precision"]["b"] == {"map": 0.0, "map50": 0.0}
+    found = facts(own, net(Boxes(("a", "b"))))
+    assert found["average_precision"]["b"] == {"map": 0.0, "map50": 0.0}
+    assert found["confusion"] == [[1, 0, 0], [1, 0, 1], [0, 1, 0]]
+    assert files(own, net(Boxes(("a", "b"))))["confusion.csv"].endswith("b,background,1\nbackground,b,1\n")
     assert files(own, net(Boxes(("a", "b"))))["per_class.csv"] == "class,boxes,map,map50\na,1,1,1\nb,2,0,0\n"

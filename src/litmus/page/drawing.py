@@ -40,6 +40,7 @@ Pixels = NDArray[np.uint8]  # (height, width, 1 or 3)
 
 SCALE = 2  # pixels of a PNG for each unit
 FINER = 2  # times as fine lines are drawn, to be averaged: Pillow's own are not smooth
+SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG is tried
 TEXT_WIDTH = 0.56  # of a character, as a fraction of its size, on average
 
 
@@ -131,8 +132,9 @@ class Drawing:
         self._png.append(lambda canvas: canvas.text(x, y, text, color, size, anchor, upward, halo))
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels) -> None:
-        """An image, whose pixels stay squares where it is enlarged."""
-        source = data_uri(png_of(pixels))
+        """An image, whose pixels stay squares where it is enlarged; a larger one than is seen is made smaller."""
+        pixels = shrunk(pixels, round(1.5 * max(width, height)))
+        source = address_of(pixels)
         self._svg.append(
             f'<image x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" preserveAspectRatio="none" '
             f'style="image-rendering:pixelated" href="{source}"/>'
@@ -154,14 +156,29 @@ class Drawing:
         return canvas.content()
 
 
-def data_uri(png: bytes) -> str:
-    """An image file as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def address_of(pixels: Pixels) -> str:
+    """An address that holds the image: as PNG, or as JPEG where a large one, such as a photo, is smaller so."""
+    content, kind = png_of(pixels), "png"
+    if len(content) > SMALL_FILE:
+        file = io.BytesIO()
+        _image(pixels).save(file, "JPEG", quality=80)
+        content, kind = min((content, kind), (file.getvalue(), "jpeg"), key=lambda each: len(each[0]))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def png_of(pixels: Pixels) -> bytes:
     """An image's file."""
     return _encoded(_image(pixels))
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """The image, its longer side at most so many pixels long."""
+    height, width, channels = pixels.shape
+    if max(height, width) <= side:
+        return pixels
+    scale = side / max(height, width)
+    small = _image(pixels).resize((max(1, round(width * scale)), max(1, round(height * scale))))
+    return np.asarray(small, dtype=np.uint8).reshape(small.height, small.width, channels)
 
 
 def text_width(text: str, size: float = 12) -> float:

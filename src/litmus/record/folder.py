@@ -32,6 +32,8 @@ RESULT = "result.json"
 METRICS = "metrics.csv"
 HEALTH = "health.json"  # of each layer, by epoch
 PAGE = "report.html"
+PICTURES = "pictures"  # of the page
+OF_CLASSES = ("confusion.csv", "per_class.csv")
 ENVIRONMENT = "environment.json"
 # What is read of that file again; a run folder may come from elsewhere.
 KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
@@ -122,9 +124,12 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
+            written = (*CONFIGS, RESULT, METRICS, ENVIRONMENT, PAGE, *OF_CLASSES)
+            for name in (*written, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
+        for path in (self.path / PICTURES).glob(".*.png-*"):
+            path.unlink(missing_ok=True)
 
     @property
     def diverged(self) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.config.protocols import Net
 from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars, heat_map, shorten
 from litmus.page.drawing import COLORS, Drawing
@@ -44,9 +45,9 @@ def sections(tested: Tested) -> list[Section]:
     names, boxed = tested.net.spec.target.names, tested.outputs.boxes
     if not boxed:
         return []
-    matches, min_score = _matches(boxed), tested.net.min_score or USUAL_SCORE
+    matches, min_score = _matches(boxed), min_score_of(tested.net)
     average = _average_precisions(matches)
-    matrix = confusion(boxed, len(names), min_score)
+    matrix = confusion_of(boxed, tested.net)
     return [
         Section("scenes", "Images with boxes", _scenes(tested.scenes, names)),
         Section("classes", "Each class", [*_each(names, average, matches), *_curves(names, average, matches)]),
@@ -65,6 +66,16 @@ def _average_precisions(matches: "Matches") -> dict[int, tuple[float, float]]:
 
     found = precision.average_precisions(matches)
     return {number: (float(own.mean()), float(own[0])) for number, own in found.items()}
+
+
+def min_score_of(net: Net) -> float:
+    """The score from which on a box counts."""
+    return USUAL_SCORE if net.min_score is None else net.min_score
+
+
+def confusion_of(boxed: Boxed, net: Net) -> NDArray[np.int64]:
+    """As `confusion`, of the boxes that count."""
+    return confusion(boxed, len(net.spec.target.names), min_score_of(net))
 
 
 def confusion(boxed: Boxed, num_classes: int, min_score: float) -> NDArray[np.int64]:

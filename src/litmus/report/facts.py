@@ -9,6 +9,7 @@ import numpy as np
 
 from litmus.config.protocols import Net
 from litmus.config.types import Section
+from litmus.report.detection import BACKGROUND, average_precisions, confusion_of
 from litmus.report.numbers import Confusion
 from litmus.report.outputs import Outputs
 from litmus.spec import Boxes, Classes
@@ -22,7 +23,7 @@ def facts(outputs: Outputs, net: Net) -> Section:
 
     `confusion` is a list of rows of true classes, each a list of how often it was taken for each; of more than 100
     classes, the 100 most frequent mistakes, as {"true", "predicted", "count"}. `average_precision` has of each class
-    `map` and `map50`.
+    `map` and `map50`, and its `confusion` one row and one column more, the background.
     """
     names = net.spec.target.names
     if isinstance(net.spec.target, Classes) and len(outputs.true):
@@ -32,10 +33,10 @@ def facts(outputs: Outputs, net: Net) -> Section:
         worst = confusion.worst(MOST_PAIRS)
         return {"confusion": [{"true": names[t], "predicted": names[p], "count": n} for n, t, p in worst]}
     if isinstance(net.spec.target, Boxes) and outputs.boxes:
-        from litmus.report.detection import average_precisions  # imports torch
-
         found = average_precisions(outputs.boxes)
-        return {"average_precision": {names[i]: {"map": own[0], "map50": own[1]} for i, own in found.items()}}
+        average = {names[i]: {"map": own[0], "map50": own[1]} for i, own in found.items()}
+        matrix = confusion_of(outputs.boxes, net)
+        return {"average_precision": average} | ({"confusion": matrix.tolist()} if len(names) <= MOST_CLASSES else {})
     return {}
 
 
@@ -44,20 +45,23 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
     names = net.spec.target.names
     if isinstance(net.spec.target, Classes) and len(outputs.true):
         confusion = Confusion(outputs.true, outputs.predicted, len(names))
-        pairs = zip(confusion.true, confusion.predicted, confusion.counts, strict=True)
+        rows = zip(confusion.true, confusion.predicted, confusion.counts, strict=True)
         kinds = (confusion.occurring, confusion.precision, confusion.recall, confusion.f1)
         each = [[name, *(_cell(own[i]) for own in kinds)] for i, name in enumerate(names)]
         return {
-            "confusion.csv": _csv(["true", "predicted", "count"], [[names[t], names[p], str(n)] for t, p, n in pairs]),
+            "confusion.csv": _csv(["true", "predicted", "count"], [[names[t], names[p], str(n)] for t, p, n in rows]),
             "per_class.csv": _csv(["class", "samples", "precision", "recall", "f1"], each),
         }
     if isinstance(net.spec.target, Boxes) and outputs.boxes:
-        from litmus.report.detection import average_precisions
-
         there = np.concatenate([own[:, 0] for _, own in outputs.boxes]).astype(np.int64)
         counts, found = np.bincount(there, minlength=len(names)), average_precisions(outputs.boxes)
         each = [[names[i], str(counts[i]), *map(_cell, own)] for i, own in found.items()]
-        return {"per_class.csv": _csv(["class", "boxes", "map", "map50"], each)}
+        matrix, every = confusion_of(outputs.boxes, net), [*names, BACKGROUND]
+        pairs = [[every[i], every[j], str(matrix[i, j])] for i, j in zip(*np.nonzero(matrix), strict=True)]
+        return {
+            "confusion.csv": _csv(["true", "found", "count"], pairs),
+            "per_class.csv": _csv(["class", "boxes", "map", "map50"], each),
+        }
     return {}
 
 

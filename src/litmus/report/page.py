@@ -6,6 +6,7 @@ from pathlib import Path
 
 from litmus.page.template import render
 from litmus.record.files import replacing, write_text
+from litmus.record.folder import PAGE, PICTURES
 from litmus.report import (
     background,
     classification,
@@ -21,8 +22,6 @@ from litmus.report import (
 from litmus.report.material import Material, Tested
 from litmus.report.parts import Cards, Chart, Drawings, Section
 from litmus.spec import Boxes, Classes, Labels, Series, Target, Values
-
-PAGE, PICTURES = "report.html", "pictures"
 
 # What the test says, by the kind of target.
 OF_TARGETS: dict[type[Target], Callable[[Tested], list[Section]]] = {

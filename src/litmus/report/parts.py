@@ -1,18 +1,15 @@
 """What a page consists of: sections of sentences, charts, tables and cards; templates/run.html.jinja shows them."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
-
 from litmus.config.sample import Piece, Sample
-from litmus.page.drawing import Drawing, Pixels, data_uri, png_of
+from litmus.page.drawing import Drawing, address_of, shrunk
 from litmus.page.template import Cell, Table, TableRow
 
 MOST_LETTERS = 600  # of a text that is shown
-SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG of the image is tried
+CARD_SIDE = 144  # pixels of a card's image
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class Section:
 
 def card(sample: Sample, lines: Sequence[str], wrong: bool = False) -> Card:
     """A card of a sample: its name, if it has one, is the last line."""
-    image = "" if sample.image is None else address_of(sample.image)
+    image = "" if sample.image is None else address_of(shrunk(sample.image, CARD_SIDE))
     named = [*lines, sample.name] if sample.name else list(lines)
     return Card(named, image, _shortened(sample.text), sample.cells, wrong)
 
@@ -140,23 +137,6 @@ def table(
     kinds = ["", *(["n" if numeric else "key"] * (len(head) - 1))]
     cells = [TableRow([Cell(*own) for own in zip(row, kinds, head, strict=True)]) for row in rows]
     return Table(head, cells, set(range(1, len(head))) if numeric else (), cards, omitted)
-
-
-def address_of(pixels: Pixels) -> str:
-    """A `data:` address of an image: PNG for small ones and drawings, JPEG for photos, whichever is smaller."""
-    png = png_of(pixels)
-    if len(png) <= SMALL_FILE:
-        return data_uri(png)
-    import base64
-
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)).save(
-        content, "JPEG", quality=80
-    )
-    jpeg = content.getvalue()
-    return data_uri(png) if len(png) <= len(jpeg) else f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _shortened(pieces: Sequence[Piece]) -> list[Piece]:

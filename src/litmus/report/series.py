@@ -18,7 +18,7 @@ from litmus.report.regression import in_units
 
 LEVEL = 0.9  # of the intervals
 MOST_POINTS = 400  # of a line
-MOST_WINDOWS = 6  # the worst
+MOST_WINDOWS, MOST_TRIED = 6, 2_000  # the worst, of so many
 PAST = 3.0  # horizons before a forecast that are shown of its window, and at least 24 values
 WIDTH, HEIGHT = 960.0, 320.0  # of the forecast over the test
 
@@ -44,15 +44,17 @@ def _widths(tested: Tested, horizon: int) -> Floats:
 
 
 def _side_by_side(tested: Tested, horizon: int) -> list[int]:
-    """Test windows, by their numbers, whose horizons do not overlap, of one series; the latest of many."""
-    numbers, chosen, group, end = sorted(tested.outputs.numbers.tolist()), [], None, -1
-    for number in numbers:
+    """The last test windows of a series, by their numbers, whose horizons do not overlap."""
+    chosen: list[int] = []
+    group, begin = None, math.inf
+    for number in sorted(tested.outputs.numbers.tolist(), reverse=True):
         sample = tested.data.sample("test", number)
-        group = sample.name if group is None else group
-        if sample.name == group and sample.row >= end:
+        if group not in (None, sample.name) or len(chosen) * horizon >= MOST_POINTS:
+            break
+        if sample.row + horizon <= begin:
             chosen.append(number)
-            end = sample.row + horizon
-    return chosen[-max(1, MOST_POINTS // horizon) :]
+            group, begin = sample.name, sample.row
+    return chosen[::-1]
 
 
 def _over_time(
@@ -133,7 +135,7 @@ def _worst(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> l
     blocks: list[Block] = []
     taken: list[int] = []
     size = np.sqrt(np.mean((predicted - true) ** 2, axis=1))
-    for row in np.argsort(-size, kind="stable"):
+    for row in np.argsort(-size, kind="stable")[:MOST_TRIED]:
         sample = tested.data.sample("test", int(tested.outputs.numbers[row]))
         if any(abs(sample.row - other) < horizon for other in taken) or sample.past is None:
             continue

@@ -14,6 +14,7 @@ from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
+from litmus.report.detection import min_score_of
 from litmus.report.facts import files
 from litmus.report.material import Material, Scene, Tested
 from litmus.report.outputs import Gathering
@@ -74,7 +75,7 @@ def _scenes(parts: Parts) -> list[Scene]:
         some = slice(NUM_SCENES - len(scenes))
         with torch.inference_mode(), parts.trainer.precision_plugin.forward_context():
             answer, _ = net.predict_and_raw(inputs[some].to(device))
-            found = net.boxes(answer, net.min_score or 0.25, multi_label=False)
+            found = net.boxes(answer, min_score_of(net), multi_label=False)
         there = [corners(own, *inputs.shape[2:]) for own in targets[some]]
         for own, true in zip(found, there, strict=True):
             sample = parts.data.sample("val", len(scenes))

@@ -31,7 +31,7 @@ def report(run: RunDir, config: Section) -> Path:
     result = run.read_result() or {}
     tested, notes = None, []
     try:
-        tested = _tested_again(run, config)
+        tested = _tested_again(run, config) if result.get("status") == "finished" else None  # as at the run's end
     except (UserError, OSError, RuntimeError, ValueError, KeyError) as error:
         reason = said(error)
         log.warning("The page is made without test outputs: %s.", reason)
