@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import ON_BOXES, ON_HOUSES, ON_LISTED, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY
+from helpers import ON_BOXES, ON_HOUSES, ON_LISTED, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 from pages import check_page
 from PIL import Image
 
+from litmus import console
 from litmus.record.folder import RunDir
 from litmus.report.material import Material
 from litmus.report.page import write
 from litmus.run import page
+from litmus.run import train as running
 from litmus.spec import Values
 
 Train = Callable[..., RunDir]
@@ -155,6 +158,19 @@ def test_a_resumed_run_has_no_page_until_it_ends(train: Train) -> None:
     run = train("model=fnn", *FEW)
     run.remove_result()
     assert not run.page.exists()
+
+
+def test_a_sweep_s_job_has_no_page_until_somebody_asks_for_it(tmp_path: Path, litmus: Litmus) -> None:
+    run, config = RunDir(tmp_path / "job"), composed(*SMALL, "model=fnn", *FEW)
+    run.claim(config)
+    with console.log_to(run.log):
+        running.train(run, config, time.perf_counter(), is_job=True)
+    assert not run.page.exists()
+    assert not (run.path / "pictures").exists()
+    assert "confusion" in run.read_result()
+    assert (run.path / "confusion.csv").is_file()
+    litmus("report", str(run.path))
+    assert "The worst mistakes" in check_page(run.page)
 
 
 def test_a_page_is_made_again_and_shows_the_same(train: Train, litmus: Litmus) -> None:
