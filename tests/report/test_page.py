@@ -83,7 +83,10 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     epoch = {"gradient": [0.1, 1e-9], "update": [1e-3, None], "mean": [0, 0], "std": [1, 1], "dead": [0.5, None]}
     health = {"layers": names, "epochs": [{"epoch": 1, **epoch}, {"epoch": 2, **epoch, "saturated": [None, None]}]}
     (folder / "health.json").write_text(json.dumps(health))
-    assert "Health of each layer" in page(folder)
+    text = page(folder)
+    assert "Health of each layer" in text
+    assert "features.0" in text
+    assert " 1e-9 " in text
     assert (folder / "pictures" / "layers-gradient.png").is_file()
     assert (folder / "pictures" / "layers-dead.png").is_file()
     assert not (folder / "pictures" / "layers-saturated.png").exists()

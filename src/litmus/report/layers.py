@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from litmus.config.types import Section as Plain
-from litmus.page.axes import number_text
 from litmus.page.charts import heat_map
 from litmus.report.material import Material
 from litmus.report.parts import Block, Chart, Section, Words
@@ -14,7 +13,7 @@ from litmus.report.parts import Block, Chart, Section, Words
 # Of each figure: what it is, and whether its logarithm is drawn.
 FIGURES = {
     "gradient": ("root mean square of the gradient", True),
-    "update": ("size of an epoch's typical step, as a fraction of the weights", True),
+    "update": ("size of a step, as a fraction of the weights it changes", True),
     "std": ("standard deviation of the outputs", True),
     "dead": ("fraction of units that are never active", False),
     "saturated": ("fraction of outputs at the flat ends of the activation", False),
@@ -27,9 +26,9 @@ def layers(material: Material) -> list[Section]:
     health = material.health
     if not health or not health["layers"] or not health["epochs"]:
         return []
-    names = [f"{each.get('name')} {each.get('type')}" for each in health["layers"]][:MOST_LAYERS]
+    names = [str(each.get("name")) for each in health["layers"][:MOST_LAYERS]]
     epochs = _some(health["epochs"])
-    blocks: list[Block] = [Words(["Layers in the order of use; the darker, the larger. A number stands in each cell."])]
+    blocks: list[Block] = [Words(["Layers in the order of use; the darker a cell, the larger its number."])]
     for key, (label, is_log) in FIGURES.items():
         values = np.array([_row(epoch.get(key), len(names)) for epoch in epochs]).T
         if np.isfinite(values).any() and (is_log or np.nanmax(values) > 0):
@@ -52,13 +51,20 @@ def _map(
     else:
         shares = values
     numbers = [str(epoch.get("epoch")) for epoch in epochs]
-    texts = [["" if math.isnan(v) else number_text(v) for v in row] for row in values]
+    texts = [["" if math.isnan(v) else _short(v) for v in row] for row in values]
     titles = [
         [f"{name}, epoch {number}: {text}" for number, text in zip(numbers, row, strict=True)]
         for name, row in zip(names, texts, strict=True)
     ]
     drawing = heat_map(label, np.clip(shares, 0, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18))
     return Chart(f"layers-{key}", f"{label[0].upper()}{label[1:]}.", drawing)
+
+
+def _short(value: float) -> str:
+    """A number in the room of a cell: 0.12, 34, 3e-4."""
+    if value == 0 or 0.01 <= abs(value) < 100:
+        return f"{value:.2g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def _some(epochs: Sequence[Plain]) -> list[Plain]:
