@@ -122,6 +122,21 @@ def test_hostile_texts_are_texts(tmp_path: Path) -> None:
     assert all(path.parent == folder / "pictures" for path in (folder / "pictures").rglob("*"))
 
 
+ODD = ["text", 7, -1.5, True, [], ["a"], {"a": "b"}, None, {"train": "many", "commit": 5, "sha256": 1}]
+SECTIONS = ("dataset", "git", "versions", "seconds", "metrics")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_result_of_somebody_else_s_may_hold_anything(tmp_path: Path, odd: object) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    result = json.loads((folder / "result.json").read_text())
+    inner = {"source": odd, "train": odd, "warning": odd, "commit": odd, "changed": odd, "fit": odd, "test/acc": odd}
+    names = ("error", "best_epoch", "model", "data", "seed", "epochs", "parameters", "device", "findings", "baselines")
+    result |= {**dict.fromkeys(names, odd), **dict.fromkeys(SECTIONS, inner)}
+    (folder / "result.json").write_text(json.dumps(result))
+    assert "Training" in page(folder)
+
+
 @pytest.mark.parametrize("earlier", EARLIER, ids=lambda path: path.name)
 def test_runs_of_earlier_versions_have_a_page(tmp_path: Path, earlier: Path) -> None:
     shutil.copytree(earlier, tmp_path / "run")
