@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_LISTED, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from pages import check_page
 
 from litmus.record.baselines import BASELINES
 from litmus.record.folder import RunDir
@@ -91,6 +92,8 @@ def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> 
         assert all(value is not None for value in result["metrics"].values())
         known = available_metrics(run.read_config()["task"]["_target_"])
         check_baselines(result, target)
+        check_page(run.page)
+        assert {path.suffix for path in (run.path / "pictures").iterdir()} == {".png"}
         row = run.read_metrics()[-1]  # of a series there is an epoch 0, too
         own = {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"}
         if target == "Values":  # several of them have errors of their own, too

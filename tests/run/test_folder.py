@@ -48,12 +48,16 @@ def test_a_finished_run_s_folder(train: Train) -> None:
     files = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
     events = {name for name in files if "tfevents" in name}
     changed = {name for name in files if name.startswith("code-")}  # of code that is being worked on
-    assert files - events - changed == {
+    pictures = {name for name in files if name.startswith("pictures/")}
+    assert files - events - changed - pictures == {
         "environment.json",
         "config.yaml",
         "requested.yaml",
         "result.json",
         "metrics.csv",
+        "confusion.csv",
+        "per_class.csv",
+        "report.html",
         "train.log",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",

@@ -6,7 +6,7 @@ import torch
 from helpers import SCENES
 
 from litmus.config.protocols import Split
-from litmus.task._precision import (
+from litmus.task.boxes.precision import (
     CUTS,
     THRESHOLDS,
     Array,

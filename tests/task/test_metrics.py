@@ -7,7 +7,7 @@ import torch
 
 from litmus.task import _metrics
 from litmus.task._metrics import Metrics
-from litmus.task._precision import best_min_score
+from litmus.task.boxes.precision import best_min_score
 from litmus.task.classification import ClassMetrics, DetailedMetrics
 from litmus.task.detection import BoxMetrics
 from litmus.task.detection import DetailedMetrics as DetailedBoxMetrics

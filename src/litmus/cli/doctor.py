@@ -3,7 +3,7 @@
 import argparse
 
 from litmus.cli._options import count
-from litmus.errors import UserError
+from litmus.errors import UserError, first_line
 from litmus.record.folder import RunDir
 
 SEEDS = 3
@@ -33,9 +33,12 @@ def main(arguments: argparse.Namespace) -> int:
     from litmus import console
     from litmus.run import diagnosis, summary
 
-    found = diagnosis.findings(run, config, result)
+    try:
+        found = diagnosis.findings(run, config, result)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:  # somebody else's may hold anything
+        raise UserError(f"{run.path} cannot be examined: its files are damaged ({first_line(error)}).") from None
     if arguments.json:
-        console.json_line({"findings": diagnosis.to_plain(found)})
+        console.json_line({"findings": [each.to_plain() for each in found]})
         return 0
     summary.findings(found, run, len(found))
     if arguments.tries:

@@ -17,6 +17,7 @@ VERBS = {
     "doctor": "say what is wrong with a run, why, and what to try",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",
     "verify": "kill and resume a training, and compare it with one that was not killed",
+    "report": "make the page of a finished run: curves, confusions, mistakes",
     "compare": "rank the runs of sweeps, with confidence intervals over seeds",
     "export": "write the network of a run for other programs",
     "dashboard": "show runs in TensorBoard",

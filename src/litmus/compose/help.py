@@ -35,6 +35,7 @@ A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points 
   litmus evaluate outputs/latest                              evaluate on the test set again
   litmus predict outputs/latest "I like it"                   predict for a text
   litmus export outputs/latest --to onnx                      export for other programs
+  litmus report outputs/latest --open                         its page: curves, confusions, the worst mistakes
   litmus compare outputs/sweeps/NAME                          rank the runs of a sweep
   litmus dashboard                                            view all runs in TensorBoard
 

@@ -3,10 +3,11 @@
 The bases (`model/_base.py`, `data/_base.py`, `task/_base.py`) implement it. No torch is imported here at run time.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
+from litmus.config.sample import Sample
 from litmus.config.types import Section
 from litmus.spec import Images, Spec, Tokens
 
@@ -163,6 +164,12 @@ class Data(Protocol):
     def flat_inputs(self, split: Split, rows: "Tensor") -> "NDArray[np.float32] | list[str]": ...
 
     def forecasts(self, split: Split) -> "dict[str, Tensor]": ...
+
+    def sample(self, split: Split, number: int) -> Sample: ...
+
+    def evaluation_order(self, split: Split) -> "Tensor | None": ...
+
+    def val_dataloader(self) -> "Iterable[tuple[Tensor, Tensor]]": ...
 
     def prepare_data(self) -> None: ...
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Baselines, Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Section
 from litmus.data._concerns import of_classes, of_joined
 from litmus.data._loader import Batching, BatchLoader, num_used
@@ -153,6 +154,21 @@ class Data(lightning.LightningDataModule):
     def forecasts(self, split: Split) -> dict[str, Tensor]:
         """Predictions that need no fitting, by name, like `targets`."""
         return {}
+
+    # What pages show.
+
+    def sample(self, split: Split, number: int) -> Sample:
+        """A sample as a person looks at it; a dataset that has no more to show gives its number.
+
+        Args:
+            split: of which.
+            number: in the order of `targets`.
+        """
+        return Sample(name=f"sample {number:,}")
+
+    def evaluation_order(self, split: Split) -> Tensor | None:
+        """The samples' numbers in the order in which evaluation reads them, int64; None is that of `targets`."""
+        return None
 
     @property
     def columns(self) -> list[tuple[str, str, str]]:

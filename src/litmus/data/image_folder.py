@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Chance, Column, Count, PhotoPath, Section, Seed, Separator, Share, Targets
 from litmus.config.validate import checked
 from litmus.data import _table
@@ -35,7 +36,7 @@ USUAL_FLIP = 0.5  # probability of augmented images, as most photos show nothing
 SIZE = 64  # pixels of a side, where neither data.size nor the network requires another
 MARGIN = 8 / 7  # ratio of the resized shorter side to the crop, as 256 to 224
 
-Sample = tuple[Path, Answer]  # an image file, and what is to be predicted
+Listed = tuple[Path, Answer]  # an image file, and what is to be predicted
 Numbered = tuple[int, Answer]  # the number of an image, and the same
 
 
@@ -92,7 +93,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.flip = flip if flip is not None else USUAL_FLIP if augment else 0.0
         self.augmentation = partial(random_resized_crop, flip=self.flip) if augment else flipping(self.flip, None)
         self.source = path
-        self.listed: dict[str, list[Sample]] = {}
+        self.listed: dict[str, list[Listed]] = {}
         self.photos: Photos | None = None
         self.samples: dict[Split, list[Numbered]] = {}
 
@@ -162,6 +163,12 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
     def unaugmented(self, split: Split) -> Stored:
         return self._selection(split, self._crop("val"))
 
+    def sample(self, split: Split, number: int) -> Sample:
+        assert self.photos is not None
+        path = self.photos.paths[self.samples[split][number][0]]
+        folder = self.path if self.path.is_dir() else self.path.parent
+        return replace(super().sample(split, number), name=_class_name(os.path.relpath(path, folder)))
+
     @property
     def most_flat(self) -> int:
         assert self.photos is not None
@@ -195,7 +202,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         assert isinstance(self.spec.input, Images)
         return None if split == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
 
-    def _in_folders(self) -> dict[str, list[Sample]]:
+    def _in_folders(self) -> dict[str, list[Listed]]:
         folders, others = split_folders(self.path)
         if not folders:
             return {"train": self._by_class(self.path)}
@@ -209,7 +216,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         log.info("%s: %s", self.path, ", ".join(f"{path.name}/ for {split}" for split, path in folders.items()))
         return {split: self._by_class(path) for split, path in folders.items()}
 
-    def _by_class(self, folder: Path) -> list[Sample]:
+    def _by_class(self, folder: Path) -> list[Listed]:
         images, num_others = decode.find_images(folder)
         loose = [path for path in images if path.parent == folder]
         if loose:
@@ -223,7 +230,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         loose = self.path.is_dir() and any(path.suffix.lower() in decode.EXTENSIONS for path in self.path.iterdir())
         return f" It has images itself: did you mean the folder above, {self.path.absolute().parent}?" if loose else ""
 
-    def _in_table(self) -> list[Sample]:
+    def _in_table(self) -> list[Listed]:
         names = self.labels.names
         table = _table.read(self.path, [self.image, *names], encoding="auto", separator="auto", lists=names)
         table.drop(self.labels.missing)
@@ -282,5 +289,5 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
 
 
 def _class_name(folder: str) -> str:
-    r"""The folder's name; bytes in it that are not UTF-8, which no checkpoint or event file can hold, as `\xe9`."""
+    r"""A file's or folder's name; bytes that are not UTF-8, which no checkpoint or event file holds, as `\xe9`."""
     return os.fsencode(folder).decode("utf-8", "backslashreplace")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
 from litmus.data._base import Data
@@ -18,6 +19,7 @@ from litmus.data._classes import list_some
 from litmus.data._loader import BatchLoader, as_stored
 from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
+from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.season import choose_scaling, choose_window, find_period, least_window, spread
 from litmus.data.timeline.source import locate, read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
@@ -229,6 +231,14 @@ class Series(Data):
         assert self.window is not None
         before = self._scaled_columns().unfold(0, self.window, 1)[self.windows[split][rows] - self.window]
         return before.flatten(1).numpy()
+
+    def sample(self, split: Split, number: int) -> Sample:
+        assert self.window is not None
+        row = int(self.windows[split][number])
+        dates, group = self.timeline.dates, next(own for own in self.timeline.groups if row < own.stop)
+        date = "" if dates is None else calendar.shown(dates[row])
+        past = self.values[row - self.window : row].numpy()
+        return Sample(past=past, row=row, date=date, name=group.name)
 
     def forecasts(self, split: Split) -> dict[str, Tensor]:
         last = self.values[self.windows[split] - 1]

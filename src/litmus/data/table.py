@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.config.sample import Sample
 from litmus.config.types import (
     USUAL_BATCH,
     BatchSize,
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 
 MOST_NUMBERS, MOST_ONES = 10_000_000, 50  # of a split, and of a category: for a baseline
 MOST_LABELS = 20  # of which is looked whether a column tells them, which takes a millisecond for each of both
+MOST_CELLS = 16  # of a row that are shown: the targets, then what the network sees
 MOST_DROPPED = 0.5  # fraction of rows without a target
 
 
@@ -381,6 +383,12 @@ class Table(Data):
             own = codes[:, i : i + 1]
             parts.append(own == np.arange(1, known + 1) if known <= MOST_ONES else own / known)
         return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def sample(self, split: Split, number: int) -> Sample:
+        assert isinstance(self.spec.input, Columns)
+        names = [*self.target_names, *self.spec.input.by_name()]
+        row = self.splits[split].row(number, named=True)
+        return Sample(cells=tuple((name, "" if row[name] is None else str(row[name])) for name in names[:MOST_CELLS]))
 
     @property
     def _flat_width(self) -> int:

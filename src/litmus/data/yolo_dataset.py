@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Chance, Count, File, Seed, Share
 from litmus.config.validate import checked
+from litmus.console import printable
 from litmus.data._classes import list_some
 from litmus.data._description import read_description
 from litmus.data._loader import Stored
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
+from litmus.data.image.base import shown_image
 from litmus.data.image.boxes import BoxData, pad_boxes
 from litmus.data.image.labels import Labels, label_file, letterbox_boxes, read_labels
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
@@ -125,6 +128,12 @@ class YOLODataset(FingerprintedImages[int], BoxData):
             boxes.append(letterbox_boxes(own, self.photos.sizes[number], self.spec.input))
         numbers = torch.tensor(self.samples[split])
         return Selection(self.photos.pixels, numbers, None), pad_boxes(boxes)
+
+    def sample(self, split: Split, number: int) -> Sample:
+        assert self.photos is not None
+        row = self.samples[split][number]
+        pixels = Selection(self.photos.pixels, torch.tensor([row]), None)
+        return Sample(image=shown_image(pixels, 0), name=printable(self.photos.paths[row].name))
 
     def groups(self, split: Split) -> list[tuple[Hashable]]:
         assert self.photos is not None

@@ -24,6 +24,7 @@ from litmus.config.types import Section
 from litmus.console import counted
 from litmus.data.timeline import dates as calendar
 from litmus.data.timeline.dates import Dates
+from litmus.data.timeline.intervals import conformal
 from litmus.data.timeline.read import Group, Timeline
 from litmus.data.timeline.source import read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
@@ -338,20 +339,6 @@ def as_rows(forecasts: Sequence[Forecast]) -> list[dict[str, object]]:
             low, high = (None, None) if np.isnan(low) else (float(low), float(high))
             rows.append({**row, "step": i + 1, name: float(value), "low": low, "high": high})
     return rows
-
-
-def conformal(errors: Floats, level: float) -> Floats:
-    """Half of the interval of each step: float64 (steps,), NaN where there are too few errors for the level.
-
-    Args:
-        errors: absolute, of a split that the network was not trained on, float64 (samples, steps).
-        level: the fraction of values that intervals should hold, in (0, 1).
-    """
-    number = len(errors)
-    rank = math.ceil((number + 1) * level)
-    if rank > number:
-        return np.full(errors.shape[1], np.nan)
-    return np.asarray(np.sort(errors, axis=0)[rank - 1], dtype=np.float64)
 
 
 def load_forecaster(run: RunDir) -> Forecaster:

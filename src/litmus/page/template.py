@@ -38,12 +38,14 @@ class Cell:
         kind: its CSS class: `n` for numbers, `key` for settings, `verdict`, `seeds`, or none.
         label: its heading, shown beside it where the page is too narrow for a table.
         interval: a drawing in place of the text.
+        links: to other pages, after the text: what stands there, and the address.
     """
 
     text: str
     kind: str = ""
     label: str = ""
     interval: Interval | None = None
+    links: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def render(package: str, template: str, **values: object) -> str:
 
 @functools.cache
 def _environment(package: str) -> "Environment":
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined  # an extra: `compare`
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     loader = ChoiceLoader([PackageLoader(package, "templates"), PackageLoader("litmus.page", "templates")])
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

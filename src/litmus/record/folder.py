@@ -30,6 +30,10 @@ EARLIER_REQUESTED = "asked.yaml"  # as versions up to 0.1.0 called it
 CONFIGS = (CONFIG, REQUESTED, EARLIER_REQUESTED)  # of which a run has at least one, the first that is there counts
 RESULT = "result.json"
 METRICS = "metrics.csv"
+HEALTH = "health.json"  # of each layer, by epoch
+PAGE = "report.html"
+PICTURES = "pictures"  # of the page
+OF_CLASSES = ("confusion.csv", "per_class.csv")
 ENVIRONMENT = "environment.json"
 HEALTH = "health.json"
 # What is read of that file again; a run folder may come from elsewhere.
@@ -121,9 +125,12 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            for name in (*CONFIGS, RESULT, METRICS, ENVIRONMENT, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
+            written = (*CONFIGS, RESULT, METRICS, ENVIRONMENT, PAGE, *OF_CLASSES)
+            for name in (*written, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
+        for path in (self.path / PICTURES).glob(".*.png-*"):
+            path.unlink(missing_ok=True)
 
     @property
     def diverged(self) -> Path:
@@ -214,9 +221,15 @@ class RunDir:
         path = next((self.path / name for name in (REQUESTED, EARLIER_REQUESTED) if (self.path / name).is_file()), None)
         return None if path is None else from_yaml(path)
 
+    @property
+    def page(self) -> Path:
+        """What there is to see of a run that has ended."""
+        return self.path / PAGE
+
     def remove_result(self) -> None:
-        """Deletes the result of a run that is about to be resumed."""
+        """Deletes the result of a run that is about to be resumed, and the page that shows it."""
         (self.path / RESULT).unlink(missing_ok=True)
+        self.page.unlink(missing_ok=True)
 
     def write_result(self, result: Section) -> None:
         write_text(self.path / RESULT, json.dumps(finite(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -248,14 +261,15 @@ class RunDir:
         write_text(self.path / HEALTH, json.dumps(_without_nan(health), allow_nan=False) + "\n")
 
     def read_health(self) -> Section | None:
-        """What was measured of the layers and the data; None where that is not known."""
+        """Of each of `layers` what was measured, by `epochs`, in lists parallel to them; None where it is not known."""
         try:
             health = json.loads(local.read_bytes(self.path / HEALTH, LARGEST_TEXT))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError):
             health = None
-        if not isinstance(health, dict) or not all(isinstance(health.get(name), list) for name in ("layers", "epochs")):
+        lists = [health.get(name) for name in ("layers", "epochs")] if isinstance(health, dict) else [None]
+        if not all(isinstance(own, list) and all(isinstance(each, dict) for each in own) for own in lists):
             log.warning("%s is damaged, and not used.", self.path / HEALTH)
             return None
         return health

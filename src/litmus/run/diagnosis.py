@@ -1,7 +1,8 @@
 """What the doctor finds in a run folder: its files are all that is needed."""
 
+import logging
 import shlex
-from collections.abc import Sequence
+from dataclasses import fields
 
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
@@ -13,6 +14,8 @@ from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
+log = logging.getLogger(__name__)
+
 
 def findings(run: RunDir, config: Section, result: Section) -> list[Finding]:
     """What is wrong with a run, the gravest first; none where it has not trained an epoch.
@@ -23,6 +26,15 @@ def findings(run: RunDir, config: Section, result: Section) -> list[Finding]:
         result: as `result.json` has it, or will.
     """
     return diagnose(evidence_of(run, config, result))
+
+
+def examined(run: RunDir, config: Section, result: Section) -> list[Section]:
+    """The findings as `result.json` has them; where examining fails, none, and the log says why: no run is lost."""
+    try:
+        return [dict(finding.to_plain()) for finding in findings(run, config, result)]
+    except Exception:
+        log.warning("The run could not be examined: its findings are left out.", exc_info=True)
+        return []
 
 
 def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
@@ -58,8 +70,9 @@ def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
 
 
 def _health(row: Section) -> Health:
+    known = {each.name: row[each.name] for each in fields(Health) if each.name in row}
     collapsed = row.get("collapsed")
-    return Health(**{**row, "collapsed": None if collapsed is None else tuple(collapsed)})
+    return Health(**{**known, "collapsed": None if collapsed is None else tuple(collapsed)})
 
 
 def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
@@ -84,8 +97,3 @@ def words_of(run: RunDir) -> list[str] | None:
         return overrides_of(run.read_requested() or config)
     except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
         return None
-
-
-def to_plain(found: Sequence[Finding]) -> list[Section]:
-    """As `result.json` has them."""
-    return [dict(finding.to_plain()) for finding in found]

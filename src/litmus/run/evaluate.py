@@ -41,7 +41,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         raise UserError("\n".join(wrong))
     checkpoint = load_best(run)
     data = prepare(config, checkpoint)
-    before = checkpoint.sha256 or ((run.read_result() or {}).get("dataset") or {}).get("sha256")
+    before = sha256_before(run, checkpoint)
     if before is not None and before != data.sha256:
         difference = f"These are not the test data of {run.path} ({', '.join(changes) or data.source})."
         if all(change.startswith("data.dir=") for change in changes):
@@ -57,6 +57,11 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
     if training is not None:
         data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir"), training).metrics
     return test(run, parts)
+
+
+def sha256_before(run: RunDir, checkpoint: Checkpoint) -> dict[str, str] | None:
+    """Those of the files that a run was trained on, by name; None where an earlier version did not write them down."""
+    return checkpoint.sha256 or ((run.read_result() or {}).get("dataset") or {}).get("sha256")
 
 
 def _changes_data(change: str) -> bool:

@@ -20,9 +20,11 @@ from litmus.record.baselines import BASELINES, best_baseline
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.record.metrics import best_row
+from litmus.report.facts import facts
+from litmus.report.outputs import Gathering
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts, hardware_for
-from litmus.run.diagnosis import findings, to_plain
+from litmus.run.diagnosis import examined
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import git, versions
 from litmus.trainer import Hardware, device_name
@@ -55,6 +57,8 @@ class RunState:
         test: metrics.
         baselines: once they are measured.
         changes: see `litmus.run.changes`.
+        tested: what was tested, if that is not `parts`.
+        gathered: what the test gave.
         begun: whether it has come to the training: what a checkpoint holds was restored by then.
     """
 
@@ -65,6 +69,8 @@ class RunState:
     test: dict[str, float] = field(default_factory=dict)
     baselines: Measured = field(default_factory=Measured)
     changes: list[Section] = field(default_factory=list)
+    tested: Parts | None = None
+    gathered: Gathering | None = None
     begun: bool = False
 
 
@@ -169,8 +175,9 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "skipped_steps": divergence.num_skipped if divergence else 0,
         "versions": versions(),
         "git": git(),
+        **(facts(progress.gathered.outputs(), parts.net) if parts and progress.gathered else {}),
     }
-    return {**result, "findings": to_plain(findings(run, config, result))}
+    return {**result, "findings": examined(run, config, result)}
 
 
 def _baselines(metrics: dict[str, float], measured: Measured) -> Section:

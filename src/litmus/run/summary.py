@@ -200,6 +200,8 @@ def result(run: RunDir, result: Section) -> None:
         findings([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
+    if run.page.is_file():
+        console.say(f"page         {run.page}")
     if result["status"] == "interrupted":
         console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):

@@ -23,7 +23,7 @@ from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.files import link
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import baselines, batch_size, ddp, memory, summary
+from litmus.run import baselines, batch_size, ddp, memory, page, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
@@ -96,6 +96,7 @@ def train(
         return Outcome("failed", str(error), refused=False)
     for callback in state.parts.callbacks if state.parts else []:
         callback.on_result(run, result)
+    page.finish(run, state, result, is_job or ending.status == "interrupted")
     if not refused:
         summary.result(run, result)
     if ending.received is not None:
@@ -158,12 +159,12 @@ def _train_and_test(
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
-    if devices > 1:  # one process tests, so that `litmus evaluate` gives the same digits
-        state.test = test(run, assemble(run, for_testing(config), data, checkpoint))
-        if parts.trainer.logger:
-            parts.trainer.logger.log_metrics(state.test, parts.trainer.global_step)
-    else:
-        state.test = test(run, parts)
+    # One process tests, so that `litmus evaluate` gives the same digits.
+    state.tested = assemble(run, for_testing(config), data, checkpoint) if devices > 1 else parts
+    state.gathered = page.gather(state.tested, keeps_all=not is_job)
+    state.test = test(run, state.tested)
+    if devices > 1 and parts.trainer.logger:
+        parts.trainer.logger.log_metrics(state.test, parts.trainer.global_step)
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from litmus.config.protocols import Detector, Split
 from litmus.config.validate import checked
-from litmus.task import _precision
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
 from litmus.task._metrics import Metrics, all_gather
+from litmus.task.boxes import precision
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class DetailedMetrics(BoxMetrics):
         min_score: gives the score from which a box counts in precision and recall, which are left out if it is None.
     """
 
-    def __init__(self, min_score: Callable[[_precision.Matches], float | None]) -> None:
+    def __init__(self, min_score: Callable[[precision.Matches], float | None]) -> None:
         super().__init__()
         self.min_score = min_score
         self.boxes: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []  # of each image, on the CPU
@@ -50,8 +50,8 @@ class DetailedMetrics(BoxMetrics):
             found: of each image, float (boxes, 6): left, top, right, bottom, score, class; the best first.
             ground_truth: of each image, float (boxes, 5): class, left, top, right, bottom.
         """
-        for of, truth in zip(map(_precision.best_of_each_class, found), ground_truth, strict=True):
-            self.boxes.append((_precision.match_boxes(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
+        for of, truth in zip(map(precision.best_of_each_class, found), ground_truth, strict=True):
+            self.boxes.append((precision.match_boxes(of, truth), of[:, 4].cpu(), of[:, 5].cpu(), truth[:, 0].cpu()))
 
     def compute(self) -> dict[str, Tensor]:
         """As `from_sums`, over all processes, and `map`, `map50`, `precision` and `recall`."""
@@ -59,10 +59,10 @@ class DetailedMetrics(BoxMetrics):
         if not boxes:
             return {}
         columns = [torch.cat(column).double().numpy() for column in zip(*boxes, strict=True)]
-        matches = _precision.Matches(*columns)
-        found = _precision.average_precision(matches)
+        matches = precision.Matches(*columns)
+        found = precision.average_precision(matches)
         if (min_score := self.min_score(matches)) is not None:
-            found |= _precision.precision_and_recall(matches, min_score)
+            found |= precision.precision_and_recall(matches, min_score)
         return {**super().compute(), **{name: torch.tensor(value) for name, value in found.items()}}
 
     def reset(self) -> None:
@@ -108,8 +108,8 @@ class Detection(Task):
             return BoxMetrics()
         return DetailedMetrics(self._choose_min_score if split == "val" else lambda _: self.detector.min_score)
 
-    def _choose_min_score(self, matches: _precision.Matches) -> float:
-        self.detector.min_score = _precision.best_min_score(matches)
+    def _choose_min_score(self, matches: precision.Matches) -> float:
+        self.detector.min_score = precision.best_min_score(matches)
         return self.detector.min_score
 
     def on_test_epoch_start(self) -> None:

@@ -1,19 +1,18 @@
 """What `litmus compare` draws: the report in a real browser, figures, TensorBoard runs, and how long it takes."""
 
 import html
-import http.server
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from browsing import BROWSER, OWN, browse, noting_requests
 from made_runs import made
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -22,9 +21,6 @@ from litmus.compare.comparison import Comparison, compare
 from litmus.compare.effects import main_effects
 from litmus.compare.report import appendix, figures, output, page
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-# What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.
-OWN = re.compile(r"(update|optimizationguide-pa|content-autofill)\.googleapis|(accounts|clients\d)\.google\.com")
 HOSTILE = "<script>document.title='taken'</script><img src=http://example.com/a.png onerror=alert(1)>"
 
 
@@ -49,38 +45,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def requests() -> Iterator[tuple[int, list[str]]]:
-    """A proxy on this machine that answers nothing and notes the requests that it receives."""
-    received: list[str] = []
-
-    class Noting(http.server.BaseHTTPRequestHandler):
-        def note(self) -> None:
-            received.append(f"{self.command} {self.path}")
-            self.send_error(403)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    for method in ("GET", "HEAD", "POST", "CONNECT"):
-        setattr(Noting, f"do_{method}", Noting.note)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Noting)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1], received
-    server.shutdown()
-
-
-def browse(page: Path, profile: Path, port: int) -> str:
-    """The page as the browser understood it."""
-    flags = ["--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"]
-    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"]
-    flags += ["--disable-features=NetworkTimeServiceQuerying,OptimizationHints", "--disable-domain-reliability"]
-    # Every request goes to the proxy, those to this machine included.
-    flags += [f"--proxy-server=http://127.0.0.1:{port}", "--proxy-bypass-list=<-loopback>"]
-    flags += [f"--user-data-dir={profile}", "--virtual-time-budget=3000", "--dump-dom"]
-    assert BROWSER is not None
-    home = {**os.environ, "HOME": str(profile)}
-    done = subprocess.run([BROWSER, *flags, page.as_uri()], capture_output=True, text=True, timeout=90, env=home)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with noting_requests() as found:
+        yield found
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
@@ -150,6 +116,16 @@ def test_what_is_not_tested_has_its_reason(tmp_path: Path, others: dict[float, l
         for seed, value in enumerate(values):
             made(tmp_path / f"{lr},{seed}", "model=fnn", value=value, seed=seed, changes={"optimizer": {"lr": lr}})
     assert words in (written(tmp_path) / "report.html").read_text()
+
+
+def test_ranked_runs_are_linked_to_their_own_pages(tmp_path: Path) -> None:
+    for seed in range(2):
+        made(tmp_path / f"a b,{seed}?", "model=fnn", seed=seed)
+    (tmp_path / "a b,1?" / "report.html").write_text("<!DOCTYPE html>")
+    out = written(tmp_path)
+    links = re.findall(r'<a href="([^#"][^"]*)">(seed \d)</a>', (out / "report.html").read_text())
+    assert [words for _, words in links] == ["seed 1"]
+    assert (out / unquote(links[0][0])).samefile(tmp_path / "a b,1?" / "report.html")
 
 
 def test_hostile_texts_are_texts(sweep: Path) -> None:

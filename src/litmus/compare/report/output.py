@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 WRITTEN = ".written"  # lists the written files, so that the next comparison can remove those that are out of date
 MOST_SHOWN = 30  # rows on the console, without --top
-FIGURE_PACKAGES = ("matplotlib", "jinja2")  # the extra `compare`: figures and the report need them
+FIGURE_PACKAGES = ("matplotlib",)  # the extra `compare`: figures and the report need it
 NOTHING = "No run has finished yet: there is nothing to rank."
 
 
@@ -65,7 +65,7 @@ def write(out: Path, texts: Mapping[str, str], figures_of: Comparison | None) ->
     """
     files = {f"ranking.{FORMATS[name]}": text.encode("utf-8", "replace") for name, text in texts.items()}
     if figures_of is not None:
-        files |= _drawings(figures_of)
+        files |= _drawings(figures_of, out)
     try:
         for name, content in files.items():
             with replacing(out / name) as temporary:
@@ -82,7 +82,7 @@ def write(out: Path, texts: Mapping[str, str], figures_of: Comparison | None) ->
     return [line for name, line in lines.items() if name in written]
 
 
-def _drawings(comparison: Comparison) -> dict[str, bytes]:
+def _drawings(comparison: Comparison, out: Path) -> dict[str, bytes]:
     """TensorBoard runs, figures and the report: the files' contents by their paths."""
     from litmus.compare import curves  # imports TensorBoard's formats: not needed for --no-figures
 
@@ -109,7 +109,7 @@ def _drawings(comparison: Comparison) -> dict[str, bytes]:
         files[f"figures/{figure.name}.svg"] = figure.svg.encode("utf-8", "replace")
         files[f"figures/{figure.name}.png"] = figure.png
         files[f"figures/{figure.name}.pdf"] = figure.pdf
-    return files | {"report.html": page.page(comparison, of_searches, drawn, across).encode("utf-8", "replace")}
+    return files | {"report.html": page.page(comparison, of_searches, drawn, across, out).encode("utf-8", "replace")}
 
 
 def _tidy(out: Path, files: set[str]) -> None:

@@ -1,8 +1,11 @@
 """report.html: the whole comparison in one file that opens without a network."""
 
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
 
 from litmus.compare.comparison import Comparison
 from litmus.compare.costs import status_counts
@@ -13,6 +16,7 @@ from litmus.compare.settings import short_key
 from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
 from litmus.page.canvas import Figure, inline_svg
 from litmus.page.template import Cell, Interval, Table, TableRow, render
+from litmus.record.folder import RunDir
 
 KINDS = {
     BEST: "best",
@@ -21,6 +25,7 @@ KINDS = {
     WORSE: "worse",
     BETTER: "better",
 }  # CSS classes of rows; others are unknown
+MOST_LINKS = 10  # of a row
 SHORT = 25  # characters of a setting that stay on one line
 
 
@@ -76,6 +81,7 @@ def page(
     of_searches: Sequence[Sequence[Figure]],
     figures: Sequence[Sequence[Figure]],
     across: Sequence[Figure],
+    out: Path | None = None,
 ) -> str:
     """The whole report.
 
@@ -84,6 +90,7 @@ def page(
         of_searches: the figures of each of its searches.
         figures: those of each of its rankings.
         across: those of all of them together.
+        out: the folder of the page, from which it links the pages of ranked runs; None links none.
     """
     return render(
         "litmus.compare.report",
@@ -99,7 +106,7 @@ def page(
             for found, drawn in zip(comparison.searches, of_searches, strict=True)
         ],
         sections=[
-            _section(ranking, comparison.top, drawn)
+            _section(ranking, comparison.top, drawn, out)
             for ranking, drawn in zip(comparison.rankings, figures, strict=True)
         ],
         across=_shown(across),
@@ -110,14 +117,14 @@ def page(
     )
 
 
-def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure]) -> RankingSection:
+def _section(ranking: Ranking, top: int | None, figures: Sequence[Figure], out: Path | None) -> RankingSection:
     shown = _shown(figures)
     if not ranking.rows:
         return RankingSection(ranking.title, shown)
     listed = ranking.top(top)
     low, high = _range(listed.rows)
     legend = f"{tables.legend(listed)}{_interval_legend(listed, low, high)}"
-    table = _table(listed, low, high)
+    table = _table(listed, low, high, out)
     return RankingSection(ranking.title, shown, _lead(ranking), table, legend, appendix.differences(ranking))
 
 
@@ -145,7 +152,7 @@ def _lead(ranking: Ranking) -> Lead:
     )
 
 
-def _table(ranking: Ranking, low: float, high: float) -> Table:
+def _table(ranking: Ranking, low: float, high: float, out: Path | None) -> Table:
     """The ranking's columns, and before the metric's a drawing of its interval."""
     head = [short_key(name, ranking.keys) if name in ranking.keys else name for name in tables.columns(ranking)]
     place = 1 + len(ranking.keys)  # of the metric
@@ -154,11 +161,20 @@ def _table(ranking: Ranking, low: float, high: float) -> Table:
     for row in ranking.rows:
         texts = tables.cells(ranking, row)
         cells = [Cell(text, _kind(kind, text), name) for text, kind, name in zip(texts, kinds, head, strict=True)]
+        cells[place + 1] = replace(cells[place + 1], links=_links(row, out) if out else ())
         cells.insert(place, Cell("", "range", interval=_interval(row, low, high) if row.value.n else None))
         rows.append(TableRow(cells, KINDS.get(row.verdict.words, "unknown")))
     head.insert(place, "")
     kinds.insert(place, "range")
     return Table(head, rows, {i for i, kind in enumerate(kinds) if kind == "n"}, cards=True)
+
+
+def _links(row: Row, out: Path) -> list[tuple[str, str]]:
+    """Of each seed its run's own page, where there is one, relative to the folder of this page."""
+    pages = [(run.seed, RunDir(run.folder).page) for run in row.runs[:MOST_LINKS]]
+    return [
+        (f"seed {seed}", quote(os.path.relpath(own, out).replace(os.sep, "/"))) for seed, own in pages if own.is_file()
+    ]
 
 
 def _kind(kind: str, text: str) -> str:

@@ -13,6 +13,7 @@ from rich.progress import track
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.config.sample import Sample
 from litmus.console import Screen
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
@@ -58,6 +59,9 @@ class ImageData(Data):
 
     def flat_inputs(self, split: Split, rows: Tensor) -> NDArray[np.float32]:
         return flat_pixels(self.unaugmented(split).index_select(0, rows), FLAT_SIDE)
+
+    def sample(self, split: Split, number: int) -> Sample:
+        return Sample(image=shown_image(self.unaugmented(split), number))
 
     @property
     def _first_image(self) -> Tensor:
@@ -139,6 +143,11 @@ class ImagesInMemory(ImageData):
         pixels, labels = self.splits["test"]
         rows = select_unseen(torch.isin(self._fingerprints["test"], seen).tolist(), "images")
         self.splits["test"] = (pixels[rows], labels[rows])
+
+
+def shown_image(pixels: Stored, number: int) -> NDArray[np.uint8]:
+    """An image as it is stored, uint8 (height, width, channels)."""
+    return pixels[number : number + 1][0].permute(1, 2, 0).cpu().numpy()
 
 
 def to_device(pixels: Stored, device: torch.device) -> Stored:

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.config.protocols import Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
-from litmus.data.image.base import to_device
+from litmus.data.image.base import shown_image, to_device
 from litmus.data.image.transform import Normalize
 from litmus.spec import Boxes, Images
 
@@ -37,6 +38,9 @@ class BoxData(Data):
     @abstractmethod
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
         """Pixels, uint8 (samples, channels, height, width), and boxes, float32 (samples, most, 5), as `spec.Boxes`."""
+
+    def sample(self, split: Split, number: int) -> Sample:
+        return Sample(image=shown_image(self.stored(split)[0], number))
 
     @property
     def class_counts(self) -> Tensor:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
@@ -16,7 +17,7 @@ from litmus.data._concerns import of_texts
 from litmus.data._split import are_seen, fingerprints, select_unseen
 from litmus.data._target_columns import Answer, to_tensor
 from litmus.data._targets import scaled
-from litmus.data.text.tokens import Ragged, TokenLoader, tokenize
+from litmus.data.text.tokens import Ragged, TokenLoader, by_length, pieces_of, tokenize
 from litmus.fetch import local
 from litmus.spec import Classes, Labels, Tokens, Values
 
@@ -129,6 +130,13 @@ class TextData(Data):
     def flat_inputs(self, split: Split, rows: Tensor) -> list[str]:
         texts = self.splits[split].texts
         return [texts[row] for row in rows.tolist()]
+
+    def sample(self, split: Split, number: int) -> Sample:
+        assert isinstance(self.spec.input, Tokens)
+        return Sample(text=pieces_of(self.splits[split].texts[number], self.spec.input))
+
+    def evaluation_order(self, split: Split) -> Tensor:
+        return by_length(self._tokenized(split))
 
     def _scaled_targets(self, split: Split) -> Tensor:
         """As `targets`, but values scaled, float32 (samples, values)."""

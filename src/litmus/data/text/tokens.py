@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,9 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from litmus.config.sample import CUT, UNKNOWN, Piece
 from litmus.data._loader import Batching, BatchLoader, as_stored
 from litmus.data._room import make_room
 from litmus.spec import Tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -106,13 +111,18 @@ class TokenLoader(BatchLoader):
         lengths = self.inputs.lengths.cpu()
         batch_size = self.batching.batch_size
         if not self.batching.shuffle:
-            return torch.argsort(lengths, stable=True)
+            return by_length(self.inputs)
         order = torch.randperm(len(lengths), generator=generator)
         num_full = len(order) // batch_size
         full, rest = order[: num_full * batch_size], order[num_full * batch_size :]
         pools = [pool[torch.argsort(lengths[pool], stable=True)] for pool in full.split(POOL * batch_size)]
         batches = torch.cat([*pools, rest[:0]]).reshape(num_full, batch_size)
         return torch.cat([batches[torch.randperm(num_full, generator=generator)].flatten(), rest])
+
+
+def by_length(rows: Ragged) -> Tensor:
+    """The numbers of the rows, the shortest first, as evaluation reads them: int64 (rows,)."""
+    return torch.argsort(rows.lengths.cpu(), stable=True)
 
 
 def tokenize(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged:
@@ -143,16 +153,12 @@ def to_ragged(encoded: Encoded, tokens: Tokens) -> Ragged:
 
 def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
     """Tokenizes texts; one without tokens becomes a single padding token."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(tokens.tokenizer)
-    tokenizer.no_padding()
+    tokenizer = _tokenizer(tokens.tokenizer)
     tokenizer.enable_truncation(tokens.max_length)
-    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is ordinary text, not padding
     rows: list[NDArray[np.int32]] = []
     cut: list[bool] = []
     unknown: list[bool] = []
-    unknown_numbers = {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")} | {tokens.padding}
+    unknown_numbers = _unknown_numbers(tokenizer, tokens)
     for start in range(0, len(texts), CHUNK):
         for encoding in tokenizer.encode_batch(list(texts[start : start + CHUNK])):
             rows.append(np.array(encoding.ids or [tokens.padding], dtype=np.int32))
@@ -162,6 +168,42 @@ def encode(texts: Sequence[str], tokens: Tokens) -> EncodedTexts:
     values = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     return {"values": values, "lengths": lengths, "cut": np.array(cut), "unknown": np.array(unknown)}
+
+
+def pieces_of(text: str, tokens: Tokens) -> tuple[Piece, ...]:
+    """A text in pieces: what the tokenizer does not know, and what is truncated, apart from the rest."""
+    tokenizer = _shown_by(tokens.tokenizer)
+    tokenizer.no_truncation()
+    encoding = tokenizer.encode(text)
+    room = tokens.max_length - tokenizer.num_special_tokens_to_add(False)
+    numbers = zip(encoding.ids, encoding.offsets, encoding.special_tokens_mask, strict=True)
+    words = [(number, span) for number, span, special in numbers if not special]
+    end = words[room - 1][1][1] if len(words) > room > 0 else len(text)
+    unknown = _unknown_numbers(tokenizer, tokens)
+    pieces, done = [], 0
+    for number, (first, last) in words[:room]:
+        if number in unknown and first >= done:
+            pieces += [Piece(text[done:first], ""), Piece(text[first:last], UNKNOWN)]
+            done = last
+    pieces += [Piece(text[done:end], ""), Piece(text[end:], CUT)]
+    return tuple(piece for piece in pieces if piece.text)
+
+
+def _tokenizer(text: str) -> "Tokenizer":
+    """A tokenizer from its JSON."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is ordinary text, not padding
+    return tokenizer
+
+
+_shown_by = lru_cache(maxsize=1)(_tokenizer)  # a large vocabulary takes 0.1 s to read
+
+
+def _unknown_numbers(tokenizer: "Tokenizer", tokens: Tokens) -> set[int | None]:
+    return {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")} | {tokens.padding}
 
 
 def on_one_line(text: str) -> str:

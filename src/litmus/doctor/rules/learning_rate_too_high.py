@@ -13,7 +13,7 @@ JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, 
 
 
 class LearningRateTooHigh(Rule):
-    """The training loss was a third above that of chance, or steps are large and little is learned, or validation jumps."""
+    """The loss was far above chance, or steps are large and little is learned, or validation jumps."""
 
     title: ClassVar = "Learning rate too high"
     why: ClassVar = "Each step overshoots, so the loss jumps or grows. Lower the learning rate."

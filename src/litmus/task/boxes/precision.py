@@ -82,23 +82,31 @@ def match_boxes(found: Tensor, ground_truth: Tensor) -> Tensor:
 
 
 def average_precision(matches: Matches) -> dict[str, float]:
-    """`map`, the mean over classes that are there and IoU thresholds, and `map50`, that at the lowest threshold.
-
-    The average precision of a class is the mean, over 101 levels of recall, of the highest precision that is reached
-    at that recall or a higher one; 0 at levels that are not reached.
-    """
-    occurring, counts = np.unique(matches.ground_truth, return_counts=True)
-    if not len(occurring):
+    """`map`, the mean over classes that are there and IoU thresholds, and `map50`, that at the lowest threshold."""
+    each = list(average_precisions(matches).values())
+    if not each:
         return {"map": 0.0, "map50": 0.0}
-    average = np.zeros((len(occurring), len(THRESHOLDS)))
-    for i, (number, count) in enumerate(zip(occurring, counts, strict=True)):
+    average = np.stack(each)
+    return {"map": float(average.mean()), "map50": float(average[:, 0].mean())}
+
+
+def average_precisions(matches: Matches) -> dict[int, Array]:
+    """Of each class that is there, the average precision at each IoU threshold.
+
+    It is the mean, over 101 levels of recall, of the highest precision that is reached at that recall or a higher one;
+    0 at levels that are not reached.
+    """
+    found: dict[int, Array] = {}
+    for number, count in zip(*np.unique(matches.ground_truth, return_counts=True), strict=True):
         true, num_found = _true_by_score(matches, number)
         recall, precision = true / count, true / num_found[:, None]
         highest = np.flip(np.maximum.accumulate(np.flip(precision, axis=0)), axis=0)
+        average = np.zeros(len(THRESHOLDS))
         for j in range(len(THRESHOLDS)):
             reached = np.searchsorted(recall[:, j], LEVELS, side="left")
-            average[i, j] = np.append(highest[:, j], 0.0)[reached].mean()
-    return {"map": float(average.mean()), "map50": float(average[:, 0].mean())}
+            average[j] = np.append(highest[:, j], 0.0)[reached].mean()
+        found[int(number)] = average
+    return found
 
 
 def best_min_score(matches: Matches) -> float:

@@ -1,0 +1,106 @@
+"""Axes of charts: from values to places, linear or logarithmic, with ticks that a person would choose."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+STEPS = (1, 2, 2.5, 5, 10)  # of ticks, times a power of ten
+PADDING = 0.04  # of the range, beyond the values at both ends
+DECADES = 1.5  # beyond so many, positive values whose axis may be logarithmic get one
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes:
+        low: the value at its beginning.
+        high: the value at its end.
+        label: what the values are.
+        ticks: values that are marked, and what stands beside them.
+        log: whether it is logarithmic.
+    """
+
+    low: float
+    high: float
+    label: str
+    ticks: Sequence[tuple[float, str]]
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value is, as a fraction of the axis; those beyond its ends are at them."""
+        low, high, at = self.low, self.high, value
+        if self.log:
+            low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))
+        return min(1.0, max(0.0, (at - low) / (high - low)))
+
+
+def axis(
+    values: Iterable[float],
+    label: str = "",
+    *,
+    log: bool = False,
+    whole: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    most: int = 6,
+) -> Axis:
+    """An axis over values.
+
+    Args:
+        values: to be shown; those that are not finite do not count.
+        label: what they are.
+        log: whether the axis is logarithmic where the values ask for it: all positive, over more than 1.5 decades.
+        whole: whether only whole numbers are marked.
+        low: the beginning, if the values do not decide.
+        high: the end.
+        most: about how many ticks there may be.
+    """
+    finite = [float(value) for value in values if math.isfinite(value)] or [0.0, 1.0]
+    first, last = min(finite), max(finite)
+    if log and first > 0 and math.log10(last / first) > DECADES:
+        return _logarithmic(first, last, label, most)
+    margin = PADDING * (last - first) or abs(first) * 0.1 or 0.5
+    begin = first - margin if low is None else low
+    end = last + margin if high is None else high
+    if not end > begin:
+        end = begin + 1.0
+    step = _step((end - begin) / most)
+    step = max(1.0, float(math.ceil(step))) if whole else step
+    start = math.ceil(begin / step - 1e-9)
+    marks = [number * step for number in range(start, math.floor(end / step + 1e-9) + 1)]
+    return Axis(begin, end, label, [(mark, number_text(mark, step)) for mark in marks])
+
+
+def named_axis(names: Sequence[str], label: str = "") -> Axis:
+    """An axis of names, each in the middle of its room: the first has the value 0."""
+    return Axis(-0.5, len(names) - 0.5, label, list(enumerate(names)))
+
+
+def number_text(value: float, step: float = 0.0) -> str:
+    """A number in as few digits as tell it from those a step away; three digits without a step."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    if step and abs(step) >= 1e-4 and abs(value) < 1e6:
+        decimals = max(0, -math.floor(math.log10(abs(step)) + 1e-9))
+        decimals += 0 if math.isclose(round(step, decimals), step) else 1
+        return f"{value:.{decimals}f}"
+    digits = 3 if not step else max(3, math.ceil(math.log10(abs(value) / abs(step))) + 1)
+    short = f"{value:.{digits}g}"
+    return short.replace("e-0", "e-").replace("e+0", "e")
+
+
+def _step(least: float) -> float:
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in STEPS if step * power >= least * (1 - 1e-9))
+
+
+def _logarithmic(first: float, last: float, label: str, most: int) -> Axis:
+    low, high = math.log10(first), math.log10(last)
+    margin = PADDING * (high - low)
+    begin, end = 10 ** (low - margin), 10 ** (high + margin)
+    every = max(1, math.ceil((high - low) / most))
+    powers = range(math.floor(low) - 1, math.ceil(high) + 2)
+    factors = (1, 2, 5) if high - low < 2.5 else (1,)
+    marks = [factor * 10.0**power for power in powers if power % every == 0 for factor in factors]
+    return Axis(begin, end, label, [(m, number_text(m)) for m in marks if begin <= m <= end], log=True)

@@ -1,0 +1,156 @@
+"""What a page says of the run besides its results: data, configuration, environment, and how to repeat it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from litmus.config.instantiate import defaults
+from litmus.config.keys import GROUPS, choice, flat
+from litmus.config.protocols import SPLITS, Data, Split
+from litmus.config.types import Section as Configuration
+from litmus.config.validate import shown
+from litmus.page.axes import axis
+from litmus.page.charts import columns, images, shorten
+from litmus.report.material import Material
+from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
+from litmus.spec import Boxes, Classes, Labels, Values
+
+MOST_CLASSES = 40  # whose counts are shown; of more, the most and the least frequent
+MOST_IMAGES, MOST_OTHERS = 16, 6  # samples
+NUM_BINS = 30  # of a histogram of values
+PLACES = ("resume", "reproduce", "logger", "callback")  # keys that say nothing of what was learned
+
+
+def data_section(material: Material) -> Section:
+    """How many samples there are of what, and some of them."""
+    facts = material.result.get("dataset") or {}
+    sizes = {split: facts.get(split) for split in SPLITS}
+    said = [f"{size:,} for {split}" for split, size in sizes.items() if isinstance(size, int)]
+    sentences = [f"{material.result.get('data')}, from {facts.get('source')}: {', '.join(said)}."] if said else []
+    sentences += [str(facts["warning"])] if facts.get("warning") else []
+    blocks: list[Block] = [Words(sentences)] if sentences else []
+    if material.tested is not None:
+        blocks += [*_counts(material.tested.data), *_samples(material.tested.data)]
+    return Section("data", "Data", blocks)
+
+
+def _counts(data: Data) -> list[Block]:
+    """Of each class and split, how many samples; of values, how they are distributed in training."""
+    target = data.spec.target
+    if isinstance(target, Values):
+        return _histograms(data, target.names)
+    if isinstance(target, Boxes):
+        counts = {"train": data.class_counts.numpy()}
+    else:
+        counts = {split: _count(data, split, target) for split in SPLITS}
+    order = list(range(len(target.names)))
+    omitted = max(0, len(order) - MOST_CLASSES)
+    if omitted:
+        ranked = np.argsort(-counts["train"], kind="stable").tolist()
+        order = [*ranked[: MOST_CLASSES // 2], *ranked[-MOST_CLASSES // 2 :]]
+    rows = [[shorten(target.names[i], 40), *(f"{own[i]:,}" for own in counts.values())] for i in order]
+    noun, names = ("boxes", "classes") if isinstance(target, Boxes) else ("samples", target.noun)
+    which = "; the most and the least frequent" if omitted else ""
+    said = f"How many {noun} there are of each of {len(target.names)} {names}{which}."
+    return [Tabled(said, table(["", *counts], rows, omitted=omitted))]
+
+
+def _count(data: Data, split: Split, target: Classes | Labels) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    targets = data.targets(split)
+    if targets is None:
+        return np.zeros(len(target.names), np.int64)
+    if isinstance(target, Labels):
+        return targets.numpy().sum(axis=0, dtype=np.int64)
+    return np.bincount(targets.numpy(), minlength=len(target.names))
+
+
+def _histograms(data: Data, names: Sequence[str]) -> list[Block]:
+    targets = data.targets("train")
+    if targets is None:
+        return []
+    blocks: list[Block] = []
+    for number, name in enumerate(names[:4] if data.spec.input.noun != "series" else names[:1]):
+        heights, edges = np.histogram(targets[:, number].numpy(), NUM_BINS)
+        x, y = axis(edges, shorten(name, 40)), axis(heights, "training samples", low=0)
+        drawing = columns(f"distribution of {name}", x, y, edges.tolist(), heights.tolist())
+        blocks.append(Chart(f"target-{number + 1}", f"How {name} is distributed in training.", drawing))
+    return blocks
+
+
+def _samples(data: Data) -> list[Block]:
+    """Training samples, evenly chosen; of classes, with theirs."""
+    total = data.sizes["train"]
+    first = data.sample("train", 0)
+    if first.past is not None:  # windows of a series say little
+        return []
+    most = MOST_IMAGES if first.image is not None else MOST_OTHERS
+    numbers = [total * i // most for i in range(min(most, total))] if total > most else list(range(total))
+    chosen = [data.sample("train", number) for number in numbers]
+    labels = [_label(data, number) for number in numbers]
+    cards: list[Card] = [card(sample, [label] if label else []) for sample, label in zip(chosen, labels, strict=True)]
+    pixels = [sample.image for sample in chosen if sample.image is not None]
+    picture = images("training samples", pixels, [shorten(label, 14) for label in labels]) if pixels else None
+    return [Cards("samples", "Some training samples.", cards, picture)]
+
+
+def _label(data: Data, number: int) -> str:
+    targets, target = data.targets("train"), data.spec.target
+    if targets is None:
+        return ""
+    if isinstance(target, Classes):
+        return target.names[int(targets[number])]
+    if isinstance(target, Labels):
+        return ", ".join(target.names[i] for i in targets[number].nonzero()[:, 0].tolist()) or "no label"
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(target.names, targets[number], strict=True))
+
+
+def configuration(material: Material) -> Section:
+    """What differs from the defaults, then every key."""
+    rows = [
+        [key, shown(value), "" if usual is None else shown(usual)] for key, value, usual in _differing(material.config)
+    ]
+    blocks: list[Block] = [Words(["Every key has its default value."])]
+    if rows:
+        blocks = [Tabled("What differs from the defaults.", table(["key", "value", "default"], rows, numeric=False))]
+    everything = [f"{key}={shown(value)}" for key, value in flat(material.config) if not key.endswith("_target_")]
+    return Section("configuration", "Configuration", [*blocks, Lines("Every key", everything, folded=True)])
+
+
+def _differing(config: Configuration) -> list[tuple[str, object, object]]:
+    """Of each key whose value is not its choice's default: the key, the value and the default."""
+    found: list[tuple[str, object, object]] = []
+    for group in (group for group in GROUPS if group not in PLACES and isinstance(config.get(group), dict)):
+        name = choice(config, group)
+        try:
+            usual = dict(flat(defaults(group, name)))
+        except OSError:  # a choice of another version
+            continue
+        for key, value in flat(config[group]):
+            depends = str(usual.get(key)).startswith("${")  # on the machine
+            if key != "_target_" and value != usual.get(key) and not depends:
+                found.append((f"{group}.{key}", value, usual.get(key)))
+    return found
+
+
+def environment(material: Material) -> Section:
+    """Where the run was computed."""
+    known = material.environment or {}
+    names = ("python", "system", "processor", "cores", "available_memory_gb", "device", "precision", "threads")
+    rows = [[name.replace("_", " "), str(known[name])] for name in names if known.get(name) is not None]
+    git = known.get("git") or material.result.get("git") or {}
+    if git.get("commit"):
+        rows.append(["commit", f"{git['commit']}{', with changes' if git.get('changed') else ''}"])
+    versions = material.result.get("versions") or {}
+    rows += [[str(name), str(version)] for name, version in versions.items() if version and name != "python"]
+    if not rows:
+        return Section("environment", "Environment", [Words(["The run does not say where it was computed."])])
+    said = "Where, and with which versions"
+    return Section("environment", "Environment", [Tabled(said, table(["", ""], rows, numeric=False), folded=True)])
+
+
+def again(material: Material) -> Section:
+    """The commands to repeat the run, and those that made it."""
+    typed = [str(each) for each in (material.environment or {}).get("commands", [])]
+    lines = [Lines("Train it again, and compare the two to the last bit", [material.command])]
+    lines += [Lines("As it was typed", typed)] if typed else []
+    return Section("again", "Repeat it", lines)

@@ -1,0 +1,189 @@
+"""A page's part on classes: what is confused, the worst mistakes, each class, calibration, precision and recall."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litmus.config.protocols import Data
+from litmus.console import counted
+from litmus.page.axes import axis
+from litmus.page.charts import Bars, Line, bars, columns, heat_map, images, lines, shorten
+from litmus.page.drawing import COLORS
+from litmus.report.material import Tested
+from litmus.report.numbers import NUM_BINS, Confusion, calibration, precision_recall, probabilities, thinned
+from litmus.report.parts import Block, Card, Cards, Chart, Section, Tabled, Words, card, table
+
+Floats = NDArray[np.float64]
+MOST_CELLS = 40  # classes, up to which the whole matrix is drawn
+MOST_NUMBERED = 20  # classes, up to which its cells have numbers
+MOST_MISTAKES = 24
+MOST_PAIRS = 5  # of confused classes, in words
+MOST_CURVES = 10
+MOST_BARS = 40  # classes, from which on only the best and the worst ten are shown
+EACH_END = 10
+MISTAKES = "orange: mistakes, the darker the more there are."
+FEW = 20  # samples of a bin, below which its accuracy says little
+LIKELY = 0.005  # a probability below which two digits show nothing
+
+
+def sections(tested: Tested) -> list[Section]:
+    """What the test says of each class."""
+    names, outputs = tested.net.spec.target.names, tested.outputs
+    if not len(outputs.true):
+        return []
+    confusion = Confusion(outputs.true, outputs.predicted, len(names))
+    scores = probabilities(outputs.outputs) if tested.net.predicts_probabilities else outputs.outputs
+    true = outputs.targets.astype(np.int64)
+    return [
+        Section("confusion", "What is taken for what", [Words(confused(confusion, names)), *_matrix(confusion, names)]),
+        Section("mistakes", "The worst mistakes", mistakes(tested, scores, true)),
+        Section("classes", "Each class", [*_each(confusion, names), *curves(scores, true, names, confusion.f1)]),
+        *_calibration(tested, scores, true),
+    ]
+
+
+def confused(confusion: Confusion, names: Sequence[str]) -> list[str]:
+    """The most confused pairs in words."""
+    worst = confusion.worst(MOST_PAIRS)
+    total, wrong = int(confusion.occurring.sum()), int(confusion.counts[confusion.true != confusion.predicted].sum())
+    if not worst:
+        return [f"All {counted(total, 'test sample')} are right."]
+    said = ", ".join(f"{names[t]} taken for {names[p]}: {counted(n, 'time')}" for n, t, p in worst)
+    return [f"{wrong:,} of {counted(total, 'test sample')} are wrong. Most often: {said}."]
+
+
+def _matrix(confusion: Confusion, names: Sequence[str]) -> list[Block]:
+    if len(names) > MOST_CELLS:
+        worst = confusion.worst(20)
+        rows = [[names[true], names[predicted], f"{count:,}"] for count, true, predicted in worst]
+        said = f"Of {len(names):,} classes, the pairs that are confused most; confusion.csv has them all."
+        return [Tabled(said, table(["true", "predicted", "times"], rows, numeric=False))]
+    matrix = confusion.matrix
+    shares = colored(matrix)
+    texts = [[f"{n}" if n else "" for n in row] for row in matrix] if len(names) <= MOST_NUMBERED else None
+    titles = [
+        [f"{names[i]} taken for {names[j]}: {n}" if i != j else f"{names[i]} right: {n}" for j, n in enumerate(row)]
+        for i, row in enumerate(matrix)
+    ]
+    drawing = heat_map("confusion matrix", shares, names, names, texts, titles, ("true", "predicted"))
+    said = "Rows are true classes, columns what was predicted. Blue: what is right, as a share of the row; " + MISTAKES
+    return [Chart("confusion", said, drawing)]
+
+
+def colored(matrix: NDArray[np.int64]) -> Floats:
+    """How much color each cell of a confusion matrix gets: see `heat_map`."""
+    right = np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
+    wrong = matrix - np.diag(np.diag(matrix))
+    return np.asarray(np.diag(right) - np.sqrt(wrong / max(int(wrong.max()), 1)))
+
+
+def mistakes(tested: Tested, scores: Floats, true: NDArray[np.int64]) -> list[Block]:
+    """Those samples that are wrong, the surest first."""
+    predicted = scores.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != true)
+    if not len(wrong):
+        return [Words(["There is none in the test."])]
+    rows = np.arange(len(scores))
+    margin = scores[rows, predicted] - scores[rows, true]
+    worst = wrong[np.argsort(-margin[wrong], kind="stable")][:MOST_MISTAKES]
+    names, sure = tested.net.spec.target.names, tested.net.predicts_probabilities
+    cards, shown, captions = [], [], []
+    for row in worst:
+        sample = tested.data.sample("test", int(tested.outputs.numbers[row]))
+        own, other = names[true[row]], names[predicted[row]]
+        lines = [f"{own} taken for {other}", *([_sure(scores[row, predicted[row]], scores[row, true[row]])] * sure)]
+        cards.append(card(sample, lines, wrong=True))
+        if sample.image is not None:
+            shown.append(sample.image)
+            captions.append(f"{shorten(own, 8)} → {shorten(other, 8)}")
+    picture = images("the worst mistakes", shown, captions) if shown else None
+    what = (
+        "how sure the network was of the wrong class, and of the right one" if sure else "how far apart the scores are"
+    )
+    noted = " What is underlined the tokenizer does not know; what is struck out the network does not get."
+    said = f"Of {counted(len(wrong), 'wrong test sample')}, the worst, by {what}."
+    return [
+        Cards("mistakes", said + (noted if any(each.text for each in cards) else "") + kept(tested), cards, picture)
+    ]
+
+
+def kept(tested: Tested) -> str:
+    """Says how many samples' outputs there are, if these are not all."""
+    number, total = len(tested.outputs.numbers), tested.outputs.total
+    return "" if number == total else f" Looked for among {number:,} of {total:,} samples, evenly chosen."
+
+
+def _sure(wrong: float, right: float) -> str:
+    return f"{wrong:.0%} sure; of the right one {right:.0%}" if right >= LIKELY else f"{wrong:.0%} sure"
+
+
+def _each(confusion: Confusion, names: Sequence[str]) -> list[Block]:
+    present = [i for i in np.argsort(-confusion.f1, kind="stable") if not np.isnan(confusion.f1[i])]
+    chosen, said = sorted(present), "Precision and recall of each class in the test."
+    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
+        chosen = [*present[:EACH_END], *present[-EACH_END:]]
+        said = f"The ten best and the ten worst of {len(present):,} classes by F1; per_class.csv has them all."
+    groups = [
+        Bars("precision", confusion.precision[chosen].tolist(), COLORS[0]),
+        Bars("recall", np.nan_to_num(confusion.recall[chosen]).tolist(), COLORS[1]),
+    ]
+    shown = [f"{names[i]} ({confusion.occurring[i]:,})" for i in chosen]
+    drawing = bars("precision and recall of each class", shown, groups, axis([0, 1], low=0, high=1))
+    return [Chart("per-class", f"{said} In parentheses: how many samples are of it.", drawing)]
+
+
+def curves(scores: Floats, true: NDArray[np.int64], names: Sequence[str], quality: Floats) -> list[Block]:
+    """Precision against recall of each class, of at most ten the worst."""
+    present = [i for i in np.argsort(quality, kind="stable") if (true == i).any()][:MOST_CURVES]
+    drawn = []
+    for place, number in enumerate(sorted(present)):
+        curve = precision_recall(scores[:, number], true == number)
+        x, y = thinned(curve)
+        drawn.append(curve_line(names[number], curve.average, x, y, place))
+    which = f" Of {len(names):,} classes, the ten of the lowest F1." if len(present) < len(names) else ""
+    return [pr_chart(drawn, f"Precision at every recall, each class against the rest; AP is the area.{which}")]
+
+
+def curve_line(name: str, average: float, x: Sequence[float], y: Sequence[float], place: int) -> Line:
+    """A class's curve: colors repeat as dashes."""
+    label = f"{shorten(name, 14)} AP {average:.3f}"
+    return Line(label, x, y, COLORS[place % len(COLORS)], dashed=place >= len(COLORS))
+
+
+def pr_chart(drawn: Sequence[Line], caption: str) -> Chart:
+    """The chart of such curves."""
+    x, y = axis([0, 1], "recall", low=0, high=1), axis([0, 1], "precision", low=0, high=1.02)
+    drawing = lines("precision and recall", x, y, drawn, height=300 + 8 * len(drawn))
+    return Chart("precision-recall", caption, drawing)
+
+
+def _calibration(tested: Tested, scores: Floats, true: NDArray[np.int64]) -> list[Section]:
+    if not tested.net.predicts_probabilities:
+        return []
+    found = calibration(scores.max(axis=1), scores.argmax(axis=1) == true)
+    edges = np.linspace(0, 1, NUM_BINS + 1).tolist()
+    x, y = axis([0, 1], "confidence", low=0, high=1), axis([0, 1], "accuracy", low=0, high=1.02)
+    faint = (found.counts < FEW).tolist()
+    drawing = columns("reliability diagram", x, y, edges, found.accuracy.tolist(), [(0, 0), (1, 1)], faint)
+    used = int((found.counts > 0).sum())
+    said = (
+        f"The expected calibration error is {found.error:.4f}: on average, confidence and accuracy are so far apart "
+        f"({counted(used, 'bin')} of {NUM_BINS} have samples; Guo et al. 2017). Columns below the dashed line: "
+        "the network is too sure of itself."
+    )
+    return [
+        Section(
+            "calibration",
+            "Confidence",
+            [
+                Words([said]),
+                Chart("reliability", f"Accuracy by confidence; pale columns have fewer than {FEW} samples.", drawing),
+            ],
+        )
+    ]
+
+
+def samples_of(data: Data, numbers: Sequence[int], labels: Sequence[str]) -> list[Card]:
+    """Cards of training samples."""
+    return [card(data.sample("train", n), [label]) for n, label in zip(numbers, labels, strict=True)]

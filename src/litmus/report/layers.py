@@ -1,0 +1,78 @@
+"""The health of each layer over the epochs, as the doctor measured it."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from litmus.config.types import Section as Plain
+from litmus.page.charts import heat_map
+from litmus.report.material import Material
+from litmus.report.parts import Block, Chart, Section, Words
+
+# Of each figure: what it is, and whether its logarithm is drawn.
+FIGURES = {
+    "gradient": ("root mean square of the gradient", True),
+    "update": ("size of a step, as a fraction of the weights it changes", True),
+    "std": ("standard deviation of the outputs", True),
+    "dead": ("fraction of units that are never active", False),
+    "saturated": ("fraction of outputs at the flat ends of the activation", False),
+}
+MOST_EPOCHS, MOST_LAYERS = 30, 40
+
+
+def layers(material: Material) -> list[Section]:
+    """A map of layers and epochs for each figure that was measured."""
+    health = material.health
+    if not health or not health["layers"] or not health["epochs"]:
+        return []
+    names = [str(each.get("name")) for each in health["layers"][:MOST_LAYERS]]
+    epochs = _some(health["epochs"])
+    blocks: list[Block] = [Words(["Layers in the order of use; the darker a cell, the larger its number."])]
+    for key, (label, is_log) in FIGURES.items():
+        values = np.array([_row(epoch.get(key), len(names)) for epoch in epochs]).T
+        if np.isfinite(values).any() and (is_log or np.nanmax(values) > 0):
+            blocks.append(_map(key, label, values, names, epochs, is_log))
+    return [Section("layers", "Health of each layer", blocks)] if len(blocks) > 1 else []
+
+
+def _map(
+    key: str,
+    label: str,
+    values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
+    names: Sequence[str],
+    epochs: Sequence[Plain],
+    is_log: bool,
+) -> Chart:
+    if is_log:
+        logs = np.log10(np.where(values > 0, values, np.nan))
+        low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 1.0)
+        shares = (logs - low) / max(high - low, 1.0)
+    else:
+        shares = values
+    numbers = [str(epoch.get("epoch")) for epoch in epochs]
+    texts = [["" if math.isnan(v) else _short(v) for v in row] for row in values]
+    titles = [
+        [f"{name}, epoch {number}: {text}" for number, text in zip(numbers, row, strict=True)]
+        for name, row in zip(names, texts, strict=True)
+    ]
+    drawing = heat_map(label, np.clip(shares, 0, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18))
+    return Chart(f"layers-{key}", f"{label[0].upper()}{label[1:]}.", drawing)
+
+
+def _short(value: float) -> str:
+    """A number in the room of a cell: 0.12, 34, 3e-4."""
+    if value == 0 or 0.01 <= abs(value) < 100:
+        return f"{value:.2g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def _some(epochs: Sequence[Plain]) -> list[Plain]:
+    rows = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), MOST_EPOCHS)).astype(int))
+    return [epochs[row] for row in rows]
+
+
+def _row(values: object, number: int) -> list[float]:
+    given = values if isinstance(values, list) else []
+    found = [float(v) if isinstance(v, int | float) and not isinstance(v, bool) else math.nan for v in given[:number]]
+    return [*found, *[math.nan] * (number - len(found))]

@@ -1,0 +1,82 @@
+"""What a run's page is made of: its folder, and, where they are there, its data, network and test outputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litmus.config import protocols
+from litmus.config.types import Section
+from litmus.page.drawing import Pixels
+from litmus.report.outputs import Outputs
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image with boxes, for a detector's page.
+
+    Attributes:
+        pixels: of the image.
+        found: float64 (found, 6): left, top, right, bottom in pixels, score, class.
+        there: float64 (boxes, 5): class, left, top, right, bottom.
+        name: of its file, if there is one.
+    """
+
+    pixels: Pixels
+    found: Floats
+    there: Floats
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A run's data, network and outputs.
+
+    Attributes:
+        data: prepared.
+        net: with its best weights.
+        outputs: of the test.
+        scenes: of a detector, some validation images.
+    """
+
+    data: protocols.Data
+    net: protocols.Net
+    outputs: Outputs
+    scenes: Sequence[Scene] = ()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a page is made of.
+
+    Attributes:
+        folder: the run's.
+        config: resolved.
+        result: as result.json holds it.
+        rows: of metrics.csv.
+        environment: as environment.json holds it; None where there is none.
+        health: as health.json holds it; None where there is none.
+        command: that trains the run again.
+        tested: None where the page is made without.
+        notes: what to say of parts that the page lacks.
+    """
+
+    folder: Path
+    config: Section
+    result: Section
+    rows: Sequence[Section]
+    environment: Section | None
+    health: Section | None
+    command: str
+    tested: Tested | None = None
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Those of the best epoch and of the test that are numbers."""
+        found = (self.result.get("metrics") or {}).items()
+        return {name: value for name, value in found if isinstance(value, int | float)}

@@ -1,0 +1,96 @@
+"""A page's part on labels: each label, precision and recall, and the samples with the worst mistakes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from litmus.page.axes import axis
+from litmus.page.charts import Bars, bars, images, shorten
+from litmus.page.drawing import COLORS
+from litmus.report.classification import EACH_END, MOST_BARS, MOST_CURVES, MOST_MISTAKES, curve_line, kept, pr_chart
+from litmus.report.material import Tested
+from litmus.report.numbers import Floats, precision_recall, sigmoid, thinned
+from litmus.report.parts import Block, Cards, Chart, Section, Words, card
+
+Marks = NDArray[np.bool_]  # (samples, labels)
+
+
+def sections(tested: Tested) -> list[Section]:
+    """What the test says of each label."""
+    names, logits = tested.net.spec.target.names, tested.outputs.outputs
+    if not len(logits):
+        return []
+    true = tested.outputs.targets.astype(bool)
+    precision, recall, f1 = _quality(logits > 0, true)
+    return [
+        Section(
+            "classes", "Each label", [_each(names, precision, recall, f1, true), *_curves(logits, true, names, f1)]
+        ),
+        Section("mistakes", "The worst mistakes", _mistakes(tested, logits, true)),
+    ]
+
+
+def _quality(predicted: Marks, true: Marks) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and F1 of each label; F1 is NaN for one that neither occurs nor is predicted."""
+    hits, marked, there = (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
+    both = np.where(marked + there > 0, marked + there, np.nan)
+    return hits / np.maximum(marked, 1), hits / np.maximum(there, 1), 2 * hits / both
+
+
+def _each(names: Sequence[str], precision: Floats, recall: Floats, f1: Floats, true: Marks) -> Block:
+    present = [int(i) for i in np.argsort(-f1, kind="stable") if not np.isnan(f1[i])]
+    chosen, said = sorted(present), "Precision and recall of each label in the test."
+    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
+        chosen = [*present[:EACH_END], *present[-EACH_END:]]
+        said = f"The ten best and the ten worst of {len(present):,} labels by F1."
+    groups = [
+        Bars("precision", precision[chosen].tolist(), COLORS[0]),
+        Bars("recall", recall[chosen].tolist(), COLORS[1]),
+    ]
+    shown = [f"{names[i]} ({int(true[:, i].sum()):,})" for i in chosen]
+    drawing = bars("precision and recall of each label", shown, groups, axis([0, 1], low=0, high=1))
+    return Chart("per-class", f"{said} In parentheses: how many samples have it.", drawing)
+
+
+def _curves(logits: Floats, true: Marks, names: Sequence[str], f1: Floats) -> list[Block]:
+    present = sorted(int(i) for i in np.argsort(f1, kind="stable") if true[:, i].any())[:MOST_CURVES]
+    drawn = []
+    for place, number in enumerate(present):
+        curve = precision_recall(logits[:, number], true[:, number])
+        drawn.append(curve_line(names[number], curve.average, *thinned(curve), place))
+    which = f" {len(present)} of {len(names):,} labels." if len(present) < len(names) else ""
+    return (
+        [pr_chart(drawn, f"Precision at every recall, each label on its own; AP is the area.{which}")] if drawn else []
+    )
+
+
+def _mistakes(tested: Tested, logits: Floats, true: Marks) -> list[Block]:
+    """The samples of which the network is surest of something wrong."""
+    names, sure = tested.net.spec.target.names, tested.net.predicts_probabilities
+    wrong = (logits > 0) != true
+    worst_margin = np.where(wrong, np.abs(logits), -1.0).max(axis=1)
+    rows = np.flatnonzero(wrong.any(axis=1))
+    if not len(rows):
+        return [Words(["There is none in the test."])]
+    worst = rows[np.argsort(-worst_margin[rows], kind="stable")][:MOST_MISTAKES]
+    cards, shown, captions = [], [], []
+    for row in worst:
+        sample = tested.data.sample("test", int(tested.outputs.numbers[row]))
+        chances = sigmoid(logits[row])
+        added = [
+            f"not {names[i]}" + (f" ({chances[i]:.0%} sure of it)" if sure else "")
+            for i in np.flatnonzero(wrong[row] & ~true[row])
+        ]
+        missed = [
+            f"{names[i]} is missed" + (f" ({chances[i]:.0%})" if sure else "")
+            for i in np.flatnonzero(wrong[row] & true[row])
+        ]
+        own = ", ".join(names[i] for i in np.flatnonzero(true[row])) or "no label"
+        cards.append(card(sample, [own, *added[:3], *missed[:3]], wrong=True))
+        if sample.image is not None:
+            shown.append(sample.image)
+            captions.append(shorten(", ".join([*added, *missed]), 20))
+    picture = images("the worst mistakes", shown, captions) if shown else None
+    said = f"Of {len(rows):,} test samples with a wrong label, the network's surest mistakes; first the true labels."
+    return [Cards("mistakes", said + kept(tested), cards, picture)]

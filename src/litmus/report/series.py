@@ -1,0 +1,164 @@
+"""A page's part on forecasts: forecast and truth over the test, errors by step, and the worst windows."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from litmus.config.sample import Sample
+from litmus.data.timeline.intervals import conformal
+from litmus.page.axes import Axis, axis
+from litmus.page.charts import Line, lines
+from litmus.page.drawing import COLORS
+from litmus.record.baselines import BASELINES
+from litmus.report.material import Tested
+from litmus.report.numbers import Floats
+from litmus.report.parts import Block, Chart, Section, Words
+from litmus.report.regression import in_units
+
+LEVEL = 0.9  # of the intervals
+MOST_POINTS = 400  # of a line
+MOST_WINDOWS, MOST_TRIED = 6, 2_000  # the worst, of so many
+PAST = 3.0  # horizons before a forecast that are shown of its window, and at least 24 values
+WIDTH, HEIGHT = 960.0, 320.0  # of the forecast over the test
+
+
+def sections(tested: Tested) -> list[Section]:
+    """What the test says of each step."""
+    true, predicted = in_units(tested)
+    if not len(true):
+        return []
+    widths = _widths(tested, true.shape[1])
+    samples = [tested.data.sample("test", int(number)) for number in _side_by_side(tested, true.shape[1])]
+    return [
+        Section("forecast", "Forecast and truth", _over_time(tested, true, predicted, widths, samples)),
+        Section("steps", "Errors by step", _by_step(tested, true, predicted)),
+        Section("mistakes", "The worst forecasts", _worst(tested, true, predicted, widths)),
+    ]
+
+
+def _widths(tested: Tested, horizon: int) -> Floats:
+    """Half of each step's interval; NaN where there is none."""
+    errors = tested.net.errors
+    return np.full(horizon, np.nan) if errors is None else conformal(errors.cpu().numpy(), LEVEL)
+
+
+def _side_by_side(tested: Tested, horizon: int) -> list[int]:
+    """The last test windows of a series, by their numbers, whose horizons do not overlap."""
+    chosen: list[int] = []
+    group, begin = None, math.inf
+    for number in sorted(tested.outputs.numbers.tolist(), reverse=True):
+        sample = tested.data.sample("test", number)
+        if group not in (None, sample.name) or len(chosen) * horizon >= MOST_POINTS:
+            break
+        if sample.row + horizon <= begin:
+            chosen.append(number)
+            group, begin = sample.name, sample.row
+    return chosen[::-1]
+
+
+def _over_time(
+    tested: Tested, true: Floats, predicted: Floats, widths: Floats, samples: Sequence[Sample]
+) -> list[Block]:
+    horizon = true.shape[1]
+    place = {int(number): row for row, number in enumerate(tested.outputs.numbers)}
+    chosen = [place[number] for number in _side_by_side(tested, horizon)]
+    first = samples[0].row
+    x = [float(sample.row - first + step) for sample in samples for step in range(horizon)]
+    flat_true, flat = true[chosen].ravel(), predicted[chosen].ravel()
+    half = np.tile(widths, len(chosen))
+    inside = np.abs(flat_true - flat) <= half
+    drawn = [
+        *_baselines(tested, x, horizon),
+        Line("truth", x, flat_true.tolist(), "ink"),
+        Line("forecast", x, flat.tolist(), COLORS[0], low=(flat - half).tolist(), high=(flat + half).tolist()),
+    ]
+    values = [value for line in drawn for value in [*line.y, *line.low, *line.high]]
+    where = f" of {samples[0].name}" if samples[0].name else ""
+    drawing = lines(f"forecast and truth{where}", _dates(samples, x, horizon), axis(values), drawn, None, HEIGHT, WIDTH)
+    covered = f" {inside.mean():.0%} of these values are inside." if np.isfinite(half).all() else ""
+    band = (
+        "the band is the 90 % interval by errors in validation."
+        if np.isfinite(half).any()
+        else "there are no intervals."
+    )
+    steps = f", each {horizon} steps ahead" if horizon > 1 else ""
+    said = f"Forecasts{where} side by side over the test{steps}; {band}{covered}"
+    return [Words([said]), Chart("forecast", "Forecast and truth in the test.", drawing, wide=True)]
+
+
+def _baselines(tested: Tested, x: list[float], horizon: int) -> list[Line]:
+    """What needs no network: the forecasts that the data knows, of the same windows."""
+    chosen, found = _side_by_side(tested, horizon), []
+    for place, (name, values) in enumerate(tested.data.forecasts("test").items()):
+        own = values.numpy()[chosen].ravel()
+        found.append(Line(BASELINES[name][0], x, own.tolist(), COLORS[2 + place % 2], dashed=True))
+    return found
+
+
+def _dates(samples: Sequence[Sample], x: Sequence[float], horizon: int) -> Axis:
+    """The axis of time: dates where there are some."""
+    if not samples[0].date:
+        return axis(x, "values since the first forecast", whole=True)
+    every = max(1, math.ceil(len(samples) / 5))
+    ticks = [(x[number * horizon], samples[number].date) for number in range(0, len(samples), every)]
+    return Axis(x[0], max(x[-1], x[0] + 1), "date", ticks)
+
+
+def _by_step(tested: Tested, true: Floats, predicted: Floats) -> list[Block]:
+    """The RMSE of each step, and of what needs no network."""
+    horizon = true.shape[1]
+    errors = np.sqrt(np.mean((predicted - true) ** 2, axis=0))
+    steps = [float(step) for step in range(1, horizon + 1)]
+    others = {
+        name: np.sqrt(np.mean((values.numpy()[tested.outputs.numbers] - true) ** 2, axis=0))
+        for name, values in tested.data.forecasts("test").items()
+    }
+    if horizon == 1:
+        said = [f"{BASELINES[name][0]} {own[0]:.4g}" for name, own in others.items()]
+        return [Words([f"Test RMSE: network {errors[0]:.4g}, {', '.join(said)}."])]
+    drawn = [
+        *(
+            Line(BASELINES[n][0], steps, own.tolist(), COLORS[2 + i], dashed=True)
+            for i, (n, own) in enumerate(others.items())
+        ),
+        Line("network", steps, errors.tolist()),
+    ]
+    y = axis([value for line in drawn for value in line.y], "RMSE", low=0)
+    drawing = lines("RMSE by step", axis(steps, "step", whole=True), y, drawn)
+    return [Chart("errors-by-step", "How far forecasts are off, by how far ahead they look.", drawing)]
+
+
+def _worst(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> list[Block]:
+    """The windows with the largest errors, no two of which overlap."""
+    horizon = true.shape[1]
+    blocks: list[Block] = []
+    taken: list[int] = []
+    size = np.sqrt(np.mean((predicted - true) ** 2, axis=1))
+    for row in np.argsort(-size, kind="stable")[:MOST_TRIED]:
+        sample = tested.data.sample("test", int(tested.outputs.numbers[row]))
+        if any(abs(sample.row - other) < horizon for other in taken) or sample.past is None:
+            continue
+        taken.append(sample.row)
+        blocks.append(_window(sample, true[row], predicted[row], widths, float(size[row]), len(taken)))
+        if len(taken) == MOST_WINDOWS:
+            break
+    return blocks
+
+
+def _window(sample: Sample, true: Floats, predicted: Floats, widths: Floats, size: float, number: int) -> Chart:
+    assert sample.past is not None
+    past = sample.past[-max(24, int(PAST * len(true))) :]
+    before = [float(step) for step in range(-len(past) + 1, 1)]
+    after = [float(step) for step in range(1, len(true) + 1)]
+    drawn = [
+        Line("truth", [*before, *after], [*past.tolist(), *true.tolist()], "ink"),
+        Line(
+            "forecast", after, predicted.tolist(), low=(predicted - widths).tolist(), high=(predicted + widths).tolist()
+        ),
+    ]
+    values = [value for line in drawn for value in [*line.y, *line.low, *line.high]]
+    when = sample.date or f"value {sample.row:,}"
+    said = f"From {when}{f' of {sample.name}' if sample.name else ''}: RMSE {size:.4g}."
+    drawing = lines(said, axis(before + after, "step", whole=True), axis(values), drawn, (0.5, ""), height=220)
+    return Chart(f"worst-{number}", said, drawing)

@@ -1,0 +1,107 @@
+"""A run's own page: gathers what the test gives, and writes report.html and pictures/ at the end of a run, or later."""
+
+import logging
+import time
+from dataclasses import replace
+from typing import cast
+
+import torch
+
+from litmus.config.command import train_command
+from litmus.config.protocols import Detector, Task
+from litmus.config.types import Section
+from litmus.config.validate import override
+from litmus.errors import UserError
+from litmus.record.files import write_text
+from litmus.record.folder import RunDir
+from litmus.report.detection import min_score_of
+from litmus.report.facts import files
+from litmus.report.material import Material, Scene, Tested
+from litmus.report.outputs import Gathering
+from litmus.report.page import write
+from litmus.run.build import Parts
+from litmus.run.result import RunState
+from litmus.spec import Boxes
+from litmus.task.detection import corners
+
+log = logging.getLogger(__name__)
+
+NUM_SCENES = 12  # validation images that a detector's page shows
+
+
+def gather(parts: Parts, keeps_all: bool) -> Gathering:
+    """Watches the test that comes; a sweep's job keeps only what its result needs."""
+    gathering = Gathering(parts.data, keeps_all)
+    cast(Task, parts.task).observers["test"].append(gathering)
+    return gathering
+
+
+def finish(run: RunDir, state: RunState, result: Section, without_page: bool) -> None:
+    """Writes the page of a run that has ended, and what it has of each class; what goes wrong never touches the run.
+
+    Args:
+        run: the folder.
+        state: of the run.
+        result: as result.json has it.
+        without_page: whether it gets none now, as a sweep's jobs do, and runs that are to be resumed.
+    """
+    begin = time.perf_counter()
+    try:
+        if state.tested is not None and state.gathered is not None:
+            for name, text in files(state.gathered.outputs(), state.tested.net).items():
+                write_text(run.path / name, text)
+        if not without_page and result["epochs"]:
+            write(material_of(run, state.config, result, tested_of(state.tested, state.gathered), []))
+            log.info("page: %.2f s", time.perf_counter() - begin)
+    except (Exception, KeyboardInterrupt) as error:  # a page is a convenience, and made of whatever a run may be
+        log.warning("The run has no page: %s. litmus report %s makes it.", said(error), run.path)
+        log.info("no page", exc_info=True)
+
+
+def tested_of(parts: Parts | None, gathering: Gathering | None) -> Tested | None:
+    """What the test gave; None where there was none."""
+    if parts is None or gathering is None or not gathering.total:
+        return None
+    tested = Tested(parts.data, parts.net, gathering.outputs())
+    return replace(tested, scenes=_scenes(parts)) if isinstance(parts.net.spec.target, Boxes) else tested
+
+
+def _scenes(parts: Parts) -> list[Scene]:
+    """The first validation images, with the boxes that the best weights find there."""
+    net, device = cast(Detector, parts.net), parts.task.device
+    net.eval()
+    scenes: list[Scene] = []
+    for inputs, targets in parts.data.val_dataloader():
+        some = slice(NUM_SCENES - len(scenes))
+        with torch.inference_mode(), parts.trainer.precision_plugin.forward_context():
+            answer, _ = net.predict_and_raw(inputs[some].to(device))
+            found = net.boxes(answer, min_score_of(net), multi_label=False)
+        there = [corners(own, *inputs.shape[2:]) for own in targets[some]]
+        for own, true in zip(found, there, strict=True):
+            sample = parts.data.sample("val", len(scenes))
+            assert sample.image is not None
+            scenes.append(Scene(sample.image, own.double().cpu().numpy(), true.double().cpu().numpy(), sample.name))
+        if len(scenes) == NUM_SCENES:
+            break
+    return scenes
+
+
+def material_of(run: RunDir, config: Section, result: Section, tested: Tested | None, notes: list[str]) -> Material:
+    """What a page is made of: what the folder holds, and what was tested."""
+    return Material(
+        folder=run.path,
+        config=config,
+        result=result,
+        rows=run.whole_metrics(),
+        environment=run.read_environment(),
+        health=run.read_health(),
+        command=train_command(override("reproduce", str(run.path))),
+        tested=tested,
+        notes=notes,
+    )
+
+
+def said(error: BaseException) -> str:
+    """What went wrong, without a full stop."""
+    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return (text.splitlines() or [""])[0].rstrip(".")

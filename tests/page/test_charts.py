@@ -1,0 +1,64 @@
+"""Charts of any values are drawn, whole, and say in titles what a cell or bar is."""
+
+import math
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from litmus.page import charts
+from litmus.page.axes import axis
+from litmus.page.drawing import Drawing
+
+NAN = math.nan
+X = [1.0, 2.0, 3.0, 4.0]
+
+
+def shown(drawing: Drawing) -> list[str]:
+    root = ET.fromstring(drawing.svg())
+    assert drawing.png().startswith(b"\x89PNG")
+    return [element.text or "" for element in root.iter() if element.tag in ("text", "title")]
+
+
+@pytest.mark.parametrize("values", [X, [NAN] * 4, [1.0, NAN, 2.0, NAN], [0.0] * 4, [1e-12, 1e12, 1, 2]])
+def test_lines_of_any_values(values: list[float]) -> None:
+    drawn = [charts.Line("a", X, values, low=values, high=values), charts.Line("b", X, values, dashed=True)]
+    found = shown(charts.lines("chart", axis(X, "epoch"), axis(values, "loss", log=True), drawn, (4, "best")))
+    assert {"a", "b", "best", "epoch", "loss"} <= set(found)
+
+
+def test_a_gap_is_left_out() -> None:
+    svg = charts.lines("", axis(X), axis(X), [charts.Line("", X, [1, NAN, 3, 4])]).svg()
+    plain = charts.lines("", axis(X), axis(X), []).svg()
+    assert svg.count("<polyline") == plain.count("<polyline") + 1  # a single point has no line
+
+
+def test_bars_have_their_values_and_titles() -> None:
+    found = shown(charts.bars("bars", ["cat", "dog" * 20], [charts.Bars("recall", [0.25, NAN])], axis([0, 1])))
+    assert "cat: recall 0.25" in found
+    assert "0.25" in found
+    assert any(text.endswith("…") for text in found)
+
+
+def test_a_heat_map_colors_what_is_wrong_otherwise() -> None:
+    shares, names = np.array([[1.0, -0.5], [NAN, 0.0]]), ["a", "b"]
+    drawing = charts.heat_map("map", shares, names, names, [["1", "2"], ["", ""]], [["a right", "a for b"], ["", ""]])
+    assert {"a right", "a for b", "1", "2"} <= set(shown(drawing))
+    assert "var(--warm)" in drawing.svg()
+    assert "var(--accent)" in drawing.svg()
+
+
+def test_many_names_do_not_lie_on_each_other() -> None:
+    names = [f"name {i}" for i in range(100)]
+    drawing = charts.heat_map("map", np.eye(100), names, names, None, [[""] * 100] * 100)
+    assert shown(drawing).count("name 0") <= 2
+    assert drawing.svg().count("<text") < 200
+
+
+def test_dots_columns_and_images() -> None:
+    points = [(float(i), float(i % 7)) for i in range(5000)]
+    assert charts.dots("", axis(range(5000)), axis(range(7)), points, [(0, 0), (7, 7)]).svg().count("<path") == 1
+    assert "0 to 1: 3" in shown(charts.columns("", axis([0, 2]), axis([0, 3]), [0, 1, 2], [3, NAN]))
+    image = np.zeros((4, 8, 1), np.uint8)
+    assert "cap" in shown(charts.images("", [image] * 9, ["cap"] * 9))
+    assert shown(charts.images("", [], [])) == []

@@ -1,0 +1,171 @@
+"""The page of a run folder, without its data: what it says of whatever the folder holds."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import ROOT
+from made_runs import made
+from pages import check_page
+
+from litmus.cli.main import main
+from litmus.record.folder import RunDir
+from litmus.report.page import write
+from litmus.run.page import material_of
+
+EARLIER = sorted(path.parent for path in (ROOT / "tests" / "earlier").glob("*/result.json"))
+HOSTILE = "<script>document.title='taken'</script><img src=http://example.com/a.png onerror=alert(1)>\x1b[31m"
+
+
+def page(folder: Path) -> str:
+    """The text of the page of a run folder."""
+    run = RunDir(folder)
+    return check_page(write(material_of(run, run.read_config(), run.read_result() or {}, None, ["A note."])))
+
+
+def test_a_page_has_the_verdict_first_then_findings_curves_and_how_to_repeat(tmp_path: Path) -> None:
+    text = page(made(tmp_path / "run", "model=fnn"))
+    first = "test/acc is 0.89 with the weights of epoch 4 of 4"
+    order = [first, "A note.", "Findings The", "Training Values", "Data mnist", "Configuration Every", "reproduce="]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "The run was not examined." in text
+    assert {path.name for path in (tmp_path / "run" / "pictures").iterdir()} == {"curve-loss.png", "curve-acc.png"}
+
+
+def test_train_and_validation_are_in_one_chart_with_the_best_epoch(tmp_path: Path) -> None:
+    page(made(tmp_path / "run", "model=fnn"))
+    svg = next(re.finditer(r"<svg[^>]*loss by epoch.*?</svg>", (tmp_path / "run" / "report.html").read_text()))[0]
+    assert all(f">{words}</text>" in svg for words in ("training", "validation", "best: epoch 4"))
+
+
+def test_baselines_stand_beside_the_verdict(tmp_path: Path) -> None:
+    metrics = {"val/acc": 0.9, "test/acc": 0.9, "test/majority_acc": 0.1, "test/logistic_acc": 0.8}
+    text = page(made(tmp_path / "better", "model=fnn", metrics=metrics))
+    assert "better than logistic regression 0.8 and the majority class 0.1." in text
+    text = page(made(tmp_path / "worse", "model=fnn", metrics={**metrics, "test/logistic_acc": 0.95}))
+    assert "The network does not beat logistic regression (test/acc 0.9 against 0.95)" in text
+
+
+def test_findings_are_shown_the_gravest_first(tmp_path: Path) -> None:
+    def finding(severity: Any, name: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "severity": severity, "evidence": f"because of {name}", "layer": None, "epoch": 2} | more
+
+    findings = [
+        finding("info", "still_improving"),
+        "nonsense",
+        finding("severe", "dying_relu", layer="features.1", **{"try": "python train.py optimizer.lr=0.001"}),
+        finding("warning", "over_fitting"),
+        finding(7, "odd"),
+    ]
+    text = page(made(tmp_path / "run", "model=fnn", findings=findings))
+    assert re.search("dying relu severe, layer features.1, epoch 2.*over fitting.*still improving.*odd", text)
+    assert "python train.py optimizer.lr=0.001" in text
+    assert "Nothing was found" in page(made(tmp_path / "healthy", "model=fnn", findings=[]))
+    assert "The run was not" not in page(made(tmp_path / "odd", "model=fnn", findings={"a": 1}))
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed", "interrupted", "pruned"])
+def test_a_run_that_did_not_finish_says_why(tmp_path: Path, status: str) -> None:
+    text = page(made(tmp_path / "run", "model=fnn", status=status, error="the loss is nan at step 3"))
+    assert re.search(
+        rf"The run (was )?{status}: the loss is nan at step 3\. The best epoch reached val/acc 0.9\.", text
+    )
+    assert "no curves" in page(made(tmp_path / "none", "model=fnn", status=status, epochs=0, metrics={}))
+
+
+def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    names = [{"name": "features.0", "type": "Linear"}, {"name": "head", "type": "Linear"}]
+    epoch = {"gradient": [0.1, 1e-9], "update": [1e-3, None], "mean": [0, 0], "std": [1, 1], "dead": [0.5, None]}
+    health = {"layers": names, "epochs": [{"epoch": 1, **epoch}, {"epoch": 2, **epoch, "saturated": [None, None]}]}
+    (folder / "health.json").write_text(json.dumps(health))
+    text = page(folder)
+    assert "Health of each layer" in text
+    assert "features.0" in text
+    assert " 1e-9 " in text
+    assert (folder / "pictures" / "layers-gradient.png").is_file()
+    assert (folder / "pictures" / "layers-dead.png").is_file()
+    assert not (folder / "pictures" / "layers-saturated.png").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"layers": 1, "epochs": []}', '{"layers": [1], "epochs": [2]}', "[" * 9999]
+)
+def test_damaged_health_is_none(tmp_path: Path, text: str) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    (folder / "health.json").write_text(text)
+    assert RunDir(folder).read_health() is None
+    assert "Health" not in page(folder)
+
+
+def test_odd_numbers_of_health_are_left_out(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    epochs = [{"epoch": 1, "gradient": ["a", True, 1.0, 2.0], "dead": 3}, {"gradient": []}]
+    (folder / "health.json").write_text(json.dumps({"layers": [{"name": HOSTILE}, {}], "epochs": epochs}))
+    page(folder)
+
+
+def test_hostile_texts_are_texts(tmp_path: Path) -> None:
+    names = {f"val/{HOSTILE}": 0.5, f"test/recall_{HOSTILE}": 0.5, "val/acc": 0.5}
+    finding = dict.fromkeys(("name", "severity", "evidence", "layer", "try"), HOSTILE)
+    dataset = {"source": HOSTILE, "train": 5, "val": 5, "test": 5, "sha256": {}, "warning": HOSTILE}
+    more = {"metrics": names, "findings": [finding], "dataset": dataset, "model": HOSTILE, "device": HOSTILE}
+    folder = made(tmp_path / "run", "model=fnn", changes={"model": {"activation": HOSTILE}}, **more)
+    RunDir(folder).write_metrics([{"epoch": 1, "step": 2, f"val/{HOSTILE}": 0.5, "val/acc": 0.5}])
+    text = page(folder)
+    assert text.count("document.title='taken'") > 5
+    assert "<img" not in (folder / "report.html").read_text()
+    assert all(path.parent == folder / "pictures" for path in (folder / "pictures").rglob("*"))
+
+
+ODD = ["text", 7, -1.5, True, [], ["a"], {"a": "b"}, None, {"train": "many", "commit": 5, "sha256": 1}]
+SECTIONS = ("dataset", "git", "versions", "seconds", "metrics")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_result_of_somebody_else_s_may_hold_anything(tmp_path: Path, odd: object) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    result = json.loads((folder / "result.json").read_text())
+    inner = {"source": odd, "train": odd, "warning": odd, "commit": odd, "changed": odd, "fit": odd, "test/acc": odd}
+    names = ("error", "best_epoch", "model", "data", "seed", "epochs", "parameters", "device", "findings", "baselines")
+    result |= {**dict.fromkeys(names, odd), **dict.fromkeys(SECTIONS, inner)}
+    (folder / "result.json").write_text(json.dumps(result))
+    assert "Training" in page(folder)
+
+
+@pytest.mark.parametrize("earlier", EARLIER, ids=lambda path: path.name)
+def test_runs_of_earlier_versions_have_a_page(tmp_path: Path, earlier: Path) -> None:
+    shutil.copytree(earlier, tmp_path / "run")
+    text = page(tmp_path / "run")
+    assert "Training" in text
+    assert "Configuration" in text
+
+
+def test_pictures_of_an_earlier_page_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    (folder / "pictures").mkdir()
+    for name in ("gone.png", "mine.txt"):
+        (folder / "pictures" / name).touch()
+    page(folder)
+    assert not (folder / "pictures" / "gone.png").exists()
+    assert (folder / "pictures" / "mine.txt").exists()
+
+
+def test_a_page_is_the_same_each_time(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    texts = [re.sub(r"written [\d :-]+", "", page(folder)) for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("running", "running has no result.json: the run has not ended"), ("none", "There is no folder")],
+)
+def test_the_verb_needs_a_run_that_has_ended(tmp_path: Path, folder: str, words: str) -> None:
+    made(tmp_path / "running", "model=fnn", status=None)
+    with pytest.raises(SystemExit, match=words):
+        main(["report", folder])
