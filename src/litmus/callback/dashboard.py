@@ -1,6 +1,7 @@
 """What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
 
 import logging
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
@@ -12,6 +13,7 @@ from torch.utils.tensorboard.summary import hparams
 from litmus.callback._base import Callback, is_step, task_of
 from litmus.config.keys import hyperparameters
 from litmus.config.protocols import SPLITS, Net
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
@@ -20,15 +22,19 @@ from litmus.record.metrics import per_class, per_value
 
 log = logging.getLogger(__name__)
 
+EVENTS = "events.out.tfevents."  # how TensorBoard's files begin
+FINAL = "final"  # a folder of earlier versions
+ROW = ".row"  # the end of the name of the file that holds the HParams row
 COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
 
 
 class Dashboard(Callback):
     """Writes the network's graph, the configuration, the training loss within an epoch, and the HParams row.
 
-    The row is written once, with the final metrics, into the run `<folder>/final`: its metrics are
-    the best epoch's, not the last one's. No summary of the whole experiment is written: TensorBoard
-    would take the first run's for all, and leave out the columns and rows it does not mention.
+    The row is written once, with the final metrics, into a file of its own, which a resumed run removes: TensorBoard
+    would go on showing the first row that it finds. Its metrics are the best epoch's, not the last one's, and so
+    have names of their own. No summary of the whole experiment is written, which `litmus dashboard` knows: TensorBoard
+    would take the first run's for all, and leave out the columns that it does not mention.
     """
 
     affects_training: ClassVar = False
@@ -42,9 +48,10 @@ class Dashboard(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
             return
+        run = RunDir(trainer.default_root_dir)
+        _remove_row(run)
         self._writer = trainer.logger.experiment
-        config = RunDir(trainer.default_root_dir).read_config()
-        text = to_yaml(config)
+        text = to_yaml(run.read_config())
         self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
@@ -55,7 +62,7 @@ class Dashboard(Callback):
         if self._writer is None or not outputs or not is_step(trainer, batch_idx):  # no outputs of a skipped step
             return
         if batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
-            self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
+            self._writer.add_scalar(f"{WITHIN_EPOCH}train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: Section) -> None:
         """Writes the HParams row of a run that has reached any metrics."""
@@ -68,12 +75,13 @@ class Dashboard(Callback):
         apart = {name for names in parts for name in names.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
         _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))
-        with SummaryWriter(str(run.path / "final")) as writer:
+        with SummaryWriter(str(run.path), filename_suffix=ROW) as writer:
             assert writer.file_writer is not None
             writer.file_writer.add_summary(start)
             writer.file_writer.add_summary(end)
             for name, value in metrics.items():
-                writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
+                if not name.startswith("test/"):  # which the logger has
+                    writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
 
     def _add_graph(self, net: Net, device: torch.device) -> None:
         training = net.training
@@ -93,3 +101,11 @@ def comparable(config: Section) -> dict[str, str | float | int | bool]:
     flat = {key: value for key, value in hyperparameters(config, COMPARED).items() if key != "task"}  # the data's
     plain = (str, float, int, bool)
     return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}
+
+
+def _remove_row(run: RunDir) -> None:
+    """Removes what an earlier process of this run wrote at its end; earlier versions did in a folder of its own."""
+    for path in (*run.path.glob(f"{EVENTS}*{ROW}"), *(run.path / FINAL).glob(f"{EVENTS}*")):
+        path.unlink()
+    with suppress(OSError):  # there is none, or it holds other files
+        (run.path / FINAL).rmdir()
