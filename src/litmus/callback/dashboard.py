@@ -8,24 +8,21 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from litmus.callback._base import Callback, is_step, task_of
-from litmus.config.keys import hyperparameters
 from litmus.config.protocols import SPLITS, Net
-from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
+from litmus.record.events import PREFIX, row
 from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class, per_value
 
 log = logging.getLogger(__name__)
 
-EVENTS = "events.out.tfevents."  # how TensorBoard's files begin
 FINAL = "final"  # a folder of earlier versions
 ROW = ".row"  # the end of the name of the file that holds the HParams row
-COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
 
 
 class Dashboard(Callback):
@@ -68,17 +65,14 @@ class Dashboard(Callback):
         """Writes the HParams row of a run that has reached any metrics."""
         if self._writer is None or not result["metrics"]:
             return
-        compared = comparable(run.read_config())
-        # The first summary describes the experiment: see the class's docstring.
         values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
         parts = (*per_class(result["metrics"]).values(), *values)
         apart = {name for names in parts for name in names.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
-        _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))
         with SummaryWriter(str(run.path), filename_suffix=ROW) as writer:
             assert writer.file_writer is not None
-            writer.file_writer.add_summary(start)
-            writer.file_writer.add_summary(end)
+            for summary in row(columns(run.read_config())):
+                writer.file_writer.add_summary(summary)
             for name, value in metrics.items():
                 if not name.startswith("test/"):  # which the logger has
                     writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
@@ -96,16 +90,9 @@ class Dashboard(Callback):
             net.train(training)
 
 
-def comparable(config: Section) -> dict[str, str | float | int | bool]:
-    """The hyperparameters that a person would compare, flat, by the names one types."""
-    flat = {key: value for key, value in hyperparameters(config, COMPARED).items() if key != "task"}  # the data's
-    plain = (str, float, int, bool)
-    return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}
-
-
 def _remove_row(run: RunDir) -> None:
     """Removes what an earlier process of this run wrote at its end; earlier versions did in a folder of its own."""
-    for path in (*run.path.glob(f"{EVENTS}*{ROW}"), *(run.path / FINAL).glob(f"{EVENTS}*")):
+    for path in (*run.path.glob(f"{PREFIX}*{ROW}"), *(run.path / FINAL).glob(f"{PREFIX}*")):
         path.unlink()
     with suppress(OSError):  # there is none, or it holds other files
         (run.path / FINAL).rmdir()
