@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 
 from litmus.callback._base import Callback, is_step, task_of
+from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.config.protocols import SPLITS, Net
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
@@ -26,7 +27,9 @@ ROW = ".row"  # the end of the name of the file that holds the HParams row
 
 
 class Dashboard(Callback):
-    """Writes the network's graph, the configuration, the training loss within an epoch, and the HParams row.
+    """Writes the network's graph, the configuration, the training loss within an epoch, pictures, and the HParams row.
+
+    Pictures are what `_pictures` makes of some epochs; a chart of custom scalars has training and validation in one.
 
     The row is written once, with the final metrics, into a file of its own, which a resumed run removes: TensorBoard
     would go on showing the first row that it finds. Its metrics are the best epoch's, not the last one's, and so
@@ -37,9 +40,11 @@ class Dashboard(Callback):
     affects_training: ClassVar = False
 
     @checked
-    def __init__(self, *, every_n_steps: Count, graph: bool) -> None:
+    def __init__(self, *, every_n_steps: Count, graph: bool, pictures: bool) -> None:
         self.every_n_steps = every_n_steps
         self.graph = graph
+        self.pictures = pictures
+        self._pictures: Pictures | None = None
         self._writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -52,6 +57,50 @@ class Dashboard(Callback):
         self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
+        if self.pictures:
+            self._writer.add_custom_scalars(layout(task_of(pl_module)))
+            self._pictures = Pictures(task_of(pl_module), self._writer)
+
+    def on_before_optimizer_step(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        if self._pictures is not None and trainer.is_last_batch and _is_due(trainer):
+            self._pictures.gradients(trainer.global_step)
+
+    def on_validation_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self._pictures is not None and batch_idx == 0 and _is_due(trainer):
+            self._pictures.begin(batch[0])
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self._pictures is not None:
+            self._pictures.end_of_batch()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._pictures is not None and self._pictures.watching:
+            try:
+                self._pictures.end(max(trainer.global_step - 1, 0))
+            except Exception:  # a picture that cannot be drawn must not end a run
+                log.warning("TensorBoard has not all pictures of this network.", exc_info=True)
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._pictures is not None:
+            self._pictures.stop()
+            self._pictures = None
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -63,7 +112,12 @@ class Dashboard(Callback):
 
     def on_result(self, run: RunDir, result: Section) -> None:
         """Writes the HParams row of a run that has reached any metrics."""
-        if self._writer is None or not result["metrics"]:
+        if self._writer is None:
+            return
+        if findings := result.get("findings"):
+            self._writer.add_text("findings", _listed(findings), result["steps"] or 0)
+            self._writer.flush()
+        if not result["metrics"]:
             return
         values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
         parts = (*per_class(result["metrics"]).values(), *values)
@@ -88,6 +142,16 @@ class Dashboard(Callback):
             log.warning("TensorBoard has no graph of this network: %s", error)
         finally:
             net.train(training)
+
+
+def _listed(findings: list[Section]) -> str:
+    """Findings as Markdown shows them unchanged: lines with four spaces before them are code."""
+    lines = [f"{each['severity']}  {each['name']}: {each['evidence']}  Try: {each['try']}" for each in findings]
+    return "\n".join(f"    {line}" for line in " \n".join(lines).splitlines())
+
+
+def _is_due(trainer: lightning.Trainer) -> bool:
+    return is_due(trainer.current_epoch + 1, trainer.max_epochs or 0)
 
 
 def _remove_row(run: RunDir) -> None:

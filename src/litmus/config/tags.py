@@ -7,6 +7,7 @@ from litmus.config.types import Section
 # the first two. So that these are `train` and `val`, all others begin with a later letter.
 WHEN_BEST = "when_best/"  # metrics of the best epoch's weights: one point each
 WITHIN_EPOCH = "within_epoch/"
+WITHIN_NETWORK = "within_network/"  # histograms of weights, gradients and activations
 WORKINGS = "workings/"  # learning rate, norm of the gradient, seconds...
 
 COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
