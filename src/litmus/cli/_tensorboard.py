@@ -8,7 +8,7 @@ from tensorboard import default, program
 from werkzeug.test import Client
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from wsgiref.types import WSGIApplication
 
 SETTLED_S = 0.5  # without another run that is read: the others have no curves yet
 POLL_S = 0.05
