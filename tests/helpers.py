@@ -31,6 +31,7 @@ SMALL = [
     "trainer=cpu",
     "trainer.max_epochs=2",
     "callback.dashboard.graph=false",
+    "callback.dashboard.pictures=false",
     "task.baselines=false",
 ]
 

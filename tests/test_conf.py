@@ -110,5 +110,7 @@ def test_folders_of_runs_can_be_typed_without_quotes() -> None:
     assert sweep_dir(None, words) == "outputs/sweeps/model-fnn-cnn-model.widths-128-64-seed-range-0-3"
     assert sweep_dir(None, [*reversed(words), "sweep.jobs=2"]) == sweep_dir(None, words)
     assert sweep_dir("mine", words) == "outputs/sweeps/mine"
-    assert run_dir("outputs/old", "cnn", "mnist") == "outputs/old"
-    assert Path(run_dir(None, "cnn", "mnist")).parent == Path("outputs/cnn-mnist")
+    assert run_dir("outputs/old", "cnn", "mnist", []) == "outputs/old"
+    new = Path(run_dir(None, "cnn", "mnist", ["model=cnn", "model.dropout=0.3"]))
+    assert new.parent == Path("outputs/cnn-mnist")
+    assert new.name.endswith("_dropout-0.3")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
+from litmus.config.tags import tag
 from litmus.config.validate import checked
 
 
@@ -15,7 +16,7 @@ class _EventsOnly(TensorBoardLogger):
     """TensorBoard events right in the run's folder, and nothing else: config.yaml holds the rest."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
+        super().log_metrics({tag(name): value for name, value in metrics.items() if name != "epoch"}, step)
 
     def save(self) -> None:
         self.experiment.flush()

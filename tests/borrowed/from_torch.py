@@ -35,13 +35,6 @@ def nvml_is_asked_by_a_variable() -> bool:
         os.environ.update({} if before is None else {"PYTORCH_NVML_BASED_CUDA_CHECK": before})
 
 
-def an_hparams_row_is_three_summaries() -> bool:
-    from torch.utils.tensorboard.summary import hparams
-
-    tags = [summary.value[0].tag for summary in hparams({"lr": 0.1}, {"acc": 0.0})]
-    return [tag.rpartition("/")[2] for tag in tags] == ["experiment", "session_start_info", "session_end_info"]
-
-
 def states_are_scanned() -> bool:
     from torch._higher_order_ops.scan import scan
 
@@ -80,12 +73,6 @@ BORROWED = [
         "torch._higher_order_ops.scan:scan",
         "An exported LSTM would take only texts and series of the example's length.",
         states_are_scanned,
-    ),
-    Borrowed(
-        "torch",
-        "torch.utils.tensorboard.summary:hparams",
-        "TensorBoard would show no HParams row of a run.",
-        an_hparams_row_is_three_summaries,
     ),
     Borrowed(
         "torch",

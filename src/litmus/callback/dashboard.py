@@ -1,53 +1,106 @@
 """What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
 
 import logging
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from litmus.callback._base import Callback, is_step, task_of
-from litmus.config.keys import hyperparameters
+from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.config.protocols import SPLITS, Net
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
+from litmus.record.events import PREFIX, row
 from litmus.record.folder import RunDir
 from litmus.record.metrics import per_class, per_value
 
 log = logging.getLogger(__name__)
 
-COMPARED = ("model", "data", "task", "optimizer", "scheduler", "trainer", "seed")  # sections of the HParams row
+FINAL = "final"  # a folder of earlier versions
+ROW = ".row"  # the end of the name of the file that holds the HParams row
 
 
 class Dashboard(Callback):
-    """Writes the network's graph, the configuration, the training loss within an epoch, and the HParams row.
+    """Writes the network's graph, the configuration, the training loss within an epoch, pictures, and the HParams row.
 
-    The row is written once, with the final metrics, into the run `<folder>/final`: its metrics are
-    the best epoch's, not the last one's. No summary of the whole experiment is written: TensorBoard
-    would take the first run's for all, and leave out the columns and rows it does not mention.
+    Pictures are what `_pictures` makes of some epochs; a chart of custom scalars has training and validation in one.
+
+    The row is written once, with the final metrics, into a file of its own, which a resumed run removes: TensorBoard
+    would go on showing the first row that it finds. Its metrics are the best epoch's, not the last one's, and so
+    have names of their own. No summary of the whole experiment is written, which `litmus dashboard` knows: TensorBoard
+    would take the first run's for all, and leave out the columns that it does not mention.
     """
 
     affects_training: ClassVar = False
 
     @checked
-    def __init__(self, *, every_n_steps: Count, graph: bool) -> None:
+    def __init__(self, *, every_n_steps: Count, graph: bool, pictures: bool) -> None:
         self.every_n_steps = every_n_steps
         self.graph = graph
+        self.pictures = pictures
+        self._pictures: Pictures | None = None
         self._writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
             return
+        run = RunDir(trainer.default_root_dir)
+        _remove_row(run)
         self._writer = trainer.logger.experiment
-        config = RunDir(trainer.default_root_dir).read_config()
-        text = to_yaml(config)
+        text = to_yaml(run.read_config())
         self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
+        if self.pictures:
+            self._writer.add_custom_scalars(layout(task_of(pl_module)))
+            self._pictures = Pictures(task_of(pl_module), self._writer)
+
+    def on_before_optimizer_step(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        if self._pictures is not None and trainer.is_last_batch and _is_due(trainer):
+            self._pictures.gradients(trainer.global_step)
+
+    def on_validation_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self._pictures is not None and batch_idx == 0 and _is_due(trainer):
+            self._pictures.begin(batch[0])
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self._pictures is not None:
+            self._pictures.end_of_batch()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._pictures is not None and self._pictures.watching:
+            try:
+                self._pictures.end(max(trainer.global_step - 1, 0))
+            except Exception:  # a picture that cannot be drawn must not end a run
+                log.warning("TensorBoard has not all pictures of this network.", exc_info=True)
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._pictures is not None:
+            self._pictures.stop()
+            self._pictures = None
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -55,25 +108,28 @@ class Dashboard(Callback):
         if self._writer is None or not outputs or not is_step(trainer, batch_idx):  # no outputs of a skipped step
             return
         if batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
-            self._writer.add_scalar("step/train_loss", outputs["loss"].item(), trainer.global_step)
+            self._writer.add_scalar(f"{WITHIN_EPOCH}train_loss", outputs["loss"].item(), trainer.global_step)
 
     def on_result(self, run: RunDir, result: Section) -> None:
         """Writes the HParams row of a run that has reached any metrics."""
-        if self._writer is None or not result["metrics"]:
+        if self._writer is None:
             return
-        compared = comparable(run.read_config())
-        # The first summary describes the experiment: see the class's docstring.
+        if findings := result.get("findings"):
+            self._writer.add_text("findings", _listed(findings), result["steps"] or 0)
+            self._writer.flush()
+        if not result["metrics"]:
+            return
         values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
         parts = (*per_class(result["metrics"]).values(), *values)
         apart = {name for names in parts for name in names.values()}
         metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
-        _, start, end = hparams(compared, dict.fromkeys(metrics, 0.0))
-        with SummaryWriter(str(run.path / "final")) as writer:
+        with SummaryWriter(str(run.path), filename_suffix=ROW) as writer:
             assert writer.file_writer is not None
-            writer.file_writer.add_summary(start)
-            writer.file_writer.add_summary(end)
+            for summary in row(columns(run.read_config())):
+                writer.file_writer.add_summary(summary)
             for name, value in metrics.items():
-                writer.add_scalar(name, value, result["steps"])  # not a number, where the training diverged
+                if not name.startswith("test/"):  # which the logger has
+                    writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
 
     def _add_graph(self, net: Net, device: torch.device) -> None:
         training = net.training
@@ -88,8 +144,19 @@ class Dashboard(Callback):
             net.train(training)
 
 
-def comparable(config: Section) -> dict[str, str | float | int | bool]:
-    """The hyperparameters that a person would compare, flat, by the names one types."""
-    flat = {key: value for key, value in hyperparameters(config, COMPARED).items() if key != "task"}  # the data's
-    plain = (str, float, int, bool)
-    return {key: value if isinstance(value, plain) else str(value) for key, value in flat.items() if value is not None}
+def _listed(findings: list[Section]) -> str:
+    """Findings as Markdown shows them unchanged: lines with four spaces before them are code."""
+    lines = [f"{each['severity']}  {each['name']}: {each['evidence']}  Try: {each['try']}" for each in findings]
+    return "\n".join(f"    {line}" for line in " \n".join(lines).splitlines())
+
+
+def _is_due(trainer: lightning.Trainer) -> bool:
+    return is_due(trainer.current_epoch + 1, trainer.max_epochs or 0)
+
+
+def _remove_row(run: RunDir) -> None:
+    """Removes what an earlier process of this run wrote at its end; earlier versions did in a folder of its own."""
+    for path in (*run.path.glob(f"{PREFIX}*{ROW}"), *(run.path / FINAL).glob(f"{PREFIX}*")):
+        path.unlink()
+    with suppress(OSError):  # there is none, or it holds other files
+        (run.path / FINAL).rmdir()

@@ -2,14 +2,14 @@
 
 import math
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litmus.compare.collect import MetricRow, Run
 from litmus.compare.ranking import Ranking
+from litmus.record.events import PREFIX, event_file
 
-EVENTS = "events.out.tfevents.0.litmus-compare"
+EVENTS = f"{PREFIX}0.litmus-compare"
 MOST_WRITTEN = 100  # settings of a ranking; more are not legible in TensorBoard
 LONGEST = 100  # characters of a TensorBoard run's name
 SPLITS = ("train/", "val/")
@@ -48,10 +48,7 @@ def by_epoch(rows: Sequence[MetricRow], metric: str) -> dict[float, float]:
 
 
 def tensorboard_files(rankings: Sequence[Ranking]) -> dict[str, bytes]:
-    """Each setting's mean curves as a TensorBoard run of its own: the files' contents by their paths.
-
-    Neither torch nor TensorFlow is imported: records are framed here, in the format of TensorFlow's `record_writer.h`.
-    """
+    """Each setting's mean curves as a TensorBoard run of its own: the files' contents by their paths."""
     files: dict[str, bytes] = {}
     for ranking in rankings:
         below = f"tensorboard/{file_name(f'{ranking.data}-{ranking.metric}')}" if len(rankings) > 1 else "tensorboard"
@@ -85,15 +82,4 @@ def _events(runs: Sequence[Run]) -> bytes:
     events = [Event(wall_time=ended, file_version="brain.Event:2")]
     for epoch, each in sorted(values.items()):
         events.append(Event(wall_time=ended, step=int(steps[epoch]), summary=Summary(value=each)))
-    return b"".join(_record(event.SerializeToString()) for event in events)
-
-
-def _record(data: bytes) -> bytes:
-    # TensorBoard's stub of TensorFlow's checksum, undocumented: its public writer would import TensorFlow if installed.
-    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
-
-    def checksum(part: bytes) -> bytes:
-        return struct.pack("<I", masked_crc32c(part))
-
-    length = struct.pack("<Q", len(data))
-    return length + checksum(length) + data + checksum(data)
+    return event_file(events)

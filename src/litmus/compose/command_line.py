@@ -27,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.compose.errors import explain, explain_flag, one_sentence
 from litmus.compose.help import page
 from litmus.compose.resume import check_config_folders, with_requeued_run, with_stored_choices, with_sweep_overrides
+from litmus.compose.run_name import run_name
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
 from litmus.config.preflight import preflight
@@ -121,12 +122,9 @@ def fail(sentence: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def run_dir(resume: str | None, model: str, data: str) -> str:
-    """The folder of a single run: a new one, or the one to resume.
-
-    Its name has milliseconds, so that two runs may start in the same second.
-    """
-    return resume or f"outputs/{model}-{data}/{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"[:-3]
+def run_dir(resume: str | None, model: str, data: str, overrides: list[str]) -> str:
+    """The folder of a single run: a new one, or the one to resume."""
+    return resume or f"outputs/{model}-{data}/{run_name(datetime.now(), overrides)}"
 
 
 def sweep_dir(name: str | None, overrides: list[str]) -> str:

@@ -30,7 +30,7 @@ Litmus trains the classic neural networks.
   python train.py model=cnn --cfg job                         show the configuration, do not run
   python train.py model=fnn --help                            this page, for other choices
 
-A run leaves its results in outputs/MODEL-DATA/DATE_TIME; outputs/latest points to the newest.
+A run leaves its results in outputs/MODEL-DATA/DATE_TIME_SETTINGS; outputs/latest points to the newest.
 
   litmus evaluate outputs/latest                              evaluate on the test set again
   litmus predict outputs/latest "I like it"                   predict for a text

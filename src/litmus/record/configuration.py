@@ -21,6 +21,7 @@ RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.earl
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
+    "litmus.callback.dashboard.Dashboard": {"pictures": False},
     "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
     "litmus.data.table.Table": {"target_separator": None},
     "litmus.data.text_table.TextTable": {"target_separator": None},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, WORKINGS
 from litmus.config.types import Section
 from litmus.record.folder import RunDir
 
@@ -37,12 +38,16 @@ def _result(run: RunDir) -> object:
 
 
 def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every point of training that TensorBoard shows of a run, by name: step and value."""
+    """Every point of training that TensorBoard shows of a run, by the metric's name: step and value.
+
+    A run of an earlier version, which named some otherwise, has the same names here.
+    """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     shown = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
-    return {name: found for name, found in shown.items() if not name.startswith((TIMES, "test/"))}
+    named = {name.removeprefix(WORKINGS).replace(WITHIN_EPOCH, "step/"): found for name, found in shown.items()}
+    return {name: found for name, found in named.items() if not name.startswith((TIMES, WHEN_BEST, "test/"))}
 
 
 def _bits(value: object) -> object:

@@ -1,0 +1,82 @@
+"""Pictures of a network at work: what there is of each task, when, and that they change no bit of the training."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from helpers import CONF, ON_BOXES, ON_LISTED, ON_WAVE, SMALL
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from litmus.callback._drawing import RIGHT, WRONG, confusion_matrix, examples
+from litmus.callback._pictures import is_due
+from litmus.record.folder import RunDir
+from litmus.run.ending import ending
+
+Train = Callable[..., RunDir]
+FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
+TASKS = {  # by task: overrides, images, and whether there are precision-recall curves
+    "classification": (["model=cnn", *SMALL], {"val/confusion_matrix", "val/predictions"}, True),
+    "multilabel": (["model=cnn", *ON_LISTED, "data.label=tags", "data.target_separator=|"], set(), True),
+    "regression": (["model=lstm", *ON_WAVE], set(), False),
+    "detection": (["model=yolo", *ON_BOXES], {"val/boxes"}, False),
+}
+
+
+def events_of(run: RunDir) -> EventAccumulator:
+    return EventAccumulator(str(run.path), size_guidance={"images": 0, "histograms": 0, "tensors": 0}).Reload()
+
+
+def test_every_task_is_here() -> None:
+    assert set(TASKS) == {path.stem for path in (CONF / "task").glob("*.yaml")}
+
+
+@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_task_shows(task: str, train: Train) -> None:
+    small, images, curves = TASKS[task]
+    run = train(*FEW, "callback.dashboard.pictures=true", small=small)
+    assert run.read_result()["status"] == "finished"
+    assert "has not all pictures" not in run.log.read_text()
+    events = events_of(run)
+    tags = events.Tags()
+    assert set(tags["images"]) == images
+    kinds = {tag.split("/")[1] for tag in tags["histograms"] if tag.startswith("within_network/")}
+    assert kinds == {"weights", "gradients", "activations"}
+    assert len({tag for tag in tags["histograms"] if "/weights/" in tag}) <= 20
+    plugins = {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags["tensors"]}
+    assert "custom_scalars" in plugins
+    assert ("pr_curves" in plugins) == curves
+
+
+def test_pictures_change_no_bit(train: Train) -> None:
+    shown, hidden = (
+        train("model=cnn", "model.dropout=0.2", f"callback.dashboard.pictures={pictures}", folder=pictures)
+        for pictures in ("true", "false")
+    )
+    assert ending(shown) == ending(hidden)
+    assert not events_of(hidden).Tags()["images"]
+
+
+def test_a_resumed_run_shows_each_epoch_once(train: Train, resume: Train) -> None:
+    run = train("model=fnn", "callback.dashboard.pictures=true", "trainer.max_epochs=2")
+    resume(run, "trainer.max_epochs=4")
+    steps = [event.step for event in events_of(run).Images("val/confusion_matrix")]
+    assert steps == [3, 7, 15], "of epochs 1, 2 and 4"
+
+
+def test_epochs_with_pictures_are_few() -> None:
+    assert [epoch for epoch in range(1, 101) if is_due(epoch, 100)] == [1, 2, 4, 8, 16, 32, 64, 100]
+
+
+def test_a_confusion_matrix_is_dark_where_a_class_is_predicted() -> None:
+    picture = confusion_matrix(np.array([[5, 0], [0, 0]]), ("a", "b"))
+    colors = {tuple(color) for color in picture.reshape(-1, 3)}
+    assert RIGHT in colors
+    assert RIGHT not in {tuple(c) for c in confusion_matrix(np.zeros((2, 2), int), ("a", "b")).reshape(-1, 3)}
+
+
+def test_a_frame_says_whether_a_prediction_is_right() -> None:
+    image = np.zeros((1, 28, 28, 3), np.uint8)
+    assert tuple(examples(image, [("7 99%", True)])[0, 0]) == RIGHT
+    assert tuple(examples(image, [("7 99%, is 1", False)])[0, 0]) == WRONG
+    assert examples(np.concatenate([image] * 5), [("1", True)] * 5).shape == (2 * 140, 3 * 140, 3)
