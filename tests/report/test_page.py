@@ -62,9 +62,9 @@ def test_findings_are_shown_the_gravest_first(tmp_path: Path) -> None:
         finding(7, "odd"),
     ]
     text = page(made(tmp_path / "run", "model=fnn", findings=findings))
-    assert re.search("dying relu severe, layer features.1, epoch 2.*over fitting.*still improving.*odd", text)
+    assert re.search("Dying ReLU severe, layer features.1, epoch 2.*over fitting.*Still improving.*odd", text)
     assert "python train.py optimizer.lr=0.001" in text
-    assert "Nothing was found" in page(made(tmp_path / "healthy", "model=fnn", findings=[]))
+    assert "The doctor finds nothing wrong" in page(made(tmp_path / "healthy", "model=fnn", findings=[]))
     assert "The run was not" not in page(made(tmp_path / "odd", "model=fnn", findings={"a": 1}))
 
 

@@ -64,7 +64,7 @@ def findings(material: Material) -> list[Finding]:
     """The doctor's findings, the gravest first; a foreign file may hold anything."""
     given = material.result.get("findings")
     found = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
-    order = {severity: place for place, severity in enumerate(SEVERITIES)}
+    order: dict[str, int] = {severity: place for place, severity in enumerate(SEVERITIES)}
     found.sort(key=lambda each: order.get(str(each.get("severity")), len(order)))
     return [_finding(each) for each in found]
 
