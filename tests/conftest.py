@@ -66,7 +66,13 @@ def images() -> torch.Tensor:
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Callable[..., RunDir]:
+def without_page(request: pytest.FixtureRequest) -> bool:
+    """Whether runs are trained as jobs of a sweep are, which get no page: drawing one takes longer than a small run."""
+    return request.node.get_closest_marker("page") is None
+
+
+@pytest.fixture
+def train(tmp_path: Path, without_page: bool) -> Callable[..., RunDir]:
     """Trains a small run with the given overrides; returns its folder, whatever became of it.
 
     `watching` are callbacks that are not part of the configuration: see faults.py.
@@ -82,14 +88,14 @@ def train(tmp_path: Path) -> Callable[..., RunDir]:
         config = composed(*small, *overrides)
         run.claim(config)
         with console.log_to(run.log):
-            running.train(run, config, time.perf_counter(), watching)
+            running.train(run, config, time.perf_counter(), watching, is_job=without_page)
         return run
 
     return trained
 
 
 @pytest.fixture
-def resume() -> Callable[..., RunDir]:
+def resume(without_page: bool) -> Callable[..., RunDir]:
     """Resumes a run with the given overrides, as `resume=FOLDER` does; returns its folder, whatever became of it."""
 
     def again(run: RunDir, *overrides: str, watching: Sequence[lightning.Callback] = ()) -> RunDir:
@@ -97,7 +103,7 @@ def resume() -> Callable[..., RunDir]:
         check(composed_with_hydra(*typed))  # as the command line does
         config = resume_config(run, composed(*typed), list(overrides))
         with console.log_to(run.log):
-            running.train(run, config, time.perf_counter(), watching)
+            running.train(run, config, time.perf_counter(), watching, is_job=without_page)
         return run
 
     return again

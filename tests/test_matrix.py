@@ -74,6 +74,7 @@ def check_baselines(result: dict, target: str) -> None:
     assert said["beaten"] == (metrics.get("test/skill", 0.0) > 0)
 
 
+@pytest.mark.page
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)

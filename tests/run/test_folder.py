@@ -44,6 +44,7 @@ def test_a_file_system_without_links_and_modes_will_do(
     litmus("export", str(run.path), "--to", "torch")
 
 
+@pytest.mark.page
 def test_a_finished_run_s_folder(train: Train) -> None:
     run = train("model=fnn", "callback.dashboard.graph=true", "seed=3")
     files = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}

@@ -23,6 +23,7 @@ from litmus.run import page
 from litmus.run import train as running
 from litmus.spec import Values
 
+pytestmark = pytest.mark.page
 Train = Callable[..., RunDir]
 Litmus = Callable[..., tuple[str, str]]
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=null", "callback.dashboard.graph=false"]

@@ -10,6 +10,7 @@ from helpers import ON_HOUSES, ON_LISTED, ON_TABLE, ON_WAVE, SMALL, TINY
 
 from litmus.record.folder import RunDir
 
+pytestmark = pytest.mark.page
 Train = Callable[..., RunDir]
 FEW = ["trainer.max_epochs=1", "callback.dashboard.graph=false"]
 KINDS = {

@@ -20,6 +20,8 @@ class UncertainValidation(Rule):
         value = evidence.at(evidence.best_epoch, evidence.monitor)
         if number >= SAMPLES or error is None or best is None or value is None:
             return None
+        if value == best[1] == 1.0:  # no mistake by either: there is nothing to gain
+            return None
         gain = value - best[1]
         if gain > Z * error:
             return None
