@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 100  # epochs that are kept; of more, every second one is dropped
 AT_CHANCE = 0.02  # progress of the training loss below which the first epoch has learned nothing
+EARLY = frozenset((1, 2, 4, 8, 16, 32, 64))  # steps of the first epoch whose loss is looked at, too
 ENOUGH_STEPS = 200  # in which a network that learns has begun to
 
 
@@ -52,6 +53,8 @@ class Doctor(Callback):
         self._probe: Probe | None = None
         self._steps: frozenset[int] = frozenset()
         self._step = 0  # of the epoch
+        self._losses: list[Tensor] = []  # of single steps
+        self._before: tuple[Tensor | None, int] = (None, 0)  # the sum of losses and of samples before a step
         self._loaded: Section = {}
         self._facts: Section = {}
         self._task: Task | None = None
@@ -73,7 +76,7 @@ class Doctor(Callback):
         self._probe.sums, self._probe.first = self._loaded.get("sums", {}), self._loaded.get("first", {})
         num_steps = max(1, int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
         self._steps = frozenset(i * num_steps // self.probes for i in range(self.probes))
-        self._step = self._loaded.get("step", 0)
+        self._step, self._losses = self._loaded.get("step", 0), self._loaded.get("losses", [])
         (optimizer,) = trainer.optimizers
         optimizer.register_step_pre_hook(self._before_step)
         optimizer.register_step_post_hook(self._after_step)
@@ -88,11 +91,21 @@ class Doctor(Callback):
     def _begin_epoch(self, trainer: lightning.Trainer) -> None:
         self._started, self._waited = time.perf_counter(), data_of(trainer).seconds_waited
 
+    def _is_looked_at(self) -> bool:
+        """Whether the loss of the step is: of those that are examined, and of some at the very beginning."""
+        return self._step in self._steps or (not self.rows and self._step in EARLY)
+
     def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._task is not None and self._is_looked_at():
+            self._before = self._task.loss_sum("train"), self._task.num_samples("train")
         if self._step in self._steps and self._probe is not None:
             self._probe.begin()
 
     def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._task is not None and self._is_looked_at():
+            (before, num_before), after = self._before, self._task.loss_sum("train")
+            if after is not None and (number := self._task.num_samples("train") - num_before) > 0:
+                self._losses.append((after - (0.0 if before is None else before)) / number)
         if self._step in self._steps and self._probe is not None:
             is_first = not self.rows and self._step == 0
             self._probe.end(is_first)
@@ -134,8 +147,10 @@ class Doctor(Callback):
         epoch = trainer.current_epoch + 1
         if not self.rows:
             self.rows.append(self._first_step())
+        if self._losses:
+            self._found["peak_loss"] = float(torch.stack(self._losses).max())
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
-        self._probe.sums, self._found = {}, {}
+        self._probe.sums, self._found, self._losses = {}, {}, []
         if len(self.rows) > MOST_ROWS:
             self.rows = [self.rows[0], *self.rows[2::2]]
         if epoch == 1:
@@ -171,7 +186,11 @@ class Doctor(Callback):
 
     def state_dict(self) -> Section:
         probe = self._probe
-        under_way = {} if probe is None else {"sums": probe.sums, "first": probe.first, "step": self._step}
+        under_way = (
+            {}
+            if probe is None
+            else {"sums": probe.sums, "first": probe.first, "step": self._step, "losses": self._losses}
+        )
         return {
             "rows": [asdict(row) for row in self.rows],
             "first_loss": self.first_loss,

@@ -31,6 +31,7 @@ class Health:
         rms: the root mean square of an activation's output.
         dead: the fraction of a ReLU's units that gave 0 for every sample that was looked at.
         saturated: the fraction of a sigmoid's or tanh's outputs within a fiftieth of their range from its ends.
+        peak_loss: the highest training loss of a step that was looked at.
         collapsed: the class that validation predicts most often, by number, and the fraction of samples; of this
             epoch's validation.
         label_issues: the fraction of validation labels that are wrong by confident learning.
@@ -44,6 +45,7 @@ class Health:
     rms: Sequence[float | None] = ()
     dead: Sequence[float | None] = ()
     saturated: Sequence[float | None] = ()
+    peak_loss: float | None = None
     collapsed: tuple[int, float] | None = None
     label_issues: float | None = None
     issue_spread: float | None = None
@@ -155,6 +157,14 @@ class Evidence:
     def peak(self) -> float | None:
         """The highest training loss of an epoch, relative to that of chance or of the first step if that is more."""
         losses = self.curve("train/loss")
+        if not losses or not self.chance_loss:
+            return None
+        return max(losses) / max(self.chance_loss, self.first_loss or 0.0)
+
+    @property
+    def step_peak(self) -> float | None:
+        """As `peak`, of a single step."""
+        losses = [each.peak_loss for each in self.trained if each.peak_loss is not None]
         if not losses or not self.chance_loss:
             return None
         return max(losses) / max(self.chance_loss, self.first_loss or 0.0)

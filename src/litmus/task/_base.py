@@ -169,6 +169,11 @@ class Task(lightning.LightningModule):
         """The metrics of this process so far in the epoch, for a progress bar; waits for the device."""
         return {name: float(value) for name, value in self.metrics(split).local().items()}
 
+    def loss_sum(self, split: Split) -> Tensor | None:
+        """The mean loss of this process so far in the epoch, times its samples; does not wait for the device."""
+        loss = self.metrics(split).local().get("loss")
+        return None if loss is None else loss * self.metrics(split).num_samples
+
     def num_samples(self, split: Split) -> int:
         """Samples of this process so far in the epoch."""
         return self.metrics(split).num_samples

@@ -6,7 +6,8 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-ABOVE_CHANCE = 1.3  # training loss of an epoch, relative to chance or to the first step's, whichever is more
+# Training loss of an epoch, and of a single step, relative to chance or to the first step's, whichever is more.
+ABOVE_CHANCE, STEP_ABOVE_CHANCE = 1.3, 3.0
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
 FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
 JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
@@ -46,14 +47,18 @@ class LearningRateTooHigh(Rule):
         return self.finding("severe", sentence, overrides=None if rate is None else f"optimizer.lr={rate / 10:.3g}")
 
     def _above_chance(self, evidence: Evidence) -> str | None:
-        peak, progress, chance = evidence.peak, evidence.progress, evidence.chance_loss
-        if peak is None or progress is None or chance is None or peak < ABOVE_CHANCE or progress > FAR_FROM_LEARNED:
+        peak, step_peak, progress, chance = evidence.peak, evidence.step_peak, evidence.progress, evidence.chance_loss
+        if peak is None or progress is None or chance is None or progress > FAR_FROM_LEARNED:
             return None
-        highest = max(evidence.curve("train/loss"))
-        return (
-            f"train/loss is up to {highest:.4g} in an epoch, that of a constant prediction {chance:.4g}, and at best "
-            f"{chance * (1 - progress):.4g}."
-        )
+        bound = max(chance, evidence.first_loss or 0.0)
+        if peak > ABOVE_CHANCE:
+            worst = f"{peak * bound:.4g} in an epoch"
+        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE:
+            worst = f"{(step_peak or 0.0) * bound:.4g} in a step"
+        else:
+            return None
+        lowest = chance * (1 - progress)
+        return f"train/loss is up to {worst}, that of a constant prediction {chance:.4g}, and at best {lowest:.4g}."
 
     def _large_steps(self, evidence: Evidence) -> str | None:
         ratio, progress = evidence.step_size, evidence.progress
