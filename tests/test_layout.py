@@ -129,7 +129,7 @@ LIGHT = [
     if room(module) not in USES_TORCH
     and not module.startswith(("litmus.run.", "litmus.inference."))
     and module not in IN_A_JOB
-] + ["litmus.run.job", "litmus.run.process", "litmus.inference.inputs"]
+] + ["litmus.run.diagnosis", "litmus.run.job", "litmus.run.process", "litmus.inference.inputs"]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -60,6 +60,7 @@ def test_a_finished_run_s_folder(train: Train) -> None:
         "confusion.csv",
         "per_class.csv",
         "report.html",
+        "health.json",
         "train.log",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",

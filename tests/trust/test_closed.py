@@ -17,6 +17,7 @@ from warm import Warm
 from litmus.cli.main import VERBS
 
 USES = {  # of a run, by verb
+    "doctor": lambda model: ["doctor", f"run-{model}"],
     "evaluate": lambda model: ["evaluate", f"run-{model}", "--json"],
     "predict": lambda model: ["predict", f"run-{model}", *world.INPUTS[world.data_for(model)], "--json"],
     "export": lambda model: ["export", f"run-{model}", "--to", "torch"],

@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run.path} has not ended: there is nothing to examine yet.")
 
     from litmus import console
-    from litmus.run import diagnosis, summary
+    from litmus.run import diagnosis
 
     try:
         found = diagnosis.findings(run, config, result)
@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         console.json_line({"findings": [each.to_plain() for each in found]})
         return 0
-    summary.findings(found, run, len(found))
+    diagnosis.show(found, run, len(found))
     if arguments.tries:
         _try(run, [each.overrides for each in found if each.overrides], arguments.seeds)
     return 0

@@ -2,11 +2,14 @@
 
 import logging
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 
+from litmus import console
+from litmus.config.command import train_command
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
-from litmus.doctor.diagnose import diagnose
+from litmus.doctor.diagnose import diagnose, rules
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
 from litmus.errors import UserError
@@ -97,3 +100,31 @@ def words_of(run: RunDir) -> list[str] | None:
         return overrides_of(run.read_requested() or config)
     except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
         return None
+
+
+def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
+    """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
+
+    Args:
+        found: the gravest first.
+        run: the folder, in which the command stands that was typed.
+        most: how many to show.
+    """
+    if not found:
+        console.say("doctor       finds nothing wrong")
+    for each in found[:most]:
+        rule = rules()[each.name]
+        style = "" if each.severity == "info" else "yellow"
+        console.say(f"doctor       {rule.title}: {each.evidence}", style=style, wrap=True)
+        console.say(f"             {rule.why}", wrap=True)
+        if each.overrides:
+            console.say(f"  try        {command_with(run, each.overrides)}")
+    if len(found) > most:
+        console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
+
+
+def command_with(run: RunDir, overrides: str) -> str:
+    """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
+    keys = {word.partition("=")[0] for word in overrides.split()}
+    kept = [word for word in words_of(run) or () if word.partition("=")[0] not in keys]
+    return train_command(*kept, *overrides.split())

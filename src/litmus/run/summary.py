@@ -1,7 +1,7 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from rich.text import Text
@@ -13,7 +13,6 @@ from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
-from litmus.doctor.diagnose import rules
 from litmus.doctor.finding import Finding
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
@@ -197,7 +196,7 @@ def result(run: RunDir, result: Section) -> None:
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
         console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["epochs"]:
-        findings([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
+        diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say(f"run folder   {run.path}{status}", style="bold")
     if run.page.is_file():
@@ -206,34 +205,6 @@ def result(run: RunDir, result: Section) -> None:
         console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
-
-
-def findings(found: Sequence[Finding], run: RunDir, most: int) -> None:
-    """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
-
-    Args:
-        found: the gravest first.
-        run: the folder, in which the command stands that was typed.
-        most: how many to show.
-    """
-    if not found:
-        console.say("doctor       finds nothing wrong")
-    for each in found[:most]:
-        rule = rules()[each.name]
-        style = "" if each.severity == "info" else "yellow"
-        console.say(f"doctor       {rule.title}: {each.evidence}", style=style, wrap=True)
-        console.say(f"             {rule.why}", wrap=True)
-        if each.overrides:
-            console.say(f"  try        {command_with(run, each.overrides)}")
-    if len(found) > most:
-        console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
-
-
-def command_with(run: RunDir, overrides: str) -> str:
-    """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
-    keys = {word.partition("=")[0] for word in overrides.split()}
-    kept = [word for word in diagnosis.words_of(run) or () if word.partition("=")[0] not in keys]
-    return train_command(*kept, *overrides.split())
 
 
 def _untrained(run: RunDir) -> str:

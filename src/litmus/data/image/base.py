@@ -127,21 +127,20 @@ class ImagesInMemory(ImageData):
     def stored(self, split: Split) -> tuple[Tensor, Tensor]:
         return self.splits[split]
 
-    @cached_property  # every checkpoint stores those of training and validation
-    def _fingerprints(self) -> dict[Split, Tensor]:
-        return {split: row_fingerprints(pixels.numpy()) for split, (pixels, _) in self.splits.items()}
-
-    @property
+    @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
-        return torch.cat([self._fingerprints["train"], self._fingerprints["val"]]).unique()
+        return torch.cat([self._fingerprints("train"), self._fingerprints("val")]).unique()
 
     @property
     def repeated(self) -> dict[Split, int]:
-        return num_repeated({split: own.numpy() for split, own in self._fingerprints.items()})
+        return num_repeated({split: self._fingerprints(split).numpy() for split in self.splits})
+
+    def _fingerprints(self, split: Split) -> Tensor:
+        return row_fingerprints(self.splits[split][0].numpy())
 
     def leave_out(self, seen: Tensor) -> None:
         pixels, labels = self.splits["test"]
-        rows = select_unseen(torch.isin(self._fingerprints["test"], seen).tolist(), "images")
+        rows = select_unseen(torch.isin(self._fingerprints("test"), seen).tolist(), "images")
         self.splits["test"] = (pixels[rows], labels[rows])
 
 
