@@ -30,6 +30,7 @@ LEFT_OUT = "left out"  # how the use of a column begins that the network does no
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
 WORSE = "worse_than_baseline"  # a finding, which says the same
 MOST_FINDINGS = 3  # on the screen at the end; `litmus doctor` shows all
+MOST_CONFUSED = 3  # pairs of classes
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
 UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
@@ -193,6 +194,8 @@ def result(run: RunDir, result: Section) -> None:
             console.say(_untrained(run), style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:
         console.say(result["dataset"]["warning"], style="yellow")
+    if pairs := _confused(run, result):
+        console.say(f"confused     {pairs}", wrap=True)
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
         console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["epochs"]:
@@ -205,6 +208,26 @@ def result(run: RunDir, result: Section) -> None:
         console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
     if any(run.path.glob("events.out.tfevents*")):
         console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
+
+
+def _confused(run: RunDir, result: Section) -> str:
+    """The classes that are most often taken for another in the test, in words; empty where there are none."""
+    confusion, names = result.get("confusion") or [], (run.read_health() or {}).get("names") or []
+    if confusion and isinstance(confusion[0], dict):  # of very many classes, the worst pairs
+        pairs = [(each["count"], each["true"], each["predicted"]) for each in confusion]
+    elif len(confusion) == len(names):  # a detector's has the background, too, and its own part of the page
+        pairs = [
+            (number, names[true], names[predicted])
+            for true, row in enumerate(confusion)
+            for predicted, number in enumerate(row)
+            if predicted != true and number
+        ]
+    else:
+        return ""
+    worst = sorted(pairs, key=lambda pair: -pair[0])[:MOST_CONFUSED]
+    return ", ".join(
+        f"{true} taken for {predicted}: {console.counted(number, 'time')}" for number, true, predicted in worst
+    )
 
 
 def _untrained(run: RunDir) -> str:
