@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from litmus.config.protocols import Net
 
 MOST_LAYERS = 60  # that are examined; of more, evenly chosen ones
+MOST_SAMPLES = 32  # of a batch, whose maps are examined
 EDGE = 0.02  # of an activation's range, within which it is saturated
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 Sums = dict[str, Tensor]
@@ -107,11 +108,13 @@ class Probe:
             if not module.training:
                 return
             with torch.no_grad():
-                out = output.detach().float()
-                units = out.movedim(1, -1).reshape(-1, out.shape[1]) if out.ndim > 2 else out
-                own = {"calls": torch.ones((), device=out.device), "square": out.square().mean()}
+                out = output.detach()
+                if out.ndim > 2:  # a map has many outputs of each unit: a part of the batch shows as much
+                    out = out[:MOST_SAMPLES]
+                    out = out.movedim(1, -1).reshape(-1, out.shape[1])
+                own = {"calls": torch.ones((), device=out.device), "square": out.float().square().mean()}
                 if activation == "relu":
-                    own["active"] = (units > 0).any(dim=0).float()
+                    own["active"] = (out.amax(dim=0) > 0).float()
                 elif activation in RANGES:
                     low, high = RANGES[activation]
                     edge = EDGE * (high - low)
