@@ -12,10 +12,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litmus.callback._base import Callback, is_step, task_of
+from litmus.callback._base import Callback, data_of, is_step, task_of
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
-from litmus.config.protocols import Data
 from litmus.config.types import Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import Interrupted
@@ -144,8 +143,7 @@ class Checkpoint(ModelCheckpoint, Callback):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
-        data = cast(Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
-        checkpoint.update(checkpoint_entries(task_of(pl_module).net, data))
+        checkpoint.update(checkpoint_entries(task_of(pl_module).net, data_of(trainer)))
 
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section

@@ -50,6 +50,7 @@ class Doctor(Callback):
         self.first_loss: float | None = None
         self.first_norm: float | None = None
         self._is_fitting = False
+        self._is_from_start = False  # a checkpoint of an earlier version knows nothing of the first step
         self._probe: Probe | None = None
         self._steps: frozenset[int] = frozenset()
         self._step = 0  # of the epoch
@@ -71,7 +72,7 @@ class Doctor(Callback):
             return
         self._task, data = task_of(pl_module), data_of(trainer)
         task = self._task
-        self._facts = facts(task, data)
+        self._facts, self._is_from_start = facts(task, data), trainer.global_step == 0
         self._probe = Probe(watched(task.net))
         self._probe.sums, self._probe.first = self._loaded.get("sums", {}), self._loaded.get("first", {})
         num_steps = max(1, int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
@@ -107,7 +108,7 @@ class Doctor(Callback):
             if after is not None and (number := self._task.num_samples("train") - num_before) > 0:
                 self._losses.append((after - (0.0 if before is None else before)) / number)
         if self._step in self._steps and self._probe is not None:
-            is_first = not self.rows and self._step == 0
+            is_first = self._is_from_start and not self.rows and self._step == 0
             self._probe.end(is_first)
             if is_first and self._task is not None:
                 self.first_loss = self._task.running("train")["loss"]

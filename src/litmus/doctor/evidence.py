@@ -180,8 +180,7 @@ class Evidence:
         number, value = self.sizes.get("val", 0), self.at(self.best_epoch, self.monitor)
         if self.metric not in BOUNDED or not number or value is None:
             return None
-        share = (value * number + 1) / (number + 2)  # Agresti and Coull (1998): 0 and 1 have an error, too
-        return math.sqrt(share * (1 - share) / number)
+        return error_of(value, number)
 
     @property
     def best_baseline(self) -> tuple[str, float] | None:
@@ -218,6 +217,12 @@ class Evidence:
     @property
     def _steps(self) -> list[float]:
         return [max(found[:-1] or found) for each in self.trained if (found := _known(each.update))]
+
+
+def error_of(fraction: float, number: int) -> float:
+    """The standard error of a fraction of so many samples; of 0 and 1, too (Agresti and Coull 1998)."""
+    share = (fraction * number + 1) / (number + 2)
+    return math.sqrt(share * (1 - share) / number)
 
 
 def gradient_ratio(health: Health) -> float | None:

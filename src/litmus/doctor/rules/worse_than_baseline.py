@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import BOUNDED, Evidence, Z
+from litmus.doctor.evidence import BOUNDED, Evidence, Z, error_of
 from litmus.doctor.finding import Finding, Rule
 
 
@@ -27,7 +27,6 @@ class WorseThanBaseline(Rule):
 def _is_worse(network: float, baseline: float, evidence: Evidence) -> bool:
     number = evidence.sizes["test"]
     if evidence.metric in BOUNDED:
-        share = (network * number + 1) / (number + 2)  # Agresti and Coull (1998)
-        return baseline - network > Z * math.sqrt(share * (1 - share) / number)
+        return baseline - network > Z * error_of(network, number)
     # A root of a mean of n squared errors has a relative standard error of about 1 / sqrt(2 n).
     return evidence.mode == "min" and network > baseline * (1 + Z / math.sqrt(2 * number))
