@@ -153,7 +153,7 @@ class Doctor(Callback):
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
         self._probe.sums, self._found, self._losses = {}, {}, []
         if len(self.rows) > MOST_ROWS:
-            self.rows = [self.rows[0], *self.rows[2::2]]
+            self.rows = [*self.rows[:2], *self.rows[2::2]]  # the first step and epoch are looked at by themselves
         if epoch == 1:
             self._warn_of_chance(trainer)
 
