@@ -1,137 +1,165 @@
 """The doctor's rules: found in sick settings, silent in their healthy twins, and in what ships.
 
-Thresholds were set on the cases marked so. The others, of other networks or data, prove them: they were run once the
-rules stood. A sickness is made by the configuration, or by damage done to a table.
+Thresholds were set on the settings of `_sick`. Those of `_proof`, of other networks or data, prove them, and those of
+`_published` are faults that others inject. A sickness is made by the configuration, or by damage done to a table.
+Writes docs/doctor.json, of which docs/doctor.py makes docs/doctor.md and its picture.
 """
 
+import hashlib
 import io
-import tempfile
+import json
+import math
+import multiprocessing
+import runpy
+import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import track
 
-from bench._common import compose_config, markdown
-from bench._sick import CASES, QUIET, SEEDS, Case, of, write_tables
+from bench._common import ROOT, compose_config
+from bench._proof import PROOF
+from bench._published import FAULTS, Fault
+from bench._sick import QUIET, SET, Case, of
+from bench._sick_tables import PATH, write_tables
 from litmus import console
 from litmus.config.types import Section
-from litmus.doctor.diagnose import rules
+from litmus.doctor.evidence import error_of
 from litmus.record.folder import RunDir
+from litmus.run import diagnosis
 from litmus.run import train as running
+from litmus.trainer import num_cores
 
 # What a person types first; a finding of these that is no remark is a false alarm, or true and to be said.
 DEFAULTS = (
     *(("model=perceptron",), ("model=linear",), ("model=fnn",), ("model=scratch",), ("model=cnn",), ("model=lstm",)),
-    *(("model=bert",), ("model=yolo",), ("model=lstm", "data=mnist")),
+    *(("model=bert",), ("model=yolo",), ("model=lstm", "data=mnist"), ("model=lstm", "data=series")),
     *(("model=fnn", "data=toy", f"data.kind={kind}") for kind in ("moons", "circles", "blobs", "linear")),
     *(("model=fnn", *of(name)) for name in ("digits", "wine", "cancer", "iris", "friedman")),
 )
-DEFAULT_SEEDS = range(3)
+SEEDS, DEFAULT_SEEDS = range(5), range(3)
+Z = 3.0  # standard errors by which a fault must lower the accuracy of the test, to be one
+
+KEPT = ROOT / "outputs" / "doctor-bench"  # runs are kept: changed rules judge them again without a training
+Overrides = tuple[str, ...]
 
 
 def measure() -> str:
-    """Of each rule, in how many sick settings it is found, and in how many healthy ones it is not silent."""
-    with tempfile.TemporaryDirectory() as folder:
-        tables = Path(folder, "tables")
-        tables.mkdir()
-        write_tables(tables)
-        trainings = Trainings(tables, Path(folder, "runs"))
-        wanted = [(case, seed) for case in CASES for seed in SEEDS]
-        found = [
-            (case, trainings.findings(case.sick, seed), trainings.findings(case.healthy, seed))
-            for case, seed in track(wanted, "doctor", console=Console(stderr=True))
-        ]
-        alarms = [
-            (words, trainings.findings(words, seed))
-            for words in track(DEFAULTS, "defaults", console=Console(stderr=True))
-            for seed in DEFAULT_SEEDS
-        ]
-    return f"## The doctor\n\n{_by_rule(found)}\n{_confusions(found)}\n{_of_defaults(alarms)}"
+    """Writes what was found, and the page of it; says what the page says of it."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    write_tables(KEPT, list(_settings()))
+    _train_all()
+    report = {
+        "seeds": len(SEEDS),
+        "default_seeds": len(DEFAULT_SEEDS),
+        "set": [_of_case(case) for case in SET],
+        "proof": [_of_case(case) for case in PROOF],
+        "faults": [_of_fault(fault) for fault in FAULTS],
+        "defaults": [_of_default(words) for words in DEFAULTS],
+    }
+    (ROOT / "docs" / "doctor.json").write_text(json.dumps(report) + "\n", encoding="utf-8")
+    page = runpy.run_path(str(ROOT / "docs" / "doctor.py"))
+    page["write"]()
+    return "## The doctor\n\n" + str(page["summary"](report))
 
 
-Found = Sequence[tuple[Case, list[Section], list[Section]]]
+def _settings() -> Iterable[Overrides]:
+    for case in (*SET, *PROOF):
+        yield from (case.sick, case.healthy)
+    for fault in FAULTS:
+        yield from (fault.sound, fault.faulty)
+    yield from DEFAULTS
 
 
-class Trainings:
-    """Trains each setting once, however many cases share it.
-
-    Args:
-        tables: where they were written.
-        folder: for the runs.
-    """
-
-    def __init__(self, tables: Path, folder: Path) -> None:
-        self.tables, self.folder = tables, folder
-        self._done: dict[tuple[tuple[str, ...], int], list[Section]] = {}
-
-    def findings(self, overrides: tuple[str, ...], seed: int) -> list[Section]:
-        """What the doctor finds."""
-        key = overrides, seed
-        if key not in self._done:
-            result = examine(overrides, seed, self.tables, self.folder / str(len(self._done)))
-            assert result["status"] in ("finished", "diverged"), result["error"]
-            self._done[key] = result["findings"]
-        return self._done[key]
+def _train_all() -> None:
+    """Trains each setting once, however many cases share it; those that are kept of an earlier bench stay."""
+    wanted = dict.fromkeys((words, seed) for seed in SEEDS for words in _settings() if words not in DEFAULTS)
+    wanted |= dict.fromkeys((words, seed) for seed in DEFAULT_SEEDS for words in DEFAULTS)
+    missing = [each for each in wanted if not (folder_of(*each) / "result.json").is_file()]
+    context = multiprocessing.get_context("spawn")  # no time is measured, so all cores may train
+    with ProcessPoolExecutor(num_cores(), context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        futures = [pool.submit(examine, *each) for each in missing]
+        for future in track(as_completed(futures), "doctor", len(futures), console=Console(stderr=True)):
+            future.result()
 
 
-def alarms_of(rule: str, findings: Sequence[Section]) -> list[str]:
-    """What should not be found in a healthy twin: the rule itself, and all that is more than a remark."""
-    return [each["name"] for each in findings if each["name"] == rule or each["severity"] != "info"]
+def folder_of(overrides: Overrides, seed: int) -> Path:
+    """Where the run of a setting is kept, by what it is typed and what its table holds."""
+    paths = [KEPT / word.removeprefix(PATH) for word in overrides if word.startswith(PATH)]
+    content = b"".join([repr(overrides).encode(), *(path.read_bytes() for path in paths)])
+    return KEPT / f"{hashlib.sha256(content).hexdigest()[:12]}-{seed}"
 
 
-def _by_rule(found: Found) -> str:
-    rows = []
-    for rule in rules():
-        cells = [f"`{rule}`"]
-        for is_proof in (False, True):
-            own = [each for each in found if each[0].rule == rule and each[0].is_proof == is_proof]
-            hits = sum(rule in {finding["name"] for finding in sick} for _, sick, _ in own)
-            silent = sum(not alarms_of(rule, healthy) for *_, healthy in own)
-            cells += [f"{hits} of {len(own)}", f"{silent} of {len(own)}"] if own else ["", ""]
-        rows.append(cells)
-    head = ["rule", "found in sick, set", "silent in healthy, set", "found in sick, proof", "silent in healthy, proof"]
-    return (
-        f"Each setting on {len(SEEDS)} seeds; thresholds were set on the cases of the first two columns.\n\n"
-        + markdown(head, rows)
-    )
+def findings(overrides: Overrides, seed: int) -> list[list[str]]:
+    """Name and severity of each thing that today's rules find in a run that is kept."""
+    run = RunDir(folder_of(overrides, seed))
+    result = run.read_result()
+    assert result is not None
+    return [[each.name, each.severity] for each in diagnosis.findings(run, run.read_config(), result)]
 
 
-def _confusions(found: Found) -> str:
-    """Of each sickness what is found in it, proof and set together."""
-    rows = []
-    for rule in rules():
-        own = [sick for case, sick, _ in found if case.rule == rule]
-        if own:
-            counts = Counter(finding["name"] for sick in own for finding in sick)
-            named = ", ".join(f"`{name}` {number}" for name, number in counts.most_common())
-            rows.append([f"`{rule}`", str(len(own)), named or "nothing"])
-    return "What is found in each sickness:\n\n" + markdown(["sickness", "runs", "found"], rows)
+def _of_case(case: Case) -> Section:
+    """What is found in a sick setting and in its twin, by seed."""
+    return {
+        "rule": case.rule,
+        "name": case.name,
+        "sick": [findings(case.sick, seed) for seed in SEEDS],
+        "healthy": [findings(case.healthy, seed) for seed in SEEDS],
+    }
 
 
-def _of_defaults(alarms: Sequence[tuple[tuple[str, ...], list[Section]]]) -> str:
-    rows = []
-    for words in dict.fromkeys(own for own, _ in alarms):
-        every = [findings for own, findings in alarms if own == words]
-        counts = Counter(f"`{each['name']}` ({each['severity']})" for findings in every for each in findings)
-        named = ", ".join(f"{name} {number}" for name, number in counts.most_common())
-        rows.append([" ".join(word.replace("FOLDER/", "") for word in words), named or "nothing"])
-    return f"Of what ships, on {len(DEFAULT_SEEDS)} seeds each:\n\n" + markdown(["typed", "found"], rows)
+def _of_fault(fault: Fault) -> Section:
+    """What is found in a program with a fault and without, and whether the fault did harm."""
+    return {
+        "kind": fault.kind,
+        "right": sorted(fault.right),
+        "harmful": [_does_harm(fault, seed) for seed in SEEDS],
+        "faulty": [findings(fault.faulty, seed) for seed in SEEDS],
+        "sound": [findings(fault.sound, seed) for seed in SEEDS],
+    }
 
 
-def examine(overrides: Sequence[str], seed: int, tables: Path, folder: Path) -> Section:
-    """Trains a setting in this process; the result of its run, which stays in the folder."""
-    words = [word.replace("FOLDER", str(tables)) for word in overrides]
+def _of_default(words: Overrides) -> Section:
+    """How often each thing is found in what ships."""
+    counts = Counter((name, severity) for seed in DEFAULT_SEEDS for name, severity in findings(words, seed))
+    typed = " ".join(word.replace("FOLDER/", "") for word in words)
+    return {"typed": typed, "found": [[name, severity, number] for (name, severity), number in counts.items()]}
+
+
+def _does_harm(fault: Fault, seed: int) -> bool:
+    """Whether the test accuracy is lower by more than three standard errors of both, or the training diverged."""
+    sound, faulty = (RunDir(folder_of(words, seed)).read_result() for words in (fault.sound, fault.faulty))
+    assert sound is not None
+    assert faulty is not None
+    if faulty["status"] == "diverged":
+        return True
+    before, after = (each["metrics"]["test/acc"] for each in (sound, faulty))
+    numbers = [each["dataset"]["test"] for each in (sound, faulty)]
+    return bool(before - after > Z * math.hypot(error_of(before, numbers[0]), error_of(after, numbers[1])))
+
+
+def examine(overrides: Overrides, seed: int) -> None:
+    """Trains a setting in this process, and keeps its run without checkpoints."""
+    words = [word.replace("FOLDER", str(KEPT)) for word in overrides]
     config = compose_config(*words, *QUIET, f"seed={seed}")
     before = console.out
     console.out = console.Screen(file=io.StringIO(), force_terminal=False, width=100)
+    folder = folder_of(overrides, seed)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         run = RunDir(folder)
         run.claim(config)
         with console.log_to(run.log):
             running.train(run, config, time.perf_counter(), is_job=True)
-        return run.read_result() or {}
+        result = run.read_result() or {}
+        if result["status"] not in ("finished", "diverged"):
+            (folder / "result.json").unlink()
+            raise RuntimeError(f"{' '.join(words)} seed={seed}: {result['error']}")
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     finally:
         console.out = before

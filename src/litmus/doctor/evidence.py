@@ -9,6 +9,9 @@ from litmus.config.keys import choice
 from litmus.config.types import Section
 
 Z = 1.96  # standard errors on either side of a mean in which it lies with 95 %
+COLLAPSED = 0.1  # how often all other classes are predicted, relative to how often they occur in training
+UNEVEN = 1.3  # of the largest class to the mean one
+AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
 
 
@@ -175,6 +178,40 @@ class Evidence:
         return gradient_ratio(self.start) if self.start else None
 
     @property
+    def is_val_at_chance(self) -> bool:
+        """Whether no epoch predicts the validation samples better than a constant, by loss and by accuracy.
+
+        Of networks without a loss of chance, by accuracy alone.
+        """
+        losses, constant = self.curve("val/loss"), self.baselines.get("mean", {}).get(self.metric)
+        if not losses or self.is_relative or self._beats_majority:
+            return False
+        if constant is not None:  # of validation samples few in number, whose variance is not that of training
+            return min(self.curve(self.monitor), default=constant) ** 2 >= (1 - AT_CHANCE) * constant**2
+        if self.chance_loss is None:
+            return self.task == "classification" and self._majority is not None
+        return min(losses) >= (1 - AT_CHANCE) * self.chance_loss
+
+    @property
+    def _majority(self) -> float | None:
+        """The share of the class with most training samples."""
+        return max(self.class_counts) / sum(self.class_counts) if sum(self.class_counts) else None
+
+    @property
+    def _beats_majority(self) -> bool:
+        """Whether the best validation accuracy is above the share of the largest class by more than its interval."""
+        found, number, share = self.curve("val/acc"), self.sizes.get("val", 0), self._majority
+        if self.task != "classification" or not found or share is None or number < 2:
+            return False
+        return max(found) > share + 3 * math.sqrt(share * (1 - share) / number)
+
+    @property
+    def preferred(self) -> tuple[int, float] | None:
+        """The class that the kept epoch predicts most often, by number, and for what fraction of the samples."""
+        row = next((each for each in self.trained if each.epoch == self.best_epoch), None)
+        return None if row is None else row.collapsed
+
+    @property
     def val_error(self) -> float | None:
         """The standard error of the monitored metric on the validation split, for metrics that are fractions."""
         number, value = self.sizes.get("val", 0), self.at(self.best_epoch, self.monitor)
@@ -217,6 +254,21 @@ class Evidence:
     @property
     def _steps(self) -> list[float]:
         return [max(found[:-1] or found) for each in self.trained if (found := _known(each.update))]
+
+
+def is_collapse(evidence: Evidence) -> bool:
+    """Whether the kept epoch predicts one class for nearly all validation samples, and that has clearly fewer."""
+    if evidence.preferred is None or not sum(evidence.class_counts):
+        return False
+    number, share = evidence.preferred
+    others = 1 - evidence.class_counts[number] / sum(evidence.class_counts)
+    return 1 - share <= COLLAPSED * others
+
+
+def is_uneven(evidence: Evidence) -> bool:
+    """Whether the largest class has clearly more training samples than an even split would give it."""
+    counts = evidence.class_counts
+    return bool(sum(counts)) and max(counts) > UNEVEN * sum(counts) / len(counts)
 
 
 def error_of(fraction: float, number: int) -> float:

@@ -14,7 +14,9 @@ class BatchNormSmallBatch(Rule):
     title: ClassVar = "Batch too small for batch norm"
     why: ClassVar = "Mean and variance of so few samples are noise, which differs from what evaluation uses."
     source: ClassVar = "Wu and He 2018, figure 1: the error rises below 16 samples, steeply below 8"
-    explains: ClassVar = frozenset(("label_noise", "plateau", "underfitting", "worse_than_baseline"))
+    explains: ClassVar = frozenset(
+        ("label_noise", "learning_rate_too_high", "plateau", "underfitting", "worse_than_baseline")
+    )
 
     def find(self, evidence: Evidence) -> Finding | None:
         batch_size, devices = evidence.number("data.batch_size"), evidence.number("trainer.devices") or 1

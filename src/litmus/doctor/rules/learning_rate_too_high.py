@@ -6,9 +6,12 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-# Training loss of an epoch, and of a single step, relative to chance or to the first step's, whichever is more.
-ABOVE_CHANCE, STEP_ABOVE_CHANCE = 1.3, 3.0
+# Losses relative to that of chance or of the first step, whichever is more: of training in an epoch and in a single
+# step, and of validation.
+ABOVE_CHANCE, STEP_ABOVE_CHANCE, VAL_ABOVE_CHANCE = 1.3, 3.0, 1.2
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
+STUCK = 0.2  # progress below which half as large ones are, after so many steps:
+STEPS = 50
 FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
 JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
 
@@ -51,6 +54,12 @@ class LearningRateTooHigh(Rule):
         if peak is None or progress is None or chance is None or progress > FAR_FROM_LEARNED:
             return None
         bound = max(chance, evidence.first_loss or 0.0)
+        val_peak = max(evidence.curve("val/loss"), default=0.0) / bound
+        if val_peak > VAL_ABOVE_CHANCE and (evidence.largest_step or 0.0) > LARGE_STEP / 2:
+            return (
+                f"val/loss is up to {val_peak * bound:.4g}, that of a constant prediction {chance:.4g}, while a step "
+                f"changed a layer's weights by up to {evidence.largest_step:.0%} (0.1 % is usual)."
+            )
         if peak > ABOVE_CHANCE:
             worst = f"{peak * bound:.4g} in an epoch"
         elif (step_peak or 0.0) > STEP_ABOVE_CHANCE:
@@ -61,12 +70,16 @@ class LearningRateTooHigh(Rule):
         return f"train/loss is up to {worst}, that of a constant prediction {chance:.4g}, and at best {lowest:.4g}."
 
     def _large_steps(self, evidence: Evidence) -> str | None:
-        ratio, progress = evidence.step_size, evidence.progress
-        if ratio is None or progress is None or ratio < LARGE_STEP or progress > FAR_FROM_LEARNED:
+        progress, usual, largest = evidence.progress, evidence.step_size, evidence.largest_step
+        if progress is None or usual is None or largest is None:
+            return None
+        is_deep = sum(each is not None for each in evidence.trained[0].update) > 1  # a single layer begins with zeros
+        is_stuck = progress < STUCK and is_deep and int(evidence.rows[-1].get("step") or 0) >= STEPS
+        if not (usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED) and not (is_stuck and largest >= LARGE_STEP / 2):
             return None
         return (
-            f"A step changes a layer's weights by {ratio:.0%} (0.1 % is usual), and train/loss is only {progress:.0%} "
-            "below that of a constant prediction."
+            f"A step changes a layer's weights by up to {largest:.0%} (0.1 % is usual), and train/loss is only "
+            f"{progress:.0%} below that of a constant prediction."
         )
 
     def _jumps(self, evidence: Evidence) -> str | None:

@@ -3,23 +3,24 @@
 import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import Evidence, is_collapse, is_uneven
 from litmus.doctor.finding import Finding, Rule
 
-PROGRESS = 0.02  # of the loss below chance
-ERRORS = 3.0  # standard errors of the accuracy of always naming the largest class
+LEARNED = 0.3  # progress of the training loss from which on the network learns its samples by heart: overfitting
 STEPS = 50  # in which a network that learns has begun to
 
 
 class NoLearning(Rule):
-    """The validation loss never falls below that of a constant prediction, whatever the training loss does."""
+    """Neither training nor validation gets clearly below the loss of a constant prediction.
+
+    Where the training loss does, the network learns its samples by heart, which is overfitting.
+    """
 
     title: ClassVar = "No learning"
     why: ClassVar = "Either the inputs say nothing about the target, or they do not belong to it: look at samples."
     source: ClassVar = "SageMaker Debugger's LossNotDecreasing; ln(classes) as the loss of chance"
     explains: ClassVar = frozenset(
         (
-            "class_collapse",
             "label_noise",
             "overfitting",
             "overtraining",
@@ -32,27 +33,27 @@ class NoLearning(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        chance, train, val = evidence.chance_loss, evidence.curve("train/loss"), evidence.curve("val/loss")
-        if chance is None or not train or not val or evidence.is_relative:
+        train = evidence.curve("train/loss")
+        if not train or not evidence.is_val_at_chance or (evidence.progress or 0.0) >= LEARNED:
             return None
-        if min(val) < (1 - PROGRESS) * chance or _beats_majority(evidence):
+        if int(evidence.rows[-1].get("step") or 0) < STEPS or _prefers_largest(evidence):
             return None
-        if int(evidence.rows[-1].get("step") or 0) < STEPS:
-            return None
-        is_even = bool(evidence.names) and math.isclose(chance, math.log(len(evidence.names)), rel_tol=1e-3)
-        odds = f", which is ln({len(evidence.names)})" if is_even else ""
-        return self.finding(
-            "severe",
-            f"At best, train/loss is {min(train):.4g} and val/loss {min(val):.4g}; a constant prediction has "
-            f"{chance:.4g}{odds}.",
-            epoch=evidence.last_epoch,
-        )
+        return self.finding("severe", _sentence(evidence, min(train)), epoch=evidence.last_epoch)
 
 
-def _beats_majority(evidence: Evidence) -> bool:
-    """Whether the best validation accuracy is above the share of the largest class by more than its interval."""
-    found, number = evidence.curve("val/acc"), evidence.sizes.get("val", 0)
-    if evidence.task != "classification" or not found or not sum(evidence.class_counts) or number < 2:
-        return False
-    share = max(evidence.class_counts) / sum(evidence.class_counts)
-    return max(found) > share + ERRORS * math.sqrt(share * (1 - share) / number)
+def _sentence(evidence: Evidence, train: float) -> str:
+    chance, number = evidence.chance_loss, len(evidence.names)
+    if chance is None:
+        best, share = max(evidence.curve("val/acc")), max(evidence.class_counts) / sum(evidence.class_counts)
+        return f"At best, val/acc is {best:.3f}; the largest class has {share:.0%} of the training samples."
+    is_even = bool(number) and math.isclose(chance, math.log(number), rel_tol=1e-3)
+    odds = f", which is ln({number})" if is_even else ""
+    return (
+        f"At best, train/loss is {train:.4g} and val/loss {min(evidence.curve('val/loss')):.4g}; a constant prediction "
+        f"has {chance:.4g}{odds}."
+    )
+
+
+def _prefers_largest(evidence: Evidence) -> bool:
+    """Whether nearly all are predicted as the most frequent of uneven classes: `class_collapse` says more."""
+    return is_collapse(evidence) and is_uneven(evidence)

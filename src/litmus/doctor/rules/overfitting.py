@@ -4,11 +4,11 @@ import math
 from typing import ClassVar
 
 from litmus.doctor.evidence import BOUNDED, Evidence
-from litmus.doctor.finding import Finding, Rule
+from litmus.doctor.finding import Finding, Rule, Severity
 
 GAP = 0.1  # of the monitored metric between training and validation, for metrics in [0, 1]
 ERRORS = 3.0  # standard errors of the validation metric that the gap must exceed
-LOSS_RATIO = 3.0  # of validation loss to training loss, for other metrics
+LOSS_RATIO = 3.0  # of validation loss to training loss, for other metrics, which differ by that gap of chance, too
 LEARNED = 0.3  # progress below which there is nothing to overfit
 
 
@@ -27,7 +27,11 @@ class Overfitting(Rule):
         sentence = self._metric(evidence) if evidence.metric in BOUNDED else self._loss(evidence)
         if sentence is None:
             return None
-        return self.finding("warning", sentence, epoch=evidence.best_epoch, overrides=_overrides(evidence))
+        if evidence.is_val_at_chance:
+            sentence += " Validation is never better than a constant prediction: do the inputs say anything about the"
+            sentence += " target?"
+        severity: Severity = "severe" if evidence.is_val_at_chance else "warning"
+        return self.finding(severity, sentence, epoch=evidence.best_epoch, overrides=_overrides(evidence))
 
     def _metric(self, evidence: Evidence) -> str | None:
         train, val = (evidence.at(evidence.best_epoch, f"{split}/{evidence.metric}") for split in ("train", "val"))
@@ -42,6 +46,8 @@ class Overfitting(Rule):
         train, val = (evidence.at(evidence.best_epoch, f"{split}/loss") for split in ("train", "val"))
         number = evidence.sizes.get("val", 0)
         if train is None or val is None or number < 2 or train <= 0 or evidence.task == "detection":
+            return None
+        if evidence.chance_loss is not None and val - train < GAP * evidence.chance_loss:
             return None
         # The logarithm of a mean of n squared errors has a standard error of about sqrt(2 / n).
         if math.log(val / train) < math.log(LOSS_RATIO) + ERRORS * math.sqrt(2 / number):

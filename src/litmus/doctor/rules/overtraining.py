@@ -5,28 +5,43 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-EARLY = 0.5  # of the epochs, in which the best one lies
-EPOCHS = 4  # after the best one, at least
+EARLY = 0.5  # of the epochs, in which the lowest validation loss lies
+EPOCHS = 4  # after that one, at least
 LOSS_RATIO = 1.25  # of the last validation loss to the lowest
+GAIN = 0.02  # by which other metrics than fractions may have become better since, relatively
 
 
 class Overtraining(Rule):
-    """The best epoch lies in the first half, and the validation loss rose by a quarter since."""
+    """The lowest validation loss lies in the first half of the epochs and rose by a quarter since, and the monitored
+    metric gained no more than its standard error.
+    """
 
     title: ClassVar = "Overtraining"
     why: ClassVar = "The later epochs made the network worse; the run keeps the best. Stop earlier, and save the time."
     source: ClassVar = "SageMaker Debugger's Overtraining; Prechelt 1998; threshold set on this project's networks"
 
     def find(self, evidence: Evidence) -> Finding | None:
-        losses, best, last = evidence.curve("val/loss"), evidence.best_epoch, evidence.last_epoch
-        if best is None or best == 0 or last - best < EPOCHS or best > EARLY * last or not losses:
+        losses = {int(row["epoch"]): evidence.at(int(row["epoch"]), "val/loss") for row in evidence.rows}
+        known = {epoch: loss for epoch, loss in losses.items() if loss is not None}
+        if not known:
             return None
-        lowest = min(losses)
-        if losses[-1] < LOSS_RATIO * lowest:
+        turn, last = min(known, key=known.__getitem__), max(known)
+        if last - turn < EPOCHS or turn > EARLY * last or known[last] < LOSS_RATIO * known[turn]:
+            return None
+        if _gained(evidence, turn):
             return None
         return self.finding(
             "info",
-            f"Epoch {best} of {last} is best; val/loss was {lowest:.3g} at its lowest, and is {losses[-1]:.3g} now.",
-            epoch=best,
+            f"val/loss was lowest in epoch {turn} of {last}, {known[turn]:.3g}, and is {known[last]:.3g} in the last.",
+            epoch=turn,
             overrides=f"callback.early_stopping.patience={max(2, last // 10)}",
         )
+
+
+def _gained(evidence: Evidence, turn: int) -> bool:
+    """Whether the kept epoch is better than that of the lowest loss by more than chance."""
+    then, best = evidence.at(turn, evidence.monitor), evidence.at(evidence.best_epoch, evidence.monitor)
+    if then is None or best is None:
+        return False
+    error = evidence.val_error
+    return evidence.sign * (best - then) > (GAIN * abs(then) if error is None else error)

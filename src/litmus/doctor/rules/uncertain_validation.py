@@ -1,33 +1,36 @@
 """Tiny validation set: the interval is wider than the gain."""
 
+import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence, Z
+from litmus.doctor.evidence import Evidence, Z, error_of
 from litmus.doctor.finding import Finding, Rule
 
 SAMPLES = 200  # of validation, from which on it is not tiny
+WIDE = 0.05  # half an interval, wider than most differences between settings
 
 
 class UncertainValidation(Rule):
-    """Fewer than 200 validation samples, whose interval is wider than what the network gains over a baseline."""
+    """Fewer than 200 validation samples, on which the gain over a baseline is less than its interval."""
 
     title: ClassVar = "Uncertain validation"
     why: ClassVar = "Which epoch or setting is best may be chance. Validate on more samples, or compare over seeds."
     source: ClassVar = "Agresti and Coull 1998: the interval of a fraction"
 
     def find(self, evidence: Evidence) -> Finding | None:
-        number, error, best = evidence.sizes.get("val", 0), evidence.val_error, evidence.best_baseline
+        number, own, best = evidence.sizes.get("val", 0), evidence.val_error, evidence.best_baseline
         value = evidence.at(evidence.best_epoch, evidence.monitor)
-        if number >= SAMPLES or error is None or best is None or value is None:
+        if number >= SAMPLES or own is None or best is None or value is None:
             return None
         if value == best[1] == 1.0:  # no mistake by either: there is nothing to gain
             return None
         gain = value - best[1]
-        if gain > Z * error:
+        error = math.hypot(own, error_of(best[1], number))
+        if gain > Z * error and Z * own < WIDE:
             return None
         return self.finding(
             "info",
-            f"{evidence.monitor} is {value:.3f} ± {Z * error:.3f} ({number} samples), {gain:+.3f} against the baseline "
-            f"{best[0]}.",
+            f"{evidence.monitor} is {value:.3f}, {gain:+.3f} ± {Z * error:.3f} against the baseline {best[0]} "
+            f"({number} samples).",
             epoch=evidence.best_epoch,
         )
