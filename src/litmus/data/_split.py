@@ -242,6 +242,19 @@ def are_seen(groups: Sequence[Sequence[Hashable]], seen: Tensor) -> list[bool]:
     return [any(fingerprint(group) in hashes for group in own) for own in groups]
 
 
+def num_tied(groups: Mapping[Split, Sequence[Sequence[Hashable]]]) -> dict[Split, int]:
+    """How many samples of validation and test share a group with one of an earlier split.
+
+    Args:
+        groups: of each sample of each split: its content, say.
+    """
+    earlier: dict[Split, list[Split]] = {"val": ["train"], "test": ["train", "val"]}
+    return {
+        split: sum(are_seen(groups[split], fingerprints(own for other in others for own in groups[other])))
+        for split, others in earlier.items()
+    }
+
+
 def select_unseen(were_seen: Sequence[bool], noun: str) -> list[int]:
     """Numbers of the test samples that a network was neither trained nor selected on; warns of the others.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.data._classes import list_some
 from litmus.data._loader import Rows
-from litmus.data._split import are_seen, fingerprints, select_unseen
+from litmus.data._split import are_seen, fingerprints, num_tied, select_unseen
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,11 @@ class FingerprintedImages(Generic[Sample]):
     def seen(self) -> Tensor:
         """Fingerprints of the training and validation images, int64, for `leave_out`."""
         return fingerprints([*self.groups("train"), *self.groups("val")])
+
+    @property
+    def repeated(self) -> dict[Split, int]:
+        """Images of validation and test whose content is that of one of an earlier split."""
+        return num_tied({split: self.groups(split) for split in self.samples})
 
     def leave_out(self, seen: Tensor) -> None:
         """Drops test images that are among `seen`: a network was trained or selected on those.

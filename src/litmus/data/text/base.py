@@ -14,7 +14,7 @@ from litmus.config.types import BatchSize
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._concerns import of_texts
-from litmus.data._split import are_seen, fingerprints, select_unseen
+from litmus.data._split import are_seen, fingerprints, num_tied, select_unseen
 from litmus.data._target_columns import Answer, to_tensor
 from litmus.data._targets import scaled
 from litmus.data.text.tokens import Ragged, TokenLoader, by_length, pieces_of, tokenize
@@ -79,6 +79,10 @@ class TextData(Data):
     def seen(self) -> Tensor:
         """Fingerprints of the groups of the training and validation texts, int64, for `leave_out`."""
         return fingerprints([*self.splits["train"].groups, *self.splits["val"].groups])
+
+    @property
+    def repeated(self) -> dict[Split, int]:
+        return num_tied({split: samples.groups for split, samples in self.splits.items()})
 
     def leave_out(self, seen: Tensor) -> None:
         """Drops test texts tied to one that is among `seen`: a network was trained or selected on those.

@@ -1,0 +1,84 @@
+"""Where one sickness ends and another begins: the same curves, told apart by what else is known."""
+
+import pytest
+from examined import CHANCE, all_epochs, rows, sick
+
+from litmus.doctor.diagnose import diagnose
+from litmus.doctor.evidence import Evidence
+
+AT_CHANCE = [CHANCE + 0.1] * 10
+BY_HEART = [2.2, 1.8, 1.2, 0.7, 0.4, 0.2, 0.1, 0.05, 0.03, 0.02]
+GUESSED = [0.1] * 10
+UNEVEN = [4000, *[111] * 9]
+
+
+def names(evidence: Evidence) -> dict[str, str]:
+    return {finding.name: finding.severity for finding in diagnose(evidence)}
+
+
+def test_a_network_that_learns_by_heart_what_holds_for_no_other_sample_overfits_severely() -> None:
+    own = [{**row, "train/acc": 1.0} for row in rows(BY_HEART, AT_CHANCE, GUESSED)]
+    assert names(sick(rows=own)) == {"overfitting": "severe"}
+
+
+def test_a_network_that_does_not_learn_its_samples_either_learns_nothing() -> None:
+    assert names(sick(rows=rows(AT_CHANCE, AT_CHANCE, GUESSED))) == {"no_learning": "severe"}
+
+
+def test_without_a_loss_of_chance_the_accuracy_tells_that_nothing_is_learned() -> None:
+    steady = [0.9] * 10
+    found = names(sick(rows=rows(steady, steady, GUESSED), chance_loss=None))
+    assert found["no_learning"] == "severe"
+    assert "no_learning" not in names(sick(rows=rows(steady, steady, [0.5] * 10), chance_loss=None))
+
+
+def test_values_that_vary_less_in_validation_are_compared_with_their_own_mean() -> None:
+    losses = [0.9] * 10  # of a variance that is 0.9 there, and 1 in training
+    own = [{**row, "val/rmse": 4.75} for row in rows([0.99] * 10, losses, GUESSED)]
+    values = {"monitor": "val/rmse", "mode": "min", "names": [], "class_counts": [], "chance_loss": 1.0}
+    found = names(sick(rows=own, baselines={"mean": {"rmse": 4.74}}, **values))
+    assert found["no_learning"] == "severe"
+    assert "no_learning" not in names(sick(rows=own, baselines={"mean": {"rmse": 5.5}}, **values))
+
+
+@pytest.mark.parametrize(("counts", "found"), [([500] * 10, "no_learning"), (UNEVEN, "class_collapse")])
+def test_one_class_for_all_is_a_collapse_where_classes_are_uneven(counts: list[int], found: str) -> None:
+    evidence = sick(
+        rows=rows(AT_CHANCE, AT_CHANCE, [0.8 if counts is UNEVEN else 0.1] * 10),
+        health=all_epochs(collapsed=(0, 1.0)),
+        class_counts=counts,
+    )
+    assert next(iter(names(evidence))) == found
+
+
+@pytest.mark.parametrize(("share", "is_collapse"), [(0.97, False), (0.99, True)])
+def test_a_collapse_is_relative_to_how_often_the_others_occur(share: float, is_collapse: bool) -> None:
+    evidence = sick(health=all_epochs(collapsed=(0, share)), class_counts=[4400, *[67] * 9])
+    assert ("class_collapse" in names(evidence)) == is_collapse
+
+
+@pytest.mark.parametrize(("accuracy", "is_over"), [(0.901, True), (0.95, False)])
+def test_a_loss_that_rises_while_the_accuracy_does_too_is_no_overtraining(accuracy: float, is_over: bool) -> None:
+    losses = [0.5, 0.3, 0.32, 0.35, 0.38, 0.4, 0.42, 0.44, 0.46, 0.48]
+    own = rows([0.1] * 10, losses, [0.85, 0.9, *[accuracy] * 8])
+    assert ("overtraining" in names(sick(rows=own, best_epoch=10))) == is_over
+
+
+@pytest.mark.parametrize(("update", "found"), [(0.06, "learning_rate_too_high"), (0.002, "underfitting")])
+def test_a_network_that_is_stuck_is_told_by_its_steps(update: float, found: str) -> None:
+    stuck = rows([2.1] * 10, [2.15] * 10, [0.2] * 10)
+    assert next(iter(names(sick(rows=stuck, health=all_epochs(update=(update, None, update, update)))))) == found
+
+
+@pytest.mark.parametrize(("number", "is_uncertain"), [(40, True), (190, False), (1000, False)])
+def test_few_validation_samples_are_uncertain_whatever_the_gain(number: int, is_uncertain: bool) -> None:
+    evidence = sick(sizes={"train": 5000, "val": number, "test": 1000}, baselines={"logistic": {"acc": 0.5}})
+    assert ("uncertain_validation" in names(evidence)) == is_uncertain
+
+
+def test_values_that_are_nearly_all_explained_are_not_overfitted() -> None:
+    own = [{**row, "val/rmse": 1.0} for row in rows([0.008] * 10, [0.04] * 10, GUESSED)]
+    values = {"monitor": "val/rmse", "mode": "min", "names": [], "class_counts": [], "chance_loss": 1.0}
+    assert "overfitting" not in names(sick(rows=own, baselines={}, **values))
+    wide = [{**row, "val/loss": 0.4} for row in own]
+    assert "overfitting" in names(sick(rows=wide, baselines={}, **values))
