@@ -76,6 +76,11 @@ def test_few_validation_samples_are_uncertain_whatever_the_gain(number: int, is_
     assert ("uncertain_validation" in names(evidence)) == is_uncertain
 
 
+@pytest.mark.parametrize(("size", "is_poor"), [(None, False), (0.3, False), (1.0, False), (130.0, True), (1e-3, True)])
+def test_inputs_that_are_not_normalized_are_a_poor_start(size: float | None, is_poor: bool) -> None:
+    assert ("poor_initialization" in names(sick(input_size=size))) == is_poor
+
+
 def test_values_that_are_nearly_all_explained_are_not_overfitted() -> None:
     own = [{**row, "val/rmse": 1.0} for row in rows([0.008] * 10, [0.04] * 10, GUESSED)]
     values = {"monitor": "val/rmse", "mode": "min", "names": [], "class_counts": [], "chance_loss": 1.0}

@@ -81,7 +81,9 @@ def test_the_training_is_the_same_without_the_doctor(model: str, train: Train) -
         train(f"model={model}", *FEW, "callback.doctor=null", folder="alone"),
     )
     assert ending(watched)["weights and optimizer"] == ending(alone)["weights and optimizer"]
-    assert watched.read_health() is not None
+    health = watched.read_health()
+    assert health is not None
+    assert 0.5 < health["input_size"] < 2.0, "MNIST is normalized"
     assert alone.read_health() is None
     assert isinstance(alone.read_result()["findings"], list)  # of what is known without it
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from litmus import console
 from litmus.callback._base import Callback, data_of, task_of
@@ -20,7 +21,7 @@ from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.doctor.evidence import Health, Layer
-from litmus.spec import Classes, Labels, Series, Values
+from litmus.spec import Classes, Images, Labels, Series, Values
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Doctor(Callback):
         self.rows: list[Health] = []
         self.first_loss: float | None = None
         self.first_norm: float | None = None
+        self.input_size: float | None = None
         self._is_fitting = False
         self._is_from_start = False  # a checkpoint of an earlier version knows nothing of the first step
         self._probe: Probe | None = None
@@ -63,6 +65,7 @@ class Doctor(Callback):
         self._started = 0.0
         self._waited = 0.0
         self._found: dict[str, Any] = {}  # by the last validation
+        self._input_hook: RemovableHandle | None = None
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         self._is_fitting = stage == "fit"
@@ -78,12 +81,20 @@ class Doctor(Callback):
         num_steps = max(1, int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
         self._steps = frozenset(i * num_steps // self.probes for i in range(self.probes))
         self._step, self._losses = self._loaded.get("step", 0), self._loaded.get("losses", [])
+        if self._is_from_start and isinstance(data.spec.input, Images | Series):
+            self._input_hook = task.net.register_forward_pre_hook(self._measure_input)
         (optimizer,) = trainer.optimizers
         optimizer.register_step_pre_hook(self._before_step)
         optimizer.register_step_post_hook(self._after_step)
         if isinstance(task.net.spec.target, Classes):
             task.observers["val"].append(self._observe)
         self._begin_epoch(trainer)
+
+    def _measure_input(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Of the first batch that is trained on; later ones are of the same size."""
+        if module.training and self._input_hook is not None:
+            self._input_hook.remove()
+            self.input_size = float(inputs[0].detach().float().square().mean().sqrt())
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._begin_epoch(trainer)
@@ -181,6 +192,7 @@ class Doctor(Callback):
             **self._facts,
             "first_loss": self.first_loss,
             "first_norm": self.first_norm,
+            "input_size": self.input_size,
             "layers": [asdict(Layer(each.name, type(each.module).__name__)) for each in layers],
             "epochs": [asdict(row) for row in rows],
         }
@@ -196,6 +208,7 @@ class Doctor(Callback):
             "rows": [asdict(row) for row in self.rows],
             "first_loss": self.first_loss,
             "first_norm": self.first_norm,
+            "input_size": self.input_size,
             **under_way,
         }
 
@@ -206,6 +219,7 @@ class Doctor(Callback):
         self.first_norm = state_dict["first_norm"]
         self.rows = [Health(**row) for row in state_dict["rows"]]
         self.first_loss = state_dict["first_loss"]
+        self.input_size = state_dict.get("input_size")  # of earlier versions, none
         self._loaded = state_dict
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -78,6 +79,10 @@ class Net(Protocol):
     def parameters(self, recurse: bool = True) -> "Iterator[nn.Parameter]": ...
 
     def named_modules(self) -> "Iterator[tuple[str, nn.Module]]": ...
+
+    def register_forward_pre_hook(
+        self, hook: "Callable[[nn.Module, tuple[Tensor, ...]], None]"
+    ) -> "RemovableHandle": ...
 
     def state_dict(self) -> "dict[str, Tensor]": ...
 

@@ -77,6 +77,7 @@ class Evidence:
         repeated: how many samples of a split are in an earlier one, too.
         first_loss: of the first step, before its update.
         first_norm: of the gradient of that step.
+        input_size: the root mean square of the first batch of images or series; 1 after normalization.
         is_relative: whether the network's output before its training is a forecast, such as the last value.
         chance_loss: of a prediction that is the same for every sample, the best such: the entropy of the classes' or
             labels' frequencies in nats, the variance of standardized values. None where the loss is another.
@@ -100,6 +101,7 @@ class Evidence:
     repeated: Mapping[str, int] = field(default_factory=dict)
     first_loss: float | None = None
     first_norm: float | None = None
+    input_size: float | None = None
     is_relative: bool = False
     chance_loss: float | None = None
     layers: Sequence[Layer] = ()

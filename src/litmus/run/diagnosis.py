@@ -65,6 +65,7 @@ def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
         repeated=health.get("repeated", {}),
         first_loss=health.get("first_loss"),
         first_norm=health.get("first_norm"),
+        input_size=health.get("input_size"),
         is_relative=before is not None,
         chance_loss=before[TIE_BREAKER] if before else health.get("chance_loss"),
         layers=[Layer(**layer) for layer in health.get("layers", [])],

@@ -6,15 +6,21 @@ from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
 RATIO = 100.0  # of two activations' root mean squares, before the first step
+INPUT_SIZE = 20.0  # root mean square of the inputs, or its inverse; images in [0, 255] have about 100
 FIRST_LOSS = 5.0  # of the first step, relative to chance
 
 
 class PoorInitialization(Rule):
-    """Before the first step, activations differ a hundredfold between layers, or the loss is five times chance."""
+    """Before the first step, activations differ a hundredfold between layers, or the loss is five times chance, or the
+    inputs are not normalized.
+    """
 
     title: ClassVar = "Poor initialization"
     why: ClassVar = "The signal or its gradient is lost on the way, so that training starts late or never."
-    source: ClassVar = "SageMaker Debugger's PoorWeightInitialization; Glorot and Bengio 2010, He et al. 2015"
+    source: ClassVar = (
+        "SageMaker Debugger's PoorWeightInitialization; Glorot and Bengio 2010, He et al. 2015; LeCun et al. 1998 on "
+        "inputs"
+    )
     explains: ClassVar = frozenset(
         (
             "class_collapse",
@@ -31,12 +37,18 @@ class PoorInitialization(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        sentence, layer = self._signal(evidence) or self._loss(evidence) or ("", None)
+        sentence, layer = self._inputs(evidence) or self._signal(evidence) or self._loss(evidence) or ("", None)
         if not sentence:
             return None
         init = evidence.value("model.init")
         overrides = None if init is None else "model.init=he" if init != "he" else "model.batchnorm=true"
         return self.finding("severe", sentence, layer=layer, epoch=0, overrides=overrides)
+
+    def _inputs(self, evidence: Evidence) -> tuple[str, None] | None:
+        size = evidence.input_size
+        if size is None or 1 / INPUT_SIZE < size < INPUT_SIZE:
+            return None
+        return f"The inputs are of size {size:.3g}, where 1 is usual: the dataset does not normalize them.", None
 
     def _signal(self, evidence: Evidence) -> tuple[str, str] | None:
         found = known(evidence.start.rms) if evidence.start else []
