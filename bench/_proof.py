@@ -1,6 +1,6 @@
 """Sick settings and their healthy twins of other networks and data than `_sick.SET`: no threshold was set on them."""
 
-from bench._sick import CNN, FEW_DIGITS, FNN, LONG, LSTM, SCRATCH, both, deep, of
+from bench._sick import CNN, FEW_DIGITS, FNN, LONG, LSTM, SCRATCH, both, deep, of, photos
 
 LINEAR = ("model=linear",)
 ANES, RANDHIE, DIABETES, SIX = ((*FNN, *of(name)) for name in ("anes96", "randhie", "diabetes", "six0"))
@@ -136,6 +136,16 @@ PROOF = (
             of(f"six{i}"),
         )
         for i, model in enumerate(("fnn", "scratch", "fnn"))
+    ),
+    *(
+        both(
+            "data_bound",
+            f"{name}, photos",
+            photos(size),
+            [f"model={name}", "optimizer.lr=1e-4", "data.augment=true", *extra],
+            ["model=cnn", "model.widths=[32,32]"],
+        )
+        for name, size, extra in (("perceptron", 96, ()), ("linear", 160, ()), ("fnn", 128, ("model.widths=[4]",)))
     ),
     both(
         "still_improving",

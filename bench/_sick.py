@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench._sick_tables import PATH, TARGET
+from bench._sick_tables import PATH, PHOTOS, TARGET
 
 QUIET = ("logger=none", "callback.progress=null")
 FEW_DIGITS = ("data=mnist", "data.limit=3000", "data.limit_eval=1000")
@@ -37,6 +37,11 @@ def of(name: str) -> tuple[str, ...]:
 
 def deep(number: int, width: int) -> str:
     return f"model.widths=[{','.join([str(width)] * number)}]"
+
+
+def photos(size: int) -> tuple[str, ...]:
+    """Overrides of the photos, so many pixels wide."""
+    return ("data=image_folder", f"{PATH}{PHOTOS}", f"data.size={size}", "trainer.max_epochs=3")
 
 
 FNN = ("model=fnn",)
@@ -218,6 +223,13 @@ SET = (
         (*FNN, "model.widths=[256,256]"),
         [*of("clear0-stepped"), "trainer.max_epochs=40"],
         of("clear0"),
+    ),
+    both(
+        "data_bound",
+        "linear, photos",
+        photos(128),
+        ["model=linear", "optimizer.lr=1e-4", "data.augment=true"],
+        ["model=cnn"],
     ),
     both(
         "still_improving",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from PIL import Image
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -22,6 +23,7 @@ from litmus.fetch.package import package_file
 
 TARGET = "target"
 PATH = "data.path=FOLDER/"
+PHOTOS = "photos"
 
 
 def main_frame(loaded: Bunch) -> pl.DataFrame:
@@ -188,9 +190,21 @@ DAMAGE: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
 }
 
 
+def write_photos(folder: Path) -> None:
+    """Two classes of 150 photos each, 256 pixels wide: soft blots, of which those of one class are redder."""
+    generator = np.random.default_rng(5)
+    for name, red in (("cool", 0), ("warm", 40)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(150):
+            blots = generator.integers(0, 200, (16, 16, 3))
+            blots[..., 0] += red
+            Image.fromarray(blots.astype(np.uint8)).resize((256, 256)).save(folder / name / f"{number}.jpg")
+
+
 def write_tables(folder: Path, cases: Sequence[tuple[str, ...]]) -> None:
-    """The tables that settings name, as CSV."""
-    words = {word for overrides in cases for word in overrides if word.startswith(PATH)}
+    """The tables that settings name, as CSV, and the photos."""
+    write_photos(folder / PHOTOS)
+    words = {word for overrides in cases for word in overrides if word.startswith(PATH) and word.endswith(".csv")}
     for word in sorted(words):
         full = word.removeprefix(PATH).removesuffix(".csv")
         name, dash, suffix = full.partition("-")

@@ -90,7 +90,7 @@ def _train_all() -> None:
 
 def folder_of(overrides: Overrides, seed: int) -> Path:
     """Where the run of a setting is kept, by what it is typed and what its table holds."""
-    paths = [KEPT / word.removeprefix(PATH) for word in overrides if word.startswith(PATH)]
+    paths = [KEPT / word.removeprefix(PATH) for word in overrides if word.startswith(PATH) and word.endswith(".csv")]
     content = b"".join([repr(overrides).encode(), *(path.read_bytes() for path in paths)])
     return KEPT / f"{hashlib.sha256(content).hexdigest()[:12]}-{seed}"
 

@@ -23,7 +23,7 @@ NAMES = (
 
 def exploding() -> Evidence:
     steep = [{**row, "optim/grad_norm": 1e4} for row in rows(FLAT, FLAT, STILL)]
-    return sick(rows=steep, first_norm=1e4)
+    return sick(rows=steep, first_norm=1e5)
 
 
 def overfitted() -> Evidence:
