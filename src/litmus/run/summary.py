@@ -9,7 +9,6 @@ from torch import nn
 
 from litmus import console
 from litmus.config.command import train_command
-from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
@@ -40,33 +39,6 @@ UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
     "seasonal": "the value one season before",
     "seasonal_difference": "the value one season before, moved by the last change",
 }
-
-
-def chosen(choices: dict[str, str]) -> None:
-    """The choices of the groups, in a line."""
-    console.say("  ".join(f"{group}={choices[group]}" for group in SHOWN_GROUPS), style="bold", wrap=True)
-
-
-def configuration(config: Section, choices: dict[str, str], defaults: Section) -> None:
-    """The configuration in short: what was chosen, what differs from the defaults, then every key.
-
-    Args:
-        config: as it will run.
-        choices: of the groups, `{"model": "cnn", ...}`.
-        defaults: the configuration of these choices alone.
-    """
-    chosen(choices)
-    usual = dict(flat(defaults))
-    differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
-    for key, value in differing:
-        console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
-    if not differing:
-        console.say("  every key has its default value")
-    for group in SHOWN_GROUPS:
-        shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
-        keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
-        if keys:
-            console.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
 def parts(parts: Parts, hardware: Hardware) -> None:
