@@ -1,7 +1,8 @@
 """What a person sees: plain sentences without a terminal, color and tables with one.
 
 A terminal's width is kept to: text is broken between words, and a table leaves out columns; words, paths and numbers
-stay whole. Elsewhere lines are as long as they are, for programs that search them.
+stay whole. Elsewhere lines are as long as they are, for programs that search them; only lines of metrics are cut there,
+too, as the log and the run folder have all of them.
 
 Nothing that is shown acts on the terminal, whoever wrote it. JSON is exact: what reads it is a program.
 """
@@ -165,12 +166,14 @@ def say(text: str, style: str = "", wrap: bool = False) -> None:
 
 def say_labeled(label: str, text: str, style: str = "") -> None:
     """`run folder   outputs/latest`: a path or command to copy, below its label where it does not fit beside it."""
-    line = f"{label:<{LABEL}}{text}"
-    if out.is_terminal and cell_len(readable(line)) > out.width:
-        log.info(line)
-        out.print(Text(f"{label}\n  {readable(text)}", style=style))
-    else:
-        say(line, style)
+    log.info(f"{label:<{LABEL}}{text}")
+    out.print(Text(labeled(label, readable(text), out), style=style))
+
+
+def labeled(label: str, text: str, screen: Console, room: int = LABEL) -> str:
+    """The line of `say_labeled`, for another screen or longer labels."""
+    line = f"{label:<{room}}{text}"
+    return f"{label}\n{GAP}{text}" if screen.is_terminal and cell_len(line) > screen.width else line
 
 
 @contextmanager
@@ -217,13 +220,19 @@ def _for(screen: Console, text: str, indent: int | None = None) -> str:
     return wrapped(text, screen.width, indent) if screen.is_terminal else text
 
 
+def say_fitting(pieces: Sequence[str]) -> None:
+    """A line of which the screen shows what fits; `train.log` has the whole. See `fitting`."""
+    log.info("".join(pieces))
+    out.print(Text(readable(fitting(pieces, out.width))))
+
+
 def fitting(pieces: Iterable[str], width: int) -> str:
-    """The pieces of a line, as many as fit from the first on; that one is kept in any case."""
+    """The pieces of a line, with their own spaces, as many as fit from the first on; that one is kept in any case."""
     line, *more = pieces
     for piece in more:
-        if cell_len(line) + cell_len(GAP + piece) > width:
+        if cell_len(line) + cell_len(piece) > width:
             break
-        line += GAP + piece
+        line += piece
     return line
 
 
@@ -239,11 +248,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     is_number = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     cells = [[readable(v) if isinstance(v, str) else number_text(v) for v in row] for row in (columns, *rows)]
     width = out.width if out.is_terminal else sys.maxsize
-    shown, left_out = _columns_for(cells, is_number, width)
+    (head, *body), left_out = laid_out(cells, is_number, width)
     if title:
         out.print(Text(readable(title), style="bold"))
-    cells = [[row[i] for i in shown] for row in cells]
-    head, *body = _laid_out(cells, [is_number[i] for i in shown], width)
     out.print(Text(head, style="dim"))
     if body:
         out.print(Text("\n".join(body)))
@@ -252,7 +259,22 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
         out.print(Text(wrapped(f"(not shown in {width} columns: {readable(names)})", width), style="dim"))
 
 
-def _columns_for(cells: list[list[str]], is_number: list[bool], width: int) -> tuple[list[int], list[int]]:
+def laid_out(cells: list[list[str]], is_number: Sequence[bool], width: int) -> tuple[list[str], list[int]]:
+    """The rows of a table as text, each of one line or several.
+
+    Args:
+        cells: of each row, that of the columns' heads included.
+        is_number: of each column, whether its cells are never broken, and stand to the right.
+        width: in columns of a terminal.
+
+    Returns:
+        The rows, and the columns that are left out for want of width.
+    """
+    shown, left_out = _columns_for(cells, is_number, width)
+    return _rows([[row[i] for i in shown] for row in cells], [is_number[i] for i in shown], width), left_out
+
+
+def _columns_for(cells: list[list[str]], is_number: Sequence[bool], width: int) -> tuple[list[int], list[int]]:
     """The columns that fit, and those that do not: of numbers, from the right; the first of them stays."""
     least = [_narrowest(column, number) for column, number in zip(zip(*cells, strict=True), is_number, strict=True)]
     shown, left_out = list(range(len(least))), list[int]()
@@ -268,8 +290,8 @@ def _narrowest(column: Iterable[str], is_number: bool) -> int:
     return max(cell_len(word) for cell in column for word in ([cell] if is_number else cell.split() or [""]))
 
 
-def _laid_out(cells: list[list[str]], is_number: list[bool], width: int) -> list[str]:
-    """The rows as text, the first of them the heads of the columns."""
+def _rows(cells: list[list[str]], is_number: list[bool], width: int) -> list[str]:
+    """The rows as text, of columns that fit as far as they can."""
     columns = list(zip(*cells, strict=True))
     least = [_narrowest(column, number) for column, number in zip(columns, is_number, strict=True)]
     widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
@@ -279,7 +301,7 @@ def _laid_out(cells: list[list[str]], is_number: list[bool], width: int) -> list
         widths[widest] -= 1
         too_wide -= 1
     if too_wide > 0 and len(widths) > 1 and not is_number[0]:  # the first cells stand above the others
-        rest = _laid_out([row[1:] for row in cells], is_number[1:], width - len(GAP))
+        rest = _rows([row[1:] for row in cells], is_number[1:], width - len(GAP))
         below = [text.replace("\n", f"\n{GAP}") for text in rest]
         return [f"{row[0]}\n{GAP}{text}".rstrip() for row, text in zip(cells, below, strict=True)]
     return [_row(row, widths, is_number) for row in cells]
@@ -327,6 +349,16 @@ def number_text(value: object) -> str:
 def metrics_line(metrics: Mapping[str, float]) -> str:
     """`train/loss 0.1234  train/acc 0.9876`"""
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def metric_pieces(metrics: Mapping[str, float]) -> list[str]:
+    """`  val/acc 0.9876`, ` loss 0.1234`, `  train/acc 0.9912`: the split is named where it changes."""
+    pieces, before = [], None
+    for full, value in metrics.items():
+        split, _, name = full.rpartition("/")
+        pieces.append(f" {name} {value:.4f}" if split == before else f"{GAP}{full} {value:.4f}")
+        before = split
+    return pieces
 
 
 @contextmanager
