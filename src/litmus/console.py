@@ -10,6 +10,7 @@ Nothing that is shown acts on the terminal, whoever wrote it. JSON is exact: wha
 import importlib.metadata
 import json
 import logging
+import math
 import os
 import platform
 import re
@@ -33,6 +34,7 @@ _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 _HEAD, _TAIL = 1500, 500  # characters of a long message that are shown: what is wrong, and what to do
 _LABEL = re.compile("[a-z ]+ {2,}| *")  # what a line begins with: those that continue it are indented as far
 LABEL = 13  # columns of a label, such as `run folder   `
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"  # from low to high
 GAP = "  "  # between the columns of a table, and the pieces of a line
 
 
@@ -96,7 +98,12 @@ class Screen(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            yield segment if segment.control else Segment(self._shown(segment.text), segment.style)
+
+    def _shown(self, text: str) -> str:
+        """As `printable`, with question marks for what the stream cannot encode."""
+        text, encoding = printable(text), self.encoding
+        return text if encoding.startswith("utf") else text.encode(encoding, "replace").decode(encoding)
 
 
 class _Printable(logging.Formatter):
@@ -174,6 +181,46 @@ def labeled(label: str, text: str, screen: Console, room: int = LABEL) -> str:
     """The line of `say_labeled`, for another screen or longer labels."""
     line = f"{label:<{room}}{text}"
     return f"{label}\n{GAP}{text}" if screen.is_terminal and cell_len(line) > screen.width else line
+
+
+def command(label: str, text: str, screen: Console, room: int = LABEL) -> str:
+    """As `labeled`, of a command: one that does not fit is continued as a shell does, with a backslash."""
+    line = labeled(label, text, screen, room)
+    if "\n" not in line or cell_len(GAP + text) <= screen.width:
+        return line
+    words = re.findall(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""", text)
+    lines = [GAP + words[0]]
+    for word in words[1:]:
+        if cell_len(f"{lines[-1]} {word} \\") > screen.width:
+            lines[-1] += " \\"
+            lines.append(f"{GAP * 2}{word}")
+        else:
+            lines[-1] += f" {word}"
+    return "\n".join([label, *lines])
+
+
+def say_command(label: str, text: str) -> None:
+    """A command to copy, whole in any width."""
+    log.info(f"{label:<{LABEL}}{text}")
+    out.print(Text(command(label, readable(text), out)))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The values as blocks of eight heights, in ASCII where the screen has no others; a space for what is not finite.
+
+    Args:
+        values: in order; of more than `width`, each block is the mean of several.
+        width: blocks at most, at least 1.
+    """
+    number = min(len(values), width)
+    groups = [values[i * len(values) // number : (i + 1) * len(values) // number] for i in range(number)]
+    means = [sum(group) / len(group) for group in groups]
+    finite = [mean for mean in means if math.isfinite(mean)]
+    lowest, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
+    blocks = BLOCKS if out.encoding.startswith("utf") else ASCII_BLOCKS
+    places = [int((mean - lowest) / span * 7.999) if span else 3 for mean in means if math.isfinite(mean)]
+    drawn = iter(places)
+    return "".join(blocks[next(drawn)] if math.isfinite(mean) else " " for mean in means)
 
 
 @contextmanager

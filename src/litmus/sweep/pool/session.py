@@ -16,7 +16,7 @@ from litmus.config.command import train_command
 from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.config.validate import override
-from litmus.console import Screen, labeled, wrapped
+from litmus.console import Screen, command, wrapped
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.files import lock, write_text
 from litmus.record.folder import ENDED, RunDir
@@ -273,8 +273,8 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
         line = wrapped(line, console.width) if console.is_terminal else line
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    def copied(label: str, command: str) -> None:
-        console.print(labeled(label, command, console, ROOM), markup=False, highlight=False, soft_wrap=True)
+    def copied(label: str, text: str) -> None:
+        console.print(command(label, text, console, ROOM), markup=False, highlight=False, soft_wrap=True)
 
     results = reporter.results
     counts = [f"{number} {status}" for status, number in reporter.counts.items()]

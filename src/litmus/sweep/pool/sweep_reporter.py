@@ -18,6 +18,7 @@ from litmus.record.metrics import has_diverged, monitored_in
 from litmus.sweep.pool.job import Job, JobResult, Message
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
+METRIC = 2  # the table's column
 REFRESH_S = 0.25  # between two drawings of the table
 
 
@@ -152,7 +153,12 @@ class SweepReporter:
         for row in self.rows.values():
             epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "starting"
             cells.append([readable(row.job.label), epoch, row.value, f"{now - row.started:.0f} s"])
-        (head, *body), _ = laid_out(cells, [False, True, True, True], self.console.width)
+        is_number = [False, True, True, True]
+        (head, *body), left_out = laid_out(cells, is_number, self.console.width)
+        if METRIC in left_out:
+            labels = [readable(short_label(row.job)) for row in self.rows.values()]
+            short = [cells[0], *([label, *own[1:]] for label, own in zip(labels, cells[1:], strict=True))]
+            (head, *body), _ = laid_out(short, is_number, self.console.width)
         shown: list[Text] = []
         height = 0
         for text in body:
@@ -174,13 +180,25 @@ class SweepReporter:
 def job_line(begin: str, job: Job, result: JobResult, seconds: str, width: int) -> str:
     """A job that ended: its validation metrics that count most, its seconds, and what tells it apart.
 
-    In less width the loss is left out, then the seconds, then the metric that decides which epoch is best.
+    In less width the loss is left out, then the seconds, then sections of keys, then the metric that decides.
     """
     names = dict.fromkeys((monitored_in(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
     metrics = [f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics]
     end = [seconds] if seconds else []
     lines = [
-        GAP.join([begin, *middle, job.label])
-        for middle in ([f"{GAP.join(metrics):<31}", *end], [f"{''.join(metrics[:1]):<14}", *end], metrics[:1], [])
+        GAP.join([begin, f"{GAP.join(metrics):<31}", *end, job.label]),
+        GAP.join([begin, f"{''.join(metrics[:1]):<14}", *end, job.label]),
+        GAP.join([begin, *metrics[:1], job.label]),
+        GAP.join([begin, *metrics[:1], short_label(job)]),
+        GAP.join([begin, job.label]),
     ]
     return next((line for line in lines if cell_len(line) <= width), lines[-1])
+
+
+def short_label(job: Job) -> str:
+    """What tells a job apart, without the keys' sections where the names alone differ: `dropout=0.3 lr=0.01`."""
+    pairs = [override.partition("=") for override in job.overrides]
+    names = [key.rpartition(".")[2] for key, _, _ in pairs]
+    if len(set(names)) < len(names):
+        return job.label
+    return " ".join(f"{name}={value}" for name, (_, _, value) in zip(names, pairs, strict=True)) or job.label
