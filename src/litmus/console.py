@@ -14,6 +14,7 @@ import math
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.control import Control
 from rich.segment import ControlType, Segment
 from rich.text import Text
@@ -35,6 +36,7 @@ _HEAD, _TAIL = 1500, 500  # characters of a long message that are shown: what is
 _LABEL = re.compile("[a-z ]+ {2,}| *")  # what a line begins with: those that continue it are indented as far
 LABEL = 13  # columns of a label, such as `run folder   `
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"  # from low to high
+LEAST_TEXT = 16  # columns of a screen that a text has before numbers are left out
 GAP = "  "  # between the columns of a table, and the pieces of a line
 
 
@@ -66,12 +68,21 @@ class Screen(Console):
 
     _in_step = False  # the terminal's last line says what is being done
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.is_dumb_terminal and "width" not in options:  # which rich takes to be 80 columns wide
+            self.size = ConsoleDimensions(*shutil.get_terminal_size())
+
+    @property
+    def redraws(self) -> bool:
+        """Whether lines can be replaced."""
+        return self.is_terminal and not self.is_dumb_terminal
+
     def begin_step(self, what: str) -> None:
         """Says what is being done: in a line that the next one replaces in a terminal, elsewhere in one that stays."""
         line = Text(f"{what} ...", style="dim", overflow="ellipsis", no_wrap=True)
-        replaced = self.is_terminal and not self.is_dumb_terminal
-        self.print(line, end="" if replaced else "\n", soft_wrap=False)
-        self._in_step = replaced
+        self.print(line, end="" if self.redraws else "\n", soft_wrap=False)
+        self._in_step = self.redraws
 
     def end_step(self) -> None:
         """Removes that line."""
@@ -323,7 +334,11 @@ def laid_out(cells: list[list[str]], is_number: Sequence[bool], width: int) -> t
 
 def _columns_for(cells: list[list[str]], is_number: Sequence[bool], width: int) -> tuple[list[int], list[int]]:
     """The columns that fit, and those that do not: of numbers, from the right; the first of them stays."""
-    least = [_narrowest(column, number) for column, number in zip(zip(*cells, strict=True), is_number, strict=True)]
+    columns = list(zip(*cells, strict=True))
+    least = [
+        max(_narrowest(column, number), min(max(map(cell_len, column)), 0 if number else LEAST_TEXT))
+        for column, number in zip(columns, is_number, strict=True)
+    ]
     shown, left_out = list(range(len(least))), list[int]()
     droppable = [i for i in shown if is_number[i]][1:]
     while droppable and sum(least[i] + len(GAP) for i in shown) - len(GAP) > width:

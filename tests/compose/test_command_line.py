@@ -121,7 +121,7 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
     assert f"{result['metrics']['test/acc']:.4f}" in next(line for line in lines if line.startswith("test "))
     short = folder.relative_to(tmp_path)
     assert f"run folder   {short}" in done.stdout
-    assert f"tensorboard --load_fast=false --logdir {short}" in done.stdout
+    assert f"litmus dashboard {short}" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr, "plain where there is no terminal"
     assert all(line.startswith("WARNING  ") for line in done.stderr.splitlines()), "nothing that others say"
     again = command("evaluate", "outputs/latest", script="litmus")

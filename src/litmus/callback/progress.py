@@ -52,7 +52,7 @@ class Progress(Checkpoint, Callback):
         self._num_before = 0  # samples of this epoch, by the process that began it
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero or not console.out.is_terminal:
+        if not trainer.is_global_zero or not console.out.redraws:
             return
         self._bar = Bar(
             TextColumn("{task.description}"),

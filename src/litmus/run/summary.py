@@ -238,7 +238,7 @@ def _metrics(metrics: Section, task: str, title: str) -> None:
     apart = {name for names in parts for name in names.values()} | {GAIN}
     shown = [name for name in metrics if name not in apart]
     first = [monitored_in(task, metrics)[0].partition("/")[2], "loss"]
-    measured = dict.fromkeys(name.partition("/")[2] for name in shown)
+    measured = sorted({name.partition("/")[2]: None for name in shown}, key=lambda name: name.endswith("_loss"))
     columns = [name for name in dict.fromkeys((*first, *measured)) if name in measured]
     rows = [
         (label, *(metrics.get(f"{split}/{column}", "") for column in columns))

@@ -157,7 +157,7 @@ def run(source: Source, folder: Path, base: Section, start_server: Callable[[], 
     )
     reporter = _make_reporter(source, folder, console)
     num_left = source.total - len(source.already_finished)
-    if num_left and not console.is_terminal:  # a terminal has the table
+    if num_left and (not console.is_terminal or console.is_dumb_terminal):  # others have the table
         jobs = "job" if num_left == 1 else "jobs"
         console.print(f"{num_left} {jobs} to run in {folder}; importing torch.", soft_wrap=True)
     pool = Pool(limits, start_server, reporter, source.prunes)

@@ -63,7 +63,7 @@ class SweepReporter:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """In the body, a terminal shows the table."""
-        if not self.console.is_terminal:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
         with Live(console=self.console, auto_refresh=False, transient=True) as self._live:
