@@ -60,7 +60,7 @@ def test_a_long_message_is_cut_and_the_log_has_it_whole(screen: Callable[[], str
         console.error(message)
         logging.getLogger("litmus").warning(message)
     assert len(screen()) < 8_000
-    assert screen().count("The header is wrong: ") == screen().count("Set data.encoding.") == 3
+    assert screen().count("The header is wrong:") == screen().count("Set data.encoding.") == 3
     assert (tmp_path / "log").read_text().count(message) == 2
 
 

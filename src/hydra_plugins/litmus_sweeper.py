@@ -52,8 +52,12 @@ class LitmusSweeper(Sweeper):
         Raises:
             UserError: a job cannot be composed, or a folder holds another run.
         """
+        from litmus import console
+        from litmus.run import header
+
+        header.sweep(str(self.hydra.runtime.choices.sweep), arguments)  # at once; the jobs take a while to compose
+
         from litmus.compose.sweep import Composer
-        from litmus.console import Screen
         from litmus.sweep.pool import session
 
         folder = Path(self.hydra.sweep.dir)
@@ -62,16 +66,18 @@ class LitmusSweeper(Sweeper):
         composer = Composer(self.loader, Path(conf))
         overrides = composer.select_for_jobs(arguments)
         of_launcher = [each for each in self.hydra.overrides.hydra if each.lstrip("+").startswith(LAUNCHER_KEYS)]
-        source, console = session.make_source(section), Screen(highlight=False)
+        source, screen = session.make_source(section), console.Screen(highlight=False)
         if isinstance(self.launcher, LitmusLauncher):
-            with session.locked(folder, console) as lock, self.launcher.serving(lock) as start_server:
-                base = source.start(folder, overrides, composer)
+            with session.locked(folder, screen) as lock, self.launcher.serving(lock) as start_server:
+                with console.doing("composing the jobs"):
+                    base = source.start(folder, overrides, composer)
                 session.write_overrides(folder, [*arguments, *of_launcher])
-                status = self.launcher.run(source, base, start_server, console)
+                status = self.launcher.run(source, base, start_server, screen)
         else:
             session.check_launcher(source, arguments, self.launcher_name)
-            with session.locked(folder, console):
-                source.start(folder, overrides, composer)
+            with session.locked(folder, screen):
+                with console.doing("composing the jobs"):
+                    source.start(folder, overrides, composer)
                 session.write_overrides(folder, [*arguments, *of_launcher])
                 status = self._launch(source, folder)
         sys.exit(status)

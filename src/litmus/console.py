@@ -1,24 +1,30 @@
 """What a person sees: plain sentences without a terminal, color and tables with one.
 
+A terminal's width is kept to: text is broken between words, and a table leaves out columns; words, paths and numbers
+stay whole. Elsewhere lines are as long as they are, for programs that search them; only lines of metrics are cut there,
+too, as the log and the run folder have all of them.
+
 Nothing that is shown acts on the terminal, whoever wrote it. JSON is exact: what reads it is a program.
 """
 
 import importlib.metadata
 import json
 import logging
+import math
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.logging import RichHandler
-from rich.segment import Segment
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.control import Control
+from rich.segment import ControlType, Segment
 from rich.text import Text
 
 log = logging.getLogger(__name__)
@@ -27,6 +33,11 @@ log = logging.getLogger(__name__)
 # bytes of a file's name that are not UTF-8. Tabs and line breaks may stay.
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _HEAD, _TAIL = 1500, 500  # characters of a long message that are shown: what is wrong, and what to do
+_LABEL = re.compile("[a-z ]+ {2,}| *")  # what a line begins with: those that continue it are indented as far
+LABEL = 13  # columns of a label, such as `run folder   `
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"  # from low to high
+LEAST_TEXT = 16  # columns of a screen that a text has before numbers are left out
+GAP = "  "  # between the columns of a table, and the pieces of a line
 
 
 def printable(text: str) -> str:
@@ -55,8 +66,33 @@ class Screen(Console):
     The screen is no part of a run: where nothing more can be written, as after `| head`, the run goes on.
     """
 
+    _in_step = False  # the terminal's last line says what is being done
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.is_dumb_terminal and "width" not in options:  # which rich takes to be 80 columns wide
+            self.size = ConsoleDimensions(*shutil.get_terminal_size())
+
+    @property
+    def redraws(self) -> bool:
+        """Whether lines can be replaced."""
+        return self.is_terminal and not self.is_dumb_terminal
+
+    def begin_step(self, what: str) -> None:
+        """Says what is being done: in a line that the next one replaces in a terminal, elsewhere in one that stays."""
+        line = Text(f"{what} ...", style="dim", overflow="ellipsis", no_wrap=True)
+        self.print(line, end="" if self.redraws else "\n", soft_wrap=False)
+        self._in_step = self.redraws
+
+    def end_step(self) -> None:
+        """Removes that line."""
+        if self._in_step:
+            self._in_step = False
+            self.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+
     def print(self, *args: Any, **kwargs: Any) -> None:
         """As rich's; a screen that is gone is left alone from then on."""
+        out.end_step()  # both screens may be the same terminal
         try:
             super().print(*args, **kwargs)
             self.file.flush()
@@ -73,7 +109,12 @@ class Screen(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            yield segment if segment.control else Segment(self._shown(segment.text), segment.style)
+
+    def _shown(self, text: str) -> str:
+        """As `printable`, with question marks for what the stream cannot encode."""
+        text, encoding = printable(text), self.encoding
+        return text if encoding.startswith("utf") else text.encode(encoding, "replace").decode(encoding)
 
 
 class _Printable(logging.Formatter):
@@ -83,11 +124,29 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
-class _Readable(logging.Formatter):
-    """The same, for the screen: long messages are cut."""
+class _ToScreen(logging.Handler):
+    """Shows warnings on standard error, a line for each; long ones are cut."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return readable(super().format(record))
+    def emit(self, record: logging.LogRecord) -> None:
+        text = Text(_for(err, readable(f"{record.levelname}  {record.getMessage()}"), indent=len(record.levelname) + 2))
+        text.stylize("yellow" if record.levelno < logging.ERROR else "red", 0, len(record.levelname))
+        err.print(text)
+
+
+class _Once(logging.Filter):
+    """Lets a warning pass once, however often it is given; libraries repeat theirs each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING:
+            return True
+        message = record.getMessage()
+        is_new = message not in self._seen
+        self._seen.add(message)
+        return is_new
 
 
 class _LogFile(logging.FileHandler):
@@ -120,26 +179,206 @@ def say(text: str, style: str = "", wrap: bool = False) -> None:
     log.info(text)
     if out.quiet:
         return
-    out.print(Text(readable(text), style=style), soft_wrap=not (wrap and out.is_terminal))
+    out.print(Text(_for(out, readable(text)) if wrap else readable(text), style=style))
 
 
-def error(text: str) -> None:
-    """A mistake, on standard error."""
-    err.print(Text(readable(text), style="red"))
+def say_labeled(label: str, text: str, style: str = "") -> None:
+    """`run folder   outputs/latest`: a path or command to copy, below its label where it does not fit beside it."""
+    log.info(f"{label:<{LABEL}}{text}")
+    out.print(Text(labeled(label, readable(text), out), style=style))
+
+
+def labeled(label: str, text: str, screen: Console, room: int = LABEL) -> str:
+    """The line of `say_labeled`, for another screen or longer labels."""
+    line = f"{label:<{room}}{text}"
+    return f"{label}\n{GAP}{text}" if screen.is_terminal and cell_len(line) > screen.width else line
+
+
+def command(label: str, text: str, screen: Console, room: int = LABEL) -> str:
+    """As `labeled`, of a command: one that does not fit is continued as a shell does, with a backslash."""
+    line = labeled(label, text, screen, room)
+    if "\n" not in line or cell_len(GAP + text) <= screen.width:
+        return line
+    words = re.findall(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""", text)
+    lines = [GAP + words[0]]
+    for word in words[1:]:
+        if cell_len(f"{lines[-1]} {word} \\") > screen.width:
+            lines[-1] += " \\"
+            lines.append(f"{GAP * 2}{word}")
+        else:
+            lines[-1] += f" {word}"
+    return "\n".join([label, *lines])
+
+
+def say_command(label: str, text: str) -> None:
+    """A command to copy, whole in any width."""
+    log.info(f"{label:<{LABEL}}{text}")
+    out.print(Text(command(label, readable(text), out)))
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The values as blocks of eight heights, in ASCII where the screen has no others; a space for what is not finite.
+
+    Args:
+        values: in order; of more than `width`, each block is the mean of several.
+        width: blocks at most, at least 1.
+    """
+    number = min(len(values), width)
+    groups = [values[i * len(values) // number : (i + 1) * len(values) // number] for i in range(number)]
+    means = [sum(group) / len(group) for group in groups]
+    finite = [mean for mean in means if math.isfinite(mean)]
+    lowest, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
+    blocks = BLOCKS if out.encoding.startswith("utf") else ASCII_BLOCKS
+    places = [int((mean - lowest) / span * 7.999) if span else 3 for mean in means if math.isfinite(mean)]
+    drawn = iter(places)
+    return "".join(blocks[next(drawn)] if math.isfinite(mean) else " " for mean in means)
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """In the body, the screen says what is being done, such as `importing PyTorch`; a terminal forgets it then."""
+    log.info("%s ...", what)
+    out.begin_step(what)
+    try:
+        yield
+    finally:
+        out.end_step()
+
+
+def error(text: str, wrap: bool = True) -> None:
+    """A mistake, on standard error; `wrap` as that of `say`."""
+    err.print(Text(_for(err, readable(text)) if wrap else readable(text), style="red"))
+
+
+def wrapped(text: str, width: int, indent: int | None = None) -> str:
+    """The text in lines that are no wider, where its words allow that: it is broken between words alone.
+
+    Args:
+        text: one line or several.
+        width: in columns of a terminal.
+        indent: of the lines that continue one; None takes the width of its label, or of the spaces that it begins with.
+    """
+    return "\n".join(line for whole in text.split("\n") for line in _lines(whole, width, indent))
+
+
+def _lines(text: str, width: int, indent: int | None) -> list[str]:
+    found = _LABEL.match(text)
+    shift = indent if indent is not None else len(found[0]) if found else 0
+    margin = " " * (shift if shift <= width // 2 else 2)
+    lines = [""]
+    for word in re.findall(" *[^ ]+", text):  # with the spaces before it
+        if lines[-1].strip() and cell_len(lines[-1]) + cell_len(word) > width:
+            lines.append(margin + word.lstrip())
+        else:
+            lines[-1] += word
+    return lines
+
+
+def _for(screen: Console, text: str, indent: int | None = None) -> str:
+    return wrapped(text, screen.width, indent) if screen.is_terminal else text
+
+
+def say_fitting(pieces: Sequence[str]) -> None:
+    """A line of which the screen shows what fits; `train.log` has the whole. See `fitting`."""
+    log.info("".join(pieces))
+    out.print(Text(readable(fitting(pieces, out.width))))
+
+
+def fitting(pieces: Iterable[str], width: int) -> str:
+    """The pieces of a line, with their own spaces, as many as fit from the first on; that one is kept in any case."""
+    line, *more = pieces
+    for piece in more:
+        if cell_len(line) + cell_len(piece) > width:
+            break
+        line += piece
+    return line
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
-    """A table; columns of numbers are aligned to the right. `train.log` has its rows."""
+    """A table; columns of numbers are aligned to the right. `train.log` has its rows.
+
+    In a narrow terminal text is wrapped, then columns of numbers are left out from the right, which is said; words and
+    numbers stay whole. A first cell that is too long nevertheless, such as a path, has a line of its own.
+    """
     log.info("\n".join([title, *("  ".join(map(number_text, row)) for row in (columns, *rows))]).strip())
     if out.quiet:  # drawing takes a tenth of a short job's time
         return
-    numbers = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
-    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column, number in zip(columns, numbers, strict=True):
-        drawn.add_column(Text(readable(column)), justify="right" if number else "left", style="", header_style="dim")
-    for row in rows:
-        drawn.add_row(*(Text(readable(value) if isinstance(value, str) else number_text(value)) for value in row))
-    out.print(drawn)
+    is_number = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
+    cells = [[readable(v) if isinstance(v, str) else number_text(v) for v in row] for row in (columns, *rows)]
+    width = out.width if out.is_terminal else sys.maxsize
+    (head, *body), left_out = laid_out(cells, is_number, width)
+    if title:
+        out.print(Text(readable(title), style="bold"))
+    out.print(Text(head, style="dim"))
+    if body:
+        out.print(Text("\n".join(body)))
+    if left_out:
+        names = ", ".join(columns[i] for i in left_out)
+        out.print(Text(wrapped(f"(not shown in {width} columns: {readable(names)})", width), style="dim"))
+
+
+def laid_out(cells: list[list[str]], is_number: Sequence[bool], width: int) -> tuple[list[str], list[int]]:
+    """The rows of a table as text, each of one line or several.
+
+    Args:
+        cells: of each row, that of the columns' heads included.
+        is_number: of each column, whether its cells are never broken, and stand to the right.
+        width: in columns of a terminal.
+
+    Returns:
+        The rows, and the columns that are left out for want of width.
+    """
+    shown, left_out = _columns_for(cells, is_number, width)
+    return _rows([[row[i] for i in shown] for row in cells], [is_number[i] for i in shown], width), left_out
+
+
+def _columns_for(cells: list[list[str]], is_number: Sequence[bool], width: int) -> tuple[list[int], list[int]]:
+    """The columns that fit, and those that do not: of numbers, from the right; the first of them stays."""
+    columns = list(zip(*cells, strict=True))
+    least = [
+        max(_narrowest(column, number), min(max(map(cell_len, column)), 0 if number else LEAST_TEXT))
+        for column, number in zip(columns, is_number, strict=True)
+    ]
+    shown, left_out = list(range(len(least))), list[int]()
+    droppable = [i for i in shown if is_number[i]][1:]
+    while droppable and sum(least[i] + len(GAP) for i in shown) - len(GAP) > width:
+        left_out.insert(0, droppable.pop())
+        shown.remove(left_out[0])
+    return shown, left_out
+
+
+def _narrowest(column: Iterable[str], is_number: bool) -> int:
+    """The width of its longest number or word."""
+    return max(cell_len(word) for cell in column for word in ([cell] if is_number else cell.split() or [""]))
+
+
+def _rows(cells: list[list[str]], is_number: list[bool], width: int) -> list[str]:
+    """The rows as text, of columns that fit as far as they can."""
+    columns = list(zip(*cells, strict=True))
+    least = [_narrowest(column, number) for column, number in zip(columns, is_number, strict=True)]
+    widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    too_wide = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while too_wide > 0 and widths != least:
+        widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i], widths[i]))
+        widths[widest] -= 1
+        too_wide -= 1
+    if too_wide > 0 and len(widths) > 1 and not is_number[0]:  # the first cells stand above the others
+        rest = _rows([row[1:] for row in cells], is_number[1:], width - len(GAP))
+        below = [text.replace("\n", f"\n{GAP}") for text in rest]
+        return [f"{row[0]}\n{GAP}{text}".rstrip() for row, text in zip(cells, below, strict=True)]
+    return [_row(row, widths, is_number) for row in cells]
+
+
+def _row(row: list[str], widths: list[int], is_number: list[bool]) -> str:
+    """A row in as many lines as its longest cell has."""
+    parts = [wrapped(cell, width, indent=0).split("\n") for cell, width in zip(row, widths, strict=True)]
+    lines = []
+    for i in range(max(map(len, parts))):
+        texts = [part[i] if i < len(part) else "" for part in parts]
+        padding = [" " * max(width - cell_len(text), 0) for text, width in zip(texts, widths, strict=True)]
+        aligned = [p + t if number else t + p for t, p, number in zip(texts, padding, is_number, strict=True)]
+        lines.append(GAP.join(aligned).rstrip())
+    return "\n".join(lines)
 
 
 def json_line(content: object) -> None:
@@ -174,6 +413,16 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
+def metric_pieces(metrics: Mapping[str, float]) -> list[str]:
+    """`  val/acc 0.9876`, ` loss 0.1234`, `  train/acc 0.9912`: the split is named where it changes."""
+    pieces, before = [], None
+    for full, value in metrics.items():
+        split, _, name = full.rpartition("/")
+        pieces.append(f" {name} {value:.4f}" if split == before else f"{GAP}{full} {value:.4f}")
+        before = split
+    return pieces
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """In the body, nothing that is said here reaches the screen; `train.log` has it."""
@@ -192,14 +441,9 @@ def log_to(path: Path | None) -> Iterator[None]:
     """Sends what litmus, Lightning and Python's warnings say to a file, if any; litmus' warnings to the screen, too."""
     file = _LogFile(path, encoding="utf-8") if path else logging.NullHandler()
     file.setFormatter(_Printable("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    to_screen: logging.Handler
-    if err.is_terminal:
-        to_screen = RichHandler(logging.WARNING, err, show_time=False, show_path=False, markup=False)
-        to_screen.setFormatter(_Readable("%(message)s"))
-    else:  # a line of its own for each, that can be searched for
-        to_screen = logging.StreamHandler(err.file)
-        to_screen.setLevel(logging.WARNING)
-        to_screen.setFormatter(_Readable("%(levelname)s  %(message)s"))
+    to_screen = _ToScreen(logging.WARNING)
+    for handler in (file, to_screen):
+        handler.addFilter(_Once())
     handlers: dict[str, list[logging.Handler]] = {
         "": [file],  # the root: Lightning, imported where that has no handler, writes to the screen
         "litmus": [file, to_screen],

@@ -1,4 +1,4 @@
-"""The pairs of classes that are confused most, at the end of a run."""
+"""What is confused most, at the end of a run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from litmus.record.folder import RunDir
+from litmus.report.facts import CONFUSION
 from litmus.run import summary
 
 Train = Callable[..., RunDir]
@@ -23,16 +24,20 @@ def test_the_worst_pairs_are_said(train: Train, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("confusion", "said"),
+    ("rows", "said"),
     [
-        ([[3, 0], [0, 3]], ""),
-        ([[3, 1], [2, 3]], "b taken for a: 2 times, a taken for b: 1 time"),
-        ([{"true": "x", "predicted": "y", "count": 1200}], "x taken for y: 1,200 times"),
-        ([[1, 0, 0], [0, 1, 0], [0, 0, 0]], ""),  # of a detector: the background is no class
+        ("a,a,3\nb,b,3", ""),
+        ("a,a,3\na,b,1\nb,a,2", "b taken for a: 2 times, a taken for b: 1 time"),
+        ('"x,y",z,1200', "x,y taken for z: 1,200 times"),
+        (
+            "cat,background,3\nbackground,dog,2\ncat,dog,1",
+            "cat missed: 3 times, dog found where none is: 2 times, cat taken for dog: 1 time",
+        ),
         (None, ""),
+        ("a,b,many", ""),
     ],
 )
-def test_of_every_kind_of_confusion(tmp_path: Path, confusion: list[object] | None, said: str) -> None:
-    run = RunDir(tmp_path)
-    run.write_health({"layers": [], "epochs": [], "names": ["a", "b"]})
-    assert summary._confused(run, {"confusion": confusion}) == said
+def test_of_every_kind_of_confusion(tmp_path: Path, rows: str | None, said: str) -> None:
+    if rows is not None:
+        (tmp_path / CONFUSION).write_text(f"true,predicted,count\n{rows}\n")
+    assert summary._confused(RunDir(tmp_path)) == said

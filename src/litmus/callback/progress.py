@@ -1,6 +1,7 @@
 """The progress of a run on the screen: a bar in a terminal, a line per epoch elsewhere."""
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
@@ -13,6 +14,24 @@ from litmus.callback._base import Callback, task_of
 from litmus.config.types import Positive
 from litmus.config.validate import checked
 
+SPEED = "time/samples_per_second"
+TRAIN = "  train/... is a running mean in training mode: dropout on, weights moving"
+_BESIDE = 36  # columns of a bar besides its values and the digits of its batches: epoch, bar, time left
+
+
+def ordered(metrics: Mapping[str, float], headline: Sequence[str], monitor: str) -> dict[str, float]:
+    """The metrics of an epoch's line, those that count most first: a narrow screen cuts the line.
+
+    Args:
+        metrics: of the epoch, by name.
+        headline: those to show: see `litmus.task._base.Task`.
+        monitor: the one that decides which epoch is best.
+    """
+    most = list(dict.fromkeys((monitor.partition("/")[2], "loss")))
+    rest = [name for name in headline if name not in most]
+    order = [f"{split}/{name}" for names in (most, rest) for split in ("val", "train") for name in names]
+    return {name: metrics[name] for name in order if name in metrics}
+
 
 class Progress(Checkpoint, Callback):
     """Shows epoch, batch, running loss and metrics, and samples per second.
@@ -22,6 +41,7 @@ class Progress(Checkpoint, Callback):
     """
 
     affects_training: ClassVar = False
+    has_explained = False  # what `train/` means
 
     @checked
     def __init__(self, *, refresh_per_second: Positive) -> None:
@@ -32,7 +52,7 @@ class Progress(Checkpoint, Callback):
         self._num_before = 0  # samples of this epoch, by the process that began it
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero or not console.out.is_terminal:
+        if not trainer.is_global_zero or not console.out.redraws:
             return
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -59,9 +79,11 @@ class Progress(Checkpoint, Callback):
             return
         task, elapsed = task_of(pl_module), time.perf_counter() - self._started
         self._next = time.perf_counter() + self.interval_s
-        values = console.metrics_line(task.running("train"))
         rate = (task.num_samples("train") - self._num_before) * trainer.world_size / elapsed
-        self._update(completed=batch_idx + 1, values=f"{values}  {rate:,.0f}/s")
+        running = {f"train/{name}": value for name, value in task.running("train").items()}
+        pieces = [*console.metric_pieces(ordered(running, task.headline, task.monitor)), f"  {rate:,.0f}/s"]
+        room = max(console.out.width - _BESIDE - 2 * len(str(trainer.num_training_batches)), 0)
+        self._update(completed=batch_idx + 1, values=console.fitting(["", *pieces], room).strip())
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._bar is not None and not trainer.sanity_checking:
@@ -76,12 +98,15 @@ class Progress(Checkpoint, Callback):
     def _say(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
+        task = task_of(pl_module)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        names = [f"{split}/{name}" for split in ("train", "val") for name in task_of(pl_module).headline]
-        values = console.metrics_line({name: metrics[name] for name in names if name in metrics})
-        speed = f"  {metrics['time/samples_per_second']:,.0f} samples/s" if "time/samples_per_second" in metrics else ""
+        shown = ordered(metrics, task.headline, task.monitor)
+        if not self.has_explained and any(name.startswith("train/") for name in shown):
+            self.has_explained = True
+            console.say(TRAIN, style="dim", wrap=True)
+        speed = [f"  {metrics[SPEED]:,.0f} samples/s"] if SPEED in metrics else []
         number = f"{epoch:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
-        console.say(f"epoch {number}  {values}{speed}")
+        console.say_fitting([f"epoch {number}", *console.metric_pieces(shown), *speed])
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._close()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from litmus.cli._loading import loading
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.record.files import replacing
@@ -28,20 +29,22 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
     path = local.expand(words[0]) if words else None
     if path is None and arguments.encoding is not None:
         raise WrongArguments("--encoding is that of a file to continue. Name the file.")
-    out = None
+    config, out = run.read_config(), None
     if path is not None and local.kind_of(path) == "missing":
         raise UserError(f"There is no file {path}. This run takes a table of a series.")
     if arguments.out:
-        own = run.read_config()["data"]["path"]
+        own = config["data"]["path"]
         out = _check_out(arguments.out, [path, None if own is None else local.expand(own)])
     run.check_best()
     level = arguments.level
 
     from litmus import console
-    from litmus.inference.forecast import LEVEL, as_rows, load_forecaster
 
     with console.log_to(None):
-        forecaster = load_forecaster(run)
+        with loading(run, config, arguments.json):
+            from litmus.inference.forecast import LEVEL, as_rows, load_forecaster
+
+            forecaster = load_forecaster(run)
         level = LEVEL if level is None else level
         forecasts = forecaster.forecast(path, arguments.steps, level, arguments.encoding)
         found = as_rows(forecasts)

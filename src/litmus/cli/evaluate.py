@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from litmus.cli._loading import loading
 from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean, mistakes
@@ -39,9 +40,10 @@ def main(arguments: argparse.Namespace) -> int:
     result = run.read_result() or {}
 
     from litmus import console
-    from litmus.run.evaluate import evaluate
 
     with console.log_to(None):
+        with loading(run, own, arguments.json):
+            from litmus.run.evaluate import evaluate
         metrics = evaluate(run, config, arguments.changes)
     if arguments.json:
         console.json_line(finite(metrics))

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from litmus.cli._loading import loading
 from litmus.cli._options import one_of
 from litmus.errors import UserError, WrongArguments
 from litmus.inference.export.write import EXAMPLE, FORMATS, left_to_users, write
@@ -28,18 +29,20 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.run is None or arguments.to is None:
         raise WrongArguments("Name a run folder and a format: litmus export outputs/latest --to onnx.")
     run = RunDir(arguments.run)
-    run.read_config()
+    config = run.read_config()
     run.check_best()
     path = Path(arguments.out) if arguments.out else run.path / "export" / FORMATS[arguments.to].file_name
     if path.exists():
         raise UserError(f"{path} exists already. Remove it, or choose another path with --out.")
 
     from litmus import console
-    from litmus.inference.load import load_run
 
     with console.log_to(None):
         try:
-            net = load_run(run)
+            with loading(run, config, as_json=False):
+                from litmus.inference.load import load_run
+
+                net = load_run(run)
             difference = write(net, arguments.to, path, raw=arguments.raw)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from litmus.cli import _forecast
 from litmus.cli._files import check_answers, choose_column, open_stream, parquet_answers, predict_file
+from litmus.cli._loading import loading
 from litmus.cli._options import count, level, score
 from litmus.config.fit import architectures, kinds_of_data
 from litmus.config.types import Section
@@ -106,13 +107,13 @@ def main(arguments: argparse.Namespace) -> int:
     if config:
         RunDir(arguments.run).check_best()
     if table:
-        return _predict_table(table, takes, config.get("data", {}), arguments)
+        return _predict_table(table, takes, config, arguments)
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
 
     from litmus import console
 
     with console.log_to(None):
-        predictor = _load(arguments)
+        predictor = _load(arguments, config)
         batch_size = arguments.batch_size or predictor.batch_size
         _check_effect(predictor, False, arguments)
         if predictor.input_kind is Images:
@@ -141,9 +142,9 @@ def _takes(config: Section, arguments: argparse.Namespace) -> type[Input] | None
     return kinds[0] if len(kinds) == 1 else None
 
 
-def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arguments: argparse.Namespace) -> int:
+def _predict_table(path: Path, takes: type[Input] | None, config: Section, arguments: argparse.Namespace) -> int:
     """Predicts for the rows of a table; gives the exit status."""
-    column = None
+    column, settings = None, config.get("data", {})
     if takes in ONE_COLUMN:  # it is not missing for want of a network
         noun, key = ONE_COLUMN[takes]
         own = settings.get(key)
@@ -153,12 +154,14 @@ def _predict_table(path: Path, takes: type[Input] | None, settings: Section, arg
         column = choose_column(stream, path, arguments.column, own, noun)
 
     from litmus import console
-    from litmus.inference.columns import ColumnPredictor
-    from litmus.inference.images import ImagePredictor
-    from litmus.inference.tables import TablePredictor
 
     with console.log_to(None):
-        predictor = _load(arguments)
+        predictor = _load(arguments, config)
+
+        from litmus.inference.columns import ColumnPredictor
+        from litmus.inference.images import ImagePredictor
+        from litmus.inference.tables import TablePredictor
+
         _check_effect(predictor, True, arguments)
         if isinstance(predictor, ColumnPredictor):
             stream = open_stream(path, settings, predictor.column_names, arguments.encoding)
@@ -203,14 +206,16 @@ def _check_not_empty(texts: Iterator[Text], file: str | None) -> Iterator[Text]:
     return chain([first], texts)
 
 
-def _load(arguments: argparse.Namespace) -> "Predictor":
-    from litmus.inference.load import load_pretrained, load_run
-    from litmus.inference.pipeline import PipelinePredictor
-    from litmus.inference.predict import predictor
+def _load(arguments: argparse.Namespace, config: Section) -> "Predictor":
+    run = None if arguments.pipeline or arguments.model else RunDir(arguments.run)
+    with loading(run, config, arguments.json):
+        from litmus.inference.load import load_pretrained, load_run
+        from litmus.inference.pipeline import PipelinePredictor
+        from litmus.inference.predict import predictor
 
-    if arguments.pipeline:
-        return PipelinePredictor(arguments.pipeline, arguments.weights)
-    return predictor(load_pretrained(arguments.model) if arguments.model else load_run(RunDir(arguments.run)))
+        if arguments.pipeline:
+            return PipelinePredictor(arguments.pipeline, arguments.weights)
+        return predictor(load_pretrained(arguments.model) if run is None else load_run(run))
 
 
 def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Namespace) -> None:

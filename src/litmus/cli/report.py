@@ -3,6 +3,7 @@
 import argparse
 import webbrowser
 
+from litmus.cli._loading import loading
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 
@@ -25,11 +26,12 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run.path} has no result.json: the run has not ended. It gets its page when it does.")
 
     from litmus import console
-    from litmus.run.report import report
 
     with console.log_to(None):
+        with loading(run, config, as_json=False):
+            from litmus.run.report import report
         page = report(run, config)
-    console.say(f"page         {page}", style="bold")
+    console.say_labeled("page", str(page), style="bold")
     if arguments.open and not webbrowser.open(page.resolve().as_uri()):
         raise UserError(f"No browser can be started here. Open {page.resolve()} in one.")
     return 0

@@ -3,6 +3,7 @@
 It imports torch only when it runs.
 """
 
+import logging
 import os
 import platform
 import time
@@ -22,11 +23,14 @@ from litmus.config.types import Section
 from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_after
+from litmus.run import header
 from litmus.run.job import reproduced_config, resume_config, start_or_resume, unstarted
 from litmus.run.process import import_all
 
 if TYPE_CHECKING:
     from litmus.run.result import Outcome
+
+log = logging.getLogger(__name__)
 
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
@@ -72,15 +76,15 @@ def run_job(composed: DictConfig, started: float) -> str:
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim(config)
+        log.info(header.line(choices))  # which is on the screen since before the run had a log
+        header.configuration(config, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         try:
-            with stopping_after():
+            with stopping_after(), console.doing(header.TORCH):
                 import_all(MODULES)
         except Interrupted as interrupted:
             return _end_before_training(run, config, interrupted)
-        from litmus.run import summary
         from litmus.run.train import OUTPUTS
 
-        summary.configuration(config, choices, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         command = train_command(*overrides)
         outcome = _train_or_reproduce(run, config, started, command, original)
     if outcome.refused and new:

@@ -14,6 +14,7 @@ from litmus.report.numbers import Confusion
 from litmus.report.outputs import Outputs
 from litmus.spec import Boxes, Classes
 
+CONFUSION = "confusion.csv"  # of each pair of classes how often the one was taken for the other
 MOST_CLASSES = 100  # whose whole matrix result.json has
 MOST_PAIRS = 100  # of confused classes, of more
 
@@ -49,7 +50,7 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
         kinds = (confusion.occurring, confusion.precision, confusion.recall, confusion.f1)
         each = [[name, *(_cell(own[i]) for own in kinds)] for i, name in enumerate(names)]
         return {
-            "confusion.csv": _csv(["true", "predicted", "count"], [[names[t], names[p], str(n)] for t, p, n in rows]),
+            CONFUSION: _csv(["true", "predicted", "count"], [[names[t], names[p], str(n)] for t, p, n in rows]),
             "per_class.csv": _csv(["class", "samples", "precision", "recall", "f1"], each),
         }
     if isinstance(net.spec.target, Boxes) and outputs.boxes:
@@ -59,7 +60,7 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
         matrix, every = confusion_of(outputs.boxes, net), [*names, BACKGROUND]
         pairs = [[every[i], every[j], str(matrix[i, j])] for i, j in zip(*np.nonzero(matrix), strict=True)]
         return {
-            "confusion.csv": _csv(["true", "found", "count"], pairs),
+            CONFUSION: _csv(["true", "found", "count"], pairs),
             "per_class.csv": _csv(["class", "boxes", "map", "map50"], each),
         }
     return {}

@@ -119,7 +119,7 @@ def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
         console.say(f"doctor       {rule.title}: {each.evidence}", style=style, wrap=True)
         console.say(f"             {rule.why}", wrap=True)
         if each.overrides:
-            console.say(f"  try        {command_with(run, each.overrides)}")
+            console.say_command("  try", command_with(run, each.overrides))
     if len(found) > most:
         console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
 

@@ -11,6 +11,7 @@ from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
 from litmus.errors import UserError
 from litmus.record.folder import CONFIG, ENDED, RunDir
+from litmus.run import header
 
 if TYPE_CHECKING:
     import lightning.pytorch as lightning
@@ -207,8 +208,7 @@ def start_or_resume(
     Raises:
         UserError: the folder holds a run of another configuration.
     """
-    from litmus.run import summary  # these import torch
-    from litmus.run.train import train
+    from litmus.run.train import train  # imports torch
 
     check_same_run(run, requested)
     run.path.mkdir(parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ def start_or_resume(
             run.write_requested(requested)
             config = requested
             log.info("started: %s", overrides)
-        summary.chosen(choices)
+        header.chosen(choices)
         return train(run, config, started, callbacks, f"a job of a sweep: {overrides}", is_job=True).status
 
 

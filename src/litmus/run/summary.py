@@ -1,5 +1,7 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
+import csv
+import math
 import shlex
 from collections.abc import Callable
 
@@ -9,14 +11,15 @@ from torch import nn
 
 from litmus import console
 from litmus.config.command import train_command
-from litmus.config.keys import SHOWN_GROUPS, flat, key_of
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
 from litmus.doctor.finding import Finding
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
-from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, per_class, per_value
+from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, monitored_in, per_class, per_value
+from litmus.report.detection import BACKGROUND
+from litmus.report.facts import CONFUSION
 from litmus.run import diagnosis
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
@@ -33,6 +36,9 @@ MOST_FINDINGS = 3  # on the screen at the end; `litmus doctor` shows all
 MOST_CONFUSED = 3  # pairs of classes
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
 
+SPLITS = {"test": "test", "val": "validation", "train": "train (running mean)"}  # in the order of the end table
+LEAST_BLOCKS, MOST_BLOCKS = 8, 40  # of a sparkline
+
 UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
     "series": "the training mean",
     "window": "the last value",
@@ -40,33 +46,6 @@ UNTRAINED = {  # what a network forecasts before its training, by `data.scaling`
     "seasonal": "the value one season before",
     "seasonal_difference": "the value one season before, moved by the last change",
 }
-
-
-def chosen(choices: dict[str, str]) -> None:
-    """The choices of the groups, in a line."""
-    console.say("  ".join(f"{group}={choices[group]}" for group in SHOWN_GROUPS), style="bold", wrap=True)
-
-
-def configuration(config: Section, choices: dict[str, str], defaults: Section) -> None:
-    """The configuration in short: what was chosen, what differs from the defaults, then every key.
-
-    Args:
-        config: as it will run.
-        choices: of the groups, `{"model": "cnn", ...}`.
-        defaults: the configuration of these choices alone.
-    """
-    chosen(choices)
-    usual = dict(flat(defaults))
-    differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
-    for key, value in differing:
-        console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
-    if not differing:
-        console.say("  every key has its default value")
-    for group in SHOWN_GROUPS:
-        shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
-        keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
-        if keys:
-            console.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
 
 
 def parts(parts: Parts, hardware: Hardware) -> None:
@@ -80,15 +59,15 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.say(f"{total:,} parameters" + (f", of which {trainable:,} are trained" if trainable < total else ""))
     if parts.net.provenance:
         console.say(parts.net.provenance, wrap=True)
-    console.say(f"data  {sizes}  from {parts.data.source}")
+    console.say(f"data  {sizes}  from {parts.data.source}", wrap=True)
     if parts.data.passes > 1:
         console.say(f"an epoch passes {parts.data.passes} times over the training data")
     # Of a series, the scale is that of changes from what a forecast is relative to.
     spread = "scale" if isinstance(parts.data.spec.input, Series) else "deviation"
-    console.say(f"target  {_target(parts.data.spec.target, spread)}")
+    console.say(f"target  {_target(parts.data.spec.target, spread)}", wrap=True)
     for note in parts.data.notes:
         console.say(note, wrap=True)
-    console.say(f"precision  {hardware.precision}  ({hardware.reason})")
+    console.say(f"precision  {hardware.precision}  ({hardware.reason})", wrap=True)
 
 
 def baselines(measured: Measured) -> None:
@@ -110,7 +89,7 @@ def _columns(columns: list[tuple[str, str, str]]) -> None:
     if len(shown) < len(columns):
         kinds = [kind for _, kind, use in columns if not use.startswith(LEFT_OUT)]
         counts = ", ".join(f"{kind} {kinds.count(kind):,}" for kind in dict.fromkeys(kinds))
-        console.say(f"{len(kinds):,} columns are used: {counts}")
+        console.say(f"{len(kinds):,} columns are used: {counts}", wrap=True)
 
 
 def changes(changes: list[Section], step: int) -> None:
@@ -189,45 +168,45 @@ def _first_tensor(output: object) -> torch.Tensor:
 def result(run: RunDir, result: Section) -> None:
     """The final metrics as a table, the folder, and what to do next."""
     if result["metrics"]:
-        _metrics(result["metrics"], f"best epoch {result['best_epoch']} of {result['epochs']}")
+        task = str(run.read_config()["task"]["_target_"])
+        _of_classes_and_values(result["metrics"])
+        _metrics(result["metrics"], task, f"best epoch {result['best_epoch']} of {result['epochs']}")
+        _history(run, task)
         if result["best_epoch"] == 0 and result["epochs"]:
             console.say(_untrained(run), style="yellow", wrap=True)
-    if result["dataset"] and result["dataset"]["warning"]:
-        console.say(result["dataset"]["warning"], style="yellow")
-    if pairs := _confused(run, result):
+    if result["dataset"] and result["dataset"]["warning"]:  # which was said when the data was read
+        console.say(f"data         {result['dataset']['source']}: see the warning above", style="yellow", wrap=True)
+    if pairs := _confused(run):
         console.say(f"confused     {pairs}", wrap=True)
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
         console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
     if result["epochs"]:
         diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
-    console.say(f"run folder   {run.path}{status}", style="bold")
+    console.say_labeled("run folder", f"{run.path}{status}", style="bold")
     if run.page.is_file():
-        console.say(f"page         {run.page}")
+        console.say_labeled("page", str(run.page))
     if result["status"] == "interrupted":
-        console.say(f"resume it    {train_command(override('resume', str(run.path)))}")
+        console.say_command("resume it", train_command(override("resume", str(run.path))))
     if any(run.path.glob("events.out.tfevents*")):
-        console.say(f"look at it   tensorboard --load_fast=false --logdir {shlex.quote(str(run.path))}")
+        console.say_command("look at it", f"litmus dashboard {shlex.quote(str(run.path))}")
 
 
-def _confused(run: RunDir, result: Section) -> str:
-    """The classes that are most often taken for another in the test, in words; empty where there are none."""
-    confusion, names = result.get("confusion") or [], (run.read_health() or {}).get("names") or []
-    if confusion and isinstance(confusion[0], dict):  # of very many classes, the worst pairs
-        pairs = [(each["count"], each["true"], each["predicted"]) for each in confusion]
-    elif len(confusion) == len(names):  # a detector's has the background, too, and its own part of the page
-        pairs = [
-            (number, names[true], names[predicted])
-            for true, row in enumerate(confusion)
-            for predicted, number in enumerate(row)
-            if predicted != true and number
-        ]
-    else:
+def _confused(run: RunDir) -> str:
+    """What was most often taken for something else in the test, in words; empty where nothing was."""
+    try:
+        with (run.path / CONFUSION).open(encoding="utf-8", newline="") as file:
+            pairs = [(true, found, int(number)) for true, found, number in list(csv.reader(file))[1:] if true != found]
+    except (OSError, ValueError):  # there is none of values and labels, or the disk was full
         return ""
-    worst = sorted(pairs, key=lambda pair: -pair[0])[:MOST_CONFUSED]
-    return ", ".join(
-        f"{true} taken for {predicted}: {console.counted(number, 'time')}" for number, true, predicted in worst
-    )
+    worst = sorted(pairs, key=lambda pair: -pair[2])[:MOST_CONFUSED]
+    return ", ".join(f"{_mistake(true, found)}: {console.counted(number, 'time')}" for true, found, number in worst)
+
+
+def _mistake(true: str, found: str) -> str:
+    if found == BACKGROUND:
+        return f"{true} missed"
+    return f"{found} found where none is" if true == BACKGROUND else f"{true} taken for {found}"
 
 
 def _untrained(run: RunDir) -> str:
@@ -251,23 +230,30 @@ def job(run: RunDir, status: str, seconds: float) -> None:
     console.out.print(Text(f"{status:<11}  {seconds:6.1f} s  {run.path}  {said}"))
 
 
-def _metrics(metrics: dict[str, float], title: str) -> None:
-    """A row for each split; below, the baselines in the test, the best first; then those of classes or values."""
+def _metrics(metrics: Section, task: str, title: str) -> None:
+    """A row for each split, and for each baseline in the test, the best first; what decides stands first."""
     classes, values, baselines = per_class(metrics), per_value(metrics), baseline_metrics(metrics)
     other_values = (own for split in ("train", "val") for own in per_value(metrics, split).values())
     parts = (*classes.values(), *values.values(), *other_values, *baselines.values())
     apart = {name for names in parts for name in names.values()} | {GAIN}
     shown = [name for name in metrics if name not in apart]
-    columns = list(dict.fromkeys(name.partition("/")[2] for name in shown))
+    first = [monitored_in(task, metrics)[0].partition("/")[2], "loss"]
+    measured = sorted({name.partition("/")[2]: None for name in shown}, key=lambda name: name.endswith("_loss"))
+    columns = [name for name in dict.fromkeys((*first, *measured)) if name in measured]
     rows = [
-        (split, *(metrics.get(f"{split}/{column}", "") for column in columns))
-        for split in ("train", "val", "test")
+        (label, *(metrics.get(f"{split}/{column}", "") for column in columns))
+        for split, label in SPLITS.items()
         if any(name.startswith(f"{split}/") for name in shown)
     ]
     for name, _ in ranked_baselines(metrics, "test"):
         own = baselines["test", name]
         rows.append((f"test, {BASELINES[name][0]}", *(metrics[own[c]] if c in own else "" for c in columns)))
     console.table(("", *columns), rows, title=title)
+
+
+def _of_classes_and_values(metrics: Section) -> None:
+    """What the test gave of each class or value."""
+    classes, values = per_class(metrics), per_value(metrics)
     if classes and len(classes) <= MOST_CLASSES:
         rows = [(name, *(metrics[of[what]] for what in ("precision", "recall"))) for name, of in classes.items()]
         console.table(("test", "precision", "recall"), rows)
@@ -276,3 +262,16 @@ def _metrics(metrics: dict[str, float], title: str) -> None:
         listed = names if len(names) <= MOST_VALUES else [*names[: MOST_VALUES - 1], names[-1]]
         rows = [(name, *(metrics[values[name][what]] for what in ("rmse", "mae"))) for name in listed]
         console.table(("test", "rmse", "mae"), rows)
+
+
+def _history(run: RunDir, task: str) -> None:
+    """The metric that decides, over the epochs, as a line of blocks."""
+    rows = run.whole_metrics()
+    metric, mode = monitored_in(task, {name for row in rows for name in row})
+    values = [math.nan if (value := row.get(metric)) is None else float(value) for row in rows]
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) > 1:
+        label = f"{metric:<{console.LABEL - 2}}  "
+        said = f"  from {finite[0]:.4f} to {finite[-1]:.4f}, best {max(finite) if mode == 'max' else min(finite):.4f}"
+        room = max(min(console.out.width - len(label) - len(said), MOST_BLOCKS), LEAST_BLOCKS)
+        console.say(f"{label}{console.sparkline(values, room)}{said}", wrap=True)

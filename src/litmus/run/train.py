@@ -81,7 +81,7 @@ def train(
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
-            console.error(details if ending.traceback == "screen" else str(ending.sentence))
+            console.error(details, wrap=False) if ending.traceback == "screen" else console.error(str(ending.sentence))
     refused = not state.begun and ending.status == "failed" and ending.traceback == "nowhere"
     if not state.begun and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
@@ -120,7 +120,8 @@ def _train_and_test(
     run.write_environment(environment(command, hardware), code_diff())
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None
-    data = state.data = prepare(requested, checkpoint)
+    with console.doing(f"reading data={choice(requested, 'data')}"):
+        data = state.data = prepare(requested, checkpoint)
     if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
         names = ", ".join(checkpoint.sha256)
         raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
@@ -162,7 +163,8 @@ def _train_and_test(
     # One process tests, so that `litmus evaluate` gives the same digits.
     state.tested = assemble(run, for_testing(config), data, checkpoint) if devices > 1 else parts
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
-    state.test = test(run, state.tested)
+    with console.doing("testing the best epoch"):
+        state.test = test(run, state.tested)
     if devices > 1 and parts.trainer.logger:
         parts.trainer.logger.log_metrics(state.test, parts.trainer.global_step)
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
@@ -182,7 +184,8 @@ def _measure_baselines(state: RunState, parts: Parts) -> None:
     """What needs no network, once for the data and split; the seconds that it takes are the run's own figure."""
     begin = time.perf_counter()
     task = cast(protocols.Task, parts.task)
-    state.baselines = baselines.measure(parts.data, task, state.config["data"].get("dir"))
+    with console.doing("fitting the baselines") if task.baselines else nullcontext():
+        state.baselines = baselines.measure(parts.data, task, state.config["data"].get("dir"))
     parts.data.baselines = state.baselines.metrics
     state.seconds["baselines"] = round(time.perf_counter() - begin, 3)
     summary.baselines(state.baselines)

@@ -16,7 +16,7 @@ from litmus.config.command import train_command
 from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.config.validate import override
-from litmus.console import Screen
+from litmus.console import Screen, command, wrapped
 from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.files import lock, write_text
 from litmus.record.folder import ENDED, RunDir
@@ -27,7 +27,7 @@ from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.machine import Limits
 from litmus.sweep.pool.pool import Pool
 from litmus.sweep.pool.source import UNSUCCESSFUL, Source
-from litmus.sweep.pool.sweep_reporter import SweepReporter, headline
+from litmus.sweep.pool.sweep_reporter import SweepReporter, job_line
 
 COMMAND = "sweep.yaml"  # the overrides as typed: `-m resume=FOLDER` repeats them
 VERSION = 2  # of what they mean
@@ -37,6 +37,7 @@ STATUSES = (*ENDED, "interrupted", "failed")
 LOCK_TIMEOUT_S = 20.0  # in which the processes of a sweep end whose launcher was killed
 MODULES = ("litmus.sweep.pool.worker", "pydantic.main", "pydantic.type_adapter")  # that every job imports
 NUM_BEST = 5  # jobs that the summary ranks
+ROOM = 15  # columns of the longest label, `compare them`, and what is beside it
 NUM_NAMED = 5  # jobs that the summary names of those with the same error
 
 
@@ -156,7 +157,7 @@ def run(source: Source, folder: Path, base: Section, start_server: Callable[[], 
     )
     reporter = _make_reporter(source, folder, console)
     num_left = source.total - len(source.already_finished)
-    if num_left and not console.is_terminal:  # a terminal has the table
+    if num_left and (not console.is_terminal or console.is_dumb_terminal):  # others have the table
         jobs = "job" if num_left == 1 else "jobs"
         console.print(f"{num_left} {jobs} to run in {folder}; importing torch.", soft_wrap=True)
     pool = Pool(limits, start_server, reporter, source.prunes)
@@ -269,7 +270,11 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     """Shows how the sweep ended, and gives its exit status."""
 
     def say(line: str, style: str = "") -> None:
+        line = wrapped(line, console.width) if console.is_terminal else line
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def copied(label: str, text: str) -> None:
+        console.print(command(label, text, console, ROOM), markup=False, highlight=False, soft_wrap=True)
 
     results = reporter.results
     counts = [f"{number} {status}" for status, number in reporter.counts.items()]
@@ -284,21 +289,21 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     if len(ranked) > NUM_BEST:
         say(f"the best {NUM_BEST}:")
     for job, result in ranked[:NUM_BEST]:
-        say(f"  {headline(job, result):<31}  {job.label}")
+        say(job_line("", job, result, "", console.width))
     for sentence in source.summary():
         say(sentence)
     for warning in dict.fromkeys(_data_warning(job) for job, _ in results):
         if warning:
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
-        say(f"compare them   litmus compare {shlex.quote(str(folder))}")
+        copied("compare them", f"litmus compare {shlex.quote(str(folder))}")
     resume = train_command("-m", override("resume", str(folder)))
     if _can_be_resumed(source, results):
-        say(f"resume         {resume}")
+        copied("resume", resume)
     if source.reruns_failed and any(result.status in UNSUCCESSFUL for _, result in results):
-        say(f"retry failed   {resume} sweep.failed=retry")
+        copied("retry failed", f"{resume} sweep.failed=retry")
         if any("sweep.timeout_s" in str(result.error) for _, result in results):
-            say("               add sweep.timeout_s=SECONDS to allow more time")
+            say(f"{'':<{ROOM}}add sweep.timeout_s=SECONDS to allow more time")
     return _exit_status(source, results, stopped)
 
 

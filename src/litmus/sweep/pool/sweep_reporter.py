@@ -5,17 +5,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from litmus.console import GAP, fitting, laid_out, readable, wrapped
 from litmus.record.folder import RunDir
 from litmus.record.metrics import has_diverged, monitored_in
 from litmus.sweep.pool.job import Job, JobResult, Message
 
 STYLES = {"finished": "green", "diverged": "yellow", "pruned": "yellow", "interrupted": "yellow", "failed": "red"}
+METRIC = 2  # the table's column
 REFRESH_S = 0.25  # between two drawings of the table
 
 
@@ -60,7 +63,7 @@ class SweepReporter:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """In the body, a terminal shows the table."""
-        if not self.console.is_terminal:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
             return
         with Live(console=self.console, auto_refresh=False, transient=True) as self._live:
@@ -94,7 +97,7 @@ class SweepReporter:
             self.add_result(job, result)
             self.num_run += 1
         done = f"[{len(self.results):>{len(str(self.total))}}/{self.total}]"
-        line = f"{done} {word:<11}  {headline(job, result):<31}  {result.seconds:6.1f} s  {job.label}"
+        line = job_line(f"{done} {word:<11}", job, result, f"{result.seconds:6.1f} s", self.console.width)
         self._print(line, STYLES.get(word, STYLES.get(result.status, "")))
         if result.status == "failed":
             self._print_error(job, str(result.error))
@@ -123,27 +126,48 @@ class SweepReporter:
             self._live.update(self._table(now), refresh=True)
 
     def _print(self, line: str, style: str) -> None:
-        self.console.print(Text(line, style=style), soft_wrap=True)
+        if self.console.is_terminal:
+            line = wrapped(line, self.console.width, indent=8)
+        self.console.print(Text(readable(line), style=style), soft_wrap=True)
 
     def _table(self, now: float) -> Group:
         done = len(self.results)
-        table = Table(box=None, pad_edge=False, expand=False)
-        for column in ("job", "epoch", "metric", "time"):
-            table.add_column(column, header_style="dim", no_wrap=True, overflow="ellipsis")
-        max_rows = max(self.console.height - 4, 1)
-        for row in list(self.rows.values())[:max_rows]:
-            epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "starting"
-            table.add_row(Text(row.job.label, style="cyan"), epoch, row.value, f"{now - row.started:.0f} s")
+        rows, number = self._rows(now)
         states = [f"{number} {status}" for status, number in self.counts.items()]
-        if len(self.rows) > max_rows:
-            states.append(f"{len(self.rows) - max_rows} more running")
+        if number < len(self.rows):
+            states.append(f"{len(self.rows) - number} more running")
         waiting = self.total - done - len(self.rows)
         states += [f"{number} {word}" for number, word in ((len(self.rows), "running"), (waiting, "queued")) if number]
-        line = "  ".join([*states, *self._time_left(now, done)])
-        footer = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=self.total, completed=done, width=min(20, self.console.width // 4))
-        footer.add_row(bar, Text(line or "starting", no_wrap=True, overflow="ellipsis"))
-        return Group(table, footer) if self.rows else Group(footer)
+        pieces = [f"{GAP}{state}" for state in [*states, *self._time_left(now, done)] or ["starting"]]
+        footer = Table.grid()
+        footer.add_row(bar, Text(fitting(["", *pieces], self.console.width - (bar.width or 0)), no_wrap=True))
+        return Group(*rows, footer)
+
+    def _rows(self, now: float) -> tuple[list[Text], int]:
+        """The running jobs in lines, as many as the screen is high, and how many jobs these are.
+
+        What tells a job apart is broken between its overrides; metric and time are left out where there is no room.
+        """
+        cells = [["job", "epoch", "metric", "time"]]
+        for row in self.rows.values():
+            epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "starting"
+            cells.append([readable(row.job.label), epoch, row.value, f"{now - row.started:.0f} s"])
+        is_number = [False, True, True, True]
+        (head, *body), left_out = laid_out(cells, is_number, self.console.width)
+        if METRIC in left_out:
+            labels = [readable(short_label(row.job)) for row in self.rows.values()]
+            short = [cells[0], *([label, *own[1:]] for label, own in zip(labels, cells[1:], strict=True))]
+            (head, *body), _ = laid_out(short, is_number, self.console.width)
+        shown: list[Text] = []
+        height = 0
+        for text in body:
+            height += len(text.splitlines())
+            if shown and height > self.console.height - 4:
+                break
+            shown.append(Text(text))
+            shown[-1].highlight_regex(r"[^\s=]+(?==)", "cyan")
+        return [Text(head, style="dim"), *shown] if shown else [], len(shown)
 
     def _time_left(self, now: float, done: int) -> list[str]:
         if not self.num_run:
@@ -153,7 +177,28 @@ class SweepReporter:
         return [f"about {hours} h {minutes} min left" if hours else f"about {max(minutes, 1)} min left"]
 
 
-def headline(job: Job, result: JobResult) -> str:
-    """A job's validation metrics that count most: the one that decides which epoch is best, and the loss."""
+def job_line(begin: str, job: Job, result: JobResult, seconds: str, width: int) -> str:
+    """A job that ended: its validation metrics that count most, its seconds, and what tells it apart.
+
+    In less width the loss is left out, then the seconds, then sections of keys, then the metric that decides.
+    """
     names = dict.fromkeys((monitored_in(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
-    return "  ".join(f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics)
+    metrics = [f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics]
+    end = [seconds] if seconds else []
+    lines = [
+        GAP.join([begin, f"{GAP.join(metrics):<31}", *end, job.label]),
+        GAP.join([begin, f"{''.join(metrics[:1]):<14}", *end, job.label]),
+        GAP.join([begin, *metrics[:1], job.label]),
+        GAP.join([begin, *metrics[:1], short_label(job)]),
+        GAP.join([begin, job.label]),
+    ]
+    return next((line for line in lines if cell_len(line) <= width), lines[-1])
+
+
+def short_label(job: Job) -> str:
+    """What tells a job apart, without the keys' sections where the names alone differ: `dropout=0.3 lr=0.01`."""
+    pairs = [override.partition("=") for override in job.overrides]
+    names = [key.rpartition(".")[2] for key, _, _ in pairs]
+    if len(set(names)) < len(names):
+        return job.label
+    return " ".join(f"{name}={value}" for name, (_, _, value) in zip(names, pairs, strict=True)) or job.label

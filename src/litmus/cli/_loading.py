@@ -1,0 +1,28 @@
+"""What a verb says before it imports torch and reads its run, which takes seconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from litmus.config.types import Section
+from litmus.record.folder import RunDir
+
+
+@contextmanager
+def loading(run: RunDir | None, config: Section, as_json: bool) -> Iterator[None]:
+    """In the body, torch is imported and the network is read.
+
+    Args:
+        run: that is used; None for pretrained weights.
+        config: of the run.
+        as_json: whether standard output is for a program; then nothing is said.
+    """
+    from litmus import console
+    from litmus.run import header
+
+    if as_json:
+        yield
+        return
+    if run is not None:
+        header.trained(run, config)
+    with console.doing(header.TORCH):
+        yield

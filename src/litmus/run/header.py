@@ -1,0 +1,53 @@
+"""What is said of a run before torch is imported: its choices, and what differs from the defaults."""
+
+from collections.abc import Mapping, Sequence
+
+from litmus import console
+from litmus.config.keys import SHOWN_GROUPS, choice, flat, key_of
+from litmus.config.types import Section
+from litmus.config.validate import shown
+from litmus.record.folder import RunDir
+
+TORCH = "importing PyTorch"  # takes seconds
+
+
+def line(choices: Mapping[str, str]) -> str:
+    """The choices of the groups."""
+    return "  ".join(f"{group}={choices[group]}" for group in SHOWN_GROUPS)
+
+
+def chosen(choices: Mapping[str, str]) -> None:
+    """Shows the choices of the groups."""
+    console.say(line(choices), style="bold", wrap=True)
+
+
+def sweep(name: str, overrides: Sequence[str]) -> None:
+    """A sweep: which, and the overrides of its jobs."""
+    words = [each for each in overrides if not each.startswith("sweep=")]
+    console.say("  ".join([f"sweep={name}", *words]), style="bold", wrap=True)
+
+
+def trained(run: RunDir, config: Section) -> None:
+    """The run that a verb uses: what was trained, and where it lies."""
+    words = "  ".join(f"{group}={choice(config, group)}" for group in ("model", "data"))
+    console.say(f"{words}  {run.path}", style="bold", wrap=True)
+
+
+def configuration(config: Section, defaults: Section) -> None:
+    """The configuration in short: what differs from the defaults, then every key.
+
+    Args:
+        config: as it will run.
+        defaults: the configuration of its choices alone.
+    """
+    usual = dict(flat(defaults))
+    differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
+    for key, value in differing:
+        console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
+    if not differing:
+        console.say("  every key has its default value")
+    for group in SHOWN_GROUPS:
+        shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
+        keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
+        if keys:
+            console.say(f"  {group:<9}  {keys}", style="dim", wrap=True)
