@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 
 from litmus.callback._base import Callback, is_step, task_of
+from litmus.callback._graph import graph_of, layers_of
 from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.config.protocols import SPLITS, Net
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
@@ -132,16 +133,16 @@ class Dashboard(Callback):
                     writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
 
     def _add_graph(self, net: Net, device: torch.device) -> None:
-        training = net.training
-        net.eval()
+        from tensorboard.compat.proto.event_pb2 import Event
+
         try:
-            with torch.no_grad():
-                assert self._writer is not None
-                self._writer.add_graph(net, net.example(2).to(device))
-        except Exception as error:  # tracing runs arbitrary code; a missing graph must not end a run
-            log.warning("TensorBoard has no graph of this network: %s", error)
-        finally:
-            net.train(training)
+            graph = graph_of(net, net.example(2).to(device))
+        except Exception as error:  # networks are arbitrary code; a graph without arrows must not end a run
+            log.warning("TensorBoard's graph has this network's layers, but not what flows between them: %s", error)
+            graph = layers_of(net)
+        assert self._writer is not None
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_event(Event(graph_def=graph.SerializeToString()))
 
 
 def _listed(findings: list[Section]) -> str:
