@@ -2,18 +2,16 @@
 
 import pytest
 import torch
-from helpers import CONF, DIGITS, SCENES, TEXTS, TINY, WINDOWS, composed, inputs_for
+from helpers import CONF, DIGITS, READS, TINY, composed, inputs_for
 from torch import Tensor, nn
 
 from litmus.callback._graph import FEWEST, graph_of, layers_of
 from litmus.config.instantiate import build
 from litmus.model._base import Net
 
-SPECS = {"bert": TEXTS, "lstm": WINDOWS, "yolo": SCENES}
-
 
 def made(model: str) -> Net:
-    return build(composed(f"model={model}", *TINY.get(model, []))["model"], SPECS.get(model, DIGITS))
+    return build(composed(f"model={model}", *TINY.get(model, []))["model"], READS.get(model, DIGITS))
 
 
 @pytest.mark.parametrize("model", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))

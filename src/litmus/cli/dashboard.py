@@ -19,7 +19,7 @@ from litmus.record.events import PREFIX
 
 INTERVAL_S = 2.0
 MOST = 40  # runs; of more, TensorBoard draws none until they are ticked one by one
-LINKED = (PREFIX, "projector")  # how names of files begin, and of folders, that TensorBoard reads
+LINKED = (PREFIX, "plugins")  # how names of files begin, and of folders, that TensorBoard reads
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,21 @@ def row(values: Mapping[str, str | float | bool]) -> "list[Summary]":
     ]
 
 
+def image(tag: str, png: bytes, width: float, height: float) -> "Summary":
+    """A picture.
+
+    Args:
+        tag: its name.
+        png: the file's content.
+        width: in pixels.
+        height: in pixels.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    own = Summary.Image(height=round(height), width=round(width), colorspace=3, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=tag, image=own)])
+
+
 def experiment(hparams: "Sequence[HParamInfo]", metrics: "Sequence[MetricInfo]") -> "Summary":
     """The columns of the HParams tab."""
     from tensorboard.plugins.hparams import api_pb2, metadata
