@@ -14,25 +14,25 @@ from litmus.callback._base import Callback, data_of, is_step, task_of
 from litmus.callback._graph import graph_of, layers_of
 from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.callback._projector import Projector
-from litmus.config.protocols import SPLITS, Net, Task
+from litmus.config.protocols import Net, Task
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
-from litmus.record.events import PREFIX, row
+from litmus.record.events import PREFIX, ROW, row
 from litmus.record.folder import RunDir
-from litmus.record.metrics import TIE_BREAKER, per_class, per_value
+from litmus.record.metrics import TIE_BREAKER, of_the_whole
 
 log = logging.getLogger(__name__)
 
 FINAL = "final"  # a folder of earlier versions
-ROW = ".row"  # the end of the name of the file that holds the HParams row
 
 
 class Dashboard(Callback):
     """Writes the network's graph, the configuration, the training loss within an epoch, pictures, and the HParams row.
 
-    Pictures are what `_pictures` makes of some epochs, and `_projector` of the best one; a chart of custom scalars has training and validation in one.
+    Pictures are what `_pictures` makes of some epochs, and `_projector` of the best one; a chart of custom scalars has
+    training and validation in one.
 
     The row is written once, with the final metrics, into a file of its own, which a resumed run removes: TensorBoard
     would go on showing the first row that it finds. Its metrics are the best epoch's, not the last one's, and so
@@ -141,15 +141,11 @@ class Dashboard(Callback):
             self._writer.flush()
         if not result["metrics"]:
             return
-        values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
-        parts = (*per_class(result["metrics"]).values(), *values)
-        apart = {name for names in parts for name in names.values()}
-        metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
         with SummaryWriter(str(run.path), filename_suffix=ROW) as writer:
             assert writer.file_writer is not None
             for summary in row(columns(run.read_config())):
                 writer.file_writer.add_summary(summary)
-            for name, value in metrics.items():
+            for name, value in of_the_whole(result["metrics"]).items():
                 if not name.startswith("test/"):  # which the logger has
                     writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from litmus.cli._columns import EXPERIMENT, experiment_file
+from litmus.cli._columns import ADDED_ROW, EXPERIMENT, experiment_file, row_file
 from litmus.cli._options import count, port
 from litmus.compare.collect import find_runs
 from litmus.errors import UserError
-from litmus.record.events import PREFIX
+from litmus.record.events import PREFIX, ROW
 
 INTERVAL_S = 2.0
 MOST = 40  # runs; of more, TensorBoard draws none until they are ticked one by one
@@ -108,9 +108,19 @@ def refresh(folder: Path, view: Path, runs: Sequence[Path]) -> bytes | None:
         for link in place.iterdir():
             if link.is_symlink() and not link.exists():
                 link.unlink()
+        _add_row(place, run)
     columns = experiment_file(runs)
     if columns is not None and not any(path.read_bytes() == columns for path in view.rglob(EXPERIMENT)):
         for path in view.rglob(EXPERIMENT):
             path.unlink()
         (next(iter(names)) / EXPERIMENT).write_bytes(columns)
     return columns
+
+
+def _add_row(place: Path, run: Path) -> None:
+    """Gives a run that has ended a row of the HParams tab, if it wrote none itself: earlier versions did elsewhere."""
+    added = place / ADDED_ROW
+    if any(path != added for path in place.glob(f"{PREFIX}*{ROW}")):
+        added.unlink(missing_ok=True)
+    elif not added.exists() and (content := row_file(run)) is not None:
+        added.write_bytes(content)
