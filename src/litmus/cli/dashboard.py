@@ -44,9 +44,10 @@ def main(arguments: argparse.Namespace) -> int:
         runs, number = latest(folder, arguments.runs)
         if number > len(runs):
             print(f"The latest {len(runs)} of {number} runs: --runs N shows more, litmus dashboard FOLDER others.")
-        columns = refresh(folder, view, runs)
         server = _start(view, arguments.port)
         try:
+            columns = refresh(folder, view, runs)
+            _let_read(server)
             while server.poll() is None:
                 time.sleep(INTERVAL_S)
                 before, columns = columns, refresh(folder, view, latest(folder, arguments.runs)[0])
@@ -54,15 +55,23 @@ def main(arguments: argparse.Namespace) -> int:
                     server.terminate()
                     server.wait()
                     server = _start(view, arguments.port)
+                    _let_read(server)
         finally:
             server.terminate()
         return server.wait()
 
 
 def _start(view: Path, number: int) -> "subprocess.Popen[bytes]":
+    """TensorBoard, which reads no run before it may: it is imported meanwhile."""
     # TensorBoard's fast loader draws some curves as single points.
     flags = ["--load_fast=false", "--reload_interval", "5", "--logdir", str(view), "--port", str(number)]
-    return subprocess.Popen([sys.executable, "-P", "-m", "litmus.cli._tensorboard", *flags])
+    return subprocess.Popen([sys.executable, "-P", "-m", "litmus.cli._tensorboard", *flags], stdin=subprocess.PIPE)
+
+
+def _let_read(server: "subprocess.Popen[bytes]") -> None:
+    assert server.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended
+        server.stdin.close()
 
 
 def latest(folder: Path, most: int) -> tuple[list[Path], int]:
