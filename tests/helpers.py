@@ -75,6 +75,10 @@ COLUMNS = Spec(
 SCENES = Spec("scenes", Images(3, 64, 64, (0.0,) * 3, (1.0,) * 3), Boxes(("cat", "dog")))
 
 
+# What a network reads, where it does not read digits.
+READS = {"bert": TEXTS, "lstm": WINDOWS, "yolo": SCENES}
+
+
 # Two boxes in each image, as a detector's loss reads them.
 IN_SCENES = torch.tensor([[0, 0.3, 0.4, 0.2, 0.3], [1, 0.7, 0.6, 0.4, 0.5], [-1, -1, -1, -1, -1]])
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from helpers import CONF, ON_BOXES, ON_LISTED, ON_WAVE, SMALL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from litmus.callback._drawing import RIGHT, WRONG, confusion_matrix, examples
 from litmus.callback._pictures import is_due
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
@@ -66,17 +64,3 @@ def test_a_resumed_run_shows_each_epoch_once(train: Train, resume: Train) -> Non
 
 def test_epochs_with_pictures_are_few() -> None:
     assert [epoch for epoch in range(1, 101) if is_due(epoch, 100)] == [1, 2, 4, 8, 16, 32, 64, 100]
-
-
-def test_a_confusion_matrix_is_dark_where_a_class_is_predicted() -> None:
-    picture = confusion_matrix(np.array([[5, 0], [0, 0]]), ("a", "b"))
-    colors = {tuple(color) for color in picture.reshape(-1, 3)}
-    assert RIGHT in colors
-    assert RIGHT not in {tuple(c) for c in confusion_matrix(np.zeros((2, 2), int), ("a", "b")).reshape(-1, 3)}
-
-
-def test_a_frame_says_whether_a_prediction_is_right() -> None:
-    image = np.zeros((1, 28, 28, 3), np.uint8)
-    assert tuple(examples(image, [("7 99%", True)])[0, 0]) == RIGHT
-    assert tuple(examples(image, [("7 99%, is 1", False)])[0, 0]) == WRONG
-    assert examples(np.concatenate([image] * 5), [("1", True)] * 5).shape == (2 * 140, 3 * 140, 3)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import SMALL
+from helpers import ROOT, SMALL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
@@ -20,6 +20,7 @@ from litmus.errors import UserError
 from litmus.record.folder import RunDir
 
 EVENTS = "events.out.tfevents.1.host.1.0"
+EARLIER = ROOT / "tests" / "earlier"
 
 
 def made(folder: Path, written: int = 0) -> Path:
@@ -96,6 +97,43 @@ def test_columns_are_the_model_and_what_differs_and_the_metric_that_decides(
     assert [(info.name, info.differs) for info in found.hparam_infos] == [("model", True), ("optimizer.lr", True)]
     assert [info.display_name for info in found.metric_infos][:2] == ["test/acc", "val/acc"]
     assert found.metric_infos[0].name.tag == "when_best/test/acc"
+
+
+def hyperparameters(folder: Path) -> dict[str, object]:
+    content = EventAccumulator(str(folder)).Reload().SummaryMetadata(metadata.SESSION_START_INFO_TAG)
+    found = metadata.parse_session_start_info_plugin_data(content.plugin_data.content).hparams
+    return {name: getattr(value, value.WhichOneof("kind")) for name, value in found.items()}
+
+
+def test_runs_of_earlier_versions_have_their_row(tmp_path: Path) -> None:
+    """They wrote it into a folder `final`, which is not shown."""
+    runs = [path.parent for path in EARLIER.rglob("result.json")]
+    assert len(runs) > 9
+    view = tmp_path / "view"
+    view.mkdir()
+    dashboard.refresh(EARLIER, view, dashboard.latest(EARLIER, 100)[0])
+    for run in runs:
+        result = json.loads((run / "result.json").read_text())
+        place = view / run.relative_to(EARLIER)
+        assert result["metrics"]
+        assert hyperparameters(place)["model"] == result["model"]
+        events = EventAccumulator(str(place)).Reload()
+        name = next(name for name in result["metrics"] if name.startswith("val/"))
+        assert events.Scalars(f"when_best/{name}")[0].value == pytest.approx(result["metrics"][name], rel=1e-5)
+
+
+def test_a_run_with_a_row_of_its_own_keeps_it(train: Callable[..., RunDir], tmp_path: Path) -> None:
+    run = train("model=fnn", "trainer.max_epochs=1", folder="runs/own").path
+    (own,) = run.glob("*.row")
+    for has_own in (True, False, True):
+        if not has_own:
+            own.rename(tmp_path / "kept")
+        elif not own.exists():
+            (tmp_path / "kept").rename(own)
+        shown(tmp_path / "runs", tmp_path / "view")
+        names = {path.name for path in (tmp_path / "view").rglob("*.row")}
+        assert names == ({own.name} if has_own else {dashboard.ADDED_ROW})
+        assert hyperparameters(tmp_path / "view" / "own")["model"] == "fnn"
 
 
 @pytest.mark.slow

@@ -43,7 +43,12 @@ def watched(net: Net) -> list[Watched]:
         if not isinstance(module, nn.Embedding | nn.EmbeddingBag)
     ]
     found = [each for each in found if each.weight is not None or each.activation is not None]
-    return [found[i * len(found) // MOST_LAYERS] for i in range(MOST_LAYERS)] if len(found) > MOST_LAYERS else found
+    return evenly(found, MOST_LAYERS)
+
+
+def evenly(layers: list[Watched], most: int) -> list[Watched]:
+    """So many of them at most, evenly chosen from input to output."""
+    return [layers[i * len(layers) // most] for i in range(most)] if len(layers) > most else layers
 
 
 def _matrix(module: nn.Module) -> nn.Parameter | None:

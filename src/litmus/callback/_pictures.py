@@ -11,9 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from litmus.callback._drawing import Image, confusion_matrix, examples, with_boxes
-from litmus.config.protocols import Outputs, Task
+from litmus.callback._layers import evenly, watched
+from litmus.config.protocols import Net, Outputs, Task
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
+from litmus.page.charts import images as in_rows
+from litmus.page.confusion import confusion_matrix
+from litmus.page.drawing import COLORS, Drawing, Pixels
+from litmus.page.scenes import Scene, together
+from litmus.record.events import image
 from litmus.spec import Boxes, Classes, Images, Labels
 
 MOST_LAYERS = 20
@@ -21,7 +26,9 @@ MOST_VALUES = 20_000  # of a layer, every n-th
 BINS = 64
 MOST_CURVES = 10  # classes or labels with a precision-recall curve
 MOST_SAMPLES = 10_000  # of validation, for curves and confusion matrix
-NUM_EXAMPLES = 16
+NUM_EXAMPLES, PER_ROW = 16, 4
+NUM_SCENES = 8
+USUAL_SCORE = 0.25
 MOST_NAMES = 40  # classes of a confusion matrix that can still be read
 
 
@@ -48,9 +55,7 @@ class Pictures:
 
     def __init__(self, task: Task, writer: SummaryWriter) -> None:
         self.task, self.writer = task, writer
-        found = [(name, module) for name, module in task.net.named_modules() if _has_weights(module)]
-        every = -(-len(found) // MOST_LAYERS) or 1
-        self.layers = dict(found[::every])
+        self.layers = evenly([each for each in watched(task.net) if each.weight is not None], MOST_LAYERS)
         self.watching = False
         self.inputs: Tensor | None = None
         self.seen: list[tuple[Outputs, Outputs]] = []
@@ -65,17 +70,16 @@ class Pictures:
 
     def gradients(self, step: int) -> None:
         """Writes the gradients of the step that is about to be made."""
-        for name, module in self.layers.items():
-            weight = module.weight
-            if isinstance(weight, Tensor) and weight.grad is not None:
-                self._histogram(f"gradients/{name}", weight.grad, step)
+        for each in self.layers:
+            if each.weight is not None and each.weight.grad is not None:
+                self._histogram(f"gradients/{each.name}", each.weight.grad, step)
 
     def begin(self, inputs: Tensor) -> None:
         """Watches a validation, of which the first batch is given."""
         self.watching, self.seen, self._activations = True, [], {}
         self.inputs = inputs[:NUM_EXAMPLES]
-        for name, module in self.layers.items():
-            self._hooks.append(module.register_forward_hook(self._keep(name)))
+        for each in self.layers:
+            self._hooks.append(each.module.register_forward_hook(self._keep(each.name)))
 
     def end_of_batch(self) -> None:
         """Activations are those of the first batch."""
@@ -89,9 +93,9 @@ class Pictures:
         self.watching = False
         for name, values in self._activations.items():
             self._histogram(f"activations/{name}", values, step)
-        for name, module in self.layers.items():
-            if isinstance(module.weight, Tensor):
-                self._histogram(f"weights/{name}", module.weight.detach(), step)
+        for each in self.layers:
+            if each.weight is not None:
+                self._histogram(f"weights/{each.name}", each.weight.detach(), step)
         if self.seen:
             self._show(step)
         self.seen, self._activations, self.inputs = [], {}, None
@@ -102,8 +106,9 @@ class Pictures:
 
     def _keep(self, name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:  # noqa: ARG001  # torch's signature
-            if isinstance(output, Tensor) and name not in self._activations:
-                self._activations[name] = _some(output.detach())
+            first = output[0] if isinstance(output, tuple) else output  # an LSTM gives its last states, too
+            if isinstance(first, Tensor) and name not in self._activations:
+                self._activations[name] = _some(first.detach())
 
         return hook
 
@@ -114,7 +119,8 @@ class Pictures:
             self.writer.add_histogram(f"{WITHIN_NETWORK}{name}", some.cpu().numpy(), step, bins=BINS)
 
     def _show(self, step: int) -> None:
-        target, pictures = self.task.net.spec.target, {}
+        target = self.task.net.spec.target
+        pictures: dict[str, Drawing] = {}
         if isinstance(target, Boxes):
             pictures = self._boxes(target.names)
         elif isinstance(target, Classes | Labels):
@@ -123,8 +129,10 @@ class Pictures:
             self._curves(target, logits, truth, step)
             if isinstance(target, Classes):
                 pictures = self._classes(target.names, logits, truth)
+        assert self.writer.file_writer is not None
         for name, picture in pictures.items():
-            self.writer.add_image(f"val/{name}", picture, step, dataformats="HWC")
+            summary = image(f"val/{name}", picture.png(scale=1), picture.width, picture.height)
+            self.writer.file_writer.add_summary(summary, step)
 
     def _curves(self, target: Classes | Labels, logits: Tensor, truth: Tensor, step: int) -> None:
         is_class = isinstance(target, Classes)
@@ -133,49 +141,55 @@ class Pictures:
             own = (truth == i if is_class else truth[:, i] > 0).numpy()
             self.writer.add_pr_curve(f"val/{name}", own, scores[:, i], step)
 
-    def _classes(self, names: tuple[str, ...], logits: Tensor, truth: Tensor) -> dict[str, Image]:
-        found: dict[str, Image] = {}
+    def _classes(self, names: tuple[str, ...], logits: Tensor, truth: Tensor) -> dict[str, Drawing]:
+        found: dict[str, Drawing] = {}
         predicted, number = logits.argmax(dim=1), len(names)
         if number <= MOST_NAMES:
             counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
-            found["confusion_matrix"] = confusion_matrix(counts.numpy(), names)
+            found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
         if (images := self._images()) is not None:
             confidence = logits.softmax(dim=1).amax(dim=1)
+            pairs = list(zip(predicted.tolist(), truth.tolist(), strict=True))[: len(images)]
             captions = [
-                (f"{names[p]} {c:.0%}" + ("" if p == t else f", is {names[t]}"), p == t)
-                for p, c, t in zip(predicted.tolist(), confidence.tolist(), truth.tolist(), strict=True)
+                f"{names[p]} {c:.0%}" + ("" if p == t else f", is {names[t]}")
+                for (p, t), c in zip(pairs, confidence.tolist(), strict=False)
             ]
-            found["predictions"] = examples(images, captions[: len(images)])
+            frames = [COLORS[0] if p == t else COLORS[1] for p, t in pairs]
+            found["predictions"] = in_rows("predictions", images, captions, PER_ROW, frames=frames)
         return found
 
-    def _boxes(self, names: tuple[str, ...]) -> dict[str, Image]:
+    def _boxes(self, names: tuple[str, ...]) -> dict[str, Drawing]:
         images = self._images()
         if images is None:
             return {}
         outputs, targets = self.seen[0]
-        found = [own[own[:, 4] >= (self.task.net.min_score or 0.25)].cpu().numpy() for own in outputs]
-        return {"boxes": with_boxes(images, found, [own.cpu().numpy() for own in targets], names)}
+        least = least_score(self.task.net)
+        found = [own[own[:, 4] >= least] for own in outputs]
+        scenes = [
+            Scene(pixels, *(each.double().cpu().numpy() for each in pair))
+            for pixels, *pair in zip(images[:NUM_SCENES], found, targets, strict=False)
+        ]
+        return {"boxes": together(scenes, names)}
 
-    def _images(self) -> Image | None:
-        """Those of the first batch as uint8 (images, height, width, 3), if the network saw images."""
+    def _images(self) -> list[Pixels] | None:
+        """Those of the first batch, if the network saw images."""
         spec = self.task.net.spec.input
         if not isinstance(spec, Images) or self.inputs is None or self.inputs.shape[1:] != self._size(spec):
             return None  # features of a frozen part
         shape = (1, spec.channels, 1, 1)
         mean, std = np.array(spec.mean).reshape(shape), np.array(spec.std).reshape(shape)
         pixels = (self.inputs.float().cpu().numpy() * std + mean).clip(0, 1) * 255
-        pixels = pixels[:, :3] if spec.channels >= 3 else np.repeat(pixels[:, :1], 3, axis=1)
-        return pixels.astype(np.uint8).transpose(0, 2, 3, 1)
+        pixels = pixels[:, : 3 if spec.channels >= 3 else 1]
+        return list(pixels.astype(np.uint8).transpose(0, 2, 3, 1))
 
     @staticmethod
     def _size(spec: Images) -> tuple[int, int, int]:
         return spec.channels, spec.height, spec.width
 
 
-def _has_weights(module: nn.Module) -> bool:
-    """Layers of matrices and kernels."""
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Embedding)
-    return isinstance(module, kinds)
+def least_score(net: Net) -> float:
+    """From which on a box counts: the network's own choice, else what is usual."""
+    return USUAL_SCORE if net.min_score is None else net.min_score
 
 
 def _some(values: Tensor) -> Tensor:

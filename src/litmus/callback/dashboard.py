@@ -1,6 +1,7 @@
 """What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -9,27 +10,29 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 
-from litmus.callback._base import Callback, is_step, task_of
+from litmus.callback._base import Callback, data_of, is_step, task_of
+from litmus.callback._graph import graph_of, layers_of
 from litmus.callback._pictures import Pictures, is_due, layout
-from litmus.config.protocols import SPLITS, Net
+from litmus.callback._projector import Projector
+from litmus.config.protocols import Net, Task
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
-from litmus.record.events import PREFIX, row
+from litmus.record.events import PREFIX, ROW, row
 from litmus.record.folder import RunDir
-from litmus.record.metrics import per_class, per_value
+from litmus.record.metrics import TIE_BREAKER, of_the_whole
 
 log = logging.getLogger(__name__)
 
 FINAL = "final"  # a folder of earlier versions
-ROW = ".row"  # the end of the name of the file that holds the HParams row
 
 
 class Dashboard(Callback):
     """Writes the network's graph, the configuration, the training loss within an epoch, pictures, and the HParams row.
 
-    Pictures are what `_pictures` makes of some epochs; a chart of custom scalars has training and validation in one.
+    Pictures are what `_pictures` makes of some epochs, and `_projector` of the best one; a chart of custom scalars has
+    training and validation in one.
 
     The row is written once, with the final metrics, into a file of its own, which a resumed run removes: TensorBoard
     would go on showing the first row that it finds. Its metrics are the best epoch's, not the last one's, and so
@@ -45,6 +48,7 @@ class Dashboard(Callback):
         self.graph = graph
         self.pictures = pictures
         self._pictures: Pictures | None = None
+        self._projector: Projector | None = None
         self._writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -60,6 +64,8 @@ class Dashboard(Callback):
         if self.pictures:
             self._writer.add_custom_scalars(layout(task_of(pl_module)))
             self._pictures = Pictures(task_of(pl_module), self._writer)
+            scores = [_score(task_of(pl_module), row) for row in run.whole_metrics() if row["epoch"] > 0]
+            self._projector = Projector(task_of(pl_module), data_of(trainer), max(scores, default=None))
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
@@ -75,6 +81,8 @@ class Dashboard(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        if self._projector is not None and batch_idx == 0:
+            self._projector.begin()
         if self._pictures is not None and batch_idx == 0 and _is_due(trainer):
             self._pictures.begin(batch[0])
 
@@ -91,16 +99,25 @@ class Dashboard(Callback):
             self._pictures.end_of_batch()
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._projector is not None:
+            self._projector.end()
         if self._pictures is not None and self._pictures.watching:
             try:
                 self._pictures.end(max(trainer.global_step - 1, 0))
             except Exception:  # a picture that cannot be drawn must not end a run
                 log.warning("TensorBoard has not all pictures of this network.", exc_info=True)
 
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._projector is not None:
+            score = _score(task_of(pl_module), trainer.callback_metrics)
+            self._projector.end_of_epoch(trainer.current_epoch + 1, score)
+
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._pictures is not None:
             self._pictures.stop()
             self._pictures = None
+        if self._projector is not None:
+            self._projector.stop()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -114,34 +131,41 @@ class Dashboard(Callback):
         """Writes the HParams row of a run that has reached any metrics."""
         if self._writer is None:
             return
+        if self._projector is not None:
+            try:
+                self._projector.write(run)
+            except Exception:  # it must not end a run
+                log.warning("TensorBoard's projector has nothing of this run.", exc_info=True)
         if findings := result.get("findings"):
             self._writer.add_text("findings", _listed(findings), result["steps"] or 0)
             self._writer.flush()
         if not result["metrics"]:
             return
-        values = (own for split in SPLITS for own in per_value(result["metrics"], split).values())
-        parts = (*per_class(result["metrics"]).values(), *values)
-        apart = {name for names in parts for name in names.values()}
-        metrics = {name: value for name, value in result["metrics"].items() if name not in apart}
         with SummaryWriter(str(run.path), filename_suffix=ROW) as writer:
             assert writer.file_writer is not None
             for summary in row(columns(run.read_config())):
                 writer.file_writer.add_summary(summary)
-            for name, value in metrics.items():
+            for name, value in of_the_whole(result["metrics"]).items():
                 if not name.startswith("test/"):  # which the logger has
                     writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
 
     def _add_graph(self, net: Net, device: torch.device) -> None:
-        training = net.training
-        net.eval()
+        from tensorboard.compat.proto.event_pb2 import Event
+
         try:
-            with torch.no_grad():
-                assert self._writer is not None
-                self._writer.add_graph(net, net.example(2).to(device))
-        except Exception as error:  # tracing runs arbitrary code; a missing graph must not end a run
-            log.warning("TensorBoard has no graph of this network: %s", error)
-        finally:
-            net.train(training)
+            graph = graph_of(net, net.example(2).to(device))
+        except Exception as error:  # networks are arbitrary code; a graph without arrows must not end a run
+            log.warning("TensorBoard's graph has this network's layers, but not what flows between them: %s", error)
+            graph = layers_of(net)
+        assert self._writer is not None
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_event(Event(graph_def=graph.SerializeToString()))
+
+
+def _score(task: Task, metrics: Mapping[str, Any]) -> tuple[float, float]:
+    """How good an epoch is, by the monitored metric and then by the loss: the larger, the better."""
+    value, loss = (float(metrics.get(name) or 0.0) for name in (task.monitor, TIE_BREAKER))
+    return (value if task.mode == "max" else -value), -loss
 
 
 def _listed(findings: list[Section]) -> str:

@@ -1,23 +1,56 @@
-"""Which columns TensorBoard's HParams tab shows: those in which runs differ, and the model.
+"""TensorBoard's HParams tab: the rows of runs that have none of their own, and which columns it shows.
 
-By default it shows all, and of constant ones some. A summary of the whole experiment says which there are: the first
-that TensorBoard finds among all runs counts, so that only whoever knows all runs can write it.
+The columns are those in which runs differ, and the model. By default it shows all, and of constant ones some. A summary
+of the whole experiment says which there are: the first that TensorBoard finds among all runs counts, so that only
+whoever knows all runs can write it.
 """
 
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from litmus.config.tags import WHEN_BEST, columns
 from litmus.errors import UserError
-from litmus.record.events import PREFIX, event_file, experiment
+from litmus.record.events import PREFIX, ROW, event_file, experiment, row, scalar
 from litmus.record.folder import RESULT, RunDir
-from litmus.record.metrics import deciding, per_class, per_value
+from litmus.record.metrics import deciding, of_the_whole
 
 EXPERIMENT = f"{PREFIX}0.litmus-columns"  # the name of its file
+ADDED_ROW = f"{PREFIX}0.litmus{ROW}"
 SHOWN = 5  # columns that TensorBoard ticks, the first by name of those that differ
 Row = dict[str, str | float | bool]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has measured anything.
+
+    Attributes:
+        row: its hyperparameters.
+        metrics: of the best epoch and of the test, without those of one class or value.
+        steps: how many it made.
+    """
+
+    row: Row
+    metrics: dict[str, float]
+    steps: int
+
+
+def row_file(run: Path) -> bytes | None:
+    """The event file with a run's row, as `callback.dashboard` writes it; None for a run that has measured nothing.
+
+    Runs of earlier versions have theirs in a folder of its own, which would count as a second run.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    read = _read(run, _ended(run))
+    if read is None:
+        return None
+    points = [scalar(f"{WHEN_BEST}{name}", value) for name, value in read.metrics.items() if value is not None]
+    events = [Event(step=read.steps, summary=each) for each in points]
+    return event_file([Event(file_version="brain.Event:2"), *(Event(summary=each) for each in row(read.row)), *events])
 
 
 def experiment_file(runs: Sequence[Path]) -> bytes | None:
@@ -28,7 +61,7 @@ def experiment_file(runs: Sequence[Path]) -> bytes | None:
     read = [found for run in runs if (found := _read(run, _ended(run))) is not None]
     if not read:
         return None
-    rows = [row for row, _ in read]
+    rows = [each.row for each in read]
     varying = [
         key
         for key in dict.fromkeys(key for row in rows for key in row)
@@ -38,7 +71,7 @@ def experiment_file(runs: Sequence[Path]) -> bytes | None:
     hparams = [_info(key, [row[key] for row in rows if key in row], shown=i < SHOWN) for i, key in enumerate(first)]
     metrics = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"{WHEN_BEST}{name}"), display_name=name)
-        for name in _ordered([metrics for _, metrics in read])
+        for name in _ordered([list(each.metrics) for each in read])
     ]
     return event_file([Event(file_version="brain.Event:2"), Event(summary=experiment(hparams, metrics))])
 
@@ -51,8 +84,8 @@ def _ended(run: Path) -> float | None:
 
 
 @functools.lru_cache(maxsize=1000)
-def _read(folder: Path, ended: float | None) -> tuple[Row, list[str]] | None:
-    """A run's hyperparameters, and the names of its metrics; None for one that has none, or is damaged.
+def _read(folder: Path, ended: float | None) -> Finished | None:
+    """What a run's files say of it; None for one that has no metrics, or is damaged.
 
     Args:
         folder: of the run.
@@ -63,14 +96,11 @@ def _read(folder: Path, ended: float | None) -> tuple[Row, list[str]] | None:
     run = RunDir(folder)
     try:
         result = run.read_result()
-        row = columns(run.read_config())
-    except (UserError, KeyError, TypeError):
+        if result is None or not result["metrics"]:
+            return None
+        return Finished(columns(run.read_config()), of_the_whole(result["metrics"]), int(result.get("steps") or 0))
+    except (UserError, KeyError, TypeError, AttributeError):
         return None
-    if result is None or not result["metrics"]:
-        return None
-    values = (own for split in ("train", "val", "test") for own in per_value(result["metrics"], split).values())
-    apart = {name for own in (*per_class(result["metrics"]).values(), *values) for name in own.values()}
-    return row, [name for name in result["metrics"] if name not in apart]
 
 
 def _ordered(metrics: Sequence[Sequence[str]]) -> list[str]:

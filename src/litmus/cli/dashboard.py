@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from litmus.cli._columns import EXPERIMENT, experiment_file
+from litmus.cli._columns import ADDED_ROW, EXPERIMENT, experiment_file, row_file
 from litmus.cli._options import count, port
 from litmus.compare.collect import find_runs
 from litmus.errors import UserError
-from litmus.record.events import PREFIX
+from litmus.record.events import PREFIX, ROW
 
 INTERVAL_S = 2.0
 MOST = 40  # runs; of more, TensorBoard draws none until they are ticked one by one
-LINKED = (PREFIX, "projector")  # how names of files begin, and of folders, that TensorBoard reads
+LINKED = (PREFIX, "plugins")  # how names of files begin, and of folders, that TensorBoard reads
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +44,10 @@ def main(arguments: argparse.Namespace) -> int:
         runs, number = latest(folder, arguments.runs)
         if number > len(runs):
             print(f"The latest {len(runs)} of {number} runs: --runs N shows more, litmus dashboard FOLDER others.")
-        columns = refresh(folder, view, runs)
         server = _start(view, arguments.port)
         try:
+            columns = refresh(folder, view, runs)
+            _let_read(server)
             while server.poll() is None:
                 time.sleep(INTERVAL_S)
                 before, columns = columns, refresh(folder, view, latest(folder, arguments.runs)[0])
@@ -54,15 +55,23 @@ def main(arguments: argparse.Namespace) -> int:
                     server.terminate()
                     server.wait()
                     server = _start(view, arguments.port)
+                    _let_read(server)
         finally:
             server.terminate()
         return server.wait()
 
 
 def _start(view: Path, number: int) -> "subprocess.Popen[bytes]":
+    """TensorBoard, which reads no run before it may: it is imported meanwhile."""
     # TensorBoard's fast loader draws some curves as single points.
     flags = ["--load_fast=false", "--reload_interval", "5", "--logdir", str(view), "--port", str(number)]
-    return subprocess.Popen([sys.executable, "-P", "-m", "litmus.cli._tensorboard", *flags])
+    return subprocess.Popen([sys.executable, "-P", "-m", "litmus.cli._tensorboard", *flags], stdin=subprocess.PIPE)
+
+
+def _let_read(server: "subprocess.Popen[bytes]") -> None:
+    assert server.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended
+        server.stdin.close()
 
 
 def latest(folder: Path, most: int) -> tuple[list[Path], int]:
@@ -108,9 +117,19 @@ def refresh(folder: Path, view: Path, runs: Sequence[Path]) -> bytes | None:
         for link in place.iterdir():
             if link.is_symlink() and not link.exists():
                 link.unlink()
+        _add_row(place, run)
     columns = experiment_file(runs)
     if columns is not None and not any(path.read_bytes() == columns for path in view.rglob(EXPERIMENT)):
         for path in view.rglob(EXPERIMENT):
             path.unlink()
         (next(iter(names)) / EXPERIMENT).write_bytes(columns)
     return columns
+
+
+def _add_row(place: Path, run: Path) -> None:
+    """Gives a run that has ended a row of the HParams tab, if it wrote none itself: earlier versions did elsewhere."""
+    added = place / ADDED_ROW
+    if any(path != added for path in place.glob(f"{PREFIX}*{ROW}")):
+        added.unlink(missing_ok=True)
+    elif not added.exists() and (content := row_file(run)) is not None:
+        added.write_bytes(content)

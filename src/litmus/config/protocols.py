@@ -55,6 +55,9 @@ class Net(Protocol):
     @property
     def frozen_part(self) -> "Callable[[Tensor], Tensor] | None": ...
 
+    @property
+    def last_layer(self) -> "nn.Module": ...
+
     def activation_of(self, module: "nn.Module") -> str | None: ...
 
     @property

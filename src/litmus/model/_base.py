@@ -117,6 +117,11 @@ class Net(nn.Module):
         """
         return None
 
+    @property
+    def last_layer(self) -> nn.Module:
+        """The layer that predicts from features; its input are features (batch, features), or several maps of them."""
+        return self.get_submodule("head")
+
     def activation_of(self, module: nn.Module) -> str | None:
         """The name of an activation of which units can die or saturate: relu, sigmoid or tanh; None for other modules.
 

@@ -97,6 +97,10 @@ class YOLO(Detector):
     def rebuild_settings(self) -> Section:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None}
 
+    @property
+    def last_layer(self) -> nn.Module:
+        return self.network.model[-1]
+
     def train(self, mode: bool = True) -> "YOLO":
         """As of every module; with `batchnorm=false`, the statistics stay as they are."""
         super().train(mode)

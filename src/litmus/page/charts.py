@@ -286,8 +286,24 @@ def heat_map(
     return drawing
 
 
-def images(label: str, shown: Sequence[Pixels], captions: Sequence[str], per_row: int = 8, side: float = 84) -> Drawing:
-    """Images in rows, each with a line below it."""
+def images(
+    label: str,
+    shown: Sequence[Pixels],
+    captions: Sequence[str],
+    per_row: int = 8,
+    side: float = 84,
+    frames: Sequence[str] = (),
+) -> Drawing:
+    """Images in rows, each with a line below it.
+
+    Args:
+        label: what they show.
+        shown: the images.
+        captions: the lines; empty for none.
+        per_row: how many stand beside each other.
+        side: of an image.
+        frames: colors around the images, if there are any.
+    """
     per_row = min(per_row, max(1, len(shown)))
     room = side + (18 if any(captions) else 6)
     drawing = Drawing(per_row * (side + 8) + 8, math.ceil(len(shown) / per_row) * room + 8, label)
@@ -295,6 +311,8 @@ def images(label: str, shown: Sequence[Pixels], captions: Sequence[str], per_row
         x, y = 8 + number % per_row * (side + 8), 8 + number // per_row * room
         height, width = pixels.shape[0], pixels.shape[1]
         scale = side / max(height, width)
+        if frames:
+            drawing.rectangle(x - 3, y - 3, side + 6, side + 6, frames[number])
         drawing.image(x + (side - width * scale) / 2, y, width * scale, height * scale, pixels)
         if caption:
             most = int(side / text_width("m", 10))

@@ -38,7 +38,7 @@ Point = tuple[float, float]
 Rgb = tuple[int, int, int]
 Pixels = NDArray[np.uint8]  # (height, width, 1 or 3)
 
-SCALE = 2  # pixels of a PNG for each unit
+SCALE = 2  # pixels of a PNG for each unit, unless another number is asked for
 FINER = 2  # times as fine lines are drawn, to be averaged: Pillow's own are not smooth
 SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG is tried
 TEXT_WIDTH = 0.56  # of a character, as a fraction of its size, on average
@@ -148,22 +148,28 @@ class Drawing:
             f'style="max-width:{self.width * 1.2:.0f}px">{"".join(self._svg)}</svg>'
         )
 
-    def png(self) -> bytes:
-        """The content of a PNG file, on white."""
-        canvas = _Canvas(self.width, self.height)
+    def png(self, scale: int = SCALE) -> bytes:
+        """The content of a PNG file, on white, of `scale` pixels for each unit."""
+        canvas = _Canvas(self.width, self.height, scale)
         for draw in self._png:
             draw(canvas)
         return canvas.content()
 
 
 def address_of(pixels: Pixels) -> str:
-    """An address that holds the image: as PNG, or as JPEG where a large one, such as a photo, is smaller so."""
+    """An address that holds the image: see `file_of`."""
+    content, kind = file_of(pixels)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def file_of(pixels: Pixels) -> tuple[bytes, str]:
+    """An image's file, and its kind: a PNG, or a JPEG where a large one, such as a photo, is smaller so."""
     content, kind = png_of(pixels), "png"
     if len(content) > SMALL_FILE:
         file = io.BytesIO()
         _image(pixels).save(file, "JPEG", quality=80)
         content, kind = min((content, kind), (file.getvalue(), "jpeg"), key=lambda each: len(each[0]))
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return content, kind
 
 
 def png_of(pixels: Pixels) -> bytes:
@@ -189,10 +195,10 @@ def text_width(text: str, size: float = 12) -> float:
 class _Canvas:
     """What a PNG is drawn on."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, scale: int) -> None:
         from PIL import Image as Pillow
 
-        self.finer = FINER * SCALE
+        self.scale, self.finer = scale, FINER * scale
         self.picture = Pillow.new("RGB", (round(width * self.finer), round(height * self.finer)), LIGHT["paper"])
         self.texts: list[Callable[[Image], None]] = []  # drawn last, in the final size: they are smooth themselves
 
@@ -219,7 +225,7 @@ class _Canvas:
     def text(
         self, x: float, y: float, text: str, color: str, size: float, anchor: Anchor, upward: bool, halo: bool
     ) -> None:
-        font, at = _font(round(size * SCALE)), (x * SCALE, y * SCALE)
+        font, at = _font(round(size * self.scale)), (x * self.scale, y * self.scale)
         shown = "".join(letter if letter.isprintable() else " " for letter in text)
         if upward:
             self.texts.append(lambda image: _write_upward(image, at, shown, _rgb(color), font, anchor))

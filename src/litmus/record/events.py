@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tensorboard.plugins.hparams.api_pb2 import HParamInfo, MetricInfo
 
 PREFIX = "events.out.tfevents."  # how the files' names begin; TensorBoard reads them in the order of their names
+ROW = ".row"  # the end of the name of a run's file that holds its row of the HParams tab
 
 
 def event_file(events: "Sequence[Event]") -> bytes:
@@ -33,6 +34,28 @@ def row(values: Mapping[str, str | float | bool]) -> "list[Summary]":
         _of_hparams(metadata.SESSION_START_INFO_TAG, session_start_info=start),
         _of_hparams(metadata.SESSION_END_INFO_TAG, session_end_info=end),
     ]
+
+
+def scalar(tag: str, value: float) -> "Summary":
+    """A point of a curve."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+
+
+def image(tag: str, png: bytes, width: float, height: float) -> "Summary":
+    """A picture.
+
+    Args:
+        tag: its name.
+        png: the file's content.
+        width: in pixels.
+        height: in pixels.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    own = Summary.Image(height=round(height), width=round(width), colorspace=3, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=tag, image=own)])
 
 
 def experiment(hparams: "Sequence[HParamInfo]", metrics: "Sequence[MetricInfo]") -> "Summary":

@@ -140,6 +140,14 @@ def mode_of(metric: str) -> str:
     return str(found)
 
 
+def of_the_whole(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics without those of one class or value, of which there may be thousands."""
+    own = dict(metrics)
+    values = (names for split in ("train", "val", "test") for names in per_value(own, split).values())
+    apart = {name for names in (*per_class(own).values(), *values) for name in names.values()}
+    return {name: value for name, value in own.items() if name not in apart}
+
+
 def per_class(metrics: Section) -> dict[str, dict[str, str]]:
     """Of the test's metrics those of one class: by class, `precision` and `recall` to the metric's name."""
     found: dict[str, dict[str, str]] = {}

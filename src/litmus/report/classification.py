@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from litmus.config.protocols import Data
 from litmus.console import counted
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, columns, heat_map, images, lines, shorten
+from litmus.page.charts import Bars, Line, bars, columns, images, lines, shorten
+from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS
 from litmus.report.material import Tested
 from litmus.report.numbers import NUM_BINS, Confusion, calibration, precision_recall, probabilities, thinned
@@ -16,7 +17,6 @@ from litmus.report.parts import Block, Card, Cards, Chart, Section, Tabled, Word
 
 Floats = NDArray[np.float64]
 MOST_CELLS = 40  # classes, up to which the whole matrix is drawn
-MOST_NUMBERED = 20  # classes, up to which its cells have numbers
 MOST_MISTAKES = 24
 MOST_PAIRS = 5  # of confused classes, in words
 MOST_CURVES = 10
@@ -59,23 +59,9 @@ def _matrix(confusion: Confusion, names: Sequence[str]) -> list[Block]:
         rows = [[names[true], names[predicted], f"{count:,}"] for count, true, predicted in worst]
         said = f"Of {len(names):,} classes, the pairs that are confused most; confusion.csv has them all."
         return [Tabled(said, table(["true", "predicted", "times"], rows, numeric=False))]
-    matrix = confusion.matrix
-    shares = colored(matrix)
-    texts = [[f"{n}" if n else "" for n in row] for row in matrix] if len(names) <= MOST_NUMBERED else None
-    titles = [
-        [f"{names[i]} taken for {names[j]}: {n}" if i != j else f"{names[i]} right: {n}" for j, n in enumerate(row)]
-        for i, row in enumerate(matrix)
-    ]
-    drawing = heat_map("confusion matrix", shares, names, names, texts, titles, ("true", "predicted"))
+    drawing = confusion_matrix("confusion matrix", confusion.matrix, names)
     said = "Rows are true classes, columns what was predicted. Blue: what is right, as a share of the row; " + MISTAKES
     return [Chart("confusion", said, drawing)]
-
-
-def colored(matrix: NDArray[np.int64]) -> Floats:
-    """How much color each cell of a confusion matrix gets: see `heat_map`."""
-    right = np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
-    wrong = matrix - np.diag(np.diag(matrix))
-    return np.asarray(np.diag(right) - np.sqrt(wrong / max(int(wrong.max()), 1)))
 
 
 def mistakes(tested: Tested, scores: Floats, true: NDArray[np.int64]) -> list[Block]:

@@ -7,21 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.config.protocols import Net
+from litmus.page import scenes as scenery
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, bars, heat_map, shorten
-from litmus.page.drawing import COLORS, Drawing
+from litmus.page.charts import Bars, bars
+from litmus.page.confusion import confusion_matrix
+from litmus.page.drawing import COLORS
+from litmus.page.scenes import Scene
 from litmus.report.classification import (
     EACH_END,
     MISTAKES,
     MOST_BARS,
     MOST_CELLS,
     MOST_CURVES,
-    MOST_NUMBERED,
-    colored,
     curve_line,
     pr_chart,
 )
-from litmus.report.material import Scene, Tested
+from litmus.report.material import Tested
 from litmus.report.numbers import Floats, precision_recall, thinned
 from litmus.report.parts import Block, Chart, Drawings, Section, Words
 
@@ -36,8 +37,6 @@ SIZES = (
     ("medium", 32.0**2, 96.0**2),
     ("large", 96.0**2, np.inf),
 )  # areas in pixels, as COCO's
-SIDE = 260.0  # of an image with boxes
-BACKGROUND = "background"
 
 
 def sections(tested: Tested) -> list[Section]:
@@ -143,53 +142,12 @@ def _matches(boxed: Boxed) -> "Matches":
 def _scenes(scenes: Sequence[Scene], names: Sequence[str]) -> list[Block]:
     if not scenes:
         return []
-    drawings = [_scene(scene, names, SIDE) for scene in scenes]
+    drawings = [scenery.alone(scene, names) for scene in scenes]
     said = (
         f"{len(scenes)} validation images: what is there in orange, dashed; what is found in blue, with the class and "
         "the score."
     )
-    return [Drawings("boxes", said, drawings, _together(scenes, names))]
-
-
-def _scene(scene: Scene, names: Sequence[str], side: float) -> Drawing:
-    height, width = scene.pixels.shape[:2]
-    scale = side / max(height, width)
-    drawing = Drawing(
-        width * scale, height * scale, f"an image with {len(scene.there)} boxes, {len(scene.found)} found"
-    )
-    _draw(drawing, scene, names, 0, 0, scale)
-    return drawing
-
-
-def _together(scenes: Sequence[Scene], names: Sequence[str]) -> Drawing:
-    """All in one picture, four in a row."""
-    per_row, room = min(4, len(scenes)), SIDE + 8
-    drawing = Drawing(8 + per_row * room, 8 + -(-len(scenes) // per_row) * room, "images with boxes")
-    for number, scene in enumerate(scenes):
-        scale = SIDE / max(scene.pixels.shape[:2])
-        _draw(drawing, scene, names, 8 + number % per_row * room, 8 + number // per_row * room, scale)
-    return drawing
-
-
-def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: float, scale: float) -> None:
-    height, width = scene.pixels.shape[:2]
-    drawing.image(x, y, width * scale, height * scale, scene.pixels)
-    for _, *corners in scene.there.tolist():
-        _frame(drawing, corners, x, y, scale, COLORS[1], dashed=True)
-    for left, top, right, bottom, score, number in reversed(scene.found.tolist()):
-        _frame(drawing, [left, top, right, bottom], x, y, scale, COLORS[5], dashed=False)
-        text = f"{shorten(names[int(number)], 14)} {score:.2f}"
-        at = (x + max(left, 0) * scale, y + max(top * scale, 11))
-        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, COLORS[5])
-        drawing.text(at[0] + 3, at[1] - 2, text, "#000000", 9.5)
-
-
-def _frame(
-    drawing: Drawing, corners: Sequence[float], x: float, y: float, scale: float, color: str, dashed: bool
-) -> None:
-    left, top, right, bottom = (edge * scale for edge in corners)
-    points = [(x + a, y + b) for a, b in ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))]
-    drawing.line(points, color, 2, dashed)
+    return [Drawings("boxes", said, drawings, scenery.together(scenes, names))]
 
 
 def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
@@ -236,12 +194,7 @@ def _confused(matrix: NDArray[np.int64], names: Sequence[str], min_score: float)
 def _matrix(matrix: NDArray[np.int64], names: Sequence[str]) -> Block:
     if len(names) > MOST_CELLS:
         return Words([f"The matrix of {len(names):,} classes is too large to be shown."])
-    shares = colored(matrix)
-    shares[-1, -1] = np.nan
-    every = [*names, BACKGROUND]
-    texts = [[f"{n}" if n else "" for n in row] for row in matrix] if len(names) <= MOST_NUMBERED else None
-    titles = [[f"{every[i]} taken for {every[j]}: {n}" for j, n in enumerate(row)] for i, row in enumerate(matrix)]
-    drawing = heat_map("confusion of boxes", shares, every, every, texts, titles, ("true", "found"))
+    drawing = confusion_matrix("confusion of boxes", matrix, names, ("true", "found"))
     return Chart(
         "confusion",
         f"Rows are true classes; the last column are missed boxes, the last row invented ones; {MISTAKES}",

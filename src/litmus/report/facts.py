@@ -9,7 +9,8 @@ import numpy as np
 
 from litmus.config.protocols import Net
 from litmus.config.types import Section
-from litmus.report.detection import BACKGROUND, average_precisions, confusion_of
+from litmus.page.confusion import BACKGROUND
+from litmus.report.detection import average_precisions, confusion_of
 from litmus.report.numbers import Confusion
 from litmus.report.outputs import Outputs
 from litmus.spec import Boxes, Classes

@@ -9,27 +9,10 @@ from numpy.typing import NDArray
 
 from litmus.config import protocols
 from litmus.config.types import Section
-from litmus.page.drawing import Pixels
+from litmus.page.scenes import Scene
 from litmus.report.outputs import Outputs
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """An image with boxes, for a detector's page.
-
-    Attributes:
-        pixels: of the image.
-        found: float64 (found, 6): left, top, right, bottom in pixels, score, class.
-        there: float64 (boxes, 5): class, left, top, right, bottom.
-        name: of its file, if there is one.
-    """
-
-    pixels: Pixels
-    found: Floats
-    there: Floats
-    name: str = ""
 
 
 @dataclass(frozen=True)

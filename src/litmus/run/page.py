@@ -12,11 +12,12 @@ from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.errors import UserError
+from litmus.page.scenes import Scene
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
 from litmus.report.detection import min_score_of
 from litmus.report.facts import files
-from litmus.report.material import Material, Scene, Tested
+from litmus.report.material import Material, Tested
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
 from litmus.run.build import Parts
