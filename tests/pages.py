@@ -5,6 +5,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from validating import problems
+
 LARGEST = 1_500_000  # bytes
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 # fmt: off
@@ -62,6 +64,7 @@ def check_page(path: Path) -> str:
     checker = _Checker()
     checker.feed(text)
     checker.close()
+    assert problems(text) == []
     assert checker.wrong == []
     assert checker.open == []
     assert len(checker.ids) == len(set(checker.ids))

@@ -36,7 +36,7 @@ def every_shape() -> Drawing:
     drawing.area([(10, 10), (20, 10), (20, 20)], "warm", 0.5)
     drawing.rectangle(40, 40, 20, 20, COLORS[1], 0.8, HOSTILE)
     drawing.dots([(100, 60), (110, 60)], 3, COLORS[2], 0.5)
-    drawing.text(5, 30, HOSTILE, halo=True)
+    drawing.text(5, 30, HOSTILE)
     drawing.text(5, 60, HOSTILE, "soft", 9, "middle", upward=True)
     drawing.image(80, 10, 20, 20, np.full((4, 4, 3), 200, np.uint8))
     drawing.image(60, 10, 20, 20, np.full((4, 4, 1), 200, np.uint8))
