@@ -59,8 +59,8 @@ def test_a_heat_map_colors_what_is_wrong_otherwise() -> None:
     shares, names = np.array([[1.0, -0.5], [NAN, 0.0]]), ["a", "b"]
     drawing = charts.heat_map("map", shares, names, names, [["1", "2"], ["", ""]], [["a right", "a for b"], ["", ""]])
     assert {"a right", "a for b", "1", "2"} <= set(shown(drawing))
-    assert "var(--warm)" in drawing.svg()
-    assert "var(--accent)" in drawing.svg()
+    assert "var(--wrong)" in drawing.svg()
+    assert "var(--right)" in drawing.svg()
 
 
 def test_many_names_do_not_lie_on_each_other() -> None:

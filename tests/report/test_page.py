@@ -104,7 +104,7 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     maps = re.findall(r"<svg[^>]*of the outputs of an activation.*?</svg>", (folder / "report.html").read_text())
     assert len(maps) == 2
     assert all("features.0" in each and ">head<" not in each for each in maps), "layers without a number have no row"
-    assert "var(--warm)" in maps[1], "below 0"
+    assert "var(--wrong)" in maps[1], "below 0"
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def heat_map(
 
     Args:
         label: what it shows.
-        shares: from 0 for no color to 1, (rows, columns), and to -1 in the color of warnings; not a number leaves a
+        shares: from 0 for no color to 1, (rows, columns), and to -1 in the color of mistakes; not a number leaves a
             cell out.
         rows: names.
         columns: names.
@@ -279,11 +279,10 @@ def heat_map(
     for row, column in zip(*np.nonzero(np.isfinite(shares)), strict=True):
         share, x, y = float(shares[row, column]), left + wide * column, above + high * row
         if share != 0:
-            color, opacity = "accent" if share > 0 else "warm", 0.06 + 0.94 * abs(share)
+            color, opacity = "right" if share > 0 else "wrong", 0.06 + 0.94 * abs(share)
             drawing.rectangle(x + 0.5, y + 0.5, wide - 1, high - 1, color, opacity, titles[row][column])
         if texts is not None and texts[row][column]:
-            ink = "paper" if abs(share) > 0.75 else "ink"
-            drawing.text(x + wide / 2, y + high / 2 + 4, texts[row][column], ink, min(SMALL, wide / 3), "middle")
+            drawing.text(x + wide / 2, y + high / 2 + 4, texts[row][column], "ink", min(SMALL, wide / 3), "middle")
     return drawing
 
 

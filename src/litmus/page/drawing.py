@@ -29,10 +29,18 @@ LIGHT = {
     "panel": "#f6f8fa",
     "accent": "#0072b2",
     "warm": "#b34b00",
+    "right": "#1292de",  # cells whose texts are ink, in both shades
+    "wrong": "#e0690c",
+    "color-1": "#0072b2",
+    "color-2": "#d55e00",
+    "color-3": "#009e73",
+    "color-4": "#cc79a7",
+    "color-5": "#6b3a00",
+    "color-6": "#332288",
 }
-# Okabe and Ito (2008): distinguishable with any color vision. Their yellow and black are left out, which are invisible
-# on a light or a dark page.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Of lines and bars. Four of Okabe and Ito (2008), and two that are dark on a light page and light on a dark one:
+# distinguishable with any color vision, and from the ground (tests/page/test_colors.py).
+COLORS = tuple(name for name in LIGHT if name.startswith("color-"))
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
 Rgb = tuple[int, int, int]

@@ -39,6 +39,7 @@ SIZES = (
 )  # areas in pixels, as COCO's
 SIDE = 260.0  # of an image with boxes
 BACKGROUND = "background"
+FOUND, THERE = "#56b4e9", "#d55e00"  # of boxes, on images of any color
 
 
 def sections(tested: Tested) -> list[Section]:
@@ -176,12 +177,12 @@ def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: flo
     height, width = scene.pixels.shape[:2]
     drawing.image(x, y, width * scale, height * scale, scene.pixels)
     for _, *corners in scene.there.tolist():
-        _frame(drawing, corners, x, y, scale, COLORS[1], dashed=True)
+        _frame(drawing, corners, x, y, scale, THERE, dashed=True)
     for left, top, right, bottom, score, number in reversed(scene.found.tolist()):
-        _frame(drawing, [left, top, right, bottom], x, y, scale, COLORS[5], dashed=False)
+        _frame(drawing, [left, top, right, bottom], x, y, scale, FOUND, dashed=False)
         text = f"{shorten(names[int(number)], 14)} {score:.2f}"
         at = (x + max(left, 0) * scale, y + max(top * scale, 11))
-        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, COLORS[5])
+        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, FOUND)
         drawing.text(at[0] + 3, at[1] - 2, text, "#000000", 9.5)
 
 
