@@ -126,6 +126,7 @@ def inline_svg(figure: Figure) -> str:
     svg = re.sub(r'(\sid=")', rf"\g<1>{name}-", figure.svg)
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<path (?![^>]*\bd=)[^>]*/>", "", svg)  # of a contour's level that is nowhere
     for color, own in {INK: "ink", PAPER: "paper", **dict(zip(COLORS, drawing.COLORS, strict=True))}.items():
         svg = svg.replace(color, f"var(--{own})")
     size = re.search(r'width="([\d.]+)pt" height="[\d.]+pt"', svg)

@@ -4,10 +4,13 @@ Every page extends `layout.html.jinja`, whose `style.css` gives all of them one 
 """
 
 import functools
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,6 +80,11 @@ class Table:
     numeric: Collection[int] = ()
     cards: bool = False
     omitted: int = 0
+
+
+def relative_address(page: Path, folder: Path) -> str:
+    """What a page in that folder has to write to link another."""
+    return quote(os.path.relpath(page, folder).replace(os.sep, "/"))
 
 
 def render(package: str, template: str, **values: object) -> str:
