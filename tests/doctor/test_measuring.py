@@ -44,6 +44,7 @@ def test_gradients_updates_and_dead_units_by_hand() -> None:
     assert found["update"][0] == pytest.approx(0.1 * 52**0.5 / float(after.norm()))
     assert found["dead"] == [None, 0.5]
     assert found["rms"][1] == pytest.approx(((9 + 49) / 4) ** 0.5)
+    assert found["mean"][1] == pytest.approx((3 + 7) / 4)
 
 
 def test_saturation_by_hand() -> None:

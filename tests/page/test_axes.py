@@ -18,6 +18,11 @@ def test_ticks_are_round_numbers() -> None:
     assert texts(3, 3, whole=True)
 
 
+def test_nothing_but_zeros_lies_at_the_beginning() -> None:
+    assert axis([0.0, 0.0]).low == pytest.approx(-0.04)
+    assert axis([0.0, 0.0]).high > 1
+
+
 def test_texts_of_ticks_differ() -> None:
     for low, high in ((0.99990, 0.99999), (1e6, 1e6 + 3), (-2e-9, 1e-9), (0.1234567, 0.1234569), (0, 12345678)):
         found = texts(low, high)

@@ -1,14 +1,15 @@
 """Charts of any values are drawn, whole, and say in titles what a cell or bar is."""
 
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
 from litmus.page import charts
-from litmus.page.axes import axis
-from litmus.page.drawing import Drawing
+from litmus.page.axes import Axis, axis
+from litmus.page.drawing import Drawing, text_width
 
 NAN = math.nan
 X = [1.0, 2.0, 3.0, 4.0]
@@ -25,6 +26,20 @@ def test_lines_of_any_values(values: list[float]) -> None:
     drawn = [charts.Line("a", X, values, low=values, high=values), charts.Line("b", X, values, dashed=True)]
     found = shown(charts.lines("chart", axis(X, "epoch"), axis(values, "loss", log=True), drawn, (4, "best")))
     assert {"a", "b", "best", "epoch", "loss"} <= set(found)
+
+
+def test_texts_stay_inside_and_off_the_lines() -> None:
+    ticks = [(0.0, "1994-03-12 00:00"), (1.0, "1995-03-12 00:00")]
+    drawing = charts.lines(
+        "", Axis(0, 1, "", ticks), axis([0, 1]), [charts.Line("", [0, 1], [1, 1])], (1, "best: epoch 1")
+    )
+    texts = {each.text: each.attrib for each in ET.fromstring(drawing.svg()).iter() if each.tag == "text"}
+    for name in ("1994-03-12 00:00", "1995-03-12 00:00", "best: epoch 1"):
+        half = text_width(name, charts.SMALL) / 2
+        assert half - 0.1 <= float(texts[name]["x"]) <= drawing.width - half + 0.1
+    points = re.findall(r'<polyline points="([^"]*)"', drawing.svg())
+    highest = min(float(pair.partition(",")[2]) for each in points for pair in each.split())
+    assert float(texts["best: epoch 1"]["y"]) < highest
 
 
 def test_a_gap_is_left_out() -> None:
@@ -44,8 +59,8 @@ def test_a_heat_map_colors_what_is_wrong_otherwise() -> None:
     shares, names = np.array([[1.0, -0.5], [NAN, 0.0]]), ["a", "b"]
     drawing = charts.heat_map("map", shares, names, names, [["1", "2"], ["", ""]], [["a right", "a for b"], ["", ""]])
     assert {"a right", "a for b", "1", "2"} <= set(shown(drawing))
-    assert "var(--warm)" in drawing.svg()
-    assert "var(--accent)" in drawing.svg()
+    assert "var(--wrong)" in drawing.svg()
+    assert "var(--right)" in drawing.svg()
 
 
 def test_many_names_do_not_lie_on_each_other() -> None:

@@ -36,6 +36,11 @@ def test_a_page_has_the_verdict_first_then_findings_curves_and_how_to_repeat(tmp
     assert {path.name for path in (tmp_path / "run" / "pictures").iterdir()} == {"curve-loss.png", "curve-acc.png"}
 
 
+def test_a_page_s_title_names_the_file(tmp_path: Path) -> None:
+    data = {"path": "far/away/houses <3.csv"}
+    assert page(made(tmp_path / "run", "model=fnn", changes={"data": data})).startswith("fnn on mnist houses <3.csv ")
+
+
 def test_train_and_validation_are_in_one_chart_with_the_best_epoch(tmp_path: Path) -> None:
     page(made(tmp_path / "run", "model=fnn"))
     svg = next(re.finditer(r"<svg[^>]*loss by epoch.*?</svg>", (tmp_path / "run" / "report.html").read_text()))[0]
@@ -57,13 +62,13 @@ def test_findings_are_shown_the_gravest_first(tmp_path: Path) -> None:
     findings = [
         finding("info", "still_improving"),
         "nonsense",
-        finding("severe", "dying_relu", layer="features.1", **{"try": "python train.py optimizer.lr=0.001"}),
+        finding("severe", "dying_relu", layer="features.1", **{"try": "optimizer.lr=0.001"}),
         finding("warning", "over_fitting"),
         finding(7, "odd"),
     ]
     text = page(made(tmp_path / "run", "model=fnn", findings=findings))
     assert re.search("Dying ReLU severe, layer features.1, epoch 2.*over fitting.*Still improving.*odd", text)
-    assert "python train.py optimizer.lr=0.001" in text
+    assert re.search(r"Try: (python train.py|litmus train) model=fnn .*optimizer.lr=0.001 ", text), "the whole command"
     assert "The doctor finds nothing wrong" in page(made(tmp_path / "healthy", "model=fnn", findings=[]))
     assert "The run was not" not in page(made(tmp_path / "odd", "model=fnn", findings={"a": 1}))
 
@@ -80,7 +85,13 @@ def test_a_run_that_did_not_finish_says_why(tmp_path: Path, status: str) -> None
 def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
     folder = made(tmp_path / "run", "model=fnn")
     names = [{"name": "features.0", "type": "Linear"}, {"name": "head", "type": "Linear"}]
-    epoch = {"gradient": [0.1, 1e-9], "update": [1e-3, None], "mean": [0, 0], "std": [1, 1], "dead": [0.5, None]}
+    epoch = {
+        "gradient": [0.1, 1e-9],
+        "update": [1e-3, None],
+        "mean": [-0.2, None],
+        "rms": [1, None],
+        "dead": [0.5, None],
+    }
     health = {"layers": names, "epochs": [{"epoch": 1, **epoch}, {"epoch": 2, **epoch, "saturated": [None, None]}]}
     (folder / "health.json").write_text(json.dumps(health))
     text = page(folder)
@@ -90,6 +101,10 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     assert (folder / "pictures" / "layers-gradient.png").is_file()
     assert (folder / "pictures" / "layers-dead.png").is_file()
     assert not (folder / "pictures" / "layers-saturated.png").exists()
+    maps = re.findall(r"<svg[^>]*of the outputs of an activation.*?</svg>", (folder / "report.html").read_text())
+    assert len(maps) == 2
+    assert all("features.0" in each and ">head<" not in each for each in maps), "layers without a number have no row"
+    assert "var(--wrong)" in maps[1], "below 0"
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ class Probe:
                     out = out[:MOST_SAMPLES]
                     out = out.movedim(1, -1).reshape(-1, out.shape[1])
                 own = {"calls": torch.ones((), device=out.device), "square": out.float().square().mean()}
+                own["mean"] = out.float().mean()
                 if activation == "relu":
                     own["active"] = (out.amax(dim=0) > 0).float()
                 elif activation in RANGES:
@@ -150,6 +151,8 @@ def measured(sums: dict[int, Sums], num_layers: int) -> dict[str, list[float | N
             found["update"] = own["change"] / own["size"].clamp(min=1e-12)
         if "calls" in own:
             found["rms"] = (own["square"] / own["calls"]).sqrt()
+        if "mean" in own:  # not in a checkpoint of an earlier version
+            found["mean"] = own["mean"] / own["calls"]
         if "active" in own:
             found["dead"] = (own["active"] == 0).float().mean()
         if "saturated" in own:
@@ -158,7 +161,7 @@ def measured(sums: dict[int, Sums], num_layers: int) -> dict[str, list[float | N
         tensors += found.values()
     values = torch.stack([each.float().reshape(()) for each in tensors]).tolist() if tensors else []
     rows: dict[str, list[float | None]] = {
-        name: [None] * num_layers for name in ("gradient", "update", "rms", "dead", "saturated")
+        name: [None] * num_layers for name in ("gradient", "update", "rms", "mean", "dead", "saturated")
     }
     for (name, number), value in zip(places, values, strict=True):
         rows[name][number] = value

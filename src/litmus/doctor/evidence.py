@@ -32,6 +32,7 @@ class Health:
         gradient: the root mean square of the weight's gradient.
         update: the norm of a step's change of the weight, relative to the weight's.
         rms: the root mean square of an activation's output.
+        mean: the mean of an activation's output.
         dead: the fraction of a ReLU's units that gave 0 for every sample that was looked at.
         saturated: the fraction of a sigmoid's or tanh's outputs within a fiftieth of their range from its ends.
         peak_loss: the highest training loss of a step that was looked at.
@@ -46,6 +47,7 @@ class Health:
     gradient: Sequence[float | None] = ()
     update: Sequence[float | None] = ()
     rms: Sequence[float | None] = ()
+    mean: Sequence[float | None] = ()
     dead: Sequence[float | None] = ()
     saturated: Sequence[float | None] = ()
     peak_loss: float | None = None

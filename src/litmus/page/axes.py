@@ -60,7 +60,9 @@ def axis(
     first, last = min(finite), max(finite)
     if log and first > 0 and math.log10(last / first) > DECADES:
         return _logarithmic(first, last, label, most)
-    margin = PADDING * (last - first) or abs(first) * 0.1 or 0.5
+    if first == last == 0:
+        last = 1.0  # nothing but zeros is at the beginning
+    margin = PADDING * (last - first) or abs(first) * 0.1
     begin = first - margin if low is None else low
     end = last + margin if high is None else high
     if not end > begin:

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from litmus.page import drawing
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from matplotlib.typing import RcKeyType
 
-# Okabe and Ito (2008): distinguishable with any color vision; their yellow and black are replaced, which are invisible
-# on a light or a dark page.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#7F7F7F")
+COLORS = tuple(drawing.LIGHT[name] for name in drawing.COLORS)
+GRAY = "#7f7f7f"  # of what may be chance
 DASHES = ("-", "--", "-.", ":")
 LONGEST = 34  # characters of a label
-INK, PAPER = "#1b1f24", "#fffffe"  # a page replaces them by its own colors; a file keeps them
+# A page replaces these and COLORS by its own, of which it has two shades; a file keeps them.
+INK, PAPER = "#1b1f24", "#fffffe"
 STYLE: "dict[RcKeyType, object]" = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -124,7 +126,9 @@ def inline_svg(figure: Figure) -> str:
     svg = re.sub(r'(\sid=")', rf"\g<1>{name}-", figure.svg)
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = svg.replace(INK, "var(--ink)").replace(PAPER, "var(--paper)")
+    svg = re.sub(r"<path (?![^>]*\bd=)[^>]*/>", "", svg)  # of a contour's level that is nowhere
+    for color, own in {INK: "ink", PAPER: "paper", **dict(zip(COLORS, drawing.COLORS, strict=True))}.items():
+        svg = svg.replace(color, f"var(--{own})")
     size = re.search(r'width="([\d.]+)pt" height="[\d.]+pt"', svg)
     assert size is not None, "matplotlib writes the size of every drawing"
     max_width = f'style="max-width: {1.6 * float(size[1]):.0f}px"'  # beyond, its text is larger than the page's

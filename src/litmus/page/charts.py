@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.page.axes import Axis
-from litmus.page.drawing import COLORS, Anchor, Drawing, Pixels, Point, text_width
+from litmus.page.drawing import COLORS, Drawing, Pixels, Point, text_width
 
-WIDTH, HEIGHT = 460.0, 290.0
+WIDTH, HEIGHT = 430.0, 280.0  # a telephone shows letters of an axis at three quarters of their size
 SMALL = 11.5  # the size of letters beside an axis
 BAR = 15.0  # the height of a bar
 LONGEST = 22  # letters of a name beside an axis
@@ -84,6 +84,7 @@ def frame(
     legend: Sequence[tuple[str, str, bool]] = (),
     height: float = HEIGHT,
     width: float = WIDTH,
+    above: float = 0.0,
 ) -> Frame:
     """A chart's axes, on which the rest is drawn.
 
@@ -94,11 +95,12 @@ def frame(
         legend: of each line its name, its color, and whether it is dashed.
         height: of the drawing.
         width: of it.
+        above: room between legend and chart.
     """
     drawing = Drawing(width, height, label)
     left = 14 + max([text_width(text, SMALL) for _, text in y.ticks], default=0) + (16 if y.label else 0)
     below = 20 + (18 if x.label else 0)
-    top = _legend(drawing, legend, left) + 8
+    top = _legend(drawing, legend, left) + 8 + above
     chart = Frame(drawing, x, y, left, top, width - left - 14, height - top - below)
     bottom, right = top + chart.height, left + chart.width
     for value, text in y.ticks:
@@ -108,7 +110,8 @@ def frame(
     for value, text in _apart(x.ticks, chart):
         place, _ = chart.at(value, y.low)
         drawing.line([(place, bottom), (place, bottom + 4)], "soft", 1)
-        drawing.text(place, bottom + 16, text, "soft", SMALL, "middle")
+        half = text_width(text, SMALL) / 2
+        drawing.text(min(max(place, half), width - half), bottom + 16, text, "soft", SMALL, "middle")
     drawing.line([(left, bottom), (right, bottom)], "soft", 1)
     if x.label:
         drawing.text(left + chart.width / 2, height - 4, x.label, "soft", SMALL, "middle")
@@ -133,12 +136,12 @@ def lines(
         x: see `frame`.
         y: see `frame`.
         drawn: the lines, the last on top.
-        mark: where a vertical line stands, and what beside it.
+        mark: where a vertical line stands, and what above it.
         height: of the drawing.
         width: of it.
     """
     legend = [(line.name, line.color, line.dashed) for line in drawn if line.name]
-    chart = frame(label, x, y, legend, height, width)
+    chart = frame(label, x, y, legend, height, width, above=SMALL if mark and mark[1] else 0.0)
     for line in drawn:
         if len(line.low):
             band = [chart.at(a, b) for a, b in zip(line.x, line.low, strict=True) if math.isfinite(b)]
@@ -154,10 +157,8 @@ def lines(
     if mark is not None:
         place, top = chart.at(mark[0], y.high)
         chart.drawing.line([(place, top), (place, top + chart.height)], "soft", 1, dashed=True)
-        is_right = x.place(mark[0]) > 0.7
-        at = place + (-5 if is_right else 5)
-        anchor: Anchor = "end" if is_right else "start"
-        chart.drawing.text(at, top + 11, mark[1], "soft", SMALL, anchor, halo=True)
+        half = text_width(mark[1], SMALL) / 2
+        chart.drawing.text(min(max(place, half), width - half), top - 4, mark[1], "soft", SMALL, "middle")
     return chart.drawing
 
 
@@ -237,7 +238,7 @@ def heat_map(
 
     Args:
         label: what it shows.
-        shares: from 0 for no color to 1, (rows, columns), and to -1 in the color of warnings; not a number leaves a
+        shares: from 0 for no color to 1, (rows, columns), and to -1 in the color of mistakes; not a number leaves a
             cell out.
         rows: names.
         columns: names.
@@ -278,11 +279,10 @@ def heat_map(
     for row, column in zip(*np.nonzero(np.isfinite(shares)), strict=True):
         share, x, y = float(shares[row, column]), left + wide * column, above + high * row
         if share != 0:
-            color, opacity = "accent" if share > 0 else "warm", 0.06 + 0.94 * abs(share)
+            color, opacity = "right" if share > 0 else "wrong", 0.06 + 0.94 * abs(share)
             drawing.rectangle(x + 0.5, y + 0.5, wide - 1, high - 1, color, opacity, titles[row][column])
         if texts is not None and texts[row][column]:
-            ink = "paper" if abs(share) > 0.75 else "ink"
-            drawing.text(x + wide / 2, y + high / 2 + 4, texts[row][column], ink, min(SMALL, wide / 3), "middle")
+            drawing.text(x + wide / 2, y + high / 2 + 4, texts[row][column], "ink", min(SMALL, wide / 3), "middle")
     return drawing
 
 

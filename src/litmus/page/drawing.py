@@ -29,10 +29,18 @@ LIGHT = {
     "panel": "#f6f8fa",
     "accent": "#0072b2",
     "warm": "#b34b00",
+    "right": "#1292de",  # cells whose texts are ink, in both shades
+    "wrong": "#e0690c",
+    "color-1": "#0072b2",
+    "color-2": "#d55e00",
+    "color-3": "#009e73",
+    "color-4": "#cc79a7",
+    "color-5": "#6b3a00",
+    "color-6": "#332288",
 }
-# Okabe and Ito (2008): distinguishable with any color vision. Their yellow and black are left out, which are invisible
-# on a light or a dark page.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Of lines and bars. Four of Okabe and Ito (2008), and two that are dark on a light page and light on a dark one:
+# distinguishable with any color vision, and from the ground (tests/page/test_colors.py).
+COLORS = tuple(name for name in LIGHT if name.startswith("color-"))
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
 Rgb = tuple[int, int, int]
@@ -109,7 +117,6 @@ class Drawing:
         size: float = 12,
         anchor: Anchor = "start",
         upward: bool = False,
-        halo: bool = False,
     ) -> None:
         """A line of text.
 
@@ -121,15 +128,13 @@ class Drawing:
             size: of its letters.
             anchor: see `x`.
             upward: whether it runs from the bottom to the top; then x is that of its baseline.
-            halo: whether it stands out from lines that it crosses.
         """
-        around = ' stroke="var(--paper)" stroke-width="4" paint-order="stroke" stroke-linejoin="round"' if halo else ""
         turned = f' transform="rotate(-90 {_n(x)} {_n(y)})"' if upward else ""
         self._svg.append(
             f'<text x="{_n(x)}" y="{_n(y)}" fill="{_css(color)}" font-size="{_n(size)}" text-anchor="{anchor}"'
-            f"{around}{turned}>{_text(text)}</text>"
+            f"{turned}>{_text(text)}</text>"
         )
-        self._png.append(lambda canvas: canvas.text(x, y, text, color, size, anchor, upward, halo))
+        self._png.append(lambda canvas: canvas.text(x, y, text, color, size, anchor, upward))
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels) -> None:
         """An image, whose pixels stay squares where it is enlarged; a larger one than is seen is made smaller."""
@@ -222,15 +227,13 @@ class _Canvas:
         for x, y in self._scaled(points):
             self.pen.ellipse((x - r, y - r, x + r, y + r), (*_rgb(color), round(255 * opacity)))
 
-    def text(
-        self, x: float, y: float, text: str, color: str, size: float, anchor: Anchor, upward: bool, halo: bool
-    ) -> None:
+    def text(self, x: float, y: float, text: str, color: str, size: float, anchor: Anchor, upward: bool) -> None:
         font, at = _font(round(size * self.scale)), (x * self.scale, y * self.scale)
         shown = "".join(letter if letter.isprintable() else " " for letter in text)
         if upward:
             self.texts.append(lambda image: _write_upward(image, at, shown, _rgb(color), font, anchor))
         else:
-            self.texts.append(lambda image: _write(image, at, shown, _rgb(color), font, anchor, halo))
+            self.texts.append(lambda image: _write(image, at, shown, _rgb(color), font, anchor))
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels) -> None:
         from PIL import Image
@@ -249,14 +252,11 @@ class _Canvas:
         return [(x * self.finer, y * self.finer) for x, y in points]
 
 
-def _write(
-    image: "Image", at: Point, text: str, color: Rgb, font: "FreeTypeFont", anchor: Anchor, halo: bool = False
-) -> None:
+def _write(image: "Image", at: Point, text: str, color: Rgb, font: "FreeTypeFont", anchor: Anchor) -> None:
     from PIL import ImageDraw
 
     place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]  # Pillow's anchors, on the baseline
-    stroke = 3 if halo else 0
-    ImageDraw.Draw(image).text(at, text, color, font, place, stroke_width=stroke, stroke_fill=LIGHT["paper"])
+    ImageDraw.Draw(image).text(at, text, color, font, place)
 
 
 def _write_upward(image: "Image", at: Point, text: str, color: Rgb, font: "FreeTypeFont", anchor: Anchor) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.page.charts import shorten
-from litmus.page.drawing import COLORS, Drawing, Pixels
+from litmus.page.drawing import Drawing, Pixels
 
 SIDE = 260.0  # of an image
 PER_ROW = 4
+FOUND, THERE = "#56b4e9", "#d55e00"  # of boxes, on images of any color
 Floats = NDArray[np.float64]
 
 
@@ -60,12 +61,12 @@ def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: flo
     height, width = scene.pixels.shape[:2]
     drawing.image(x, y, width * scale, height * scale, scene.pixels)
     for _, *corners in scene.there.tolist():
-        _frame(drawing, corners, x, y, scale, COLORS[1], dashed=True)
+        _frame(drawing, corners, x, y, scale, THERE, dashed=True)
     for left, top, right, bottom, score, number in reversed(scene.found.tolist()):
-        _frame(drawing, [left, top, right, bottom], x, y, scale, COLORS[5], dashed=False)
+        _frame(drawing, [left, top, right, bottom], x, y, scale, FOUND, dashed=False)
         text = f"{shorten(names[int(number)], 14)} {score:.2f}"
         at = (x + max(left, 0) * scale, y + max(top * scale, 11))
-        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, COLORS[5])
+        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, FOUND)
         drawing.text(at[0] + 3, at[1] - 2, text, "#000000", 9.5)
 
 

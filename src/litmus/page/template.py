@@ -4,12 +4,19 @@ Every page extends `layout.html.jinja`, whose `style.css` gives all of them one 
 """
 
 import functools
+import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+# Controls and what is no character: https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -75,15 +82,20 @@ class Table:
     omitted: int = 0
 
 
+def relative_address(page: Path, folder: Path) -> str:
+    """What a page in that folder has to write to link another."""
+    return quote(os.path.relpath(page, folder).replace(os.sep, "/"))
+
+
 def render(package: str, template: str, **values: object) -> str:
-    """A page; every text among its values is escaped.
+    """A page; every text among its values is escaped, and characters that HTML forbids are replaced.
 
     Args:
         package: whose folder `templates` holds the template: `litmus.compare.report`.
         template: the file's name, which ends in `.html.jinja`; it may extend and include those of this package.
         values: by the names that the template uses.
     """
-    return _environment(package).get_template(template).render(values)
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", _environment(package).get_template(template).render(values))
 
 
 @functools.cache

@@ -22,7 +22,7 @@ MOST_PAIRS = 5  # of confused classes, in words
 MOST_CURVES = 10
 MOST_BARS = 40  # classes, from which on only the best and the worst ten are shown
 EACH_END = 10
-MISTAKES = "orange: mistakes, the darker the more there are."
+MISTAKES = "orange: mistakes, the stronger the more there are."
 FEW = 20  # samples of a bin, below which its accuracy says little
 LIKELY = 0.005  # a probability below which two digits show nothing
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.config.protocols import Net
+from litmus.console import counted
 from litmus.page import scenes as scenery
 from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars
@@ -183,10 +184,9 @@ def _confused(matrix: NDArray[np.int64], names: Sequence[str], min_score: float)
     wrong = classes - np.diag(np.diag(classes))
     order = np.argsort(-wrong.ravel(), kind="stable")[:3]
     pairs = [divmod(int(i), len(names)) for i in order if wrong.ravel()[i] > 0]
-    said = [f"{names[t]} taken for {names[p]}: {wrong[t, p]:,} times" for t, p in pairs]
-    counts = (
-        f"Of {int(matrix[:-1].sum()):,} test boxes, {missed:,} are missed; {invented:,} were found where there is none"
-    )
+    said = [f"{names[t]} taken for {names[p]}: {counted(int(wrong[t, p]), 'time')}" for t, p in pairs]
+    there = int(matrix[:-1].sum())
+    counts = f"Of {there:,} test boxes, {missed:,} are missed; {invented:,} were found where there is none"
     more = f"; most often confused: {', '.join(said)}" if said else ""
     return [Words([f"{counts}{more}. Boxes count from a score of {min_score:.3g}, and an IoU of 0.5."])]
 

@@ -14,10 +14,12 @@ from litmus.report.parts import Block, Chart, Section, Words
 FIGURES = {
     "gradient": ("root mean square of the gradient", True),
     "update": ("size of a step, as a fraction of the weights it changes", True),
-    "std": ("standard deviation of the outputs", True),
+    "rms": ("root mean square of the outputs of an activation", True),
+    "mean": ("mean of the outputs of an activation", False),
     "dead": ("fraction of units that are never active", False),
     "saturated": ("fraction of outputs at the flat ends of the activation", False),
 }
+SAID = "Layers in the order of use; the stronger a cell's color, the larger its number; orange is below 0."
 MOST_EPOCHS, MOST_LAYERS = 30, 40
 
 
@@ -28,11 +30,13 @@ def layers(material: Material) -> list[Section]:
         return []
     names = [str(each.get("name")) for each in health["layers"][:MOST_LAYERS]]
     epochs = _some(health["epochs"])
-    blocks: list[Block] = [Words(["Layers in the order of use; the darker a cell, the larger its number."])]
+    blocks: list[Block] = [Words([SAID])]
     for key, (label, is_log) in FIGURES.items():
         values = np.array([_row(epoch.get(key), len(names)) for epoch in epochs]).T
-        if np.isfinite(values).any() and (is_log or np.nanmax(values) > 0):
-            blocks.append(_map(key, label, values, names, epochs, is_log))
+        if np.isfinite(values).any() and (is_log or np.nanmax(np.abs(values)) > 0):
+            known = np.isfinite(values).any(axis=1)  # of an activation there is no gradient, for example
+            own = [name for name, is_known in zip(names, known, strict=True) if is_known]
+            blocks.append(_map(key, label, values[known], own, epochs, is_log))
     return [Section("layers", "Health of each layer", blocks)] if len(blocks) > 1 else []
 
 
@@ -49,14 +53,14 @@ def _map(
         low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 1.0)
         shares = (logs - low) / max(high - low, 1.0)
     else:
-        shares = values
+        shares = values / max(1.0, float(np.nanmax(np.abs(values))))  # those of fractions as they are
     numbers = [str(epoch.get("epoch")) for epoch in epochs]
     texts = [["" if math.isnan(v) else _short(v) for v in row] for row in values]
     titles = [
         [f"{name}, epoch {number}: {text}" for number, text in zip(numbers, row, strict=True)]
         for name, row in zip(names, texts, strict=True)
     ]
-    drawing = heat_map(label, np.clip(shares, 0, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18))
+    drawing = heat_map(label, np.clip(shares, -1, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18))
     return Chart(f"layers-{key}", f"{label[0].upper()}{label[1:]}.", drawing)
 
 

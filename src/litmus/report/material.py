@@ -1,6 +1,6 @@
 """What a run's page is made of: its folder, and, where they are there, its data, network and test outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Material:
         command: that trains the run again.
         tested: None where the page is made without.
         notes: what to say of parts that the page lacks.
+        commands: of what a finding says to try, the whole command.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Material:
     command: str
     tested: Tested | None = None
     notes: Sequence[str] = field(default=())
+    commands: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:

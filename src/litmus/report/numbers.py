@@ -136,8 +136,9 @@ def precision_recall(scores: Floats, true: NDArray[np.bool_], there: int | None 
 def thinned(curve: Curve) -> tuple[list[float], list[float]]:
     """Recall and precision at as many points as a drawing has use for, up to the first that finds all."""
     number = int(np.searchsorted(curve.recall, curve.recall.max() - 1e-12)) + 1 if len(curve.recall) else 0
-    rows = np.unique(np.linspace(0, max(number - 1, 0), min(number, MOST_POINTS)).astype(np.int64))
-    return curve.recall[rows].tolist(), curve.precision[rows].tolist()
+    rows = np.unique(np.linspace(0, max(number - 1, 0), min(number, MOST_POINTS - 1)).astype(np.int64))
+    recall, precision = curve.recall[rows].tolist(), curve.precision[rows].tolist()
+    return [0.0, *recall], [*precision[:1], *precision]  # from the left edge on
 
 
 def _ratio(above: Floats | Ints, below: Floats | Ints) -> Floats:

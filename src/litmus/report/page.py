@@ -83,7 +83,7 @@ def _html(material: Material, sections: Sequence[Section]) -> str:
     text = render(
         "litmus.report",
         "run.html.jinja",
-        title=f"{result.get('model')} on {result.get('data')}",
+        title=verdict.title(material),
         folder=material.folder.name,
         facts=verdict.facts(material),
         verdict=verdict.verdict(material),

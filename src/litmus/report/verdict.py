@@ -1,7 +1,8 @@
 """How a run went: in a sentence, with what needs no network beside it, in findings, and in figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from litmus.config.types import Section
 from litmus.console import counted
@@ -26,7 +27,7 @@ class Finding:
         evidence: in numbers.
         why: it matters, and what helps; empty for a finding that this version does not know.
         where: the layer and the epoch, as far as it names them.
-        proposal: what to try; empty for nothing.
+        proposal: the command to try; empty for none.
     """
 
     severity: str
@@ -66,7 +67,7 @@ def findings(material: Material) -> list[Finding]:
     found = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
     order: dict[str, int] = {severity: place for place, severity in enumerate(SEVERITIES)}
     found.sort(key=lambda each: order.get(str(each.get("severity")), len(order)))
-    return [_finding(each) for each in found]
+    return [_finding(each, material.commands) for each in found]
 
 
 def figures(material: Material) -> Table | None:
@@ -92,6 +93,13 @@ def figures(material: Material) -> Table | None:
     return table(["", *columns], rows) if rows and columns else None
 
 
+def title(material: Material) -> str:
+    """The network and the data, with its file or folder: many runs are of `table`."""
+    path = material.config["data"].get("path")
+    name = f" {PurePath(path).name}" if isinstance(path, str) else ""
+    return f"{material.result.get('model')} on {material.result.get('data')}{name}"
+
+
 def facts(material: Material) -> str:
     """The run in a line below its title."""
     result = material.result
@@ -106,18 +114,18 @@ def facts(material: Material) -> str:
     return " · ".join([*parts, str(result.get("device") or "")]).strip(" ·")
 
 
-def _finding(given: Section) -> Finding:
+def _finding(given: Section, commands: Mapping[str, str]) -> Finding:
     layer, epoch = given.get("layer"), given.get("epoch")
     where = [f"layer {layer}" if layer else "", f"epoch {epoch}" if epoch is not None else ""]
     severity, name = str(given.get("severity")), str(given.get("name") or "")
-    rule = rules().get(name)
+    rule, proposal = rules().get(name), str(given.get("try") or "")
     return Finding(
         severity if severity in SEVERITIES else "info",
         rule.title if rule else name.replace("_", " "),
         str(given.get("evidence") or ""),
         rule.why if rule else "",
         ", ".join(part for part in where if part),
-        str(given.get("try") or ""),
+        commands.get(proposal, proposal),
     )
 
 

@@ -21,6 +21,7 @@ from litmus.report.material import Material, Tested
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
 from litmus.run.build import Parts
+from litmus.run.diagnosis import command_with
 from litmus.run.result import RunState
 from litmus.spec import Boxes
 from litmus.task.detection import corners
@@ -99,7 +100,15 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         command=train_command(override("reproduce", str(run.path))),
         tested=tested,
         notes=notes,
+        commands=_commands(run, result),
     )
+
+
+def _commands(run: RunDir, result: Section) -> dict[str, str]:
+    """Of what each finding says to try, the command that does; a file of somebody else's may hold anything."""
+    given = result.get("findings")
+    found = [each.get("try") for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    return {words: command_with(run, words) for words in found if isinstance(words, str) and words}
 
 
 def said(error: BaseException) -> str:

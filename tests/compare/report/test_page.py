@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 from browsing import BROWSER, OWN, browse, noting_requests
 from made_runs import made
+from pages import check_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus.compare import curves
@@ -47,6 +48,10 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def requests() -> Iterator[tuple[int, list[str]]]:
     with noting_requests() as found:
         yield found
+
+
+def test_the_report_is_valid_whatever_names_and_logs_hold(sweep: Path) -> None:
+    assert HOSTILE in check_page(sweep / "compare" / "report.html")
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")

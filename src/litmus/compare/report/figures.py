@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-MOST_CURVES = len(COLORS)  # settings
+MOST_CURVES = 8  # settings; their colors and dashes together differ
 MOST_RUNNING = 20  # unfinished runs of settings without a row
 MOST_AXES = 8  # of parallel coordinates
 PER_PAGE = 9  # main effects
@@ -109,7 +109,7 @@ def _limits(ranking: Ranking, rows: Sequence[Row]) -> tuple[tuple[float, float],
 
 
 def _curve(axes: "Axes", row: Row, metric: str, place: int, label: str, alpha: float) -> None:
-    color, dash = COLORS[place], DASHES[place % len(DASHES)]
+    color, dash = COLORS[place % len(COLORS)], DASHES[place % len(DASHES)]
     curve = mean_curve([run.rows for run in row.runs], metric)
     marker = "o" if len(curve.epochs) == 1 else None
     axes.plot(curve.epochs, curve.mean, color=color, linestyle=dash, marker=marker, linewidth=1.6, label=label)

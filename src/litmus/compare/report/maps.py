@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MOST_LINES = 300  # of parallel coordinates
-WORST, BEST = (0.60, 0.65, 0.69), (0.84, 0.37, 0.0)  # gray to vermilion, visible on light and on dark pages
+WORST, BEST = (0.50, 0.55, 0.59), (0.84, 0.37, 0.0)  # gray to vermilion, visible on light and on dark pages
 
 
 def heat_map(ranking: Ranking, lost: Sequence[Row], down: Effect, across: Effect, total: int, name: str) -> Figure:

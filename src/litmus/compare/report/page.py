@@ -1,11 +1,9 @@
 """report.html: the whole comparison in one file that opens without a network."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from litmus.compare.comparison import Comparison
 from litmus.compare.costs import status_counts
@@ -15,7 +13,7 @@ from litmus.compare.search.section import search_section
 from litmus.compare.settings import short_key
 from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
 from litmus.page.canvas import Figure, inline_svg
-from litmus.page.template import Cell, Interval, Table, TableRow, render
+from litmus.page.template import Cell, Interval, Table, TableRow, relative_address, render
 from litmus.record.folder import RunDir
 
 KINDS = {
@@ -102,7 +100,7 @@ def page(
         notes=[*comparison.damaged, *comparison.notes, *(more.note for more in comparison.more)],
         commands=[command for more in comparison.more for command in more.commands],
         searches=[
-            (search_section(found), _shown(drawn))
+            (search_section(found, out), _shown(drawn))
             for found, drawn in zip(comparison.searches, of_searches, strict=True)
         ],
         sections=[
@@ -172,9 +170,7 @@ def _table(ranking: Ranking, low: float, high: float, out: Path | None) -> Table
 def _links(row: Row, out: Path) -> list[tuple[str, str]]:
     """Of each seed its run's own page, where there is one, relative to the folder of this page."""
     pages = [(run.seed, RunDir(run.folder).page) for run in row.runs[:MOST_LINKS]]
-    return [
-        (f"seed {seed}", quote(os.path.relpath(own, out).replace(os.sep, "/"))) for seed, own in pages if own.is_file()
-    ]
+    return [(f"seed {seed}", relative_address(own, out)) for seed, own in pages if own.is_file()]
 
 
 def _kind(kind: str, text: str) -> str:

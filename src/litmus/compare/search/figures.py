@@ -11,7 +11,7 @@ from litmus.compare.search.front import pareto_front
 from litmus.compare.search.importance import DRAWS, Importance, importance
 from litmus.compare.search.marks import add_legend, mark_trials, trial_bar
 from litmus.compare.settings import digits
-from litmus.page.canvas import COLORS, INK, Figure, draw_figure, set_up_matplotlib, shorten
+from litmus.page.canvas import COLORS, GRAY, INK, Figure, draw_figure, set_up_matplotlib, shorten
 from litmus.record.search import FAILED, FINISHED, RUNNING, Search
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _importance(found: Importance, objective: Objective, name: str) -> Figure:
 
     def draw(canvas: "Canvas") -> None:
         axes = canvas.add_subplot()
-        colors = [COLORS[0] if share > chance else COLORS[7] for _, share in shares]
+        colors = [COLORS[0] if share > chance else GRAY for _, share in shares]
         axes.barh([shorten(key) for key, _ in shares], [share for _, share in shares], color=colors, height=0.62)
         for i, (_, share) in enumerate(shares):
             axes.annotate(digits(share), (share, i), (4, 0), textcoords="offset points", va="center", fontsize=8)

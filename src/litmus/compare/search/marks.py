@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure as Canvas
 
-LIGHT, DARK = "#A9BCCB", "#0072B2"  # the first trial and the last, visible on light and on dark pages
+LIGHT, DARK = "#8b95a0", COLORS[0]  # the first trial and the last, visible on light and on dark pages
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from litmus.compare.search.axes import BETTER
 from litmus.compare.search.figures import not_drawn
 from litmus.compare.search.found import FoundSearch, counts
 from litmus.compare.settings import abbreviate, digits
-from litmus.page.template import Cell, Table, TableRow
+from litmus.page.template import Cell, Table, TableRow, relative_address
+from litmus.record.folder import RunDir
 from litmus.record.search import Choices, Numbers, Search, Trial, Value
 
 MOST_LISTED = 300  # trials of a front
@@ -23,6 +25,7 @@ class SearchSection:
         lead: the best trial, or how many are on the front.
         how: how many trials ended in which way, and what proposed and pruned them.
         front: the front's trials, where there are several objectives.
+        best: where there is one, the best trial's own page, if it has one: what to read, and the address.
         space: the searched keys, how each was searched, and its best value.
         missing: what the figures leave out, and why.
     """
@@ -31,12 +34,18 @@ class SearchSection:
     lead: str
     how: str
     front: Table | None
+    best: Sequence[tuple[str, str]]
     space: Table
     missing: Sequence[str]
 
 
-def search_section(found: FoundSearch) -> SearchSection:
-    """The section on a search."""
+def search_section(found: FoundSearch, out: Path | None = None) -> SearchSection:
+    """The section on a search.
+
+    Args:
+        found: the search, and its folder.
+        out: the folder of the page, from which it links the trials' own pages; None links none.
+    """
     search = found.search
     pruned = f", and {search.pruner} pruned them" if search.pruner != "none" else ""
     sampler = SAMPLERS.get(search.sampler, search.sampler)
@@ -44,7 +53,8 @@ def search_section(found: FoundSearch) -> SearchSection:
         title=str(found.folder),
         lead=_lead(search),
         how=f"{counts(search)}. {sampler[0].upper()}{sampler[1:]} proposed the values (seed {search.seed}){pruned}.",
-        front=_front(search) if len(search.metrics) > 1 and search.front() else None,
+        front=_front(found, out) if len(search.metrics) > 1 and search.front() else None,
+        best=_links(found, search.front()[:1], out) if len(search.metrics) == 1 else [],
         space=_space(search),
         missing=not_drawn(search),
     )
@@ -63,22 +73,29 @@ def _lead(search: Search) -> str:
     return f"Best: trial {best.number}, with {search.metrics[0]} {_number(best.values[0])}: {values}."
 
 
-def _front(search: Search) -> Table:
-    rows = search.front()
+def _front(found: FoundSearch, out: Path | None) -> Table:
+    search, rows = found.search, found.search.front()
     keys = list(search.space)
     return Table(
         ["trial", *search.metrics, *keys, "run folder"],
-        [_front_row(search, trial, keys) for trial in rows[:MOST_LISTED]],
+        [_front_row(found, trial, keys, out) for trial in rows[:MOST_LISTED]],
         set(range(len(search.metrics) + 1)),
         cards=True,
         omitted=max(0, len(rows) - MOST_LISTED),
     )
 
 
-def _front_row(search: Search, trial: Trial, keys: Sequence[str]) -> TableRow:
-    numbers = [Cell(_number(v), "n", m) for m, v in zip(search.metrics, trial.values, strict=True)]
+def _front_row(found: FoundSearch, trial: Trial, keys: Sequence[str], out: Path | None) -> TableRow:
+    numbers = [Cell(_number(v), "n", m) for m, v in zip(found.search.metrics, trial.values, strict=True)]
     params = [Cell(shown_value(trial.params[key]) if key in trial.params else "", "key", key) for key in keys]
-    return TableRow([Cell(str(trial.number), "n", "trial"), *numbers, *params, Cell(trial.folder, "key", "run folder")])
+    folder = Cell(trial.folder, "key", "run folder", links=_links(found, [trial], out))
+    return TableRow([Cell(str(trial.number), "n", "trial"), *numbers, *params, folder])
+
+
+def _links(found: FoundSearch, trials: Sequence[Trial], out: Path | None) -> list[tuple[str, str]]:
+    """The trials' own pages, of those that have one."""
+    pages = [RunDir(found.folder / trial.folder).page for trial in trials]
+    return [("page", relative_address(page, out)) for page in pages if out is not None and page.is_file()]
 
 
 def _space(search: Search) -> Table:
