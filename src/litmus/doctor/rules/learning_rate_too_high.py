@@ -7,7 +7,7 @@ from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
 # Losses relative to that of chance or of the first step, whichever is more: of training in an epoch and in a single
-# step, and of validation.
+# step (where steps are large: a batch of values with heavy tails has such a loss, too), and of validation.
 ABOVE_CHANCE, STEP_ABOVE_CHANCE, VAL_ABOVE_CHANCE = 1.3, 3.0, 1.2
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
 STUCK = 0.2  # progress below which half as large ones are, after so many steps:
@@ -62,7 +62,7 @@ class LearningRateTooHigh(Rule):
             )
         if peak > ABOVE_CHANCE:
             worst = f"{peak * bound:.4g} in an epoch"
-        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE:
+        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE and (evidence.largest_step or 0.0) > LARGE_STEP / 5:
             worst = f"{(step_peak or 0.0) * bound:.4g} in a step"
         else:
             return None
