@@ -47,11 +47,11 @@ PROOF = """
 ## How well they do
 
 `make bench ARGS=doctor` trains each setting below on {seeds} seeds, with its sickness and without. Thresholds were set
-on the settings of `bench/_sick.py` (*set*). Those of `bench/_proof.py` are of other networks or data (*proof*).
-Where a key
+on the settings of `bench/_sick.py` (*set*). Those of `bench/_proof.py` are of other networks or data (*proof*); two of
+their five seeds were looked at before three rules were given their present form, the others were not. Where a key
 makes the sickness, a run counts as sick if its test is worse than its twin's by more than chance: a learning rate of
-0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run. *Silent*: it is not among those of the healthy one. *Others*:
-findings of the healthy run that are more than a remark, all of which are listed further below.
+0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run. *Silent*: it is not among
+those of the healthy one. *Others*: healthy runs with another finding that is more than a remark, listed below.
 
 """
 CONFUSED = """
@@ -69,7 +69,8 @@ Findings of healthy runs that are more than a remark:
 FAULTS = """
 ## Faults that others inject
 
-Kinds of faults from published collections, made again as configurations of programs like theirs. A fault is counted
+Kinds of faults from published collections, made again as configurations of programs like theirs, on {few_seeds}
+seeds. A fault is counted
 where it harms: the test accuracy is lower by more than three standard errors, or the training diverges (as in
 DeepCrime, a mutant that is killed). *Detected*: a finding that is more than a remark, or that names the cause.
 *Diagnosed*: one names the cause. What no configuration here can make is left out: a wrong loss, a redundant softmax,
@@ -81,7 +82,7 @@ missing normalization of images, gradients of the wrong sign.
 DEFAULTS = """
 ## What ships
 
-Found in default settings, on {default_seeds} seeds each:
+Found in default settings, on {few_seeds} seeds each:
 
 | typed | found |
 |---|---|
@@ -96,7 +97,14 @@ def page(report: Report) -> str:
         explains = ", ".join(f"`{other}`" for other in sorted(rule.explains))
         rows.append(f"| `{name}`: {rule.title} | {when} | {explains} | {rule.source} |")
     parts = [HEAD, "\n".join(rows), "\n", PROOF.format(**report), _by_rule(report), "\n", summary(report)]
-    parts += [CONFUSED, _confusions(report), HEALTHY, _of_healthy(report), FAULTS, _of_faults(report["faults"])]
+    parts += [
+        CONFUSED,
+        _confusions(report),
+        HEALTHY,
+        _of_healthy(report),
+        FAULTS.format(**report),
+        _of_faults(report["faults"]),
+    ]
     parts += ["\nBeside these, as published:\n\n| tool | reached |\n|---|---|\n"]
     parts += [f"| {tool} | {rate} |\n" for tool, rate in PUBLISHED]
     return "".join([*parts, DEFAULTS.format(**report), _of_defaults(report["defaults"])])
