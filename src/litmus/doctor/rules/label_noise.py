@@ -7,12 +7,16 @@ from litmus.doctor.finding import Finding, Rule
 
 ISSUES = 0.15  # of the validation labels
 SPREAD = 0.8  # of these over pairs of classes: below, classes are hard to tell apart
+BY_HEART = 0.15  # gap between training and validation accuracy from which on the network is confident without a reason
 CLASSES = 3  # at least: of two, wrong labels cannot be told from hard samples
 SAMPLES = 100  # of validation, at least
 
 
 class LabelNoise(Rule):
-    """Confident learning takes 15 % of the validation labels for wrong, and spread over all pairs of classes."""
+    """Confident learning takes 15 % of the validation labels for wrong, and spread over all pairs of classes.
+
+    Of a network that knows its training samples by heart that says nothing: it is confident of wrong classes, too.
+    """
 
     title: ClassVar = "Label noise"
     why: ClassVar = "Wrong labels are learned by heart, and make every metric look worse than the network is."
@@ -24,6 +28,9 @@ class LabelNoise(Rule):
         if health is None or health.label_issues is None or evidence.sizes.get("val", 0) < SAMPLES:
             return None
         if health.label_issues < ISSUES or (health.issue_spread or 0.0) < SPREAD or len(evidence.names) < CLASSES:
+            return None
+        train, val = (evidence.at(evidence.best_epoch, f"{split}/acc") for split in ("train", "val"))
+        if train is not None and val is not None and train - val > BY_HEART:
             return None
         return self.finding(
             "warning",

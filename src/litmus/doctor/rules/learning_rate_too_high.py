@@ -7,7 +7,7 @@ from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
 # Losses relative to that of chance or of the first step, whichever is more: of training in an epoch and in a single
-# step, and of validation.
+# step (where steps are large: a batch of values with heavy tails has such a loss, too), and of validation.
 ABOVE_CHANCE, STEP_ABOVE_CHANCE, VAL_ABOVE_CHANCE = 1.3, 3.0, 1.2
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
 STUCK = 0.2  # progress below which half as large ones are, after so many steps:
@@ -55,14 +55,15 @@ class LearningRateTooHigh(Rule):
             return None
         bound = max(chance, evidence.first_loss or 0.0)
         val_peak = max(evidence.curve("val/loss"), default=0.0) / bound
-        if val_peak > VAL_ABOVE_CHANCE and (evidence.largest_step or 0.0) > LARGE_STEP / 2:
+        largest = (evidence.largest_step or 0.0) if _is_deep(evidence) else 0.0
+        if val_peak > VAL_ABOVE_CHANCE and largest > LARGE_STEP / 2:
             return (
                 f"val/loss is up to {val_peak * bound:.4g}, that of a constant prediction {chance:.4g}, while a step "
-                f"changed a layer's weights by up to {evidence.largest_step:.0%} (0.1 % is usual)."
+                f"changed a layer's weights by up to {largest:.0%} (0.1 % is usual)."
             )
         if peak > ABOVE_CHANCE:
             worst = f"{peak * bound:.4g} in an epoch"
-        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE:
+        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE and largest > LARGE_STEP / 5:
             worst = f"{(step_peak or 0.0) * bound:.4g} in a step"
         else:
             return None
@@ -73,8 +74,7 @@ class LearningRateTooHigh(Rule):
         progress, usual, largest = evidence.progress, evidence.step_size, evidence.largest_step
         if progress is None or usual is None or largest is None:
             return None
-        is_deep = sum(each is not None for each in evidence.trained[0].update) > 1  # a single layer begins with zeros
-        is_stuck = progress < STUCK and is_deep and int(evidence.rows[-1].get("step") or 0) >= STEPS
+        is_stuck = progress < STUCK and _is_deep(evidence) and int(evidence.rows[-1].get("step") or 0) >= STEPS
         if not (usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED) and not (is_stuck and largest >= LARGE_STEP / 2):
             return None
         return (
@@ -88,3 +88,8 @@ class LearningRateTooHigh(Rule):
         if len(losses) < 4 or jumps < JUMPS * (len(losses) - 1) or jumps < 2 or (ratio or 0.0) < LARGE_STEP / 5:
             return None
         return f"val/loss rises by {JUMP - 1:.0%} or more in {jumps} of {len(losses) - 1} epochs."
+
+
+def _is_deep(evidence: Evidence) -> bool:
+    """Whether there is more than one layer; a single one begins with zeros, of which every step is large."""
+    return bool(evidence.trained) and sum(each is not None for each in evidence.trained[0].update) > 1
