@@ -69,9 +69,20 @@ class Screen(Console):
     _in_step = False  # the terminal's last line says what is being done
 
     def __init__(self, **options: Any) -> None:
+        self._has_width = "width" in options
         super().__init__(**options)
-        if self.is_dumb_terminal and "width" not in options:  # which rich takes to be 80 columns wide
-            self.size = ConsoleDimensions(*shutil.get_terminal_size())
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal; rich takes one that cannot redraw to be 80 columns wide."""
+        if self.is_dumb_terminal and not self._has_width:
+            return ConsoleDimensions(*shutil.get_terminal_size())
+        return super().size
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._has_width = True
+        self.width, self.height = size
 
     @property
     def redraws(self) -> bool:
