@@ -26,7 +26,8 @@ class Transcript:
         commands: as typed, each shown behind `$ `.
         before: commands that make what those need, and are not shown.
         columns: of the terminal.
-        begins: how the first line begins that is shown of the last command; the lines before it are `...`.
+        begins: how the first line begins that is shown of the last command; the lines before it are `...`. A pattern.
+        ends: how the first line begins that is not shown; empty for the last.
         small: overrides with which trainings take seconds, for a test.
     """
 
@@ -34,11 +35,13 @@ class Transcript:
     before: tuple[str, ...] = ()
     columns: int = COLUMNS
     begins: str = ""
+    ends: str = ""
     small: tuple[str, ...] = field(default=("data.source=bundled", "data.limit=300", "data.limit_eval=300"))
 
 
 MISTAKES = ("model.dropot=0.5", "model.dropout=1.5", "model=bert data=mnist")
 SWEEP = "-m model=fnn,cnn model.dropout=0,0.25,0.5 'seed=range(0,5)' data.source=bundled sweep.name=dropout"
+OF_RUNS = r"mnist, val/acc: (\d+ of|These are)"  # what is said of all runs, and commands that are longer than a line
 TRANSCRIPTS = (
     Transcript(("python train.py model=fnn",)),
     Transcript(tuple(f"python train.py {words}" for words in MISTAKES)),
@@ -48,8 +51,10 @@ TRANSCRIPTS = (
         ("python train.py model=lstm data=series",),
         small=("trainer.max_epochs=1",),
     ),
-    Transcript(("litmus compare outputs/sweeps/dropout",), (f"python train.py {SWEEP}",), columns=150),
-    Transcript(("python train.py model=fnn optimizer.lr=1 trainer.max_epochs=4",), begins="doctor  "),
+    Transcript(("litmus compare outputs/sweeps/dropout",), (f"python train.py {SWEEP}",), columns=150, ends=OF_RUNS),
+    Transcript(
+        ("python train.py model=fnn optimizer.lr=1 trainer.max_epochs=4",), begins="doctor  ", ends="run folder"
+    ),
 )
 
 
@@ -108,12 +113,17 @@ def block(transcript: Transcript, outputs: Sequence[str]) -> str:
     lines: list[str] = []
     for command, output in zip(transcript.commands, outputs, strict=True):
         printed = [line.rstrip() for line in output.splitlines()]
-        if transcript.begins and command == transcript.commands[-1]:
-            first = next(i for i, line in enumerate(printed) if line.startswith(transcript.begins))
-            last = next(i for i, line in enumerate(printed) if line.startswith("run folder"))
-            printed = ["...", *printed[first:last]]
+        if command == transcript.commands[-1]:
+            printed = _part(printed, transcript.begins, transcript.ends)
         lines += [f"$ {command}", *printed]
     return "\n".join(lines) + "\n"
+
+
+def _part(lines: list[str], begins: str, ends: str) -> list[str]:
+    """The lines that are shown; `...` stands for others."""
+    first = next(i for i, line in enumerate(lines) if re.match(begins, line))
+    last = next((i for i, line in enumerate(lines) if i > first and ends and re.match(ends, line)), len(lines))
+    return [*["..."] * (first > 0), *lines[first:last], *["..."] * (last < len(lines) and not first)]
 
 
 def written(text: str) -> dict[str, str]:
@@ -124,9 +134,11 @@ def written(text: str) -> dict[str, str]:
 def write(folder: Path) -> None:
     """Runs all commands in a folder, and writes what they print into README.md."""
     prepare(folder)
-    for transcript in TRANSCRIPTS:
-        before = written(text := README.read_text(encoding="utf-8"))[transcript.commands[0]]
-        README.write_text(text.replace(before, made(transcript, folder)), encoding="utf-8")
+    blocks = [made(transcript, folder) for transcript in TRANSCRIPTS]  # before README changes, which runs would note
+    text = README.read_text(encoding="utf-8")
+    for transcript, new in zip(TRANSCRIPTS, blocks, strict=True):
+        text = text.replace(written(text)[transcript.commands[0]], new)
+    README.write_text(text, encoding="utf-8")
 
 
 def form(text: str) -> list[str]:
@@ -146,9 +158,7 @@ def form(text: str) -> list[str]:
 
 
 CONTINUES = r" {3,}\S| {2}(python|litmus|outputs) ?"
-OF_SOME_DATA = (
-    r"WARNING|  every key has|  [a-z_]+(\.[a-z_]+)?=.*\(default|data .*warning above|  Logistic|  try|The network does"
-)
+OF_SOME_DATA = r"WARNING|  every key has|  [a-z_.]+=.*\(default|data .*warning above|  Logistic|  try|baseline  "
 LABELS = (
     r"(  (model|data|task|optimizer|scheduler|trainer)|run folder|page|look at it|confused|doctor|data|target|precision"
     r"|baselines|model=\S+|Mean over)(?=  | |$)|val/\w+  (?=.*[▁▂▃▄▅▆▇█])"

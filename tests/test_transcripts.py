@@ -76,7 +76,8 @@ def test_the_comparison_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder, file = tmp_path / "outputs" / "sweeps" / "dropout", io.StringIO()
     for number, value in enumerate((0.96, 0.95, 0.2)):
         for seed in range(3):
-            changes = {"model": {"dropout": number / 4, "widths": [number]}}
+            changes = {"model": {"dropout": number / 4, "widths": [number]}, "trainer": {"max_epochs": 5 + number}}
+            changes["trainer"]["precision"] = ("bf16-mixed", "32")[number % 2]
             model = f"model={('cnn', 'fnn')[number % 2]}"
             made(folder / f"{number}-{seed}", model, value=value + seed / 1000, seed=seed, changes=changes)
     options = {"force_terminal": True, "color_system": None, "width": BY_COMMAND[first].columns, "soft_wrap": True}
@@ -91,7 +92,7 @@ def test_the_comparison_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_forms_tell_lines_apart() -> None:
     line = "epoch  1/10  val/acc 0.9332 loss 0.2090"
-    assert transcripts.form(line) == transcripts.form(line.replace("0.9332", "1")) == ["epoch # val/acc # loss #"]
+    assert transcripts.form(line) == transcripts.form(line.replace("0.9332", "1")) == ["epoch #/# val/acc # loss #"]
     assert transcripts.form(line) != transcripts.form(line.replace("loss", "f1"))
     assert transcripts.form("run folder   a") == ["run folder"] != transcripts.form("folder       a")
     assert transcripts.form("4        0.9  0.8") == transcripts.form("9        0.1  0.2")

@@ -178,7 +178,7 @@ def result(run: RunDir, result: Section) -> None:
         pairs = ", ".join(f"{what}: {console.counted(number, 'time')}" for what, number in confused[:MOST_CONFUSED])
         console.say(f"confused     {pairs}", wrap=True)
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
-        console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
+        console.say(f"baseline     {result['baselines']['notes'][0]}", style="yellow", wrap=True)
     if result["epochs"]:
         diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
