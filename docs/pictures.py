@@ -22,6 +22,7 @@ SETTINGS = "model.dropout=0,0.2 optimizer.lr=1e-3,3e-3,1e-2 trainer.max_epochs=4
 SWEEP = f"python train.py -m model=fnn {SETTINGS}"
 STARTS_S, DRAWS_S = 60.0, 10.0  # within which TensorBoard answers, and its charts are drawn
 CURVES = "*curves*.png"  # of `litmus compare`
+CLOSE = "document.querySelector('[aria-label=\"Close side pane\"]')?.click()"  # settings, a fourth of the width
 TABS = (("tensorboard", "cnn-mnist", "timeseries", 1000), ("hparams", "sweeps/six", "hparams", 520))
 
 
@@ -34,6 +35,7 @@ def write(folder: Path) -> None:
     run(SWEEP, folder, COLUMNS)
     (page,) = (folder / "outputs" / "cnn-mnist").glob("*/report.html")
     with browser() as shows:
+        shows.call("Emulation.setScrollbarsHidden", hidden=True)
         _resize(shows, 1100, 1500)
         shows.open(page.as_uri())
         shows.wait_for("document.querySelectorAll('svg').length > 3")
@@ -43,6 +45,8 @@ def write(folder: Path) -> None:
             with dashboard(folder, f"outputs/{runs}"):
                 shows.open(f"http://localhost:{PORT}/#{tab}")
                 time.sleep(DRAWS_S)
+                shows.value(CLOSE)
+                time.sleep(DRAWS_S / 5)  # charts grow into the place
                 _take(shows, name)
     curves, *_ = sorted((folder / "outputs" / "sweeps" / "dropout" / "compare").rglob(CURVES))
     _save(curves.read_bytes(), "curves")
