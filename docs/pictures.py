@@ -1,5 +1,6 @@
 """The pictures of README.md, of real runs: a run's page and TensorBoard in a browser, and a comparison's curves."""
 
+import base64
 import io
 import subprocess
 import sys
@@ -88,10 +89,7 @@ def _resize(shows: Browser, width: int, height: int) -> None:
 
 
 def _take(shows: Browser, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shot.png"
-        shows.screenshot(path)
-        _save(path.read_bytes(), name)
+    _save(base64.b64decode(shows.call("Page.captureScreenshot", format="png")["data"]), name)
 
 
 def _save(content: bytes, name: str) -> None:
