@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help install train test test-all lint types format bench notebook soak fuzz dashboard clean
+.PHONY: help install train test test-all lint types format bench notebook docs soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: install ## measure speed, accuracy and memory; all of it takes about four
 
 notebook: install ## run the cells of docs/python.ipynb, and write it with what they print
 	$(PYTHON) docs/notebook.py
+
+docs: install ## run the commands that README.md and docs/ show, and write what they print and all pictures; ten minutes
+	OMP_NUM_THREADS=1 $(PYTHON) docs/make.py
 
 soak: install ## kill runs of every network at random moments, resume them and compare; about 25 minutes
 	$(PYTHON) -m bench kills

@@ -69,9 +69,20 @@ class Screen(Console):
     _in_step = False  # the terminal's last line says what is being done
 
     def __init__(self, **options: Any) -> None:
+        self._has_width = "width" in options
         super().__init__(**options)
-        if self.is_dumb_terminal and "width" not in options:  # which rich takes to be 80 columns wide
-            self.size = ConsoleDimensions(*shutil.get_terminal_size())
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal; rich takes one that cannot redraw to be 80 columns wide."""
+        if self.is_dumb_terminal and not self._has_width:
+            return ConsoleDimensions(*shutil.get_terminal_size())
+        return super().size
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._has_width = True
+        self.width, self.height = size
 
     @property
     def redraws(self) -> bool:
@@ -82,7 +93,7 @@ class Screen(Console):
         """Says what is being done: in a line that the next one replaces in a terminal, elsewhere in one that stays."""
         line = Text(f"{what} ...", style="dim", overflow="ellipsis", no_wrap=True)
         self.print(line, end="" if self.redraws else "\n", soft_wrap=False)
-        self._in_step = self.redraws
+        self._in_step = self.redraws and not self.quiet
 
     def end_step(self) -> None:
         """Removes that line."""
@@ -92,6 +103,8 @@ class Screen(Console):
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """As rich's; a screen that is gone is left alone from then on."""
+        if self.quiet:  # drawing takes a tenth of a short job's time
+            return
         out.end_step()  # both screens may be the same terminal
         try:
             super().print(*args, **kwargs)
@@ -226,12 +239,12 @@ def sparkline(values: Sequence[float], width: int) -> str:
     number = min(len(values), width)
     groups = [values[i * len(values) // number : (i + 1) * len(values) // number] for i in range(number)]
     means = [sum(group) / len(group) for group in groups]
-    finite = [mean for mean in means if math.isfinite(mean)]
-    lowest, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
+    finite = [mean for mean in means if math.isfinite(mean)] or [0.0]
+    lowest, span = min(finite), max(finite) - min(finite)
     blocks = BLOCKS if out.encoding.startswith("utf") else ASCII_BLOCKS
-    places = [int((mean - lowest) / span * 7.999) if span else 3 for mean in means if math.isfinite(mean)]
-    drawn = iter(places)
-    return "".join(blocks[next(drawn)] if math.isfinite(mean) else " " for mean in means)
+    middle = len(blocks) // 2 - 1  # where all are the same
+    heights = [(mean - lowest) / span * (len(blocks) - 0.001) if span else middle + 0 * mean for mean in means]
+    return "".join(blocks[int(height)] if math.isfinite(height) else " " for height in heights)
 
 
 @contextmanager
@@ -301,7 +314,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     numbers stay whole. A first cell that is too long nevertheless, such as a path, has a line of its own.
     """
     log.info("\n".join([title, *("  ".join(map(number_text, row)) for row in (columns, *rows))]).strip())
-    if out.quiet:  # drawing takes a tenth of a short job's time
+    if out.quiet:
         return
     is_number = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
     cells = [[readable(v) if isinstance(v, str) else number_text(v) for v in row] for row in (columns, *rows)]

@@ -36,7 +36,7 @@ class Echo:
 def test_texts_that_are_all_empty_have_no_prediction(
     monkeypatch: pytest.MonkeyPatch, words: list[str], status: int
 ) -> None:
-    monkeypatch.setattr(predict, "_load", lambda _: Echo())
+    monkeypatch.setattr(predict, "_load", lambda *_: Echo())
     with pytest.raises(SystemExit) as left:
         main.main(["predict", "--pipeline", "sentiment-analysis", "--json", *words])
     assert left.value.code == status

@@ -84,6 +84,7 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _readable(sentence: str) -> str:
-    from litmus.console import readable  # rich alone takes 20 ms
+    from litmus import console  # rich alone takes 20 ms
 
-    return readable(sentence)
+    text = console.readable(sentence)
+    return console.wrapped(text, console.err.width) if console.err.is_terminal else text

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -65,6 +66,27 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
             "per_class.csv": _csv(["class", "boxes", "map", "map50"], each),
         }
     return {}
+
+
+def mistakes(folder: Path) -> list[tuple[str, int]]:
+    """What was taken for something else in a run's test, in words, and how often; the most frequent first.
+
+    Args:
+        folder: of the run; one without the file, such as a run of numbers has, or with a damaged one, has none.
+    """
+    try:
+        with (folder / CONFUSION).open(encoding="utf-8", newline="") as file:
+            rows = [(true, found, int(number)) for true, found, number in list(csv.reader(file))[1:]]
+    except (OSError, ValueError):
+        return []
+    worst = sorted((row for row in rows if row[0] != row[1]), key=lambda row: -row[2])
+    return [(_mistake(true, found), number) for true, found, number in worst]
+
+
+def _mistake(true: str, found: str) -> str:
+    if found == BACKGROUND:
+        return f"{true} missed"
+    return f"{found} found where none is" if true == BACKGROUND else f"{true} taken for {found}"
 
 
 def _cell(value: float) -> str:

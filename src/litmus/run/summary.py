@@ -1,6 +1,5 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
-import csv
 import math
 import shlex
 from collections.abc import Callable
@@ -18,8 +17,7 @@ from litmus.doctor.finding import Finding
 from litmus.record.baselines import BASELINES, baseline_metrics, ranked_baselines
 from litmus.record.folder import RunDir
 from litmus.record.metrics import GAIN, TIE_BREAKER, deciding, mode_of, monitored_in, per_class, per_value
-from litmus.report.detection import BACKGROUND
-from litmus.report.facts import CONFUSION
+from litmus.report.facts import mistakes
 from litmus.run import diagnosis
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
@@ -176,10 +174,11 @@ def result(run: RunDir, result: Section) -> None:
             console.say(_untrained(run), style="yellow", wrap=True)
     if result["dataset"] and result["dataset"]["warning"]:  # which was said when the data was read
         console.say(f"data         {result['dataset']['source']}: see the warning above", style="yellow", wrap=True)
-    if pairs := _confused(run):
+    if confused := mistakes(run.path):
+        pairs = ", ".join(f"{what}: {console.counted(number, 'time')}" for what, number in confused[:MOST_CONFUSED])
         console.say(f"confused     {pairs}", wrap=True)
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
-        console.say(result["baselines"]["notes"][0], style="yellow", wrap=True)
+        console.say(f"baseline     {result['baselines']['notes'][0]}", style="yellow", wrap=True)
     if result["epochs"]:
         diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
@@ -190,23 +189,6 @@ def result(run: RunDir, result: Section) -> None:
         console.say_command("resume it", train_command(override("resume", str(run.path))))
     if any(run.path.glob("events.out.tfevents*")):
         console.say_command("look at it", f"litmus dashboard {shlex.quote(str(run.path))}")
-
-
-def _confused(run: RunDir) -> str:
-    """What was most often taken for something else in the test, in words; empty where nothing was."""
-    try:
-        with (run.path / CONFUSION).open(encoding="utf-8", newline="") as file:
-            pairs = [(true, found, int(number)) for true, found, number in list(csv.reader(file))[1:] if true != found]
-    except (OSError, ValueError):  # there is none of values and labels, or the disk was full
-        return ""
-    worst = sorted(pairs, key=lambda pair: -pair[2])[:MOST_CONFUSED]
-    return ", ".join(f"{_mistake(true, found)}: {console.counted(number, 'time')}" for true, found, number in worst)
-
-
-def _mistake(true: str, found: str) -> str:
-    if found == BACKGROUND:
-        return f"{true} missed"
-    return f"{found} found where none is" if true == BACKGROUND else f"{true} taken for {found}"
 
 
 def _untrained(run: RunDir) -> str:

@@ -1,0 +1,24 @@
+"""`make docs`: runs every command that README.md shows, writes what it prints, and all pictures; ten minutes."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import doctor
+import notebook
+import pictures
+import transcripts
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        transcripts.write(folder)
+        pictures.write(folder)
+    doctor.PAGE.write_text(doctor.page(), encoding="utf-8")
+    notebook.main()
+
+
+if __name__ == "__main__":
+    main()
