@@ -3,6 +3,7 @@
 import base64
 import fcntl
 import http.server
+import io
 import itertools
 import json
 import os
@@ -16,6 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 # What Chromium asks for by itself, whatever it shows: updates, the time, accounts; no fonts, no scripts.
@@ -76,8 +80,8 @@ class Browser:
         flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--disable-gpu"]
         flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
         flags += ["--enable-unsafe-swiftshader"]  # WebGL without a GPU, which the projector draws with
-        flags += ["--remote-debugging-pipe", "--window-size=1400,1000", f"--user-data-dir={profile}", "about:blank"]
-        actions = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+        flags += ["--remote-debugging-pipe", "--window-size=1400,1400", f"--user-data-dir={profile}", "about:blank"]
+        actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
         actions += [(os.POSIX_SPAWN_DUP2, theirs_in, 3), (os.POSIX_SPAWN_DUP2, theirs_out, 4)]
         home = {**os.environ, "HOME": str(profile)}
         self.pid = os.posix_spawn(BROWSER, [BROWSER, *flags], home, file_actions=actions, setpgroup=0)
@@ -87,6 +91,7 @@ class Browser:
         (page,) = (each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
+        self.call("Page.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """What a command of the protocol gives."""
@@ -129,9 +134,17 @@ class Browser:
                 raise TimeoutError(expression)
             time.sleep(0.05)
 
-    def screenshot(self, path: Path) -> None:
-        """Writes what is to be seen as PNG."""
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def seen(self, element: str = "document.documentElement") -> Image.Image:
+        """What is to be seen of an element, which a JavaScript expression gives."""
+        box = self.value(f"(({element}).getBoundingClientRect().toJSON())")
+        clip = {**{key: box[key] for key in ("x", "y", "width", "height")}, "scale": 1}
+        content = self.call("Page.captureScreenshot", format="png", clip=clip)["data"]
+        return Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB")
+
+    def num_colored(self, element: str) -> int:
+        """How many pixels of an element have a color, such as those of curves; grids and texts are gray."""
+        pixels = np.asarray(self.seen(element)).astype(int)
+        return int((np.ptp(pixels, axis=2) > 25).sum())
 
     def close(self) -> None:
         """Ends the browser."""
