@@ -195,23 +195,43 @@ def _as_graph(nodes: Mapping[str, Node], kinds: Mapping[str, str]) -> "GraphDef"
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
     from tensorboard.compat.proto.versions_pb2 import VersionDef
 
+    opened = _opened(list(nodes))
+    short = _shortened({boxes[0] for boxes in opened.values()}, {*kinds, *nodes})
     paths = {
-        name: "/".join(_with_kinds(boxes, nodes[name].kind, kinds)) for name, boxes in _opened(list(nodes)).items()
+        name: "/".join(_with_kinds(boxes, nodes[name].kind, kinds, short[boxes[0]])) for name, boxes in opened.items()
     }
     graph = GraphDef(versions=VersionDef(producer=22))
     for name, node in nodes.items():
         made = NodeDef(name=paths[name], op=node.kind, input=[paths[each] for each in node.sources])
         shapes = [TensorShapeProto(dim=[TensorShapeProto.Dim(size=n) for n in shape]) for shape in node.shapes]
         made.attr["_output_shapes"].CopyFrom(AttrValue(list=AttrValue.ListValue(shape=shapes)))
-        for key, value in node.facts.items():
+        for key, value in {"name": name, **node.facts}.items():
             made.attr[key].CopyFrom(AttrValue(s=value.encode()))
         graph.node.append(made)
     return graph
 
 
-def _with_kinds(boxes: list[str], kind: str, kinds: Mapping[str, str]) -> Iterator[str]:
-    """Each box with the class of what it holds, and the layer with its own in front: TensorBoard cuts names short."""
-    for number, box in enumerate(boxes[:-1], start=1):
-        own = kinds.get(".".join(boxes[:number]))
-        yield f"{box} {own}" if own else box
-    yield boxes[-1] if kind in boxes[-1] else f"{kind} {boxes[-1]}"
+def _shortened(boxes: set[str], have_kinds: set[str]) -> dict[str, str]:
+    """By box the end of its name, long enough to be that of no other: TensorBoard cuts long ones short."""
+    found = {}
+    for box in boxes:
+        parts = box.split(".")
+        least = 1 if box in have_kinds else 2
+        ends = [".".join(parts[-number:]) for number in range(min(least, len(parts)), len(parts) + 1)]
+        unique = (end for end in ends if not any(f".{each}".endswith(f".{end}") for each in boxes - {box}))
+        found[box] = next(unique, box)
+    return found
+
+
+def _with_kinds(boxes: list[str], kind: str, kinds: Mapping[str, str], first: str) -> Iterator[str]:
+    """Each box with the class of what it holds in front.
+
+    Args:
+        boxes: from the outermost to the layer.
+        kind: of the layer.
+        kinds: the classes of boxes, by the modules' names.
+        first: the outermost box, as it is shown.
+    """
+    for number, box in enumerate([first, *boxes[1:]], start=1):
+        own = kind if number == len(boxes) else kinds.get(".".join(boxes[:number]), "")
+        yield box if own in box else f"{own} {box}"
