@@ -15,6 +15,7 @@ import pytest
 import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
+from remembering import remember
 from tensorboard.summary.writer import event_file_writer
 from warm import LIGHT, POOL, Warm
 
@@ -32,6 +33,11 @@ from litmus.spec import Boxes, Images, Spec
 
 # TensorBoard reads a folder's event files by their names, which end with this number: 10 would come before 9.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered() -> None:
+    remember()
 
 
 @pytest.fixture(autouse=True)

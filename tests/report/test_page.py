@@ -36,6 +36,13 @@ def test_a_page_has_the_verdict_first_then_findings_curves_and_how_to_repeat(tmp
     assert {path.name for path in (tmp_path / "run" / "pictures").iterdir()} == {"curve-loss.png", "curve-acc.png"}
 
 
+def test_a_run_that_trains_on_has_no_page_until_it_ends(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    page(folder)
+    RunDir(folder).remove_result()
+    assert not RunDir(folder).page.exists()
+
+
 def test_a_page_s_title_names_the_file(tmp_path: Path) -> None:
     data = {"path": "far/away/houses <3.csv"}
     assert page(made(tmp_path / "run", "model=fnn", changes={"data": data})).startswith("fnn on mnist houses <3.csv ")
