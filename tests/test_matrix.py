@@ -16,8 +16,9 @@ from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+PICTURES = "callback.dashboard.pictures=true"
 REFERENCES = tuple(f"val/{name}_" for name in BASELINES)  # which no setting moves
-FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
+FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3"]
 DATA = {
     "mnist": ["data=mnist", *SMALL, "task.baselines=true"],
     "text_table": ON_TABLE,
@@ -79,7 +80,7 @@ def check_baselines(result: dict, target: str) -> None:
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_on_every_dataset(train: Train, model: str, data: str) -> None:
-    run = train(f"model={model}", *TINY.get(model, []), *FEW, small=DATA[data])
+    run = train(f"model={model}", *TINY.get(model, []), *FEW, PICTURES, small=DATA[data])
     result = run.read_result()
     (input_kinds, target_kinds), (given, target) = kinds(model), PROVIDES[data]
     if given in input_kinds and target in target_kinds:
@@ -120,7 +121,8 @@ PAIRS = [
 def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
 
-    In a terminal: its bars have a state of their own.
+    In a terminal: its bars have a state of their own. The one without a stop has TensorBoard's pictures, too: they
+    change nothing.
     """
     overrides = [
         f"model={model}",
@@ -130,7 +132,7 @@ def test_every_pair_is_resumed_and_extended(train: Train, resume: Train, model: 
         "data.batch_size=16",
         "data.eval_batch_size=16",
     ]
-    whole = train(*overrides, "trainer.max_epochs=3", small=DATA[data], folder="whole")
+    whole = train(*overrides, "trainer.max_epochs=3", PICTURES, small=DATA[data], folder="whole")
     stop = Fault(kill(signal.SIGINT), epoch=1, batch=1)
     run = train(*overrides, "trainer.max_epochs=2", small=DATA[data], watching=[stop])
     assert run.read_result()["status"] == "interrupted"

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 HEAVY = ("torch", "lightning")
 LIGHT = ("litmus.__main__", "litmus.compose.command_line", "litmus.cli.main", "pydantic", "rich.text")
+TRAINING = "litmus.run.train"
 POOL = "litmus.sweep.pool.worker"  # with which a process can fork a sweep's server as well
 
 
@@ -145,6 +146,11 @@ def _serve() -> None:
     for module in sys.argv[1:]:
         __import__(module)
     _warm_up()
+    if TRAINING in sys.modules:
+        sys.path.append(str(Path(__file__).parent))
+        from remembering import remember
+
+        remember()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -11,6 +11,8 @@ from torch import nn
 
 from litmus.callback._layers import Probe, Watched, measured
 from litmus.callback._validation import collapsed, label_issues
+from litmus.callback.doctor import thinned
+from litmus.doctor.evidence import Health
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
 
@@ -97,6 +99,31 @@ def test_a_resumed_run_has_every_epoch(train: Train, resume: Train) -> None:
     resume(run)
     for each in (whole, run):
         assert [row["epoch"] for row in json.loads((each.path / "health.json").read_text())["epochs"]] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("bests", [(1,), (7, 8), (2, 99, 100, 101, 333), (500,)])
+def test_a_long_training_keeps_the_rows_that_are_looked_at(bests: tuple[int, ...]) -> None:
+    rows, best = [Health(0)], None
+    for epoch in range(1, 501):
+        rows.append(Health(epoch))
+        if len(rows) > 100:
+            rows = thinned(rows, best)
+        best = epoch if epoch in bests else best  # known after the epoch's row
+        epochs = [row.epoch for row in rows]
+        assert epochs == sorted(epochs)
+        assert len(epochs) <= 100
+        assert {0, 1, epoch} | ({best} if best else set()) <= set(epochs)
+
+
+def test_the_best_epoch_is_kept_whenever_it_was(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The validation is best in the second epoch, as the rate is then too high."""
+    monkeypatch.setattr("litmus.callback.doctor.MOST_ROWS", 4)
+    run = train("model=fnn", *FEW, "trainer.max_epochs=9", "scheduler=none", "optimizer.lr=0.5")
+    kept = [row["epoch"] for row in json.loads((run.path / "health.json").read_text())["epochs"]]
+    best = run.read_result()["best_epoch"]
+    assert {0, 1, best, 9} <= set(kept)
+    assert len(kept) <= 6
+    assert 1 < best < 9
 
 
 def test_a_damaged_file_is_not_used(train: Train) -> None:

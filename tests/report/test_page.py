@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,13 @@ def test_a_page_has_the_verdict_first_then_findings_curves_and_how_to_repeat(tmp
     assert places == sorted(places)
     assert "The run was not examined." in text
     assert {path.name for path in (tmp_path / "run" / "pictures").iterdir()} == {"curve-loss.png", "curve-acc.png"}
+
+
+def test_a_run_that_trains_on_has_no_page_until_it_ends(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    page(folder)
+    RunDir(folder).remove_result()
+    assert not RunDir(folder).page.exists()
 
 
 def test_a_page_s_title_names_the_file(tmp_path: Path) -> None:
@@ -184,3 +193,25 @@ def test_the_verb_needs_a_run_that_has_ended(tmp_path: Path, folder: str, words:
     made(tmp_path / "running", "model=fnn", status=None)
     with pytest.raises(SystemExit, match=words):
         main(["report", folder])
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_page_is_shown_in_the_browser_of_the_environment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[..., subprocess.CompletedProcess[str]],
+    works: bool,
+) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/shown\nexit {0 if works else 1}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no other browser
+    folder = made(tmp_path / "a run", "model=fnn")
+    done = command("report", str(folder), "--open", script="litmus")
+    address = (folder / "report.html").as_uri()
+    assert (tmp_path / "shown").read_text().strip() == address
+    assert (done.returncode, "No browser can be started here. Open" in done.stderr) == (
+        (0, False) if works else (1, True)
+    )

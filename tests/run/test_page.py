@@ -16,8 +16,10 @@ from pages import check_page
 from PIL import Image
 
 from litmus import console
+from litmus.config.validate import override
 from litmus.record.folder import RunDir
 from litmus.report.material import Material
+from litmus.report.material import Tested as OfTest  # pytest would take the other name for a test
 from litmus.report.page import write
 from litmus.run import page
 from litmus.run import train as running
@@ -26,6 +28,7 @@ from litmus.spec import Values
 pytestmark = pytest.mark.page
 Train = Callable[..., RunDir]
 Litmus = Callable[..., tuple[str, str]]
+HOSTILE = "</title><b onclick=alert(1)>&lt;'\x1b[31m</svg>"
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=null", "callback.dashboard.graph=false"]
 # A network and a dataset for each kind of input and target.
 KINDS = {
@@ -77,14 +80,24 @@ def materials(monkeypatch: pytest.MonkeyPatch) -> list[Material]:
 
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_are_those_of_the_samples_that_are_shown(train: Train, materials: list[Material], kind: str) -> None:
+def test_a_page_shows_the_outputs_of_its_samples(train: Train, materials: list[Material], kind: str) -> None:
     model, data = KINDS[kind]
     run = train(f"model={model}", *TINY.get(model, []), *FEW, small=data)
     assert run.read_result()["status"] == "finished"
     text = check_page(run.page)
     assert [words for words in SHOWS[kind] if words not in text] == []
+    for path in (run.path / "pictures").iterdir():
+        with Image.open(path) as image:
+            assert min(image.size) > 50
     tested = materials[0].tested
     assert tested is not None
+    _check_sample(tested)
+    if kind == "images":
+        _check_confusion(run)
+    if kind == "boxes":
+        result = run.read_result()
+        each = [own["map"] for own in result["average_precision"].values()]
+        assert np.mean(each) == pytest.approx(result["metrics"]["test/map"])
     numbers, targets, spec = tested.outputs.numbers, tested.data.targets("test"), tested.net.spec
     assert sorted(numbers) == list(range(tested.data.sizes["test"]))
     if targets is None:  # boxes
@@ -97,14 +110,9 @@ def test_outputs_are_those_of_the_samples_that_are_shown(train: Train, materials
     assert np.allclose(tested.outputs.targets, expected, atol=1e-4)
 
 
-@pytest.mark.usefixtures("tables", "image_files")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_sample_shows_what_the_dataset_stores(train: Train, materials: list[Material], kind: str) -> None:
-    model, data = KINDS[kind]
-    train(f"model={model}", *TINY.get(model, []), "trainer.max_epochs=1", "trainer.limit_batches=1", small=data)
-    tested = materials[0].tested
-    assert tested is not None
-    own = tested.data
+def _check_sample(tested: OfTest) -> None:
+    """It shows what the dataset stores."""
+    own: Any = tested.data
     sample = own.sample("val", 1)
     if sample.image is not None:
         assert sample.image.dtype == np.uint8
@@ -118,8 +126,8 @@ def test_a_sample_shows_what_the_dataset_stores(train: Train, materials: list[Ma
         assert dict(sample.cells) == {name: str(own.splits["val"][1][name].item()) for name, _ in sample.cells}
 
 
-def test_the_result_has_the_confusion_matrix_and_a_csv_too(train: Train) -> None:
-    run = train("model=fnn", *FEW)
+def _check_confusion(run: RunDir) -> None:
+    """The result has the matrix, and a file, too."""
     result = run.read_result()
     matrix = np.array(result["confusion"])
     assert matrix.shape == (10, 10)
@@ -132,13 +140,6 @@ def test_the_result_has_the_confusion_matrix_and_a_csv_too(train: Train) -> None
     assert len(list(csv.DictReader((run.path / "per_class.csv").open()))) == 10
 
 
-@pytest.mark.usefixtures("image_files")
-def test_the_result_of_a_detector_has_the_average_precision_of_each_class(train: Train) -> None:
-    run = train("model=yolo", *TINY.get("yolo", []), *FEW, small=ON_BOXES)
-    each = run.read_result()["average_precision"]
-    assert np.mean([own["map"] for own in each.values()]) == pytest.approx(run.read_result()["metrics"]["test/map"])
-
-
 def test_a_failure_while_the_page_is_made_leaves_the_run_alone(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(material: Material) -> Path:
         raise RuntimeError("no ink")
@@ -147,17 +148,6 @@ def test_a_failure_while_the_page_is_made_leaves_the_run_alone(train: Train, mon
     run = train("model=fnn", *FEW)
     assert run.read_result()["status"] == "finished"
     assert "The run has no page: RuntimeError: no ink. litmus report" in run.log.read_text()
-    assert not run.page.exists()
-
-
-def test_the_screen_says_where_the_page_is(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train("model=fnn", *FEW)
-    assert f"page         {run.page}" in capsys.readouterr().out
-
-
-def test_a_resumed_run_has_no_page_until_it_ends(train: Train) -> None:
-    run = train("model=fnn", *FEW)
-    run.remove_result()
     assert not run.page.exists()
 
 
@@ -174,8 +164,11 @@ def test_a_sweep_s_job_has_no_page_until_somebody_asks_for_it(tmp_path: Path, li
     assert "The worst mistakes" in check_page(run.page)
 
 
-def test_a_page_is_made_again_and_shows_the_same(train: Train, litmus: Litmus) -> None:
+def test_a_page_is_made_again_and_shows_the_same(
+    train: Train, litmus: Litmus, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = train("model=fnn", *FEW)
+    assert f"page         {run.page}" in capsys.readouterr().out
     before = check_page(run.page).partition("written")[0]
     pictures = {path.name: path.read_bytes() for path in (run.path / "pictures").iterdir()}
     shutil.rmtree(run.path / "pictures")
@@ -186,43 +179,89 @@ def test_a_page_is_made_again_and_shows_the_same(train: Train, litmus: Litmus) -
 
 
 @pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize("what", ["changed", "gone", "no weights", "foreign"])
-def test_without_its_data_or_weights_a_page_says_what_it_lacks(train: Train, litmus: Litmus, what: str) -> None:
+def test_without_its_data_or_weights_a_page_says_what_it_lacks(train: Train, litmus: Litmus) -> None:
     run = train("model=fnn", *FEW, small=ON_HOUSES)
     houses = Path("houses.csv")
-    if what == "changed":
-        houses.write_text("\n".join(houses.read_text().splitlines()[:-1]) + "\n")
-    elif what == "gone":
-        houses.unlink()
-    elif what == "no weights":
-        run.best.unlink()
-    else:
-        run.best.write_bytes(b"no checkpoint")
-    litmus("report", str(run.path))
-    text = check_page(run.page)
-    assert "What the test shows is left out, as the network could not be tested again: " in text
-    assert "What is taken for what" not in text
-    assert "Training" in text
+    damages: dict[str, tuple[Path, Callable[[Path], object]]] = {
+        "changed": (houses, lambda path: path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")),
+        "gone": (houses, Path.unlink),
+        "no weights": (run.best, Path.unlink),
+        "foreign": (run.best, lambda path: path.write_bytes(b"no checkpoint")),
+    }
+    for damage, (path, break_it) in damages.items():
+        whole = path.read_bytes()
+        break_it(path)
+        litmus("report", str(run.path))
+        text = check_page(run.page)
+        assert "What the test shows is left out, as the network could not be tested again: " in text, damage
+        assert "What is taken for what" not in text
+        assert "Training" in text
+        path.write_bytes(whole)
 
 
-@pytest.mark.usefixtures("image_files")
-def test_names_of_classes_and_files_are_texts(train: Train, tmp_path: Path) -> None:
-    hostile = "<b onclick=alert(1)>&lt;'\"\x1b[31m"
-    shutil.move(tmp_path / "photos" / "red", tmp_path / "photos" / hostile)
-    first = next((tmp_path / "photos" / hostile).iterdir())
-    first.rename(first.with_name(f"{hostile}.png"))
-    small = ["data=image_folder", "data.path=photos", "data.size=16", "trainer=cpu"]
-    run = train("model=fnn", *FEW, small=small)
+def _with(path: str, old: str, new: str = HOSTILE) -> None:
+    text = Path(path).read_text()
+    assert old in text
+    Path(path).write_text(text.replace(old, new))
+
+
+def _hostile_photos() -> list[str]:
+    folder = Path("photos", HOSTILE.replace("/", ""))
+    shutil.move(Path("photos", "red"), folder)
+    first = next(folder.iterdir())
+    first.rename(first.with_name(f"{folder.name}.png"))
+    return ["model=fnn", "data=image_folder", "data.path=photos", "data.size=16"]
+
+
+def _hostile_texts() -> list[str]:
+    _with("reviews.csv", "film")
+    _with("reviews.csv", "good")
+    return ["model=lstm", *ON_TABLE]
+
+
+def _hostile_rows() -> list[str]:
+    _with("houses.csv", "north")
+    _with("houses.csv", "rooms")
+    return ["model=fnn", *ON_HOUSES]
+
+
+def _hostile_values() -> list[str]:
+    _with("houses.csv", "price")
+    return ["model=fnn", *ON_HOUSES, override("data.target", HOSTILE)]
+
+
+def _hostile_labels() -> list[str]:
+    _with("photos.csv", "warm")
+    return ["model=fnn", *ON_LISTED, "data.size=16", "data.label=tags", "data.target_separator=|"]
+
+
+def _hostile_series() -> list[str]:
+    _with("wave.csv", "sales")
+    return ["model=lstm", *ON_WAVE, "data.horizon=3"]
+
+
+def _hostile_boxes() -> list[str]:
+    _with("boxes/data.yaml", "green", json.dumps(HOSTILE))
+    return ["model=yolo", *ON_BOXES]
+
+
+@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        _hostile_photos,
+        _hostile_texts,
+        _hostile_rows,
+        _hostile_values,
+        _hostile_labels,
+        _hostile_series,
+        _hostile_boxes,
+    ],
+)
+def test_names_and_samples_are_texts(train: Train, prepare: Callable[[], list[str]]) -> None:
+    run = train(*prepare(), *FEW, small=["trainer=cpu"])
     assert run.read_result()["status"] == "finished"
-    assert "<b onclick=alert(1)>" in check_page(run.page)
-
-
-@pytest.mark.usefixtures("image_files")
-def test_pictures_are_images(train: Train) -> None:
-    run = train("model=fnn", *FEW)
-    for path in (run.path / "pictures").iterdir():
-        with Image.open(path) as image:
-            assert min(image.size) > 50
+    assert check_page(run.page).count("<b onclick") > 1
 
 
 def test_forty_classes_are_shown_as_the_best_and_the_worst_ten(train: Train) -> None:

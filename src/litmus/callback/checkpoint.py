@@ -28,7 +28,8 @@ MOST_PART = 50  # a checkpoint within an epoch takes at most this part of the ti
 SYNCED_EVERY = 10  # steps after which several processes agree whether to keep one
 
 
-def _callbacks_of(trainer: lightning.Trainer) -> list[lightning.Callback]:
+def callbacks_of(trainer: lightning.Trainer) -> list[lightning.Callback]:
+    """Those of a run."""
     return cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
 
 
@@ -56,6 +57,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         self._next = math.inf
         self._interrupt: Interrupt | None = None
         self.best_loss: float | None = None  # of the best epoch
+        self.best_epoch: int | None = None  # counted from 1, as far as training has come
         self._has_untrained = False  # whether there is an epoch 0
         super().__init__(
             filename=folder.BEST,
@@ -70,7 +72,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         self.monitor, self.mode = task_of(pl_module).monitor, task_of(pl_module).mode
         # Undocumented: what ModelCheckpoint compares the next value with; it is set before the monitor is known.
         self.kth_value = torch.tensor(float("inf") if self.mode == "min" else float("-inf"))
-        self._interrupt = next((each for each in _callbacks_of(trainer) if isinstance(each, Interrupt)), None)
+        self._interrupt = next((each for each in callbacks_of(trainer) if isinstance(each, Interrupt)), None)
         super().setup(trainer, pl_module, stage)
 
     def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -138,6 +140,7 @@ class Checkpoint(ModelCheckpoint, Callback):
             is_best = trainer.strategy.reduce_boolean_decision(is_lower_tie)
         if is_best:
             self.best_loss = loss
+            self.best_epoch = 0 if trainer.sanity_checking else trainer.current_epoch + 1
         return is_best
 
     def on_save_checkpoint(
@@ -149,7 +152,7 @@ class Checkpoint(ModelCheckpoint, Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section
     ) -> None:
         """A run that averaged its weights, and is resumed without, continues with the weights themselves."""
-        averages = any(isinstance(each, EMA) for each in _callbacks_of(trainer))
+        averages = any(isinstance(each, EMA) for each in callbacks_of(trainer))
         if trainer.state.fn == "fit" and TRAINED_WEIGHTS in checkpoint and not averages:
             pl_module.load_state_dict(checkpoint[TRAINED_WEIGHTS])
             log.warning(
@@ -157,7 +160,12 @@ class Checkpoint(ModelCheckpoint, Callback):
             )
 
     def state_dict(self) -> Section:
-        return {**super().state_dict(), "best_loss": self.best_loss, "has_untrained": self._has_untrained}
+        return {
+            **super().state_dict(),
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "has_untrained": self._has_untrained,
+        }
 
     def load_state_dict(self, state_dict: Section) -> None:
         """Continues with the best value so far, wherever the run folder lies now."""
@@ -175,7 +183,14 @@ class Checkpoint(ModelCheckpoint, Callback):
         }
         if not Path(str(self.dirpath), f"{folder.BEST}.ckpt").is_file():  # it was damaged, and removed
             moved |= {"best_model_score": None, "best_k_models": {}, "kth_value": self.kth_value}
-            moved |= {"best_model_path": "", "kth_best_model_path": "", "best_loss": None, "has_untrained": False}
+            moved |= {
+                "best_model_path": "",
+                "kth_best_model_path": "",
+                "best_loss": None,
+                "best_epoch": None,
+                "has_untrained": False,
+            }
         self.best_loss = moved.get("best_loss")  # earlier versions kept the first epoch, whatever its loss
+        self.best_epoch = moved.get("best_epoch")
         self._has_untrained = moved.get("has_untrained", False)
         super().load_state_dict(moved)

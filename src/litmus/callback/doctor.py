@@ -17,6 +17,7 @@ from litmus import console
 from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._layers import Probe, measured, watched
 from litmus.callback._validation import MOST_NUMBERS, collapsed, label_issues
+from litmus.callback.checkpoint import Checkpoint, callbacks_of
 from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
@@ -164,7 +165,8 @@ class Doctor(Callback):
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
         self._probe.sums, self._found, self._losses = {}, {}, []
         if len(self.rows) > MOST_ROWS:
-            self.rows = [*self.rows[:2], *self.rows[2::2]]  # the first step and epoch are looked at by themselves
+            kept = next((each.best_epoch for each in callbacks_of(trainer) if isinstance(each, Checkpoint)), None)
+            self.rows = thinned(self.rows, kept)
         if epoch == 1:
             self._warn_of_chance(trainer)
 
@@ -221,6 +223,17 @@ class Doctor(Callback):
         self.first_loss = state_dict["first_loss"]
         self.input_size = state_dict.get("input_size")  # of earlier versions, none
         self._loaded = state_dict
+
+
+def thinned(rows: Sequence[Health], best_epoch: int | None) -> list[Health]:
+    """Every second row, and those that rules look at by themselves: the first step and epoch, the best, and the last.
+
+    Args:
+        rows: of epochs; this one's, which may turn out to be the best, is the last.
+        best_epoch: of those before.
+    """
+    last = len(rows) - 1
+    return [row for place, row in enumerate(rows) if place < 2 or (last - place) % 2 == 0 or row.epoch == best_epoch]
 
 
 def facts(task: Task, data: Data) -> Section:
