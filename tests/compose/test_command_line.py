@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
     assert not any(line.startswith("  model.widths") for line in lines), "not what is as usual"
     assert any(line.startswith("head") and "650" in line for line in lines)
     assert sum(line.startswith("epoch ") for line in lines) == 2
-    assert f"{result['metrics']['test/acc']:.4f}" in next(line for line in lines if line.startswith("test "))
+    assert f"{result['metrics']['test/acc']:.4f}" in next(line for line in lines if re.match("test +0", line))
     short = folder.relative_to(tmp_path)
     assert f"run folder   {short}" in done.stdout
     assert f"litmus dashboard {short}" in done.stdout
