@@ -5,7 +5,7 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
-SATURATED = 0.55  # of a layer's outputs, in the first epoch: midway between 0.37 at most in health and 0.74 at least in the sick
+SATURATED = 0.55  # of a layer's outputs, in the first epoch: health has 0.37 at most, the sick 0.74 at least
 VANISHED = 1e-4  # gradient of the first layer, relative to the last one's, before the first step
 
 
