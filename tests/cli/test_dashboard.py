@@ -62,7 +62,9 @@ def test_of_many_runs_the_latest_are_shown_and_that_is_said(
     followed = set(shown(tmp_path / "outputs", tmp_path / "view"))
     assert len(followed) == dashboard.MOST
     assert "fnn-mnist/new" in followed
-    monkeypatch.setattr(dashboard, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", ""]))
+    monkeypatch.setattr(
+        dashboard, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    )
     monkeypatch.setattr(dashboard, "INTERVAL_S", 0.0)
     dashboard.main(argparse.Namespace(folder=str(tmp_path / "outputs"), port=1, runs=40))
     assert "The latest 40 of 46 runs: --runs N shows more" in capsys.readouterr().out

