@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from borrowed import from_hydra, from_lightning, from_networks, from_torch
 from borrowed.entry import Borrowed
-from test_layout import MODULES
+from test_layout import MODULES, nodes
 
 BORROWED = [*from_lightning.BORROWED, *from_torch.BORROWED, *from_hydra.BORROWED, *from_networks.BORROWED]
 # Underscored, but documented.
@@ -44,8 +44,7 @@ def is_super(value: ast.expr) -> bool:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_private_attribute_of_another_s_is_listed(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text())
-    for node in ast.walk(tree):
+    for node in nodes(MODULES[module]):
         if not isinstance(node, ast.Attribute) or not PRIVATE.fullmatch(node.attr) or node.attr == "_target_":
             continue
         if is_self(node.value) or is_super(node.value) or ast.unparse(node) in DOCUMENTED:
@@ -55,7 +54,7 @@ def test_every_private_attribute_of_another_s_is_listed(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_private_module_or_name_that_is_imported_is_listed(module: str) -> None:
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in nodes(MODULES[module]):
         paths: list[str] = []
         if isinstance(node, ast.Import):
             paths = [alias.name for alias in node.names]
@@ -72,7 +71,7 @@ def test_every_private_module_or_name_that_is_imported_is_listed(module: str) ->
 def test_every_private_name_in_a_string_is_listed(module: str) -> None:
     """As `__setattr__` and `getattr` take them."""
     ours = {"_target_", "_global_", "_self_"}
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in nodes(MODULES[module]):
         used: list[ast.expr] = []
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr", "setattr", "delattr"):
             used = node.args[1:2]

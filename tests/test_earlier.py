@@ -28,9 +28,7 @@ Litmus = Callable[..., tuple[str, str]]
 
 @pytest.fixture(autouse=True)
 def _copied(tmp_path: Path) -> None:
-    for path in EARLIER.iterdir():
-        target = tmp_path / path.name
-        shutil.copytree(path, target) if path.is_dir() else shutil.copy(path, target)
+    shutil.copytree(EARLIER, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -38,7 +36,8 @@ def resume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs `litmus train resume=RUN ...` in this process."""
 
     def run(name: str, *words: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["litmus", "train", f"resume={name}", *words])
+        unseen = ["callback.dashboard.graph=false", "callback.dashboard.pictures=false"]
+        monkeypatch.setattr(sys, "argv", ["litmus", "train", f"resume={name}", *words, *unseen])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # it is set there, too; here it is taken back
         try:
             main()  # which exits if the run does not finish

@@ -1,6 +1,7 @@
 """The tree is what the design says: floors hold for every module, names match, one owner per value."""
 
 import ast
+import functools
 import importlib
 import inspect
 import sys
@@ -49,9 +50,16 @@ def room(module: str) -> str:
     return parts[1] if parts[0] == "litmus" and len(parts) > 1 else parts[0]
 
 
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Those of a file's syntax tree; several tests walk each, and the first parses it."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, wherever in it."""
-    return {name for node in ast.walk(ast.parse(path.read_text())) for name in imported_by(node)}
+    return {name for node in nodes(path) for name in imported_by(node)}
 
 
 def imported_by(node: ast.AST) -> list[str]:
@@ -63,6 +71,7 @@ def imported_by(node: ast.AST) -> list[str]:
     return []
 
 
+@functools.cache
 def at_the_top(path: Path) -> set[str]:
     """Those that are imported when the module is."""
     return {name for node in ast.parse(path.read_text()).body for name in imported_by(node)}

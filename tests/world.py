@@ -16,7 +16,8 @@ from litmus.config.fit import fits, kinds_of_data, kinds_of_model
 from litmus.config.instantiate import defaults
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("[!_]*.yaml"))
-FEW = ["trainer=cpu", "trainer.max_epochs=1", "trainer.limit_batches=2", "callback.dashboard.graph=false"]
+FEW = ["trainer=cpu", "trainer.max_epochs=1", "trainer.limit_batches=2"]
+FEW += ["callback.dashboard.graph=false", "callback.dashboard.pictures=false"]
 DATA = {
     "mnist": ["data=mnist", *SMALL],
     "text_table": ON_TABLE,
