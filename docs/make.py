@@ -16,7 +16,7 @@ def main() -> None:
         folder = Path(place)
         transcripts.write(folder)
         pictures.write(folder)
-    doctor.PAGE.write_text(doctor.page(), encoding="utf-8")
+    doctor.write()
     notebook.main()
 
 
