@@ -1,7 +1,7 @@
 """Where one sickness ends and another begins: the same curves, told apart by what else is known."""
 
 import pytest
-from examined import CHANCE, all_epochs, rows, sick
+from examined import CHANCE, all_epochs, config, rows, sick
 
 from litmus.doctor.diagnose import diagnose
 from litmus.doctor.evidence import Evidence
@@ -30,6 +30,17 @@ def test_without_a_loss_of_chance_the_accuracy_tells_that_nothing_is_learned() -
     found = names(sick(rows=rows(steady, steady, GUESSED), chance_loss=None))
     assert found["no_learning"] == "severe"
     assert "no_learning" not in names(sick(rows=rows(steady, steady, [0.5] * 10), chance_loss=None))
+
+
+@pytest.mark.parametrize(("precision", "is_found"), [(0.0, True), (0.3, False)])
+def test_a_detector_that_finds_nothing_has_learned_nothing(precision: float, is_found: bool) -> None:
+    steady = [0.9] * 10
+    own = [{**row, "val/map": precision} for row in rows(steady, steady, GUESSED)]
+    boxes = config(task___target_="litmus.task.detection.Detection")
+    evidence = sick(
+        rows=own, config=boxes, monitor="val/map", chance_loss=None, class_counts=[], names=[], baselines={}
+    )
+    assert ("no_learning" in names(evidence)) == is_found
 
 
 def test_values_that_vary_less_in_validation_are_compared_with_their_own_mean() -> None:

@@ -11,6 +11,7 @@ from litmus.config.types import Section
 Z = 1.96  # standard errors on either side of a mean in which it lies with 95 %
 COLLAPSED = 0.1  # how often all other classes are predicted, relative to how often they occur in training
 UNEVEN = 1.3  # of the largest class to the mean one
+NO_BOXES = 0.01  # average precision of a detector below which it finds nothing
 AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
 
@@ -185,8 +186,11 @@ class Evidence:
     def is_val_at_chance(self) -> bool:
         """Whether no epoch predicts the validation samples better than a constant, by loss and by accuracy.
 
-        Of networks without a loss of chance, by accuracy alone.
+        Of networks without a loss of chance, by accuracy alone; of detectors, whether hardly any box is right.
         """
+        if self.task == "detection":
+            found = self.curve(self.monitor)
+            return bool(found) and max(found) < NO_BOXES
         losses, constant = self.curve("val/loss"), self.baselines.get("mean", {}).get(self.metric)
         if not losses or self.is_relative or self._beats_majority:
             return False

@@ -43,6 +43,8 @@ class NoLearning(Rule):
 
 def _sentence(evidence: Evidence, train: float) -> str:
     chance, number = evidence.chance_loss, len(evidence.names)
+    if evidence.task == "detection":
+        return f"At best, {evidence.monitor} is {max(evidence.curve(evidence.monitor)):.4f}: hardly any box is right."
     if chance is None:
         best, share = max(evidence.curve("val/acc")), max(evidence.class_counts) / sum(evidence.class_counts)
         return f"At best, val/acc is {best:.3f}; the largest class has {share:.0%} of the training samples."
