@@ -48,10 +48,11 @@ PROOF = """
 
 `make bench ARGS=doctor` trains each setting with its sickness and without. Thresholds were set on the settings of
 `bench/_sick.py` (*set*, {few_seeds} seeds). Those of `bench/_proof.py` are of other networks or data (*proof*, {seeds}
-seeds); the first three seeds were looked at before four rules were given their present form, the others were not. Where a key
-makes the sickness, a run counts as sick if its test is worse than its twin's by more than chance: a learning rate of
-0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run. *Silent*: it is not among
-those of the healthy one. *Others*: healthy runs with another finding that is more than a remark, listed below.
+seeds); the first three seeds were looked at before four rules were given their present form, the others were not.
+Where a key makes the sickness, a run counts as sick if its test is worse than its twin's by more than chance: a
+learning rate of 0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run. *Silent*: it
+is not among those of the healthy one. *Others*: healthy runs with another finding that is more than a remark, listed
+below.
 
 """
 CONFUSED = """
