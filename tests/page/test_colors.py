@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from litmus.compare.report import maps
 from litmus.compare.search import marks
-from litmus.page import canvas
+from litmus.page import canvas, scenes
 from litmus.page.drawing import COLORS, LIGHT
-from litmus.report import detection, filters
+from litmus.report import filters
 
 # Machado, Oliveira and Fernandes 2009, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
 # severity 1.0, for linear RGB.
@@ -95,7 +95,7 @@ def test_the_other_figures_colors_are_told_apart_by_everybody(vision: str) -> No
         (marks.LIGHT, marks.DARK),
         (canvas.GRAY, canvas.COLORS[0]),
         (hex_of(maps.WORST), hex_of(maps.BEST)),
-        (detection.FOUND, detection.THERE),
+        (scenes.FOUND, scenes.THERE),
         (below, above),
     ]
     assert [pair for pair in pairs if distance(*pair, vision) < DISTINCT] == []
@@ -121,4 +121,4 @@ def test_a_cell_s_number_is_legible_whatever_its_color(theme: str, color: str) -
 
 
 def test_the_name_of_a_found_box_is_legible() -> None:
-    assert contrast("#000000", detection.FOUND) > TEXT
+    assert contrast("#000000", scenes.FOUND) > TEXT

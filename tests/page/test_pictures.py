@@ -8,8 +8,8 @@ from PIL import Image
 
 from litmus.page.charts import images
 from litmus.page.confusion import BACKGROUND, confusion_matrix
-from litmus.page.drawing import COLORS, Drawing
-from litmus.page.scenes import SIDE, Scene, alone, together
+from litmus.page.drawing import COLORS, LIGHT, Drawing
+from litmus.page.scenes import FOUND, SIDE, THERE, Scene, alone, together
 
 
 def pixels_of(drawing: Drawing) -> np.ndarray:
@@ -22,7 +22,7 @@ def has(drawing: Drawing, color: str, almost: int = 2) -> bool:
 
 
 def test_a_confusion_matrix_is_blue_where_it_is_right_and_orange_where_it_is_wrong() -> None:
-    blue, orange = "#0072b2", "#b34b00"
+    blue, orange = LIGHT["right"], LIGHT["wrong"]
     right, wrong = np.array([[5, 0], [0, 5]]), np.array([[0, 5], [5, 0]])
     assert has(confusion_matrix("", right, ("a", "b")), blue)
     assert not has(confusion_matrix("", right, ("a", "b")), orange)
@@ -41,18 +41,18 @@ def test_boxes_are_confused_with_background() -> None:
 def test_frames_say_which_is_which() -> None:
     image = np.full((28, 28, 1), 255, np.uint8)
     drawing = images("", [image, image], ["7", "1"], frames=COLORS[:2])
-    assert has(drawing, COLORS[0])
-    assert has(drawing, COLORS[1])
-    assert not has(images("", [image, image], ["7", "1"]), COLORS[0])
+    assert has(drawing, LIGHT[COLORS[0]])
+    assert has(drawing, LIGHT[COLORS[1]])
+    assert not has(images("", [image, image], ["7", "1"]), LIGHT[COLORS[0]])
 
 
 def test_boxes_that_are_there_and_found_are_drawn() -> None:
     empty = Scene(np.full((64, 64, 3), 255, np.uint8), np.zeros((0, 6)), np.zeros((0, 5)))
     both = Scene(empty.pixels, np.array([[5.0, 5, 30, 30, 0.9, 1]]), np.array([[0.0, 10, 10, 40, 40]]))
-    assert has(alone(both, ("cat", "dog")), COLORS[1])
-    assert has(alone(both, ("cat", "dog")), COLORS[5])
+    assert has(alone(both, ("cat", "dog")), THERE)
+    assert has(alone(both, ("cat", "dog")), FOUND)
     assert "dog 0.90" in alone(both, ("cat", "dog")).svg()
-    assert not has(alone(empty, ("cat", "dog")), COLORS[1])
+    assert not has(alone(empty, ("cat", "dog")), THERE)
     assert together([both] * 5, ("cat", "dog")).width == pytest.approx(8 + 4 * (SIDE + 8))
 
 

@@ -76,11 +76,12 @@ def run_job(composed: DictConfig, started: float) -> str:
     with run.locked(), console.log_to(run.log):
         if new:
             run.claim(config)
-        log.info(header.line(choices))  # which is on the screen since before the run had a log
-        header.configuration(config, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
         try:
-            with stopping_after(), console.doing(header.TORCH):
-                import_all(MODULES)
+            with stopping_after():
+                log.info(header.line(choices))  # which is on the screen since before the run had a log
+                header.configuration(config, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
+                with console.doing(header.TORCH):
+                    import_all(MODULES)
         except Interrupted as interrupted:
             return _end_before_training(run, config, interrupted)
         from litmus.run.train import OUTPUTS

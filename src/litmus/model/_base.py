@@ -119,8 +119,12 @@ class Net(nn.Module):
 
     @property
     def last_layer(self) -> nn.Module:
-        """The layer that predicts from features; its input are features (batch, features), or several maps of them."""
-        return self.get_submodule("head")
+        """The layer that predicts from features; its input are features (batch, features), or several maps of them.
+
+        The one called `head`; without it, the last one with a matrix, or the network itself.
+        """
+        layers = [module for module in self.modules() if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)]
+        return dict(self.named_children()).get("head", layers[-1] if layers else self)
 
     def activation_of(self, module: nn.Module) -> str | None:
         """The name of an activation of which units can die or saturate: relu, sigmoid or tanh; None for other modules.
