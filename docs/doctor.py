@@ -16,6 +16,23 @@ from litmus.page.charts import heat_map
 
 DOCS = Path(__file__).parent
 PAGE, FIGURES, PICTURE = DOCS / "doctor.md", DOCS / "doctor.json", DOCS / "doctor.png"
+# In the picture, where a column is narrow.
+SHORT = {
+    "batch_norm_small_batch": "small batch",
+    "class_collapse": "collapse",
+    "class_imbalance": "imbalance",
+    "exploding_gradients": "exploding",
+    "learning_rate_too_high": "rate too high",
+    "learning_rate_too_low": "rate too low",
+    "over_regularized": "regularized",
+    "poor_initialization": "initialization",
+    "saturated_activations": "saturated",
+    "still_improving": "improving",
+    "too_few_samples": "few samples",
+    "uncertain_validation": "uncertain",
+    "vanishing_gradients": "vanishing",
+    "worse_than_baseline": "baseline",
+}
 Report = dict[str, Any]
 Found = list[list[str]]  # name and severity of each finding of a run
 # Published rates of tools that diagnose programs, each on its authors' own or others' collections.
@@ -79,6 +96,13 @@ redundant softmax, missing normalization of images, gradients of the wrong sign.
 | fault | runs | harmful | detected | diagnosed | named |
 |---|---|---|---|---|---|
 """
+BESIDE = """
+Beside these, what tools reached on other collections, as published; the faults above are of kinds that these rules
+were written for:
+
+| tool | reached |
+|---|---|
+"""
 DEFAULTS = """
 ## What ships
 
@@ -105,7 +129,7 @@ def page(report: Report) -> str:
         FAULTS.format(**report),
         _of_faults(report["faults"]),
     ]
-    parts += ["\nBeside these, what tools reached on other collections, as published; ours are faults that these rules were written for:\n\n| tool | reached |\n|---|---|\n"]
+    parts += [BESIDE]
     parts += [f"| {tool} | {rate} |\n" for tool, rate in PUBLISHED]
     return "".join([*parts, DEFAULTS.format(**report), _of_defaults(report["defaults"])])
 
@@ -185,7 +209,7 @@ def _confusions(report: Report) -> str:
     lines = []
     for rule in rules():
         own = _sick(report, rule)
-        counts = Counter(name for found in own for name in _names(found))
+        counts = Counter(name for found in own for name in sorted(_names(found)))
         named = ", ".join(f"`{name}` {number}" for name, number in counts.most_common())
         lines += [f"| `{rule}` | {len(own)} | {named or 'nothing'} |\n"] if own else []
     return "".join(lines)
@@ -197,7 +221,7 @@ def _matrix(report: Report) -> Any:
         [[np.mean([each in _names(found) for found in _sick(report, rule)]) for each in rules()] for rule in names]
     )
     texts = [[f"{100 * share:.0f}" if share else "" for share in row] for row in shares]
-    shown = [[name.replace("_", " ") for name in own] for own in (names, rules())]
+    shown = [[SHORT.get(name, name).replace("_", " ") for name in own] for own in (names, rules())]
     return heat_map("Rules by sickness", shares, shown[0], shown[1], texts, texts, ("sickness", "found"), (30, 22))
 
 
@@ -227,7 +251,7 @@ def _of_faults(faults: Sequence[Report]) -> str:
         names: Counter[str] = Counter()
         for fault in own:
             for found, does in zip(fault["faulty"], fault["harmful"], strict=True):
-                names.update(_names(found) if does else ())
+                names.update(sorted(_names(found)) if does else ())
         named = ", ".join(f"`{name}` {number}" for name, number in names.most_common(4))
         number = sum(len(fault["faulty"]) for fault in own)
         lines.append(f"| {kind} | {number} | {harmful} | {detected} | {diagnosed} | {named} |\n")
