@@ -11,7 +11,9 @@ WIDE = 0.05  # half an interval, wider than most differences between settings
 
 
 class UncertainValidation(Rule):
-    """Fewer than 200 validation samples, on which the gain over a baseline is less than its interval."""
+    """Fewer than 200 validation samples, on which the gain over a baseline is less than its interval, or the metric
+    itself is known to no better than 5 points.
+    """
 
     title: ClassVar = "Uncertain validation"
     why: ClassVar = "Which epoch or setting is best may be chance. Validate on more samples, or compare over seeds."
