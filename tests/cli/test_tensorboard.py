@@ -16,7 +16,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub import errors
 
 from litmus.cli._tensorboard import _Reader
-from litmus.record.events import event_file, image, scalar
+from litmus.record.events import event_file, image, scalars
 from litmus.record.folder import RunDir
 
 FEW = ["trainer.max_epochs=2", "trainer.limit_batches=4", "callback.dashboard.graph=true"]
@@ -172,7 +172,7 @@ def written(path: Path, *records: bytes) -> Path:
 
 
 def test_event_files_are_read_while_they_grow_and_damage_is_found(tmp_path: Path) -> None:
-    small = event_file([Event(step=1, summary=scalar("a", 1.0))])
+    small = event_file([Event(step=1, summary=scalars({"a": 1.0}))])
     large = event_file([Event(step=2, summary=image("b", bytes(1000), 1, 1))])
     path = written(tmp_path / "events", small, large[:-5])
     reader = _Reader(str(path).encode())

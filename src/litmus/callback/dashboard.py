@@ -19,7 +19,7 @@ from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.record.configuration import to_yaml
-from litmus.record.events import PREFIX, ROW, row
+from litmus.record.events import PREFIX, ROW, row, scalars
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, of_the_whole
 
@@ -145,9 +145,11 @@ class Dashboard(Callback):
             assert writer.file_writer is not None
             for summary in row(columns(run.read_config())):
                 writer.file_writer.add_summary(summary)
-            for name, value in of_the_whole(result["metrics"]).items():
-                if not name.startswith("test/"):  # which the logger has
-                    writer.add_scalar(f"{WHEN_BEST}{name}", value, result["steps"])  # NaN, if the training diverged
+            own = {
+                name: value for name, value in of_the_whole(result["metrics"]).items() if not name.startswith("test/")
+            }
+            points = scalars({f"{WHEN_BEST}{name}": value for name, value in own.items()})  # NaN, if it diverged
+            writer.file_writer.add_summary(points, result["steps"])  # the logger has those of the test
 
     def _add_graph(self, net: Net, device: torch.device) -> None:
         from tensorboard.compat.proto.event_pb2 import Event

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from litmus.config.tags import WHEN_BEST, columns
 from litmus.errors import UserError
-from litmus.record.events import PREFIX, ROW, event_file, experiment, row, scalar
+from litmus.record.events import PREFIX, ROW, event_file, experiment, row, scalars
 from litmus.record.folder import RESULT, RunDir
 from litmus.record.metrics import deciding, of_the_whole
 
@@ -48,9 +48,9 @@ def row_file(run: Path) -> bytes | None:
     read = _read(run, _ended(run))
     if read is None:
         return None
-    points = [scalar(f"{WHEN_BEST}{name}", value) for name, value in read.metrics.items() if value is not None]
-    events = [Event(step=read.steps, summary=each) for each in points]
-    return event_file([Event(file_version="brain.Event:2"), *(Event(summary=each) for each in row(read.row)), *events])
+    points = scalars({f"{WHEN_BEST}{name}": value for name, value in read.metrics.items() if value is not None})
+    events = [*(Event(summary=each) for each in row(read.row)), Event(step=read.steps, summary=points)]
+    return event_file([Event(file_version="brain.Event:2"), *events])
 
 
 def experiment_file(runs: Sequence[Path]) -> bytes | None:

@@ -36,11 +36,11 @@ def row(values: Mapping[str, str | float | bool]) -> "list[Summary]":
     ]
 
 
-def scalar(tag: str, value: float) -> "Summary":
-    """A point of a curve."""
+def scalars(points: Mapping[str, float]) -> "Summary":
+    """A point of each of these curves, by name, in one event."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-    return Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in points.items()])
 
 
 def image(tag: str, png: bytes, width: float, height: float) -> "Summary":
