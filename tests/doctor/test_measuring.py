@@ -23,7 +23,9 @@ FEW = ["data.limit=256", "data.limit_eval=100", "trainer.max_epochs=3"]
 def probed(net: nn.Sequential, x: torch.Tensor, names: dict[int, str]) -> dict[str, list[float | None]]:
     """One step of SGD with rate 0.1 on the sum of the outputs, examined."""
     layers = [
-        Watched(str(i), module, module.weight if isinstance(module, nn.Linear) else None, names.get(i))
+        Watched(str(i), module, *(module.weight, module.bias), names.get(i))
+        if isinstance(module, nn.Linear)
+        else Watched(str(i), module, None, None, names.get(i))
         for i, module in enumerate(net)
     ]
     probe = Probe(layers)
@@ -54,6 +56,15 @@ def test_saturation_by_hand() -> None:
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([[0.1], [9.0]]))
     assert probed(net, torch.ones(3, 1), {1: "tanh"})["saturated"] == [None, 0.5]
+
+
+def test_a_bias_by_hand_and_one_that_batch_norm_cancels() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    free = probed(nn.Sequential(nn.Linear(2, 2)), x, {})
+    assert free["bias"] == [pytest.approx(2 / ((16 + 36) / 2) ** 0.5)], "two samples, and the sums of the columns"
+    torch.manual_seed(0)
+    cancelled = probed(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Linear(2, 1)), x, {})
+    assert cancelled["bias"][0] < 1e-3 < cancelled["bias"][3]
 
 
 def test_nothing_is_examined_where_nothing_was() -> None:

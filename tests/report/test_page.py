@@ -97,6 +97,7 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     epoch = {
         "gradient": [0.1, 1e-9],
         "update": [1e-3, None],
+        "bias": [2e-7, 0.5],
         "mean": [-0.2, None],
         "rms": [1, None],
         "dead": [0.5, None],
@@ -107,6 +108,7 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     assert "Health of each layer" in text
     assert "features.0" in text
     assert " 1e-9 " in text
+    assert "They could do without: features.0." in text, "batch norm cancels its bias"
     assert (folder / "pictures" / "layers-gradient.png").is_file()
     assert (folder / "pictures" / "layers-dead.png").is_file()
     assert not (folder / "pictures" / "layers-saturated.png").exists()

@@ -23,12 +23,14 @@ class Watched:
         name: in the network.
         module: itself.
         weight: its matrix or kernel, if it has one.
+        bias: that of the same layer, if it has one.
         activation: relu, sigmoid or tanh; None for others.
     """
 
     name: str
     module: nn.Module
     weight: nn.Parameter | None
+    bias: nn.Parameter | None
     activation: str | None
 
 
@@ -38,7 +40,7 @@ def watched(net: Net) -> list[Watched]:
     Embeddings are not: a step changes few of their rows.
     """
     found = [
-        Watched(name, module, _matrix(module), net.activation_of(module))
+        Watched(name, module, _matrix(module), _bias(module), net.activation_of(module))
         for name, module in net.named_modules()
         if not isinstance(module, nn.Embedding | nn.EmbeddingBag)
     ]
@@ -53,6 +55,11 @@ def evenly(layers: list[Watched], most: int) -> list[Watched]:
 
 def _matrix(module: nn.Module) -> nn.Parameter | None:
     own = (p for p in module.parameters(recurse=False) if p.requires_grad and p.ndim >= 2)
+    return next(own, None)
+
+
+def _bias(module: nn.Module) -> nn.Parameter | None:
+    own = (p for name, p in module.named_parameters(recurse=False) if name == "bias" and p.requires_grad)
     return next(own, None)
 
 
@@ -93,6 +100,8 @@ class Probe:
         for number, (each, before) in enumerate(zip(self.layers, self._before, strict=True)):
             if each.weight is not None and before is not None and each.weight.grad is not None:
                 self._add_step(number, each.weight.detach(), each.weight.grad.detach(), before)
+                if each.bias is not None and each.bias.grad is not None:
+                    self._add(number, bias=each.bias.grad.detach().float().norm() / each.bias.numel() ** 0.5)
         self._before = []
         if is_first:
             self.first = {
@@ -149,6 +158,8 @@ def measured(sums: dict[int, Sums], num_layers: int) -> dict[str, list[float | N
         if "steps" in own:
             found["gradient"] = own["gradient"] / own["steps"]
             found["update"] = own["change"] / own["size"].clamp(min=1e-12)
+        if "bias" in own:
+            found["bias"] = own["bias"] / own["gradient"].clamp(min=1e-30)
         if "calls" in own:
             found["rms"] = (own["square"] / own["calls"]).sqrt()
         if "mean" in own:  # not in a checkpoint of an earlier version
@@ -161,7 +172,7 @@ def measured(sums: dict[int, Sums], num_layers: int) -> dict[str, list[float | N
         tensors += found.values()
     values = torch.stack([each.float().reshape(()) for each in tensors]).tolist() if tensors else []
     rows: dict[str, list[float | None]] = {
-        name: [None] * num_layers for name in ("gradient", "update", "rms", "mean", "dead", "saturated")
+        name: [None] * num_layers for name in ("gradient", "update", "bias", "rms", "mean", "dead", "saturated")
     }
     for (name, number), value in zip(places, values, strict=True):
         rows[name][number] = value

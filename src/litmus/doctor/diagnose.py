@@ -21,11 +21,20 @@ def rules() -> dict[str, Rule]:
     return found
 
 
+def fired(evidence: Evidence) -> list[Finding]:
+    """What every rule finds by itself, explained by another finding or not."""
+    return [finding for rule in rules().values() if (finding := rule.find(evidence)) is not None]
+
+
 def diagnose(evidence: Evidence) -> list[Finding]:
-    """What is wrong, the gravest first; what another finding explains is not named."""
-    found = [finding for rule in rules().values() if (finding := rule.find(evidence)) is not None]
-    explained = {symptom for finding in found for symptom in rules()[finding.name].explains}
+    """What is wrong, the gravest first; what another finding explains is not named, and so explains nothing itself."""
+    found = {finding.name: finding for finding in fired(evidence)}
+
+    @functools.cache
+    def is_named(name: str) -> bool:
+        return not any(name in rules()[other].explains and is_named(other) for other in found)
+
     return sorted(
-        (finding for finding in found if finding.name not in explained),
+        (finding for name, finding in found.items() if is_named(name)),
         key=lambda finding: SEVERITIES.index(finding.severity),
     )

@@ -32,6 +32,7 @@ class Health:
         epoch: counted from 1; 0 is the first step, before its update.
         gradient: the root mean square of the weight's gradient.
         update: the norm of a step's change of the weight, relative to the weight's.
+        bias: the root mean square of the bias's gradient, relative to the weight's.
         rms: the root mean square of an activation's output.
         mean: the mean of an activation's output.
         dead: the fraction of a ReLU's units that gave 0 for every sample that was looked at.
@@ -47,6 +48,7 @@ class Health:
     epoch: int
     gradient: Sequence[float | None] = ()
     update: Sequence[float | None] = ()
+    bias: Sequence[float | None] = ()
     rms: Sequence[float | None] = ()
     mean: Sequence[float | None] = ()
     dead: Sequence[float | None] = ()

@@ -20,6 +20,8 @@ FIGURES = {
     "saturated": ("fraction of outputs at the flat ends of the activation", False),
 }
 SAID = "Layers in the order of use; the stronger a cell's color, the larger its number; orange is below 0."
+# Of a bias's gradient to the weight's. bf16 rounds to 0.004; biases that do something reached 0.3 and more.
+CANCELLED = 0.01
 MOST_EPOCHS, MOST_LAYERS = 30, 40
 
 
@@ -37,7 +39,17 @@ def layers(material: Material) -> list[Section]:
             known = np.isfinite(values).any(axis=1)  # of an activation there is no gradient, for example
             own = [name for name, is_known in zip(names, known, strict=True) if is_known]
             blocks.append(_map(key, label, values[known], own, epochs, is_log))
+    blocks += _cancelled(epochs[-1].get("bias"), names)
     return [Section("layers", "Health of each layer", blocks)] if len(blocks) > 1 else []
+
+
+def _cancelled(ratios: object, names: Sequence[str]) -> list[Words]:
+    """Which biases change nothing."""
+    own = [name for name, ratio in zip(names, _row(ratios, len(names)), strict=True) if ratio < CANCELLED]
+    if not own:
+        return []
+    said = "The gradient of these layers' biases is 0 but for rounding: what follows cancels them, as batch norm does."
+    return [Words([f"{said} They could do without: {', '.join(own)}."])]
 
 
 def _map(

@@ -15,7 +15,9 @@ class ClassImbalance(Rule):
     title: ClassVar = "Class imbalance"
     why: ClassVar = "The loss is mostly that of the frequent classes, and accuracy hides that the rare ones are missed."
     source: ClassVar = "SageMaker Debugger's ClassImbalance: 10; He and Garcia 2009"
-    explains: ClassVar = frozenset(("class_collapse", "label_noise", "no_learning", "underfitting"))
+    explains: ClassVar = frozenset(
+        ("class_collapse", "label_noise", "no_learning", "underfitting", "worse_than_baseline")
+    )
 
     def find(self, evidence: Evidence) -> Finding | None:
         counts = dict(zip(evidence.names, evidence.class_counts, strict=True))

@@ -12,8 +12,8 @@ GAIN = 0.02  # by which other metrics than fractions may have become better sinc
 
 
 class Overtraining(Rule):
-    """The lowest validation loss lies in the first half of the epochs and rose by a quarter since, and the monitored
-    metric gained no more than its standard error.
+    """The epoch of the lowest validation loss lies in the first half, and the loss rose by a quarter since. Where the
+    monitored metric gained more than its standard error after it, the kept epoch counts instead.
     """
 
     title: ClassVar = "Overtraining"
@@ -25,14 +25,15 @@ class Overtraining(Rule):
         known = {epoch: loss for epoch, loss in losses.items() if loss is not None}
         if not known:
             return None
-        turn, last = min(known, key=known.__getitem__), max(known)
+        lowest, last = min(known, key=known.__getitem__), max(known)
+        best = evidence.best_epoch
+        turn = best if best in known and best > lowest and _gained(evidence, lowest) else lowest
         if last - turn < EPOCHS or turn > EARLY * last or known[last] < LOSS_RATIO * known[turn]:
             return None
-        if _gained(evidence, turn):
-            return None
+        what = "was lowest" if turn == lowest else f"was good, and {evidence.monitor} best,"
         return self.finding(
             "info",
-            f"val/loss was lowest in epoch {turn} of {last}, {known[turn]:.3g}, and is {known[last]:.3g} in the last.",
+            f"val/loss {what} in epoch {turn} of {last}, {known[turn]:.3g}, and is {known[last]:.3g} in the last.",
             epoch=turn,
             overrides=f"callback.early_stopping.patience={max(2, last // 10)}",
         )

@@ -18,7 +18,7 @@ class StillImproving(Rule):
     title: ClassVar = "Still improving"
     why: ClassVar = "More epochs would make it better."
     source: ClassVar = "Prechelt 1998; threshold set on this project's networks"
-    explains: ClassVar = frozenset(("underfitting", "uncertain_validation", "worse_than_baseline"))
+    explains: ClassVar = frozenset(("label_noise", "underfitting", "uncertain_validation", "worse_than_baseline"))
 
     def find(self, evidence: Evidence) -> Finding | None:
         losses, rates = evidence.curve("val/loss"), evidence.curve("optim/lr")
