@@ -79,13 +79,40 @@ def test_labels_that_look_wrong_are_spread_or_not() -> None:
     """Ten samples of each of three classes, of which a network is sure; some labels are others."""
     targets = torch.arange(3).repeat_interleave(10)
     logits = 8.0 * nn.functional.one_hot(targets, 3).float()
-    assert label_issues(logits, targets) == (0.0, 0.0)
+    assert label_issues(logits, targets) == (0.0, 0.0, 2.0), "no issue, and so none that repeats another"
     spread, pair = targets.clone(), targets.clone()
     spread[[0, 1, 10, 11, 20, 21]] = torch.tensor([1, 2, 0, 2, 0, 1])
     pair[:3] = 1
-    assert label_issues(logits, spread) == (pytest.approx(0.2), pytest.approx(1.0))
-    assert label_issues(logits, pair) == (pytest.approx(0.1), 0.0)
+    assert label_issues(logits, spread) == (pytest.approx(0.2), pytest.approx(1.0), 2.0)
+    assert label_issues(logits, pair) == (pytest.approx(0.1), 0.0, 2.0)
     assert label_issues(logits[:4], targets[:4]) is None, "too few samples of a class"
+
+
+def test_of_many_classes_those_that_are_alike_are_told_from_labels_that_are_wrong() -> None:
+    """Sixty classes, twenty samples of each, of which a third is taken for another class: any, or one of four."""
+    number, size = 60, 20
+    truth = torch.arange(number).repeat_interleave(size)
+    drawn = torch.Generator().manual_seed(0)
+    logits = 8.0 * nn.functional.one_hot(truth, number).float()
+    shifts = {
+        "wrong": torch.randint(1, number, truth.shape, generator=drawn),
+        "alike": torch.randint(1, 5, truth.shape, generator=drawn),
+    }
+    is_moved = torch.rand(truth.shape, generator=drawn) < 1 / 3
+    found = {
+        name: label_issues(logits, torch.where(is_moved, (truth + shift) % number, truth))
+        for name, shift in shifts.items()
+    }
+    assert {each.issue_spread > 0.8 for each in found.values()} == {True}, "entropy cannot tell them apart"
+    assert found["wrong"].issue_repeats < 1.5
+    assert found["alike"].issue_repeats > 10
+
+
+@pytest.mark.parametrize(("lr", "is_said"), [(1e-8, True), (3e-3, False)])
+def test_that_nothing_was_learned_is_said_during_the_training_and_once(lr: float, is_said: bool, train: Train) -> None:
+    words = ["data.limit=1000", "data.limit_eval=100", "data.batch_size=10", "trainer.max_epochs=4"]
+    run = train("model=fnn", f"optimizer.lr={lr}", *words)
+    assert run.log.read_text().count("the network has learned nothing") == is_said
 
 
 @pytest.mark.parametrize("model", ["fnn", "cnn"])

@@ -1,6 +1,8 @@
 """Each rule on evidence that is sick in one way, and silent on evidence that is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from graphlib import TopologicalSorter
 
 import pytest
 from examined import CHANCE, all_epochs, config, health, healthy, rows, sick
@@ -141,9 +143,52 @@ def test_a_rule_says_what_it_is_and_where_it_is_from(name: str) -> None:
     assert rule.explains <= set(NAMES) - {name}
 
 
-def test_no_two_rules_explain_each_other() -> None:
-    for name, rule in rules().items():
-        assert not [other for other in rule.explains if name in rules()[other].explains], name
+def test_no_rules_explain_each_other_by_way_of_others_either() -> None:
+    TopologicalSorter({name: rule.explains for name, rule in rules().items()}).prepare()
+
+
+def test_what_is_explained_explains_nothing_and_passes_its_severity_on() -> None:
+    own = CASES["still_improving"]()
+    both = replace(own, unbeaten=(0.8, 0.9, "The network does not beat logistic regression."))
+    assert [(finding.name, finding.severity) for finding in diagnose(own)] == [("still_improving", "info")]
+    assert [(finding.name, finding.severity) for finding in diagnose(both)] == [("still_improving", "warning")]
+    health = all_epochs(label_issues=0.2, issue_spread=0.95, collapsed=(3, 1.0))
+    late = replace(overtrained(), health=health)
+    assert [finding.name for finding in diagnose(late)] == ["class_collapse", "overtraining"], "label noise is no cause"
+
+
+def test_classes_that_are_alike_are_no_label_noise() -> None:
+    noisy = {"label_issues": 0.5, "issue_spread": 0.91}
+    assert found(sick(health=all_epochs(**noisy, issue_repeats=1.1)))
+    assert not found(sick(health=all_epochs(**noisy, issue_repeats=15.0)))
+
+
+def test_a_class_of_one_test_sample_is_not_missed_for_certain() -> None:
+    own = imbalanced()
+    few = replace(own, sizes={**own.sizes, "test": 60}, metrics={**own.metrics, "test/recall_7": 0.0})
+    assert "class_imbalance" in found(own)
+    assert not found(few)
+
+
+@pytest.mark.parametrize(("ratio", "lr"), [(5e-5, "0.03"), (1e-6, "3"), (1e-8, "300")])
+def test_a_rate_that_is_far_too_low_is_raised_at_once(ratio: float, lr: str) -> None:
+    low = barely_learning(health=all_epochs(update=(ratio, None, ratio, ratio)))
+    assert found(low)["learning_rate_too_low"].overrides == f"optimizer.lr={lr}"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "tried"), [("adam", 1e6, "0.001"), ("sgd", 0.5, "0.05"), ("sgd", 50, "0.1")]
+)
+def test_a_rate_that_is_far_too_high_is_lowered_to_what_is_usual(optimizer: str, lr: float, tried: str) -> None:
+    words = config(optimizer__lr=lr, optimizer___target_=f"litmus.optimizer.{optimizer}")
+    finding = found(sick(diverged=True, status="diverged", config=words))["divergence"]
+    assert finding.overrides == f"optimizer.lr={tried} trainer.gradient_clip=1.0"
+
+
+def test_units_that_recovered_died_later() -> None:
+    shares = (0.9, 0.1, 0.9, 0.95)
+    dead = [health(0), *(health(epoch, dead=(None, share, None, None)) for epoch, share in enumerate(shares, start=1))]
+    assert found(sick(health=dead))["dying_relu"].epoch == 3
 
 
 def test_the_gravest_comes_first() -> None:

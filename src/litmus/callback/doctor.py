@@ -21,13 +21,12 @@ from litmus.callback.checkpoint import Checkpoint, callbacks_of
 from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
-from litmus.doctor.evidence import Health, Layer
+from litmus.doctor.evidence import AT_CHANCE, Health, Layer
 from litmus.spec import Classes, Images, Labels, Series, Values
 
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 100  # epochs that are kept; of more, every second one is dropped
-AT_CHANCE = 0.02  # progress of the training loss below which the first epoch has learned nothing
 EARLY = frozenset((1, 2, 4, 8, 16, 32, 64))  # steps of the first epoch whose loss is looked at, too
 ENOUGH_STEPS = 200  # in which a network that learns has begun to
 
@@ -53,6 +52,7 @@ class Doctor(Callback):
         self.first_norm: float | None = None
         self.input_size: float | None = None
         self._is_fitting = False
+        self._is_begun = False  # whether enough steps were taken to say that nothing was learned
         self._is_from_start = False  # a checkpoint of an earlier version knows nothing of the first step
         self._probe: Probe | None = None
         self._steps: frozenset[int] = frozenset()
@@ -151,11 +151,12 @@ class Doctor(Callback):
         self._found["collapsed"] = collapsed(logits)
         if task_of(pl_module).net.predicts_probabilities:
             issues = label_issues(logits, targets)
-            self._found |= {} if issues is None else {"label_issues": issues[0], "issue_spread": issues[1]}
+            self._found |= {} if issues is None else issues._asdict()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._probe is None:
             return
+        assert self._task is not None
         number = len(self._probe.layers)
         epoch = trainer.current_epoch + 1
         if not self.rows:
@@ -167,21 +168,21 @@ class Doctor(Callback):
         if len(self.rows) > MOST_ROWS:
             kept = next((each.best_epoch for each in callbacks_of(trainer) if isinstance(each, Checkpoint)), None)
             self.rows = thinned(self.rows, kept)
-        if epoch == 1:
-            self._warn_of_chance(trainer)
+        if not self._is_begun and trainer.global_step >= ENOUGH_STEPS:
+            self._is_begun = True
+            self._warn_of_chance(epoch, self._task.running("train")["loss"])  # Lightning has it later
 
     def _first_step(self) -> Health:
         assert self._probe is not None
         return Health(0, **_sequences(measured(self._probe.first, len(self._probe.layers))))
 
-    def _warn_of_chance(self, trainer: lightning.Trainer) -> None:
-        chance, loss = self._facts["chance_loss"], trainer.callback_metrics.get("train/loss")
-        if chance is None or loss is None or trainer.global_step < ENOUGH_STEPS:
-            return
-        if not float(loss) < (1 - AT_CHANCE) * chance:
+    def _warn_of_chance(self, epoch: int, loss: float) -> None:
+        """Says once, when enough steps were taken, that nothing was learned in this epoch."""
+        chance = self._facts["chance_loss"]
+        if chance is not None and not loss < (1 - AT_CHANCE) * chance:
             console.say(
-                f"After epoch 1 the network has learned nothing: train/loss is {float(loss):.4g}, and a prediction "
-                f"that is the same for every sample has {chance:.4g}.",
+                f"In epoch {epoch} the network has learned nothing: train/loss is {loss:.4g}, and a prediction that is "
+                f"the same for every sample has {chance:.4g}.",
                 style="yellow",
                 wrap=True,
             )

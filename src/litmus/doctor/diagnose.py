@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 from litmus.doctor.evidence import Evidence
@@ -27,14 +28,19 @@ def fired(evidence: Evidence) -> list[Finding]:
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
-    """What is wrong, the gravest first; what another finding explains is not named, and so explains nothing itself."""
+    """What is wrong, the gravest first.
+
+    What another finding explains is not named, and so explains nothing itself; the other is as grave as it at least.
+    """
     found = {finding.name: finding for finding in fired(evidence)}
 
     @functools.cache
     def is_named(name: str) -> bool:
         return not any(name in rules()[other].explains and is_named(other) for other in found)
 
-    return sorted(
-        (finding for name, finding in found.items() if is_named(name)),
-        key=lambda finding: SEVERITIES.index(finding.severity),
-    )
+    def with_what_it_explains(finding: Finding) -> Finding:
+        symptoms = [found[name].severity for name in rules()[finding.name].explains if name in found]
+        return replace(finding, severity=min([finding.severity, *symptoms], key=SEVERITIES.index))
+
+    named = [with_what_it_explains(finding) for name, finding in found.items() if is_named(name)]
+    return sorted(named, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -13,6 +13,8 @@ COLLAPSED = 0.1  # how often all other classes are predicted, relative to how of
 UNEVEN = 1.3  # of the largest class to the mean one
 NO_BOXES = 0.01  # average precision of a detector below which it finds nothing
 AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
+FEW_STEPS = 50  # within which a network that learns may not have begun to
+USUAL_RATES = {"sgd": 0.1}  # learning rates that are usually tried first, by optimizer; 0.001 for others
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
 
 
@@ -42,6 +44,7 @@ class Health:
             epoch's validation.
         label_issues: the fraction of validation labels that are wrong by confident learning.
         issue_spread: how evenly those are spread over pairs of classes, in [0, 1].
+        issue_repeats: how often two of them of one label agree on the class, relative to chance.
         waiting: the fraction of the epoch's training time that was spent waiting for batches.
     """
 
@@ -57,6 +60,7 @@ class Health:
     collapsed: tuple[int, float] | None = None
     label_issues: float | None = None
     issue_spread: float | None = None
+    issue_repeats: float | None = None
     waiting: float | None = None
 
 
@@ -162,6 +166,29 @@ class Evidence:
         if not losses or not self.chance_loss:
             return None
         return 1 - min(losses) / self.chance_loss
+
+    @property
+    def num_steps(self) -> int:
+        """Those of the training so far."""
+        return int(self.rows[-1].get("step") or 0) if self.rows else 0
+
+    @property
+    def lower_rate(self) -> str | None:
+        """The override of a learning rate that is a tenth of the run's, and no higher than usual ones."""
+        rate = self.number("optimizer.lr")
+        return None if rate is None else f"optimizer.lr={min(rate / 10, self._usual_rate):.3g}"
+
+    @property
+    def _usual_rate(self) -> float:
+        return USUAL_RATES.get(choice(self.config, "optimizer"), 0.001)
+
+    @property
+    def loss_in_words(self) -> str:
+        """How the lowest training loss compares to that of chance."""
+        lowest, progress = min(self.curve("train/loss")), self.progress or 0.0
+        if progress <= 0:
+            return f"train/loss, at best {lowest:.4g}, is not below that of a constant prediction"
+        return f"train/loss is only {progress:.0%} below that of a constant prediction"
 
     @property
     def peak(self) -> float | None:

@@ -52,7 +52,7 @@ def finish(run: RunDir, state: RunState, result: Section, without_page: bool) ->
         if state.tested is not None and state.gathered is not None:
             for name, text in files(state.gathered.outputs(), state.tested.net).items():
                 write_text(run.path / name, text)
-        if not without_page and result["epochs"]:
+        if not without_page and (result["epochs"] or result["findings"]):
             write(material_of(run, state.config, result, tested_of(state.tested, state.gathered), []))
             log.info("page: %.2f s", time.perf_counter() - begin)
     except (Exception, KeyboardInterrupt) as error:  # a page is a convenience, and made of whatever a run may be

@@ -179,7 +179,7 @@ def result(run: RunDir, result: Section) -> None:
         console.say(f"confused     {pairs}", wrap=True)
     if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
         console.say(f"baseline     {result['baselines']['notes'][0]}", style="yellow", wrap=True)
-    if result["epochs"]:
+    if result["epochs"] or result["findings"]:
         diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say_labeled("run folder", f"{run.path}{status}", style="bold")

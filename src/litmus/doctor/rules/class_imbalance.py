@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import Evidence, Z, error_of
 from litmus.doctor.finding import Finding, Rule
 
 RATIO = 10.0  # of the largest class to the smallest
@@ -10,7 +10,9 @@ MISSED = 0.5  # recall of the rare class, relative to the accuracy
 
 
 class ClassImbalance(Rule):
-    """A class has a tenth of the largest one's training samples or less, and is found half as often as others."""
+    """A class has a tenth of the largest one's training samples or less, and is found half as often as others,
+    which is not chance.
+    """
 
     title: ClassVar = "Class imbalance"
     why: ClassVar = "The loss is mostly that of the frequent classes, and accuracy hides that the rare ones are missed."
@@ -35,11 +37,13 @@ class ClassImbalance(Rule):
         if not rare or acc is None:
             return None
         name = min(rare, key=rare.__getitem__)
-        if rare[name] >= MISSED * acc:
+        number = max(1, round(evidence.sizes.get("test", 0) * present[name] / sum(present.values())))
+        highest = (rare[name] * number + 1) / (number + 2) + Z * error_of(rare[name], number)
+        if rare[name] >= MISSED * acc or highest >= acc:
             return None
         return self.finding(
             "warning",
-            f"{name} has {present[name]:,} training samples, {most} {present[most]:,}; of {name}, {rare[name]:.0%} are "
-            f"found in the test, of all samples {acc:.0%}.",
+            f"{name} has {present[name]:,} training samples, {most} {present[most]:,}; of {name}, {rare[name]:.0%} "
+            f"are found in the test (of about {number:,}), of all samples {acc:.0%}.",
             overrides="task.balanced=true" if evidence.value("task.balanced") is False else None,
         )

@@ -31,7 +31,7 @@ class Divergence(Rule):
     def find(self, evidence: Evidence) -> Finding | None:
         if not evidence.diverged:
             return None
-        rate = evidence.number("optimizer.lr")
-        overrides = None if rate is None else f"optimizer.lr={rate / 10:.3g} trainer.gradient_clip=1.0"
+        overrides = None if evidence.lower_rate is None else f"{evidence.lower_rate} trainer.gradient_clip=1.0"
         epoch = evidence.last_epoch + (evidence.status == "diverged")
-        return self.finding("severe", f"The loss is not finite in epoch {epoch}.", epoch=epoch, overrides=overrides)
+        sentence = f"The loss grew without bound, or was not finite, in epoch {epoch}."
+        return self.finding("severe", sentence, epoch=epoch, overrides=overrides)

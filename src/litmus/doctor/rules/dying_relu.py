@@ -1,5 +1,6 @@
 """Dying ReLU: units that are zero for every sample."""
 
+from itertools import takewhile
 from statistics import mean
 from typing import ClassVar
 
@@ -35,7 +36,9 @@ class DyingRelu(Rule):
         number, share = max(found, key=lambda each: each[1])
         if share < ALL_DEAD and mean(value for _, value in found) < DEAD:
             return None
-        epoch = next(each.epoch for each in evidence.trained if (each.dead[number] or 0.0) >= min(share, DEAD))
+        epochs = reversed(evidence.trained)
+        dead = takewhile(lambda each: (each.dead[number] or 0.0) >= min(share, DEAD), epochs)
+        epoch = min(each.epoch for each in dead)
         return self.finding(
             "warning",
             f"{share:.0%} of the units of {evidence.layers[number].name} give 0 for every sample, since epoch {epoch}.",

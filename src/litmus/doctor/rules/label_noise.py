@@ -7,6 +7,7 @@ from litmus.doctor.finding import Finding, Rule
 
 ISSUES = 0.15  # of the validation labels
 SPREAD = 0.8  # of these over pairs of classes: below, classes are hard to tell apart
+REPEATS = 2.0  # of a class among the issues of one label, relative to chance: above, as well
 BY_HEART = 0.15  # gap between training and validation accuracy from which on the network is confident without a reason
 CLASSES = 3  # at least: of two, wrong labels cannot be told from hard samples
 SAMPLES = 100  # of validation, at least
@@ -28,6 +29,8 @@ class LabelNoise(Rule):
         if health is None or health.label_issues is None or evidence.sizes.get("val", 0) < SAMPLES:
             return None
         if health.label_issues < ISSUES or (health.issue_spread or 0.0) < SPREAD or len(evidence.names) < CLASSES:
+            return None
+        if (health.issue_repeats or 0.0) > REPEATS:
             return None
         train, val = (evidence.at(evidence.best_epoch, f"{split}/acc") for split in ("train", "val"))
         if train is not None and val is not None and train - val > BY_HEART:

@@ -3,15 +3,14 @@
 from itertools import pairwise
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import FEW_STEPS, Evidence
 from litmus.doctor.finding import Finding, Rule
 
 # Losses relative to that of chance or of the first step, whichever is more: of training in an epoch and in a single
 # step (where steps are large: a batch of values with heavy tails has such a loss, too), and of validation.
 ABOVE_CHANCE, STEP_ABOVE_CHANCE, VAL_ABOVE_CHANCE = 1.3, 3.0, 1.2
 LARGE_STEP = 0.1  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
-STUCK = 0.2  # progress below which half as large ones are, after so many steps:
-STEPS = 50
+STUCK = 0.2  # progress below which half as large ones are, unless the training has just begun
 FAR_FROM_LEARNED = 0.5  # progress below which large steps are to blame
 JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, in this fraction of the epochs
 
@@ -43,11 +42,10 @@ class LearningRateTooHigh(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        rate = evidence.number("optimizer.lr")
         sentence = self._above_chance(evidence) or self._large_steps(evidence) or self._jumps(evidence)
         if sentence is None:
             return None
-        return self.finding("severe", sentence, overrides=None if rate is None else f"optimizer.lr={rate / 10:.3g}")
+        return self.finding("severe", sentence, overrides=evidence.lower_rate)
 
     def _above_chance(self, evidence: Evidence) -> str | None:
         peak, step_peak, progress, chance = evidence.peak, evidence.step_peak, evidence.progress, evidence.chance_loss
@@ -74,12 +72,11 @@ class LearningRateTooHigh(Rule):
         progress, usual, largest = evidence.progress, evidence.step_size, evidence.largest_step
         if progress is None or usual is None or largest is None:
             return None
-        is_stuck = progress < STUCK and _is_deep(evidence) and int(evidence.rows[-1].get("step") or 0) >= STEPS
+        is_stuck = progress < STUCK and _is_deep(evidence) and evidence.num_steps >= FEW_STEPS
         if not (usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED) and not (is_stuck and largest >= LARGE_STEP / 2):
             return None
         return (
-            f"A step changes a layer's weights by up to {largest:.0%} (0.1 % is usual), and train/loss is only "
-            f"{progress:.0%} below that of a constant prediction."
+            f"A step changes a layer's weights by up to {largest:.0%} (0.1 % is usual), and {evidence.loss_in_words}."
         )
 
     def _jumps(self, evidence: Evidence) -> str | None:

@@ -1,11 +1,12 @@
 """Learning rate too low: steps are too small to arrive."""
 
+import math
 from typing import ClassVar
 
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import Finding, Rule
 
-SMALL_STEP = 1e-4  # update-to-weight ratio; 1e-3 is healthy (Karpathy)
+SMALL_STEP, USUAL_STEP = 1e-4, 1e-3  # update-to-weight ratios: too small, and healthy (Karpathy)
 LEARNED = 0.5  # progress from which on the steps were large enough
 
 
@@ -34,7 +35,12 @@ class LearningRateTooLow(Rule):
             return None
         return self.finding(
             "severe",
-            f"A step changes a layer's weights by {ratio:.1e} of their size at most (1e-3 is usual), and train/loss is "
-            f"only {max(progress, 0):.0%} below that of a constant prediction.",
-            overrides=None if rate is None else f"optimizer.lr={rate * 10:.3g}",
+            f"A step changes a layer's weights by {ratio:.1e} of their size at most (1e-3 is usual), and "
+            f"{evidence.loss_in_words}.",
+            overrides=None if rate is None else f"optimizer.lr={rate * _factor(ratio):.3g}",
         )
+
+
+def _factor(ratio: float) -> float:
+    """The power of ten that brings steps nearest to the usual size, 10 at least."""
+    return float(10 ** max(1, round(math.log10(USUAL_STEP / ratio)))) if ratio > 0 else 10.0

@@ -3,11 +3,10 @@
 import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import Evidence, is_collapse, is_uneven
+from litmus.doctor.evidence import FEW_STEPS, Evidence, is_collapse, is_uneven
 from litmus.doctor.finding import Finding, Rule
 
 LEARNED = 0.3  # progress of the training loss from which on the network learns its samples by heart: overfitting
-STEPS = 50  # in which a network that learns has begun to
 
 
 class NoLearning(Rule):
@@ -36,7 +35,7 @@ class NoLearning(Rule):
         train = evidence.curve("train/loss")
         if not train or not evidence.is_val_at_chance or (evidence.progress or 0.0) >= LEARNED:
             return None
-        if int(evidence.rows[-1].get("step") or 0) < STEPS or _prefers_largest(evidence):
+        if evidence.num_steps < FEW_STEPS or _prefers_largest(evidence):
             return None
         return self.finding("severe", _sentence(evidence, min(train)), epoch=evidence.last_epoch)
 

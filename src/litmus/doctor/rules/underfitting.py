@@ -6,6 +6,7 @@ from litmus.doctor.evidence import BOUNDED, Evidence
 from litmus.doctor.finding import Finding, Rule
 
 GAP = 0.05  # by which training and validation are worse than the best baseline, for metrics in [0, 1]
+FALLING = 0.02  # of the training loss in the last epoch, from which on more epochs are the first thing to try
 LOSS_RATIO = 1.25  # of the network's squared error to the baseline's, for values
 
 
@@ -40,7 +41,8 @@ class Underfitting(Rule):
 
 
 def _overrides(evidence: Evidence) -> str | None:
-    widths = evidence.value("model.widths")
-    if isinstance(widths, list):
+    widths, losses = evidence.value("model.widths"), evidence.curve("train/loss")
+    is_falling = len(losses) > 1 and losses[-1] < (1 - FALLING) * losses[-2]
+    if isinstance(widths, list) and not is_falling:
         return f"model.widths=[{','.join(str(4 * width) for width in widths)}]"
     return f"trainer.max_epochs={3 * int(evidence.number('trainer.max_epochs') or 1)}"
