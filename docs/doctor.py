@@ -65,8 +65,10 @@ PROOF = """
 
 `make bench ARGS=doctor` trains each setting with its sickness and without. Thresholds were set on the settings of
 `bench/_sick.py` (*set*, {few_seeds} seeds). Those of `bench/_proof.py` are of other networks or data (*proof*, {seeds}
-seeds); the first three seeds were looked at before four rules were given their present form, all before `overtraining`
-and what explains what were. Settings of `overtraining` on five other seeds, which nobody had looked at: {fresh}.
+seeds). The first three seeds were looked at before four rules were given their present form. All five were before the
+last changes, of `overtraining` and what explains what, and of `overfitting`, `underfitting`, `uncertain_validation`,
+`class_imbalance` and `label_noise` on other data. Settings of `overtraining` on five seeds more, looked at by nobody:
+{fresh}.
 
 Where a key makes the sickness, a run counts as sick if its test is worse than its twin's by more than chance: a
 learning rate of 0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run; *folded*: it

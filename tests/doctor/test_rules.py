@@ -185,6 +185,31 @@ def test_a_rate_that_is_far_too_high_is_lowered_to_what_is_usual(optimizer: str,
     assert finding.overrides == f"optimizer.lr={tried} trainer.gradient_clip=1.0"
 
 
+def test_a_first_loss_of_equal_odds_is_no_poor_initialization() -> None:
+    """Of two classes, one in fifty: a constant prediction has a loss of 0.1, an untrained network ln(2)."""
+    rare = barely_learning(names=["no", "yes"], class_counts=[980, 20], chance_loss=0.098, first_loss=0.693)
+    assert "poor_initialization" not in found(rare)
+    assert "poor_initialization" in found(replace(rare, first_loss=4.0))
+
+
+def test_a_start_that_did_no_harm_is_a_remark() -> None:
+    start = [health(0, rms=(None, 1e-4, 1.0, None)), *all_epochs()[1:]]
+    assert found(sick(health=start))["poor_initialization"].severity == "info"
+    assert found(sick(health=all_epochs(dead=(None, 0.8, None, None))))["dying_relu"].severity == "info"
+
+
+def test_samples_known_by_heart_of_inputs_that_say_nothing() -> None:
+    """Also where the kept epoch is the first, in which nothing was known by heart yet."""
+    own = sick(rows=rows(LEARNED, [CHANCE, *[3.0] * 9], STILL), best_epoch=1)
+    assert [(each.name, each.severity) for each in diagnose(own)] == [("overfitting", "severe")]
+    assert "do the inputs say anything" in found(own)["overfitting"].evidence
+
+
+def test_a_forecast_that_cannot_be_beaten_is_no_plateau() -> None:
+    assert "plateau" in found(stuck())
+    assert "plateau" not in found(replace(stuck(), is_relative=True))
+
+
 def test_units_that_recovered_died_later() -> None:
     shares = (0.9, 0.1, 0.9, 0.95)
     dead = [health(0), *(health(epoch, dead=(None, share, None, None)) for epoch, share in enumerate(shares, start=1))]

@@ -15,6 +15,7 @@ NO_BOXES = 0.01  # average precision of a detector below which it finds nothing
 AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
 FEW_STEPS = 50  # within which a network that learns may not have begun to
 USUAL_RATES = {"sgd": 0.1}  # learning rates that are usually tried first, by optimizer; 0.001 for others
+BEGUN = 0.3  # progress of a loss from which on samples are learned
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
 
 
@@ -230,6 +231,11 @@ class Evidence:
         return min(losses) >= (1 - AT_CHANCE) * self.chance_loss
 
     @property
+    def is_by_heart(self) -> bool:
+        """Whether training samples are learned, and validation is never better than a constant."""
+        return self.is_val_at_chance and (self.progress or 0.0) >= BEGUN
+
+    @property
     def _majority(self) -> float | None:
         """The share of the class with most training samples."""
         return max(self.class_counts) / sum(self.class_counts) if sum(self.class_counts) else None
@@ -306,6 +312,11 @@ def is_uneven(evidence: Evidence) -> bool:
     """Whether the largest class has clearly more training samples than an even split would give it."""
     counts = evidence.class_counts
     return bool(sum(counts)) and max(counts) > UNEVEN * sum(counts) / len(counts)
+
+
+def prefers_largest(evidence: Evidence) -> bool:
+    """Whether nearly all are predicted as the most frequent of uneven classes: `class_collapse` says more."""
+    return is_collapse(evidence) and is_uneven(evidence)
 
 
 def error_of(fraction: float, number: int) -> float:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from litmus.doctor.evidence import Evidence, known
 from litmus.doctor.finding import Finding, Rule
 
+LEARNED = 0.5  # progress from which on the others did the work
 DEAD, ALL_DEAD = 0.5, 0.8  # of the units of all layers on average, and of a single one
 
 
@@ -40,7 +41,7 @@ class DyingRelu(Rule):
         dead = takewhile(lambda each: (each.dead[number] or 0.0) >= min(share, DEAD), epochs)
         epoch = min(each.epoch for each in dead)
         return self.finding(
-            "warning",
+            "info" if (evidence.progress or 0.0) > LEARNED else "warning",
             f"{share:.0%} of the units of {evidence.layers[number].name} give 0 for every sample, since epoch {epoch}.",
             layer=evidence.layers[number].name,
             epoch=epoch,

@@ -3,10 +3,8 @@
 import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import FEW_STEPS, Evidence, is_collapse, is_uneven
+from litmus.doctor.evidence import FEW_STEPS, Evidence, prefers_largest
 from litmus.doctor.finding import Finding, Rule
-
-LEARNED = 0.3  # progress of the training loss from which on the network learns its samples by heart: overfitting
 
 
 class NoLearning(Rule):
@@ -33,9 +31,9 @@ class NoLearning(Rule):
 
     def find(self, evidence: Evidence) -> Finding | None:
         train = evidence.curve("train/loss")
-        if not train or not evidence.is_val_at_chance or (evidence.progress or 0.0) >= LEARNED:
+        if not train or not evidence.is_val_at_chance or evidence.is_by_heart:
             return None
-        if evidence.num_steps < FEW_STEPS or _prefers_largest(evidence):
+        if evidence.num_steps < FEW_STEPS or prefers_largest(evidence):
             return None
         return self.finding("severe", _sentence(evidence, min(train)), epoch=evidence.last_epoch)
 
@@ -53,8 +51,3 @@ def _sentence(evidence: Evidence, train: float) -> str:
         f"At best, train/loss is {train:.4g} and val/loss {min(evidence.curve('val/loss')):.4g}; a constant prediction "
         f"has {chance:.4g}{odds}."
     )
-
-
-def _prefers_largest(evidence: Evidence) -> bool:
-    """Whether nearly all are predicted as the most frequent of uneven classes: `class_collapse` says more."""
-    return is_collapse(evidence) and is_uneven(evidence)

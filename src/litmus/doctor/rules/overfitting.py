@@ -3,17 +3,18 @@
 import math
 from typing import ClassVar
 
-from litmus.doctor.evidence import BOUNDED, Evidence
-from litmus.doctor.finding import Finding, Rule, Severity
+from litmus.doctor.evidence import BEGUN, BOUNDED, Evidence, prefers_largest
+from litmus.doctor.finding import Finding, Rule
 
 GAP = 0.1  # of the monitored metric between training and validation, for metrics in [0, 1]
 ERRORS = 3.0  # standard errors of the validation metric that the gap must exceed
 LOSS_RATIO = 3.0  # of validation loss to training loss, for other metrics, which differ by that gap of chance, too
-LEARNED = 0.3  # progress below which there is nothing to overfit
 
 
 class Overfitting(Rule):
-    """In the kept epoch, the training metric is clearly better than the validation metric."""
+    """In the kept epoch, the training metric is clearly better than the validation metric; or the training loss falls,
+    and no epoch is better in validation than a constant prediction.
+    """
 
     title: ClassVar = "Overfitting"
     why: ClassVar = "The network learns samples by heart. Regularize, use a smaller network, or add or augment data."
@@ -22,16 +23,14 @@ class Overfitting(Rule):
     explains: ClassVar = frozenset(("overtraining",))
 
     def find(self, evidence: Evidence) -> Finding | None:
-        if evidence.progress is not None and evidence.progress < LEARNED:
+        if evidence.progress is not None and evidence.progress < BEGUN:
             return None
+        if evidence.is_by_heart and not prefers_largest(evidence):
+            return self.finding("severe", _by_heart(evidence), epoch=evidence.best_epoch)
         sentence = self._metric(evidence) if evidence.metric in BOUNDED else self._loss(evidence)
         if sentence is None:
             return None
-        if evidence.is_val_at_chance:
-            sentence += " Validation is never better than a constant prediction: do the inputs say anything about the"
-            sentence += " target?"
-        severity: Severity = "severe" if evidence.is_val_at_chance else "warning"
-        return self.finding(severity, sentence, epoch=evidence.best_epoch, overrides=_overrides(evidence))
+        return self.finding("warning", sentence, epoch=evidence.best_epoch, overrides=_overrides(evidence))
 
     def _metric(self, evidence: Evidence) -> str | None:
         train, val = (evidence.at(evidence.best_epoch, f"{split}/{evidence.metric}") for split in ("train", "val"))
@@ -53,6 +52,13 @@ class Overfitting(Rule):
         if math.log(val / train) < math.log(LOSS_RATIO) + ERRORS * math.sqrt(2 / number):
             return None
         return f"In epoch {evidence.best_epoch}, train/loss is {train:.3g} and val/loss {val:.3g}."
+
+
+def _by_heart(evidence: Evidence) -> str:
+    return (
+        f"train/loss falls to {min(evidence.curve('train/loss')):.3g}, and validation is never better than a constant "
+        f"prediction ({evidence.chance_loss:.3g}): do the inputs say anything about the target?"
+    )
 
 
 def _overrides(evidence: Evidence) -> str | None:

@@ -1,5 +1,6 @@
 """Poor initialization: signals shrink or grow from layer to layer before the first step."""
 
+import math
 from typing import ClassVar
 
 from litmus.doctor.evidence import Evidence, known
@@ -7,7 +8,8 @@ from litmus.doctor.finding import Finding, Rule
 
 RATIO = 100.0  # of two activations' root mean squares, before the first step
 INPUT_SIZE = 20.0  # root mean square of the inputs, or its inverse; images in [0, 255] have about 100
-FIRST_LOSS = 5.0  # of the first step, relative to chance
+FIRST_LOSS = 5.0  # of the first step, relative to chance, or to equal odds of the classes if that is more
+LEARNED = 0.5  # progress from which on the training did start
 
 
 class PoorInitialization(Rule):
@@ -42,7 +44,8 @@ class PoorInitialization(Rule):
             return None
         init = evidence.value("model.init")
         overrides = None if init is None else "model.init=he" if init != "he" else "model.batchnorm=true"
-        return self.finding("severe", sentence, layer=layer, epoch=0, overrides=overrides)
+        has_learned = evidence.progress is not None and evidence.progress > LEARNED
+        return self.finding("info" if has_learned else "severe", sentence, layer=layer, epoch=0, overrides=overrides)
 
     def _inputs(self, evidence: Evidence) -> tuple[str, None] | None:
         size = evidence.input_size
@@ -65,6 +68,9 @@ class PoorInitialization(Rule):
 
     def _loss(self, evidence: Evidence) -> tuple[str, None] | None:
         first, chance = evidence.first_loss, evidence.chance_loss
-        if first is None or not chance or first < FIRST_LOSS * chance:
+        if first is None or not chance:
+            return None
+        equal_odds = math.log(max(len(evidence.names), 1)) if evidence.task == "classification" else 0.0
+        if first < FIRST_LOSS * max(chance, equal_odds):
             return None
         return f"The first step's loss is {first:.3g}, where a constant prediction has {chance:.3g}.", None

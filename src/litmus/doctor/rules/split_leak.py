@@ -12,7 +12,10 @@ class SplitLeak(Rule):
     """A twentieth of the validation or test samples are in an earlier split, too."""
 
     title: ClassVar = "Leak between splits"
-    why: ClassVar = "Such samples measure memory, so the metrics are better than they will be on new data."
+    why: ClassVar = (
+        "Such samples measure memory, so the metrics are better than they will be on new data. Remove duplicates, or "
+        "keep what belongs together in one split."
+    )
     source: ClassVar = "Kaufman et al. 2012; threshold argued: below it, the metric moves by less than its error"
 
     def find(self, evidence: Evidence) -> Finding | None:

@@ -24,8 +24,6 @@ class UncertainValidation(Rule):
         value = evidence.at(evidence.best_epoch, evidence.monitor)
         if number >= SAMPLES or own is None or best is None or value is None:
             return None
-        if value == best[1] == 1.0:  # no mistake by either: there is nothing to gain
-            return None
         gain = value - best[1]
         error = math.hypot(own, error_of(best[1], number))
         if gain > Z * error and Z * own < WIDE:

@@ -21,7 +21,7 @@ class Underfitting(Rule):
     def find(self, evidence: Evidence) -> Finding | None:
         best = evidence.best_baseline
         train, val = (evidence.at(evidence.best_epoch, f"{split}/{evidence.metric}") for split in ("train", "val"))
-        if best is None or train is None or val is None:
+        if best is None or train is None or val is None or evidence.is_by_heart:
             return None
         name, value = best
         if evidence.metric in BOUNDED:
