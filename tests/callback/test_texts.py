@@ -54,7 +54,7 @@ def test_names_stay_what_they_are(name: str) -> None:
     shown = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
     alone = markdown_to_safe_html(escaped(name))
     assert (tags_of(alone), read(alone)) == ({"<p>", "</p>"}, shown)
-    within = markdown_to_safe_html(f"**{escaped(name)}**: {escaped(name)}")
+    within = markdown_to_safe_html(f"**{escaped(name).strip()}**: {escaped(name)}")
     assert (tags_of(within), read(within)) == ({"<p>", "</p>", "<strong>", "</strong>"}, f"{shown}: {shown}")
     cells = markdown_to_safe_html(table(["a", "b"], [[escaped(name), "x"], ["y", escaped(name)]]))
     assert cells.count("<td>") == 4
@@ -95,5 +95,5 @@ def test_a_run_without_findings_says_so(train: Train, monkeypatch: pytest.Monkey
 
 
 def test_the_configuration_is_code(train: Train) -> None:
-    (text,) = texts_of(train("model=fnn"), "config")
+    (text,) = texts_of(train("model=fnn"), "workings/config")
     assert tags_of(markdown_to_safe_html(text)) == {"<pre>", "</pre>", "<code>", "</code>"}

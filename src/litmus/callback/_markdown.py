@@ -4,12 +4,12 @@ import re
 from collections.abc import Sequence
 
 # ASCII's punctuation without what means nothing in the middle of a line; Python-Markdown leaves entities alone.
-_MEANS_SOMETHING = re.compile(r"""[!"#$&'*+<=>?@\[\\\]^_`{|}~.:-]""")
+_MEANS_SOMETHING = re.compile(r"""[!"#$&'*+<=>?@\[\\\]^_`{|}~:-]|(?<=\d)\.(?=\s|$)""")
 
 
 def escaped(text: str) -> str:
-    """The text on a line of its own or within one: Markdown and HTML in it mean nothing."""
-    shown = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """The text in one line, or in a part of one: Markdown and HTML in it mean nothing."""
+    shown = re.sub(r"\s+", " ", "".join(letter if letter.isprintable() else " " for letter in text))
     return _MEANS_SOMETHING.sub(lambda found: f"&#{ord(found[0])};", shown)
 
 

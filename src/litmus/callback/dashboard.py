@@ -16,7 +16,7 @@ from litmus.callback._markdown import code, escaped
 from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.callback._projector import Projector
 from litmus.config.protocols import Net, Task
-from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, WORKINGS, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.doctor.diagnose import NOTHING, in_words
@@ -61,12 +61,13 @@ class Dashboard(Callback):
         run = RunDir(trainer.default_root_dir)
         _remove_row(run)
         self._writer = trainer.logger.experiment
-        self._writer.add_text("config", code(to_yaml(run.read_config())), trainer.global_step)
+        self._writer.add_text(f"{WORKINGS}config", code(to_yaml(run.read_config())), trainer.global_step)
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
         if self.pictures:
             self._writer.add_custom_scalars(layout(task_of(pl_module)))
-            self._pictures = Pictures(task_of(pl_module), self._writer)
+            data = data_of(trainer) if trainer.world_size == 1 else None
+            self._pictures = Pictures(task_of(pl_module), data, self._writer)
             scores = [_score(task_of(pl_module), row) for row in run.whole_metrics() if row["epoch"] > 0]
             self._projector = Projector(task_of(pl_module), data_of(trainer), max(scores, default=None))
 
