@@ -3,20 +3,34 @@
 from collections.abc import Callable
 
 import pytest
-from helpers import CONF, ON_BOXES, ON_LISTED, ON_WAVE, SMALL
+from helpers import CONF, ON_BOXES, ON_LISTED, ON_TABLE, ON_WAVE, SMALL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from litmus.callback._pictures import is_due
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
 
+TAGS = ["data.label=tags", "data.target_separator=|"]
+ON_MAILS = [*ON_TABLE, "data.path=mails.csv", *TAGS]
 Train = Callable[..., RunDir]
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
-TASKS = {  # by task: overrides, images, and whether there are precision-recall curves
-    "classification": (["model=cnn", *SMALL], {"val/confusion_matrix", "val/predictions"}, True),
-    "multilabel": (["model=cnn", *ON_LISTED, "data.label=tags", "data.target_separator=|"], set(), True),
-    "regression": (["model=lstm", *ON_WAVE], set(), False),
-    "detection": (["model=yolo", *ON_BOXES], {"val/boxes"}, False),
+VALUES = {"val/predicted_and_true", "val/residuals"}
+PRICES = ["data=table", "data.path=houses.csv", "data.target=[price,rooms]", "trainer=cpu"]
+TASKS = {  # by task, and what it reads: overrides, images, and whether there are precision-recall curves and texts
+    "classification": (["model=cnn", *SMALL], {"val/classes", "val/confusion_matrix", "val/predictions"}, True, False),
+    "classification of texts": (["model=lstm", *ON_TABLE], {"val/classes", "val/confusion_matrix"}, True, True),
+    "multilabel": (["model=cnn", *ON_LISTED, *TAGS], {"val/labels"}, True, False),
+    "multilabel of texts": (["model=lstm", *ON_MAILS], {"val/labels"}, True, True),
+    "regression": (["model=lstm", *ON_WAVE], VALUES | {"val/forecast"}, False, False),
+    "regression of far values": (["model=lstm", *ON_WAVE, "data.horizon=5"], VALUES | {"val/forecast"}, False, False),
+    "regression of texts": (["model=lstm", *ON_TABLE, "data.label=score"], VALUES, False, True),
+    "regression of rows": (
+        ["model=fnn", *PRICES],
+        {f"{each}/{name}" for each in VALUES for name in ("price", "rooms")},
+        False,
+        False,
+    ),
+    "detection": (["model=yolo", *ON_BOXES], {"val/boxes"}, False, False),
 }
 
 
@@ -25,13 +39,13 @@ def events_of(run: RunDir) -> EventAccumulator:
 
 
 def test_every_task_is_here() -> None:
-    assert set(TASKS) == {path.stem for path in (CONF / "task").glob("*.yaml")}
+    assert {name.split()[0] for name in TASKS} == {path.stem for path in (CONF / "task").glob("*.yaml")}
 
 
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("task", TASKS)
 def test_what_a_task_shows(task: str, train: Train) -> None:
-    small, images, curves = TASKS[task]
+    small, images, curves, texts = TASKS[task]
     run = train(*FEW, "callback.dashboard.pictures=true", small=small)
     assert run.read_result()["status"] == "finished"
     assert "has not all pictures" not in run.log.read_text()
@@ -44,6 +58,7 @@ def test_what_a_task_shows(task: str, train: Train) -> None:
     plugins = {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags["tensors"]}
     assert "custom_scalars" in plugins
     assert ("pr_curves" in plugins) == curves
+    assert ("mistakes/text_summary" in tags["tensors"]) == texts
 
 
 def test_pictures_change_no_bit(train: Train) -> None:

@@ -22,11 +22,11 @@ from litmus.record.folder import RunDir
 FEW = ["trainer.max_epochs=2", "trainer.limit_batches=4", "callback.dashboard.graph=true"]
 FEW += ["callback.dashboard.pictures=true"]
 RUNS = {  # overrides, and the images that there are
-    "classification": (["model=cnn", *SMALL], ["confusion_matrix", "predictions"]),
-    "multilabel": (["model=cnn", *ON_LISTED, "data.label=tags", "data.target_separator=|"], []),
-    "regression": (["model=lstm", *ON_WAVE], []),
+    "classification": (["model=cnn", *SMALL], ["classes", "confusion_matrix", "predictions"]),
+    "multilabel": (["model=cnn", *ON_LISTED, "data.label=tags", "data.target_separator=|"], ["labels"]),
+    "regression": (["model=lstm", *ON_WAVE], ["forecast", "predicted_and_true", "residuals"]),
     "detection": (["model=yolo", *ON_BOXES], ["boxes"]),
-    "text": (["model=lstm", *ON_TABLE], ["confusion_matrix"]),
+    "text": (["model=lstm", *ON_TABLE], ["classes", "confusion_matrix"]),
 }
 PORT = 6098
 # TensorBoard's parts are inside of each other's shadow, and the projector inside of two frames.
@@ -125,8 +125,11 @@ def cards_of_a_run(browser: Browser, address: str, name: str, images: Sequence[s
     wanted = f"^val/({'|'.join(['loss', *images])})$|^within_network/weights"
     visit(browser, f"{address}/?runFilter=%5E{name}%24&tagFilter={quote(wanted)}#timeseries")
     wait_until_drawn(browser, "scalar-card line-chart", f"the loss of {name}")
-    if images:
-        wait_until_drawn(browser, "image-card img", f"{images[0]} of {name}")
+    assert images
+    wait_until_drawn(browser, "image-card img", f"{images[0]} of {name}")
+    browser.wait_for(f"texts('image-card .tag').length === {len(images)}")
+    shown = "deep('image-card img').filter((each) => each.naturalWidth > 100).length"
+    browser.wait_for(f"{shown} === {len(images)}")
     wait_until_drawn(browser, "histogram-card tb-histogram", f"a histogram of {name}")
 
 
@@ -140,6 +143,9 @@ def tabs(browser: Browser, address: str) -> None:
     ):
         visit(browser, f"{address}/#{tab}")
         wait_until_drawn(browser, selector, tab)
+    visit(browser, f"{address}/#text")
+    browser.wait_for("texts('th').includes('confidence')")  # mistakes among texts
+    browser.wait_for("texts('p').some((each) => each.startsWith('The doctor finds')) || texts('strong').length > 1")
     visit(browser, f"{address}/#hparams")
     for text in (*RUNS, "model"):
         browser.wait_for(f"texts('vaadin-grid-cell-content').includes({text!r})")

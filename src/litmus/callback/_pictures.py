@@ -11,25 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from litmus.callback._drawings import in_units, of_boxes, of_classes, of_forecasts, of_labels, of_values
 from litmus.callback._layers import evenly, watched
-from litmus.config.protocols import Net, Outputs, Task
+from litmus.callback._mistakes import worst_mistakes
+from litmus.callback._words import least_score
+from litmus.config.protocols import Data, Outputs, Task
+from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
-from litmus.page.charts import images as in_rows
-from litmus.page.confusion import confusion_matrix
-from litmus.page.drawing import COLORS, Drawing, Pixels
-from litmus.page.scenes import Scene, together
+from litmus.page.drawing import Drawing, Pixels
 from litmus.record.events import image
-from litmus.spec import Boxes, Classes, Images, Labels
+from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
 
 MOST_LAYERS = 20
 MOST_VALUES = 20_000  # of a layer, every n-th
 BINS = 64
 MOST_CURVES = 10  # classes or labels with a precision-recall curve
 MOST_SAMPLES = 10_000  # of validation, for curves and confusion matrix
-NUM_EXAMPLES, PER_ROW = 16, 4
-NUM_SCENES = 8
-USUAL_SCORE = 0.25
-MOST_NAMES = 40  # classes of a confusion matrix that can still be read
+NUM_EXAMPLES = 16
 
 
 def is_due(epoch: int, last: int) -> bool:
@@ -50,17 +48,19 @@ class Pictures:
 
     Args:
         task: whose validation is watched from now on.
+        data: that it validates on; None where this process sees only a part of it, whose samples have other numbers.
         writer: of the run's events.
     """
 
-    def __init__(self, task: Task, writer: SummaryWriter) -> None:
-        self.task, self.writer = task, writer
+    def __init__(self, task: Task, data: Data | None, writer: SummaryWriter) -> None:
+        self.task, self.data, self.writer = task, data, writer
         self.layers = evenly([each for each in watched(task.net) if each.weight is not None], MOST_LAYERS)
         self.watching = False
         self.inputs: Tensor | None = None
         self.seen: list[tuple[Outputs, Outputs]] = []
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
         self._activations: dict[str, Tensor] = {}
+        self._order: Tensor | None = None
         task.observers["val"].append(self._observe)
 
     def stop(self) -> None:
@@ -97,6 +97,7 @@ class Pictures:
             if each.weight is not None:
                 self._histogram(f"weights/{each.name}", each.weight.detach(), step)
         if self.seen:
+            self._order = None if self.data is None else self.data.evaluation_order("val")
             self._show(step)
         self.seen, self._activations, self.inputs = [], {}, None
 
@@ -119,20 +120,39 @@ class Pictures:
             self.writer.add_histogram(f"{WITHIN_NETWORK}{name}", some.cpu().numpy(), step, bins=BINS)
 
     def _show(self, step: int) -> None:
-        target = self.task.net.spec.target
-        pictures: dict[str, Drawing] = {}
-        if isinstance(target, Boxes):
-            pictures = self._boxes(target.names)
-        elif isinstance(target, Classes | Labels):
-            logits = torch.cat([own for own, _ in self.seen if isinstance(own, Tensor)]).float().cpu()
-            truth = torch.cat([own for _, own in self.seen if isinstance(own, Tensor)]).cpu()
-            self._curves(target, logits, truth, step)
-            if isinstance(target, Classes):
-                pictures = self._classes(target.names, logits, truth)
         assert self.writer.file_writer is not None
-        for name, picture in pictures.items():
+        for name, picture in self._drawn(step).items():
             summary = image(f"val/{name}", picture.png(scale=1), picture.width, picture.height)
             self.writer.file_writer.add_summary(summary, step)
+
+    def _drawn(self, step: int) -> dict[str, Drawing]:
+        """Pictures by their names; writes curves and texts."""
+        net, images = self.task.net, self._images()
+        target = net.spec.target
+        if isinstance(target, Boxes):
+            return of_boxes(target, *self.seen[0], images, least_score(net)) if images else {}
+        outputs = torch.cat([own for own, _ in self.seen if isinstance(own, Tensor)]).float().cpu()
+        truth = torch.cat([own for _, own in self.seen if isinstance(own, Tensor)]).cpu()
+        if isinstance(net.spec.input, Tokens) and self.data is not None:
+            self.writer.add_text("mistakes", worst_mistakes(net, outputs, truth, self._sample), step)
+        if isinstance(target, Values):
+            return self._values(target, outputs, truth)
+        self._curves(target, outputs, truth, step)
+        if isinstance(target, Labels):
+            return of_labels(target, outputs, truth)
+        return of_classes(target, outputs, truth, images)
+
+    def _values(self, target: Values, outputs: Tensor, truth: Tensor) -> dict[str, Drawing]:
+        true, predicted, spec = in_units(target, truth), in_units(target, outputs), self.task.net.spec.input
+        if not isinstance(spec, Series):
+            return of_values(list(zip(target.names, true.T, predicted.T, strict=True)))
+        found = of_values([(spec.raw[0], true.ravel(), predicted.ravel())])
+        return found if self.data is None else found | of_forecasts(spec.raw[0], true, predicted, self._sample)
+
+    def _sample(self, row: int) -> Sample:
+        """That of a row of what was seen."""
+        assert self.data is not None
+        return self.data.sample("val", row if self._order is None else int(self._order[row]))
 
     def _curves(self, target: Classes | Labels, logits: Tensor, truth: Tensor, step: int) -> None:
         is_class = isinstance(target, Classes)
@@ -140,36 +160,6 @@ class Pictures:
         for i, name in enumerate(target.names[:MOST_CURVES]):
             own = (truth == i if is_class else truth[:, i] > 0).numpy()
             self.writer.add_pr_curve(f"val/{name}", own, scores[:, i], step)
-
-    def _classes(self, names: tuple[str, ...], logits: Tensor, truth: Tensor) -> dict[str, Drawing]:
-        found: dict[str, Drawing] = {}
-        predicted, number = logits.argmax(dim=1), len(names)
-        if number <= MOST_NAMES:
-            counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
-            found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
-        if (images := self._images()) is not None:
-            confidence = logits.softmax(dim=1).amax(dim=1)
-            pairs = list(zip(predicted.tolist(), truth.tolist(), strict=True))[: len(images)]
-            captions = [
-                f"{names[p]} {c:.0%}" + ("" if p == t else f", is {names[t]}")
-                for (p, t), c in zip(pairs, confidence.tolist(), strict=False)
-            ]
-            frames = [COLORS[0] if p == t else COLORS[1] for p, t in pairs]
-            found["predictions"] = in_rows("predictions", images, captions, PER_ROW, frames=frames)
-        return found
-
-    def _boxes(self, names: tuple[str, ...]) -> dict[str, Drawing]:
-        images = self._images()
-        if images is None:
-            return {}
-        outputs, targets = self.seen[0]
-        least = least_score(self.task.net)
-        found = [own[own[:, 4] >= least] for own in outputs]
-        scenes = [
-            Scene(pixels, *(each.double().cpu().numpy() for each in pair))
-            for pixels, *pair in zip(images[:NUM_SCENES], found, targets, strict=False)
-        ]
-        return {"boxes": together(scenes, names)}
 
     def _images(self) -> list[Pixels] | None:
         """Those of the first batch, if the network saw images."""
@@ -185,11 +175,6 @@ class Pictures:
     @staticmethod
     def _size(spec: Images) -> tuple[int, int, int]:
         return spec.channels, spec.height, spec.width
-
-
-def least_score(net: Net) -> float:
-    """From which on a box counts: the network's own choice, else what is usual."""
-    return USUAL_SCORE if net.min_score is None else net.min_score
 
 
 def _some(values: Tensor) -> Tensor:

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from litmus.callback._pictures import least_score
+from litmus.callback._words import said
 from litmus.config.protocols import Data, Net, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.page.drawing import Pixels, file_of, shrunk
 from litmus.record.files import replacing, write_text
 from litmus.record.folder import RunDir
-from litmus.spec import Classes, Labels, Values
+from litmus.spec import Classes, Values
 
 MOST_SAMPLES = 500  # evenly chosen ones
 FEWEST_SAMPLES = 10  # fewer show nothing
@@ -182,7 +182,7 @@ def _described(sample: Sample) -> dict[str, str]:
 def _answers(net: Net, seen: Seen) -> list[dict[str, str]]:
     """What is true of each sample, and what the network says."""
     target = net.spec.target
-    true, predicted = _said(net, seen.targets, is_output=False), _said(net, seen.outputs, is_output=True)
+    true, predicted = said(net, seen.targets, is_output=False), said(net, seen.outputs, is_output=True)
     if isinstance(target, Values):
         names = [*target.names[:MOST_VALUES], *(f"predicted {name}" for name in target.names[:MOST_VALUES])]
         pairs = zip(true, predicted, strict=True)
@@ -192,26 +192,6 @@ def _answers(net: Net, seen: Seen) -> list[dict[str, str]]:
         {noun: a, "predicted": b, "right": "yes" if a == b else "no"}
         for (a,), (b,) in zip(true, predicted, strict=True)
     ]
-
-
-def _said(net: Net, given: Outputs, is_output: bool) -> list[tuple[str, ...]]:
-    """Outputs or targets in words: see `protocols.Task.observers`."""
-    target = net.spec.target
-    if isinstance(given, list):
-        numbers = [own[own[:, 4] >= least_score(net)][:, 5] if is_output else own[:, 0] for own in given]
-        return [(_listed([target.names[i] for i in sorted(own.int().tolist())]),) for own in numbers]
-    if isinstance(target, Classes):
-        classes = given.argmax(dim=1) if is_output else given
-        return [(target.names[i],) for i in classes.tolist()]
-    if isinstance(target, Labels):
-        return [(_listed([target.names[i] for i in row.nonzero()[:, 0].tolist()]),) for row in (given > 0).cpu()]
-    assert isinstance(target, Values)
-    values = given.double().cpu() * torch.tensor(target.std) + torch.tensor(target.mean)
-    return [tuple(f"{value:.5g}" for value in row) for row in values.tolist()]
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _cell(text: str) -> str:

@@ -12,12 +12,16 @@ from torch.utils.tensorboard import SummaryWriter
 
 from litmus.callback._base import Callback, data_of, is_step, task_of
 from litmus.callback._graph import graph_of, layers_of
+from litmus.callback._markdown import code, escaped
 from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.callback._projector import Projector
 from litmus.config.protocols import Net, Task
-from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, columns
+from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, WORKINGS, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
+from litmus.doctor.diagnose import NOTHING, in_words
+from litmus.doctor.finding import Finding
+from litmus.record.command import command_with
 from litmus.record.configuration import to_yaml
 from litmus.record.events import PREFIX, ROW, row, scalars
 from litmus.record.folder import RunDir
@@ -57,13 +61,13 @@ class Dashboard(Callback):
         run = RunDir(trainer.default_root_dir)
         _remove_row(run)
         self._writer = trainer.logger.experiment
-        text = to_yaml(run.read_config())
-        self._writer.add_text("config", "    " + text.replace("\n", "\n    "), trainer.global_step)  # four spaces: code
+        self._writer.add_text(f"{WORKINGS}config", code(to_yaml(run.read_config())), trainer.global_step)
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)
         if self.pictures:
             self._writer.add_custom_scalars(layout(task_of(pl_module)))
-            self._pictures = Pictures(task_of(pl_module), self._writer)
+            data = data_of(trainer) if trainer.world_size == 1 else None
+            self._pictures = Pictures(task_of(pl_module), data, self._writer)
             scores = [_score(task_of(pl_module), row) for row in run.whole_metrics() if row["epoch"] > 0]
             self._projector = Projector(task_of(pl_module), data_of(trainer), max(scores, default=None))
 
@@ -136,8 +140,8 @@ class Dashboard(Callback):
                 self._projector.write(run)
             except Exception:  # it must not end a run
                 log.warning("TensorBoard's projector has nothing of this run.", exc_info=True)
-        if findings := result.get("findings"):
-            self._writer.add_text("findings", _listed(findings), result["steps"] or 0)
+        if result["epochs"]:
+            self._writer.add_text("findings", _findings(run, result["findings"]), result["steps"])
             self._writer.flush()
         if not result["metrics"]:
             return
@@ -170,10 +174,17 @@ def _score(task: Task, metrics: Mapping[str, Any]) -> tuple[float, float]:
     return (value if task.mode == "max" else -value), -loss
 
 
-def _listed(findings: list[Section]) -> str:
-    """Findings as Markdown shows them unchanged: lines with four spaces before them are code."""
-    lines = [f"{each['severity']}  {each['name']}: {each['evidence']}  Try: {each['try']}" for each in findings]
-    return "\n".join(f"    {line}" for line in " \n".join(lines).splitlines())
+def _findings(run: RunDir, findings: list[Section]) -> str:
+    """What the screen says of them, as Markdown: what, why, and the command to try."""
+    if not findings:
+        return f"The doctor {NOTHING}."
+    parts = []
+    for each in map(Finding.from_plain, findings):
+        title, evidence, why = in_words(each)
+        parts += [f"**{escaped(title)}**: {escaped(evidence)}", escaped(why)]
+        if each.overrides:
+            parts.append(code(command_with(run, each.overrides)))
+    return "\n\n".join(parts)
 
 
 def _is_due(trainer: lightning.Trainer) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import SEVERITIES, Finding, Rule
 
+NOTHING = "finds nothing wrong"  # what the doctor does, where there is no finding
 RULES = Path(__file__).with_name("rules")
 
 
@@ -44,3 +45,9 @@ def diagnose(evidence: Evidence) -> list[Finding]:
 
     named = [with_what_it_explains(finding) for name, finding in found.items() if is_named(name)]
     return sorted(named, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def in_words(finding: Finding) -> tuple[str, str, str]:
+    """What the illness is called, the evidence, and why it matters."""
+    rule = rules()[finding.name]
+    return rule.title, finding.evidence, rule.why

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from litmus import console
-from litmus.config.command import train_command
-from litmus.config.retype import overrides_of
 from litmus.config.types import Section
-from litmus.doctor.diagnose import diagnose, rules
+from litmus.doctor.diagnose import NOTHING, diagnose, in_words
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
-from litmus.errors import UserError
 from litmus.record.baselines import baseline_metrics, best_baseline
+from litmus.record.command import command_with
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
@@ -87,22 +85,6 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
     }
 
 
-def words_of(run: RunDir) -> list[str] | None:
-    """What one types to train the run's setting again; None where it cannot be typed.
-
-    As it was typed; of a sweep's job, what differs from the defaults.
-    """
-    commands = (run.read_environment() or {}).get("commands") or [""]
-    typed = shlex.split(str(commands[0]))[2:]
-    if typed and not any(word.startswith(("-", "reproduce=")) for word in typed):
-        return [word for word in typed if not word.startswith(("resume=", "hydra."))]
-    try:
-        config = run.read_config()
-        return overrides_of(run.read_requested() or config)
-    except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
-        return None
-
-
 def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
     """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
 
@@ -112,20 +94,13 @@ def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
         most: how many to show.
     """
     if not found:
-        console.say("doctor       finds nothing wrong")
+        console.say(f"doctor       {NOTHING}")
     for each in found[:most]:
-        rule = rules()[each.name]
+        title, evidence, why = in_words(each)
         style = "" if each.severity == "info" else "yellow"
-        console.say(f"doctor       {rule.title}: {each.evidence}", style=style, wrap=True)
-        console.say(f"             {rule.why}", wrap=True)
+        console.say(f"doctor       {title}: {evidence}", style=style, wrap=True)
+        console.say(f"             {why}", wrap=True)
         if each.overrides:
             console.say_command("  try", command_with(run, each.overrides))
     if len(found) > most:
         console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
-
-
-def command_with(run: RunDir, overrides: str) -> str:
-    """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
-    keys = {word.partition("=")[0] for word in overrides.split()}
-    kept = [word for word in words_of(run) or () if word.partition("=")[0] not in keys]
-    return train_command(*kept, *overrides.split())

@@ -13,6 +13,7 @@ from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.page.scenes import Scene
+from litmus.record.command import command_with
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
 from litmus.report.detection import min_score_of
@@ -21,7 +22,6 @@ from litmus.report.material import Material, Tested
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
 from litmus.run.build import Parts
-from litmus.run.diagnosis import command_with
 from litmus.run.result import RunState
 from litmus.spec import Boxes
 from litmus.task.detection import corners

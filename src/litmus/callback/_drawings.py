@@ -1,0 +1,182 @@
+"""Pictures of a validation, by target: drawn as a run's page draws those of its test."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from litmus.config.protocols import Outputs
+from litmus.config.sample import Sample
+from litmus.page.axes import axis
+from litmus.page.charts import Bars, Line, bars, columns, dots, lines, shorten
+from litmus.page.charts import images as in_rows
+from litmus.page.confusion import confusion_matrix
+from litmus.page.drawing import COLORS, Drawing, Pixels
+from litmus.page.scenes import Scene, together
+from litmus.spec import Boxes, Classes, Labels, Values
+
+PER_ROW = 4
+NUM_SCENES = 8
+MOST_NAMES = 40  # classes of a confusion matrix that can still be read
+MOST_BARS, EACH_END = 40, 10  # of more classes or labels, the best and the worst
+MOST_VALUES = 3  # that are drawn
+MOST_DOTS = 500  # of a chart: a thousand take 20 ms
+NUM_BINS = 31  # of errors
+MOST_POINTS = 200  # of forecasts side by side
+PAST = 24  # values before the first forecast
+Floats = NDArray[np.float64]
+
+
+def of_classes(target: Classes, logits: Tensor, truth: Tensor, images: list[Pixels] | None) -> dict[str, Drawing]:
+    """The confusion matrix, precision and recall of each class, and some images with what was predicted.
+
+    Args:
+        target: of the dataset.
+        logits: float (samples, classes).
+        truth: int64 (samples,).
+        images: of the first samples; None where there are none.
+    """
+    found: dict[str, Drawing] = {}
+    names, predicted, number = target.names, logits.argmax(dim=1), len(target.names)
+    hits, said, there = (own.bincount(minlength=number) for own in (truth[predicted == truth], predicted, truth))
+    found["classes"] = _each(target.noun, names, hits, said, there)
+    if number <= MOST_NAMES:
+        counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
+        found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
+    if images is not None:
+        confidence = logits.softmax(dim=1).amax(dim=1)
+        pairs = list(zip(predicted.tolist(), truth.tolist(), strict=True))[: len(images)]
+        captions = [
+            f"{names[p]} {c:.0%}" + ("" if p == t else f", is {names[t]}")
+            for (p, t), c in zip(pairs, confidence.tolist(), strict=False)
+        ]
+        frames = [COLORS[0] if p == t else COLORS[1] for p, t in pairs]
+        found["predictions"] = in_rows("predictions", images, captions, PER_ROW, frames=frames)
+    return found
+
+
+def of_labels(target: Labels, logits: Tensor, truth: Tensor) -> dict[str, Drawing]:
+    """Precision and recall of each label.
+
+    Args:
+        target: of the dataset.
+        logits: float (samples, labels).
+        truth: 1 for each label, of the same shape.
+    """
+    said, there = logits > 0, truth > 0
+    counts = (own.sum(dim=0) for own in (said & there, said, there))
+    return {"labels": _each(target.noun, target.names, *counts)}
+
+
+def _each(noun: str, names: Sequence[str], hits: Tensor, said: Tensor, there: Tensor) -> Drawing:
+    """Precision and recall of each name; of many, of those that are best and worst by F1."""
+    correct, predicted, true = (own.double().numpy() for own in (hits, said, there))
+    present = np.flatnonzero(predicted + true)
+    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
+        order = present[np.argsort(-2 * correct[present] / (predicted + true)[present], kind="stable")]
+        present = np.concatenate([order[:EACH_END], order[-EACH_END:]])
+    groups = [
+        Bars(name, (correct / np.maximum(number, 1))[present].tolist(), color)
+        for name, number, color in (("precision", predicted, COLORS[0]), ("recall", true, COLORS[1]))
+    ]
+    shown = [f"{shorten(names[i], 15)} ({int(true[i]):,})" for i in present.tolist()]
+    return bars(f"precision and recall of {noun}", shown, groups, axis([0, 1], low=0, high=1))
+
+
+def of_values(named: Sequence[tuple[str, Floats, Floats]]) -> dict[str, Drawing]:
+    """Predictions against the truth, and how errors are distributed.
+
+    Args:
+        named: of each value its name, the truth and the predictions, float64 (samples,), in the data's unit.
+    """
+    found: dict[str, Drawing] = {}
+    for name, true, predicted in named[:MOST_VALUES]:
+        whole = np.isfinite(predicted)
+        if whole.any():
+            of = f"/{name}" if len(named) > 1 else ""
+            found[f"predicted_and_true{of}"] = _scatter(shorten(name, 30), true[whole], predicted[whole])
+            found[f"residuals{of}"] = _residuals(shorten(name, 30), predicted[whole] - true[whole])
+    return found
+
+
+def in_units(target: Values, scaled: Tensor) -> Floats:
+    """Standardized values in the data's unit, float64 (samples, values)."""
+    return np.asarray(scaled.double().numpy() * np.array(target.std) + np.array(target.mean))
+
+
+def _scatter(name: str, true: Floats, predicted: Floats) -> Drawing:
+    rows = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(np.int64))
+    points = list(zip(true[rows].tolist(), predicted[rows].tolist(), strict=True))
+    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
+    x, y = axis([*true[rows], low, high], f"{name}, true"), axis([*predicted[rows], low, high], "predicted")
+    return dots(f"{name}, predicted against true", x, y, points, [(low, low), (high, high)])
+
+
+def _residuals(name: str, errors: Floats) -> Drawing:
+    heights, edges = np.histogram(errors, NUM_BINS)
+    x, y = axis(edges, f"error of {name}: predicted - true"), axis(heights, "validation samples", low=0)
+    zero = [(0.0, 0.0), (0.0, float(heights.max()))] if edges[0] <= 0 <= edges[-1] else []
+    return columns(f"errors of {name}", x, y, edges.tolist(), heights.tolist(), zero)
+
+
+def of_forecasts(name: str, true: Floats, predicted: Floats, sample: Callable[[int], Sample]) -> dict[str, Drawing]:
+    """The last forecasts of a series that do not overlap, side by side, and the truth.
+
+    Args:
+        name: of what is forecast.
+        true: float64 (windows, steps), in the data's unit.
+        predicted: the same.
+        sample: gives the window of a row.
+    """
+    horizon, chosen = true.shape[1], _side_by_side(true.shape, sample)
+    first = chosen[0][1]
+    past = [] if first.past is None else first.past[-PAST:].tolist()
+    x, forecast = [], []
+    for row, window in chosen:
+        x += [float(window.row - first.row + step) for step in range(horizon)]
+        forecast += predicted[row].tolist()
+    truth = [value for row, _ in chosen for value in true[row].tolist()]
+    before = [float(step) for step in range(-len(past), 0)]
+    every = horizon if horizon > 1 else len(x)  # a line each, unless it were a point
+    parts = [(x[i : i + every], forecast[i : i + every]) for i in range(0, len(x), every)]
+    drawn = [Line("truth", [*before, *x], [*past, *truth], "ink")]
+    drawn += [Line("forecast" if i == 0 else "", *part) for i, part in enumerate(parts)]
+    when = first.date or f"value {first.row:,}"
+    of = f" of {first.name}" if first.name else ""
+    across = axis([*before, *x], f"values since {when}{of}", whole=True)
+    up = axis([*past, *truth, *forecast], shorten(name, 30))
+    return {"forecast": lines("forecast and truth", across, up, drawn)}
+
+
+def _side_by_side(shape: tuple[int, ...], sample: Callable[[int], Sample]) -> list[tuple[int, Sample]]:
+    """The last windows of one series whose horizons do not overlap, with their rows."""
+    windows, horizon = shape
+    chosen: list[tuple[int, Sample]] = []
+    for row in range(windows - 1, -1, -1):
+        own = sample(row)
+        if chosen and (own.name != chosen[-1][1].name or len(chosen) * horizon >= MOST_POINTS):
+            break
+        if not chosen or own.row + horizon <= chosen[-1][1].row:
+            chosen.append((row, own))
+    return chosen[::-1]
+
+
+def of_boxes(
+    target: Boxes, outputs: Outputs, targets: Outputs, images: list[Pixels], least: float
+) -> dict[str, Drawing]:
+    """Some images with the boxes that are there, and those that were found.
+
+    Args:
+        target: of the dataset.
+        outputs: of each image, boxes with a score and a class.
+        targets: of each image, a class and a box.
+        images: as the network sees them.
+        least: score of a box that is drawn.
+    """
+    found = [own[own[:, 4] >= least] for own in outputs]
+    scenes = [
+        Scene(pixels, *(each.double().cpu().numpy() for each in pair))
+        for pixels, *pair in zip(images[:NUM_SCENES], found, targets, strict=False)
+    ]
+    return {"boxes": together(scenes, target.names)}
