@@ -49,9 +49,9 @@ def main(arguments: argparse.Namespace) -> int:
 def _try(run: RunDir, proposals: list[str], seeds: int) -> None:
     from litmus import console
     from litmus.cli import _remedies
-    from litmus.run import diagnosis
+    from litmus.record.command import words_of
 
-    words = diagnosis.words_of(run)
+    words = words_of(run)
     if not proposals:
         console.say("There is nothing to try: no finding comes with a key to change.")
         return

@@ -7,13 +7,12 @@ from dataclasses import fields
 
 from litmus import console
 from litmus.config.command import train_command
-from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.doctor.diagnose import diagnose, rules
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
-from litmus.errors import UserError
 from litmus.record.baselines import baseline_metrics, best_baseline
+from litmus.record.command import words_of
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
@@ -87,22 +86,6 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
     }
 
 
-def words_of(run: RunDir) -> list[str] | None:
-    """What one types to train the run's setting again; None where it cannot be typed.
-
-    As it was typed; of a sweep's job, what differs from the defaults.
-    """
-    commands = (run.read_environment() or {}).get("commands") or [""]
-    typed = shlex.split(str(commands[0]))[2:]
-    if typed and not any(word.startswith(("-", "reproduce=")) for word in typed):
-        return [word for word in typed if not word.startswith(("resume=", "hydra."))]
-    try:
-        config = run.read_config()
-        return overrides_of(run.read_requested() or config)
-    except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
-        return None
-
-
 def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
     """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
 
@@ -126,6 +109,11 @@ def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
 
 def command_with(run: RunDir, overrides: str) -> str:
     """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
-    keys = {word.partition("=")[0] for word in overrides.split()}
-    kept = [word for word in words_of(run) or () if word.partition("=")[0] not in keys]
-    return train_command(*kept, *overrides.split())
+    words = words_of(run)
+    return overrides if words is None else train_command(*replaced(words, overrides.split()))
+
+
+def replaced(words: Sequence[str], own: Sequence[str]) -> list[str]:
+    """The overrides, with others in place of those of the same keys."""
+    keys = {word.partition("=")[0] for word in own}
+    return [*(word for word in words if word.partition("=")[0].lstrip("+") not in keys), *own]

@@ -7,12 +7,11 @@ from typing import cast
 
 import torch
 
-from litmus.config.command import train_command
 from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
-from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.page.scenes import Scene
+from litmus.record.command import repeating
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
 from litmus.report.detection import min_score_of
@@ -97,7 +96,7 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         rows=run.whole_metrics(),
         environment=run.read_environment(),
         health=run.read_health(),
-        command=train_command(override("reproduce", str(run.path))),
+        command=repeating(run, result),
         tested=tested,
         notes=notes,
         commands=_commands(run, result),

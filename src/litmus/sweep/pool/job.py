@@ -56,7 +56,7 @@ class JobRequest(TypedDict):
     """A job, as the launcher sends it to the process that jobs are forked from.
 
     Attributes:
-        number: see `Job`, as for the next four.
+        number: see `Job`, as for the next five.
         cores: that the job computes on.
         gpus: that the job sees; None leaves it to find them itself.
         prunes: whether the launcher answers each epoch with whether to prune the job.
@@ -67,6 +67,7 @@ class JobRequest(TypedDict):
     config: Section
     choices: dict[str, str]
     overrides: tuple[str, ...]
+    all_overrides: tuple[str, ...]
     cores: list[int]
     gpus: list[int] | None
     prunes: bool
