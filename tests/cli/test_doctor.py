@@ -1,16 +1,23 @@
 """`litmus doctor`: the findings of a finished run again, and the remedies tried."""
 
+import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from made_runs import made
 
+from litmus import console
 from litmus.cli._remedies import AS_IT_WAS, Tried, cells, compared, epochs_to_try, plain
 from litmus.cli.main import main
 from litmus.doctor.diagnose import rules
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
+from litmus.report import verdict
+from litmus.run import summary
+from litmus.run.page import material_of
 
 Train = Callable[..., RunDir]
 SLOW = ["model=fnn", "optimizer.lr=1e-6", "trainer.max_epochs=3"]
@@ -34,7 +41,7 @@ def test_what_is_found_is_said_with_the_command_to_try(train: Train, litmus: Cal
 
 
 def test_a_healthy_run_is_said_to_be(train: Train, litmus: Callable[..., tuple[str, str]]) -> None:
-    run = train("model=fnn", "trainer.max_epochs=10", small=MOONS)
+    run = train("model=fnn", "trainer.max_epochs=10", "task.baselines=false", small=MOONS)
     assert "finds nothing wrong" in litmus("doctor", str(run.path))[0]
 
 
@@ -73,14 +80,14 @@ def test_a_remedy_helps_where_the_interval_of_its_gain_is_above_0() -> None:
 
 def test_what_is_missing_is_compared_with_nothing() -> None:
     ended_early = tried(AS_IT_WAS, {0: None, 1: None})
-    for before, own, verdict, mean in (
+    for before, own, words, mean in (
         (BEFORE, tried("lr=1", {1: 0.7}), "one seed shows no interval", "0.7 (1 of 3 seeds)"),
         (BEFORE, tried("lr=1", {}, "the sweep was refused."), "no result", "(none)"),
         (ended_early, tried("lr=1", {0: 0.7, 1: 0.7, 2: 0.7}), "better than a run that ended early", "0.7"),
         (tried(AS_IT_WAS, {}, "refused"), tried("lr=1", {0: 0.7}), "cannot be compared", "0.7 (1 of 3 seeds)"),
     ):
         _, row = compared([before, own], TASK)[2]
-        assert (row.verdict, cells(row, 3)[1]) == (verdict, mean)
+        assert (row.verdict, cells(row, 3)[1]) == (words, mean)
     with pytest.raises(UserError, match="None of the trainings"):
         compared([ended_early, tried("lr=1", {})], TASK)
 
@@ -127,3 +134,39 @@ def test_remedies_are_trained_beside_the_setting(train: Train, capfd: pytest.Cap
 
 def test_seeds_are_those_of_trying() -> None:
     assert refusal("doctor", "run", "--seeds", "2") == "2"
+
+
+HEALTHY = {"layers": [], "epochs": [], "sizes": {"train": 1000, "val": 1000, "test": 1000}}
+WORSE = {"val/acc": 0.9, "test/acc": 0.9, "val/logistic_acc": 0.85, "test/logistic_acc": 0.9005}
+NOT_JUDGED = {
+    "whole": ({}, HEALTHY, "doctor       finds nothing wrong"),
+    "not begun": ({"epochs": 0, "status": "interrupted"}, HEALTHY, "no epoch was trained, so there is nothing to ex"),
+    "failed at once": ({"epochs": 0, "status": "failed"}, None, "no epoch was trained, so there is nothing to ex"),
+    "missing": ({}, None, "health.json is missing: layers, labels and the first step are not examined"),
+    "damaged": ({}, "{", "health.json is damaged: layers, labels and the first step are not examined"),
+    "no better than a baseline": ({"metrics": WORSE}, HEALTHY, "doctor       finds nothing else"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_JUDGED)
+def test_what_could_not_be_judged_is_not_called_healthy(
+    case: str, litmus: Callable[..., tuple[str, str]], tmp_path: Path
+) -> None:
+    changes, health, sentence = NOT_JUDGED[case]
+    folder = made(tmp_path / "run", "model=fnn", findings=[], **changes)
+    if health is not None:
+        (folder / "health.json").write_text(health if isinstance(health, str) else json.dumps(health))
+    said, _ = litmus("doctor", str(folder))
+    assert sentence in said
+    assert ("finds nothing wrong\n" in said) == (case == "whole")
+    run = RunDir(folder)
+    result = run.read_result() or {}
+    material = material_of(run, run.read_config(), result, None, [])
+    shown = " ".join([verdict.nothing_found(material), *material.notes])
+    wanted = sentence.removeprefix("doctor       ")
+    assert wanted[1:] in shown
+    assert ("finds nothing wrong." in shown) == (case == "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "out", console.Screen(file=(file := io.StringIO()), width=100))
+        summary.result(run, result | {"findings": []})
+    assert sentence in file.getvalue(), "at the end of the run, too"

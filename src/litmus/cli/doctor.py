@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
         status = _try(run, config, proposals, arguments, answer) if arguments.tries else 0
         console.json_line(answer)
         return status
-    diagnosis.show(found, run, len(found))
+    diagnosis.show(found, run, result, len(found))
     return _try(run, config, proposals, arguments, {}) if arguments.tries else 0
 
 

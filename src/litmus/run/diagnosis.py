@@ -13,10 +13,12 @@ from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
 from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.command import words_of
-from litmus.record.folder import RunDir
+from litmus.record.folder import HEALTH, RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
 log = logging.getLogger(__name__)
+
+WORSE = "worse_than_baseline"  # a finding
 
 
 def findings(run: RunDir, config: Section, result: Section) -> list[Finding]:
@@ -86,16 +88,31 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
     }
 
 
-def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
+def unexamined(run: RunDir, result: Section) -> str | None:
+    """What of a run that was trained could not be examined, in a sentence without a full stop; None where all was."""
+    if not result.get("epochs") or run.read_health() is not None:
+        return None
+    why = "is damaged" if (run.path / HEALTH).is_file() else "is missing"
+    return f"{HEALTH} {why}: layers, labels and the first step are not examined"
+
+
+def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> None:
     """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
 
     Args:
         found: the gravest first.
         run: the folder, in which the command stands that was typed.
+        result: as result.json has it.
         most: how many to show.
     """
-    if not found:
-        console.say("doctor       finds nothing wrong")
+    unbeaten, missing = _unbeaten(found, result), unexamined(run, result)
+    if unbeaten is not None:
+        console.say(f"baseline     {unbeaten}", style="yellow", wrap=True)
+    if not found and not result.get("epochs"):
+        console.say("doctor       no epoch was trained, so there is nothing to examine", wrap=True)
+    elif not found:
+        where = "" if missing is None else " in the metrics"
+        console.say(f"doctor       finds nothing {'wrong' if unbeaten is None else 'else'}{where}")
     for each in found[:most]:
         rule = rules()[each.name]
         style = "" if each.severity == "info" else "yellow"
@@ -103,8 +120,18 @@ def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
         console.say(f"             {rule.why}", wrap=True)
         if each.overrides:
             console.say_command("  try", command_with(run, each.overrides))
+    if missing is not None:
+        console.say(f"             {missing}", style="yellow", wrap=True)
     if len(found) > most:
         console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
+
+
+def _unbeaten(found: Sequence[Finding], result: Section) -> str | None:
+    """That a baseline is as good as the network, where no finding says so; None where none is."""
+    best = best_baseline({name: value for name, value in result["metrics"].items() if value is not None})
+    if best is None or best.is_beaten or any(each.name == WORSE for each in found):
+        return None
+    return best.sentence
 
 
 def command_with(run: RunDir, overrides: str) -> str:

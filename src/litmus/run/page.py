@@ -20,7 +20,7 @@ from litmus.report.material import Material, Tested
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
 from litmus.run.build import Parts
-from litmus.run.diagnosis import command_with
+from litmus.run.diagnosis import command_with, unexamined
 from litmus.run.result import RunState
 from litmus.spec import Boxes
 from litmus.task.detection import corners
@@ -98,7 +98,7 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         health=run.read_health(),
         command=repeating(run, result),
         tested=tested,
-        notes=notes,
+        notes=[*notes, *([f"{missing}."] if (missing := unexamined(run, result)) else [])],
         commands=_commands(run, result),
     )
 
