@@ -144,6 +144,7 @@ NOT_JUDGED = {
     "failed at once": ({"epochs": 0, "status": "failed"}, None, "no epoch was trained, so there is nothing to ex"),
     "missing": ({}, None, "health.json is missing: layers, labels and the first step are not examined"),
     "damaged": ({}, "{", "health.json is damaged: layers, labels and the first step are not examined"),
+    "no curves": ({}, HEALTHY, "metrics.csv is damaged: the curves are not examined"),
     "no better than a baseline": ({"metrics": WORSE}, HEALTHY, "doctor       finds nothing else"),
 }
 
@@ -156,8 +157,13 @@ def test_what_could_not_be_judged_is_not_called_healthy(
     folder = made(tmp_path / "run", "model=fnn", findings=[], **changes)
     if health is not None:
         (folder / "health.json").write_text(health if isinstance(health, str) else json.dumps(health))
-    said, _ = litmus("doctor", str(folder))
+    if case == "no curves":
+        (folder / "metrics.csv").write_text("epoch,step\n1,x\n")
+    said, warned = litmus("doctor", str(folder))
     assert sentence in said
+    answered = json.loads(litmus("doctor", str(folder), "--json")[0])
+    assert (answered["not_examined"] is None) == (case in ("whole", "no better than a baseline"))
+    assert warned.count("WARNING") == (case in ("damaged", "no curves")), "once"
     assert ("finds nothing wrong\n" in said) == (case == "whole")
     run = RunDir(folder)
     result = run.read_result() or {}
@@ -170,3 +176,37 @@ def test_what_could_not_be_judged_is_not_called_healthy(
         patch.setattr(console, "out", console.Screen(file=(file := io.StringIO()), width=100))
         summary.result(run, result | {"findings": []})
     assert sentence in file.getvalue(), "at the end of the run, too"
+
+
+NO_RUN = {
+    "nowhere": (None, "There is no folder"),
+    "a file": ("", "is a file"),
+    "an empty folder": ({}, "such as outputs"),
+    "another tool's": ({"meta.yaml": "a: 1"}, "such as outputs"),
+}
+DAMAGED = {
+    "a sweep": ({"job/config.yaml": ""}, "Name one of them, such as"),
+    "another's configuration": ({"config.yaml": "lr: 0.1"}, "is not a run's configuration"),
+    "no configuration": ({"config.yaml": "a: ["}, "config.yaml cannot be read"),
+    "half a result": ({"result.json": "{"}, "result.json is damaged"),
+    "no result": ({"result.json": "[1]"}, "result.json is damaged"),
+}
+PLACES = [(verb, case) for verb in ("doctor", "report") for case in (*NO_RUN, *DAMAGED)]
+PLACES += [("dashboard", case) for case in NO_RUN]  # which shows what there is of damaged runs
+
+
+@pytest.mark.parametrize(("verb", "case"), PLACES)
+def test_what_is_no_run_is_answered_in_a_sentence(verb: str, case: str, tmp_path: Path) -> None:
+    files, sentence = (NO_RUN | DAMAGED)[case]
+    folder = tmp_path / "it"
+    if isinstance(files, str):
+        folder.write_text(files)
+    elif files is not None:
+        made(folder, "model=fnn") if "result.json" in files else folder.mkdir()
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+    said = refusal(verb, str(folder))
+    assert said.startswith(f"litmus {verb}: ")
+    assert sentence in said
+    assert len(said.splitlines()) == 1

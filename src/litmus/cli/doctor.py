@@ -37,6 +37,13 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run.path} has not ended: there is nothing to examine yet.")
 
     from litmus import console
+
+    with console.log_to(None):
+        return _examine(run, config, result, arguments)
+
+
+def _examine(run: RunDir, config: Section, result: Section, arguments: argparse.Namespace) -> int:
+    from litmus import console
     from litmus.run import diagnosis
 
     try:
@@ -45,7 +52,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run.path} cannot be examined: its files are damaged ({first_line(error)}).") from None
     proposals = list(dict.fromkeys(each.overrides for each in found if each.overrides))
     if arguments.json:
-        answer: Section = {"findings": [each.to_plain() for each in found]}
+        missing = diagnosis.unexamined(run, result) if result.get("epochs") else diagnosis.NO_EPOCH
+        answer: Section = {"findings": [each.to_plain() for each in found], "not_examined": missing}
         status = _try(run, config, proposals, arguments, answer) if arguments.tries else 0
         console.json_line(answer)
         return status

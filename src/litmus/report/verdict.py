@@ -78,7 +78,7 @@ def nothing_found(material: Material) -> str:
         return "No epoch was trained, so there is nothing to examine."
     best = best_baseline(material.metrics)
     what = "wrong" if best is None or best.is_beaten else "else"
-    return f"The doctor finds nothing {what}{'' if material.health else ' in the metrics'}."
+    return f"The doctor finds nothing {what}{'' if material.health and material.rows else ' in what is left'}."
 
 
 def figures(material: Material) -> Table | None:

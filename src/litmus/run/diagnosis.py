@@ -13,11 +13,12 @@ from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
 from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.command import words_of
-from litmus.record.folder import HEALTH, RunDir
+from litmus.record.folder import HEALTH, METRICS, RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
 log = logging.getLogger(__name__)
 
+NO_EPOCH = "no epoch was trained, so there is nothing to examine"
 WORSE = "worse_than_baseline"  # a finding
 
 
@@ -90,10 +91,14 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
 
 def unexamined(run: RunDir, result: Section) -> str | None:
     """What of a run that was trained could not be examined, in a sentence without a full stop; None where all was."""
-    if not result.get("epochs") or run.read_health() is not None:
+    if not result.get("epochs"):
         return None
-    why = "is damaged" if (run.path / HEALTH).is_file() else "is missing"
-    return f"{HEALTH} {why}: layers, labels and the first step are not examined"
+    lost = {
+        METRICS: None if run.whole_metrics() else "the curves are not examined",
+        HEALTH: None if run.read_health() is not None else "layers, labels and the first step are not examined",
+    }
+    why = {name: "damaged" if (run.path / name).is_file() else "missing" for name in lost}
+    return ". ".join(f"{name} is {why[name]}: {what}" for name, what in lost.items() if what is not None) or None
 
 
 def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> None:
@@ -109,9 +114,9 @@ def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> N
     if unbeaten is not None:
         console.say(f"baseline     {unbeaten}", style="yellow", wrap=True)
     if not found and not result.get("epochs"):
-        console.say("doctor       no epoch was trained, so there is nothing to examine", wrap=True)
+        console.say(f"doctor       {NO_EPOCH}", wrap=True)
     elif not found:
-        where = "" if missing is None else " in the metrics"
+        where = "" if missing is None else " in what is left"
         console.say(f"doctor       finds nothing {'wrong' if unbeaten is None else 'else'}{where}")
     for each in found[:most]:
         rule = rules()[each.name]
