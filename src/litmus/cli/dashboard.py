@@ -15,6 +15,7 @@ from litmus.cli._columns import ADDED_ROW, EXPERIMENT, experiment_file, row_file
 from litmus.cli._options import count, port
 from litmus.compare.collect import find_runs
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.record.events import PREFIX, ROW
 
 INTERVAL_S = 2.0
@@ -33,15 +34,19 @@ def main(arguments: argparse.Namespace) -> int:
     """Serves until it is stopped; gives TensorBoard's exit status.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or no run in it.
     """
-    folder = Path(arguments.folder)
+    folder = local.expand(arguments.folder)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file. Name a folder of runs, such as outputs.")
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.")
+    runs, number = latest(folder, arguments.runs)
+    if not runs:
+        raise UserError(f"{folder} holds no run. Train one first, or name a folder of runs, such as outputs.")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that `finally` also ends TensorBoard
     with tempfile.TemporaryDirectory() as place:
         view = Path(place)
-        runs, number = latest(folder, arguments.runs)
         if number > len(runs):
             print(f"The latest {len(runs)} of {number} runs: --runs N shows more, litmus dashboard FOLDER others.")
         server = _start(view, arguments.port)

@@ -1,9 +1,11 @@
 """Says what is wrong with a run, why it matters, and what to try; with --try, tries it."""
 
 import argparse
+from collections.abc import Sequence
 
 from litmus.cli._options import count
-from litmus.errors import UserError, first_line
+from litmus.config.types import Section
+from litmus.errors import EXIT_STATUS, UserError, WrongArguments, first_line
 from litmus.record.folder import RunDir
 
 SEEDS = 3
@@ -12,18 +14,22 @@ SEEDS = 3
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON, and nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="print the findings as JSON, with --try also what was tried"
+    )
     tries = "train each proposal, at most a minute a run, and say which helps; the runs lie in RUN/tried"
     parser.add_argument("--try", dest="tries", action="store_true", help=tries)
-    parser.add_argument("--seeds", metavar="N", type=count, default=SEEDS, help=f"seeds of each with --try ({SEEDS})")
+    parser.add_argument("--seeds", metavar="N", type=count, help=f"seeds of each with --try ({SEEDS})")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prints every finding.
+    """Prints every finding; the exit status is 1 if something that was tried failed.
 
     Raises:
         UserError: the folder is not a run folder, or its run has not ended; there is nothing to try.
     """
+    if arguments.seeds is not None and not arguments.tries:
+        raise WrongArguments("--seeds requires --try.")
     run = RunDir(arguments.run)
     config = run.read_config()
     result = run.read_result()
@@ -31,34 +37,55 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run.path} has not ended: there is nothing to examine yet.")
 
     from litmus import console
+
+    with console.log_to(None):
+        return _examine(run, config, result, arguments)
+
+
+def _examine(run: RunDir, config: Section, result: Section, arguments: argparse.Namespace) -> int:
+    from litmus import console
     from litmus.run import diagnosis
 
     try:
         found = diagnosis.findings(run, config, result)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:  # somebody else's may hold anything
         raise UserError(f"{run.path} cannot be examined: its files are damaged ({first_line(error)}).") from None
+    proposals = list(dict.fromkeys(each.overrides for each in found if each.overrides))
     if arguments.json:
-        console.json_line({"findings": [each.to_plain() for each in found]})
-        return 0
-    diagnosis.show(found, run, len(found))
-    if arguments.tries:
-        _try(run, [each.overrides for each in found if each.overrides], arguments.seeds)
-    return 0
+        missing = diagnosis.unexamined(run, result) if result.get("epochs") else diagnosis.NO_EPOCH
+        answer: Section = {"findings": [each.to_plain() for each in found], "not_examined": missing}
+        status = _try(run, config, proposals, arguments, answer) if arguments.tries else 0
+        console.json_line(answer)
+        return status
+    diagnosis.show(found, run, result, len(found))
+    return _try(run, config, proposals, arguments, {}) if arguments.tries else 0
 
 
-def _try(run: RunDir, proposals: list[str], seeds: int) -> None:
+def _try(run: RunDir, config: Section, proposals: Sequence[str], arguments: argparse.Namespace, answer: Section) -> int:
+    """Trains the proposals, and shows what came of them, or adds it to an answer in JSON; gives the exit status."""
     from litmus import console
     from litmus.cli import _remedies
     from litmus.record.command import words_of
 
-    words = words_of(run)
+    answer["tried"] = None
     if not proposals:
-        console.say("There is nothing to try: no finding comes with a key to change.")
-        return
+        if not arguments.json:
+            console.say("There is nothing to try: no finding comes with a key to change.")
+        return 0
+    words, seeds = words_of(run), arguments.seeds or SEEDS
     if words is None:
         raise UserError(f"{run.path} cannot be trained again: it was changed while it trained, or is not litmus' own.")
-    config, result = run.read_config(), run.read_result() or {}
-    unique = list(dict.fromkeys(proposals))
-    folders = _remedies.train(run, words, unique, seeds, _remedies.epochs_to_try(config, result))
-    metric, rows = _remedies.rows(folders, str(config["task"]["_target_"]))
-    console.table(("tried", metric, "gain", "verdict"), rows, title=f"over {seeds} seeds")
+    epochs = _remedies.epochs_to_try(config, run.read_result() or {})
+    tried = _remedies.train(run, words, proposals, seeds, epochs, arguments.json)
+    failures = [each for each in tried if each.failure is not None]
+    for each in failures:
+        console.error(f"{each.name}: {each.failure}")
+    metric, mode, rows = _remedies.compared(tried, str(config["task"]["_target_"]))
+    if arguments.json:
+        settings = [_remedies.plain(row) for row in rows]
+        answer["tried"] = {"metric": metric, "direction": mode, "seeds": seeds, "settings": settings}
+    else:
+        title = f"means over {console.counted(seeds, 'seed')}; the gain with its 95 % confidence interval"
+        columns = ("tried", f"mean {metric}", "mean gain", "verdict")
+        console.table(columns, [_remedies.cells(row, seeds) for row in rows], title=title)
+    return EXIT_STATUS["failed"] if failures else 0

@@ -62,7 +62,9 @@ def run_job(composed: DictConfig, started: float) -> str:
         from litmus.run import summary
 
         with console.silenced():  # several jobs may share the screen
-            status = start_or_resume(run, config, choices, started, " ".join(overrides))
+            status = start_or_resume(
+                run, config, choices, started, " ".join(overrides), command=train_command(*overrides)
+            )
         summary.job(run, status, time.perf_counter() - started)
         return status
     new = config["resume"] is None

@@ -7,7 +7,6 @@ that a launcher requests: Hydra's hooks, packages and search path, and what a la
 import itertools
 import os
 import re
-import shlex
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +16,7 @@ from litmus.config.conf import CONF, targets
 from litmus.config.keys import choice
 from litmus.config.validate import override
 from litmus.errors import UserError
+from litmus.record.command import typed_words
 from litmus.record.folder import CONFIGS, RunDir
 
 LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
@@ -133,26 +133,22 @@ def with_requeued_run(arguments: list[str]) -> list[str] | None:
         return arguments
     if any(each.startswith(("resume=", "reproduce=", "hydra.mode=")) for each in arguments):
         return arguments
+    from litmus.sweep.pool.session import COMMAND
+
     typed = sorted(each for each in arguments if not each.startswith(("-", "hydra.", "hydra/")))
     chosen = [each.partition("=")[2] for each in arguments if each.startswith("hydra.run.dir=")]
     folders = [Path(each) for each in chosen] or [path.parent for path in Path("outputs").glob("*/*/environment.json")]
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
         run = RunDir(folder)
         known = run.read_environment() or {}
-        if known.get("slurm_job") != job or sorted(_overrides_of(known["commands"])) != typed:
+        is_job = (folder.parent / COMMAND).is_file()  # of a sweep, which resumes it
+        begun = next(map(typed_words, map(str, known.get("commands") or [])), None)
+        if known.get("slurm_job") != job or sorted(begun or []) != typed or is_job:
             continue
         if (run.read_result() or {}).get("status") == "finished":
             return None
         return [override("resume", str(folder))]
     return arguments
-
-
-def _overrides_of(commands: list[object]) -> list[str]:
-    """Those of the command that a run was started with; none where it cannot be read."""
-    try:
-        return shlex.split(str(commands[0]))[2:]
-    except (IndexError, ValueError):
-        return []
 
 
 def check_config_folders(arguments: list[str]) -> None:

@@ -25,6 +25,7 @@ from litmus.config.types import Section
 from litmus.config.validate import section_mistakes, shown
 from litmus.console import readable
 from litmus.errors import UserError, first_line
+from litmus.record.command import command_of
 from litmus.record.files import replacing
 from litmus.record.folder import RunDir
 from litmus.spec import Spec
@@ -254,9 +255,8 @@ def _first_difference(error: RuntimeError) -> str:
 
 
 def _command_of(run: RunDir) -> str:
-    """The command that began a run, to be typed again."""
-    commands = (run.read_environment() or {}).get("commands")
-    return str(commands[0]) if commands else "type the command of this run without resume="
+    """The command that trains a run from its start, to be typed again."""
+    return command_of(run) or "type the command of this run without resume="
 
 
 def history_entries(trained_with: Section, changes: list[Section]) -> Section:

@@ -1,31 +1,76 @@
-"""What one types to train a run's setting again."""
+"""The command line that repeats a run: one that was typed, one that was resumed, a sweep's job, a search's trial."""
 
+import re
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
-from litmus.config.command import train_command
+from litmus.config.command import SCRIPT, train_command
 from litmus.config.retype import overrides_of
-from litmus.errors import UserError
+from litmus.config.types import Section
+from litmus.config.validate import override
 from litmus.record.folder import RunDir
+
+OVERRIDE = re.compile(r"\+{0,2}[\w./@:-]+=[\s\S]*|~[\w./@:-]+(=[\s\S]*)?")
+OF_THE_FOLDER = ("resume=", "hydra.", "hydra/")  # how overrides begin that say where a run lies, not what it is
+
+
+def repeating(run: RunDir, result: Section) -> str | None:
+    """The command that trains a run again: as it was, where it can be, else its setting; None where neither can.
+
+    Args:
+        run: the folder.
+        result: as result.json has it.
+    """
+    changes = [each for each in result.get("changes") or [] if not each["key"].startswith("environment.")]
+    if result.get("status") == "finished" and not changes:
+        return train_command(override("reproduce", str(run.path)))
+    return command_of(run)
+
+
+def command_of(run: RunDir) -> str | None:
+    """The command that trains a run's setting again, elsewhere; None where it cannot be typed."""
+    words = words_of(run)
+    return None if words is None else train_command(*words)
 
 
 def words_of(run: RunDir) -> list[str] | None:
-    """What one types to train the run's setting again; None where it cannot be typed.
+    """What one types after `python train.py` to train a run's setting again; None where it cannot be typed.
 
-    As it was typed; of a sweep's job, what differs from the defaults.
+    As it was typed, with what was typed later, when the run was resumed; where that is not known, what differs from the
+    defaults, and the seed.
     """
-    commands = (run.read_environment() or {}).get("commands") or [""]
-    typed = shlex.split(str(commands[0]))[2:]
-    if typed and not any(word.startswith(("-", "reproduce=")) for word in typed):
-        return [word for word in typed if not word.startswith(("resume=", "hydra."))]
+    commands = [typed_words(str(each)) for each in (run.read_environment() or {}).get("commands") or []]
+    if commands and commands[0] and not any(word.startswith(("reproduce=", "resume=")) for word in commands[0]):
+        own = (word for words in commands for word in words or () if not word.startswith(OF_THE_FOLDER))
+        return list({word.partition("=")[0].lstrip("+~"): word for word in own}.values())
     try:
         config = run.read_config()
-        return overrides_of(run.read_requested() or config)
-    except (UserError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
+        return [*overrides_of(run.read_requested() or config), f"seed={int(config['seed'])}"]
+    except (ValueError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
         return None
+
+
+def typed_words(command: str) -> list[str] | None:
+    """The overrides of a command that starts a training; None for another, or one that only describes.
+
+    Up to version 0.1, those of a sweep's jobs did: `a job of a sweep: seed=1`.
+    """
+    try:
+        program, script, *words = shlex.split(command)
+    except ValueError:  # a quote that is not closed, or too few words
+        return None
+    starts = (program, script) == ("litmus", "train") or (program == "python" and Path(script).name == SCRIPT)
+    return words if starts and all(map(OVERRIDE.fullmatch, words)) else None
 
 
 def command_with(run: RunDir, overrides: str) -> str:
     """The command that trains the run's setting with other values; those alone where the setting cannot be typed."""
-    keys = {word.partition("=")[0] for word in overrides.split()}
-    kept = [word for word in words_of(run) or () if word.partition("=")[0] not in keys]
-    return train_command(*kept, *overrides.split())
+    words = words_of(run)
+    return overrides if words is None else train_command(*replaced(words, overrides.split()))
+
+
+def replaced(words: Sequence[str], own: Sequence[str]) -> list[str]:
+    """The overrides, with others in place of those of the same keys."""
+    keys = {word.partition("=")[0] for word in own}
+    return [*(word for word in words if word.partition("=")[0].lstrip("+") not in keys), *own]

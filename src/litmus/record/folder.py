@@ -202,7 +202,7 @@ class RunDir:
         if path is None:
             if first := next((each for each in sorted(self.path.iterdir()) if RunDir(each).has_config()), None):
                 raise UserError(f"{self.path} holds several runs. Name one of them, such as {first}.")
-            raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}.")
+            raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}. Name one, such as outputs/latest.")
         config = from_yaml(path)
         for group in GROUPS:
             if not isinstance(config.get(group), dict) or "_target_" not in config[group]:

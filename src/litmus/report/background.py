@@ -11,6 +11,7 @@ from litmus.config.types import Section as Configuration
 from litmus.config.validate import shown
 from litmus.page.axes import axis
 from litmus.page.charts import columns, images, shorten
+from litmus.record.command import typed_words
 from litmus.report.material import Material
 from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
 from litmus.spec import Boxes, Classes, Labels, Values
@@ -150,7 +151,9 @@ def environment(material: Material) -> Section:
 
 def again(material: Material) -> Section:
     """The commands to repeat the run, and those that made it."""
-    typed = [str(each) for each in (material.environment or {}).get("commands", [])]
-    lines = [Lines("Train it again, and compare the two to the last bit", [material.command])]
+    written = [str(each) for each in (material.environment or {}).get("commands", [])]
+    typed = [each for each in written if typed_words(each) is not None]
+    compared = ", and compare the two to the last bit" if "reproduce=" in (material.command or "") else ""
+    lines = [Lines(f"Train it again{compared}", [material.command])] if material.command else []
     lines += [Lines("As it was typed", typed)] if typed else []
     return Section("again", "Repeat it", lines)

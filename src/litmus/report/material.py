@@ -43,7 +43,7 @@ class Material:
         rows: of metrics.csv.
         environment: as environment.json holds it; None where there is none.
         health: as health.json holds it; None where there is none.
-        command: that trains the run again.
+        command: that trains the run again; None where it cannot be typed.
         tested: None where the page is made without.
         notes: what to say of parts that the page lacks.
         commands: of what a finding says to try, the whole command.
@@ -55,7 +55,7 @@ class Material:
     rows: Sequence[Section]
     environment: Section | None
     health: Section | None
-    command: str
+    command: str | None
     tested: Tested | None = None
     notes: Sequence[str] = field(default=())
     commands: Mapping[str, str] = field(default_factory=dict)

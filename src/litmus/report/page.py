@@ -79,7 +79,6 @@ def _pictures(sections: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
 def _html(material: Material, sections: Sequence[Section]) -> str:
     from markupsafe import Markup  # Jinja's: text that is not escaped again
 
-    result = material.result
     text = render(
         "litmus.report",
         "run.html.jinja",
@@ -89,7 +88,7 @@ def _html(material: Material, sections: Sequence[Section]) -> str:
         verdict=verdict.verdict(material),
         figures=verdict.figures(material),
         findings=verdict.findings(material),
-        examined="findings" in result,
+        nothing_found=verdict.nothing_found(material),
         notes=material.notes,
         sections=[section for section in sections if section.blocks],
         svg=lambda drawing: Markup(drawing.svg()),  # escaped by the drawing

@@ -70,6 +70,17 @@ def findings(material: Material) -> list[Finding]:
     return [_finding(each, material.commands) for each in found]
 
 
+def nothing_found(material: Material) -> str:
+    """What is said where there is no finding."""
+    if "findings" not in material.result:
+        return "The run was not examined."
+    if not material.result.get("epochs"):
+        return "No epoch was trained, so there is nothing to examine."
+    best = best_baseline(material.metrics)
+    what = "wrong" if best is None or best.is_beaten else "else"
+    return f"The doctor finds nothing {what}{'' if material.health and material.rows else ' in what is left'}."
+
+
 def figures(material: Material) -> Table | None:
     """The metrics of each split, and below them those of baselines in the test; None without any."""
     metrics = material.metrics

@@ -12,10 +12,13 @@ from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
 from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.command import command_with
-from litmus.record.folder import RunDir
+from litmus.record.folder import HEALTH, METRICS, RunDir
 from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
 log = logging.getLogger(__name__)
+
+NO_EPOCH = "no epoch was trained, so there is nothing to examine"
+WORSE = "worse_than_baseline"  # a finding
 
 
 def findings(run: RunDir, config: Section, result: Section) -> list[Finding]:
@@ -85,16 +88,35 @@ def _baselines(metrics: Section) -> dict[str, dict[str, float]]:
     }
 
 
-def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
+def unexamined(run: RunDir, result: Section) -> str | None:
+    """What of a run that was trained could not be examined, in a sentence without a full stop; None where all was."""
+    if not result.get("epochs"):
+        return None
+    lost = {
+        METRICS: None if run.whole_metrics() else "the curves are not examined",
+        HEALTH: None if run.read_health() is not None else "layers, labels and the first step are not examined",
+    }
+    why = {name: "damaged" if (run.path / name).is_file() else "missing" for name in lost}
+    return ". ".join(f"{name} is {why[name]}: {what}" for name, what in lost.items() if what is not None) or None
+
+
+def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> None:
     """What is wrong with a run: the evidence, why it matters, and the command to try; or that nothing is.
 
     Args:
         found: the gravest first.
         run: the folder, in which the command stands that was typed.
+        result: as result.json has it.
         most: how many to show.
     """
-    if not found:
-        console.say(f"doctor       {NOTHING}")
+    unbeaten, missing = _unbeaten(found, result), unexamined(run, result)
+    if unbeaten is not None:
+        console.say(f"baseline     {unbeaten}", style="yellow", wrap=True)
+    if not found and not result.get("epochs"):
+        console.say(f"doctor       {NO_EPOCH}", wrap=True)
+    elif not found:
+        where = "" if missing is None else " in what is left"
+        console.say(f"doctor       {NOTHING if unbeaten is None else 'finds nothing else'}{where}")
     for each in found[:most]:
         title, evidence, why = in_words(each)
         style = "" if each.severity == "info" else "yellow"
@@ -102,5 +124,15 @@ def show(found: Sequence[Finding], run: RunDir, most: int) -> None:
         console.say(f"             {why}", wrap=True)
         if each.overrides:
             console.say_command("  try", command_with(run, each.overrides))
+    if missing is not None:
+        console.say(f"             {missing}", style="yellow", wrap=True)
     if len(found) > most:
         console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
+
+
+def _unbeaten(found: Sequence[Finding], result: Section) -> str | None:
+    """That a baseline is as good as the network, where no finding says so; None where none is."""
+    best = best_baseline({name: value for name, value in result["metrics"].items() if value is not None})
+    if best is None or best.is_beaten or any(each.name == WORSE for each in found):
+        return None
+    return best.sentence

@@ -191,6 +191,7 @@ def start_or_resume(
     started: float,
     overrides: str,
     *callbacks: "lightning.Callback",
+    command: str = "",
 ) -> str:
     """A job of a sweep: starts its run, resumes one that was interrupted or failed, or leaves a finished one alone.
 
@@ -201,6 +202,7 @@ def start_or_resume(
         started: `time.perf_counter()` when the job began, before torch was imported.
         overrides: those that tell the job from the others, as typed.
         *callbacks: that are not part of the configuration.
+        command: that trains the job alone, to be written down.
 
     Returns:
         The status, as in `result.json`.
@@ -225,7 +227,7 @@ def start_or_resume(
             config = requested
             log.info("started: %s", overrides)
         header.chosen(choices)
-        return train(run, config, started, callbacks, f"a job of a sweep: {overrides}", is_job=True).status
+        return train(run, config, started, callbacks, command, is_job=True).status
 
 
 def _resumed(before: Section, requested: Section) -> Section:

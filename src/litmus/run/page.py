@@ -7,13 +7,11 @@ from typing import cast
 
 import torch
 
-from litmus.config.command import train_command
 from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
-from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.page.scenes import Scene
-from litmus.record.command import command_with
+from litmus.record.command import command_with, repeating
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
 from litmus.report.detection import min_score_of
@@ -22,6 +20,7 @@ from litmus.report.material import Material, Tested
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
 from litmus.run.build import Parts
+from litmus.run.diagnosis import unexamined
 from litmus.run.result import RunState
 from litmus.spec import Boxes
 from litmus.task.detection import corners
@@ -97,9 +96,9 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         rows=run.whole_metrics(),
         environment=run.read_environment(),
         health=run.read_health(),
-        command=train_command(override("reproduce", str(run.path))),
+        command=repeating(run, result),
         tested=tested,
-        notes=notes,
+        notes=[*notes, *([f"{missing}."] if (missing := unexamined(run, result)) else [])],
         commands=_commands(run, result),
     )
 

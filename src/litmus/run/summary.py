@@ -29,7 +29,6 @@ MOST_ROWS = 30  # of a network's summary
 MOST_COLUMNS = 40  # of a table, each in a line
 LEFT_OUT = "left out"  # how the use of a column begins that the network does not get
 MOST_CLASSES = 20  # whose precision and recall are shown; result.json has them all
-WORSE = "worse_than_baseline"  # a finding, which says the same
 MOST_FINDINGS = 3  # on the screen at the end; `litmus doctor` shows all
 MOST_CONFUSED = 3  # pairs of classes
 MOST_VALUES = 24  # steps of a forecast, or targets, in the table of errors
@@ -177,10 +176,7 @@ def result(run: RunDir, result: Section) -> None:
     if confused := mistakes(run.path):
         pairs = ", ".join(f"{what}: {console.counted(number, 'time')}" for what, number in confused[:MOST_CONFUSED])
         console.say(f"confused     {pairs}", wrap=True)
-    if result["baselines"]["beaten"] is False and all(each["name"] != WORSE for each in result["findings"]):
-        console.say(f"baseline     {result['baselines']['notes'][0]}", style="yellow", wrap=True)
-    if result["epochs"] or result["findings"]:
-        diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, MOST_FINDINGS)
+    diagnosis.show([Finding.from_plain(each) for each in result["findings"]], run, result, MOST_FINDINGS)
     status = "" if result["status"] == "finished" else f"  {result['status']}"
     console.say_labeled("run folder", f"{run.path}{status}", style="bold")
     if run.page.is_file():

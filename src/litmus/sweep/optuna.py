@@ -5,6 +5,7 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ from litmus.sweep.search.space import (
     search_space,
     step_inside,
     to_override,
+    to_text,
 )
 
 # isort: split
@@ -265,7 +267,7 @@ class Optuna(Source):
         """Records a combination of values that is not valid, for the summary and in the study."""
         self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._trials.pop(trial.number, None)
-        self.invalid.append(f"{' '.join(self._overrides(trial.params))}: {error}")
+        self.invalid.append(f"{' '.join(self._texts(trial.params))}: {error}")
 
     def _start_trial(self, trial: Trial, reported_epochs: Iterable[int]) -> Job:
         self._trials[trial.number], self._reported_epochs[trial.number] = trial, set(reported_epochs)
@@ -302,10 +304,14 @@ class Optuna(Source):
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._overrides(parameters)
-        return self.composer.job([*self.constant, *own], own, number, self.folder / trial_folder(number))
+        job = self.composer.job([*self.constant, *own], own, number, self.folder / trial_folder(number))
+        return replace(job, name=f"trial {number}", shown=tuple(self._texts(parameters)))
 
     def _overrides(self, parameters: Mapping[str, Any]) -> list[str]:
         return [to_override(key, parameters[key], self.space[key]) for key in self.space if key in parameters]
+
+    def _texts(self, parameters: Mapping[str, Any]) -> list[str]:
+        return [to_text(key, parameters[key], self.space[key]) for key in self.space if key in parameters]
 
     def _describe_best(self, trials: Sequence[FrozenTrial]) -> list[str]:
         if not any(trial.state is TrialState.COMPLETE and not _diverged(trial) for trial in trials):
@@ -323,7 +329,7 @@ class Optuna(Source):
     def _line(self, trial: FrozenTrial) -> str:
         pairs = zip(self.objectives.metrics, trial.values, strict=True)
         values = "  ".join(f"{name} {value:.4f}" for name, value in pairs)
-        return f"{values}  {' '.join(self._overrides(trial.params))}"
+        return f"{values}  {' '.join(self._texts(trial.params))}"
 
 
 def _diverged(trial: FrozenTrial) -> bool:

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_the_line_of_a_job_fits(task: str) -> None:
     of = job(0, ("model.dropout=0.3", "optimizer.lr=0.001"), task)
     for width in range(40, 121, 4):
         line = job_line("[  1/200] finished   ", of, result, "  12.3 s", width)
-        assert cell_len(line) <= max(width, len(f"[  1/200] finished     {of.label}"))
+        assert monitor in line
+        assert cell_len(line) <= width or line.endswith(of.label), "which the screen breaks between words"
         assert line.endswith((of.label, "  dropout=0.3 lr=0.001"))
         assert set(re.findall(r"\d\.\d{3,}", line)) <= {"0.9877", "0.9876", "0.1235", "0.001"}
     assert f"{monitor} 0.9877  val/loss 0.1235" in line or f"{monitor} 0.9876  val/loss 0.1235" in line
@@ -109,3 +111,35 @@ def test_paths_and_overrides_are_not_broken_in_a_terminal(width: int) -> None:
     assert LONG[1] in words
     assert LONG[1] + ":" in words
     assert "outputs/sweeps/s/0" in words
+
+
+def trial(number: int) -> Job:
+    found = {"model.dropout": 0.12345678901234567, "optimizer.lr": 0.0004567890123456, "model.l2": 1.234567890123e-05}
+    shown = tuple(f"{key}={value:.3g}" for key, value in found.items())
+    typed = tuple(f"{key}={value!r}" for key, value in found.items())
+    return replace(job(number, typed), name=f"trial {number}", shown=shown)
+
+
+@pytest.mark.parametrize("begin", ["", "[  1/200] finished   "])
+def test_a_trial_keeps_its_number_and_metric_and_loses_values_from_the_right(begin: str) -> None:
+    result = JobResult("finished", {"val/acc": 0.98765, "val/loss": 0.123456})
+    values = ["dropout=0.123", "lr=0.000457", "l2=1.23e-05"]
+    kept = []
+    for width in range(120, 47, -4):
+        line = job_line(begin, trial(17), result, "", width)
+        assert cell_len(line) <= width
+        assert "val/acc 0.9876" in line or "val/acc 0.9877" in line
+        assert "trial 17" in line
+        kept.append([value for value in values if value in line])
+        assert kept[-1] == values[: len(kept[-1])]
+        assert "12345678" not in line
+    assert kept[0] == values
+    assert len(kept[-1]) < 3
+    assert trial(17).label == "trial 17 model.dropout=0.123 optimizer.lr=0.000457 model.l2=1.23e-05"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_the_metric_of_a_job_stays_in_any_width(width: int) -> None:
+    line = job_line("", job(), JobResult("finished", {"val/acc": 0.98765, "val/loss": 0.123456}), "", width)
+    assert "val/acc 0.987" in line
+    assert all(text in line for text in ("convolutions=2", "autumn.csv", "lr=0.001", "seed=17"))

@@ -20,6 +20,8 @@ class Job:
         config: the complete configuration, resolved, plain values.
         choices: of the groups, `{"model": "fnn", ...}`.
         all_overrides: also those that all jobs have.
+        name: that it has besides, such as `trial 3`; empty where the overrides alone tell it apart.
+        shown: the overrides for the screen, if a number there has fewer digits.
     """
 
     number: int
@@ -28,11 +30,13 @@ class Job:
     config: Section
     choices: dict[str, str]
     all_overrides: tuple[str, ...] = ()
+    name: str = ""
+    shown: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """Its name on the screen: what distinguishes it, or its folder, where it is the only one."""
-        return " ".join(self.overrides) or self.folder.name
+        return " ".join([*([self.name] if self.name else []), *(self.shown or self.overrides)]) or self.folder.name
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class JobRequest(TypedDict):
     """A job, as the launcher sends it to the process that jobs are forked from.
 
     Attributes:
-        number: see `Job`, as for the next four.
+        number: see `Job`, as for the next five.
         cores: that the job computes on.
         gpus: that the job sees; None leaves it to find them itself.
         prunes: whether the launcher answers each epoch with whether to prune the job.
@@ -67,6 +71,7 @@ class JobRequest(TypedDict):
     config: Section
     choices: dict[str, str]
     overrides: tuple[str, ...]
+    all_overrides: tuple[str, ...]
     cores: list[int]
     gpus: list[int] | None
     prunes: bool

@@ -174,6 +174,7 @@ class Pool:
             "config": job.config,
             "choices": job.choices,
             "overrides": job.overrides,
+            "all_overrides": job.all_overrides,
             "cores": self.slots[slot].cores,
             "gpus": self.slots[slot].gpus,
             "prunes": self.prunes,

@@ -156,7 +156,7 @@ class SweepReporter:
         is_number = [False, True, True, True]
         (head, *body), left_out = laid_out(cells, is_number, self.console.width)
         if METRIC in left_out:
-            labels = [readable(short_label(row.job)) for row in self.rows.values()]
+            labels = [readable(short_labels(row.job)[0]) for row in self.rows.values()]
             short = [cells[0], *([label, *own[1:]] for label, own in zip(labels, cells[1:], strict=True))]
             (head, *body), _ = laid_out(short, is_number, self.console.width)
         shown: list[Text] = []
@@ -180,7 +180,8 @@ class SweepReporter:
 def job_line(begin: str, job: Job, result: JobResult, seconds: str, width: int) -> str:
     """A job that ended: its validation metrics that count most, its seconds, and what tells it apart.
 
-    In less width the loss is left out, then the seconds, then sections of keys, then the metric that decides.
+    In less width the loss is left out, then the seconds, then sections of keys, then the values of a search's trial,
+    from the right: its number tells it apart. What is still longer is for the screen to break.
     """
     names = dict.fromkeys((monitored_in(job.config["task"]["_target_"], result.metrics)[0], "val/loss"))
     metrics = [f"{name} {result.metrics[name]:.4f}" for name in names if name in result.metrics]
@@ -189,16 +190,21 @@ def job_line(begin: str, job: Job, result: JobResult, seconds: str, width: int) 
         GAP.join([begin, f"{GAP.join(metrics):<31}", *end, job.label]),
         GAP.join([begin, f"{''.join(metrics[:1]):<14}", *end, job.label]),
         GAP.join([begin, *metrics[:1], job.label]),
-        GAP.join([begin, *metrics[:1], short_label(job)]),
-        GAP.join([begin, job.label]),
+        *(GAP.join([begin, *metrics[:1], label]) for label in [*short_labels(job), *([] if job.name else [job.label])]),
     ]
     return next((line for line in lines if cell_len(line) <= width), lines[-1])
 
 
-def short_label(job: Job) -> str:
-    """What tells a job apart, without the keys' sections where the names alone differ: `dropout=0.3 lr=0.01`."""
-    pairs = [override.partition("=") for override in job.overrides]
+def short_labels(job: Job) -> list[str]:
+    """What tells a job apart, without the keys' sections where the names alone differ: `dropout=0.3 lr=0.01`.
+
+    Of a search's trial, the longest first, which lose values from the right: `trial 3 dropout=0.3 lr=0.01`, `trial 3`.
+    """
+    pairs = [override.partition("=") for override in job.shown or job.overrides]
     names = [key.rpartition(".")[2] for key, _, _ in pairs]
     if len(set(names)) < len(names):
-        return job.label
-    return " ".join(f"{name}={value}" for name, (_, _, value) in zip(names, pairs, strict=True)) or job.label
+        names = [key for key, _, _ in pairs]
+    values = [f"{name}={value}" for name, (_, _, value) in zip(names, pairs, strict=True)]
+    if not job.name:
+        return [" ".join(values) or job.label]
+    return [" ".join([job.name, *values[:number]]) for number in range(len(values), -1, -1)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from litmus import console
+from litmus.config.command import train_command
 from litmus.config.instantiate import build, target
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
@@ -43,7 +44,8 @@ def run(request: JobRequest, channel: socket.socket) -> int:
     words = " ".join(request["overrides"])
     try:
         reporter = RunReporter(launcher)
-        status = start_or_resume(run_dir, request["config"], request["choices"], started, words, reporter)
+        config, command = request["config"], train_command(*request["all_overrides"])
+        status = start_or_resume(run_dir, config, request["choices"], started, words, reporter, command=command)
     except UserError as refused:  # the folder holds another run, or another process trains in it
         launcher.report(refused=str(refused))
         status = "failed"

@@ -71,6 +71,12 @@ def to_override(key: str, value: Any, distribution: Distribution) -> str:
     return f"{key}={value}"
 
 
+def to_text(key: str, value: Any, distribution: Distribution) -> str:
+    """As `to_override`, for the screen: three significant digits."""
+    is_drawn = isinstance(distribution, FloatDistribution)
+    return f"{key}={value:.3g}" if is_drawn else to_override(key, value, distribution)
+
+
 def list_values(distribution: Distribution) -> list[Any] | None:
     """All values of a distribution, or None if it is continuous."""
     if isinstance(distribution, CategoricalDistribution):
