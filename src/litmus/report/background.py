@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from litmus.config.instantiate import defaults
-from litmus.config.keys import GROUPS, choice, flat
+from litmus.config.keys import flat
 from litmus.config.protocols import SPLITS, Data, Split
-from litmus.config.types import Section as Configuration
+from litmus.config.retype import differing
 from litmus.config.validate import shown
 from litmus.page.axes import axis
 from litmus.page.charts import columns, images, shorten
@@ -18,7 +17,6 @@ from litmus.spec import Boxes, Classes, Labels, Values
 MOST_CLASSES = 40  # whose counts are shown; of more, the most and the least frequent
 MOST_IMAGES, MOST_OTHERS = 16, 6  # samples
 NUM_BINS = 30  # of a histogram of values
-PLACES = ("resume", "reproduce", "logger", "callback")  # keys that say nothing of what was learned
 
 
 def data_section(material: Material) -> Section:
@@ -105,31 +103,22 @@ def _label(data: Data, number: int) -> str:
 
 
 def configuration(material: Material) -> Section:
-    """What differs from the defaults, then every key."""
-    rows = [
-        [key, shown(value), "" if usual is None else shown(usual)] for key, value, usual in _differing(material.config)
-    ]
+    """What differs from the defaults of the run's choices, then every key."""
+    found = differing(material.config, material.requested or material.config)
+    rows = [[each.key, _said(each.value), _said(each.default) if each.known else "none"] for each in found]
     blocks: list[Block] = [Words(["Every key has its default value."])]
     if rows:
-        blocks = [Tabled("What differs from the defaults.", table(["key", "value", "default"], rows, numeric=False))]
+        said = "What differs from the defaults of the run's model, data and other choices."
+        blocks = [Tabled(said, table(["key", "value", "default"], rows, numeric=False))]
     everything = [f"{key}={shown(value)}" for key, value in flat(material.config) if not key.endswith("_target_")]
     return Section("configuration", "Configuration", [*blocks, Lines("Every key", everything, folded=True)])
 
 
-def _differing(config: Configuration) -> list[tuple[str, object, object]]:
-    """Of each key whose value is not its choice's default: the key, the value and the default."""
-    found: list[tuple[str, object, object]] = []
-    for group in (group for group in GROUPS if group not in PLACES and isinstance(config.get(group), dict)):
-        name = choice(config, group)
-        try:
-            usual = dict(flat(defaults(group, name)))
-        except OSError:  # a choice of another version
-            continue
-        for key, value in flat(config[group]):
-            depends = str(usual.get(key)).startswith("${")  # on the machine
-            if key != "_target_" and value != usual.get(key) and not depends:
-                found.append((f"{group}.{key}", value, usual.get(key)))
-    return found
+def _said(value: object) -> str:
+    """A value as one types it; of a section, such as that of a callback that was switched off, its keys."""
+    if not isinstance(value, dict):
+        return shown(value)
+    return ", ".join(f"{key}={shown(own)}" for key, own in flat(value) if not key.endswith("_target_")) or "on"
 
 
 def environment(material: Material) -> Section:

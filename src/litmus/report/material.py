@@ -47,6 +47,7 @@ class Material:
         tested: None where the page is made without.
         notes: what to say of parts that the page lacks.
         commands: of what a finding says to try, the whole command.
+        requested: the configuration before anything followed from data and device; None where that is not known.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Material:
     tested: Tested | None = None
     notes: Sequence[str] = field(default=())
     commands: Mapping[str, str] = field(default_factory=dict)
+    requested: Section | None = None
 
     @property
     def metrics(self) -> dict[str, float]:

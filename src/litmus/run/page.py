@@ -101,7 +101,16 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         tested=tested,
         notes=notes,
         commands=_commands(run, result),
+        requested=_requested(run),
     )
+
+
+def _requested(run: RunDir) -> Section | None:
+    """The configuration as it was requested; None where it is damaged, too."""
+    try:
+        return run.read_requested()
+    except UserError:
+        return None
 
 
 def _commands(run: RunDir, result: Section) -> dict[str, str]:
