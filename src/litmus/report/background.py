@@ -9,7 +9,8 @@ from litmus.config.protocols import SPLITS, Data, Split
 from litmus.config.retype import differing
 from litmus.config.validate import shown
 from litmus.page.axes import axis
-from litmus.page.charts import columns, images, shorten
+from litmus.page.charts import columns, images
+from litmus.page.names import shorten, shorten_all
 from litmus.report.material import Material
 from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
 from litmus.spec import Boxes, Classes, Labels, Values
@@ -46,7 +47,8 @@ def _counts(data: Data) -> list[Block]:
     if omitted:
         ranked = np.argsort(-counts["train"], kind="stable").tolist()
         order = [*ranked[: MOST_CLASSES // 2], *ranked[-MOST_CLASSES // 2 :]]
-    rows = [[shorten(target.names[i], 40), *(f"{own[i]:,}" for own in counts.values())] for i in order]
+    shown = shorten_all([target.names[i] for i in order], 40)
+    rows = [[name, *(f"{own[i]:,}" for own in counts.values())] for i, name in zip(order, shown, strict=True)]
     noun, names = ("boxes", "classes") if isinstance(target, Boxes) else ("samples", target.noun)
     which = "; the most and the least frequent" if omitted else ""
     said = f"How many {noun} there are of each of {len(target.names)} {names}{which}."
@@ -87,7 +89,7 @@ def _samples(data: Data) -> list[Block]:
     labels = [_label(data, number) for number in numbers]
     cards: list[Card] = [card(sample, [label] if label else []) for sample, label in zip(chosen, labels, strict=True)]
     pixels = [sample.image for sample in chosen if sample.image is not None]
-    picture = images("training samples", pixels, [shorten(label, 14) for label in labels]) if pixels else None
+    picture = images("training samples", pixels, shorten_all(labels, 14)) if pixels else None
     return [Cards("samples", "Some training samples.", cards, picture)]
 
 

@@ -20,7 +20,7 @@ from litmus.report.classification import (
     MOST_BARS,
     MOST_CELLS,
     MOST_CURVES,
-    curve_line,
+    curve_lines,
     pr_chart,
 )
 from litmus.report.material import Tested
@@ -161,19 +161,20 @@ def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches
         Bars("AP", [average[i][0] for i in chosen], COLORS[0]),
         Bars("AP at IoU 0.5", [average[i][1] for i in chosen], COLORS[1]),
     ]
-    shown = [f"{names[i]} ({int((matches.ground_truth == i).sum()):,})" for i in chosen]
-    drawing = bars("average precision of each class", shown, groups, axis([0, 1], low=0, high=1))
+    shown, counts = [names[i] for i in chosen], [int((matches.ground_truth == i).sum()) for i in chosen]
+    drawing = bars("average precision of each class", shown, groups, axis([0, 1], low=0, high=1), counts)
     return [Chart("per-class", f"{said} In parentheses: how many boxes are of it.", drawing)]
 
 
 def _curves(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
     chosen = sorted(sorted(average, key=lambda i: average[i][1])[:MOST_CURVES])
-    drawn = []
-    for place, number in enumerate(chosen):
+    found = []
+    for number in chosen:
         own = matches.classes == number
         there = int((matches.ground_truth == number).sum())
         curve = precision_recall(matches.scores[own], matches.hits[own, 0] > 0, there)
-        drawn.append(curve_line(names[number], average[number][1], *thinned(curve), place))
+        found.append((average[number][1], *thinned(curve)))
+    drawn = curve_lines([names[number] for number in chosen], found)
     which = f" Of {len(average):,} classes, the ten worst." if len(chosen) < len(average) else ""
     return [pr_chart(drawn, f"Precision at every recall, at an IoU of 0.5.{which}")] if drawn else []
 
@@ -213,9 +214,8 @@ def _sizes(boxed: Boxed, min_score: float) -> list[Block]:
             there_of[name] += len(own)
             found_of[name] += len(own & hit)
     kept = [name for name, number in there_of.items() if number]
-    shown = [f"{name} ({there_of[name]:,})" for name in kept]
-    values = [found_of[name] / there_of[name] for name in kept]
-    drawing = bars("boxes found, by size", shown, [Bars("found", values)], axis([0, 1], low=0, high=1))
+    values, counts = [found_of[name] / there_of[name] for name in kept], [there_of[name] for name in kept]
+    drawing = bars("boxes found, by size", kept, [Bars("found", values)], axis([0, 1], low=0, high=1), counts)
     said = (
         "The fraction of test boxes that are found, of whatever class, by their area as the network sees it: small is "
         "below 32 x 32 pixels, large from 96 x 96 on, as COCO has it."

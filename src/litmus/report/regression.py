@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from litmus.page.axes import axis
-from litmus.page.charts import columns, dots, images, shorten
+from litmus.page.charts import columns, dots, images
+from litmus.page.names import shorten
 from litmus.report.classification import kept
 from litmus.report.material import Tested
 from litmus.report.numbers import Floats
