@@ -162,9 +162,19 @@ def lines(
     return chart.drawing
 
 
-def dots(label: str, x: Axis, y: Axis, points: Sequence[Point], reference: Sequence[Point] = ()) -> Drawing:
-    """A chart of dots, and a dashed line for what would be perfect."""
+def dots(
+    label: str,
+    x: Axis,
+    y: Axis,
+    points: Sequence[Point],
+    reference: Sequence[Point] = (),
+    band: float = math.nan,
+) -> Drawing:
+    """A chart of dots, a dashed line for what would be perfect, and a band that reaches so far above and below it."""
     chart = frame(label, x, y, height=380 if reference else HEIGHT)
+    if math.isfinite(band):
+        ends = [(reference[0], -band), (reference[-1], -band), (reference[-1], band), (reference[0], band)]
+        chart.drawing.area([chart.at(a, b + far) for (a, b), far in ends], COLORS[0], 0.14)
     chart.drawing.line([chart.at(*point) for point in reference], "soft", 1.2, dashed=True)
     opacity = max(0.15, min(0.8, 60 / math.sqrt(len(points) + 1) / 4))
     chart.drawing.dots([chart.at(*point) for point in points], 2.2, COLORS[0], opacity)

@@ -12,6 +12,7 @@ from litmus.page.axes import axis
 from litmus.page.charts import columns, images
 from litmus.page.names import shorten, shorten_all
 from litmus.report.material import Material
+from litmus.report.numbers import histogram
 from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
 from litmus.spec import Boxes, Classes, Labels, Values
 
@@ -70,7 +71,7 @@ def _histograms(data: Data, names: Sequence[str]) -> list[Block]:
         return []
     blocks: list[Block] = []
     for number, name in enumerate(names[:4] if data.spec.input.noun != "series" else names[:1]):
-        heights, edges = np.histogram(targets[:, number].numpy(), NUM_BINS)
+        heights, edges = histogram(targets[:, number].double().numpy(), NUM_BINS)
         x, y = axis(edges, shorten(name, 40)), axis(heights, "training samples", low=0)
         drawing = columns(f"distribution of {name}", x, y, edges.tolist(), heights.tolist())
         blocks.append(Chart(f"target-{number + 1}", f"How {name} is distributed in training.", drawing))
