@@ -23,11 +23,8 @@ Y = np.sin(np.arange(NUMBER) / 3)[:, None]
 
 
 def outcome(spec: Spec, errors: torch.Tensor | None, metrics: dict[str, float], **more: Any) -> OfTest:
-    data = SimpleNamespace(
-        sample=lambda split, n: (
-            Sample(row=n, past=np.arange(30.0)) if spec.input is WINDOWS.input else Sample(cells=(("a", "1"),))
-        )
-    )
+    past = np.arange(30.0) if spec.input is WINDOWS.input else None
+    data = SimpleNamespace(sample=lambda split, number: Sample(row=number, past=past))
     targets = np.repeat(Y, len(spec.target.names), axis=1)
     outputs = SimpleNamespace(outputs=targets + 0.5, targets=targets, numbers=np.arange(NUMBER), total=NUMBER)
     net = SimpleNamespace(spec=spec, errors=errors)
@@ -36,13 +33,8 @@ def outcome(spec: Spec, errors: torch.Tensor | None, metrics: dict[str, float], 
 
 def words(sections: list[Section]) -> str:
     blocks = [block for section in sections for block in section.blocks]
-    return " ".join(
-        text
-        for block in blocks
-        for text in (
-            block.sentences if isinstance(block, Words) else [block.caption] if isinstance(block, Chart) else []
-        )
-    )
+    sentences = [sentence for block in blocks if isinstance(block, Words) for sentence in block.sentences]
+    return " ".join([*sentences, *(block.caption for block in blocks if isinstance(block, Chart))])
 
 
 def chart(sections: list[Section], name: str) -> str:

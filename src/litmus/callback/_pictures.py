@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from litmus.callback._layers import evenly, watched
-from litmus.config.protocols import Net, Outputs, Task
+from litmus.config.protocols import Outputs, Task
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.charts import images as in_rows
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS, Drawing, Pixels
 from litmus.page.scenes import Scene, together
 from litmus.record.events import image
+from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Images, Labels
 
 MOST_LAYERS = 20
@@ -28,7 +29,6 @@ MOST_CURVES = 10  # classes or labels with a precision-recall curve
 MOST_SAMPLES = 10_000  # of validation, for curves and confusion matrix
 NUM_EXAMPLES, PER_ROW = 16, 4
 NUM_SCENES = 8
-USUAL_SCORE = 0.25
 MOST_NAMES = 40  # classes of a confusion matrix that can still be read
 
 
@@ -163,7 +163,7 @@ class Pictures:
         if images is None:
             return {}
         outputs, targets = self.seen[0]
-        least = least_score(self.task.net)
+        least = min_score_of(self.task.net)
         found = [own[own[:, 4] >= least] for own in outputs]
         scenes = [
             Scene(pixels, *(each.double().cpu().numpy() for each in pair))
@@ -185,11 +185,6 @@ class Pictures:
     @staticmethod
     def _size(spec: Images) -> tuple[int, int, int]:
         return spec.channels, spec.height, spec.width
-
-
-def least_score(net: Net) -> float:
-    """From which on a box counts: the network's own choice, else what is usual."""
-    return USUAL_SCORE if net.min_score is None else net.min_score
 
 
 def _some(values: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from litmus.callback._pictures import least_score
 from litmus.config.protocols import Data, Net, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.page.drawing import Pixels, file_of, shrunk
 from litmus.record.files import replacing, write_text
 from litmus.record.folder import RunDir
+from litmus.record.metrics import min_score_of
 from litmus.spec import Classes, Labels, Values
 
 MOST_SAMPLES = 500  # evenly chosen ones
@@ -198,7 +198,7 @@ def _said(net: Net, given: Outputs, is_output: bool) -> list[tuple[str, ...]]:
     """Outputs or targets in words: see `protocols.Task.observers`."""
     target = net.spec.target
     if isinstance(given, list):
-        numbers = [own[own[:, 4] >= least_score(net)][:, 5] if is_output else own[:, 0] for own in given]
+        numbers = [own[own[:, 4] >= min_score_of(net)][:, 5] if is_output else own[:, 0] for own in given]
         return [(_listed([target.names[i] for i in sorted(own.int().tolist())]),) for own in numbers]
     if isinstance(target, Classes):
         classes = given.argmax(dim=1) if is_output else given

@@ -12,6 +12,8 @@ from litmus.page.names import shorten_all
 SIDE = 260.0  # of an image
 PER_ROW = 4
 FOUND, THERE = "#56b4e9", "#d55e00"  # of boxes, on images of any color
+# Of boxes that are found: a network that is hardly trained finds dozens everywhere, and is sure of none.
+LEAST_DRAWN, MOST_DRAWN = 0.05, 10
 Floats = NDArray[np.float64]
 
 
@@ -30,6 +32,16 @@ class Scene:
     found: Floats
     there: Floats
     name: str = ""
+
+
+def drawn(found: Floats) -> Floats:
+    """Those of the boxes found in an image that are drawn, the best first: few, and none that scores next to nothing.
+
+    Args:
+        found: as of `Scene`.
+    """
+    kept = found[found[:, 4] >= LEAST_DRAWN]
+    return kept[np.argsort(-kept[:, 4], kind="stable")][:MOST_DRAWN]
 
 
 def alone(scene: Scene, names: Sequence[str]) -> Drawing:
@@ -63,7 +75,7 @@ def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: flo
     for _, *corners in scene.there.tolist():
         _frame(drawing, corners, x, y, scale, THERE, dashed=True)
     short = shorten_all(names, 14)
-    for left, top, right, bottom, score, number in reversed(scene.found.tolist()):
+    for left, top, right, bottom, score, number in reversed(drawn(scene.found).tolist()):
         _frame(drawing, [left, top, right, bottom], x, y, scale, FOUND, dashed=False)
         text = f"{short[int(number)]} {score:.2f}"
         at = (x + max(left, 0) * scale, y + max(top * scale, 11))

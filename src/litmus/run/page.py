@@ -17,7 +17,7 @@ from litmus.errors import UserError
 from litmus.page.scenes import Scene
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
-from litmus.report.detection import min_score_of
+from litmus.record.metrics import min_score_of
 from litmus.report.facts import files
 from litmus.report.material import Material, Tested, numbers_of
 from litmus.report.outputs import Gathering
