@@ -91,6 +91,11 @@ def test_a_run_that_did_not_finish_says_why(tmp_path: Path, status: str) -> None
     assert "no curves" in page(made(tmp_path / "none", "model=fnn", status=status, epochs=0, metrics={}))
 
 
+def test_a_path_in_an_error_stays_as_it_is(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn", status="failed", error="There is no file ../data/a.csv.", epochs=0)
+    assert "The run failed: There is no file ../data/a.csv. " in page(folder)
+
+
 def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
     folder = made(tmp_path / "run", "model=fnn")
     names = [{"name": "features.0", "type": "Linear"}, {"name": "head", "type": "Linear"}]
