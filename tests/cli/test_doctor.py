@@ -34,7 +34,7 @@ def test_what_is_found_is_said_with_the_command_to_try(train: Train, litmus: Cal
     run = train(*SLOW, small=MOONS)
     said, _ = litmus("doctor", str(run.path))
     assert rules()["learning_rate_too_low"].title in said
-    assert "optimizer.lr=1e-05" in said
+    assert "optimizer.lr=0.0001" in said
     answered = json.loads(litmus("doctor", str(run.path), "--json")[0])
     assert answered["findings"] == run.read_result()["findings"]
     assert [each["name"] for each in answered["findings"]] == ["learning_rate_too_low"]
@@ -113,11 +113,11 @@ def test_remedies_are_trained_beside_the_setting(train: Train, capfd: pytest.Cap
     assert "means over 2 seeds" in said
     assert re.search(r"\nas it was +0\.\d+\n", said), said
     results = list((run.path / "tried").glob("*/*/result.json"))
-    assert {path.parent.parent.name for path in results} == {"as-it-was", "optimizer.lr-1e-05"}
+    assert {path.parent.parent.name for path in results} == {"as-it-was", "optimizer.lr-0.0001"}
     assert len(results) == 4
     written = {path: path.stat().st_mtime_ns for path in results}
 
-    changed = RunDir(next(path.parent for path in results if "1e-05" in str(path)))
+    changed = RunDir(next(path.parent for path in results if "lr-0.0001" in str(path)))
     requested = changed.read_requested() or {}
     changed.write_requested(requested | {"seed": 7})
     said, errors = answered("--seeds", "1", "--json", status=1)
@@ -128,7 +128,7 @@ def test_remedies_are_trained_beside_the_setting(train: Train, capfd: pytest.Cap
     assert list(was["values"]) == ["0"], "of two seeds that are there"
     assert (proposed["values"], proposed["verdict"]) == ({}, "no result"), "nothing of the sweep that was refused"
     assert "was run with another configuration" in errors
-    assert "optimizer.lr=1e-05: the sweep was refused" in errors
+    assert "optimizer.lr=0.0001: the sweep was refused" in errors
     assert {path: path.stat().st_mtime_ns for path in results} == written
 
 

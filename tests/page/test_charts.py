@@ -49,10 +49,24 @@ def test_a_gap_is_left_out() -> None:
 
 
 def test_bars_have_their_values_and_titles() -> None:
-    found = shown(charts.bars("bars", ["cat", "dog" * 20], [charts.Bars("recall", [0.25, NAN])], axis([0, 1])))
-    assert "cat: recall 0.25" in found
-    assert "0.25" in found
-    assert any(text.endswith("…") for text in found)
+    names, groups = ["cat", "dog" * 20], [charts.Bars("recall", [0.25, NAN])]
+    found = shown(charts.bars("bars", names, groups, axis([0, 1]), [1234, 5]))
+    assert "cat (1,234): recall 0.25" in found
+    assert {"cat (1,234)", "0.25"} <= set(found)
+    assert any("…" in text and text.endswith("g (5)") for text in found), "a count is never cut off"
+
+
+def test_rows_and_columns_of_long_names_are_told_apart() -> None:
+    names = [f"a very long name of a kind {i} of animal that lives in the woods" for i in range(9)]
+    drawing = charts.heat_map("map", np.eye(9), names, names, None, [[""] * 9] * 9)
+    assert len(set(shown(drawing)) - {""}) == 18
+
+
+def test_ticks_at_the_edge_are_whole() -> None:
+    """Letters of DejaVu Sans, which is wide: a digit takes 0.64 of its size."""
+    drawing = charts.columns("", Axis(0, 20000, "error", [(20000.0, "20000")]), axis([0, 3]), [0, 20000], [3])
+    tick = next(each for each in ET.fromstring(drawing.svg()).iter() if each.text == "20000")
+    assert float(tick.attrib["x"]) + 0.636 * 5 * charts.SMALL / 2 <= drawing.width
 
 
 def test_a_heat_map_colors_what_is_wrong_otherwise() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from litmus.page.charts import images
 from litmus.page.confusion import BACKGROUND, confusion_matrix
 from litmus.page.drawing import COLORS, LIGHT, Drawing
-from litmus.page.scenes import FOUND, SIDE, THERE, Scene, alone, together
+from litmus.page.scenes import FOUND, LEAST_DRAWN, MOST_DRAWN, SIDE, THERE, Scene, alone, drawn, together
 
 
 def pixels_of(drawing: Drawing) -> np.ndarray:
@@ -61,3 +61,13 @@ def test_a_png_has_the_size_that_is_asked_for() -> None:
     drawing.text(10, 20, "here")
     sizes = {scale: Image.open(io.BytesIO(drawing.png(scale))).size for scale in (1, 2, 3)}
     assert sizes == {1: (100, 50), 2: (200, 100), 3: (300, 150)}
+
+
+def test_of_dozens_of_boxes_the_best_few_are_drawn() -> None:
+    found = np.array([[0, 0, 9, 9, i / 100, 0] for i in range(60)], float)
+    scores = drawn(found)[:, 4].tolist()
+    assert scores == [0.59, 0.58, 0.57, 0.56, 0.55, 0.54, 0.53, 0.52, 0.51, 0.5]
+    assert len(scores) == MOST_DRAWN
+    assert len(drawn(found[:5])) == 0, f"none reaches {LEAST_DRAWN}"
+    scene = Scene(np.zeros((20, 20, 3), np.uint8), found, np.zeros((0, 5)))
+    assert alone(scene, ("cat",)).svg().count(">cat 0.") == MOST_DRAWN

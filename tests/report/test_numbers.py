@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from litmus.report.numbers import Confusion, calibration, precision_recall, probabilities, sigmoid, thinned
+from litmus.report.numbers import (
+    Confusion,
+    calibration,
+    histogram,
+    precision_recall,
+    probabilities,
+    sigmoid,
+    thinned,
+)
 
 
 def test_a_confusion_matrix_by_hand() -> None:
@@ -64,3 +72,10 @@ def test_a_drawn_curve_has_few_points_and_ends_where_all_is_found() -> None:
 def test_probabilities_of_large_logits() -> None:
     assert probabilities(np.array([[1000.0, 0.0], [0.0, 0.0]])).tolist() == [[1.0, 0.0], [0.5, 0.5]]
     assert sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.5 + 1e-16, 0.5 - 1e-16], [0.0], [1e9] * 3, [-2.0, -2.0]])
+def test_a_histogram_of_what_differs_by_rounding_has_a_column(values: list[float]) -> None:
+    counts, edges = histogram(np.array(values), 31)
+    assert counts.max() == counts[15] == len(values)
+    assert len(edges) == 32

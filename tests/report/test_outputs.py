@@ -1,5 +1,6 @@
 """What is kept of a test: within a bound, with the numbers of the samples."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from litmus.report import outputs
 from litmus.report.detection import average_precisions, confusion
-from litmus.report.facts import facts, files
+from litmus.report.facts import facts, files, mistakes
 from litmus.report.outputs import Gathering, Outputs
 from litmus.spec import Boxes, Classes, Images, Spec
 
@@ -110,3 +111,11 @@ def test_average_precision_of_each_class() -> None:
     assert found["confusion"] == [[1, 0, 0], [1, 0, 1], [0, 1, 0]]
     assert files(own, net(Boxes(("a", "b"))))["confusion.csv"].endswith("b,background,1\nbackground,b,1\n")
     assert files(own, net(Boxes(("a", "b"))))["per_class.csv"] == "class,boxes,map,map50\na,1,1,1\nb,2,0,0\n"
+
+
+@pytest.mark.parametrize(("second", "words"), [("predicted", "cat taken for background"), ("found", "cat missed")])
+def test_a_class_may_be_called_background(tmp_path: Path, second: str, words: str) -> None:
+    (tmp_path / "confusion.csv").write_text(f"true,{second},count\ncat,background,26\ncat,cat,3\n")
+    assert mistakes(tmp_path) == [(words, 26)]
+    (tmp_path / "confusion.csv").write_text("")
+    assert mistakes(tmp_path) == []

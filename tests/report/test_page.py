@@ -91,6 +91,11 @@ def test_a_run_that_did_not_finish_says_why(tmp_path: Path, status: str) -> None
     assert "no curves" in page(made(tmp_path / "none", "model=fnn", status=status, epochs=0, metrics={}))
 
 
+def test_a_path_in_an_error_stays_as_it_is(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn", status="failed", error="There is no file ../data/a.csv.", epochs=0)
+    assert "The run failed: There is no file ../data/a.csv. " in page(folder)
+
+
 def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
     folder = made(tmp_path / "run", "model=fnn")
     names = [{"name": "features.0", "type": "Linear"}, {"name": "head", "type": "Linear"}]
@@ -116,6 +121,22 @@ def test_the_health_of_layers_is_drawn_where_it_was_measured(tmp_path: Path) -> 
     assert len(maps) == 2
     assert all("features.0" in each and ">head<" not in each for each in maps), "layers without a number have no row"
     assert "var(--wrong)" in maps[1], "below 0"
+
+
+def test_of_many_layers_and_epochs_those_shown_are_said_and_told_apart(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=yolo")
+    names = [f"network.model.{i}.m.0.attention.{part}.conv" for i in range(30) for part in ("first", "last")]
+    epochs = [{"epoch": e, "gradient": [0.1] * 60, "dead": [0.5] * 8 + [None] * 52} for e in range(1, 41)]
+    (folder / "health.json").write_text(json.dumps({"layers": [{"name": n} for n in names], "epochs": epochs}))
+    text = page(folder)
+    assert "40 of 60 layers and 16 of 40 epochs, evenly chosen" in text
+    assert "All names begin with network.model., which is left out." in text
+    drawings = re.findall(r"<svg.*?</svg>", (folder / "report.html").read_text(), re.DOTALL)
+    drawing = next(each for each in drawings if "square of the gradient" in each)
+    rows = [each for each in re.findall(r">([^<]+)</text>", drawing) if each.endswith("conv")]
+    assert len(rows) == len(set(rows)) == 40
+    assert {rows[0], rows[-1]} == {"0.m.0.attention.first.conv", "29.m.0.attention.last.conv"}
+    assert "40 of 60" not in text.partition("never active")[2], "of 8 activations all are shown"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from litmus.config.protocols import Data, Task
 from litmus.record.baselines import BASELINES, Best, best_baseline
 from litmus.record.folder import RunDir
 from litmus.run import baselines, fitted
-from litmus.run.baselines import Measured, measure
+from litmus.run.baselines import Measured, fitted_again, measure
 from litmus.run.build import prepare, resolve
 from litmus.run.ending import points
 
@@ -93,6 +93,20 @@ def test_a_series_is_regressed_on_its_lags(tmp_path: Path) -> None:
     found = measure(data, task, None).metrics["test"]
     assert found["ridge"] == pytest.approx({"rmse": np.sqrt((error**2).mean()), "mae": np.abs(error).mean()}, rel=1e-4)
     assert set(found) == {"naive", "seasonal", "ridge"}
+
+
+def test_a_model_fitted_again_forecasts_what_was_measured() -> None:
+    data, task = prepared(*DATA["series"])
+    again = fitted_again(data, "ridge")
+    assert again is not None
+    measured_before = measure(data, task, None).metrics["test"]["ridge"]["rmse"]
+    assert np.sqrt(np.mean((again - data.targets("test").numpy()) ** 2)) == pytest.approx(measured_before, rel=1e-4)
+    assert fitted_again(data, "trees") is None, "which no series has"
+
+
+def test_a_model_fitted_again_is_nothing_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "_sklearn", lambda: None)
+    assert fitted_again(prepared(*DATA["series"])[0], "ridge") is None
 
 
 @pytest.mark.parametrize("name", ["image_folder", "series"])

@@ -37,7 +37,7 @@ def boxes(metrics: Metrics, rows: slice) -> None:
 KINDS: list[tuple[Callable[[], Metrics], Callable[[Metrics, slice], None]]] = [
     (ClassMetrics, classes),
     (lambda: DetailedMetrics(("a", "b", "c"), per_class=True), classes),
-    (lambda: ValueMetrics(torch.tensor([1.0, 2.0])), values),
+    (lambda: ValueMetrics(torch.tensor([1.0, 2.0]), None), values),
     (BoxMetrics, boxes),
     (lambda: DetailedBoxMetrics(best_min_score), boxes),
 ]

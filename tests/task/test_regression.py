@@ -11,7 +11,7 @@ from litmus.task.regression import Regression, ValueMetrics
 
 
 def test_errors_and_correlation_by_hand_over_uneven_batches() -> None:
-    score = ValueMetrics(torch.tensor([2.0]))
+    score = ValueMetrics(torch.tensor([2.0]), None)
     scaled_answers, scaled_targets = torch.tensor([[1.0], [0.0], [2.0]]), torch.tensor([[0.0], [0.0], [4.0]])
     score.update(scaled_answers[:1], scaled_targets[:1])
     score.update(scaled_answers[1:], scaled_targets[1:])
@@ -44,6 +44,7 @@ def test_targets_of_several_units_count_alike() -> None:
     measured = task.measure(errors, torch.zeros(2, 2, dtype=torch.float64))
     assert measured == pytest.approx({name: found[name] for name in measured})
     assert set(measured) == set(found) - {"loss", "r"}
+    assert task.net.errors.tolist() == [pytest.approx([1e4, 2.0])] * 2, "for intervals, each in its unit"
 
 
 def test_directions_of_what_is_measured_of_a_target() -> None:
@@ -56,13 +57,13 @@ def test_directions_of_what_is_measured_of_a_target() -> None:
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:
-    score = ValueMetrics(torch.tensor([1.0]))
+    score = ValueMetrics(torch.tensor([1.0]), None)
     score.update(torch.zeros(4, 1), torch.arange(4.0)[:, None])
     assert float(score.compute()["r"]) == 0.0
 
 
 def test_the_correlation_of_values_far_from_the_training_s() -> None:
-    score = ValueMetrics(torch.tensor([1.0]))
+    score = ValueMetrics(torch.tensor([1.0]), None)
     targets = 5000 + torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
     answers = targets + 0.1 * torch.randn(200, 1, generator=torch.Generator().manual_seed(1))
     score.update(answers, targets)

@@ -9,10 +9,11 @@ from torch import Tensor
 from litmus.config.protocols import Outputs
 from litmus.config.sample import Sample
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, columns, dots, lines, shorten
+from litmus.page.charts import Bars, Line, bars, columns, dots, lines
 from litmus.page.charts import images as in_rows
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS, Drawing, Pixels
+from litmus.page.names import shorten
 from litmus.page.scenes import Scene, together
 from litmus.spec import Boxes, Classes, Labels, Values
 

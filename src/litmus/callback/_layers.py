@@ -49,8 +49,9 @@ def watched(net: Net) -> list[Watched]:
 
 
 def evenly(layers: list[Watched], most: int) -> list[Watched]:
-    """So many of them at most, evenly chosen from input to output."""
-    return [layers[i * len(layers) // most] for i in range(most)] if len(layers) > most else layers
+    """So many of them at most, evenly chosen from input to output, with the first and the last."""
+    last = len(layers) - 1
+    return [layers[i * last // (most - 1)] for i in range(most)] if len(layers) > most else layers
 
 
 def _matrix(module: nn.Module) -> nn.Parameter | None:

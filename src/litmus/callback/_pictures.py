@@ -14,12 +14,12 @@ from torch.utils.tensorboard import SummaryWriter
 from litmus.callback._drawings import in_units, of_boxes, of_classes, of_forecasts, of_labels, of_values
 from litmus.callback._layers import evenly, watched
 from litmus.callback._mistakes import worst_mistakes
-from litmus.callback._words import least_score
 from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
 from litmus.record.events import image
+from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
 
 MOST_LAYERS = 20
@@ -130,7 +130,7 @@ class Pictures:
         net, images = self.task.net, self._images()
         target = net.spec.target
         if isinstance(target, Boxes):
-            return of_boxes(target, *self.seen[0], images, least_score(net)) if images else {}
+            return of_boxes(target, *self.seen[0], images, min_score_of(net)) if images else {}
         outputs = torch.cat([own for own, _ in self.seen if isinstance(own, Tensor)]).float().cpu()
         truth = torch.cat([own for _, own in self.seen if isinstance(own, Tensor)]).cpu()
         if isinstance(net.spec.input, Tokens) and self.data is not None:

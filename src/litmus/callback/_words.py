@@ -3,21 +3,15 @@
 import torch
 
 from litmus.config.protocols import Net, Outputs
+from litmus.record.metrics import min_score_of
 from litmus.spec import Classes, Labels, Values
-
-USUAL_SCORE = 0.25
-
-
-def least_score(net: Net) -> float:
-    """From which on a box counts: the network's own choice, else what is usual."""
-    return USUAL_SCORE if net.min_score is None else net.min_score
 
 
 def said(net: Net, given: Outputs, is_output: bool) -> list[tuple[str, ...]]:
     """Outputs or targets in words: see `protocols.Task.observers`."""
     target = net.spec.target
     if isinstance(given, list):
-        numbers = [own[own[:, 4] >= least_score(net)][:, 5] if is_output else own[:, 0] for own in given]
+        numbers = [own[own[:, 4] >= min_score_of(net)][:, 5] if is_output else own[:, 0] for own in given]
         return [(_listed([target.names[i] for i in sorted(own.int().tolist())]),) for own in numbers]
     if isinstance(target, Classes):
         classes = given.argmax(dim=1) if is_output else given

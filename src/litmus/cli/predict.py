@@ -15,8 +15,9 @@ from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
 from litmus.inference.inputs import Text, check_words, chunks, image_files, read_texts, table_among
-from litmus.inference.prediction import MIN_SCORE, TOPK, lowest_score
+from litmus.inference.prediction import TOPK
 from litmus.record.folder import RunDir
+from litmus.record.metrics import MIN_SCORE, min_score_of
 from litmus.spec import Columns, Images, Input, Series, Tokens
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
     if arguments.min_score is not None:
         return arguments.min_score, ""
     chose = ", which the run chose on its validation split" if net.min_score is not None else ""
-    return lowest_score(net), f"{chose}; --min-score changes it"
+    return min_score_of(net), f"{chose}; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

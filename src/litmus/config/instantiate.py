@@ -56,6 +56,11 @@ def defaults(group: str, choice: str) -> Section:
         group: such as "task".
         choice: such as "regression".
     """
-    content: Section = yaml.load((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"), _Loader)
+    content = from_text((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
     section: Section = content.get(group, content)
     return {key: value for key, value in section.items() if key != "defaults"}
+
+
+def from_text(text: str) -> Section:
+    """What a file of the configuration holds, with numbers as Hydra reads them."""
+    return yaml.load(text, _Loader) or {}

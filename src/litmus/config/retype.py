@@ -1,15 +1,15 @@
-"""The overrides that compose a configuration again: what one would type to run it once more, elsewhere or otherwise.
+"""What of a configuration is not its choices' default, and the overrides that compose it again.
 
 Nothing is composed here, so nothing of Hydra is imported: the files of the chosen groups are merged in the order of
 `conf/train.yaml`, which is all that composing them does once every choice is named.
 """
 
 import re
-from collections.abc import Iterator
-
-import yaml
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from litmus.config.conf import CONF, targets
+from litmus.config.instantiate import from_text
 from litmus.config.keys import choice
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -19,6 +19,52 @@ from litmus.errors import UserError
 CHOSEN = ("task", "data", "optimizer", "scheduler", "model", "logger")
 ORDER = ("task", "data", "optimizer", "scheduler", "callback", "model", "trainer", "logger")
 USUAL = {"callback": "default", "trainer": "auto"}
+DECIDED = (None, "auto")  # defaults for which a run finds a value
+
+
+class Difference(NamedTuple):
+    """A value that is not the default.
+
+    Attributes:
+        key: as one types it.
+        value: of the run.
+        default: of the run's choices.
+        known: whether the choices have the key at all.
+    """
+
+    key: str
+    value: object
+    default: object
+    known: bool
+
+
+def differing(config: Section, requested: Section) -> list[Difference]:
+    """What somebody chose: each value that is not the default of the run's choices, the seed among them.
+
+    What a run decided itself, such as `trainer.precision` for `auto`, and what follows from the environment is left
+    out, and so are groups whose choice is none of litmus' own, whose defaults nobody knows.
+
+    Args:
+        config: a run's, resolved.
+        requested: the same before anything followed from data and device.
+    """
+    own = {group: choice(config, group) for group in CHOSEN if str(config[group]["_target_"]) in targets()[group]}
+    defaults = _defaults(USUAL | own)
+    wanted = {name: config[name] for name in ("seed", *USUAL, *own) if name in config}
+    return [
+        each
+        for each in _differences("", defaults, wanted)
+        if not (each.default in DECIDED and _at(requested, each.key) == each.default)
+        and not str(each.default).startswith("${")
+        and not each.key.endswith("._target_")
+    ]
+
+
+def _at(config: Section, key: str) -> object:
+    found: object = config
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def overrides_of(config: Section) -> list[str]:
@@ -34,13 +80,21 @@ def overrides_of(config: Section) -> list[str]:
         if (target := config[group]["_target_"]) not in targets()[group]:
             raise UserError(f"{group}._target_={target} is none of the choices of {group}.")
     choices = USUAL | {group: choice(config, group) for group in CHOSEN}
-    defaults: Section = {}
-    for group in ORDER:
-        _merge(defaults, _contents(group, choices[group]))
     wanted = {group: config[group] for group in ORDER if isinstance(config.get(group), dict)}
     typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-2])]
     typed += [f"logger={choices['logger']}"] * (choices["logger"] != "tensorboard")
-    return typed + list(_differences("", defaults, wanted))
+    found = _differences("", _defaults(choices), wanted)
+    return typed + [f"{'' if each.known else '++'}{each.key}={_typed(each.value)}" for each in found]
+
+
+def _defaults(choices: Mapping[str, str]) -> Section:
+    """The configuration of these choices alone, without the groups that are not among them."""
+    train = from_text((CONF / "train.yaml").read_text(encoding="utf-8"))
+    defaults: Section = {"seed": train["seed"]}
+    for group in ORDER:
+        if group in choices:
+            _merge(defaults, _contents(group, choices[group]))
+    return defaults
 
 
 def _contents(group: str, name: str) -> Section:
@@ -48,7 +102,7 @@ def _contents(group: str, name: str) -> Section:
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     package = re.match(r"# @package (\S+)", text)
     where = package[1] if package else group
-    own = yaml.safe_load(text) or {}
+    own = from_text(text)
     whole: Section = {}
     for included in own.pop("defaults", []):
         if isinstance(included, str):  # others choose, and every choice is named
@@ -67,18 +121,16 @@ def _merge(into: Section, other: Section) -> None:
             into[key] = value
 
 
-def _differences(path: str, defaults: Section, wanted: Section) -> Iterator[str]:
+def _differences(path: str, defaults: Section, wanted: Section) -> Iterator[Difference]:
     for key, value in wanted.items():
         name, default = f"{path}{key}", defaults.get(key)
         if isinstance(value, dict) and isinstance(default, dict):
             yield from _differences(f"{name}.", default, value)
         elif key not in defaults or not _same(default, value):
-            yield f"{'' if key in defaults else '++'}{name}={_typed(value)}"
+            yield Difference(name, value, default, key in defaults)
 
 
 def _same(default: object, value: object) -> bool:
-    if isinstance(default, str) and isinstance(value, float):
-        return bool(re.fullmatch(r"[\d.]+e-?\d+", default)) and float(default) == value  # YAML 1.1 reads 3e-3 as text
     if isinstance(default, str) and default.startswith("${oc.env:") and value is None:
         return True  # it was not set
     return default == value and isinstance(default, bool) == isinstance(value, bool)

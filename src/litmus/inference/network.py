@@ -22,8 +22,9 @@ from litmus.fetch import local
 from litmus.inference.frames import Frame, FrameRow
 from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
-from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction, lowest_score
+from litmus.inference.prediction import TOPK, ImagePrediction, RowPrediction, TextPrediction
 from litmus.record.folder import RunDir
+from litmus.record.metrics import min_score_of
 from litmus.spec import Classes, Columns, Labels, Series, Spec, Tokens
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Network:
             return [*texts.predict([_text(item) for item in items], texts.batch_size, topk)]
         images = cast("ImagePredictor", self._predictor)
         sources = [_image(item) for item in items]
-        lowest = lowest_score(images.net) if min_score is None else min_score
+        lowest = min_score_of(images.net) if min_score is None else min_score
         predictions = list(images.predict(sources, images.batch_size, topk, lowest))
         for prediction in predictions:
             if "error" in prediction:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 LIKELY = 0.5  # the probability above which a label is predicted
-TOPK, MIN_SCORE = 5, 0.25  # classes that are shown; the lowest score of a box where the run chose none
+TOPK = 5  # classes that are shown
 
 Figures = Literal["probabilities", "scores", "values"]  # what a network says of each class, label or value
 Key = Literal[Figures, "boxes"]
@@ -109,8 +109,3 @@ def predictions_of(net: Net, outputs: "Tensor", topk: int) -> list[RowPrediction
             prediction["label"] = names[numbers[0]]
         predictions.append(prediction)
     return predictions
-
-
-def lowest_score(net: Net) -> float:
-    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`."""
-    return MIN_SCORE if net.min_score is None else net.min_score

@@ -34,8 +34,8 @@ class Net(nn.Module):
             only the order means something, and for labels the sign.
         provenance: one sentence on where the weights come from; empty for random weights.
         min_score: the score from which a detector's box counts, chosen on the validation split; None before.
-        errors: of a forecaster, its absolute errors on the validation split in the data's unit, sorted for each step:
-            float64 (at most `task.regression.MOST_ERRORS`, horizon); None before.
+        errors: of one that predicts values, its absolute errors on the validation split in the data's unit, sorted for
+            each value or step: float64 (at most `task.regression.MOST_ERRORS`, values); None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task.
     """

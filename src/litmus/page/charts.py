@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from litmus.page.axes import Axis
 from litmus.page.drawing import COLORS, Drawing, Pixels, Point, text_width
+from litmus.page.names import LONGEST, shorten, shorten_all
 
 WIDTH, HEIGHT = 430.0, 280.0  # a telephone shows letters of an axis at three quarters of their size
 SMALL = 11.5  # the size of letters beside an axis
 BAR = 15.0  # the height of a bar
-LONGEST = 22  # letters of a name beside an axis
 FEW = 25  # values of a line, up to which each is marked by a dot
 Floats = NDArray[np.float64]
 
@@ -162,9 +162,19 @@ def lines(
     return chart.drawing
 
 
-def dots(label: str, x: Axis, y: Axis, points: Sequence[Point], reference: Sequence[Point] = ()) -> Drawing:
-    """A chart of dots, and a dashed line for what would be perfect."""
+def dots(
+    label: str,
+    x: Axis,
+    y: Axis,
+    points: Sequence[Point],
+    reference: Sequence[Point] = (),
+    band: float = math.nan,
+) -> Drawing:
+    """A chart of dots, a dashed line for what would be perfect, and a band that reaches so far above and below it."""
     chart = frame(label, x, y, height=380 if reference else HEIGHT)
+    if math.isfinite(band):
+        ends = [(reference[0], -band), (reference[-1], -band), (reference[-1], band), (reference[0], band)]
+        chart.drawing.area([chart.at(a, b + far) for (a, b), far in ends], COLORS[0], 0.14)
     chart.drawing.line([chart.at(*point) for point in reference], "soft", 1.2, dashed=True)
     opacity = max(0.15, min(0.8, 60 / math.sqrt(len(points) + 1) / 4))
     chart.drawing.dots([chart.at(*point) for point in points], 2.2, COLORS[0], opacity)
@@ -194,9 +204,12 @@ def columns(
     return chart.drawing
 
 
-def bars(label: str, names: Sequence[str], groups: Sequence[Bars], x: Axis) -> Drawing:
-    """Horizontal bars, those of one name beside each other."""
-    shown = [shorten(name) for name in names]
+def bars(label: str, names: Sequence[str], groups: Sequence[Bars], x: Axis, counts: Sequence[int] = ()) -> Drawing:
+    """Horizontal bars, those of one name beside each other; counts stand in parentheses behind the names."""
+    ends = [f" ({count:,})" for count in counts] or [""] * len(names)
+    shown = [
+        name + end for name, end in zip(shorten_all(names, LONGEST - max(map(len, ends), default=0)), ends, strict=True)
+    ]
     left = 12 + max([text_width(name, SMALL) for name in shown], default=0)
     legend = [(group.name, group.color, False) for group in groups] if len(groups) > 1 else []
     block = len(groups) * BAR * 0.8 + 8
@@ -216,7 +229,7 @@ def bars(label: str, names: Sequence[str], groups: Sequence[Bars], x: Axis) -> D
             if not math.isfinite(value):
                 continue
             long = width * x.place(value)
-            title = f"{names[row]}: {group.name} {value:.4g}".replace(":  ", ": ")
+            title = f"{names[row]}{ends[row]}: {group.name} {value:.4g}".replace(":  ", ": ")
             drawing.rectangle(left, y, max(long, 0.5), BAR * 0.8 - 1, group.color, 0.9, title)
             drawing.text(left + long + 4, y + BAR * 0.8 - 2.5, f"{value:.3g}", "soft", 10)
     if x.label:
@@ -233,6 +246,7 @@ def heat_map(
     titles: Sequence[Sequence[str]],
     axes: tuple[str, str] = ("", ""),
     cell: tuple[float, float] | None = None,
+    longest: int = 20,
 ) -> Drawing:
     """A table of which each cell is the more colored the larger it is.
 
@@ -246,8 +260,9 @@ def heat_map(
         titles: of the cells, shown where a mouse rests.
         axes: what the rows are, and the columns.
         cell: width and height of a cell; None chooses.
+        longest: letters of a row's name.
     """
-    shown_rows, shown_columns = [shorten(name, 16) for name in rows], [shorten(name, 14) for name in columns]
+    shown_rows, shown_columns = shorten_all(rows, longest), shorten_all(columns, 18)
     left = 10 + max([text_width(name, SMALL) for name in shown_rows], default=0) + (16 if axes[0] else 0)
     wide, high = cell or _cell_size(left, shown_columns, texts)
     upright = all(text_width(name, SMALL) < wide for name in shown_columns)
@@ -315,14 +330,9 @@ def images(
             drawing.rectangle(x - 3, y - 3, side + 6, side + 6, frames[number])
         drawing.image(x + (side - width * scale) / 2, y, width * scale, height * scale, pixels)
         if caption:
-            most = int(side / text_width("m", 10))
+            most = int((side + 6) / text_width(caption, 10) * len(caption))
             drawing.text(x + side / 2, y + side + 11, shorten(caption, most), "ink", 10, "middle")
     return drawing
-
-
-def shorten(text: str, longest: int = LONGEST) -> str:
-    """A name of at most so many letters."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _legend(drawing: Drawing, legend: Sequence[tuple[str, str, bool]], left: float) -> float:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from litmus.page.charts import shorten
-from litmus.page.drawing import Drawing, Pixels
+from litmus.page.drawing import Drawing, Pixels, text_width
+from litmus.page.names import shorten_all
 
 SIDE = 260.0  # of an image
 PER_ROW = 4
 FOUND, THERE = "#56b4e9", "#d55e00"  # of boxes, on images of any color
+# Of boxes that are found: a network that is hardly trained finds dozens everywhere, and is sure of none.
+LEAST_DRAWN, MOST_DRAWN = 0.05, 10
 Floats = NDArray[np.float64]
 
 
@@ -30,6 +32,16 @@ class Scene:
     found: Floats
     there: Floats
     name: str = ""
+
+
+def drawn(found: Floats) -> Floats:
+    """Those of the boxes found in an image that are drawn, the best first: few, and none that scores next to nothing.
+
+    Args:
+        found: as of `Scene`.
+    """
+    kept = found[found[:, 4] >= LEAST_DRAWN]
+    return kept[np.argsort(-kept[:, 4], kind="stable")][:MOST_DRAWN]
 
 
 def alone(scene: Scene, names: Sequence[str]) -> Drawing:
@@ -62,11 +74,12 @@ def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: flo
     drawing.image(x, y, width * scale, height * scale, scene.pixels)
     for _, *corners in scene.there.tolist():
         _frame(drawing, corners, x, y, scale, THERE, dashed=True)
-    for left, top, right, bottom, score, number in reversed(scene.found.tolist()):
+    short = shorten_all(names, 14)
+    for left, top, right, bottom, score, number in reversed(drawn(scene.found).tolist()):
         _frame(drawing, [left, top, right, bottom], x, y, scale, FOUND, dashed=False)
-        text = f"{shorten(names[int(number)], 14)} {score:.2f}"
+        text = f"{short[int(number)]} {score:.2f}"
         at = (x + max(left, 0) * scale, y + max(top * scale, 11))
-        drawing.rectangle(at[0], at[1] - 11, 6 + 5.6 * len(text), 12, FOUND)
+        drawing.rectangle(at[0], at[1] - 11, 6 + text_width(text, 9.5), 12, FOUND)
         drawing.text(at[0] + 3, at[1] - 2, text, "#000000", 9.5)
 
 

@@ -46,6 +46,7 @@ class Cell:
         label: its heading, shown beside it where the page is too narrow for a table.
         interval: a drawing in place of the text.
         links: to other pages, after the text: what stands there, and the address.
+        command: that makes such a page, where it is not there yet.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Cell:
     label: str = ""
     interval: Interval | None = None
     links: Sequence[tuple[str, str]] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)

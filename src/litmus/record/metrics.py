@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
@@ -22,6 +23,7 @@ TIE_BREAKER = "val/loss"  # the lower, the better: it decides between epochs who
 # By how many standard errors the validation loss is below that of the network before its training, which is epoch 0:
 # see `task.regression.ForecastMetrics`.
 GAIN = "val/gain"
+MIN_SCORE = 0.25  # from which a box counts, where the run chose no score
 PER_CLASS = {"precision": "max", "recall": "max", "f1": "max"}  # followed by the name of a class
 
 
@@ -166,3 +168,8 @@ def per_value(metrics: Section, split: str = "test") -> dict[str, dict[str, str]
             if name.startswith(prefix := f"{split}/{what}_"):
                 found.setdefault(name.removeprefix(prefix), {})[what] = name
     return found
+
+
+def min_score_of(net: Net) -> float:
+    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`."""
+    return MIN_SCORE if net.min_score is None else net.min_score

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from litmus.config.instantiate import defaults
-from litmus.config.keys import GROUPS, choice, flat
+from litmus.config.keys import flat
 from litmus.config.protocols import SPLITS, Data, Split
-from litmus.config.types import Section as Configuration
+from litmus.config.retype import differing
 from litmus.config.validate import shown
 from litmus.page.axes import axis
-from litmus.page.charts import columns, images, shorten
+from litmus.page.charts import columns, images
+from litmus.page.names import shorten, shorten_all
 from litmus.record.command import typed_words
 from litmus.report.material import Material
+from litmus.report.numbers import histogram
 from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
 from litmus.spec import Boxes, Classes, Labels, Values
 
 MOST_CLASSES = 40  # whose counts are shown; of more, the most and the least frequent
 MOST_IMAGES, MOST_OTHERS = 16, 6  # samples
 NUM_BINS = 30  # of a histogram of values
-PLACES = ("resume", "reproduce", "logger", "callback")  # keys that say nothing of what was learned
 
 
 def data_section(material: Material) -> Section:
@@ -49,7 +49,8 @@ def _counts(data: Data) -> list[Block]:
     if omitted:
         ranked = np.argsort(-counts["train"], kind="stable").tolist()
         order = [*ranked[: MOST_CLASSES // 2], *ranked[-MOST_CLASSES // 2 :]]
-    rows = [[shorten(target.names[i], 40), *(f"{own[i]:,}" for own in counts.values())] for i in order]
+    shown = shorten_all([target.names[i] for i in order], 40)
+    rows = [[name, *(f"{own[i]:,}" for own in counts.values())] for i, name in zip(order, shown, strict=True)]
     noun, names = ("boxes", "classes") if isinstance(target, Boxes) else ("samples", target.noun)
     which = "; the most and the least frequent" if omitted else ""
     said = f"How many {noun} there are of each of {len(target.names)} {names}{which}."
@@ -71,7 +72,7 @@ def _histograms(data: Data, names: Sequence[str]) -> list[Block]:
         return []
     blocks: list[Block] = []
     for number, name in enumerate(names[:4] if data.spec.input.noun != "series" else names[:1]):
-        heights, edges = np.histogram(targets[:, number].numpy(), NUM_BINS)
+        heights, edges = histogram(targets[:, number].double().numpy(), NUM_BINS)
         x, y = axis(edges, shorten(name, 40)), axis(heights, "training samples", low=0)
         drawing = columns(f"distribution of {name}", x, y, edges.tolist(), heights.tolist())
         blocks.append(Chart(f"target-{number + 1}", f"How {name} is distributed in training.", drawing))
@@ -90,7 +91,7 @@ def _samples(data: Data) -> list[Block]:
     labels = [_label(data, number) for number in numbers]
     cards: list[Card] = [card(sample, [label] if label else []) for sample, label in zip(chosen, labels, strict=True)]
     pixels = [sample.image for sample in chosen if sample.image is not None]
-    picture = images("training samples", pixels, [shorten(label, 14) for label in labels]) if pixels else None
+    picture = images("training samples", pixels, shorten_all(labels, 14)) if pixels else None
     return [Cards("samples", "Some training samples.", cards, picture)]
 
 
@@ -106,31 +107,22 @@ def _label(data: Data, number: int) -> str:
 
 
 def configuration(material: Material) -> Section:
-    """What differs from the defaults, then every key."""
-    rows = [
-        [key, shown(value), "" if usual is None else shown(usual)] for key, value, usual in _differing(material.config)
-    ]
+    """What differs from the defaults of the run's choices, then every key."""
+    found = differing(material.config, material.requested or material.config)
+    rows = [[each.key, _said(each.value), _said(each.default) if each.known else "none"] for each in found]
     blocks: list[Block] = [Words(["Every key has its default value."])]
     if rows:
-        blocks = [Tabled("What differs from the defaults.", table(["key", "value", "default"], rows, numeric=False))]
+        said = "What differs from the defaults of the run's model, data and other choices."
+        blocks = [Tabled(said, table(["key", "value", "default"], rows, numeric=False))]
     everything = [f"{key}={shown(value)}" for key, value in flat(material.config) if not key.endswith("_target_")]
     return Section("configuration", "Configuration", [*blocks, Lines("Every key", everything, folded=True)])
 
 
-def _differing(config: Configuration) -> list[tuple[str, object, object]]:
-    """Of each key whose value is not its choice's default: the key, the value and the default."""
-    found: list[tuple[str, object, object]] = []
-    for group in (group for group in GROUPS if group not in PLACES and isinstance(config.get(group), dict)):
-        name = choice(config, group)
-        try:
-            usual = dict(flat(defaults(group, name)))
-        except OSError:  # a choice of another version
-            continue
-        for key, value in flat(config[group]):
-            depends = str(usual.get(key)).startswith("${")  # on the machine
-            if key != "_target_" and value != usual.get(key) and not depends:
-                found.append((f"{group}.{key}", value, usual.get(key)))
-    return found
+def _said(value: object) -> str:
+    """A value as one types it; of a section, such as that of a callback that was switched off, its keys."""
+    if not isinstance(value, dict):
+        return shown(value)
+    return ", ".join(f"{key}={shown(own)}" for key, own in flat(value) if not key.endswith("_target_")) or "on"
 
 
 def environment(material: Material) -> Section:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from litmus.config.protocols import Data
 from litmus.console import counted
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, columns, images, lines, shorten
+from litmus.page.charts import Bars, Line, bars, columns, images, lines
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS
+from litmus.page.names import shorten_all
 from litmus.report.material import Tested
 from litmus.report.numbers import NUM_BINS, Confusion, calibration, precision_recall, probabilities, thinned
 from litmus.report.parts import Block, Card, Cards, Chart, Section, Tabled, Words, card, table
@@ -82,7 +83,7 @@ def mistakes(tested: Tested, scores: Floats, true: NDArray[np.int64]) -> list[Bl
         cards.append(card(sample, lines, wrong=True))
         if sample.image is not None:
             shown.append(sample.image)
-            captions.append(f"{shorten(own, 8)} → {shorten(other, 8)}")
+            captions.append(" → ".join(shorten_all([own, other], 7)))
     picture = images("the worst mistakes", shown, captions) if shown else None
     what = (
         "how sure the network was of the wrong class, and of the right one" if sure else "how far apart the scores are"
@@ -114,27 +115,26 @@ def _each(confusion: Confusion, names: Sequence[str]) -> list[Block]:
         Bars("precision", confusion.precision[chosen].tolist(), COLORS[0]),
         Bars("recall", np.nan_to_num(confusion.recall[chosen]).tolist(), COLORS[1]),
     ]
-    shown = [f"{names[i]} ({confusion.occurring[i]:,})" for i in chosen]
-    drawing = bars("precision and recall of each class", shown, groups, axis([0, 1], low=0, high=1))
+    shown, counts = [names[i] for i in chosen], [int(confusion.occurring[i]) for i in chosen]
+    drawing = bars("precision and recall of each class", shown, groups, axis([0, 1], low=0, high=1), counts)
     return [Chart("per-class", f"{said} In parentheses: how many samples are of it.", drawing)]
 
 
 def curves(scores: Floats, true: NDArray[np.int64], names: Sequence[str], quality: Floats) -> list[Block]:
     """Precision against recall of each class, of at most ten the worst."""
-    present = [i for i in np.argsort(quality, kind="stable") if (true == i).any()][:MOST_CURVES]
-    drawn = []
-    for place, number in enumerate(sorted(present)):
-        curve = precision_recall(scores[:, number], true == number)
-        x, y = thinned(curve)
-        drawn.append(curve_line(names[number], curve.average, x, y, place))
+    present = sorted([i for i in np.argsort(quality, kind="stable") if (true == i).any()][:MOST_CURVES])
+    found = [precision_recall(scores[:, number], true == number) for number in present]
+    drawn = curve_lines([names[i] for i in present], [(each.average, *thinned(each)) for each in found])
     which = f" Of {len(names):,} classes, the ten of the lowest F1." if len(present) < len(names) else ""
     return [pr_chart(drawn, f"Precision at every recall, each class against the rest; AP is the area.{which}")]
 
 
-def curve_line(name: str, average: float, x: Sequence[float], y: Sequence[float], place: int) -> Line:
-    """A class's curve: colors repeat as dashes."""
-    label = f"{shorten(name, 14)} AP {average:.3f}"
-    return Line(label, x, y, COLORS[place % len(COLORS)], dashed=place >= len(COLORS))
+def curve_lines(names: Sequence[str], found: Sequence[tuple[float, Sequence[float], Sequence[float]]]) -> list[Line]:
+    """Classes' curves, of each its average precision, recall and precision: colors repeat as dashes."""
+    return [
+        Line(f"{name} AP {average:.3f}", x, y, COLORS[place % len(COLORS)], dashed=place >= len(COLORS))
+        for place, (name, (average, x, y)) in enumerate(zip(shorten_all(names, 18), found, strict=True))
+    ]
 
 
 def pr_chart(drawn: Sequence[Line], caption: str) -> Chart:

@@ -13,14 +13,15 @@ from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS
-from litmus.page.scenes import Scene
+from litmus.page.scenes import LEAST_DRAWN, MOST_DRAWN, Scene, drawn
+from litmus.record.metrics import min_score_of
 from litmus.report.classification import (
     EACH_END,
     MISTAKES,
     MOST_BARS,
     MOST_CELLS,
     MOST_CURVES,
-    curve_line,
+    curve_lines,
     pr_chart,
 )
 from litmus.report.material import Tested
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 Boxed = Sequence[tuple[Floats, Floats]]  # of each image what is found and what is there, as `Outputs.boxes`
 IOU = 0.5  # intersection over union from which on two boxes are the same
-USUAL_SCORE = 0.25  # from which on a box counts, where the network does not say
 SIZES = (
     ("small", 0.0, 32.0**2),
     ("medium", 32.0**2, 96.0**2),
@@ -66,11 +66,6 @@ def _average_precisions(matches: "Matches") -> dict[int, tuple[float, float]]:
 
     found = precision.average_precisions(matches)
     return {number: (float(own.mean()), float(own[0])) for number, own in found.items()}
-
-
-def min_score_of(net: Net) -> float:
-    """The score from which on a box counts."""
-    return USUAL_SCORE if net.min_score is None else net.min_score
 
 
 def confusion_of(boxed: Boxed, net: Net) -> NDArray[np.int64]:
@@ -146,9 +141,20 @@ def _scenes(scenes: Sequence[Scene], names: Sequence[str]) -> list[Block]:
     drawings = [scenery.alone(scene, names) for scene in scenes]
     said = (
         f"{len(scenes)} validation images: what is there in orange, dashed; what is found in blue, with the class and "
-        "the score."
+        f"the score.{_left_out(scenes)}"
     )
     return [Drawings("boxes", said, drawings, scenery.together(scenes, names))]
+
+
+def _left_out(scenes: Sequence[Scene]) -> str:
+    """How many of the boxes that count are not drawn, as what a network hardly trained finds would bury an image."""
+    found, shown = sum(len(scene.found) for scene in scenes), sum(len(drawn(scene.found)) for scene in scenes)
+    if shown == found:
+        return ""
+    return (
+        f" Of {found:,} boxes found, {shown:,} are drawn: at most the {MOST_DRAWN} best of an image, and none that "
+        f"scores below {LEAST_DRAWN:g}."
+    )
 
 
 def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
@@ -161,19 +167,20 @@ def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches
         Bars("AP", [average[i][0] for i in chosen], COLORS[0]),
         Bars("AP at IoU 0.5", [average[i][1] for i in chosen], COLORS[1]),
     ]
-    shown = [f"{names[i]} ({int((matches.ground_truth == i).sum()):,})" for i in chosen]
-    drawing = bars("average precision of each class", shown, groups, axis([0, 1], low=0, high=1))
+    shown, counts = [names[i] for i in chosen], [int((matches.ground_truth == i).sum()) for i in chosen]
+    drawing = bars("average precision of each class", shown, groups, axis([0, 1], low=0, high=1), counts)
     return [Chart("per-class", f"{said} In parentheses: how many boxes are of it.", drawing)]
 
 
 def _curves(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
     chosen = sorted(sorted(average, key=lambda i: average[i][1])[:MOST_CURVES])
-    drawn = []
-    for place, number in enumerate(chosen):
+    found = []
+    for number in chosen:
         own = matches.classes == number
         there = int((matches.ground_truth == number).sum())
         curve = precision_recall(matches.scores[own], matches.hits[own, 0] > 0, there)
-        drawn.append(curve_line(names[number], average[number][1], *thinned(curve), place))
+        found.append((average[number][1], *thinned(curve)))
+    drawn = curve_lines([names[number] for number in chosen], found)
     which = f" Of {len(average):,} classes, the ten worst." if len(chosen) < len(average) else ""
     return [pr_chart(drawn, f"Precision at every recall, at an IoU of 0.5.{which}")] if drawn else []
 
@@ -188,7 +195,9 @@ def _confused(matrix: NDArray[np.int64], names: Sequence[str], min_score: float)
     there = int(matrix[:-1].sum())
     counts = f"Of {there:,} test boxes, {missed:,} are missed; {invented:,} were found where there is none"
     more = f"; most often confused: {', '.join(said)}" if said else ""
-    return [Words([f"{counts}{more}. Boxes count from a score of {min_score:.3g}, and an IoU of 0.5."])]
+    low = ", which is so low that the network is hardly sure of any" if min_score < LEAST_DRAWN else ""
+    rule = f"Boxes count from a score of {min_score:.2g} on{low}, and are the same from an IoU of 0.5 on."
+    return [Words([f"{counts}{more}. {rule}"])]
 
 
 def _matrix(matrix: NDArray[np.int64], names: Sequence[str]) -> Block:
@@ -213,9 +222,8 @@ def _sizes(boxed: Boxed, min_score: float) -> list[Block]:
             there_of[name] += len(own)
             found_of[name] += len(own & hit)
     kept = [name for name, number in there_of.items() if number]
-    shown = [f"{name} ({there_of[name]:,})" for name in kept]
-    values = [found_of[name] / there_of[name] for name in kept]
-    drawing = bars("boxes found, by size", shown, [Bars("found", values)], axis([0, 1], low=0, high=1))
+    values, counts = [found_of[name] / there_of[name] for name in kept], [there_of[name] for name in kept]
+    drawing = bars("boxes found, by size", kept, [Bars("found", values)], axis([0, 1], low=0, high=1), counts)
     said = (
         "The fraction of test boxes that are found, of whatever class, by their area as the network sees it: small is "
         "below 32 x 32 pixels, large from 96 x 96 on, as COCO has it."

@@ -17,6 +17,7 @@ from litmus.report.outputs import Outputs
 from litmus.spec import Boxes, Classes
 
 CONFUSION = "confusion.csv"  # of each pair of classes how often the one was taken for the other
+OF_BOXES = ["true", "found", "count"]  # the head of a detector's
 MOST_CLASSES = 100  # whose whole matrix result.json has
 MOST_PAIRS = 100  # of confused classes, of more
 
@@ -62,7 +63,7 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
         matrix, every = confusion_of(outputs.boxes, net), [*names, BACKGROUND]
         pairs = [[every[i], every[j], str(matrix[i, j])] for i, j in zip(*np.nonzero(matrix), strict=True)]
         return {
-            CONFUSION: _csv(["true", "found", "count"], pairs),
+            CONFUSION: _csv(OF_BOXES, pairs),
             "per_class.csv": _csv(["class", "boxes", "map", "map50"], each),
         }
     return {}
@@ -76,14 +77,17 @@ def mistakes(folder: Path) -> list[tuple[str, int]]:
     """
     try:
         with (folder / CONFUSION).open(encoding="utf-8", newline="") as file:
-            rows = [(true, found, int(number)) for true, found, number in list(csv.reader(file))[1:]]
+            head, *lines = csv.reader(file)
+            rows = [(true, found, int(number)) for true, found, number in lines]
     except (OSError, ValueError):
         return []
     worst = sorted((row for row in rows if row[0] != row[1]), key=lambda row: -row[2])
-    return [(_mistake(true, found), number) for true, found, number in worst]
+    return [(_mistake(true, found, head == OF_BOXES), number) for true, found, number in worst]
 
 
-def _mistake(true: str, found: str) -> str:
+def _mistake(true: str, found: str, is_box: bool) -> str:
+    if not is_box:  # a class may be called background, too
+        return f"{true} taken for {found}"
     if found == BACKGROUND:
         return f"{true} missed"
     return f"{found} found where none is" if true == BACKGROUND else f"{true} taken for {found}"

@@ -7,6 +7,7 @@ import numpy as np
 
 from litmus.config.types import Section as Plain
 from litmus.page.charts import heat_map
+from litmus.page.names import beginning
 from litmus.report.material import Material
 from litmus.report.parts import Block, Chart, Section, Words
 
@@ -22,7 +23,9 @@ FIGURES = {
 SAID = "Layers in the order of use; the stronger a cell's color, the larger its number; orange is below 0."
 # Of a bias's gradient to the weight's. bf16 rounds to 0.004; biases that do something reached 0.3 and more.
 CANCELLED = 0.01
-MOST_EPOCHS, MOST_LAYERS = 30, 40
+MOST_EPOCHS, MOST_LAYERS = 16, 40  # of a map; of more, evenly chosen ones
+LONGEST = 30  # letters of a layer's name
+WIDE = 600.0  # beyond so many pixels a map takes the whole width
 
 
 def layers(material: Material) -> list[Section]:
@@ -30,17 +33,36 @@ def layers(material: Material) -> list[Section]:
     health = material.health
     if not health or not health["layers"] or not health["epochs"]:
         return []
-    names = [str(each.get("name")) for each in health["layers"][:MOST_LAYERS]]
-    epochs = _some(health["epochs"])
-    blocks: list[Block] = [Words([SAID])]
+    names = [str(each.get("name")) for each in health["layers"]]
+    epochs = [health["epochs"][row] for row in _evenly(len(health["epochs"]), MOST_EPOCHS)]
+    shared = _shared(names)
+    blocks: list[Block] = [Words([SAID, *([f"All names begin with {shared}, which is left out."] if shared else [])])]
     for key, (label, is_log) in FIGURES.items():
         values = np.array([_row(epoch.get(key), len(names)) for epoch in epochs]).T
         if np.isfinite(values).any() and (is_log or np.nanmax(np.abs(values)) > 0):
-            known = np.isfinite(values).any(axis=1)  # of an activation there is no gradient, for example
-            own = [name for name, is_known in zip(names, known, strict=True) if is_known]
-            blocks.append(_map(key, label, values[known], own, epochs, is_log))
+            known = np.flatnonzero(np.isfinite(values).any(axis=1))  # of an activation there is no gradient
+            rows = known[_evenly(len(known), MOST_LAYERS)]
+            own = [names[row].removeprefix(shared) for row in rows]
+            counts = (len(rows), len(known)), (len(epochs), len(health["epochs"]))
+            blocks.append(_map(key, label, values[rows], own, epochs, is_log, _omitted(*counts)))
     blocks += _cancelled(epochs[-1].get("bias"), names)
     return [Section("layers", "Health of each layer", blocks)] if len(blocks) > 1 else []
+
+
+def _shared(names: Sequence[str]) -> str:
+    """The modules that all layers are in, as their names begin: `network.model.`"""
+    common = beginning(names)
+    return common[: common.rfind(".") + 1] if len(names) > 1 else ""
+
+
+def _omitted(layers: tuple[int, int], epochs: tuple[int, int]) -> str:
+    """Which layers and epochs are shown, where these are not all."""
+    said = [
+        f"{shown} of {total} {noun}"
+        for (shown, total), noun in ((layers, "layers"), (epochs, "epochs"))
+        if shown < total
+    ]
+    return f" {' and '.join(said)}, evenly chosen from the first to the last." if said else ""
 
 
 def _cancelled(ratios: object, names: Sequence[str]) -> list[Words]:
@@ -59,6 +81,7 @@ def _map(
     names: Sequence[str],
     epochs: Sequence[Plain],
     is_log: bool,
+    omitted: str,
 ) -> Chart:
     if is_log:
         logs = np.log10(np.where(values > 0, values, np.nan))
@@ -72,8 +95,10 @@ def _map(
         [f"{name}, epoch {number}: {text}" for number, text in zip(numbers, row, strict=True)]
         for name, row in zip(names, texts, strict=True)
     ]
-    drawing = heat_map(label, np.clip(shares, -1, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18))
-    return Chart(f"layers-{key}", f"{label[0].upper()}{label[1:]}.", drawing)
+    drawing = heat_map(
+        label, np.clip(shares, -1, 1), names, numbers, texts, titles, ("", "epoch"), cell=(38, 18), longest=LONGEST
+    )
+    return Chart(f"layers-{key}", f"{label[0].upper()}{label[1:]}.{omitted}", drawing, wide=drawing.width > WIDE)
 
 
 def _short(value: float) -> str:
@@ -83,9 +108,9 @@ def _short(value: float) -> str:
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 
-def _some(epochs: Sequence[Plain]) -> list[Plain]:
-    rows = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), MOST_EPOCHS)).astype(int))
-    return [epochs[row] for row in rows]
+def _evenly(number: int, most: int) -> list[int]:
+    """So many places of `number` at most, evenly chosen, the first and the last among them."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int)).tolist()
 
 
 def _row(values: object, number: int) -> list[float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from litmus.config import protocols
 from litmus.config.types import Section
 from litmus.page.scenes import Scene
+from litmus.record.baselines import ranked_baselines
 from litmus.report.outputs import Outputs
 
 Floats = NDArray[np.float64]
@@ -24,12 +25,26 @@ class Tested:
         net: with its best weights.
         outputs: of the test.
         scenes: of a detector, some validation images.
+        metrics: of the run.
+        forecasts: of a series, what needs no network, the best baseline among them: float64 (test samples, steps) by
+            the name of the baseline, NaN where there is none.
     """
 
     data: protocols.Data
     net: protocols.Net
     outputs: Outputs
     scenes: Sequence[Scene] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    forecasts: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def baselines(self) -> list[tuple[str, float]]:
+        """The baselines of the test by name, the best first, each with the metric that decides."""
+        metrics = dict(self.metrics)
+        return [
+            (name, metrics[f"test/{name}_{metric.partition('/')[2]}"])
+            for name, metric in ranked_baselines(metrics, "test")
+        ]
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,7 @@ class Material:
         tested: None where the page is made without.
         notes: what to say of parts that the page lacks.
         commands: of what a finding says to try, the whole command.
+        requested: the configuration before anything followed from data and device; None where that is not known.
     """
 
     folder: Path
@@ -59,9 +75,15 @@ class Material:
     tested: Tested | None = None
     notes: Sequence[str] = field(default=())
     commands: Mapping[str, str] = field(default_factory=dict)
+    requested: Section | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
         """Those of the best epoch and of the test that are numbers."""
-        found = (self.result.get("metrics") or {}).items()
-        return {name: value for name, value in found if isinstance(value, int | float)}
+        return numbers_of(self.result)
+
+
+def numbers_of(result: Section) -> dict[str, float]:
+    """The metrics of a result that are numbers."""
+    found = (result.get("metrics") or {}).items()
+    return {name: value for name, value in found if isinstance(value, int | float)}

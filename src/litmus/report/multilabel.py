@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, bars, images, shorten
+from litmus.page.charts import Bars, bars, images
 from litmus.page.drawing import COLORS
-from litmus.report.classification import EACH_END, MOST_BARS, MOST_CURVES, MOST_MISTAKES, curve_line, kept, pr_chart
+from litmus.page.names import shorten
+from litmus.report.classification import EACH_END, MOST_BARS, MOST_CURVES, MOST_MISTAKES, curve_lines, kept, pr_chart
 from litmus.report.material import Tested
 from litmus.report.numbers import Floats, precision_recall, sigmoid, thinned
 from litmus.report.parts import Block, Cards, Chart, Section, Words, card
@@ -48,17 +49,15 @@ def _each(names: Sequence[str], precision: Floats, recall: Floats, f1: Floats, t
         Bars("precision", precision[chosen].tolist(), COLORS[0]),
         Bars("recall", recall[chosen].tolist(), COLORS[1]),
     ]
-    shown = [f"{names[i]} ({int(true[:, i].sum()):,})" for i in chosen]
-    drawing = bars("precision and recall of each label", shown, groups, axis([0, 1], low=0, high=1))
+    shown, counts = [names[i] for i in chosen], [int(true[:, i].sum()) for i in chosen]
+    drawing = bars("precision and recall of each label", shown, groups, axis([0, 1], low=0, high=1), counts)
     return Chart("per-class", f"{said} In parentheses: how many samples have it.", drawing)
 
 
 def _curves(logits: Floats, true: Marks, names: Sequence[str], f1: Floats) -> list[Block]:
     present = sorted(int(i) for i in np.argsort(f1, kind="stable") if true[:, i].any())[:MOST_CURVES]
-    drawn = []
-    for place, number in enumerate(present):
-        curve = precision_recall(logits[:, number], true[:, number])
-        drawn.append(curve_line(names[number], curve.average, *thinned(curve), place))
+    found = [precision_recall(logits[:, number], true[:, number]) for number in present]
+    drawn = curve_lines([names[i] for i in present], [(each.average, *thinned(each)) for each in found])
     which = f" {len(present)} of {len(names):,} labels." if len(present) < len(names) else ""
     return (
         [pr_chart(drawn, f"Precision at every recall, each label on its own; AP is the area.{which}")] if drawn else []

@@ -4,14 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from litmus.data.timeline.intervals import conformal
 from litmus.page.axes import axis
-from litmus.page.charts import columns, dots, images, shorten
+from litmus.page.charts import Bars, bars, columns, dots, images
+from litmus.page.drawing import Drawing
+from litmus.page.names import shorten
+from litmus.record.baselines import BASELINES
 from litmus.report.classification import kept
 from litmus.report.material import Tested
-from litmus.report.numbers import Floats
+from litmus.report.numbers import Floats, histogram
 from litmus.report.parts import Block, Cards, Chart, Section, Words, card
 from litmus.spec import Values
 
+LEVEL = 0.9  # of intervals
 MOST_VALUES = 6  # that are drawn
 MOST_DOTS = 2_000  # of a chart
 MOST_WORST = 12
@@ -24,11 +29,12 @@ def sections(tested: Tested) -> list[Section]:
     if not len(true):
         return []
     names = tested.net.spec.target.names
-    blocks: list[Block] = []
+    blocks = against_baselines(tested)
+    widths = half_widths(tested, len(names))
     if len(names) > MOST_VALUES:
         blocks.append(Words([f"The first {MOST_VALUES} of {len(names)} values."]))
     for number, name in enumerate(names[:MOST_VALUES]):
-        blocks += _value(name, number, true[:, number], predicted[:, number])
+        blocks += _value(name, number, true[:, number], predicted[:, number], widths[number])
     return [
         Section("values", "Predicted and true", blocks),
         Section("mistakes", "The worst predictions", _worst(tested, true, predicted)),
@@ -45,7 +51,45 @@ def in_units(tested: Tested) -> tuple[Floats, Floats]:
     return targets * std + mean, outputs * std + mean
 
 
-def _value(name: str, number: int, true: Floats, predicted: Floats) -> list[Block]:
+def half_widths(tested: Tested, number: int) -> Floats:
+    """Half of the interval of each value, from errors in validation: float64 (number,), NaN where there is none."""
+    errors = tested.net.errors
+    return np.full(number, np.nan) if errors is None else conformal(errors.cpu().numpy(), LEVEL)
+
+
+def against_baselines(tested: Tested) -> list[Block]:
+    """The network's RMSE in the test beside those of every baseline, in words and as bars; nothing without any."""
+    own, others = tested.metrics.get("test/rmse"), tested.baselines
+    if own is None or not others:
+        return []
+    listed = ", ".join(f"{BASELINES[name][0]} {value:.4g}" for name, value in others)
+    names, values = ["network", *(BASELINES[name][0] for name, _ in others)], [own, *(value for _, value in others)]
+    drawing = bars("RMSE in the test", names, [Bars("RMSE", values)], axis(values, "RMSE in the test", low=0))
+    return [
+        Words([f"Test RMSE: network {own:.4g}; without a network: {listed}."]),
+        Chart("baselines", "The network and what needs none; less is better.", drawing),
+    ]
+
+
+def residuals(label: str, errors: Floats, half: float) -> Drawing:
+    """How errors are distributed; a dashed frame is the interval that reaches so far to both sides."""
+    heights, edges = histogram(errors, NUM_BINS)
+    top, is_known = float(heights.max()), np.isfinite(half)
+    marked = [(-half, 0.0), (-half, top), (half, top), (half, 0.0)] if is_known else [(0.0, 0.0), (0.0, top)]
+    x = axis([*edges, -half, half], f"error of {label}: predicted - true")
+    y = axis(heights, "test samples", low=0)
+    return columns(f"errors of {label}", x, y, edges.tolist(), heights.tolist(), marked)
+
+
+def within(errors: Floats, half: float) -> str:
+    """How many errors the interval holds, in words; empty without one."""
+    if not np.isfinite(half):
+        return ""
+    inside = np.mean(np.abs(errors) <= half)
+    return f" The 90 % interval, from errors in validation, is ± {half:.4g}: {inside:.0%} of the test are inside."
+
+
+def _value(name: str, number: int, true: Floats, predicted: Floats, half: float) -> list[Block]:
     rows = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(np.int64))
     label, both = shorten(name, 30), [true.min(), true.max(), predicted.min(), predicted.max()]
     span = (float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max())))
@@ -56,26 +100,20 @@ def _value(name: str, number: int, true: Floats, predicted: Floats) -> list[Bloc
         axis(both, "predicted"),
         points,
         [(span[0], span[0]), (span[1], span[1])],
+        float(half),
     )
     errors = predicted - true
-    heights, edges = np.histogram(errors, NUM_BINS)
-    drawn = columns(
-        f"errors of {name}",
-        axis(edges, f"error of {label}: predicted - true"),
-        axis(heights, "test samples", low=0),
-        edges.tolist(),
-        heights.tolist(),
-        [(0.0, 0.0), (0.0, float(heights.max()))],
-    )
     bias = f"The mean error is {errors.mean():.4g}, half of all are within {np.median(np.abs(errors)):.4g}."
     few = f" {len(rows):,} of {len(true):,} samples." if len(rows) < len(true) else ""
     return [
         Chart(
             f"predicted-{number + 1}",
-            f"{label}: each dot is a test sample; on the dashed line, it is right.{few}",
+            f"{label}: each dot is a test sample; on the dashed line, it is right.{few}{within(errors, half)}",
             scatter,
         ),
-        Chart(f"residuals-{number + 1}", f"{label}: how errors are distributed. {bias}", drawn),
+        Chart(
+            f"residuals-{number + 1}", f"{label}: how errors are distributed. {bias}", residuals(label, errors, half)
+        ),
     ]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from litmus.config.sample import Sample
-from litmus.data.timeline.intervals import conformal
 from litmus.page.axes import Axis, axis
 from litmus.page.charts import Line, lines
 from litmus.page.drawing import COLORS
@@ -14,9 +13,8 @@ from litmus.record.baselines import BASELINES
 from litmus.report.material import Tested
 from litmus.report.numbers import Floats
 from litmus.report.parts import Block, Chart, Section, Words
-from litmus.report.regression import in_units
+from litmus.report.regression import against_baselines, half_widths, in_units, residuals, within
 
-LEVEL = 0.9  # of the intervals
 MOST_POINTS = 400  # of a line
 MOST_WINDOWS, MOST_TRIED = 6, 2_000  # the worst, of so many
 PAST = 3.0  # horizons before a forecast that are shown of its window, and at least 24 values
@@ -28,19 +26,13 @@ def sections(tested: Tested) -> list[Section]:
     true, predicted = in_units(tested)
     if not len(true):
         return []
-    widths = _widths(tested, true.shape[1])
+    widths = half_widths(tested, true.shape[1])
     samples = [tested.data.sample("test", int(number)) for number in _side_by_side(tested, true.shape[1])]
     return [
         Section("forecast", "Forecast and truth", _over_time(tested, true, predicted, widths, samples)),
-        Section("steps", "Errors by step", _by_step(tested, true, predicted)),
+        Section("steps", "Errors", _errors(tested, true, predicted, widths)),
         Section("mistakes", "The worst forecasts", _worst(tested, true, predicted, widths)),
     ]
-
-
-def _widths(tested: Tested, horizon: int) -> Floats:
-    """Half of each step's interval; NaN where there is none."""
-    errors = tested.net.errors
-    return np.full(horizon, np.nan) if errors is None else conformal(errors.cpu().numpy(), LEVEL)
 
 
 def _side_by_side(tested: Tested, horizon: int) -> list[int]:
@@ -69,7 +61,7 @@ def _over_time(
     half = np.tile(widths, len(chosen))
     inside = np.abs(flat_true - flat) <= half
     drawn = [
-        *_baselines(tested, x, horizon),
+        *_best(tested, x, horizon),
         Line("truth", x, flat_true.tolist(), "ink"),
         Line("forecast", x, flat.tolist(), COLORS[0], low=(flat - half).tolist(), high=(flat + half).tolist()),
     ]
@@ -87,13 +79,13 @@ def _over_time(
     return [Words([said]), Chart("forecast", "Forecast and truth in the test.", drawing, wide=True)]
 
 
-def _baselines(tested: Tested, x: list[float], horizon: int) -> list[Line]:
-    """What needs no network: the forecasts that the data knows, of the same windows."""
-    chosen, found = _side_by_side(tested, horizon), []
-    for place, (name, values) in enumerate(tested.data.forecasts("test").items()):
-        own = values.numpy()[chosen].ravel()
-        found.append(Line(BASELINES[name][0], x, own.tolist(), COLORS[2 + place % 2], dashed=True))
-    return found
+def _best(tested: Tested, x: list[float], horizon: int) -> list[Line]:
+    """What the best baseline forecasts for the same windows; of those whose forecasts are known, the best."""
+    ranked = [name for name, _ in tested.baselines if name in tested.forecasts] or list(tested.forecasts)
+    if not ranked:
+        return []
+    own = tested.forecasts[ranked[0]][_side_by_side(tested, horizon)].ravel()
+    return [Line(BASELINES[ranked[0]][0], x, own.tolist(), COLORS[1], dashed=True)]
 
 
 def _dates(samples: Sequence[Sample], x: Sequence[float], horizon: int) -> Axis:
@@ -105,28 +97,37 @@ def _dates(samples: Sequence[Sample], x: Sequence[float], horizon: int) -> Axis:
     return Axis(x[0], max(x[-1], x[0] + 1), "date", ticks)
 
 
+def _errors(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> list[Block]:
+    """How large errors are beside those of baselines, by step, and how they are distributed."""
+    errors, horizon = predicted - true, true.shape[1]
+    blocks = [*against_baselines(tested), *(_by_step(tested, true, predicted) if horizon > 1 else [])]
+    steps = [0, horizon - 1] if horizon > 1 else [0]
+    for step in steps:
+        own, half = errors[:, step], float(widths[step])
+        label = f"step {step + 1}" if horizon > 1 else "the forecast"
+        said = f"Errors of {label}: their mean is {own.mean():.4g}.{within(own, half)}"
+        blocks.append(Chart(f"residuals-{step + 1}", said, residuals(label, own, half)))
+    return blocks
+
+
 def _by_step(tested: Tested, true: Floats, predicted: Floats) -> list[Block]:
     """The RMSE of each step, and of what needs no network."""
-    horizon = true.shape[1]
     errors = np.sqrt(np.mean((predicted - true) ** 2, axis=0))
-    steps = [float(step) for step in range(1, horizon + 1)]
-    others = {
-        name: np.sqrt(np.mean((values.numpy()[tested.outputs.numbers] - true) ** 2, axis=0))
-        for name, values in tested.data.forecasts("test").items()
-    }
-    if horizon == 1:
-        said = [f"{BASELINES[name][0]} {own[0]:.4g}" for name, own in others.items()]
-        return [Words([f"Test RMSE: network {errors[0]:.4g}, {', '.join(said)}."])]
-    drawn = [
-        *(
-            Line(BASELINES[n][0], steps, own.tolist(), COLORS[2 + i], dashed=True)
-            for i, (n, own) in enumerate(others.items())
-        ),
-        Line("network", steps, errors.tolist()),
+    steps = [float(step) for step in range(1, true.shape[1] + 1)]
+    others = [
+        Line(BASELINES[name][0], steps, _rmse(own[tested.outputs.numbers] - true), COLORS[1 + place], dashed=True)
+        for place, (name, own) in enumerate(tested.forecasts.items())
     ]
+    drawn = [*others, Line("network", steps, errors.tolist())]
     y = axis([value for line in drawn for value in line.y], "RMSE", low=0)
     drawing = lines("RMSE by step", axis(steps, "step", whole=True), y, drawn)
     return [Chart("errors-by-step", "How far forecasts are off, by how far ahead they look.", drawing)]
+
+
+def _rmse(errors: Floats) -> list[float]:
+    """Of each step, over the windows that have a forecast."""
+    known = errors[np.isfinite(errors).all(axis=1)]
+    return np.sqrt(np.mean(known**2, axis=0)).tolist() if len(known) else [math.nan] * errors.shape[1]
 
 
 def _worst(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> list[Block]:

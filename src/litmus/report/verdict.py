@@ -44,9 +44,9 @@ def verdict(material: Material) -> str:
     name, _ = monitored_in(str(material.config["task"]["_target_"]), metrics)
     tested = f"test/{name.partition('/')[2]}"
     if status != "finished":
-        error = material.result.get("error")
+        error = str(material.result.get("error") or "").removesuffix(".")  # a sentence, with its full stop
         kept = f" The best epoch reached {name} {metrics[name]:.4g}." if name in metrics else ""
-        return f"The run {_ended(status)}{f': {error}' if error else ''}.{kept}".replace("..", ".")
+        return f"The run {_ended(status)}{f': {error}' if error else ''}.{kept}"
     if tested not in metrics:
         return "The run has finished; its test metrics are not known."
     epoch, epochs = material.result.get("best_epoch"), material.result.get("epochs")

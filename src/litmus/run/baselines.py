@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config import protocols
-from litmus.config.protocols import Data, Split, Task
+from litmus.config.protocols import SPLITS, Data, Split, Task
 from litmus.errors import first_line
 from litmus.fetch import local
 from litmus.record.baselines import BASELINES
@@ -105,6 +106,29 @@ def _computed(sources: dict[Split, Data], task: Task, targets: dict[Split, Tenso
             metrics[split][method.name] = task.measure(found, targets[split][rows[split]])
         notes.append(f"{name}: {'; '.join([data.flat_noun, *method.said, *_taken(rows, targets)])}.")
     return Measured(metrics, notes)
+
+
+def fitted_again(data: Data, name: str) -> NDArray[np.float64] | None:
+    """What a model that was measured as a baseline predicts in the test: float64 (test samples, values).
+
+    NaN for samples on which it was not measured; None where it is not fitted to this data, or scikit-learn is gone.
+
+    Args:
+        data: prepared; models are fitted on its training split.
+        name: a key of `BASELINES`.
+    """
+    targets = {split: data.targets(split) for split in SPLITS}
+    if not data.most_flat or _sklearn() is None or any(own is None for own in targets.values()):
+        return None
+    method = next((own for own in methods(data) if own.name == name), None)
+    if method is None:
+        return None
+    known = {split: own for split, own in targets.items() if own is not None}
+    rows = {split: _rows(data, split, len(own), method.most) for split, own in known.items()}
+    predicted = predictions(method, dict.fromkeys(SPLITS, data), known["train"][rows["train"]], rows)["test"]
+    found = np.full((len(known["test"]), *predicted.shape[1:]), np.nan)
+    found[rows["test"].numpy()] = predicted.double().numpy()
+    return found
 
 
 def _sklearn() -> str | None:

@@ -5,7 +5,9 @@ import time
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
@@ -14,15 +16,16 @@ from litmus.page.scenes import Scene
 from litmus.record.command import command_with, repeating
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
-from litmus.report.detection import min_score_of
+from litmus.record.metrics import min_score_of
 from litmus.report.facts import files
-from litmus.report.material import Material, Tested
+from litmus.report.material import Material, Tested, numbers_of
 from litmus.report.outputs import Gathering
 from litmus.report.page import write
+from litmus.run.baselines import fitted_again
 from litmus.run.build import Parts
 from litmus.run.diagnosis import unexamined
 from litmus.run.result import RunState
-from litmus.spec import Boxes
+from litmus.spec import Boxes, Series
 from litmus.task.detection import corners
 
 log = logging.getLogger(__name__)
@@ -52,19 +55,30 @@ def finish(run: RunDir, state: RunState, result: Section, without_page: bool) ->
             for name, text in files(state.gathered.outputs(), state.tested.net).items():
                 write_text(run.path / name, text)
         if not without_page and (result["epochs"] or result["findings"]):
-            write(material_of(run, state.config, result, tested_of(state.tested, state.gathered), []))
+            write(material_of(run, state.config, result, tested_of(state.tested, state.gathered, result), []))
             log.info("page: %.2f s", time.perf_counter() - begin)
     except (Exception, KeyboardInterrupt) as error:  # a page is a convenience, and made of whatever a run may be
         log.warning("The run has no page: %s. litmus report %s makes it.", said(error), run.path)
         log.info("no page", exc_info=True)
 
 
-def tested_of(parts: Parts | None, gathering: Gathering | None) -> Tested | None:
+def tested_of(parts: Parts | None, gathering: Gathering | None, result: Section) -> Tested | None:
     """What the test gave; None where there was none."""
     if parts is None or gathering is None or not gathering.total:
         return None
-    tested = Tested(parts.data, parts.net, gathering.outputs())
+    tested = Tested(parts.data, parts.net, gathering.outputs(), metrics=numbers_of(result))
+    if isinstance(parts.net.spec.input, Series):
+        return replace(tested, forecasts=_forecasts(tested))
     return replace(tested, scenes=_scenes(parts)) if isinstance(parts.net.spec.target, Boxes) else tested
+
+
+def _forecasts(tested: Tested) -> dict[str, NDArray[np.float64]]:
+    """Those that the data knows; and those of the best baseline, where that is a model, which is fitted again."""
+    found = {name: own.double().numpy() for name, own in tested.data.forecasts("test").items()}
+    best = tested.baselines[0][0] if tested.baselines else None
+    if best is not None and best not in found and (again := fitted_again(tested.data, best)) is not None:
+        found[best] = again
+    return found
 
 
 def _scenes(parts: Parts) -> list[Scene]:
@@ -100,7 +114,16 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         tested=tested,
         notes=[*notes, *([f"{missing}."] if (missing := unexamined(run, result)) else [])],
         commands=_commands(run, result),
+        requested=_requested(run),
     )
+
+
+def _requested(run: RunDir) -> Section | None:
+    """The configuration as it was requested; None where it is damaged, too."""
+    try:
+        return run.read_requested()
+    except UserError:
+        return None
 
 
 def _commands(run: RunDir, result: Section) -> dict[str, str]:

@@ -31,7 +31,9 @@ def report(run: RunDir, config: Section) -> Path:
     result = run.read_result() or {}
     tested, notes = None, []
     try:
-        tested = _tested_again(run, config) if result.get("status") == "finished" else None  # as at the run's end
+        tested = (
+            _tested_again(run, config, result) if result.get("status") == "finished" else None
+        )  # as at the run's end
     except (UserError, OSError, RuntimeError, ValueError, KeyError) as error:
         reason = said(error)
         log.warning("The page is made without test outputs: %s.", reason)
@@ -39,7 +41,7 @@ def report(run: RunDir, config: Section) -> Path:
     return write(material_of(run, config, result, tested, notes))
 
 
-def _tested_again(run: RunDir, config: Section) -> Tested | None:
+def _tested_again(run: RunDir, config: Section, result: Section) -> Tested | None:
     """As `litmus evaluate`."""
     if not run.best.is_file():
         raise UserError("There is no checkpoint of the best epoch.")
@@ -53,4 +55,4 @@ def _tested_again(run: RunDir, config: Section) -> Tested | None:
     checkpoint.load_into(parts.net, run.best)
     gathering = gather(parts, keeps_all=True)
     test(run, parts)
-    return tested_of(parts, gathering)
+    return tested_of(parts, gathering, result)

@@ -14,7 +14,7 @@ from litmus.spec import Series, Values
 from litmus.task._base import Batch, MakeOptimizer, MakeScheduler, Task
 from litmus.task._metrics import Metrics, all_gather
 
-MOST_ERRORS = 1000  # of a forecaster, for each step
+MOST_ERRORS = 1000  # of each value that are kept
 EXACT = torch.float32 if torch.backends.mps.is_available() else torch.float64  # Apple's GPUs have no float64
 
 
@@ -26,15 +26,20 @@ class ValueMetrics(Metrics):
 
     Args:
         std: of each value, float32 (values,), in the data's own unit.
+        keep: gets the absolute errors of a whole split, as `litmus.model._base.Net.errors` holds them; None keeps none.
     """
 
-    def __init__(self, std: Tensor) -> None:
+    def __init__(self, std: Tensor, keep: Callable[[Tensor], None] | None) -> None:
         super().__init__()
-        self.std = std
+        self.std = self.unit = std
+        self.keep = keep
+        self.errors: list[Tensor] = []
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Adds a batch: scaled predictions and scaled targets, both (batch, values)."""
         x, y = outputs.to(EXACT), targets.to(EXACT)
+        if self.keep is not None:
+            self.errors.append((x - y).abs())
         terms = {
             "squared": (x - y).square(),
             "absolute": (x - y).abs(),
@@ -63,6 +68,18 @@ class ValueMetrics(Metrics):
             "r": r.mean().float(),
         }
 
+    def compute(self) -> dict[str, Tensor]:
+        if self.keep is not None:
+            own = torch.cat(self.errors).cpu().double() if self.errors else torch.zeros(0, len(self.std))
+            everywhere = torch.cat([each for each in all_gather(own) if len(each)] or [own])
+            if len(everywhere):
+                self.keep(_some_of(everywhere.sort(dim=0).values) * self.unit.cpu().double())
+        return super().compute()
+
+    def reset(self) -> None:
+        super().reset()
+        self.errors = []
+
 
 class ColumnMetrics(ValueMetrics):
     """Of several targets: `rmse` and `mae` are of scaled values, `rmse_NAME` is in the unit of one.
@@ -70,15 +87,16 @@ class ColumnMetrics(ValueMetrics):
     Args:
         std: as of `ValueMetrics`.
         names: of the targets.
+        keep: as of `ValueMetrics`.
     """
 
-    def __init__(self, std: Tensor, names: Sequence[str]) -> None:
-        super().__init__(torch.ones_like(std))
-        self.scales, self.names = std, names
+    def __init__(self, std: Tensor, names: Sequence[str], keep: Callable[[Tensor], None] | None) -> None:
+        super().__init__(torch.ones_like(std), keep)
+        self.unit, self.names = std, names
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         """As of `ValueMetrics`, of scaled values; and `rmse_NAME` and `mae_NAME` of each target."""
-        return super().from_sums(sums, num_samples) | _of_each(self.names, sums, num_samples, self.scales)
+        return super().from_sums(sums, num_samples) | _of_each(self.names, sums, num_samples, self.unit)
 
 
 class ForecastMetrics(ValueMetrics):
@@ -87,13 +105,12 @@ class ForecastMetrics(ValueMetrics):
     Args:
         std: as of `ValueMetrics`.
         each_step: whether `rmse_step3` and `mae_step3` stand beside the metrics of all steps.
-        keep: gets the absolute errors of a whole split, as `litmus.model._base.Net.errors` holds them; None keeps none.
+        keep: as of `ValueMetrics`.
     """
 
     def __init__(self, std: Tensor, each_step: bool, keep: Callable[[Tensor], None] | None) -> None:
-        super().__init__(std)
-        self.each_step, self.keep = each_step, keep
-        self.errors: list[Tensor] = []
+        super().__init__(std, keep)
+        self.each_step = each_step
 
     def compare(self, outputs: Tensor, untrained: Tensor, targets: Tensor) -> None:
         """Adds a batch's errors and those of the network before its training; before `update`, which counts samples."""
@@ -101,11 +118,6 @@ class ForecastMetrics(ValueMetrics):
             (each.to(EXACT) - targets.to(EXACT)).square().mean(dim=1) for each in (outputs.detach(), untrained)
         )
         self.add(0, own=own.sum(), own_squared=own.square().sum(), untrained=before.sum())
-
-    def update(self, outputs: Tensor, targets: Tensor) -> None:
-        super().update(outputs, targets)
-        if self.keep is not None:
-            self.errors.append((outputs.to(EXACT) - targets.to(EXACT)).abs())
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
         found = super().from_sums(sums, num_samples)
@@ -125,18 +137,6 @@ class ForecastMetrics(ValueMetrics):
         variance = (sums["own_squared"] / num_samples - loss**2).clamp(min=0.0)
         error = (variance * len(self.std) / max(num_samples - 1, 1)).sqrt()
         return ((sums["untrained"] / num_samples - loss) / error.clamp(min=1e-12)).float()
-
-    def compute(self) -> dict[str, Tensor]:
-        if self.keep is not None:
-            own = torch.cat(self.errors).cpu().double() if self.errors else torch.zeros(0, len(self.std))
-            everywhere = torch.cat([each for each in all_gather(own) if len(each)] or [own])
-            if len(everywhere):
-                self.keep(_some_of(everywhere.sort(dim=0).values) * self.std.cpu().double())
-        return super().compute()
-
-    def reset(self) -> None:
-        super().reset()
-        self.errors = []
 
 
 def _of_each(names: Sequence[str], sums: dict[str, Tensor], num_samples: int, std: Tensor) -> dict[str, Tensor]:
@@ -197,12 +197,12 @@ class Regression(Task):
 
     def make_metrics(self, split: Split) -> Metrics:
         assert isinstance(self.net.spec.target, Values)
-        std = torch.tensor(self.net.spec.target.std)
+        std, keep = torch.tensor(self.net.spec.target.std), self._keep_errors if split == "val" else None
         if self._columns:
-            return ColumnMetrics(std, self._columns)
+            return ColumnMetrics(std, self._columns, keep)
         if not isinstance(self.net.spec.input, Series):
-            return ValueMetrics(std)
-        return ForecastMetrics(std, each_step=split == "test", keep=self._keep_errors if split == "val" else None)
+            return ValueMetrics(std, keep)
+        return ForecastMetrics(std, each_step=split == "test", keep=keep)
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -211,7 +211,7 @@ class Regression(Task):
         return names if len(names) > 1 and not isinstance(self.net.spec.input, Series) else ()
 
     def _keep_errors(self, errors: Tensor) -> None:
-        """For the intervals of forecasts: every validation measures them, and its checkpoint stores them."""
+        """For intervals: every validation measures them, and its checkpoint stores them."""
         self.net.errors = errors
 
     def step(self, batch: Batch, split: Split) -> Tensor:

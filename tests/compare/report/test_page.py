@@ -130,6 +130,7 @@ def test_ranked_runs_are_linked_to_their_own_pages(tmp_path: Path) -> None:
     out = written(tmp_path)
     links = re.findall(r'<a href="([^#"][^"]*)">(seed \d)</a>', (out / "report.html").read_text())
     assert [words for _, words in links] == ["seed 1"]
+    assert '<code class="links">litmus report ' in (out / "report.html").read_text(), "the other seed has none yet"
     assert (out / unquote(links[0][0])).samefile(tmp_path / "a b,1?" / "report.html")
 
 

@@ -134,6 +134,15 @@ def test_the_best_trials_link_their_own_pages(tmp_path: Path, metrics: tuple[str
     text, _ = page_of(tmp_path, found)
     assert text.count('<a href="../trial_0000/report.html">page</a>') == 1
     assert "trial_0001/report.html" not in text, "it has none yet"
+    assert f'<code class="links">litmus report {tmp_path / "trial_0001"}</code>' in text
+    assert "litmus report " + str(tmp_path / "trial_0000") not in text
+
+
+def test_the_best_trial_without_a_page_has_the_command_that_makes_it(tmp_path: Path) -> None:
+    text, _ = page_of(tmp_path, made_search([trial(i, (value,)) for i, value in enumerate((0.9, 0.8, 0.7))], "val/acc"))
+    lead = re.search(r'<p class="lead">(.*?)</p>', text, re.DOTALL)
+    assert lead is not None
+    assert f'<code class="links">litmus report {tmp_path / "trial_0000"}</code>' in lead[1]
 
 
 def test_importance_finds_the_key_that_matters_and_says_what_is_missing() -> None:

@@ -9,6 +9,7 @@ from litmus.compare.comparison import Comparison
 from litmus.compare.costs import status_counts
 from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report import appendix, tables
+from litmus.compare.run_pages import report_command
 from litmus.compare.search.section import search_section
 from litmus.compare.settings import short_key
 from litmus.compare.verdicts import BEST, BETTER, DIVERGED, NO_SPREAD, REFERENCE, SAME, WORSE
@@ -159,7 +160,9 @@ def _table(ranking: Ranking, low: float, high: float, out: Path | None) -> Table
     for row in ranking.rows:
         texts = tables.cells(ranking, row)
         cells = [Cell(text, _kind(kind, text), name) for text, kind, name in zip(texts, kinds, head, strict=True)]
-        cells[place + 1] = replace(cells[place + 1], links=_links(row, out) if out else ())
+        if out:
+            command = report_command([run.folder for run in row.runs[:MOST_LINKS]])
+            cells[place + 1] = replace(cells[place + 1], links=_links(row, out), command=command)
         cells.insert(place, Cell("", "range", interval=_interval(row, low, high) if row.value.n else None))
         rows.append(TableRow(cells, KINDS.get(row.verdict.words, "unknown")))
     head.insert(place, "")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from litmus.compare.run_pages import report_command
 from litmus.compare.search.axes import BETTER
 from litmus.compare.search.figures import not_drawn
 from litmus.compare.search.found import FoundSearch, counts
@@ -26,6 +27,7 @@ class SearchSection:
         how: how many trials ended in which way, and what proposed and pruned them.
         front: the front's trials, where there are several objectives.
         best: where there is one, the best trial's own page, if it has one: what to read, and the address.
+        command: that makes that page, where it is not there yet; else empty.
         space: the searched keys, how each was searched, and its best value.
         missing: what the figures leave out, and why.
     """
@@ -35,6 +37,7 @@ class SearchSection:
     how: str
     front: Table | None
     best: Sequence[tuple[str, str]]
+    command: str
     space: Table
     missing: Sequence[str]
 
@@ -47,6 +50,7 @@ def search_section(found: FoundSearch, out: Path | None = None) -> SearchSection
         out: the folder of the page, from which it links the trials' own pages; None links none.
     """
     search = found.search
+    best = search.front()[:1] if len(search.metrics) == 1 else []
     pruned = f", and {search.pruner} pruned them" if search.pruner != "none" else ""
     sampler = SAMPLERS.get(search.sampler, search.sampler)
     return SearchSection(
@@ -54,7 +58,8 @@ def search_section(found: FoundSearch, out: Path | None = None) -> SearchSection
         lead=_lead(search),
         how=f"{counts(search)}. {sampler[0].upper()}{sampler[1:]} proposed the values (seed {search.seed}){pruned}.",
         front=_front(found, out) if len(search.metrics) > 1 and search.front() else None,
-        best=_links(found, search.front()[:1], out) if len(search.metrics) == 1 else [],
+        best=_links(found, best, out),
+        command=report_command([found.folder / trial.folder for trial in best]) if out else "",
         space=_space(search),
         missing=not_drawn(search),
     )
@@ -88,7 +93,8 @@ def _front(found: FoundSearch, out: Path | None) -> Table:
 def _front_row(found: FoundSearch, trial: Trial, keys: Sequence[str], out: Path | None) -> TableRow:
     numbers = [Cell(_number(v), "n", m) for m, v in zip(found.search.metrics, trial.values, strict=True)]
     params = [Cell(shown_value(trial.params[key]) if key in trial.params else "", "key", key) for key in keys]
-    folder = Cell(trial.folder, "key", "run folder", links=_links(found, [trial], out))
+    command = report_command([found.folder / trial.folder]) if out else ""
+    folder = Cell(trial.folder, "key", "run folder", links=_links(found, [trial], out), command=command)
     return TableRow([Cell(str(trial.number), "n", "trial"), *numbers, *params, folder])
 
 

@@ -11,7 +11,7 @@ from litmus.inference.export.detections import Detections
 from litmus.inference.export.pixels import Pixels
 from litmus.inference.export.standardize import Unstandardize
 from litmus.inference.export.windows import Windows
-from litmus.inference.prediction import lowest_score
+from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Columns, Images, Labels, Series, Spec, Tokens, Values
 
 BARE_NAMES = {"Images": "images", "Tokens": "tokens", "Series": "series", "Columns": "columns"}
@@ -109,7 +109,7 @@ def _answering(net: Net) -> nn.Module:
     target = net.spec.target
     if isinstance(target, Boxes):
         assert isinstance(net.spec.input, Images)
-        return Detections(net.spec.input, lowest_score(net))
+        return Detections(net.spec.input, min_score_of(net))
     if isinstance(target, Values):
         return Unstandardize(target.mean, target.std)
     if not net.predicts_probabilities:
