@@ -160,7 +160,11 @@ def _of_default(words: Overrides) -> Section:
     """How often each thing is found in what ships."""
     counts = Counter((name, severity) for seed in FEW_SEEDS for name, severity in findings(words, seed))
     typed = " ".join(word.replace("FOLDER/", "") for word in words)
-    return {"typed": typed, "found": [[name, severity, number] for (name, severity), number in counts.items()]}
+    return {
+        "typed": typed,
+        "runs": len(FEW_SEEDS),
+        "found": [[name, severity, number] for (name, severity), number in counts.items()],
+    }
 
 
 def does_harm(sound: Overrides, faulty: Overrides, seed: int) -> bool:

@@ -278,7 +278,7 @@ def _hostile_boxes() -> list[str]:
 def test_names_and_samples_are_texts(train: Train, prepare: Callable[[], list[str]]) -> None:
     run = train(*prepare(), *FEW, small=["trainer=cpu"])
     assert run.read_result()["status"] == "finished"
-    assert check_page(run.page).count("<b onclick") > 1
+    assert "<b onclick" in check_page(run.page)
 
 
 def test_forty_classes_are_shown_as_the_best_and_the_worst_ten(train: Train) -> None:
