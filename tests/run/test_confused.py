@@ -23,20 +23,24 @@ def test_the_worst_pairs_are_said(train: Train, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("head", "rows", "said"),
     [
-        ("a,a,3\nb,b,3", []),
-        ("a,a,3\na,b,1\nb,a,2", [("b taken for a", 2), ("a taken for b", 1)]),
-        ('"x,y",z,1200', [("x,y taken for z", 1200)]),
+        ("true,predicted,count", "a,a,3\nb,b,3", []),
+        ("true,predicted,count", "a,a,3\na,b,1\nb,a,2", [("b taken for a", 2), ("a taken for b", 1)]),
+        ("true,predicted,count", '"x,y",z,1200', [("x,y taken for z", 1200)]),
+        ("true,predicted,count", "cat,background,3", [("cat taken for background", 3)]),
         (
+            "true,found,count",
             "cat,background,3\nbackground,dog,2\ncat,dog,1",
             [("cat missed", 3), ("dog found where none is", 2), ("cat taken for dog", 1)],
         ),
-        (None, []),
-        ("a,b,many", []),
+        (None, None, []),
+        ("true,predicted,count", "a,b,many", []),
     ],
 )
-def test_of_every_kind_of_confusion(tmp_path: Path, rows: str | None, said: list[tuple[str, int]]) -> None:
+def test_of_every_kind_of_confusion(
+    tmp_path: Path, head: str | None, rows: str | None, said: list[tuple[str, int]]
+) -> None:
     if rows is not None:
-        (tmp_path / CONFUSION).write_text(f"true,predicted,count\n{rows}\n")
+        (tmp_path / CONFUSION).write_text(f"{head}\n{rows}\n")
     assert mistakes(tmp_path) == said
