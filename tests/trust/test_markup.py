@@ -19,7 +19,7 @@ def test_tensorboard_s_text_is_code_whatever_a_file_is_called(train: Train, tmp_
     run = train("model=lstm", "trainer.max_epochs=1", "trainer.limit_batches=2", small=table)
     assert run.read_result()["status"] == "finished"
     events = EventAccumulator(str(run.path)).Reload()
-    (text,) = events.Tensors("config/text_summary")
+    (text,) = events.Tensors("workings/config/text_summary")
     shown = text.tensor_proto.string_val[0].decode()
     assert MARKUP in shown
     assert all(line.startswith("    ") for line in shown.splitlines() if line)

@@ -151,7 +151,8 @@ class Doctor(Callback):
         self._found["collapsed"] = collapsed(logits)
         if task_of(pl_module).net.predicts_probabilities:
             issues = label_issues(logits, targets)
-            self._found |= {} if issues is None else issues._asdict()
+            if issues is not None:
+                self._found["label_issues"], self._found["issue_spread"], self._found["issue_repeats"] = issues
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._probe is None:

@@ -128,8 +128,10 @@ def _serve_at_once(app: "WSGIApplication", flags: object) -> program.TensorBoard
 
     def get_ready() -> None:
         _Multiplexer.is_read.wait()
-        Client(app).get("/data/plugins_listing")  # only when asked for it, the projector looks whether it has something
-        is_ready.set()
+        try:  # only when asked for the first time, the projector looks whether it has something
+            Client(app).get("/data/plugins_listing")
+        finally:
+            is_ready.set()
 
     def held(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         if DATA in environ["PATH_INFO"]:
