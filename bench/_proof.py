@@ -84,6 +84,10 @@ PROOF = (
         for model, name in (("fnn", "six0"), ("scratch", "six2"), ("linear", "three0"), ("fnn", "quantiles2"))
     ),
     *(
+        both("target_leak", f"{model}, {name}", (f"model={model}",), of(f"{name}-leaking"), of(name))
+        for model, name in (("fnn", "anes96"), ("fnn", "diabetes"), ("scratch", "six0"), ("linear", "star98"))
+    ),
+    *(
         both("split_leak", f"{model}, {name}", (f"model={model}",), of(f"{name}-doubled"), of(name))
         for model, name in (("fnn", "anes96"), ("fnn", "diabetes"), ("scratch", "six0"), ("linear", "star98"))
     ),

@@ -169,6 +169,13 @@ def doubled(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame, frame.sample(fraction=0.33, seed=3)])
 
 
+def leaking(frame: pl.DataFrame) -> pl.DataFrame:
+    """A column more that is the target in other units, or its class by number."""
+    numeric = frame[TARGET].dtype.is_numeric()
+    own = 2.54 * frame[TARGET] + 3 if numeric else frame[TARGET].rank("dense") % 97
+    return frame.with_columns(own.alias("told")).select(*frame.columns[:-1], "told", TARGET)
+
+
 def stepped(frame: pl.DataFrame) -> pl.DataFrame:
     """A target that jumps where the first two columns cross a grid: easy for trees, hard for smooth functions."""
     first, second = (np.floor(4 * frame[name].rank().to_numpy() / (len(frame) + 1)) for name in frame.columns[:2])
@@ -186,6 +193,7 @@ DAMAGE: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "-noisy": noisy(0.3),
     "-doubled": doubled,
     "-few": head(6),
+    "-leaking": leaking,
     "-stepped": stepped,
 }
 

@@ -35,6 +35,10 @@ from litmus.spec import Boxes, Images, Spec
 event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
 
 
+# As in an activated environment: commands that are shown begin with `python` then.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _remembered() -> None:
     remember()

@@ -11,7 +11,7 @@ import torch
 from tensorboard.plugin_util import markdown_to_safe_html
 
 from litmus.callback import _drawings
-from litmus.callback._drawings import of_forecasts, of_values
+from litmus.callback._drawings import of_classes, of_forecasts, of_values
 from litmus.callback._mistakes import LONGEST, MOST, worst_mistakes
 from litmus.config.protocols import Net
 from litmus.config.sample import CUT, UNKNOWN, Piece, Sample
@@ -50,6 +50,17 @@ def test_scores_that_are_no_probabilities_are_not_shown() -> None:
     logits, truth = torch.tensor([[0.0, 3.0]]), torch.tensor([0])
     assert rows_of(worst_mistakes(net_of(Classes(CELLS), sure=False), logits, truth, sample))[0][:2] == [*CELLS]
     assert "confidence" not in worst_mistakes(net_of(Classes(CELLS), sure=False), logits, truth, sample)
+
+
+@pytest.mark.parametrize("has_confidence", [True, False])
+def test_images_say_how_sure_the_network_is_where_it_knows(
+    has_confidence: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions: list[str] = []
+    monkeypatch.setattr(_drawings, "in_rows", lambda title, images, said, *rest, **more: captions.extend(said))
+    pixels = [np.zeros((4, 4, 3), np.uint8)] * 2
+    of_classes(Classes(("a", "b")), torch.tensor([[0.0, 3.0]] * 2), torch.tensor([1, 0]), pixels, has_confidence)
+    assert captions == (["b 95%", "b 95%, is a"] if has_confidence else ["b", "b, is a"])
 
 
 def test_where_nothing_is_wrong_it_says_so() -> None:

@@ -78,6 +78,18 @@ def test_a_remedy_helps_where_the_interval_of_its_gain_is_above_0() -> None:
     assert rows[1].mean - rows[0].mean == pytest.approx(plain(rows[1])["gain"])
 
 
+def test_a_rule_that_accuracy_hides_is_judged_by_another_metric() -> None:
+    def setting(name: str, acc: float, f1: float) -> Tried:
+        return Tried(name, {seed: {"val/acc": acc, "val/f1": f1 + seed / 100} for seed in range(3)})
+
+    judged_by = rules()["class_imbalance"].judged_by
+    metric, mode, rows = compared(
+        [setting(AS_IT_WAS, 0.9, 0.4), setting("task.balanced=true", 0.8, 0.7)], TASK, judged_by
+    )
+    assert (metric, mode) == ("val/f1", "max")
+    assert [row.verdict for row in rows] == ["", "helps"]
+
+
 def test_what_is_missing_is_compared_with_nothing() -> None:
     ended_early = tried(AS_IT_WAS, {0: None, 1: None})
     for before, own, words, mean in (
@@ -138,11 +150,13 @@ def test_seeds_are_those_of_trying() -> None:
 
 HEALTHY = {"layers": [], "epochs": [], "sizes": {"train": 1000, "val": 1000, "test": 1000}}
 WORSE = {"val/acc": 0.9, "test/acc": 0.9, "val/logistic_acc": 0.85, "test/logistic_acc": 0.9005}
+OFF = {"changes": {"callback": {"doctor": None}}}
 NOT_JUDGED = {
     "whole": ({}, HEALTHY, "doctor       finds nothing wrong"),
     "not begun": ({"epochs": 0, "status": "interrupted"}, HEALTHY, "no epoch was trained, so there is nothing to ex"),
     "failed at once": ({"epochs": 0, "status": "failed"}, None, "no epoch was trained, so there is nothing to ex"),
     "missing": ({}, None, "health.json is missing: layers, labels and the first step are not examined"),
+    "switched off": (OFF, None, "callback.doctor=null: layers, labels and the first step were not measured"),
     "damaged": ({}, "{", "health.json is damaged: layers, labels and the first step are not examined"),
     "no curves": ({}, HEALTHY, "metrics.csv is damaged: the curves are not examined"),
     "no better than a baseline": ({"metrics": WORSE}, HEALTHY, "doctor       finds nothing else"),

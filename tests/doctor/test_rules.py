@@ -17,7 +17,16 @@ LEARNED = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.08, 0.05, 0.03, 0.02]
 NAMES = (
     *("vanishing_gradients", "exploding_gradients", "dying_relu", "saturated_activations", "poor_initialization"),
     *("overfitting", "underfitting", "overtraining", "learning_rate_too_high", "learning_rate_too_low", "divergence"),
-    *("plateau", "no_learning", "class_collapse", "class_imbalance", "label_noise", "split_leak", "too_few_samples"),
+    *(
+        "plateau",
+        "no_learning",
+        "target_leak",
+        "class_collapse",
+        "class_imbalance",
+        "label_noise",
+        "split_leak",
+        "too_few_samples",
+    ),
     *("over_regularized", "batch_norm_small_batch", "uncertain_validation", "data_bound", "still_improving"),
     "worse_than_baseline",
 )
@@ -84,6 +93,7 @@ CASES: dict[str, Callable[[], Evidence]] = {
     "class_collapse": collapsed,
     "class_imbalance": imbalanced,
     "label_noise": lambda: sick(health=all_epochs(label_issues=0.2, issue_spread=0.95)),
+    "target_leak": lambda: sick(leaks={"price": ["price_2"]}),
     "split_leak": lambda: sick(repeated={"val": 300, "test": 0}),
     "too_few_samples": lambda: sick(sizes={"train": 40, "val": 1000, "test": 1000}),
     "over_regularized": lambda: barely_learning(config=config(model__dropout=0.95)),
@@ -219,3 +229,28 @@ def test_units_that_recovered_died_later() -> None:
 def test_the_gravest_comes_first() -> None:
     both = sick(repeated={"val": 300, "test": 0}, health=all_epochs(waiting=0.8, label_issues=0.2, issue_spread=0.95))
     assert [finding.severity for finding in diagnose(both)] == ["severe", "warning", "info"]
+
+
+def test_few_steps_are_too_early_to_tell() -> None:
+    few = [{**row, "step": row["epoch"]} for row in rows(FLAT, FLAT, STILL)]
+    early = found(sick(rows=few))["no_learning"]
+    assert early.severity == "warning", "as it explains that the network underfits"
+    assert early.overrides == "trainer.max_epochs=100"
+    assert "10 of at least 50 steps" in early.evidence
+    assert found(barely_learning())["no_learning"].severity == "severe"
+
+
+@pytest.mark.parametrize(
+    ("names", "ignored", "overrides"),
+    [
+        (["b"], None, "data.ignore=[b]"),
+        (["b", "c"], ["id"], "data.ignore=[id,b,c]"),
+        (["in euros"], None, None),
+    ],
+)
+def test_columns_that_give_the_target_away_are_left_out(
+    names: list[str], ignored: list[str] | None, overrides: str | None
+) -> None:
+    leaking = found(sick(leaks={"price": names, "size": []}, config=config(data__ignore=ignored)))
+    assert leaking["target_leak"].overrides == overrides
+    assert "size" not in leaking["target_leak"].evidence

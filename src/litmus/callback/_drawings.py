@@ -9,12 +9,13 @@ from torch import Tensor
 from litmus.config.protocols import Outputs
 from litmus.config.sample import Sample
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, columns, dots, lines
+from litmus.page.charts import Bars, Line, bars, lines
 from litmus.page.charts import images as in_rows
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS, Drawing, Pixels
 from litmus.page.names import shorten
 from litmus.page.scenes import Scene, together
+from litmus.page.values import predicted_and_true, residuals
 from litmus.spec import Boxes, Classes, Labels, Values
 
 PER_ROW = 4
@@ -23,13 +24,14 @@ MOST_NAMES = 40  # classes of a confusion matrix that can still be read
 MOST_BARS, EACH_END = 40, 10  # of more classes or labels, the best and the worst
 MOST_VALUES = 3  # that are drawn
 MOST_DOTS = 500  # of a chart: a thousand take 20 ms
-NUM_BINS = 31  # of errors
 MOST_POINTS = 200  # of forecasts side by side
 PAST = 24  # values before the first forecast
 Floats = NDArray[np.float64]
 
 
-def of_classes(target: Classes, logits: Tensor, truth: Tensor, images: list[Pixels] | None) -> dict[str, Drawing]:
+def of_classes(
+    target: Classes, logits: Tensor, truth: Tensor, images: list[Pixels] | None, has_confidence: bool
+) -> dict[str, Drawing]:
     """The confusion matrix, precision and recall of each class, and some images with what was predicted.
 
     Args:
@@ -37,6 +39,7 @@ def of_classes(target: Classes, logits: Tensor, truth: Tensor, images: list[Pixe
         logits: float (samples, classes).
         truth: int64 (samples,).
         images: of the first samples; None where there are none.
+        has_confidence: whether the softmax of the logits is one.
     """
     found: dict[str, Drawing] = {}
     names, predicted, number = target.names, logits.argmax(dim=1), len(target.names)
@@ -46,11 +49,11 @@ def of_classes(target: Classes, logits: Tensor, truth: Tensor, images: list[Pixe
         counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
         found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
     if images is not None:
-        confidence = logits.softmax(dim=1).amax(dim=1)
+        shares = [f" {share:.0%}" if has_confidence else "" for share in logits.softmax(dim=1).amax(dim=1).tolist()]
         pairs = list(zip(predicted.tolist(), truth.tolist(), strict=True))[: len(images)]
         captions = [
-            f"{names[p]} {c:.0%}" + ("" if p == t else f", is {names[t]}")
-            for (p, t), c in zip(pairs, confidence.tolist(), strict=False)
+            f"{names[p]}{share}" + ("" if p == t else f", is {names[t]}")
+            for (p, t), share in zip(pairs, shares, strict=False)
         ]
         frames = [COLORS[0] if p == t else COLORS[1] for p, t in pairs]
         found["predictions"] = in_rows("predictions", images, captions, PER_ROW, frames=frames)
@@ -96,29 +99,14 @@ def of_values(named: Sequence[tuple[str, Floats, Floats]]) -> dict[str, Drawing]
         whole = np.isfinite(predicted)
         if whole.any():
             of = f"/{name}" if len(named) > 1 else ""
-            found[f"predicted_and_true{of}"] = _scatter(shorten(name, 30), true[whole], predicted[whole])
-            found[f"residuals{of}"] = _residuals(shorten(name, 30), predicted[whole] - true[whole])
+            found[f"predicted_and_true{of}"] = predicted_and_true(name, true[whole], predicted[whole], MOST_DOTS)
+            found[f"residuals{of}"] = residuals(name, predicted[whole] - true[whole], "validation")
     return found
 
 
 def in_units(target: Values, scaled: Tensor) -> Floats:
     """Standardized values in the data's unit, float64 (samples, values)."""
     return np.asarray(scaled.double().numpy() * np.array(target.std) + np.array(target.mean))
-
-
-def _scatter(name: str, true: Floats, predicted: Floats) -> Drawing:
-    rows = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(np.int64))
-    points = list(zip(true[rows].tolist(), predicted[rows].tolist(), strict=True))
-    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
-    x, y = axis([*true[rows], low, high], f"{name}, true"), axis([*predicted[rows], low, high], "predicted")
-    return dots(f"{name}, predicted against true", x, y, points, [(low, low), (high, high)])
-
-
-def _residuals(name: str, errors: Floats) -> Drawing:
-    heights, edges = np.histogram(errors, NUM_BINS)
-    x, y = axis(edges, f"error of {name}: predicted - true"), axis(heights, "validation samples", low=0)
-    zero = [(0.0, 0.0), (0.0, float(heights.max()))] if edges[0] <= 0 <= edges[-1] else []
-    return columns(f"errors of {name}", x, y, edges.tolist(), heights.tolist(), zero)
 
 
 def of_forecasts(name: str, true: Floats, predicted: Floats, sample: Callable[[int], Sample]) -> dict[str, Drawing]:

@@ -140,7 +140,7 @@ class Pictures:
         self._curves(target, outputs, truth, step)
         if isinstance(target, Labels):
             return of_labels(target, outputs, truth)
-        return of_classes(target, outputs, truth, images)
+        return of_classes(target, outputs, truth, images, net.predicts_probabilities)
 
     def _values(self, target: Values, outputs: Tensor, truth: Tensor) -> dict[str, Drawing]:
         true, predicted, spec = in_units(target, truth), in_units(target, outputs), self.task.net.spec.input

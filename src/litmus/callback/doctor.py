@@ -248,6 +248,7 @@ def facts(task: Task, data: Data) -> Section:
         "names": list(target.names) if counts else [],
         "class_counts": counts,
         "repeated": data.repeated,
+        "leaks": data.leaks,
     }
 
 

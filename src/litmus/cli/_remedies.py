@@ -14,7 +14,7 @@ from litmus.errors import EXIT_STATUS, UserError
 from litmus.record.command import replaced
 from litmus.record.files import slug
 from litmus.record.folder import ENDED, REQUESTED, RunDir
-from litmus.record.metrics import monitored_in
+from litmus.record.metrics import mode_of, monitored_in
 
 TRIED = "tried"  # folder below the run's, of the runs that try
 SHORT_S = 60.0  # that a training may take; longer ones are cut to fewer epochs
@@ -119,13 +119,20 @@ def _tried(name: str, folder: Path, seeds: int, status: int) -> Tried:
     return Tried(name, metrics, missing if len(metrics) < seeds else None)
 
 
-def compared(tried: Sequence[Tried], task_target: str) -> tuple[str, str, list[Row]]:
+def compared(tried: Sequence[Tried], task_target: str, judged_by: str | None = None) -> tuple[str, str, list[Row]]:
     """The metric that decides, `max` or `min`, and what came of each setting; the first is the one as it was.
+
+    Args:
+        tried: the settings.
+        task_target: see `record.metrics.monitored`.
+        judged_by: a metric of the task, without its split, that is to decide; the monitored one where it is None.
 
     Raises:
         UserError: no training has come to an end.
     """
     metric, mode = monitored_in(task_target, {name for each in tried for own in each.metrics.values() for name in own})
+    if judged_by is not None:
+        metric, mode = f"val/{judged_by}", mode_of(judged_by)
     values = [
         {seed: float(own[metric]) for seed, own in each.metrics.items() if own.get(metric) is not None}
         for each in tried

@@ -2,11 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from litmus.cli._options import count
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, UserError, WrongArguments, first_line
 from litmus.record.folder import RunDir
+
+if TYPE_CHECKING:
+    from litmus.doctor.finding import Finding
 
 SEEDS = 3
 
@@ -50,24 +54,28 @@ def _examine(run: RunDir, config: Section, result: Section, arguments: argparse.
         found = diagnosis.findings(run, config, result)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:  # somebody else's may hold anything
         raise UserError(f"{run.path} cannot be examined: its files are damaged ({first_line(error)}).") from None
-    proposals = list(dict.fromkeys(each.overrides for each in found if each.overrides))
     if arguments.json:
         missing = diagnosis.unexamined(run, result) if result.get("epochs") else diagnosis.NO_EPOCH
         answer: Section = {"findings": [each.to_plain() for each in found], "not_examined": missing}
-        status = _try(run, config, proposals, arguments, answer) if arguments.tries else 0
+        status = _try(run, config, found, arguments, answer) if arguments.tries else 0
         console.json_line(answer)
         return status
     diagnosis.show(found, run, result, len(found))
-    return _try(run, config, proposals, arguments, {}) if arguments.tries else 0
+    return _try(run, config, found, arguments, {}) if arguments.tries else 0
 
 
-def _try(run: RunDir, config: Section, proposals: Sequence[str], arguments: argparse.Namespace, answer: Section) -> int:
+def _try(
+    run: RunDir, config: Section, found: "Sequence[Finding]", arguments: argparse.Namespace, answer: Section
+) -> int:
     """Trains the proposals, and shows what came of them, or adds it to an answer in JSON; gives the exit status."""
     from litmus import console
     from litmus.cli import _remedies
+    from litmus.doctor.diagnose import rules
     from litmus.record.command import words_of
 
     answer["tried"] = None
+    with_key = [each for each in found if each.overrides]
+    proposals = list(dict.fromkeys(str(each.overrides) for each in with_key))
     if not proposals:
         if not arguments.json:
             console.say("There is nothing to try: no finding comes with a key to change.")
@@ -80,7 +88,8 @@ def _try(run: RunDir, config: Section, proposals: Sequence[str], arguments: argp
     failures = [each for each in tried if each.failure is not None]
     for each in failures:
         console.error(f"{each.name}: {each.failure}")
-    metric, mode, rows = _remedies.compared(tried, str(config["task"]["_target_"]))
+    judged_by = next((own for each in with_key if (own := rules()[each.name].judged_by) is not None), None)
+    metric, mode, rows = _remedies.compared(tried, str(config["task"]["_target_"]), judged_by)
     if arguments.json:
         settings = [_remedies.plain(row) for row in rows]
         answer["tried"] = {"metric": metric, "direction": mode, "seeds": seeds, "settings": settings}

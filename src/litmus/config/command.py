@@ -1,25 +1,63 @@
 """How a training is started here, for messages that say what to type."""
 
+import functools
+import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
-SCRIPT = "train.py"
+SCRIPT, PROGRAM, VERB = "train.py", "litmus", "train"
 
 
 def train_command(*words: str) -> str:
     """A command line that can be pasted.
 
     It begins as the one that was typed; a verb, or a sweep's job, has `python train.py` where that script lies in the
-    current folder, and `litmus train` everywhere else.
+    current folder, and `litmus train` everywhere else. Where the shell would start another Python, or none, it has the
+    path of this one: the environment was not activated.
 
     Args:
         words: the arguments, unquoted.
     """
     typed = Path(sys.argv[0])
     if typed.name == SCRIPT and typed.is_file():
-        return shlex.join(["python", sys.argv[0], *words])
-    return shlex.join([*(["python", SCRIPT] if _is_ours(Path(SCRIPT)) else ["litmus", "train"]), *words])
+        return shlex.join([_python(), sys.argv[0], *words])
+    if _is_ours(Path(SCRIPT)):
+        return shlex.join([_python(), SCRIPT, *words])
+    program = [PROGRAM] if _is_found(PROGRAM) else [_python(), "-m", PROGRAM]
+    return shlex.join([*program, VERB, *words])
+
+
+def words_after(command: str) -> list[str] | None:
+    """The arguments of a command that starts a training, on whichever machine; None for any other command."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote that is not closed
+        return None
+    names = [Path(word).name for word in words]
+    if names[1:2] == [SCRIPT]:
+        return words[2:]
+    if names[:1] == [PROGRAM] and words[1:2] == [VERB]:
+        return words[2:]
+    return words[4:] if words[1:4] == ["-m", PROGRAM, VERB] else None
+
+
+@functools.cache
+def _python() -> str:
+    """What one types for the Python that runs this."""
+    name = next((each for each in ("python", "python3") if _is_found(each)), None)
+    if name is not None or not sys.executable:
+        return name or "python"
+    # Not resolved: the link in an environment is what makes it one.
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _is_found(name: str) -> bool:
+    """Whether the shell finds a program of this name beside the Python that runs this."""
+    found = shutil.which(name)
+    return found is not None and os.path.realpath(Path(found).parent) == os.path.realpath(Path(sys.executable).parent)
 
 
 def _is_ours(script: Path) -> bool:

@@ -156,6 +156,9 @@ class Data(Protocol):
     def repeated(self) -> dict[Split, int]: ...
 
     @property
+    def leaks(self) -> dict[str, list[str]]: ...
+
+    @property
     def seconds_waited(self) -> float: ...
 
     @property

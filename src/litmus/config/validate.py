@@ -122,11 +122,16 @@ def override(key: str, value: str) -> str:
 
     Source: Hydra's override grammar; within quotes, a backslash escapes a quote, and backslashes before one.
     """
-    plain = re.fullmatch(r"[A-Za-z_./][\w./-]*", value, re.ASCII)
-    if plain and not re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE):
+    if is_plain(value):
         return f"{key}={value}"
     escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and rf"\{match[2]}"), value)
     return f"{key}='{escaped}'"
+
+
+def is_plain(value: str) -> bool:
+    """Whether a text needs no quotes, in Hydra's grammar or a shell."""
+    plain = re.fullmatch(r"[A-Za-z_./][\w./-]*", value, re.ASCII)
+    return bool(plain) and not re.fullmatch(_LOOKS_OTHERWISE, value, re.IGNORECASE)
 
 
 def _cut(text: str) -> str:

@@ -117,6 +117,11 @@ class Data(lightning.LightningDataModule):
         return {}
 
     @property
+    def leaks(self) -> dict[str, list[str]]:
+        """Of each target, the columns that determine it, or nearly."""
+        return {}
+
+    @property
     def seconds_waited(self) -> float:
         """How long the training of this process has waited for batches."""
         return self._train_loader.seconds if self._train_loader else 0.0

@@ -426,12 +426,16 @@ class Table(Data):
     @property
     def concerns(self) -> list[str]:
         """Also, which columns give the target away, and how many rows are in two splits."""
-        train, numeric, said = self.splits["train"], isinstance(self.spec.target, Values), super().concerns
+        leaking = [sentence for name, columns in self.leaks.items() for sentence in of_leaks(name, columns)]
+        return super().concerns + leaking + of_equal_rows(self.repeated, self.sizes)
+
+    @cached_property
+    def leaks(self) -> dict[str, list[str]]:
+        train, numeric, leaks = self.splits["train"], isinstance(self.spec.target, Values), {}
         for i, name in enumerate(self.target_names):
             targets = self.targets("train")[:, [i]] if numeric else self._classes_of_training()
-            found = {leak: None for own in targets.T.numpy() for leak in find_leaks(train, self.found, own)}
-            said += of_leaks(name, list(found))
-        return said + of_equal_rows(self.repeated, self.sizes)
+            leaks[name] = list({leak: None for own in targets.T.numpy() for leak in find_leaks(train, self.found, own)})
+        return leaks
 
     @property
     def repeated(self) -> dict[Split, int]:

@@ -85,6 +85,7 @@ class Evidence:
         names: of the classes or labels; empty for other targets.
         class_counts: training samples of each.
         repeated: how many samples of a split are in an earlier one, too.
+        leaks: of each target, the columns that determine it, or nearly.
         first_loss: of the first step, before its update.
         first_norm: of the gradient of that step.
         input_size: the root mean square of the first batch of images or series; 1 after normalization.
@@ -109,6 +110,7 @@ class Evidence:
     names: Sequence[str] = ()
     class_counts: Sequence[int] = ()
     repeated: Mapping[str, int] = field(default_factory=dict)
+    leaks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     first_loss: float | None = None
     first_norm: float | None = None
     input_size: float | None = None

@@ -65,12 +65,14 @@ class Rule(ABC):
         why: in one sentence, why it matters, and what helps.
         source: the paper or tool that the rule is from, and where the threshold is.
         explains: the names of the illnesses that are symptoms of this one: they are not named where this one is.
+        judged_by: the metric, without its split, that shows whether a remedy helps; None for the monitored one.
     """
 
     title: ClassVar[str]
     why: ClassVar[str]
     source: ClassVar[str]
     explains: ClassVar[frozenset[str]] = frozenset()
+    judged_by: ClassVar[str | None] = None
 
     @property
     def name(self) -> str:

@@ -1,11 +1,9 @@
 """The command line that repeats a run: one that was typed, one that was resumed, a sweep's job, a search's trial."""
 
 import re
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
-from litmus.config.command import SCRIPT, train_command
+from litmus.config.command import train_command, words_after
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -56,12 +54,8 @@ def typed_words(command: str) -> list[str] | None:
 
     Up to version 0.1, those of a sweep's jobs did: `a job of a sweep: seed=1`.
     """
-    try:
-        program, script, *words = shlex.split(command)
-    except ValueError:  # a quote that is not closed, or too few words
-        return None
-    starts = (program, script) == ("litmus", "train") or (program == "python" and Path(script).name == SCRIPT)
-    return words if starts and all(map(OVERRIDE.fullmatch, words)) else None
+    words = words_after(command)
+    return words if words is not None and all(map(OVERRIDE.fullmatch, words)) else None
 
 
 def command_with(run: RunDir, overrides: str) -> str:

@@ -11,9 +11,9 @@ from litmus.config.validate import shown
 from litmus.page.axes import axis
 from litmus.page.charts import columns, images
 from litmus.page.names import shorten, shorten_all
+from litmus.page.values import histogram
 from litmus.record.command import typed_words
 from litmus.report.material import Material
-from litmus.report.numbers import histogram
 from litmus.report.parts import Block, Card, Cards, Chart, Lines, Section, Tabled, Words, card, table
 from litmus.spec import Boxes, Classes, Labels, Values
 

@@ -141,15 +141,6 @@ def thinned(curve: Curve) -> tuple[list[float], list[float]]:
     return [0.0, *recall], [*precision[:1], *precision]  # from the left edge on
 
 
-def histogram(values: Floats, bins: int) -> tuple[Ints, Floats]:
-    """Counts and edges, in bins of equal width; values that differ by no more than rounding are in the middle one."""
-    low, high = float(values.min()), float(values.max())
-    if high - low > 1e-9 * max(abs(low), abs(high)):
-        return np.histogram(values, bins)
-    around = abs(low) / 2 or 0.5
-    return np.histogram(values, bins, (low - around, low + around))
-
-
 def _ratio(above: Floats | Ints, below: Floats | Ints) -> Floats:
     """The quotient; NaN where there is none."""
     return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)

@@ -6,13 +6,13 @@ import numpy as np
 
 from litmus.data.timeline.intervals import conformal
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, bars, columns, dots, images
-from litmus.page.drawing import Drawing
+from litmus.page.charts import Bars, bars, images
 from litmus.page.names import shorten
+from litmus.page.values import LONGEST, evenly, predicted_and_true, residuals
 from litmus.record.baselines import BASELINES
 from litmus.report.classification import kept
 from litmus.report.material import Tested
-from litmus.report.numbers import Floats, histogram
+from litmus.report.numbers import Floats
 from litmus.report.parts import Block, Cards, Chart, Section, Words, card
 from litmus.spec import Values
 
@@ -20,7 +20,6 @@ LEVEL = 0.9  # of intervals
 MOST_VALUES = 6  # that are drawn
 MOST_DOTS = 2_000  # of a chart
 MOST_WORST = 12
-NUM_BINS = 31
 
 
 def sections(tested: Tested) -> list[Section]:
@@ -71,16 +70,6 @@ def against_baselines(tested: Tested) -> list[Block]:
     ]
 
 
-def residuals(label: str, errors: Floats, half: float) -> Drawing:
-    """How errors are distributed; a dashed frame is the interval that reaches so far to both sides."""
-    heights, edges = histogram(errors, NUM_BINS)
-    top, is_known = float(heights.max()), np.isfinite(half)
-    marked = [(-half, 0.0), (-half, top), (half, top), (half, 0.0)] if is_known else [(0.0, 0.0), (0.0, top)]
-    x = axis([*edges, -half, half], f"error of {label}: predicted - true")
-    y = axis(heights, "test samples", low=0)
-    return columns(f"errors of {label}", x, y, edges.tolist(), heights.tolist(), marked)
-
-
 def within(errors: Floats, half: float) -> str:
     """How many errors the interval holds, in words; empty without one."""
     if not np.isfinite(half):
@@ -90,21 +79,11 @@ def within(errors: Floats, half: float) -> str:
 
 
 def _value(name: str, number: int, true: Floats, predicted: Floats, half: float) -> list[Block]:
-    rows = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_DOTS)).astype(np.int64))
-    label, both = shorten(name, 30), [true.min(), true.max(), predicted.min(), predicted.max()]
-    span = (float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max())))
-    points = list(zip(true[rows].tolist(), predicted[rows].tolist(), strict=True))
-    scatter = dots(
-        f"{name}, predicted against true",
-        axis(both, f"{label}, true"),
-        axis(both, "predicted"),
-        points,
-        [(span[0], span[0]), (span[1], span[1])],
-        float(half),
-    )
+    label, drawn = shorten(name, LONGEST), evenly(len(true), MOST_DOTS)
+    scatter = predicted_and_true(name, true, predicted, MOST_DOTS, half)
     errors = predicted - true
     bias = f"The mean error is {errors.mean():.4g}, half of all are within {np.median(np.abs(errors)):.4g}."
-    few = f" {len(rows):,} of {len(true):,} samples." if len(rows) < len(true) else ""
+    few = f" {len(drawn):,} of {len(true):,} samples." if len(drawn) < len(true) else ""
     return [
         Chart(
             f"predicted-{number + 1}",
@@ -112,7 +91,9 @@ def _value(name: str, number: int, true: Floats, predicted: Floats, half: float)
             scatter,
         ),
         Chart(
-            f"residuals-{number + 1}", f"{label}: how errors are distributed. {bias}", residuals(label, errors, half)
+            f"residuals-{number + 1}",
+            f"{label}: how errors are distributed. {bias}",
+            residuals(name, errors, "test", half),
         ),
     ]
 

@@ -9,11 +9,12 @@ from litmus.config.sample import Sample
 from litmus.page.axes import Axis, axis
 from litmus.page.charts import Line, lines
 from litmus.page.drawing import COLORS
+from litmus.page.values import residuals
 from litmus.record.baselines import BASELINES
 from litmus.report.material import Tested
 from litmus.report.numbers import Floats
 from litmus.report.parts import Block, Chart, Section, Words
-from litmus.report.regression import against_baselines, half_widths, in_units, residuals, within
+from litmus.report.regression import against_baselines, half_widths, in_units, within
 
 MOST_POINTS = 400  # of a line
 MOST_WINDOWS, MOST_TRIED = 6, 2_000  # the worst, of so many
@@ -106,7 +107,7 @@ def _errors(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> 
         own, half = errors[:, step], float(widths[step])
         label = f"step {step + 1}" if horizon > 1 else "the forecast"
         said = f"Errors of {label}: their mean is {own.mean():.4g}.{within(own, half)}"
-        blocks.append(Chart(f"residuals-{step + 1}", said, residuals(label, own, half)))
+        blocks.append(Chart(f"residuals-{step + 1}", said, residuals(label, own, "test", half)))
     return blocks
 
 

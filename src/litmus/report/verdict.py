@@ -44,7 +44,8 @@ def verdict(material: Material) -> str:
     name, _ = monitored_in(str(material.config["task"]["_target_"]), metrics)
     tested = f"test/{name.partition('/')[2]}"
     if status != "finished":
-        error = str(material.result.get("error") or "").removesuffix(".")  # a sentence, with its full stop
+        # A sentence, with its full stop; of a divergence it begins with that word.
+        error = str(material.result.get("error") or "").removeprefix(f"{status}: ").removesuffix(".")
         kept = f" The best epoch reached {name} {metrics[name]:.4g}." if name in metrics else ""
         return f"The run {_ended(status)}{f': {error}' if error else ''}.{kept}"
     if tested not in metrics:

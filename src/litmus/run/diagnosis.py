@@ -10,6 +10,7 @@ from litmus.config.types import Section
 from litmus.doctor.diagnose import NOTHING, diagnose, in_words
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
+from litmus.errors import UserError
 from litmus.record.baselines import baseline_metrics, best_baseline
 from litmus.record.command import command_with
 from litmus.record.folder import HEALTH, METRICS, RunDir
@@ -17,6 +18,7 @@ from litmus.record.metrics import TIE_BREAKER, has_diverged, monitored
 
 log = logging.getLogger(__name__)
 
+OFF = "callback.doctor=null"
 NO_EPOCH = "no epoch was trained, so there is nothing to examine"
 WORSE = "worse_than_baseline"  # a finding
 
@@ -64,6 +66,7 @@ def evidence_of(run: RunDir, config: Section, result: Section) -> Evidence:
         names=health.get("names", []),
         class_counts=health.get("class_counts", []),
         repeated=health.get("repeated", {}),
+        leaks=health.get("leaks", {}),
         first_loss=health.get("first_loss"),
         first_norm=health.get("first_norm"),
         input_size=health.get("input_size"),
@@ -97,7 +100,19 @@ def unexamined(run: RunDir, result: Section) -> str | None:
         HEALTH: None if run.read_health() is not None else "layers, labels and the first step are not examined",
     }
     why = {name: "damaged" if (run.path / name).is_file() else "missing" for name in lost}
-    return ". ".join(f"{name} is {why[name]}: {what}" for name, what in lost.items() if what is not None) or None
+    if why[HEALTH] == "missing" and _is_off(run):
+        lost[HEALTH], why[HEALTH] = "layers, labels and the first step were not measured", OFF
+    said = {name: why[name] if why[name] == OFF else f"{name} is {why[name]}" for name in lost}
+    return ". ".join(f"{said[name]}: {what}" for name, what in lost.items() if what is not None) or None
+
+
+def _is_off(run: RunDir) -> bool:
+    """Whether the configuration has no doctor; of a file that cannot be read, nobody knows."""
+    try:
+        callbacks: Section = run.read_config()["callback"]
+    except UserError:
+        return False
+    return "doctor" in callbacks and callbacks["doctor"] is None
 
 
 def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> None:
@@ -120,7 +135,7 @@ def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> N
     for each in found[:most]:
         title, evidence, why = in_words(each)
         style = "" if each.severity == "info" else "yellow"
-        console.say(f"doctor       {title}: {evidence}", style=style, wrap=True)
+        console.say(f"doctor       {title} ({each.severity}): {evidence}", style=style, wrap=True)
         console.say(f"             {why}", wrap=True)
         if each.overrides:
             console.say_command("  try", command_with(run, each.overrides))

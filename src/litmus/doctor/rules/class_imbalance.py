@@ -20,6 +20,7 @@ class ClassImbalance(Rule):
     explains: ClassVar = frozenset(
         ("class_collapse", "label_noise", "no_learning", "underfitting", "worse_than_baseline")
     )
+    judged_by: ClassVar = "f1"  # of which every class has an equal part; accuracy falls where rare ones are found
 
     def find(self, evidence: Evidence) -> Finding | None:
         counts = dict(zip(evidence.names, evidence.class_counts, strict=True))

@@ -10,7 +10,8 @@ from litmus.doctor.finding import Finding, Rule
 class NoLearning(Rule):
     """Neither training nor validation gets clearly below the loss of a constant prediction.
 
-    Where the training loss does, the network learns its samples by heart, which is overfitting.
+    Where the training loss does, the network learns its samples by heart, which is overfitting. Within 50 steps it is
+    only a remark.
     """
 
     title: ClassVar = "No learning"
@@ -33,9 +34,14 @@ class NoLearning(Rule):
         train = evidence.curve("train/loss")
         if not train or not evidence.is_val_at_chance or evidence.is_by_heart:
             return None
-        if evidence.num_steps < FEW_STEPS or prefers_largest(evidence):
+        sentence, steps = _sentence(evidence, min(train)), evidence.num_steps
+        if not steps or prefers_largest(evidence):
             return None
-        return self.finding("severe", _sentence(evidence, min(train)), epoch=evidence.last_epoch)
+        if steps >= FEW_STEPS:
+            return self.finding("severe", sentence, epoch=evidence.last_epoch)
+        longer = f"trainer.max_epochs={math.ceil(2 * FEW_STEPS / steps * evidence.last_epoch)}"
+        early = f"{sentence} It is too early to tell: {steps} of at least {FEW_STEPS} steps."
+        return self.finding("info", early, epoch=evidence.last_epoch, overrides=longer)
 
 
 def _sentence(evidence: Evidence, train: float) -> str:
