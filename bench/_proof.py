@@ -39,6 +39,7 @@ PROOF = (
     both("dying_relu", "scratch, six", SCRATCH_SIX, ["optimizer.lr=0.1"]),
     both("dying_relu", "deep fnn, MNIST", (*FNN, *FEW_DIGITS, deep(4, 128)), ["optimizer.lr=0.05"]),
     both("dying_relu", "fnn, six", SIX, ["optimizer.lr=0.3"]),
+    both("dying_relu", "fnn, moons", (*MOONS, deep(4, 64)), ["optimizer.lr=0.3"]),
     both("saturated_activations", "deep cnn, MNIST", (*WIDE_CNN, TANH), ["optimizer.lr=0.05"]),
     both("saturated_activations", "fnn, six", (*SIX, TANH), ["optimizer.lr=0.3"]),
     both("saturated_activations", "scratch, six", (*SCRATCH_SIX, SIGMOID), ["optimizer.lr=0.5"]),
@@ -47,6 +48,8 @@ PROOF = (
     both("poor_initialization", "fnn, anes96", (*ANES, deep(6, 48)), [NORMAL]),
     both("poor_initialization", "deep cnn, MNIST", (*WIDE_CNN, "model.convolutions=2"), [NORMAL]),
     both("poor_initialization", "fnn, randhie", (*RANDHIE, deep(6, 64)), [NORMAL]),
+    both("poor_initialization", "scratch, six", (*SCRATCH_SIX, deep(6, 48)), [NORMAL]),
+    both("poor_initialization", "fnn, moons", (*MOONS, deep(8, 32)), [NORMAL]),
     both(
         "overfitting",
         "lstm, MNIST",
