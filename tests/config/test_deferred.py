@@ -50,6 +50,7 @@ for name, _, what in cases:
 assert "torch._dynamo.utils" in sys.modules
 """
 USED = """
+import sys
 from litmus.config.deferred import defer
 defer()
 import torch
@@ -62,6 +63,8 @@ before = net.weight.clone()
 optimizer.step()
 assert not torch.equal(before, net.weight)
 assert not isinstance(net, OptimizedModule)
+from torchvision.ops.roi_align import is_compile_supported
+assert "torch._dynamo.config" not in sys.modules and is_compile_supported("cpu") in (True, False)
 import torchmetrics.functional
 import torch._dynamo.utils as utils
 import torch._dynamo as compiler

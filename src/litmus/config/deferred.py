@@ -69,6 +69,7 @@ MODULES: Mapping[str, Mapping[str, Callable[[Deferred, str], object]]] = {
     },
     "torchmetrics.utilities.plot": dict.fromkeys(("_AX_TYPE", "_PLOT_OUT_TYPE", "plot_single_or_multi_val"), Later),
     "torch.utils.flop_counter": {"FlopCounterMode": Later},  # which imports triton
+    f"{COMPILER}.utils": {"is_compile_supported": Later},  # of torchvision's detectors
     COMPILER: {
         "OptimizedModule": Later,
         "disable": _disable,
@@ -96,7 +97,9 @@ class Given(Loader):
 
 
 def run(module: ModuleType) -> ModuleType:
-    """Runs a module that was deferred, if it has not run."""
+    """Runs a module that was deferred, if it has not run; one of the compiler, after the compiler, which may do it."""
+    if module.__name__.startswith(f"{COMPILER}."):
+        run(sys.modules[COMPILER])
     spec = module.__spec__
     if isinstance(module, Deferred) and spec is not None and isinstance(spec.loader, Given):
         module.__class__ = ModuleType  # type: ignore[assignment]  # its code would find what it has not made yet
@@ -109,7 +112,7 @@ class Finder(MetaPathFinder):
     """Finds the modules that are deferred."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name.startswith(f"{COMPILER}."):
+        if name.startswith(f"{COMPILER}.") and name not in MODULES:
             run(sys.modules[COMPILER])
             if (module := sys.modules.get(name)) is not None:  # it is there since, and would run again
                 module.__spec__ = ModuleSpec(name, Given(module))
@@ -124,3 +127,9 @@ def defer() -> None:
     """From now on, defers the modules that this process has not imported."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
+
+
+def imported(name: str) -> ModuleType:
+    """A module of another library, imported without what it defers."""
+    defer()
+    return importlib.import_module(name)
