@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from litmus.config.deferred import defer
 from litmus.config.validate import did_you_mean
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, WrongArguments
 from litmus.fetch import local
@@ -50,6 +51,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
         _refuse(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.")
+    defer()
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = _Parser(f"litmus {verb}", description=module.__doc__, allow_abbrev=False)
     module.arguments(parser)

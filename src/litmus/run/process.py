@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from litmus.config.deferred import defer
+
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
@@ -22,6 +24,7 @@ def import_all(modules: Sequence[str]) -> None:
     """
     if all(module in sys.modules for module in modules):
         return
+    defer()
     gc.disable()
     try:
         for module in modules:

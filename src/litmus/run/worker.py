@@ -4,11 +4,8 @@ import faulthandler
 import os
 import sys
 
-from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.folder import RunDir
-from litmus.run.build import assemble, prepare
-from litmus.run.process import die_with_parent
-from litmus.run.train import fit
+from litmus.run.process import die_with_parent, import_all
 
 
 def train_rank(run: RunDir, ready: int) -> None:
@@ -18,6 +15,11 @@ def train_rank(run: RunDir, ready: int) -> None:
         run: the folder.
         ready: descriptor of a pipe that takes a byte when the process is about to train.
     """
+    import_all(("litmus.run.train",))
+    from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
+    from litmus.run.build import assemble, prepare
+    from litmus.run.train import fit
+
     config = run.read_config()
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None

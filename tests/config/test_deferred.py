@@ -1,0 +1,107 @@
+"""What libraries import for one name has not run after any network or verb that does not use it; and runs if used."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import CONF, ON_TABLE, SMALL
+from PIL import Image
+
+from litmus.config.instantiate import defaults
+
+UNUSED = (
+    *("torchmetrics.functional", "transformers", "torchvision", "scipy.signal", "torch._dynamo.utils", "sympy"),
+    *("matplotlib", "triton"),
+)
+# The networks of other libraries import what these like.
+OWN = [path.stem for path in sorted((CONF / "model").glob("*.yaml")) if "weights" not in defaults("model", path.stem)]
+VERBS = (["evaluate", "RUN"], ["doctor", "RUN"], ["report", "RUN"], ["predict", "RUN", "WHAT"])
+# One process for all: what the first imports, the others have.
+CODE = """
+import json, sys
+from litmus.run.process import import_all
+import_all(("litmus.run.train",))
+import time
+from pathlib import Path
+from helpers import composed
+from litmus.cli.main import main
+from litmus.record.folder import RunDir
+from litmus.run import train as running
+
+unused, verbs, cases = map(json.loads, sys.argv[1:])
+
+def answered(verb, name, what):
+    try:
+        main([{"RUN": name, "WHAT": what}.get(word, word) for word in verb])
+    except SystemExit as ended:
+        assert not ended.code, (name, verb, ended.code)
+
+for name, words, what in cases:
+    run = RunDir(Path(name))
+    run.claim(config := composed(*words))
+    assert running.train(run, config, time.perf_counter()).status == "finished"
+    for verb in verbs:
+        answered(verb, name, what)
+        print("IMPORTED", sorted(set(unused) & set(sys.modules)), "BY", name, verb[0])
+for name, _, what in cases:
+    answered(["export", "RUN", "--to", "torch"], name, what)  # by the compiler, which runs now
+assert "torch._dynamo.utils" in sys.modules
+"""
+USED = """
+import sys
+from litmus.config.deferred import defer
+defer()
+import torch
+import lightning.pytorch
+from lightning.fabric.wrappers import OptimizedModule
+net = torch.nn.Linear(3, 2)
+optimizer = torch.optim.Adam(net.parameters())
+net(torch.ones(4, 3)).sum().backward()
+before = net.weight.clone()
+optimizer.step()
+assert not torch.equal(before, net.weight)
+assert not isinstance(net, OptimizedModule)
+from torchvision.ops.roi_align import is_compile_supported
+assert "torch._dynamo.config" not in sys.modules and is_compile_supported("cpu") in (True, False)
+import torchmetrics.functional
+import torch._dynamo.utils as utils
+import torch._dynamo as compiler
+assert utils is compiler.utils and utils.__spec__.name == utils.__name__ and compiler.eval_frame.OptimizedModule
+assert isinstance(torch.compile(net), OptimizedModule) and not isinstance(net, OptimizedModule)
+assert torch.compile(net, backend="eager")(torch.ones(4, 3)).shape == (4, 2)
+optimizer.step()
+torch.optim.SGD(net.parameters(), lr=0.1).state_dict()
+acc = torchmetrics.Accuracy(task="multiclass", num_classes=2)
+assert isinstance(acc, torchmetrics.Metric) and torchmetrics.Metric is torchmetrics.metric.Metric
+assert acc(torch.tensor([0, 1]), torch.tensor([0, 0])) == 0.5
+from torch.utils.flop_counter import FlopCounterMode
+with FlopCounterMode(display=False) as counter:
+    net(torch.ones(4, 3))
+assert counter.get_total_flops() == 2 * 4 * 3 * 2
+"""
+
+
+def ran(code: str, *words: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_network_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    Image.new("L", (28, 28)).save("digit.png")
+    cases = []
+    for name in OWN:
+        small, what = (ON_TABLE, "a superb film") if name == "lstm" else ([*SMALL, "data.limit=40"], "digit.png")
+        cases.append((name, [*small, f"model={name}", "trainer.max_epochs=1"], what))
+    printed = ran(CODE, *map(json.dumps, (UNUSED, VERBS, cases)))
+    found = [line for line in printed.splitlines() if line.startswith("IMPORTED")]
+    wanted = [f"IMPORTED [] BY {name} {verb}" for name in OWN for verb, *_ in VERBS]
+    assert found == wanted, "a library imports more than it did: look at litmus.config.deferred"
+
+
+def test_what_is_deferred_is_whole_when_it_is_used() -> None:
+    ran(USED)
