@@ -1,4 +1,4 @@
-"""How soon `litmus dashboard` has drawn charts of 500 runs, and what pictures cost a training."""
+"""How soon `litmus dashboard` has drawn charts of 500 runs, and what pictures and the doctor cost a training."""
 
 import os
 import shutil
@@ -17,14 +17,21 @@ from browsing import BROWSER, Browser  # the tests' own
 
 RUNS, PORT = 500, 6097
 REPEATS = 5
-PAIRS = 3
-TRAINING = ("model=cnn", "trainer=cpu", "data.source=auto", "task.baselines=false")
+TRAINING = ("trainer=cpu", "data.source=auto", "task.baselines=false")
+PICTURES = ("callback.dashboard.pictures=false", "callback.dashboard.graph=false")
+DOCTOR = ("callback.doctor=null",)
+# Of each row what is measured, the network, what leaves it out, the target in percent, and how many pairs.
+COSTS = (
+    ("pictures, histograms, graph and projector", ("model=cnn",), PICTURES, 5, 3),
+    ("the doctor", ("model=cnn", "trainer.max_epochs=3"), DOCTOR, 3, 5),
+    ("the doctor, where steps are shortest", ("model=fnn",), DOCTOR, 3, 9),
+)
 SMALL = ("model=cnn", "data.limit=2000", "data.limit_eval=1000", "trainer.max_epochs=10", "trainer=cpu")
 CHARTS = "scalar-card line-chart"
 
 
 def measure() -> str:
-    return f"## TensorBoard\n\n{_opening()}\n{_cost()}"
+    return f"## TensorBoard\n\n{_opening()}\n{_costs()}"
 
 
 def _opening() -> str:
@@ -102,22 +109,20 @@ def _cpu_seconds(process: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _cost() -> str:
-    """The default training of the CNN with pictures and graph, against the same without: in turn, in one process."""
-    shown: list[tuple[float, float]] = []
-    hidden: list[tuple[float, float]] = []
-    _train(True)  # imports
-    for number in range(PAIRS):
-        order = (True, False) if number % 2 else (False, True)
-        for pictures in order:
-            (shown if pictures else hidden).append(_train(pictures))
-    rows = [
-        (name, spread([each[i] for each in shown], 1), spread([each[i] for each in hidden], 1), _more(shown, hidden, i))
-        for i, name in enumerate(("training, seconds", "the same, CPU time"))
-    ]
-    return "What pictures, histograms, graph and projector cost `model=cnn`, pair by pair:\n\n" + markdown(
-        ("", "with", "without", "more (target: at most 5 %)"), rows
-    )
+def _costs() -> str:
+    """What parts of a run cost its training: with and without in turn, in one process."""
+    rows = []
+    for name, words, without, target, pairs in COSTS:
+        _train(*words)  # imports
+        found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+        for number in range(pairs):
+            for has_it in (True, False) if number % 2 else (False, True):
+                found[has_it].append(_train(*words, *(() if has_it else without)))
+        more = [_more(found[True], found[False], i) for i in range(2)]
+        seconds = [spread([wall for wall, _ in found[has_it]], 1) for has_it in (True, False)]
+        rows.append((name, " ".join(words), *seconds, *more, f"at most {target} %"))
+    columns = ("what", "training", "seconds with", "without", "more seconds", "more CPU time", "target")
+    return "What parts of a run add to its training, pair by pair:\n\n" + markdown(columns, rows)
 
 
 def _more(shown: list[tuple[float, float]], hidden: list[tuple[float, float]], i: int) -> str:
@@ -126,11 +131,10 @@ def _more(shown: list[tuple[float, float]], hidden: list[tuple[float, float]], i
     return f"{middle:.1f} % ({low:.1f} to {high:.1f})"
 
 
-def _train(pictures: bool) -> tuple[float, float]:
+def _train(*words: str) -> tuple[float, float]:
     """Seconds of a run, and those that it computed."""
-    switches = [f"callback.dashboard.{name}={str(pictures).lower()}" for name in ("pictures", "graph")]
     begin, computed = time.perf_counter(), time.process_time()
-    result = train(*TRAINING, *switches)
+    result = train(*words, *TRAINING)
     startup = sum(result["seconds"].get(name) or 0.0 for name in ("startup", "baselines"))
     return time.perf_counter() - begin - startup, time.process_time() - computed
 
