@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,12 @@ def test_pictures_are_there_small_and_shown() -> None:
         assert f"](docs/{name}.png)" in text
         assert path.stat().st_size < 100_000
         assert Image.open(path).width >= 700
+
+
+def test_findings_are_shown_as_they_are_printed() -> None:
+    shown = [line for block in WRITTEN.values() for line in block.splitlines() if line.startswith("doctor  ")]
+    assert shown
+    assert all(re.match(r"doctor {7}(finds nothing|[A-Z][^:]* \((info|warning|severe)\): )", line) for line in shown)
 
 
 def test_no_path_of_a_machine_is_shown() -> None:

@@ -54,10 +54,10 @@ def the_package_is_silent_by_its_switches() -> bool:
 def torchvision_imports_no_compiler() -> bool:
     """In a process of its own: here the compiler is imported already."""
     code = (
-        "import sys; from litmus.config.deferred import imported; imported('torchvision.models'); "
+        "import sys; from litmus.model import _torchvision; _torchvision.models(); "
         "roi_align = sys.modules['torchvision.ops.roi_align']; "
-        "early = 'torch._dynamo.config' in sys.modules; roi_align.is_compile_supported('cpu'); "
-        "print(early, 'torch._dynamo.config' in sys.modules)"
+        "early = 'torch._dynamo' in sys.modules; roi_align.is_compile_supported('cpu'); "
+        "print(early, 'torch._dynamo' in sys.modules)"
     )
     return (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

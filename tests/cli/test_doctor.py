@@ -88,6 +88,7 @@ def test_a_rule_that_accuracy_hides_is_judged_by_another_metric() -> None:
     )
     assert (metric, mode) == ("val/f1", "max")
     assert [row.verdict for row in rows] == ["", "helps"]
+    assert compared([BEFORE], TASK, judged_by)[0] == "val/acc", "of runs that have not measured it"
 
 
 def test_what_is_missing_is_compared_with_nothing() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from litmus.config import command as commands
-from litmus.config.command import train_command, words_after
+from litmus.config.command import train_command, verb_command, words_after
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +65,17 @@ def test_it_starts_this_python(
     assert train_command("seed=1") == f"{script} seed=1"
     for command in (script, litmus):
         assert words_after(f"{command} seed=1 'data.path=a b'") == ["seed=1", "data.path=a b"]
+
+
+def test_a_program_may_be_a_link_to_the_environment_s(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "environment" / "bin"
+    own.mkdir(parents=True)
+    (own / "litmus").touch(mode=0o755)
+    (path / "litmus").symlink_to(own / "litmus")
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    assert verb_command("compare", "a b") == "litmus compare 'a b'"
 
 
 def test_another_python_in_the_path_is_not_meant(path: Path) -> None:

@@ -63,9 +63,16 @@ before = net.weight.clone()
 optimizer.step()
 assert not torch.equal(before, net.weight)
 assert not isinstance(net, OptimizedModule)
-from torchvision.ops.roi_align import is_compile_supported
-assert "torch._dynamo.config" not in sys.modules and is_compile_supported("cpu") in (True, False)
+@torch._dynamo.disable
+def named():
+    "Said."
+assert "torch._dynamo.config" not in sys.modules and (named.__name__, named.__doc__) == ("named", "Said.")
+@torch.compiler.disable(recursive=False)
+def also():
+    return 7
+assert also() == 7 and "torch._dynamo.config" in sys.modules and named() is None
 import torchmetrics.functional
+assert "Accuracy" in dir(torchmetrics)
 import torch._dynamo.utils as utils
 import torch._dynamo as compiler
 assert utils is compiler.utils and utils.__spec__.name == utils.__name__ and compiler.eval_frame.OptimizedModule
@@ -105,3 +112,39 @@ def test_a_network_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_deferred_is_whole_when_it_is_used() -> None:
     ran(USED)
+
+
+BROKEN = """
+import sys
+from litmus.config import deferred
+deferred.defer()
+sys.modules["scipy.signal"] = None  # which torchmetrics imports at once
+import torchmetrics
+from torchmetrics import Metric
+for _ in range(2):
+    try:
+        torchmetrics.Accuracy
+    except ImportError as error:
+        print(error)
+del sys.modules["scipy.signal"]
+print(torchmetrics.Accuracy.__name__, Metric is torchmetrics.Metric)
+"""
+
+
+def test_what_fails_when_it_runs_fails_alike_until_it_can_run() -> None:
+    *errors, found = ran(BROKEN).splitlines()
+    assert len(errors) == 2
+    assert errors[0] == errors[1]
+    assert found == "Accuracy True"
+
+
+STARRED = """
+from litmus.config.deferred import defer
+defer()
+from torchmetrics import *
+print(Accuracy.__name__)
+"""
+
+
+def test_all_of_a_module_is_there_to_import() -> None:
+    assert ran(STARRED) == "Accuracy\n"

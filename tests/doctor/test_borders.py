@@ -52,6 +52,14 @@ def test_values_that_vary_less_in_validation_are_compared_with_their_own_mean() 
     assert "no_learning" not in names(sick(rows=own, baselines={"mean": {"rmse": 5.5}}, **values))
 
 
+def test_values_whose_chance_was_not_measured_are_compared_with_their_mean() -> None:
+    own = [{**row, "val/rmse": 4.75} for row in rows([0.99] * 10, [0.9] * 10, GUESSED)]
+    values = {"monitor": "val/rmse", "mode": "min", "names": [], "class_counts": [], "chance_loss": None, "health": []}
+    (finding,) = diagnose(sick(rows=own, baselines={"mean": {"rmse": 4.74}}, **values))
+    assert finding.name == "no_learning"
+    assert "val/rmse is 4.75; the mean of the training targets has 4.74" in finding.evidence
+
+
 @pytest.mark.parametrize(("counts", "found"), [([500] * 10, "no_learning"), (UNEVEN, "class_collapse")])
 def test_one_class_for_all_is_a_collapse_where_classes_are_uneven(counts: list[int], found: str) -> None:
     evidence = sick(

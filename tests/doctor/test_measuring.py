@@ -1,8 +1,11 @@
 """What the callback measures: by hand, without a trace in the weights, and in every epoch of a resumed run."""
 
 import json
+import math
+import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -168,3 +171,19 @@ def test_a_damaged_file_is_not_used(train: Train) -> None:
     run = train("model=fnn", *FEW)
     (run.path / "health.json").write_text("{")
     assert run.read_health() is None
+
+
+@pytest.mark.parametrize("is_balanced", [True, False])
+def test_the_loss_of_chance_is_that_of_the_weights_of_classes(is_balanced: bool, train: Train, tmp_path: Path) -> None:
+    """A twentieth of the rows is of the second class; a network that is balanced finds it at a higher loss."""
+    draw = random.Random(0)
+    kinds = [draw.random() < 0.05 for _ in range(1500)]
+    rows = [f"{draw.gauss(2.0 * rare, 1)},{draw.gauss(0, 1)},{'rare' if rare else 'usual'}" for rare in kinds]
+    (tmp_path / "uneven.csv").write_text("\n".join(["a,b,kind", *rows]))
+    small = ["data=table", f"data.path={tmp_path}/uneven.csv", "data.target=kind", "trainer=cpu"]
+    run = train("model=linear", f"task.balanced={str(is_balanced).lower()}", "trainer.max_epochs=20", small=small)
+    counts = (run.read_health() or {})["class_counts"]
+    shares = [count / sum(counts) for count in counts]
+    entropy = -sum(share * math.log(share) for share in shares)
+    assert (run.read_health() or {})["chance_loss"] == pytest.approx(math.log(2) if is_balanced else entropy)
+    assert "no_learning" not in {each["name"] for each in (run.read_result() or {})["findings"]}

@@ -234,9 +234,12 @@ def test_the_gravest_comes_first() -> None:
 def test_few_steps_are_too_early_to_tell() -> None:
     few = [{**row, "step": row["epoch"]} for row in rows(FLAT, FLAT, STILL)]
     early = found(sick(rows=few))["no_learning"]
-    assert early.severity == "warning", "as it explains that the network underfits"
+    assert early.severity == "info"
     assert early.overrides == "trainer.max_epochs=100"
-    assert "10 of at least 50 steps" in early.evidence
+    assert "only 10 steps" in early.evidence
+    assert set(found(sick(rows=few))) == {"no_learning", "underfitting"}, "a remark explains nothing"
+    planned = found(sick(rows=few, config=config(trainer__max_epochs=200)))["no_learning"]
+    assert planned.overrides is None, "it was interrupted"
     assert found(barely_learning())["no_learning"].severity == "severe"
 
 
@@ -254,3 +257,8 @@ def test_columns_that_give_the_target_away_are_left_out(
     leaking = found(sick(leaks={"price": names, "size": []}, config=config(data__ignore=ignored)))
     assert leaking["target_leak"].overrides == overrides
     assert "size" not in leaking["target_leak"].evidence
+
+
+def test_a_column_that_is_left_out_has_no_other_role() -> None:
+    leaking = found(sick(leaks={"price": ["code"]}, config=config(data__categorical=["code", "street"])))
+    assert leaking["target_leak"].overrides == "data.categorical=[street] data.ignore=[code]"

@@ -259,6 +259,8 @@ def _chance_loss(task: Task, data: Data, counts: Sequence[int]) -> float | None:
         return 1.0
     if not counts or not task.net.predicts_probabilities:
         return None
+    if task.balanced:  # then the best constant says that all classes are as likely; of labels, its loss is not one
+        return math.log(sum(count > 0 for count in counts)) if isinstance(target, Classes) else None
     if isinstance(target, Classes):
         shares = [count / sum(counts) for count in counts if count]
         return sum(-share * math.log(share) for share in shares)

@@ -130,8 +130,9 @@ def compared(tried: Sequence[Tried], task_target: str, judged_by: str | None = N
     Raises:
         UserError: no training has come to an end.
     """
-    metric, mode = monitored_in(task_target, {name for each in tried for own in each.metrics.values() for name in own})
-    if judged_by is not None:
+    measured = {name for each in tried for own in each.metrics.values() for name in own}
+    metric, mode = monitored_in(task_target, measured)
+    if judged_by is not None and f"val/{judged_by}" in measured:
         metric, mode = f"val/{judged_by}", mode_of(judged_by)
     values = [
         {seed: float(own[metric]) for seed, own in each.metrics.items() if own.get(metric) is not None}

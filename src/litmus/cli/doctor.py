@@ -74,11 +74,11 @@ def _try(
     from litmus.record.command import words_of
 
     answer["tried"] = None
-    with_key = [each for each in found if each.overrides]
+    with_key = [each for each in found if each.overrides and not rules()[each.name].lowers_metrics]
     proposals = list(dict.fromkeys(str(each.overrides) for each in with_key))
     if not proposals:
         if not arguments.json:
-            console.say("There is nothing to try: no finding comes with a key to change.")
+            console.say("There is nothing to try: no finding comes with a key that could raise the metrics.")
         return 0
     words, seeds = words_of(run), arguments.seeds or SEEDS
     if words is None:

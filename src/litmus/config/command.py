@@ -25,8 +25,17 @@ def train_command(*words: str) -> str:
         return shlex.join([_python(), sys.argv[0], *words])
     if _is_ours(Path(SCRIPT)):
         return shlex.join([_python(), SCRIPT, *words])
+    return verb_command(VERB, *words)
+
+
+def verb_command(*words: str) -> str:
+    """A command line of a verb, `litmus compare outputs`, that can be pasted; as `train_command` where it is not found.
+
+    Args:
+        words: the verb and its arguments, unquoted.
+    """
     program = [PROGRAM] if _is_found(PROGRAM) else [_python(), "-m", PROGRAM]
-    return shlex.join([*program, VERB, *words])
+    return shlex.join([*program, *words])
 
 
 def words_after(command: str) -> list[str] | None:
@@ -56,8 +65,12 @@ def _python() -> str:
 
 def _is_found(name: str) -> bool:
     """Whether the shell finds a program of this name beside the Python that runs this."""
-    found = shutil.which(name)
-    return found is not None and os.path.realpath(Path(found).parent) == os.path.realpath(Path(sys.executable).parent)
+    found, ours = shutil.which(name), os.path.realpath(Path(sys.executable).parent)
+    if found is None:
+        return False
+    # The link to a Python is what makes an environment; that to a program may be a link to the environment's.
+    linked = Path(os.path.realpath(found)).parent if name == PROGRAM else Path(found).parent
+    return ours in (os.path.realpath(Path(found).parent), os.path.realpath(linked))
 
 
 def _is_ours(script: Path) -> bool:

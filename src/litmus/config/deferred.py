@@ -3,30 +3,48 @@
 Lightning imports all of torchmetrics for a base class (with it scipy.signal, matplotlib, torchvision, transformers),
 and torch's compiler for a class that it looks for (with it sympy). That takes longer than most trainings here. A module
 of `MODULES` is in `sys.modules` before its code has run. The names listed are given without; any other name runs it,
-and so does a submodule of the compiler. Where a library changes, all works, only later; tests/test_startup.py says so.
+and so does a submodule of the compiler. Where a library changes, all works, only later: tests/config/test_deferred.py
+says so. Only litmus' own processes defer; a program that imports litmus does not.
 """
 
+import copy
+import functools
 import importlib
 import logging
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 COMPILER = "torch._dynamo"  # its submodules import each other in the order that it sets
 Function = Callable[..., object]
+_running = threading.RLock()
 
 
 class Deferred(ModuleType):
-    """A module that has not run."""
+    """A module that has not run.
+
+    Args:
+        name: of it.
+        loader: which runs it; None while it does.
+    """
+
+    def __init__(self, name: str, loader: Loader) -> None:
+        super().__init__(name)
+        self.loader: Loader | None = loader
 
     def __getattr__(self, name: str) -> object:
         if name in MODULES[self.__name__]:
             return MODULES[self.__name__][name](self, name)
-        if name.startswith("__"):  # asked by what goes through all modules
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} before it runs")
+        # The others are asked by what goes through all modules. While it runs, it has what its code has made so far.
+        if (name.startswith("__") and name != "__all__") or self.loader is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} before it has run")
         return getattr(run(self), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(run(self))
 
 
 class Later:
@@ -36,19 +54,25 @@ class Later:
         self.module, self.name = module, name
 
     def __call__(self, *arguments: object, **keywords: object) -> object:
-        return getattr(run(self.module), self.name)(*arguments, **keywords)
+        made: Function = vars(run(self.module))[self.name]
+        return made(*arguments, **keywords)
 
     def __instancecheck__(self, instance: object) -> bool:
         return self.name in vars(self.module) and isinstance(instance, vars(self.module)[self.name])
 
 
 def _disable(module: Deferred, name: str) -> Function:
-    """Keeps a function from being compiled: before the compiler runs, nothing is."""
+    """Keeps a function from being compiled: before the compiler runs, nothing is. All but plain functions run it."""
 
-    def disable(function: Function, *arguments: object, **keywords: object) -> Function:
+    def disable(*arguments: object, **keywords: object) -> object:
+        function = arguments[0] if arguments else None
+        if not isinstance(function, FunctionType):
+            return vars(run(module))[name](*arguments, **keywords)
+
+        @functools.wraps(function)
         def call(*own: object, **named: object) -> object:
-            real: Function | None = vars(module).get(name)
-            return (function if real is None else real(function, *arguments, **keywords))(*own, **named)  # type: ignore[operator]
+            real = vars(module).get(name)
+            return (function if real is None else real(*arguments, **keywords))(*own, **named)
 
         return call
 
@@ -69,7 +93,6 @@ MODULES: Mapping[str, Mapping[str, Callable[[Deferred, str], object]]] = {
     },
     "torchmetrics.utilities.plot": dict.fromkeys(("_AX_TYPE", "_PLOT_OUT_TYPE", "plot_single_or_multi_val"), Later),
     "torch.utils.flop_counter": {"FlopCounterMode": Later},  # which imports triton
-    f"{COMPILER}.utils": {"is_compile_supported": Later},  # of torchvision's detectors
     COMPILER: {
         "OptimizedModule": Later,
         "disable": _disable,
@@ -83,28 +106,30 @@ class Given(Loader):
 
     Args:
         module: it.
-        loader: which runs it, at its first use; None for one that has run.
+        spec: its own.
     """
 
-    def __init__(self, module: ModuleType, loader: Loader | None = None) -> None:
-        self.module, self.spec, self.loader = module, module.__spec__, loader
+    def __init__(self, module: ModuleType, spec: ModuleSpec | None) -> None:
+        self.module, self.spec = module, spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return self.module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec or module.__spec__
+        module.__spec__ = self.spec
 
 
 def run(module: ModuleType) -> ModuleType:
-    """Runs a module that was deferred, if it has not run; one of the compiler, after the compiler, which may do it."""
-    if module.__name__.startswith(f"{COMPILER}."):
-        run(sys.modules[COMPILER])
-    spec = module.__spec__
-    if isinstance(module, Deferred) and spec is not None and isinstance(spec.loader, Given):
-        module.__class__ = ModuleType  # type: ignore[assignment]  # its code would find what it has not made yet
-        module.__loader__ = spec.loader = spec.loader.loader
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
+    """Runs a module that was deferred, if it has not run; what another thread runs, it waits for."""
+    with _running:
+        if isinstance(module, Deferred) and (loader := module.loader) is not None:
+            module.loader = None
+            try:
+                loader.exec_module(module)
+            except BaseException:
+                module.loader = loader  # the next use fails as this one does
+                raise
+            module.__class__ = ModuleType  # type: ignore[assignment]
     return module
 
 
@@ -112,24 +137,22 @@ class Finder(MetaPathFinder):
     """Finds the modules that are deferred."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name.startswith(f"{COMPILER}.") and name not in MODULES:
+        if name.startswith(f"{COMPILER}."):
             run(sys.modules[COMPILER])
-            if (module := sys.modules.get(name)) is not None:  # it is there since, and would run again
-                module.__spec__ = ModuleSpec(name, Given(module))
+            if (
+                module := sys.modules.get(name)
+            ) is not None and target is None:  # it is there since, and would run again
+                module.__spec__ = ModuleSpec(name, Given(module, module.__spec__))
                 return module.__spec__
-        spec = PathFinder.find_spec(name, path) if name in MODULES else None
-        if spec is not None:
-            spec.loader = Given(Deferred(name), spec.loader)
-        return spec
+        spec = PathFinder.find_spec(name, path) if name in MODULES and target is None else None
+        if spec is None or spec.loader is None:
+            return None
+        given = copy.copy(spec)
+        given.loader = Given(Deferred(name, spec.loader), spec)
+        return given
 
 
 def defer() -> None:
     """From now on, defers the modules that this process has not imported."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
-
-
-def imported(name: str) -> ModuleType:
-    """A module of another library, imported without what it defers."""
-    defer()
-    return importlib.import_module(name)

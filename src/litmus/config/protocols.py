@@ -199,6 +199,7 @@ class Task(Protocol):
     headline: ClassVar[tuple[str, ...]]
     net: Net
     baselines: bool
+    balanced: bool
     min_gain: float | None
     accepts: "Callable[[Tensor], bool] | None"
     observers: dict[Split, list[Observer]]

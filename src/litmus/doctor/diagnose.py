@@ -34,14 +34,15 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     What another finding explains is not named, and so explains nothing itself; the other is as grave as it at least.
     """
     found = {finding.name: finding for finding in fired(evidence)}
+    symptoms = {name: rules()[name].explained_by(finding) for name, finding in found.items()}
 
     @functools.cache
     def is_named(name: str) -> bool:
-        return not any(name in rules()[other].explains and is_named(other) for other in found)
+        return not any(name in symptoms[other] and is_named(other) for other in found)
 
     def with_what_it_explains(finding: Finding) -> Finding:
-        symptoms = [found[name].severity for name in rules()[finding.name].explains if name in found]
-        return replace(finding, severity=min([finding.severity, *symptoms], key=SEVERITIES.index))
+        graver = [found[name].severity for name in symptoms[finding.name] if name in found]
+        return replace(finding, severity=min([finding.severity, *graver], key=SEVERITIES.index))
 
     named = [with_what_it_explains(finding) for name, finding in found.items() if is_named(name)]
     return sorted(named, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -175,6 +175,11 @@ class Evidence:
         """Those of the training so far."""
         return int(self.rows[-1].get("step") or 0) if self.rows else 0
 
+    def epochs_override(self, wanted: int) -> str | None:
+        """The override of so many epochs; None where the run was to have as many already."""
+        planned = self.number("trainer.max_epochs") or 0
+        return f"trainer.max_epochs={wanted}" if wanted > planned else None
+
     @property
     def lower_rate(self) -> str | None:
         """The override of a learning rate that is a tenth of the run's, and no higher than usual ones."""

@@ -65,6 +65,7 @@ class Rule(ABC):
         why: in one sentence, why it matters, and what helps.
         source: the paper or tool that the rule is from, and where the threshold is.
         explains: the names of the illnesses that are symptoms of this one: they are not named where this one is.
+        lowers_metrics: whether its remedy does, and rightly: trying it tells nothing.
         judged_by: the metric, without its split, that shows whether a remedy helps; None for the monitored one.
     """
 
@@ -72,12 +73,18 @@ class Rule(ABC):
     why: ClassVar[str]
     source: ClassVar[str]
     explains: ClassVar[frozenset[str]] = frozenset()
+    lowers_metrics: ClassVar[bool] = False
     judged_by: ClassVar[str | None] = None
 
     @property
     def name(self) -> str:
         """The module's."""
         return type(self).__module__.rpartition(".")[2]
+
+    def explained_by(self, finding: "Finding") -> frozenset[str]:
+        """The names that a finding of this rule explains."""
+        del finding
+        return self.explains
 
     @abstractmethod
     def find(self, evidence: Evidence) -> Finding | None:

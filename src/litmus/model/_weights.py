@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from litmus.config.deferred import imported
 from litmus.errors import Unavailable, UserError
 from litmus.fetch import download, hub, local
 from litmus.fetch.package import SourceUnavailable
+from litmus.model import _torchvision
 from litmus.model._preflight import checkpoint_of
 from litmus.record.checkpoint import Checkpoint
 from litmus.spec import Images, Spec
@@ -30,7 +30,7 @@ SHOWN = 6  # names of tensors in a message
 
 def imagenet(arch: str) -> "WeightsEnum":
     """Torchvision's current ImageNet weights of an architecture: their URL, transforms and class names."""
-    weights: WeightsEnum = imported("torchvision.models").get_model_weights(arch).DEFAULT
+    weights: WeightsEnum = _torchvision.models().get_model_weights(arch).DEFAULT
     return weights
 
 

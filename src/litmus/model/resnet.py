@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from litmus.config.deferred import imported
 from litmus.config.types import NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
-from litmus.model import _preflight, _weights
+from litmus.model import _preflight, _torchvision, _weights
 from litmus.model._base import Net, by_depth
 from litmus.model._preflight import IMAGENET
 from litmus.spec import Classes, Images, Spec
@@ -167,7 +166,7 @@ def _stem(stem: str, images: Images, loaded: dict[str, Tensor]) -> Literal["larg
 
 
 def _body(arch: str, channels: int, stem: Literal["large", "small"]) -> "torchvision.models.ResNet":
-    body: torchvision.models.ResNet = getattr(imported("torchvision.models"), arch)(weights=None)
+    body: torchvision.models.ResNet = getattr(_torchvision.models(), arch)(weights=None)
     filters = body.conv1.out_channels
     if stem == "small":
         body.conv1 = nn.Conv2d(channels, filters, 3, padding=1, bias=False)

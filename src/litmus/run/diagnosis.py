@@ -1,11 +1,11 @@
 """What the doctor finds in a run folder: its files are all that is needed."""
 
 import logging
-import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 
 from litmus import console
+from litmus.config.command import verb_command
 from litmus.config.types import Section
 from litmus.doctor.diagnose import NOTHING, diagnose, in_words
 from litmus.doctor.evidence import Evidence, Health, Layer
@@ -142,7 +142,7 @@ def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> N
     if missing is not None:
         console.say(f"             {missing}", style="yellow", wrap=True)
     if len(found) > most:
-        console.say(f"             {len(found) - most} more: litmus doctor {shlex.quote(str(run.path))}")
+        console.say(f"             {len(found) - most} more: {verb_command('doctor', str(run.path))}")
 
 
 def _unbeaten(found: Sequence[Finding], result: Section) -> str | None:

@@ -1,7 +1,6 @@
 """A run on the screen: its configuration, its network and data, how it ended."""
 
 import math
-import shlex
 from collections.abc import Callable
 
 import torch
@@ -9,7 +8,7 @@ from rich.text import Text
 from torch import nn
 
 from litmus import console
-from litmus.config.command import train_command
+from litmus.config.command import train_command, verb_command
 from litmus.config.protocols import Net
 from litmus.config.types import Section
 from litmus.config.validate import override, shown
@@ -184,7 +183,7 @@ def result(run: RunDir, result: Section) -> None:
     if result["status"] == "interrupted":
         console.say_command("resume it", train_command(override("resume", str(run.path))))
     if any(run.path.glob("events.out.tfevents*")):
-        console.say_command("look at it", f"litmus dashboard {shlex.quote(str(run.path))}")
+        console.say_command("look at it", verb_command("dashboard", str(run.path)))
 
 
 def _untrained(run: RunDir) -> str:

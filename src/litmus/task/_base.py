@@ -49,6 +49,7 @@ class Task(lightning.LightningModule):
     headline: ClassVar[tuple[str, ...]]
     baselines = False
     min_gain: float | None = None
+    balanced: bool = False
 
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()

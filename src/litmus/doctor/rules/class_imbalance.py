@@ -45,6 +45,6 @@ class ClassImbalance(Rule):
         return self.finding(
             "warning",
             f"{name} has {present[name]:,} training samples, {most} {present[most]:,}; of {name}, {rare[name]:.0%} "
-            f"are found in the test (of about {number:,}), of all samples {acc:.0%}.",
+            f"are found in the test (of about {number:,}); the accuracy is {acc:.0%}.",
             overrides="task.balanced=true" if evidence.value("task.balanced") is False else None,
         )

@@ -16,11 +16,11 @@ SAMPLES = 100  # of validation, at least
 class LabelNoise(Rule):
     """Confident learning takes 15 % of the validation labels for wrong, and spread over all pairs of classes.
 
-    Of a network that knows its training samples by heart that says nothing: it is confident of wrong classes, too.
+    Of a network that has memorized its training samples, that says nothing: it is confident of wrong classes, too.
     """
 
     title: ClassVar = "Label noise"
-    why: ClassVar = "Wrong labels are learned by heart, and make every metric look worse than the network is."
+    why: ClassVar = "Wrong labels are memorized, and make every metric look worse than the network is."
     source: ClassVar = "Confident learning (Northcutt, Jiang and Chuang 2021); threshold set on this project's data"
     explains: ClassVar = frozenset(("overfitting", "overtraining"))
 

@@ -17,7 +17,7 @@ class Overfitting(Rule):
     """
 
     title: ClassVar = "Overfitting"
-    why: ClassVar = "The network learns samples by heart. Regularize, use a smaller network, or add or augment data."
+    why: ClassVar = "The network memorizes samples. Regularize, use a smaller network, or add or augment data."
     source: ClassVar = "SageMaker Debugger's Overfit; its 0.1 fires on healthy runs, so thresholds were set here"
 
     explains: ClassVar = frozenset(("overtraining",))

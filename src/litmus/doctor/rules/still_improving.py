@@ -32,5 +32,5 @@ class StillImproving(Rule):
             "info",
             f"val/loss fell from {losses[-3]:.4g} to {losses[-1]:.4g} in the last two epochs.",
             epoch=evidence.last_epoch,
-            overrides=f"trainer.max_epochs={2 * evidence.last_epoch}",
+            overrides=evidence.epochs_override(2 * evidence.last_epoch),
         )

@@ -2,7 +2,6 @@
 
 import math
 import os
-import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from litmus.config.command import train_command
+from litmus.config.command import train_command, verb_command
 from litmus.config.instantiate import build
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -296,7 +295,7 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
         if warning:
             say(warning, "yellow")
     if any(result.status in ENDED for _, result in results):
-        copied("compare them", f"litmus compare {shlex.quote(str(folder))}")
+        copied("compare them", verb_command("compare", str(folder)))
     resume = train_command("-m", override("resume", str(folder)))
     if _can_be_resumed(source, results):
         copied("resume", resume)
