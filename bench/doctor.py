@@ -47,6 +47,7 @@ NEEDS_HARM = frozenset(
 DEFAULTS = (
     *(("model=perceptron",), ("model=linear",), ("model=fnn",), ("model=scratch",), ("model=cnn",), ("model=lstm",)),
     *(("model=bert",), ("model=yolo",), ("model=lstm", "data=mnist"), ("model=lstm", "data=series")),
+    *((f"experiment={name}",) for name in ("cnn_best", "yolo_digits")),
     *(("model=fnn", "data=toy", f"data.kind={kind}") for kind in ("moons", "circles", "blobs", "linear")),
     *(("model=fnn", *of(name)) for name in ("digits", "wine", "cancer", "iris", "friedman")),
 )

@@ -14,12 +14,15 @@ TAGS = ["data.label=tags", "data.target_separator=|"]
 ON_MAILS = [*ON_TABLE, "data.path=mails.csv", *TAGS]
 Train = Callable[..., RunDir]
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3", "callback.dashboard.graph=false"]
+CLASSES = {"val/classes", "val/confusion_matrix", "val/reliability"}
+FILTERS = {"val/filters"}
+SEEN = {"val/predictions", "val/worst_mistakes", *FILTERS}
 VALUES = {"val/predicted_and_true", "val/residuals"}
 PRICES = ["data=table", "data.path=houses.csv", "data.target=[price,rooms]", "trainer=cpu"]
 TASKS = {  # by task, and what it reads: overrides, images, and whether there are precision-recall curves and texts
-    "classification": (["model=cnn", *SMALL], {"val/classes", "val/confusion_matrix", "val/predictions"}, True, False),
-    "classification of texts": (["model=lstm", *ON_TABLE], {"val/classes", "val/confusion_matrix"}, True, True),
-    "multilabel": (["model=cnn", *ON_LISTED, *TAGS], {"val/labels"}, True, False),
+    "classification": (["model=cnn", *SMALL], {*CLASSES, *SEEN}, True, False),
+    "classification of texts": (["model=lstm", *ON_TABLE], CLASSES, True, True),
+    "multilabel": (["model=cnn", *ON_LISTED, *TAGS], {"val/labels", *FILTERS}, True, False),
     "multilabel of texts": (["model=lstm", *ON_MAILS], {"val/labels"}, True, True),
     "regression": (["model=lstm", *ON_WAVE], VALUES | {"val/forecast"}, False, False),
     "regression of far values": (["model=lstm", *ON_WAVE, "data.horizon=5"], VALUES | {"val/forecast"}, False, False),
@@ -30,7 +33,12 @@ TASKS = {  # by task, and what it reads: overrides, images, and whether there ar
         False,
         False,
     ),
-    "detection": (["model=yolo", *ON_BOXES], {"val/boxes"}, False, False),
+    "detection": (
+        ["model=yolo", *ON_BOXES],
+        {"val/boxes", "val/classes", "val/confusion_matrix", *FILTERS},
+        False,
+        False,
+    ),
 }
 
 

@@ -84,7 +84,7 @@ def test_a_finding_without_a_command_names_none() -> None:
     finding = {"name": "class_imbalance", "severity": "info", "evidence": "<b>a*b*</b>: 3", "layer": None}
     text = dashboard._findings(RunDir("."), [{**finding, "epoch": None, "try": None}])
     page = markdown_to_safe_html(text)
-    assert read(page).startswith("Class imbalance: <b>a*b*</b>: 3 ")
+    assert read(page).startswith("Class imbalance (info): <b>a*b*</b>: 3 ")
     assert "<code>" not in page
     assert "None" not in page
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from litmus.compare.report import maps
 from litmus.compare.search import marks
-from litmus.page import canvas, scenes
+from litmus.page import canvas, filters, scenes
 from litmus.page.drawing import COLORS, LIGHT
-from litmus.report import filters
 
 # Machado, Oliveira and Fernandes 2009, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
 # severity 1.0, for linear RGB.

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from litmus.page.reliability import calibration
 from litmus.page.values import histogram
 from litmus.report.numbers import (
     Confusion,
-    calibration,
     precision_recall,
     probabilities,
     sigmoid,

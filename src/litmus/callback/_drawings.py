@@ -3,25 +3,30 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Outputs
 from litmus.config.sample import Sample
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, lines
+from litmus.page.charts import Line, lines
 from litmus.page.charts import images as in_rows
+from litmus.page.classes import average_precisions, chosen, of_each_class
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS, Drawing, Pixels
-from litmus.page.names import shorten
+from litmus.page.names import shorten, shorten_all
+from litmus.page.reliability import calibration, reliability_diagram
 from litmus.page.scenes import Scene, together
 from litmus.page.values import predicted_and_true, residuals
 from litmus.spec import Boxes, Classes, Labels, Values
+from litmus.task.boxes.confusion import confusion
+from litmus.task.boxes.precision import matches_of, means_and_loosest
 
 PER_ROW = 4
 NUM_SCENES = 8
+NUM_MISTAKES = 24
 MOST_NAMES = 40  # classes of a confusion matrix that can still be read
-MOST_BARS, EACH_END = 40, 10  # of more classes or labels, the best and the worst
 MOST_VALUES = 3  # that are drawn
 MOST_DOTS = 500  # of a chart: a thousand take 20 ms
 MOST_POINTS = 200  # of forecasts side by side
@@ -48,6 +53,9 @@ def of_classes(
     if number <= MOST_NAMES:
         counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
         found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
+    if has_confidence and len(truth):
+        sure, best = logits.double().softmax(dim=1).nan_to_num().max(dim=1)
+        found["reliability"] = reliability_diagram(calibration(sure.numpy(), (best == truth).numpy()))
     if images is not None:
         shares = [f" {share:.0%}" if has_confidence else "" for share in logits.softmax(dim=1).amax(dim=1).tolist()]
         pairs = list(zip(predicted.tolist(), truth.tolist(), strict=True))[: len(images)]
@@ -58,6 +66,26 @@ def of_classes(
         frames = [COLORS[0] if p == t else COLORS[1] for p, t in pairs]
         found["predictions"] = in_rows("predictions", images, captions, PER_ROW, frames=frames)
     return found
+
+
+def of_mistakes(target: Classes, logits: Tensor, truth: Tensor, sample: Callable[[int], Sample]) -> dict[str, Drawing]:
+    """The images of which the network is surest of a wrong class; none where all are right.
+
+    Args:
+        target: of the dataset.
+        logits: float (samples, classes).
+        truth: int64 (samples,).
+        sample: gives the image of a row.
+    """
+    rows, predicted = torch.arange(len(truth)), logits.argmax(dim=1)
+    margin = (logits[rows, predicted] - logits[rows, truth]).nan_to_num()
+    worst = margin.argsort(descending=True, stable=True)[:NUM_MISTAKES]
+    wrong = [row for row in worst.tolist() if predicted[row] != truth[row]]
+    pairs = [(row, image) for row in wrong if (image := sample(row).image) is not None]
+    names = target.names
+    captions = [" → ".join(shorten_all([names[int(truth[row])], names[int(predicted[row])]], 7)) for row, _ in pairs]
+    drawn = in_rows("the worst mistakes", [image for _, image in pairs], captions) if pairs else None
+    return {} if drawn is None else {"worst_mistakes": drawn}
 
 
 def of_labels(target: Labels, logits: Tensor, truth: Tensor) -> dict[str, Drawing]:
@@ -76,16 +104,10 @@ def of_labels(target: Labels, logits: Tensor, truth: Tensor) -> dict[str, Drawin
 def _each(noun: str, names: Sequence[str], hits: Tensor, said: Tensor, there: Tensor) -> Drawing:
     """Precision and recall of each name; of many, of those that are best and worst by F1."""
     correct, predicted, true = (own.double().numpy() for own in (hits, said, there))
-    present = np.flatnonzero(predicted + true)
-    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
-        order = present[np.argsort(-2 * correct[present] / (predicted + true)[present], kind="stable")]
-        present = np.concatenate([order[:EACH_END], order[-EACH_END:]])
-    groups = [
-        Bars(name, (correct / np.maximum(number, 1))[present].tolist(), color)
-        for name, number, color in (("precision", predicted, COLORS[0]), ("recall", true, COLORS[1]))
-    ]
-    shown = [f"{shorten(names[i], 15)} ({int(true[i]):,})" for i in present.tolist()]
-    return bars(f"precision and recall of {noun}", shown, groups, axis([0, 1], low=0, high=1))
+    both = np.where(predicted + true > 0, predicted + true, np.nan)
+    groups = {"precision": correct / np.maximum(predicted, 1), "recall": correct / np.maximum(true, 1)}
+    counts = true.astype(np.int64).tolist()
+    return of_each_class(f"precision and recall of {noun}", names, chosen(2 * correct / both), groups, counts)
 
 
 def of_values(named: Sequence[tuple[str, Floats, Floats]]) -> dict[str, Drawing]:
@@ -152,20 +174,30 @@ def _side_by_side(shape: tuple[int, ...], sample: Callable[[int], Sample]) -> li
 
 
 def of_boxes(
-    target: Boxes, outputs: Outputs, targets: Outputs, images: list[Pixels], least: float
+    target: Boxes, seen: Sequence[tuple[Outputs, Outputs]], images: list[Pixels] | None, least: float
 ) -> dict[str, Drawing]:
-    """Some images with the boxes that are there, and those that were found.
+    """Some images with the boxes that are there, and those that were found; what is confused; and each class.
 
     Args:
         target: of the dataset.
-        outputs: of each image, boxes with a score and a class.
-        targets: of each image, a class and a box.
-        images: as the network sees them.
-        least: score of a box that is drawn.
+        seen: of each batch and image, boxes with a score and a class; a class and a box.
+        images: those of the first batch as the network sees them; None where they are not known.
+        least: score of a box that counts.
     """
-    found = [own[own[:, 4] >= least] for own in outputs]
-    scenes = [
-        Scene(pixels, *(each.double().cpu().numpy() for each in pair))
-        for pixels, *pair in zip(images[:NUM_SCENES], found, targets, strict=False)
+    boxed = [
+        (found.double().cpu().numpy(), there.double().cpu().numpy())
+        for outputs, targets in seen
+        for found, there in zip(outputs, targets, strict=True)
     ]
-    return {"boxes": together(scenes, target.names)}
+    scenes = [
+        Scene(pixels, found[found[:, 4] >= least], there)
+        for pixels, (found, there) in zip((images or [])[:NUM_SCENES], boxed, strict=False)
+    ]
+    found = {"boxes": together(scenes, target.names)} if scenes else {}
+    matches = matches_of(boxed)
+    counts = np.bincount(matches.ground_truth.astype(np.int64), minlength=len(target.names)).tolist()
+    found["classes"], _ = average_precisions(target.names, means_and_loosest(matches), counts)
+    if len(target.names) <= MOST_NAMES:
+        matrix = confusion(boxed, len(target.names), least)
+        found["confusion_matrix"] = confusion_matrix("confusion of boxes", matrix, target.names, ("true", "found"))
+    return found

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from litmus.callback._drawings import in_units, of_boxes, of_classes, of_forecasts, of_labels, of_values
+from litmus.callback._drawings import in_units, of_boxes, of_classes, of_forecasts, of_labels, of_mistakes, of_values
 from litmus.callback._layers import evenly, watched
 from litmus.callback._mistakes import worst_mistakes
 from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
+from litmus.page.filters import as_images, filters
 from litmus.record.events import image
 from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
@@ -121,7 +122,7 @@ class Pictures:
 
     def _show(self, step: int) -> None:
         assert self.writer.file_writer is not None
-        for name, picture in self._drawn(step).items():
+        for name, picture in (self._drawn(step) | self._filters()).items():
             summary = image(f"val/{name}", picture.png(scale=1), picture.width, picture.height)
             self.writer.file_writer.add_summary(summary, step)
 
@@ -130,7 +131,7 @@ class Pictures:
         net, images = self.task.net, self._images()
         target = net.spec.target
         if isinstance(target, Boxes):
-            return of_boxes(target, *self.seen[0], images, min_score_of(net)) if images else {}
+            return of_boxes(target, self.seen, images, min_score_of(net))
         outputs = torch.cat([own for own, _ in self.seen if isinstance(own, Tensor)]).float().cpu()
         truth = torch.cat([own for _, own in self.seen if isinstance(own, Tensor)]).cpu()
         if isinstance(net.spec.input, Tokens) and self.data is not None:
@@ -140,7 +141,17 @@ class Pictures:
         self._curves(target, outputs, truth, step)
         if isinstance(target, Labels):
             return of_labels(target, outputs, truth)
-        return of_classes(target, outputs, truth, images, net.predicts_probabilities)
+        found = of_classes(target, outputs, truth, images, net.predicts_probabilities)
+        is_seen = images is not None and self.data is not None
+        return found | (of_mistakes(target, outputs, truth, self._sample) if is_seen else {})
+
+    def _filters(self) -> dict[str, Drawing]:
+        """Those of the first layer, if it sees pixels."""
+        spec, first = self.task.net.spec.input, next(iter(self.task.net.parameters()), None)
+        if not isinstance(spec, Images) or first is None:
+            return {}
+        weights = as_images(first.detach().float().cpu().numpy(), spec)
+        return {} if weights is None else {"filters": filters(weights)}
 
     def _values(self, target: Values, outputs: Tensor, truth: Tensor) -> dict[str, Drawing]:
         true, predicted, spec = in_units(target, truth), in_units(target, outputs), self.task.net.spec.input

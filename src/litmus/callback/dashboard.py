@@ -181,7 +181,7 @@ def _findings(run: RunDir, findings: list[Section]) -> str:
     parts = []
     for each in map(Finding.from_plain, findings):
         title, evidence, why = in_words(each)
-        parts += [f"**{escaped(title)}**: {escaped(evidence)}", escaped(why)]
+        parts += [f"**{escaped(title)}** ({each.severity}): {escaped(evidence)}", escaped(why)]
         if each.overrides:
             parts.append(code(command_with(run, each.overrides)))
     return "\n\n".join(parts)

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from litmus.config.protocols import Data
 from litmus.console import counted
 from litmus.page.axes import axis
-from litmus.page.charts import Bars, Line, bars, columns, images, lines
+from litmus.page.charts import Line, images, lines
+from litmus.page.classes import chosen, of_each_class
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS
 from litmus.page.names import shorten_all
+from litmus.page.reliability import FEW, NUM_BINS, calibration, reliability_diagram
 from litmus.report.material import Tested
-from litmus.report.numbers import NUM_BINS, Confusion, calibration, precision_recall, probabilities, thinned
+from litmus.report.numbers import Confusion, precision_recall, probabilities, thinned
 from litmus.report.parts import Block, Card, Cards, Chart, Section, Tabled, Words, card, table
 
 Floats = NDArray[np.float64]
@@ -21,10 +23,7 @@ MOST_CELLS = 40  # classes, up to which the whole matrix is drawn
 MOST_MISTAKES = 24
 MOST_PAIRS = 5  # of confused classes, in words
 MOST_CURVES = 10
-MOST_BARS = 40  # classes, from which on only the best and the worst ten are shown
-EACH_END = 10
 MISTAKES = "orange: mistakes, the stronger the more there are."
-FEW = 20  # samples of a bin, below which its accuracy says little
 LIKELY = 0.005  # a probability below which two digits show nothing
 
 
@@ -106,17 +105,13 @@ def _sure(wrong: float, right: float) -> str:
 
 
 def _each(confusion: Confusion, names: Sequence[str]) -> list[Block]:
-    present = [i for i in np.argsort(-confusion.f1, kind="stable") if not np.isnan(confusion.f1[i])]
-    chosen, said = sorted(present), "Precision and recall of each class in the test."
-    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
-        chosen = [*present[:EACH_END], *present[-EACH_END:]]
-        said = f"The ten best and the ten worst of {len(present):,} classes by F1; per_class.csv has them all."
-    groups = [
-        Bars("precision", confusion.precision[chosen].tolist(), COLORS[0]),
-        Bars("recall", np.nan_to_num(confusion.recall[chosen]).tolist(), COLORS[1]),
-    ]
-    shown, counts = [names[i] for i in chosen], [int(confusion.occurring[i]) for i in chosen]
-    drawing = bars("precision and recall of each class", shown, groups, axis([0, 1], low=0, high=1), counts)
+    shown, said = chosen(confusion.f1), "Precision and recall of each class in the test."
+    present = int(np.isfinite(confusion.f1).sum())
+    if len(shown) < present:
+        said = f"The ten best and the ten worst of {present:,} classes by F1; per_class.csv has them all."
+    groups = {"precision": confusion.precision, "recall": confusion.recall}
+    counts = confusion.occurring.tolist()
+    drawing = of_each_class("precision and recall of each class", names, shown, groups, counts)
     return [Chart("per-class", f"{said} In parentheses: how many samples are of it.", drawing)]
 
 
@@ -148,10 +143,7 @@ def _calibration(tested: Tested, scores: Floats, true: NDArray[np.int64]) -> lis
     if not tested.net.predicts_probabilities:
         return []
     found = calibration(scores.max(axis=1), scores.argmax(axis=1) == true)
-    edges = np.linspace(0, 1, NUM_BINS + 1).tolist()
-    x, y = axis([0, 1], "confidence", low=0, high=1), axis([0, 1], "accuracy", low=0, high=1.02)
-    faint = (found.counts < FEW).tolist()
-    drawing = columns("reliability diagram", x, y, edges, found.accuracy.tolist(), [(0, 0), (1, 1)], faint)
+    drawing = reliability_diagram(found)
     used = int((found.counts > 0).sum())
     said = (
         f"The expected calibration error is {found.error:.4f}: on average, confidence and accuracy are so far apart "

@@ -8,31 +8,22 @@ from numpy.typing import NDArray
 
 from litmus.config.protocols import Net
 from litmus.console import counted
+from litmus.page import classes
 from litmus.page import scenes as scenery
 from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars
 from litmus.page.confusion import confusion_matrix
-from litmus.page.drawing import COLORS
 from litmus.page.scenes import LEAST_DRAWN, MOST_DRAWN, Scene, drawn
 from litmus.record.metrics import min_score_of
-from litmus.report.classification import (
-    EACH_END,
-    MISTAKES,
-    MOST_BARS,
-    MOST_CELLS,
-    MOST_CURVES,
-    curve_lines,
-    pr_chart,
-)
+from litmus.report.classification import MISTAKES, MOST_CELLS, MOST_CURVES, curve_lines, pr_chart
 from litmus.report.material import Tested
-from litmus.report.numbers import Floats, precision_recall, thinned
+from litmus.report.numbers import precision_recall, thinned
 from litmus.report.parts import Block, Chart, Drawings, Section, Words
+from litmus.task.boxes.confusion import Boxed, best_of_each_place, confusion, pairs_of
 
 if TYPE_CHECKING:
     from litmus.task.boxes.precision import Matches
 
-Boxed = Sequence[tuple[Floats, Floats]]  # of each image what is found and what is there, as `Outputs.boxes`
-IOU = 0.5  # intersection over union from which on two boxes are the same
 SIZES = (
     ("small", 0.0, 32.0**2),
     ("medium", 32.0**2, 96.0**2),
@@ -45,8 +36,10 @@ def sections(tested: Tested) -> list[Section]:
     names, boxed = tested.net.spec.target.names, tested.outputs.boxes
     if not boxed:
         return []
-    matches, min_score = _matches(boxed), min_score_of(tested.net)
-    average = _average_precisions(matches)
+    from litmus.task.boxes.precision import matches_of, means_and_loosest  # imports torch
+
+    matches, min_score = matches_of(boxed), min_score_of(tested.net)
+    average = means_and_loosest(matches)
     matrix = confusion_of(boxed, tested.net)
     return [
         Section("scenes", "Images with boxes", _scenes(tested.scenes, names)),
@@ -58,81 +51,14 @@ def sections(tested: Tested) -> list[Section]:
 
 def average_precisions(boxed: Boxed) -> dict[int, tuple[float, float]]:
     """Of each class that is there, the average precision: the mean over IoU thresholds as COCO's, and that at 0.5."""
-    return _average_precisions(_matches(boxed))
+    from litmus.task.boxes.precision import matches_of, means_and_loosest
 
-
-def _average_precisions(matches: "Matches") -> dict[int, tuple[float, float]]:
-    from litmus.task.boxes import precision  # imports torch
-
-    found = precision.average_precisions(matches)
-    return {number: (float(own.mean()), float(own[0])) for number, own in found.items()}
+    return means_and_loosest(matches_of(boxed))
 
 
 def confusion_of(boxed: Boxed, net: Net) -> NDArray[np.int64]:
     """As `confusion`, of the boxes that count."""
     return confusion(boxed, len(net.spec.target.names), min_score_of(net))
-
-
-def confusion(boxed: Boxed, num_classes: int, min_score: float) -> NDArray[np.int64]:
-    """How often a box of each class was taken for each, the background last: int64 (classes + 1, classes + 1).
-
-    Boxes that overlap by at least half are matched, those that overlap most first, whatever their classes. A box that
-    is there and has no match was taken for background; one that was found and has none is background taken for it.
-
-    Args:
-        boxed: of each image.
-        num_classes: how many there are.
-        min_score: from which on a found box counts.
-    """
-    matrix = np.zeros((num_classes + 1, num_classes + 1), np.int64)
-    for found, there in boxed:
-        counted = _best_of_each_place(found[found[:, 4] >= min_score])
-        pairs = _pairs(counted, there)
-        for i, j in pairs:
-            matrix[int(there[j, 0]), int(counted[i, 5])] += 1
-        for j in set(range(len(there))) - {j for _, j in pairs}:
-            matrix[int(there[j, 0]), num_classes] += 1
-        for i in set(range(len(counted))) - {i for i, _ in pairs}:
-            matrix[num_classes, int(counted[i, 5])] += 1
-    return matrix
-
-
-def _best_of_each_place(found: Floats) -> Floats:
-    """Of boxes at the very same place, which differ by class alone, the best."""
-    _, first = np.unique(found[:, :4], axis=0, return_index=True)
-    return found[np.sort(first)]
-
-
-def _pairs(found: Floats, there: Floats) -> list[tuple[int, int]]:
-    """Which found box is which that is there: each at most once, those that overlap most first."""
-    overlap = _iou(found[:, :4], there[:, 1:])
-    pairs: list[tuple[int, int]] = []
-    while overlap.size and overlap.max() >= IOU:
-        i, j = (int(each) for each in np.unravel_index(overlap.argmax(), overlap.shape))
-        pairs.append((i, j))
-        overlap[i, :], overlap[:, j] = -1.0, -1.0
-    return pairs
-
-
-def _iou(a: Floats, b: Floats) -> Floats:
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=2)
-    areas = [(own[:, 2:] - own[:, :2]).prod(axis=1) for own in (a, b)]
-    return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-12))
-
-
-def _matches(boxed: Boxed) -> "Matches":
-    """As the task matches them for its metrics."""
-    import torch
-
-    from litmus.task.boxes import precision
-
-    columns = []
-    for found, there in boxed:
-        best = precision.best_of_each_class(torch.from_numpy(found))
-        truth = torch.from_numpy(there)
-        columns.append((precision.match_boxes(best, truth), best[:, 4], best[:, 5], truth[:, 0]))
-    return precision.Matches(*(torch.cat(own).double().numpy() for own in zip(*columns, strict=True)))
 
 
 def _scenes(scenes: Sequence[Scene], names: Sequence[str]) -> list[Block]:
@@ -158,37 +84,31 @@ def _left_out(scenes: Sequence[Scene]) -> str:
 
 
 def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
-    ranked = sorted(average, key=lambda i: -average[i][0])
-    chosen, said = sorted(ranked), "Average precision of each class in the test."
-    if len(names) >= MOST_BARS and len(ranked) > 2 * EACH_END:
-        chosen = [*ranked[:EACH_END], *ranked[-EACH_END:]]
-        said = f"The ten best and the ten worst of {len(ranked):,} classes; per_class.csv has them all."
-    groups = [
-        Bars("AP", [average[i][0] for i in chosen], COLORS[0]),
-        Bars("AP at IoU 0.5", [average[i][1] for i in chosen], COLORS[1]),
-    ]
-    shown, counts = [names[i] for i in chosen], [int((matches.ground_truth == i).sum()) for i in chosen]
-    drawing = bars("average precision of each class", shown, groups, axis([0, 1], low=0, high=1), counts)
+    counts = np.bincount(matches.ground_truth.astype(np.int64), minlength=len(names)).tolist()
+    drawing, shown = classes.average_precisions(names, average, counts)
+    said = "Average precision of each class in the test."
+    if len(shown) < len(average):
+        said = f"The ten best and the ten worst of {len(average):,} classes; per_class.csv has them all."
     return [Chart("per-class", f"{said} In parentheses: how many boxes are of it.", drawing)]
 
 
 def _curves(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
-    chosen = sorted(sorted(average, key=lambda i: average[i][1])[:MOST_CURVES])
+    worst = sorted(sorted(average, key=lambda i: average[i][1])[:MOST_CURVES])
     found = []
-    for number in chosen:
+    for number in worst:
         own = matches.classes == number
         there = int((matches.ground_truth == number).sum())
         curve = precision_recall(matches.scores[own], matches.hits[own, 0] > 0, there)
         found.append((average[number][1], *thinned(curve)))
-    drawn = curve_lines([names[number] for number in chosen], found)
-    which = f" Of {len(average):,} classes, the ten worst." if len(chosen) < len(average) else ""
+    drawn = curve_lines([names[number] for number in worst], found)
+    which = f" Of {len(average):,} classes, the ten worst." if len(worst) < len(average) else ""
     return [pr_chart(drawn, f"Precision at every recall, at an IoU of 0.5.{which}")] if drawn else []
 
 
 def _confused(matrix: NDArray[np.int64], names: Sequence[str], min_score: float) -> list[Block]:
     missed, invented = int(matrix[:-1, -1].sum()), int(matrix[-1].sum())
-    classes = matrix[:-1, :-1]
-    wrong = classes - np.diag(np.diag(classes))
+    known = matrix[:-1, :-1]
+    wrong = known - np.diag(np.diag(known))
     order = np.argsort(-wrong.ravel(), kind="stable")[:3]
     pairs = [divmod(int(i), len(names)) for i in order if wrong.ravel()[i] > 0]
     said = [f"{names[t]} taken for {names[p]}: {counted(int(wrong[t, p]), 'time')}" for t, p in pairs]
@@ -216,7 +136,7 @@ def _sizes(boxed: Boxed, min_score: float) -> list[Block]:
     there_of, found_of = {name: 0 for name, _, _ in SIZES}, {name: 0 for name, _, _ in SIZES}
     for found, there in boxed:
         areas = (there[:, 3:] - there[:, 1:3]).prod(axis=1)
-        hit = {j for _, j in _pairs(_best_of_each_place(found[found[:, 4] >= min_score]), there)}
+        hit = {j for _, j in pairs_of(best_of_each_place(found[found[:, 4] >= min_score]), there)}
         for name, low, high in SIZES:
             own = {int(j) for j in np.flatnonzero((areas >= low) & (areas < high))}
             there_of[name] += len(own)

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from litmus.page.axes import axis
-from litmus.page.charts import Bars, bars, images
-from litmus.page.drawing import COLORS
+from litmus.page.charts import images
+from litmus.page.classes import chosen, of_each_class
 from litmus.page.names import shorten
-from litmus.report.classification import EACH_END, MOST_BARS, MOST_CURVES, MOST_MISTAKES, curve_lines, kept, pr_chart
+from litmus.report.classification import MOST_CURVES, MOST_MISTAKES, curve_lines, kept, pr_chart
 from litmus.report.material import Tested
 from litmus.report.numbers import Floats, precision_recall, sigmoid, thinned
 from litmus.report.parts import Block, Cards, Chart, Section, Words, card
@@ -40,17 +39,12 @@ def _quality(predicted: Marks, true: Marks) -> tuple[Floats, Floats, Floats]:
 
 
 def _each(names: Sequence[str], precision: Floats, recall: Floats, f1: Floats, true: Marks) -> Block:
-    present = [int(i) for i in np.argsort(-f1, kind="stable") if not np.isnan(f1[i])]
-    chosen, said = sorted(present), "Precision and recall of each label in the test."
-    if len(names) >= MOST_BARS and len(present) > 2 * EACH_END:
-        chosen = [*present[:EACH_END], *present[-EACH_END:]]
-        said = f"The ten best and the ten worst of {len(present):,} labels by F1."
-    groups = [
-        Bars("precision", precision[chosen].tolist(), COLORS[0]),
-        Bars("recall", recall[chosen].tolist(), COLORS[1]),
-    ]
-    shown, counts = [names[i] for i in chosen], [int(true[:, i].sum()) for i in chosen]
-    drawing = bars("precision and recall of each label", shown, groups, axis([0, 1], low=0, high=1), counts)
+    shown, said = chosen(f1), "Precision and recall of each label in the test."
+    present = int(np.isfinite(f1).sum())
+    if len(shown) < present:
+        said = f"The ten best and the ten worst of {present:,} labels by F1."
+    groups = {"precision": precision, "recall": recall}
+    drawing = of_each_class("precision and recall of each label", names, shown, groups, true.sum(axis=0).tolist())
     return Chart("per-class", f"{said} In parentheses: how many samples have it.", drawing)
 
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-NUM_BINS = 15  # of confidence, of equal width: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
 MOST_POINTS = 150  # of a curve that is drawn
 
 
@@ -66,32 +65,6 @@ class Confusion:
     def f1(self) -> Floats:
         """Of each class; NaN for one that neither occurs nor is predicted."""
         return _ratio(2 * self.correct, self.occurring + self.of_predicted)
-
-
-class Calibration(NamedTuple):
-    """How often predictions are right, by confidence.
-
-    Attributes:
-        error: the expected calibration error: the mean distance of accuracy and confidence over samples.
-        accuracy: of each bin, NaN for empty ones.
-        confidence: the mean of each bin.
-        counts: of each bin.
-    """
-
-    error: float
-    accuracy: Floats
-    confidence: Floats
-    counts: Ints
-
-
-def calibration(confidence: Floats, correct: NDArray[np.bool_]) -> Calibration:
-    """The calibration of predictions, in 15 bins of equal width (Guo et al. 2017, equation 3)."""
-    bins = np.minimum((confidence * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-    counts = np.bincount(bins, minlength=NUM_BINS)
-    accuracy = _ratio(np.bincount(bins, correct, NUM_BINS), counts)
-    mean = _ratio(np.bincount(bins, confidence, NUM_BINS), counts)
-    error = float(np.nansum(counts * np.abs(accuracy - mean)) / max(len(confidence), 1))
-    return Calibration(error, accuracy, mean, counts)
 
 
 def probabilities(logits: Floats) -> Floats:

@@ -58,7 +58,7 @@ def _sections(material: Material) -> Iterator[Section]:
         spec = material.tested.net.spec
         of_target = series.sections if isinstance(spec.input, Series) else OF_TARGETS[type(spec.target)]
         yield from of_target(material.tested)
-        yield from filters.filters(material.tested.net)
+        yield from filters.sections(material.tested.net)
     yield from layers.layers(material)
     yield background.data_section(material)
     yield background.configuration(material)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from litmus.task.boxes.confusion import Boxed
+
 THRESHOLDS = torch.linspace(0.5, 0.95, 10)  # of intersection over union, at which a box counts as right
 LEVELS = np.linspace(0, 1, 101)  # of recall, at which precision is read
 MAX_BOXES = 100  # of a class in an image that are measured
@@ -109,6 +111,12 @@ def average_precisions(matches: Matches) -> dict[int, Array]:
     return found
 
 
+def means_and_loosest(matches: Matches) -> dict[int, tuple[float, float]]:
+    """Of each class that is there, the average precision: the mean over IoU thresholds, and that at the lowest."""
+    found = average_precisions(matches)
+    return {number: (float(own.mean()), float(own[0])) for number, own in found.items()}
+
+
 def best_min_score(matches: Matches) -> float:
     """The score to cut at: where F1 at the lowest IoU threshold, the mean over classes, is highest.
 
@@ -158,3 +166,16 @@ def _smooth(curve: Array) -> Array:
     width = round(len(curve) * 0.1 * 2) // 2 + 1
     half = np.ones(width // 2)
     return np.convolve(np.concatenate((half * curve[0], curve, half * curve[-1])), np.ones(width) / width, mode="valid")
+
+
+def matches_of(boxed: Boxed) -> Matches:
+    """The matches of all images.
+
+    Args:
+        boxed: of each image the boxes that were found, (n, 6), and those that are there, (m, 5).
+    """
+    columns = []
+    for found, there in boxed:
+        best, truth = best_of_each_class(torch.from_numpy(found)), torch.from_numpy(there)
+        columns.append((match_boxes(best, truth), best[:, 4], best[:, 5], truth[:, 0]))
+    return Matches(*(torch.cat(own).double().numpy() for own in zip(*columns, strict=True)))
