@@ -110,6 +110,8 @@ def _run(source: str, namespace: dict[str, Any]) -> object:
 
 def main() -> None:
     made = cells()
+    # As in an activated environment, so that the commands that are shown begin with `litmus`.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         run(made)
