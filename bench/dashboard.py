@@ -1,6 +1,7 @@
-"""How soon `litmus dashboard` has drawn charts of 500 runs, and what pictures and the doctor cost a training."""
+"""How soon `litmus dashboard` has drawn charts of 500 runs, and what pictures, the doctor and a run's page cost."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,15 @@ from browsing import BROWSER, Browser  # the tests' own
 
 RUNS, PORT = 500, 6097
 REPEATS = 5
+ONE_EPOCH = ("trainer.max_epochs=1", "trainer=cpu")
+PAGE_REPEATS = 3
+PAGES = (
+    ("model=cnn", *ONE_EPOCH),
+    ("model=fnn", "data=toy"),
+    ("model=lstm", *ONE_EPOCH),
+    ("model=lstm", "data=series", *ONE_EPOCH),
+    ("model=yolo", "data.num_train=64", *ONE_EPOCH),
+)
 TRAINING = ("trainer=cpu", "data.source=auto", "task.baselines=false")
 PICTURES = ("callback.dashboard.pictures=false", "callback.dashboard.graph=false")
 DOCTOR = ("callback.doctor=null",)
@@ -31,7 +41,7 @@ CHARTS = "scalar-card line-chart"
 
 
 def measure() -> str:
-    return f"## TensorBoard\n\n{_opening()}\n{_costs()}"
+    return f"## TensorBoard\n\n{_opening()}\n{_costs()}\n{_pages()}"
 
 
 def _opening() -> str:
@@ -123,6 +133,21 @@ def _costs() -> str:
         rows.append((name, " ".join(words), *seconds, *more, f"at most {target} %"))
     columns = ("what", "training", "seconds with", "without", "more seconds", "more CPU time", "target")
     return "What parts of a run add to its training, pair by pair:\n\n" + markdown(columns, rows)
+
+
+def _pages() -> str:
+    """Seconds in which a run writes its page and the pictures beside it, each in a process of its own."""
+    rows = []
+    for words in PAGES:
+        found = []
+        for _ in range(PAGE_REPEATS):
+            with tempfile.TemporaryDirectory() as folder:
+                command = [sys.executable, "train.py", *words, f"hydra.run.dir={folder}/run"]
+                subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                log = Path(folder, "run", "train.log").read_text(encoding="utf-8")
+            found += [float(seconds) for seconds in re.findall(r"page: (\d+\.\d+) s", log)]
+        rows.append((" ".join(words), spread(found, 2), "at most 1.5"))
+    return "A run's page, with its pictures:\n\n" + markdown(("", "seconds", "target"), rows)
 
 
 def _more(shown: list[tuple[float, float]], hidden: list[tuple[float, float]], i: int) -> str:

@@ -68,8 +68,8 @@ PROOF = """
 seeds). The first three seeds were looked at before four rules were given their present form. All five were before the
 last changes, of `overtraining` and what explains what, and of `overfitting`, `underfitting`, `uncertain_validation`,
 `class_imbalance` and `label_noise` on other data. Settings of `overtraining` on five seeds more, looked at by nobody:
-{fresh}. The settings of `target_leak`, two of `poor_initialization` and one of `dying_relu` were added last; no rule was
-changed for them.
+{fresh}. The settings of `target_leak`, two of `poor_initialization` and one of `dying_relu` were added last; no rule
+was changed for them.
 
 Where a key makes the sickness, a run counts as sick if its test is worse than its twin's by more than chance: a
 learning rate of 0.03 that does no harm is none. *Found*: the rule is among the findings of the sick run; *folded*: it
