@@ -94,8 +94,8 @@ def _starts() -> str:
         "",
         "seconds",
         "CPU seconds",
-        "times `import torch`, less 1 s (target: 1.6)",
-        "to the first line (target: 0.5)",
+        "(CPU seconds - 1) / those of `import torch` (target: at most 1.6)",
+        "seconds to the first line (target: 0.5)",
     )
     listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     said = f"Of the time that `model=fnn` imports modules until its first step: {listed}."

@@ -70,7 +70,7 @@ def test_the_end_has_what_counts_in_any_width(task: str, monkeypatch: pytest.Mon
             *([f"test, {BASELINE[task]}"] if task in BASELINE and BASELINE[task] != "trees" else []),
             f"{monitored(f'litmus.task.{task}.{task.capitalize()}')[0]} ",
             "confused four taken for nine: 12 times",
-            f"doctor {rules()['overfitting'].title}: {FINDING['evidence']}",
+            f"doctor {rules()['overfitting'].title} ({FINDING['severity']}): {FINDING['evidence']}",
             "try ",
             "run folder run",
             "page run/report.html",
