@@ -293,7 +293,10 @@ def _of_faults(faults: Sequence[Report]) -> str:
 def _of_defaults(defaults: Sequence[Report]) -> str:
     return "".join(
         f"| {each['typed']} | {each['runs']} | "
-        + (", ".join(f"`{name}` ({severity}) {number}" for name, severity, number in each["found"]) or "nothing")
+        + (
+            ", ".join(f"`{name}` ({severity}) {number}" for name, severity, number in each["found"])
+            or ("nothing" if each["runs"] else "not run")
+        )
         + " |\n"
         for each in defaults
     )
