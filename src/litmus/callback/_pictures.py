@@ -18,7 +18,7 @@ from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
-from litmus.page.filters import as_images, filters
+from litmus.page.filters import filters, first_layer
 from litmus.record.events import image
 from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
@@ -147,10 +147,7 @@ class Pictures:
 
     def _filters(self) -> dict[str, Drawing]:
         """Those of the first layer, if it sees pixels."""
-        spec, first = self.task.net.spec.input, next(iter(self.task.net.parameters()), None)
-        if not isinstance(spec, Images) or first is None:
-            return {}
-        weights = as_images(first.detach().float().cpu().numpy(), spec)
+        weights = first_layer(self.task.net)
         return {} if weights is None else {"filters": filters(weights)}
 
     def _values(self, target: Values, outputs: Tensor, truth: Tensor) -> dict[str, Drawing]:

@@ -69,10 +69,11 @@ def _disable(module: Deferred, name: str) -> Function:
         if not isinstance(function, FunctionType):
             return vars(run(module))[name](*arguments, **keywords)
 
+        disabled = functools.cache(lambda: vars(module)[name](*arguments, **keywords))  # once, as it takes a while
+
         @functools.wraps(function)
         def call(*own: object, **named: object) -> object:
-            real = vars(module).get(name)
-            return (function if real is None else real(*arguments, **keywords))(*own, **named)
+            return (disabled() if name in vars(module) else function)(*own, **named)
 
         return call
 
@@ -139,9 +140,8 @@ class Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name.startswith(f"{COMPILER}."):
             run(sys.modules[COMPILER])
-            if (
-                module := sys.modules.get(name)
-            ) is not None and target is None:  # it is there since, and would run again
+            module = sys.modules.get(name) if target is None else None
+            if module is not None:  # it is there since, and would run again
                 module.__spec__ = ModuleSpec(name, Given(module, module.__spec__))
                 return module.__spec__
         spec = PathFinder.find_spec(name, path) if name in MODULES and target is None else None

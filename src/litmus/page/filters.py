@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.config.protocols import Net
 from litmus.page.charts import images
 from litmus.page.drawing import Drawing, Pixels
 from litmus.spec import Images
@@ -12,6 +13,14 @@ from litmus.spec import Images
 MOST_FILTERS = 64
 COLORS = ((213, 94, 0), (255, 255, 255), (0, 114, 178))  # of a weight below 0, of 0, and above
 Weights = NDArray[np.float32]
+
+
+def first_layer(net: Net) -> Weights | None:
+    """The weights of a network's first layer, see `as_images`; None where it sees no pixels, or they are no images."""
+    spec, first = net.spec.input, next(iter(net.parameters()), None)
+    if not isinstance(spec, Images) or first is None:
+        return None
+    return as_images(first.detach().float().cpu().numpy(), spec)
 
 
 def as_images(weights: Weights, spec: Images) -> Weights | None:
