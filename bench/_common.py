@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from lightning.pytorch import Callback
 from omegaconf import OmegaConf
 from rich.progress import track
 
@@ -43,8 +44,13 @@ def compose_config(*overrides: str) -> dict[str, Any]:
     return config
 
 
-def train(*overrides: str) -> dict[str, Any]:
-    """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written."""
+def train(*overrides: str, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
+    """Runs litmus in this process as `train.py` would in a terminal: bar drawn, TensorBoard written.
+
+    Args:
+        *overrides: as on the command line.
+        callbacks: besides those of the configuration.
+    """
     config = compose_config(*overrides)
     before = console.out
     console.out = console.Screen(file=io.StringIO(), force_terminal=True, width=100)
@@ -53,7 +59,7 @@ def train(*overrides: str) -> dict[str, Any]:
             run = RunDir(folder)
             run.claim(config)
             with console.log_to(run.log):
-                running.train(run, config, time.perf_counter())
+                running.train(run, config, time.perf_counter(), callbacks=callbacks)
             result = run.read_result()
     finally:
         console.out = before

@@ -8,9 +8,16 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from bench._common import ROOT, markdown, median, ratios, spread, train
+import lightning.pytorch as lightning
+
+from bench._common import ROOT, markdown, median, spread, train
+from litmus.callback.checkpoint import callbacks_of
+from litmus.callback.dashboard import Dashboard
+from litmus.callback.doctor import Doctor
 from litmus.record.folder import RunDir
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -28,14 +35,13 @@ PAGES = (
     ("model=yolo", "data.num_train=64", *ONE_EPOCH),
 )
 TRAINING = ("trainer=cpu", "data.source=auto", "task.baselines=false")
-PICTURES = ("callback.dashboard.pictures=false", "callback.dashboard.graph=false")
-DOCTOR = ("callback.doctor=null",)
-# Of each row what is measured, the network, what leaves it out, the target in percent, and how many pairs.
+# Of each row what is measured, the network, its callback, the target in percent, and how many seeds.
 COSTS = (
-    ("pictures, histograms, graph and projector", ("model=cnn",), PICTURES, 5, 3),
-    ("the doctor", ("model=cnn", "trainer.max_epochs=3"), DOCTOR, 3, 5),
-    ("the doctor, where steps are shortest", ("model=fnn",), DOCTOR, 3, 9),
+    ("TensorBoard, pictures included", ("model=cnn",), Dashboard, 5, 2),
+    ("the doctor", ("model=cnn", "trainer.max_epochs=3"), Doctor, 3, 3),
+    ("the doctor, where steps are shortest", ("model=fnn",), Doctor, 3, 5),
 )
+STEP_HOOKS = ("_before_step", "_after_step")  # which the optimizer calls
 SMALL = ("model=cnn", "data.limit=2000", "data.limit_eval=1000", "trainer.max_epochs=10", "trainer=cpu")
 CHARTS = "scalar-card line-chart"
 
@@ -120,19 +126,79 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _costs() -> str:
-    """What parts of a run cost its training: with and without in turn, in one process."""
+    """What callbacks take of a training, timed inside of it: the seconds of whole runs differ by more."""
     rows = []
-    for name, words, without, target, pairs in COSTS:
-        _train(*words)  # imports
-        found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-        for number in range(pairs):
-            for has_it in (True, False) if number % 2 else (False, True):
-                found[has_it].append(_train(*words, *(() if has_it else without)))
-        more = [_more(found[True], found[False], i) for i in range(2)]
-        seconds = [spread([wall for wall, _ in found[has_it]], 1) for has_it in (True, False)]
-        rows.append((name, " ".join(words), *seconds, *more, f"at most {target} %"))
-    columns = ("what", "training", "seconds with", "without", "more seconds", "more CPU time", "target")
-    return "What parts of a run add to its training, pair by pair:\n\n" + markdown(columns, rows)
+    for name, words, kind, target, seeds in COSTS:
+        shares = []
+        for seed in range(seeds):
+            watch = Stopwatch(kind)
+            seconds = train(*words, *TRAINING, f"seed={seed}", callbacks=[watch])["seconds"]["fit"]
+            shares.append((watch.hooks / seconds, watch.steps / seconds))
+        percent = [[100 * each for each in part] for part in (*zip(*shares, strict=True), map(sum, shares))]
+        rows.append((name, " ".join(words), *(f"{spread(part, 1)} %" for part in percent), f"at most {target} %"))
+    columns = ("what", "training", "in its hooks", "steps that it examines", "together", "target")
+    return "What parts of a run take of its training, over seeds:\n\n" + markdown(columns, rows)
+
+
+class Stopwatch(lightning.Callback):
+    """Seconds that a kind of callback takes of a training.
+
+    Attributes:
+        hooks: in its `on_*` and `state_dict`.
+        steps: what the steps that it examines take longer than the others, by medians, and its part of the others.
+    """
+
+    def __init__(self, kind: type[lightning.Callback]) -> None:
+        self.hooks, self.steps = 0.0, 0.0
+        self._kind = kind
+        self._step_hooks = 0.0
+        self._is_in = False
+        self._last = 0.0
+        self._of_step: dict[bool, list[float]] = {False: [], True: []}
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Times each hook of the training's callback."""
+        if stage == "fit":
+            (watched,) = (each for each in callbacks_of(trainer) if isinstance(each, self._kind))
+            for name in vars(self._kind):
+                if name.startswith("on_") or name in ("state_dict", *STEP_HOOKS):
+                    setattr(watched, name, self._timed(getattr(watched, name), name in STEP_HOOKS))
+
+    def _timed(self, hook: Callable[..., Any], is_of_step: bool) -> Callable[..., Any]:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._is_in:  # one that calls another
+                return hook(*args, **kwargs)
+            self._is_in, begin = True, time.perf_counter()
+            try:
+                return hook(*args, **kwargs)
+            finally:
+                self._is_in, seconds = False, time.perf_counter() - begin
+                if is_of_step:
+                    self._step_hooks += seconds
+                else:
+                    self.hooks += seconds
+
+        return timed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._last = 0.0
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now, num_steps = time.perf_counter(), int(trainer.num_training_batches)
+        probes = next((each.probes for each in callbacks_of(trainer) if isinstance(each, Doctor)), 0)
+        is_examined = batch_idx in {i * num_steps // probes for i in range(probes)}
+        if self._last:  # the first of an epoch has waited for its data
+            self._of_step[is_examined].append(now - self._last)
+        if not is_examined:
+            self.steps += self._step_hooks
+        self._last, self._step_hooks = time.perf_counter(), 0.0
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        examined, others = self._of_step[True], self._of_step[False]
+        if self._kind is Doctor:
+            self.steps += (median(examined) - median(others)) * len(examined)
 
 
 def _pages() -> str:
@@ -148,20 +214,6 @@ def _pages() -> str:
             found += [float(seconds) for seconds in re.findall(r"page: (\d+\.\d+) s", log)]
         rows.append((" ".join(words), spread(found, 2), "at most 1.5"))
     return "A run's page, with its pictures:\n\n" + markdown(("", "seconds", "target"), rows)
-
-
-def _more(shown: list[tuple[float, float]], hidden: list[tuple[float, float]], i: int) -> str:
-    every = ratios([each[i] for each in shown], [each[i] for each in hidden])
-    low, middle, high = (100 * (each - 1) for each in (min(every), median(every), max(every)))
-    return f"{middle:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _train(*words: str) -> tuple[float, float]:
-    """Seconds of a run, and those that it computed."""
-    begin, computed = time.perf_counter(), time.process_time()
-    result = train(*words, *TRAINING)
-    startup = sum(result["seconds"].get(name) or 0.0 for name in ("startup", "baselines"))
-    return time.perf_counter() - begin - startup, time.process_time() - computed
 
 
 if __name__ == "__main__":
