@@ -16,7 +16,7 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
-from litmus.config.types import Count, Positive, Section
+from litmus.config.types import Count, Duration, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.checkpoint import save
@@ -81,9 +81,12 @@ def build(
     devices: Count,
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed"],
     max_epochs: Count,
-    accumulate: Count,
+    max_steps: Count | None,  # noqa: ARG001  # see `run.limits`
+    max_time: Duration | None,  # noqa: ARG001
+    accumulate_grad_batches: Count,
     gradient_clip: Positive | None,
     limit_batches: Count | None,
+    deterministic: bool,
     detect_anomaly: bool,
     on_divergence: Literal["stop", "skip", "rollback"],
 ) -> lightning.Trainer:
@@ -106,8 +109,9 @@ def build(
         strategy=DDPStrategy(timeout=DEAD_PROCESS) if devices > 1 else "auto",
         precision=cast(Precision, precision),
         max_epochs=max_epochs,
-        accumulate_grad_batches=accumulate,
+        accumulate_grad_batches=accumulate_grad_batches,
         gradient_clip_val=gradient_clip,
+        deterministic=deterministic,
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
         logger=logger or False,

@@ -1,4 +1,4 @@
-"""`trainer.accumulate`: gradients of several batches make a step, which a checkpoint never cuts in two."""
+"""`trainer.accumulate_grad_batches`: gradients of several batches make a step, which a checkpoint never cuts in two."""
 
 import math
 import signal
@@ -19,7 +19,7 @@ PLAIN = ["model=fnn", "scheduler=one_cycle", "trainer.precision=32", "optimizer=
 def test_two_half_batches_are_a_whole_one(train: Train) -> None:
     """400 samples are 4 batches of 100, or 8 of 50."""
     whole = train(*PLAIN, "data.batch_size=100", folder="whole")
-    halves = train(*PLAIN, "data.batch_size=50", "trainer.accumulate=2", folder="halves")
+    halves = train(*PLAIN, "data.batch_size=50", "trainer.accumulate_grad_batches=2", folder="halves")
     assert whole.read_result()["steps"] == halves.read_result()["steps"] == 8
     expected, got = (load_checkpoint(run.last).weights for run in (whole, halves))
     for name, weight in expected.items():
@@ -30,7 +30,7 @@ def test_two_half_batches_are_a_whole_one(train: Train) -> None:
 
 @pytest.mark.parametrize("batch", range(4))
 def test_a_signal_between_the_batches_of_a_step_waits_for_it(train: Train, resume: Train, batch: int) -> None:
-    words = ["model=fnn", "data.batch_size=50", "trainer.accumulate=3", "model.dropout=0.2"]
+    words = ["model=fnn", "data.batch_size=50", "trainer.accumulate_grad_batches=3", "model.dropout=0.2"]
     straight = train(*words, folder="straight")
     stopped = train(*words, watching=[Fault(kill(signal.SIGINT), epoch=0, batch=batch)])
     assert stopped.read_result()["status"] == "interrupted"
@@ -41,11 +41,11 @@ def test_a_signal_between_the_batches_of_a_step_waits_for_it(train: Train, resum
 
 
 def test_the_gradient_is_measured_of_steps(train: Train) -> None:
-    few = ["data.batch_size=50", "trainer.accumulate=4", "callback.meter.every_n_steps=2"]
+    few = ["data.batch_size=50", "trainer.accumulate_grad_batches=4", "callback.meter.every_n_steps=2"]
     run = train("model=fnn", *few)
     assert all(row["optim/grad_norm"] > 0 for row in run.read_metrics())
 
 
 def test_more_batches_than_an_epoch_has_are_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    train(*PLAIN, "data.batch_size=50", "trainer.accumulate=100", "trainer.max_epochs=1")
-    assert "trainer.accumulate=100 is more than the 8 batches of an epoch" in capsys.readouterr().err
+    train(*PLAIN, "data.batch_size=50", "trainer.accumulate_grad_batches=100", "trainer.max_epochs=1")
+    assert "trainer.accumulate_grad_batches=100 is more than the 8 batches of an epoch" in capsys.readouterr().err

@@ -36,5 +36,5 @@ def data_of(trainer: lightning.Trainer) -> protocols.Data:
 
 
 def is_step(trainer: lightning.Trainer, batch_idx: int) -> bool:
-    """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate`."""
+    """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate_grad_batches`."""
     return trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0

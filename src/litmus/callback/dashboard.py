@@ -74,7 +74,8 @@ class Dashboard(Callback):
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        if self._pictures is not None and trainer.is_last_batch and _is_due(trainer):
+        is_last = trainer.is_last_batch or trainer.global_step + 1 == task_of(pl_module).max_steps
+        if self._pictures is not None and is_last and _is_due(trainer):
             self._pictures.gradients(trainer.global_step)
 
     def on_validation_batch_start(

@@ -49,8 +49,7 @@ class Meter(Callback):
         if trainer.fit_loop.batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
             self._norms.append(torch.nn.utils.get_total_norm(gradients))
-        if trainer.is_last_batch:
-            self._lr = optimizer.param_groups[-1]["lr"]  # the schedule moves it right after this step
+        self._lr = optimizer.param_groups[-1]["lr"]  # the schedule moves it right after this step
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._stop(trainer)

@@ -201,6 +201,7 @@ class Task(Protocol):
     baselines: bool
     balanced: bool
     min_gain: float | None
+    max_steps: int | None
     accepts: "Callable[[Tensor], bool] | None"
     observers: dict[Split, list[Observer]]
 

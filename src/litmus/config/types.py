@@ -1,8 +1,9 @@
 """What a value may be: the names that constructors annotate their arguments with."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, Predicate
 
 # A configuration, or a part of it: plain values by key, a component with its `_target_`.
 Section = dict[str, Any]
@@ -19,6 +20,14 @@ NonNegative = Annotated[float, Ge(0), "a number, at least 0"]
 Fraction = Annotated[float, Ge(0), Lt(1), "a number in [0, 1)"]
 Probability = Annotated[float, Ge(0), Lt(1), "a probability in [0, 1)"]
 Chance = Annotated[float, Ge(0), Le(1), "a probability in [0, 1]"]
+Duration = (
+    Annotated[float, Gt(0), "a number of seconds above 0"]
+    | Annotated[
+        str,
+        Predicate(lambda text: re.fullmatch(r"\d+(:\d+){1,3}", text, re.ASCII) is not None),
+        "a time such as 01:30:00 (hours, minutes, seconds; days may stand before them)",
+    ]
+)
 Share = Annotated[float, Gt(0), Lt(1), "a fraction of the whole, in (0, 1)"]
 File = Annotated[str, "the path of a file"]
 PhotoPath = Annotated[

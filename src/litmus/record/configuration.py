@@ -18,11 +18,19 @@ except ImportError:  # libyaml is not there
 
 # `_target_` names of earlier versions, which their run folders hold, and what they are called now.
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
+# Keys of earlier versions, by `_target_`, and what they are called now.
+RENAMED_KEYS = {"litmus.trainer.build": {"accumulate": "accumulate_grad_batches"}}
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
     "litmus.callback.dashboard.Dashboard": {"pictures": False},
-    "litmus.trainer.build": {"on_divergence": "stop", "accumulate": 1},
+    "litmus.trainer.build": {
+        "on_divergence": "stop",
+        "accumulate_grad_batches": 1,
+        "max_steps": None,
+        "max_time": None,
+        "deterministic": False,
+    },
     "litmus.data.table.Table": {"target_separator": None},
     "litmus.data.text_table.TextTable": {"target_separator": None},
     "litmus.data.image_folder.ImageFolder": {"target_separator": None, "kind": "classes", "flip": None},
@@ -90,4 +98,6 @@ def _with_new_names(config: Section) -> Section:
         else value
         for key, value in config.items()
     }
-    return _filled(named, ADDED.get(str(config.get("_target_")), {}))
+    target = str(config.get("_target_"))
+    renamed = RENAMED_KEYS.get(target, {})
+    return _filled({renamed.get(key, key): value for key, value in named.items()}, ADDED.get(target, {}))

@@ -18,6 +18,7 @@ from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import memory
 from litmus.run.divergence import Divergence
+from litmus.run.limits import Limits
 from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
@@ -176,7 +177,12 @@ def assemble(
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
-    trainer = build(config["trainer"], run, [divergence, *own, *callbacks], build(config["logger"], run.path, step))
+    trainer = build(
+        config["trainer"],
+        run,
+        [divergence, Limits(config["trainer"]), *own, *callbacks],
+        build(config["logger"], run.path, step),
+    )
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes

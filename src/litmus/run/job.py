@@ -242,6 +242,10 @@ def _check_unfinished(run: RunDir, config: Section) -> None:
     result = run.read_result()
     rows = run.whole_metrics()
     done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
+    steps, most = rows[-1]["step"] if rows else 0, config["trainer"]["max_steps"]
+    if most is not None and steps >= most and (requested >= done or steps > most):
+        more = f"trainer.max_steps={2 * steps}"
+        raise UserError(f"{run.path} has already been trained for {steps:,} steps. To train on, it takes more: {more}.")
     if requested < done or (requested == done and result and result["status"] == "finished"):
         epochs = f"{done} epoch{'s' * (done != 1)}"
         more = f"trainer.max_epochs={2 * done}"

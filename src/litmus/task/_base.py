@@ -41,6 +41,7 @@ class Task(lightning.LightningModule):
         observers: who else is given each batch's outputs and targets, by split; none in training.
         min_gain: by how many standard errors of the validation loss an epoch must be better than the network before
             its training (`litmus.model._base.Net.untrained`); None where that is not measured.
+        max_steps: after which the training ends at the latest: see `trainer.max_steps`.
     """
 
     monitor: ClassVar[str]
@@ -50,6 +51,7 @@ class Task(lightning.LightningModule):
     baselines = False
     min_gain: float | None = None
     balanced: bool = False
+    max_steps: int | None = None
 
     def __init__(self, net: Net, optimizer: MakeOptimizer, scheduler: MakeScheduler) -> None:
         super().__init__()
@@ -203,11 +205,12 @@ class Task(lightning.LightningModule):
         accumulate = self.trainer.accumulate_grad_batches
         if accumulate > batches:
             log.warning(
-                "trainer.accumulate=%d is more than the %d batches of an epoch: an epoch is a single step.",
+                "trainer.accumulate_grad_batches=%d is more than the %d batches of an epoch: it is a single step.",
                 accumulate,
                 batches,
             )
         steps = math.ceil(batches / accumulate) * (self.trainer.max_epochs or 1)
+        steps = steps if self.max_steps is None else min(steps, self.max_steps)
         schedule = self.make_scheduler(optimizer, steps, self.mode)
         if not schedule:
             return optimizer

@@ -1,0 +1,114 @@
+"""`trainer.max_steps` and `trainer.max_time` end a training, within an epoch if need be."""
+
+import logging
+import math
+import time
+from typing import Any, cast
+
+import lightning.pytorch as lightning
+
+from litmus.config.protocols import Task
+from litmus.config.types import Duration, Section
+from litmus.errors import UserError
+from litmus.record.folder import RunDir
+
+log = logging.getLogger(__name__)
+
+SYNCED_EVERY = 10  # steps after which several processes agree that the time is over
+SECONDS = (1, 60, 60 * 60, 24 * 60 * 60)  # of the fields of a time, from the last
+
+
+def seconds(max_time: Duration) -> float:
+    """What `trainer.max_time` means, in seconds: a number of them, or `DD:HH:MM:SS` from its first field above 0."""
+    if not isinstance(max_time, str):
+        return max_time
+    return float(sum(int(field) * unit for field, unit in zip(reversed(max_time.split(":")), SECONDS, strict=False)))
+
+
+class Limits(lightning.Callback):
+    """Ends a training at a step or after a time; the epoch under way is validated, and counts as one.
+
+    Lightning's own `max_steps` ends one without a validation, and its `max_time` is read on the clock of each process.
+
+    Args:
+        trainer: the section of the configuration.
+    """
+
+    state_key = "limits"  # Lightning's own is composed anew at every hook
+
+    def __init__(self, trainer: Section) -> None:
+        self.max_steps: int | None = trainer["max_steps"]
+        self.max_time = trainer["max_time"]
+        self._limit_s = math.inf if self.max_time is None else seconds(self.max_time)
+        self._before_s = 0.0  # trained by earlier processes
+        self._begin = 0.0
+        self._max_epochs = 1
+        self._has_warned = False
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Lets the schedule know how many steps there are to be."""
+        cast(Task, pl_module).max_steps = self.max_steps
+        self._max_epochs = trainer.max_epochs or 1
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begins to count.
+
+        Raises:
+            UserError: earlier processes trained for as long.
+        """
+        if self._before_s >= self._limit_s:
+            raise UserError(
+                f"{RunDir(trainer.default_root_dir).path} has already been trained for {self._before_s:,.0f} s. Add a "
+                f"longer trainer.max_time than {self.max_time}, or trainer.max_time=null, to train on."
+            )
+        self._begin = time.monotonic()
+        begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready % int(trainer.num_training_batches)
+        self._plan(trainer, trainer.current_epoch, begun // trainer.accumulate_grad_batches)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._plan(trainer, trainer.current_epoch + 1, 0)  # steps may have been skipped
+
+    def _plan(self, trainer: lightning.Trainer, done: int, begun: int) -> None:
+        """Lets others know how many epochs there are to be.
+
+        Args:
+            trainer: of the run.
+            done: whole epochs so far.
+            begun: steps of the one under way.
+        """
+        if self.max_steps is None:
+            return
+        an_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+        missing = self.max_steps - trainer.global_step
+        wanted = done + math.ceil((begun + missing) / an_epoch)
+        trainer.fit_loop.max_epochs = min(wanted, self._max_epochs)
+        if wanted > self._max_epochs and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "trainer.max_epochs=%d ends the training before trainer.max_steps=%d.", self._max_epochs, self.max_steps
+            )
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.max_steps is not None and trainer.global_step >= self.max_steps:
+            trainer.should_stop = True
+        elif self._limit_s < math.inf and self._is_over(trainer) and not trainer.should_stop:
+            trainer.should_stop = True
+            log.info("trainer.max_time=%s is over after step %d", self.max_time, trainer.global_step)
+
+    def _is_over(self, trainer: lightning.Trainer) -> bool:
+        is_over = self._trained_s() >= self._limit_s
+        if trainer.world_size == 1:
+            return is_over
+        # The first process decides for all: their clocks differ.
+        return trainer.global_step % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(is_over))
+
+    def _trained_s(self) -> float:
+        return self._before_s + (time.monotonic() - self._begin if self._begin else 0.0)
+
+    def state_dict(self) -> Section:
+        return {"seconds": self._trained_s()}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self._before_s = state_dict["seconds"]

@@ -1,0 +1,95 @@
+"""`trainer.max_steps` and `trainer.max_time`: a training ends within an epoch, is validated, and can go on."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import lightning.pytorch as lightning
+import pytest
+from faults import Fault, kill
+
+from litmus.record.checkpoint import load_checkpoint
+from litmus.record.folder import RunDir
+from litmus.run.ending import ending
+from litmus.run.limits import seconds
+
+Train = Callable[..., RunDir]
+PLAIN = ["model=fnn", "data.batch_size=50", "trainer.precision=32"]  # 8 steps an epoch
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [(5, 5), (0.5, 0.5), ("90:00", 5400), ("01:30:05", 5405), ("1:00:00:00", 86400)]
+)
+def test_a_time_is_seconds_or_as_lightning_writes_it(given: float | str, meant: float) -> None:
+    assert seconds(given) == meant
+
+
+def test_a_training_ends_at_its_last_step(train: Train) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=5", "trainer.max_steps=11")
+    result, rows = run.read_result(), run.read_metrics()
+    assert result["status"] == "finished"
+    assert result["steps"] == load_checkpoint(run.last).step == 11
+    assert [row["step"] for row in rows] == [8, 11]
+    assert all("val/loss" in row for row in rows), "an epoch that was cut short is validated"
+
+
+def test_a_limit_of_whole_epochs_is_their_number(train: Train) -> None:
+    """The schedule, too, ends with the last step."""
+    words = [*PLAIN, "scheduler=one_cycle"]
+    straight = train(*words, "trainer.max_epochs=2", folder="straight")
+    limited = train(*words, "trainer.max_epochs=5", "trainer.max_steps=16", folder="limited")
+    assert ending(limited) == ending(straight)
+
+
+def test_epochs_that_end_before_are_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=2", "trainer.max_steps=1000")
+    assert run.read_result()["steps"] == 16
+    assert "trainer.max_epochs=2 ends the training before trainer.max_steps=1000" in capsys.readouterr().err
+
+
+def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) -> None:
+    words = [*PLAIN, "model.dropout=0.2", "trainer.max_epochs=5", "trainer.max_steps=13"]
+    straight = train(*words, folder="straight")
+    stopped = train(*words, watching=[Fault(kill(signal.SIGINT), epoch=1, batch=2)])
+    assert stopped.read_result()["status"] == "interrupted"
+    assert ending(resume(stopped)) == ending(straight)
+
+
+def test_more_steps_go_on_with_the_next_epoch(train: Train, resume: Train) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=5", "trainer.max_steps=11")
+    again = resume(run, "trainer.max_steps=20")
+    assert [row["step"] for row in again.read_metrics()] == [8, 11, 19, 20]
+
+
+class _Slow(lightning.Callback):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def on_train_batch_start(self, *args: object, **kwargs: object) -> None:
+        time.sleep(self.seconds)
+
+
+def test_a_training_ends_with_its_time(train: Train) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=50", "trainer.max_time=0.5", watching=[_Slow(0.05)])
+    result = run.read_result()
+    assert result["status"] == "finished"
+    assert 2 <= result["steps"] <= 11
+    assert "val/loss" in run.read_metrics()[-1]
+    assert "trainer.max_time=0.5 is over after step" in run.log.read_text()
+
+
+def test_what_was_trained_before_counts(train: Train, resume: Train) -> None:
+    words = [*PLAIN, "trainer.max_epochs=50", "trainer.max_time=2"]
+    stopped = train(*words, watching=[_Slow(0.3), Fault(kill(signal.SIGINT), epoch=0, batch=2)])
+    again = resume(stopped, watching=[_Slow(0.3)])
+    assert 3 < again.read_result()["steps"] <= 7, "and not six more in another two seconds"
+
+
+def test_a_training_whose_time_is_over_is_refused(
+    train: Train, resume: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=50", "trainer.max_time=0.2", watching=[_Slow(0.1)])
+    before = run.read_result()
+    resume(run)
+    assert run.read_result() == before
+    assert "has already been trained for" in capsys.readouterr().err
