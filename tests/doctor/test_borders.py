@@ -1,5 +1,7 @@
 """Where one sickness ends and another begins: the same curves, told apart by what else is known."""
 
+from dataclasses import replace
+
 import pytest
 from examined import CHANCE, all_epochs, config, rows, sick
 
@@ -58,6 +60,47 @@ def test_values_whose_chance_was_not_measured_are_compared_with_their_mean() -> 
     (finding,) = diagnose(sick(rows=own, baselines={"mean": {"rmse": 4.74}}, **values))
     assert finding.name == "no_learning"
     assert "val/rmse is 4.75; the mean of the training targets has 4.74" in finding.evidence
+
+
+def test_a_column_of_data_that_is_made_cannot_be_left_out() -> None:
+    (finding,) = diagnose(sick(leaks={"class": ["x"]}))
+    assert finding.overrides is None
+    (finding,) = diagnose(sick(leaks={"class": ["x"]}, config=config(data__ignore=None)))
+    assert finding.overrides == "data.ignore=[x]"
+
+
+@pytest.mark.parametrize(("rate", "proposal"), [(0.003, None), (0.0005, None), (1e-5, "0.001"), (0.02, "0.001")])
+def test_where_nothing_is_learned_a_usual_rate_is_tried(rate: float, proposal: str | None) -> None:
+    evidence = sick(rows=rows(AT_CHANCE, AT_CHANCE, GUESSED), config=config(optimizer__lr=rate))
+    (finding,) = diagnose(evidence)
+    assert finding.overrides == (proposal and f"optimizer.lr={proposal}")
+
+
+def test_a_detector_s_rate_that_is_too_low_is_named() -> None:
+    steady = [0.9] * 10
+    own = [{**row, "val/map": 0.0} for row in rows(steady, steady, GUESSED)]
+    boxes = config(task___target_="litmus.task.detection.Detection")
+    still = all_epochs(update=(1e-7, None, 1e-7, 1e-7), collapsed=None)
+    evidence = sick(rows=own, config=boxes, monitor="val/map", chance_loss=None, class_counts=[], baselines={})
+    assert names(replace(evidence, names=[], health=still)) == {"learning_rate_too_low": "severe"}
+
+
+@pytest.mark.parametrize(
+    ("data", "proposal"),
+    [
+        ({"data__val_size": 40}, "data.val_size=200"),
+        ({"data__val_share": 0.1}, "data.val_share=0.3"),
+        ({"data__val_share": 0.01}, "data.val_share=0.05"),
+        ({"data__val_share": 0.3}, None),
+        ({"data__val_share": 0.1, "data__val_path": "own.csv"}, None),
+        ({"data__val_share": 0.1, "data__limit_eval": 40}, "data.limit_eval=null"),
+    ],
+)
+def test_a_tiny_validation_split_can_be_made_larger(data: dict[str, object], proposal: str | None) -> None:
+    sizes = {"train": 5000, "val": 40, "test": 1000}
+    evidence = sick(sizes=sizes, baselines={"logistic": {"acc": 0.97}}, config=config(**data))
+    (finding,) = diagnose(evidence)
+    assert finding.overrides == proposal
 
 
 @pytest.mark.parametrize(("counts", "found"), [([500] * 10, "no_learning"), (UNEVEN, "class_collapse")])

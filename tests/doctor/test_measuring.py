@@ -91,6 +91,17 @@ def test_labels_that_look_wrong_are_spread_or_not() -> None:
     assert label_issues(logits[:4], targets[:4]) is None, "too few samples of a class"
 
 
+def test_samples_that_reach_a_threshold_stand_for_all_of_their_label() -> None:
+    """Of label 0 all 20 are counted, and 2 wrong; of label 1 only 10 of 40, and 5 wrong."""
+    targets = torch.tensor([0] * 20 + [1] * 40 + [2] * 10)
+    taken_for = torch.tensor([1, 1, *[0] * 18, *[0] * 5, *[1] * 35, *[2] * 10])
+    logits = 12.0 * nn.functional.one_hot(taken_for, 3).float()
+    logits[30:60] = 0.0  # no class is more probable than another
+    found = label_issues(logits, targets)
+    assert found is not None
+    assert found.label_issues == pytest.approx((2 / 20 * 20 + 5 / 10 * 40) / 70)
+
+
 def test_of_many_classes_those_that_are_alike_are_told_from_labels_that_are_wrong() -> None:
     """Sixty classes, twenty samples of each, of which a third is taken for another class: any, or one of four."""
     number, size = 60, 20
@@ -116,6 +127,12 @@ def test_that_nothing_was_learned_is_said_during_the_training_and_once(lr: float
     words = ["data.limit=1000", "data.limit_eval=100", "data.batch_size=10", "trainer.max_epochs=4"]
     run = train("model=fnn", f"optimizer.lr={lr}", *words)
     assert run.log.read_text().count("the network has learned nothing") == is_said
+
+
+def test_a_loss_far_above_chance_is_said_sooner(train: Train) -> None:
+    run = train("model=fnn", "optimizer.lr=30", "data.limit=400", "data.batch_size=10", "trainer.max_epochs=2")
+    assert run.log.read_text().count("the network has learned nothing") == 1
+    assert "In epoch 1 the network has learned nothing" in run.log.read_text()
 
 
 @pytest.mark.parametrize("model", ["fnn", "cnn"])

@@ -260,5 +260,7 @@ def test_columns_that_give_the_target_away_are_left_out(
 
 
 def test_a_column_that_is_left_out_has_no_other_role() -> None:
-    leaking = found(sick(leaks={"price": ["code"]}, config=config(data__categorical=["code", "street"])))
+    leaking = found(
+        sick(leaks={"price": ["code"]}, config=config(data__ignore=None, data__categorical=["code", "street"]))
+    )
     assert leaking["target_leak"].overrides == "data.categorical=[street] data.ignore=[code]"

@@ -51,6 +51,14 @@ def test_jobs_and_trials_are_typed_as_they_are_trained(command: Command, tmp_pat
     assert metrics[0] == metrics[1]
 
 
+def test_another_choice_takes_the_keys_of_the_one_before_with_it(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    run = written(folder, "python train.py model=fnn scheduler=plateau scheduler.patience=1 optimizer.lr=0.1")
+    command = command_with(run, "optimizer.lr=0.3 scheduler=one_cycle")
+    assert shlex.split(command)[2:] == ["model=fnn", "optimizer.lr=0.3", "scheduler=one_cycle"]
+    composed(*shlex.split(command)[2:])
+
+
 def test_a_resumed_run_has_what_was_typed_later(tmp_path: Path) -> None:
     folder = made(tmp_path / "run", "model=fnn", changes={"trainer": {"max_epochs": 9}})
     begun, resumed = "litmus train model=fnn trainer.max_epochs=4 'data.dir=a b'", "python train.py resume=run"

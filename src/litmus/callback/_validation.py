@@ -38,6 +38,8 @@ def label_issues(logits: Tensor, targets: Tensor) -> Issues | None:
     apart are not. Of many classes, where few pairs occur twice, entropy shows nothing: there, that the issues of one
     label agree on the class more often than by chance does.
 
+    As in equation 3, the samples that are counted stand for all of their label, of which some reach no threshold.
+
     A class's threshold is the mean probability of it among the samples that have it as their label. A sample counts as
     of the most probable class among those whose threshold it reaches; its label is wrong if that is another.
 
@@ -56,8 +58,7 @@ def label_issues(logits: Tensor, targets: Tensor) -> Issues | None:
     confident = torch.where(probabilities >= thresholds, probabilities, -1.0)
     best, found = confident.max(dim=1)
     is_counted = (best > 0) & (counts[targets] >= FEW)
-    number = int(is_counted.sum())
-    if not number:
+    if not is_counted.any():
         return None
     is_issue = (found != targets) & is_counted
     num_issues = int(is_issue.sum())
@@ -65,7 +66,10 @@ def label_issues(logits: Tensor, targets: Tensor) -> Issues | None:
     shares = pairs[pairs > 0] / max(num_issues, 1)
     highest = math.log(min(num_issues, num_classes * (num_classes - 1))) if num_issues > 1 and num_classes > 1 else 0.0
     spread = float(-(shares * shares.log()).sum()) / highest if highest else 0.0
-    return Issues(num_issues / number, spread, _repeats(pairs.reshape(num_classes, num_classes)))
+    counted, wrong = (targets[each].bincount(minlength=num_classes).float() for each in (is_counted, is_issue))
+    standing = torch.where(counted > 0, counts.float(), 0.0)
+    share = float((wrong / counted.clamp(min=1) * standing).sum() / standing.sum())
+    return Issues(share, spread, _repeats(pairs.reshape(num_classes, num_classes)))
 
 
 def _repeats(pairs: Tensor) -> float:

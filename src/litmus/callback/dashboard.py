@@ -19,8 +19,9 @@ from litmus.config.protocols import Net, Task
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, WORKINGS, columns
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
-from litmus.doctor.diagnose import NOTHING, in_words
+from litmus.doctor.diagnose import in_words, nothing_found
 from litmus.doctor.finding import Finding
+from litmus.record.baselines import best_baseline
 from litmus.record.command import command_with
 from litmus.record.configuration import to_yaml
 from litmus.record.events import PREFIX, ROW, row, scalars
@@ -142,7 +143,7 @@ class Dashboard(Callback):
             except Exception:  # it must not end a run
                 log.warning("TensorBoard's projector has nothing of this run.", exc_info=True)
         if result["epochs"]:
-            self._writer.add_text("findings", _findings(run, result["findings"]), result["steps"])
+            self._writer.add_text("findings", _findings(run, result), result["steps"])
             self._writer.flush()
         if not result["metrics"]:
             return
@@ -175,12 +176,13 @@ def _score(task: Task, metrics: Mapping[str, Any]) -> tuple[float, float]:
     return (value if task.mode == "max" else -value), -loss
 
 
-def _findings(run: RunDir, findings: list[Section]) -> str:
+def _findings(run: RunDir, result: Section) -> str:
     """What the screen says of them, as Markdown: what, why, and the command to try."""
-    if not findings:
-        return f"The doctor {NOTHING}."
+    if not result["findings"]:
+        best = best_baseline({name: value for name, value in result["metrics"].items() if value is not None})
+        return f"The doctor {nothing_found(best is not None and not best.is_beaten)}."
     parts = []
-    for each in map(Finding.from_plain, findings):
+    for each in map(Finding.from_plain, result["findings"]):
         title, evidence, why = in_words(each)
         parts += [f"**{escaped(title)}** ({each.severity}): {escaped(evidence)}", escaped(why)]
         if each.overrides:

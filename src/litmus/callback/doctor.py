@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 100  # epochs that are kept; of more, every second one is dropped
 EARLY = frozenset((1, 2, 4, 8, 16, 32, 64))  # steps of the first epoch whose loss is looked at, too
 ENOUGH_STEPS = 200  # in which a network that learns has begun to
+FAR_ABOVE = 2.0  # times the loss of chance: where no step of the later half is below, fewer steps are enough
 
 
 class Doctor(Callback):
@@ -52,7 +53,8 @@ class Doctor(Callback):
         self.first_norm: float | None = None
         self.input_size: float | None = None
         self._is_fitting = False
-        self._is_begun = False  # whether enough steps were taken to say that nothing was learned
+        self._has_warned = False  # that nothing is learned
+        self._steps_before = 0  # this epoch
         self._is_from_start = False  # a checkpoint of an earlier version knows nothing of the first step
         self._probe: Probe | None = None
         self._steps: frozenset[int] = frozenset()
@@ -163,24 +165,28 @@ class Doctor(Callback):
         if not self.rows:
             self.rows.append(self._first_step())
         if self._losses:
-            self._found["peak_loss"] = float(torch.stack(self._losses).max())
+            losses = torch.stack(self._losses)
+            self._found["peak_loss"] = float(losses.max())
+            if not self._has_warned and trainer.global_step < ENOUGH_STEPS:
+                self._warn_of_chance(epoch, float(losses[len(losses) // 2 :].min()), FAR_ABOVE)
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
         self._probe.sums, self._found, self._losses = {}, {}, []
         if len(self.rows) > MOST_ROWS:
             kept = next((each.best_epoch for each in callbacks_of(trainer) if isinstance(each, Checkpoint)), None)
             self.rows = thinned(self.rows, kept)
-        if not self._is_begun and trainer.global_step >= ENOUGH_STEPS:
-            self._is_begun = True
-            self._warn_of_chance(epoch, self._task.running("train")["loss"])  # Lightning has it later
+        if not self._has_warned and trainer.global_step >= ENOUGH_STEPS > self._steps_before:
+            self._warn_of_chance(epoch, self._task.running("train")["loss"], 1 - AT_CHANCE)  # Lightning has it later
+        self._steps_before = trainer.global_step
 
     def _first_step(self) -> Health:
         assert self._probe is not None
         return Health(0, **_sequences(measured(self._probe.first, len(self._probe.layers))))
 
-    def _warn_of_chance(self, epoch: int, loss: float) -> None:
-        """Says once, when enough steps were taken, that nothing was learned in this epoch."""
+    def _warn_of_chance(self, epoch: int, loss: float, share: float) -> None:
+        """Says once that nothing was learned in this epoch, where the loss is not below that share of chance."""
         chance = self._facts["chance_loss"]
-        if chance is not None and not loss < (1 - AT_CHANCE) * chance:
+        if chance is not None and not loss < share * chance:
+            self._has_warned = True
             console.say(
                 f"In epoch {epoch} the network has learned nothing: train/loss is {loss:.4g}, and a prediction that is "
                 f"the same for every sample has {chance:.4g}.",

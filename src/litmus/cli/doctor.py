@@ -74,7 +74,7 @@ def _try(
     from litmus.record.command import words_of
 
     answer["tried"] = None
-    with_key = [each for each in found if each.overrides and not rules()[each.name].lowers_metrics]
+    with_key = [each for each in found if each.overrides and rules()[each.name].is_tried]
     proposals = list(dict.fromkeys(str(each.overrides) for each in with_key))
     if not proposals:
         if not arguments.json:

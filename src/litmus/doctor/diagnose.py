@@ -8,7 +8,6 @@ from pathlib import Path
 from litmus.doctor.evidence import Evidence
 from litmus.doctor.finding import SEVERITIES, Finding, Rule
 
-NOTHING = "finds nothing wrong"  # what the doctor does, where there is no finding
 RULES = Path(__file__).with_name("rules")
 
 
@@ -46,6 +45,16 @@ def diagnose(evidence: Evidence) -> list[Finding]:
 
     named = [with_what_it_explains(finding) for name, finding in found.items() if is_named(name)]
     return sorted(named, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def nothing_found(is_beaten: bool, is_whole: bool = True) -> str:
+    """What the doctor does, where there is no finding.
+
+    Args:
+        is_beaten: by a baseline, which is said elsewhere.
+        is_whole: whether all is known of the run that is measured.
+    """
+    return f"finds nothing {'else' if is_beaten else 'wrong'}{'' if is_whole else ' in what is left'}"
 
 
 def in_words(finding: Finding) -> tuple[str, str, str]:

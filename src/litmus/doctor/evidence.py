@@ -15,6 +15,7 @@ NO_BOXES = 0.01  # average precision of a detector below which it finds nothing
 AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
 FEW_STEPS = 50  # within which a network that learns may not have begun to
 USUAL_RATES = {"sgd": 0.1}  # learning rates that are usually tried first, by optimizer; 0.001 for others
+NEAR = 5.0  # factor between two learning rates below which one is tried in vain where the other was
 BEGUN = 0.3  # progress of a loss from which on samples are learned
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]
 
@@ -185,6 +186,13 @@ class Evidence:
         """The override of a learning rate that is a tenth of the run's, and no higher than usual ones."""
         rate = self.number("optimizer.lr")
         return None if rate is None else f"optimizer.lr={min(rate / 10, self._usual_rate):.3g}"
+
+    @property
+    def usual_rate(self) -> str | None:
+        """The override of a learning rate that is usually tried first; None where the run's is near it."""
+        rate = self.number("optimizer.lr")
+        is_other = rate is not None and not 1 / NEAR <= rate / self._usual_rate <= NEAR
+        return f"optimizer.lr={self._usual_rate:g}" if is_other else None
 
     @property
     def _usual_rate(self) -> float:

@@ -65,7 +65,7 @@ class Rule(ABC):
         why: in one sentence, why it matters, and what helps.
         source: the paper or tool that the rule is from, and where the threshold is.
         explains: the names of the illnesses that are symptoms of this one: they are not named where this one is.
-        lowers_metrics: whether its remedy does, and rightly: trying it tells nothing.
+        is_tried: whether trying its remedy tells anything; not where metrics fall, rightly, or are of other samples.
         judged_by: the metric, without its split, that shows whether a remedy helps; None for the monitored one.
     """
 
@@ -73,7 +73,7 @@ class Rule(ABC):
     why: ClassVar[str]
     source: ClassVar[str]
     explains: ClassVar[frozenset[str]] = frozenset()
-    lowers_metrics: ClassVar[bool] = False
+    is_tried: ClassVar[bool] = True
     judged_by: ClassVar[str | None] = None
 
     @property

@@ -65,6 +65,7 @@ def command_with(run: RunDir, overrides: str) -> str:
 
 
 def replaced(words: Sequence[str], own: Sequence[str]) -> list[str]:
-    """The overrides, with others in place of those of the same keys."""
+    """The overrides, with others in place of those of the same keys; of a group, of its choice's keys, too."""
     keys = {word.partition("=")[0] for word in own}
-    return [*(word for word in words if word.partition("=")[0].lstrip("+") not in keys), *own]
+    kept = (word for word in words if not {name := word.partition("=")[0].lstrip("+"), name.partition(".")[0]} & keys)
+    return [*kept, *own]

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from litmus.config.types import Section
 from litmus.console import counted
-from litmus.doctor.diagnose import rules
+from litmus.doctor import diagnose
 from litmus.doctor.finding import SEVERITIES
 from litmus.page.template import Table
 from litmus.record.baselines import BASELINES, baseline_metrics, best_baseline, ranked_baselines
@@ -78,8 +78,8 @@ def nothing_found(material: Material) -> str:
     if not material.result.get("epochs"):
         return "No epoch was trained, so there is nothing to examine."
     best = best_baseline(material.metrics)
-    what = "wrong" if best is None or best.is_beaten else "else"
-    return f"The doctor finds nothing {what}{'' if material.health and material.rows else ' in what is left'}."
+    is_whole = bool(material.health and material.rows)
+    return f"The doctor {diagnose.nothing_found(best is not None and not best.is_beaten, is_whole)}."
 
 
 def figures(material: Material) -> Table | None:
@@ -130,7 +130,7 @@ def _finding(given: Section, commands: Mapping[str, str]) -> Finding:
     layer, epoch = given.get("layer"), given.get("epoch")
     where = [f"layer {layer}" if layer else "", f"epoch {epoch}" if epoch is not None else ""]
     severity, name = str(given.get("severity")), str(given.get("name") or "")
-    rule, proposal = rules().get(name), str(given.get("try") or "")
+    rule, proposal = diagnose.rules().get(name), str(given.get("try") or "")
     return Finding(
         severity if severity in SEVERITIES else "info",
         rule.title if rule else name.replace("_", " "),

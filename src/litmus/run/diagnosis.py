@@ -7,7 +7,7 @@ from dataclasses import fields
 from litmus import console
 from litmus.config.command import verb_command
 from litmus.config.types import Section
-from litmus.doctor.diagnose import NOTHING, diagnose, in_words
+from litmus.doctor.diagnose import diagnose, in_words, nothing_found
 from litmus.doctor.evidence import Evidence, Health, Layer
 from litmus.doctor.finding import Finding
 from litmus.errors import UserError
@@ -130,8 +130,7 @@ def show(found: Sequence[Finding], run: RunDir, result: Section, most: int) -> N
     if not found and not result.get("epochs"):
         console.say(f"doctor       {NO_EPOCH}", wrap=True)
     elif not found:
-        where = "" if missing is None else " in what is left"
-        console.say(f"doctor       {NOTHING if unbeaten is None else 'finds nothing else'}{where}")
+        console.say(f"doctor       {nothing_found(unbeaten is not None, missing is None)}")
     for each in found[:most]:
         title, evidence, why = in_words(each)
         style = "" if each.severity == "info" else "yellow"

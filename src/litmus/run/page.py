@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from litmus.config.command import verb_command
 from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
@@ -58,7 +59,8 @@ def finish(run: RunDir, state: RunState, result: Section, without_page: bool) ->
             write(material_of(run, state.config, result, tested_of(state.tested, state.gathered, result), []))
             log.info("page: %.2f s", time.perf_counter() - begin)
     except (Exception, KeyboardInterrupt) as error:  # a page is a convenience, and made of whatever a run may be
-        log.warning("The run has no page: %s. litmus report %s makes it.", said(error), run.path)
+        command = verb_command("report", str(run.path))
+        log.warning("The run has no page: %s. %s makes it.", said(error), command)
         log.info("no page", exc_info=True)
 
 

@@ -33,11 +33,23 @@ def test_a_class_s_other_names_and_intervals() -> None:
     columns = {
         "name": np.array(["c", "b", "a"])[CLASS],
         "code": CLASS * 10.0,
-        "score": CLASS + 0.9 * np.random.default_rng(2).random(ROWS),
+        "score": CLASS + 0.97 * np.random.default_rng(2).random(ROWS),
         "near": CLASS + 1.2 * np.random.default_rng(2).random(ROWS),
         "noise": NOISE,
     }
     assert leaks(CLASS.astype(np.int64), **columns) == ["name", "code", "score"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_column_that_tells_classes_apart_is_none_and_one_that_they_were_cut_from_is(seed: int) -> None:
+    drawn = np.random.default_rng(seed)
+    target = np.repeat([0, 1, 2], 200)
+    order = drawn.permutation(len(target))
+    apart = {f"{far} deviations": (drawn.normal(size=600) + far * target)[order] for far in (7, 10, 30)}
+    score = drawn.lognormal(size=600)
+    assert leaks(target[order], **apart, noise=drawn.normal(size=600)) == []
+    cut = np.digitize(score, np.quantile(score, [0.3, 0.95])).astype(np.int64)
+    assert leaks(cut, score=score, noise=drawn.normal(size=600)) == ["score"]
 
 
 def test_a_rare_class_makes_nothing_a_leak() -> None:

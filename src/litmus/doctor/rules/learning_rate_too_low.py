@@ -11,7 +11,10 @@ LEARNED = 0.5  # progress from which on the steps were large enough
 
 
 class LearningRateTooLow(Rule):
-    """No layer's weights move by more than a ten-thousandth a step, and little is learned."""
+    """No layer's weights move by more than a ten-thousandth a step, and little is learned.
+
+    Of a network without a loss of chance, such as a detector: nothing is.
+    """
 
     title: ClassVar = "Learning rate too low"
     why: ClassVar = "The training ends long before it arrives. Raise the learning rate."
@@ -31,12 +34,14 @@ class LearningRateTooLow(Rule):
 
     def find(self, evidence: Evidence) -> Finding | None:
         ratio, progress, rate = evidence.largest_step, evidence.progress, evidence.number("optimizer.lr")
-        if ratio is None or progress is None or ratio > SMALL_STEP or progress > LEARNED:
+        if ratio is None or ratio > SMALL_STEP:
+            return None
+        if (progress is None and not evidence.is_val_at_chance) or (progress or 0.0) > LEARNED:
             return None
         return self.finding(
             "severe",
             f"A step changes a layer's weights by {ratio:.1e} of their size at most (1e-3 is usual), and "
-            f"{evidence.loss_in_words}.",
+            f"{evidence.loss_in_words if progress is not None else 'validation is at chance'}.",
             overrides=None if rate is None else f"optimizer.lr={rate * _factor(ratio):.3g}",
         )
 

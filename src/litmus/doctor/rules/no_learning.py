@@ -42,7 +42,7 @@ class NoLearning(Rule):
         if not steps or prefers_largest(evidence):
             return None
         if steps >= FEW_STEPS:
-            return self.finding("severe", sentence, epoch=evidence.last_epoch)
+            return self.finding("severe", sentence, epoch=evidence.last_epoch, overrides=evidence.usual_rate)
         longer = evidence.epochs_override(math.ceil(2 * FEW_STEPS / steps * evidence.last_epoch))
         early = f"{sentence} That may be too early to tell: the training had only {steps} steps."
         return self.finding(EARLY, early, epoch=evidence.last_epoch, overrides=longer)

@@ -41,8 +41,7 @@ class OverRegularized(Rule):
         if dropout >= DROPOUT:
             return self.finding(
                 "severe" if progress < 0.1 else "warning",
-                f"With model.dropout={dropout:g}, train/loss is only {max(progress, 0):.0%} below that of a constant "
-                "prediction.",
+                f"With model.dropout={dropout:g}, {evidence.loss_in_words}.",
                 overrides="model.dropout=0.3",
             )
         return self._l2(evidence)

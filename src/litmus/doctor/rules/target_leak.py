@@ -16,7 +16,7 @@ class TargetLeak(Rule):
     title: ClassVar = "Target leak"
     why: ClassVar = "Where that column is not known when you predict, the network is worse than its metrics say."
     source: ClassVar = "Kaufman et al. 2012; thresholds argued: closer than honest columns come"
-    lowers_metrics: ClassVar = True
+    is_tried: ClassVar = False
 
     def find(self, evidence: Evidence) -> Finding | None:
         leaking = {target: names for target, names in evidence.leaks.items() if names}
@@ -32,7 +32,9 @@ def _ignoring(names: Sequence[str], evidence: Evidence) -> str | None:
     """The overrides that leave columns out, of all lists that name them; None for names that need quotes."""
     data = evidence.config.get("data") or {}
     listed = {key: value for key, value in data.items() if isinstance(value, list) and set(value) & set(names)}
-    ignored = data.get("ignore") or []
+    if "ignore" not in data:  # one that is made: its columns are what they are
+        return None
+    ignored = data["ignore"] or []
     changed = {key: [each for each in value if each not in names] for key, value in listed.items()}
     changed["ignore"] = list(dict.fromkeys([*ignored, *names]))
     if not all(is_plain(str(each)) for value in changed.values() for each in value):

@@ -7,6 +7,7 @@ from litmus.doctor.evidence import Evidence, Z, error_of
 from litmus.doctor.finding import Finding, Rule
 
 SAMPLES = 200  # of validation, from which on it is not tiny
+MOST_SHARE = 0.3  # of all samples: more would be missed in training
 WIDE = 0.05  # half an interval, wider than most differences between settings
 
 
@@ -17,6 +18,7 @@ class UncertainValidation(Rule):
 
     title: ClassVar = "Uncertain validation"
     why: ClassVar = "Which epoch or setting is best may be chance. Validate on more samples, or compare over seeds."
+    is_tried: ClassVar = False
     source: ClassVar = "Agresti and Coull 1998: the interval of a fraction"
 
     def find(self, evidence: Evidence) -> Finding | None:
@@ -33,4 +35,17 @@ class UncertainValidation(Rule):
             f"{evidence.monitor} is {value:.3f}, {gain:+.3f} ± {Z * error:.3f} against the baseline {best[0]} "
             f"({number} samples).",
             epoch=evidence.best_epoch,
+            overrides=_more_samples(evidence, number),
         )
+
+
+def _more_samples(evidence: Evidence, number: int) -> str | None:
+    """The override of a validation split that is not tiny; None where no key can make it larger."""
+    share, size, limit = (evidence.number(f"data.{key}") for key in ("val_share", "val_size", "limit_eval"))
+    if limit is not None and limit < SAMPLES:
+        return "data.limit_eval=null"
+    if size is not None and size < SAMPLES:
+        return f"data.val_size={SAMPLES}"
+    if share is None or share >= MOST_SHARE or evidence.value("data.val_path") is not None:
+        return None
+    return f"data.val_share={min(math.ceil(100 * share * SAMPLES / number) / 100, MOST_SHARE):g}"
