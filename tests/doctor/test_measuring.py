@@ -130,7 +130,7 @@ def test_that_nothing_was_learned_is_said_during_the_training_and_once(lr: float
 
 
 def test_a_loss_far_above_chance_is_said_sooner(train: Train) -> None:
-    run = train("model=fnn", "optimizer.lr=30", "data.limit=400", "data.batch_size=10", "trainer.max_epochs=2")
+    run = train("model=fnn", "optimizer.lr=1", "data.limit=400", "data.batch_size=10", "trainer.max_epochs=2")
     assert run.log.read_text().count("the network has learned nothing") == 1
     assert "In epoch 1 the network has learned nothing" in run.log.read_text()
 

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 100  # epochs that are kept; of more, every second one is dropped
 EARLY = frozenset((1, 2, 4, 8, 16, 32, 64))  # steps of the first epoch whose loss is looked at, too
 ENOUGH_STEPS = 200  # in which a network that learns has begun to
-FAR_ABOVE = 2.0  # times the loss of chance: where no step of the later half is below, fewer steps are enough
+FAR_ABOVE = 2.0  # times the loss of chance: where half of an epoch's steps are above, fewer are enough
 
 
 class Doctor(Callback):
@@ -168,7 +168,7 @@ class Doctor(Callback):
             losses = torch.stack(self._losses)
             self._found["peak_loss"] = float(losses.max())
             if not self._has_warned and trainer.global_step < ENOUGH_STEPS:
-                self._warn_of_chance(epoch, float(losses[len(losses) // 2 :].min()), FAR_ABOVE)
+                self._warn_of_chance(epoch, float(losses.median()), FAR_ABOVE)
         self.rows.append(Health(epoch, **_sequences(measured(self._probe.sums, number)), **self._found))
         self._probe.sums, self._found, self._losses = {}, {}, []
         if len(self.rows) > MOST_ROWS:
