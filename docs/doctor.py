@@ -53,6 +53,11 @@ says which helps. `callback.doctor=null` leaves the measuring out; rules that ne
 A finding is `severe` where the result is of no use, a `warning` where it could be clearly better, and `info` where it
 should be read with care. One cause is one finding: what a rule explains is not named beside it.
 
+Where a rule speaks of chance, it compares the loss with that of a prediction that is the same for every sample: the
+entropy of the classes, or the variance of standardized values. The loss of a perceptron or a detector is another, and
+so is that of a forecast that begins with the last value: of these, rules see layers, metrics and data, and less of the
+loss.
+
 A rule is a file in `src/litmus/doctor/rules/`; a new one is found by its name.
 
 | finding | fires when | explains | source |

@@ -17,6 +17,7 @@ class LabelNoise(Rule):
     """Confident learning takes 15 % of the validation labels for wrong, and spread over all pairs of classes.
 
     Of a network that has memorized its training samples, that says nothing: it is confident of wrong classes, too.
+    Nor of two classes, where wrong labels look like samples that are hard.
     """
 
     title: ClassVar = "Label noise"
