@@ -168,6 +168,16 @@ def few(number: int, acc: float, baseline: float, **metrics: float) -> Evidence:
     return sick(rows=own, sizes=sizes(val=number), baselines={"logistic": {"acc": baseline}})
 
 
+def split(share: float) -> Evidence:
+    """Forty validation samples, of so large a share."""
+    return replace(few(40, acc=0.9, baseline=0.9), config=config(data__val_share=share))
+
+
+def unlearned_at(rate: float) -> Evidence:
+    """Nothing learned at that learning rate."""
+    return at_chance(config=config(optimizer__lr=rate))
+
+
 def at_chance(loss: float = 1.0, progress: float = 0.0, acc: float = 0.1, **changes: object) -> Evidence:
     """A validation loss relative to chance, and how far the training loss is below that."""
     own = curves([CHANCE * (1 - progress)] * 10, [CHANCE * loss] * 10, acc)

@@ -62,6 +62,16 @@ def test_values_whose_chance_was_not_measured_are_compared_with_their_mean() -> 
     assert "val/rmse is 4.75; the mean of the training targets has 4.74" in finding.evidence
 
 
+@pytest.mark.parametrize("gradient", [(), (float("nan"),) * 4])
+def test_gradients_that_vanish_before_they_are_no_numbers_are_named(gradient: tuple[float, ...]) -> None:
+    vanishing = all_epochs(gradient=(1e-9, None, 1e-5, 0.02))
+    evidence = sick(
+        rows=rows(AT_CHANCE, AT_CHANCE, GUESSED), health=[*vanishing[:-1], replace(vanishing[-1], gradient=gradient)]
+    )
+    (finding,) = diagnose(evidence)
+    assert (finding.name, finding.layer) == ("vanishing_gradients", "features.1.0")
+
+
 def test_a_column_of_data_that_is_made_cannot_be_left_out() -> None:
     (finding,) = diagnose(sick(leaks={"class": ["x"]}))
     assert finding.overrides is None

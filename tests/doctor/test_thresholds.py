@@ -119,6 +119,7 @@ CASES = {
         Case("UNEVEN", lambda ratio: of.at_chance(**of.one_class(ratio)), 1.26, 1.34),
         Case("FEW_STEPS", of.until, 50, 49, severity, ("severe", "info")),
         Case("three errors above the largest class", of.guessed, 2.9, 3.1),
+        Case("NEAR", of.unlearned_at, 0.0051, 0.0049, overrides, ("optimizer.lr=0.001", None)),
     ),
     "over_regularized": (
         Case("DROPOUT", of.dropped, 0.72, 0.68),
@@ -201,6 +202,7 @@ CASES = {
     ),
     "uncertain_validation": (
         Case("SAMPLES", lambda number: of.few(int(number), acc=0.97, baseline=0.97), 199, 200),
+        Case("MOST_SHARE", of.split, 0.29, 0.31, overrides, ("data.val_share=0.3", None)),
         Case("WIDE", lambda number: of.few(int(number), acc=0.9, baseline=0.5), 140, 150),
         Case("Z", lambda baseline: of.few(190, acc=0.977, baseline=baseline), 0.935, 0.93),
     ),
