@@ -40,11 +40,9 @@ def curves(sections: list[Section]) -> Chart:
 
 @pytest.mark.parametrize("noun", ["classes", "labels"])
 def test_of_many_the_worst_have_a_curve(noun: str) -> None:
-    one_hot = np.eye(NUMBER)[TRUE]
-    logits = 4 * one_hot - 2
-    hidden = (TRUE >= 2) & (np.arange(len(TRUE)) % 3 == 0)  # all but the first two have mistakes
-    logits[hidden] = np.roll(logits[hidden], 1, axis=1)
-    logits[logits[:, :2].max(axis=1) > 0, :2] = 4 * one_hot[logits[:, :2].max(axis=1) > 0, :2] - 2
+    one_hot, said = np.eye(NUMBER), TRUE.copy()
+    said[:120] = np.where(TRUE[:120] < 2, TRUE[:120], (TRUE[:120] - 1) % 10 + 2)  # the first two are never wrong
+    one_hot, logits = one_hot[TRUE], 4 * one_hot[said] - 2
     tested = outcome(Classes(NAMES), logits, TRUE) if noun == "classes" else outcome(Labels(NAMES), logits, one_hot)
     found = curves((classification if noun == "classes" else multilabel).sections(tested))
     shown = [name for name in NAMES if f">{name} AP " in found.drawing.svg()]
