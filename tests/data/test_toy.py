@@ -70,3 +70,10 @@ def test_one_layer_learns_what_a_line_separates(train: Train, kind: str, learns:
 def test_dense_layers_learn_the_others(train: Train, kind: str) -> None:
     run = train("model=fnn", "data=toy", f"data.kind={kind}", "data.noise=0.05", "trainer=cpu", small=[])
     assert run.read_result()["metrics"]["test/acc"] > 0.93
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sample_has_what_the_network_sees_and_not_its_target(kind: str) -> None:
+    data = toy(kind)
+    x, y = data.splits["val"].row(1)[:2]
+    assert data.sample("val", 1).cells == (("x", x), ("y", y))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from litmus.page.axes import axis, named_axis, number_text
+from litmus.page.axes import axis, clipped, digits, named_axis, number_text
 
 
 def texts(*values: float, **settings: object) -> list[str]:
@@ -60,3 +60,12 @@ def test_names_stand_in_the_middle_of_their_room() -> None:
 
 def test_numbers_are_short() -> None:
     assert [number_text(value) for value in (0, 0.000012345, 1234567, 0.5)] == ["0", "1.23e-5", "1.23e6", "0.5"]
+    assert [digits(value) for value in (0.0123456, 12.3456, 1995.0, 1234.5)] == ["0.0123", "12.3", "1995", "1230"]
+
+
+def test_a_polygon_is_cut_at_the_edges_of_the_axes() -> None:
+    inside = [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8)]
+    assert clipped(inside) == inside
+    assert sorted(clipped([(-1, -1), (2, -1), (2, 2), (-1, 2)])) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert sorted(clipped([(0.5, 0.5), (1.5, 0.5), (0.5, 1.5)])) == [(0.5, 0.5), (0.5, 1), (1, 0.5), (1, 1), (1, 1)]
+    assert clipped([(2, 0), (3, 0), (3, 1)]) == []

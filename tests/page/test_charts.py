@@ -91,3 +91,40 @@ def test_dots_columns_and_images() -> None:
     image = np.zeros((4, 8, 1), np.uint8)
     assert "cap" in shown(charts.images("", [image] * 9, ["cap"] * 9))
     assert shown(charts.images("", [], [])) == []
+
+
+def reach(polygon: str, x: float) -> tuple[float, float]:
+    """The highest and the lowest place of a polygon above and below a horizontal place."""
+    corners = [tuple(map(float, pair.split(","))) for pair in polygon.split()]
+    found = [
+        ay + (by - ay) * (x - ax) / (bx - ax)
+        for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True)
+        if ax != bx and min(ax, bx) - 0.01 <= x <= max(ax, bx) + 0.01
+    ]
+    return min(found), max(found)
+
+
+def test_a_band_has_one_width_everywhere_and_ends_at_the_frame() -> None:
+    x, y = axis([0, 100]), axis([0, 100])
+    drawing = charts.dots("", x, y, [], [(0, 0), (100, 100)], 30)
+    (polygon,) = re.findall(r'<polygon points="([^"]*)"', drawing.svg())
+    chart = charts.frame("", x, y, height=380)
+    for value in (1, 20, 50, 80, 99):
+        place, _ = chart.at(value, 0)
+        ends = [chart.at(0, min(max(value + far, y.low), y.high))[1] for far in (30, -30)]
+        assert reach(polygon, place) == pytest.approx(ends, abs=0.05), value
+
+
+def test_a_band_of_lines_is_cut_and_has_gaps() -> None:
+    low, high = [1, NAN, -50, -50], [2, NAN, 50, 50]
+    svg = charts.lines("", axis(X), axis([0, 4]), [charts.Line("", X, [2] * 4, low=low, high=high)]).svg()
+    (polygon,) = re.findall(r'<polygon points="([^"]*)"', svg)
+    chart = charts.frame("", axis(X), axis([0, 4]))
+    place, _ = chart.at(3.5, 0)
+    assert reach(polygon, place) == pytest.approx((chart.top, chart.top + chart.height), abs=0.05)
+    assert svg.count(f'stroke="var(--{charts.COLORS[0]})" stroke-width="1.4"') == 3, "a single one is an error bar"
+
+
+def test_a_single_point_of_a_dashed_line_is_seen() -> None:
+    svg = charts.lines("", axis(X), axis(X), [charts.Line("", [1], [2], dashed=True)]).svg()
+    assert svg.count("<path") == 1

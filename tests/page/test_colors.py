@@ -94,7 +94,7 @@ def test_the_other_figures_colors_are_told_apart_by_everybody(vision: str) -> No
         (marks.LIGHT, marks.DARK),
         (canvas.GRAY, canvas.COLORS[0]),
         (hex_of(maps.WORST), hex_of(maps.BEST)),
-        (scenes.FOUND, scenes.THERE),
+        (scenes.FOUND, scenes.GROUND_TRUTH),
         (below, above),
     ]
     assert [pair for pair in pairs if distance(*pair, vision) < DISTINCT] == []

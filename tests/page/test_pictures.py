@@ -9,7 +9,7 @@ from PIL import Image
 from litmus.page.charts import images
 from litmus.page.confusion import BACKGROUND, confusion_matrix
 from litmus.page.drawing import COLORS, LIGHT, Drawing
-from litmus.page.scenes import FOUND, LEAST_DRAWN, MOST_DRAWN, SIDE, THERE, Scene, alone, drawn, together
+from litmus.page.scenes import FOUND, GROUND_TRUTH, LEAST_DRAWN, MOST_DRAWN, SIDE, Scene, alone, drawn, together
 
 
 def pixels_of(drawing: Drawing) -> np.ndarray:
@@ -49,10 +49,10 @@ def test_frames_say_which_is_which() -> None:
 def test_boxes_that_are_there_and_found_are_drawn() -> None:
     empty = Scene(np.full((64, 64, 3), 255, np.uint8), np.zeros((0, 6)), np.zeros((0, 5)))
     both = Scene(empty.pixels, np.array([[5.0, 5, 30, 30, 0.9, 1]]), np.array([[0.0, 10, 10, 40, 40]]))
-    assert has(alone(both, ("cat", "dog")), THERE)
+    assert has(alone(both, ("cat", "dog")), GROUND_TRUTH)
     assert has(alone(both, ("cat", "dog")), FOUND)
     assert "dog 0.90" in alone(both, ("cat", "dog")).svg()
-    assert not has(alone(empty, ("cat", "dog")), THERE)
+    assert not has(alone(empty, ("cat", "dog")), GROUND_TRUTH)
     assert together([both] * 5, ("cat", "dog")).width == pytest.approx(8 + 4 * (SIDE + 8))
 
 

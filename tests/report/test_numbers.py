@@ -58,8 +58,8 @@ def test_equal_scores_are_on_one_side_of_a_cut() -> None:
 
 
 def test_what_has_no_score_is_never_found() -> None:
-    assert precision_recall(np.array([0.9]), np.array([True]), there=4).average == 0.25
-    assert precision_recall(np.array([]), np.array([], bool), there=4).average == 0
+    assert precision_recall(np.array([0.9]), np.array([True]), num_true=4).average == 0.25
+    assert precision_recall(np.array([]), np.array([], bool), num_true=4).average == 0
 
 
 def test_a_drawn_curve_has_few_points_and_ends_where_all_is_found() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import BROWSER, Browser
 from helpers import ROOT
 from made_runs import made
 from pages import check_page
@@ -238,3 +239,20 @@ def test_the_page_is_shown_in_the_browser_of_the_environment(
     assert (done.returncode, "No browser can be started here. Open" in done.stderr) == (
         (0, False) if works else (1, True)
     )
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
+def test_what_a_click_opens_is_printed(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", "model=fnn")
+    page(folder)
+    browser = Browser(tmp_path / "profile")
+    hidden = "[...document.querySelectorAll('details > :not(summary)')].filter(each => !each.checkVisibility()).length"
+    try:
+        browser.open((folder / "report.html").as_uri())
+        browser.wait_for("document.querySelector('details') !== null && document.readyState == 'complete'")
+        assert browser.value(hidden) > 0
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        assert browser.value(hidden) == 0
+        assert browser.value("document.querySelector('details pre').getBoundingClientRect().height") > 100
+    finally:
+        browser.close()

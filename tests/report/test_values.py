@@ -99,3 +99,17 @@ def test_without_errors_in_validation_or_baselines_there_are_none() -> None:
         assert "interval" not in words(found)
         assert "Test RMSE" not in words(found)
         assert "<polygon" not in chart(found, "predicted-1")
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_the_worst_forecasts_have_their_interval_and_the_best_baseline(horizon: int) -> None:
+    names = tuple(f"step{i}" for i in range(horizon))
+    spec = Spec("series", WINDOWS.input, Values(names, (0.0,) * horizon, (1.0,) * horizon))
+    known = {name: np.repeat(Y, horizon, axis=1) for name in ("naive", "ridge")}
+    found = series.sections(outcome(spec, ERRORS.expand(-1, horizon), METRICS, forecasts=known))
+    without = series.sections(outcome(spec, None, METRICS))
+    drawn, plain = chart(found, "worst-1"), chart(without, "worst-1")
+    assert ">ridge regression</text>" in drawn
+    assert "naive" not in drawn
+    assert (drawn.count("<polygon"), drawn.count('stroke-width="1.4"')) == ((0, 3) if horizon == 1 else (1, 0))
+    assert (plain.count("<polygon"), plain.count('stroke-width="1.4"')) == (0, 0)

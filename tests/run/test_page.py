@@ -140,7 +140,9 @@ def _check_sample(tested: OfTest) -> None:
         assert sample.past.tolist() == own.values[sample.row - own.window : sample.row].tolist()
         assert own.targets("val")[1, 0] == own.values[sample.row]
     else:
-        assert dict(sample.cells) == {name: str(own.splits["val"][1][name].item()) for name, _ in sample.cells}
+        values = {name: own.splits["val"][1][name].item() for name in own.spec.input.by_name()}
+        shown = {name: value if isinstance(value, float) else str(value) for name, value in values.items()}
+        assert dict(sample.cells) == shown, "what the network sees, without the target"
 
 
 def _check_confusion(run: RunDir) -> None:

@@ -12,12 +12,13 @@ from litmus.config.sample import Sample
 from litmus.page.axes import axis
 from litmus.page.charts import Line, lines
 from litmus.page.charts import images as in_rows
-from litmus.page.classes import average_precisions, chosen, of_each_class
+from litmus.page.classes import Quality, average_precisions, chosen, of_each_class, quality
 from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS, Drawing, Pixels
 from litmus.page.names import shorten, shorten_all
 from litmus.page.reliability import calibration, reliability_diagram
 from litmus.page.scenes import Scene, together
+from litmus.page.selection import side_by_side
 from litmus.page.values import predicted_and_true, residuals
 from litmus.spec import Boxes, Classes, Labels, Values
 from litmus.task.boxes.confusion import confusion
@@ -32,6 +33,7 @@ MOST_DOTS = 500  # of a chart: a thousand take 20 ms
 MOST_POINTS = 200  # of forecasts side by side
 PAST = 24  # values before the first forecast
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def of_classes(
@@ -48,8 +50,7 @@ def of_classes(
     """
     found: dict[str, Drawing] = {}
     names, predicted, number = target.names, logits.argmax(dim=1), len(target.names)
-    hits, said, there = (own.bincount(minlength=number) for own in (truth[predicted == truth], predicted, truth))
-    found["classes"] = _each(target.noun, names, hits, said, there)
+    found["classes"] = _each(target, logits, truth)
     if number <= MOST_NAMES:
         counts = (truth * number + predicted).bincount(minlength=number**2).reshape(number, number)
         found["confusion_matrix"] = confusion_matrix("confusion matrix", counts.numpy(), names)
@@ -96,18 +97,32 @@ def of_labels(target: Labels, logits: Tensor, truth: Tensor) -> dict[str, Drawin
         logits: float (samples, labels).
         truth: 1 for each label, of the same shape.
     """
-    said, there = logits > 0, truth > 0
-    counts = (own.sum(dim=0) for own in (said & there, said, there))
-    return {"labels": _each(target.noun, target.names, *counts)}
+    return {"labels": _each(target, logits, truth)}
 
 
-def _each(noun: str, names: Sequence[str], hits: Tensor, said: Tensor, there: Tensor) -> Drawing:
+def quality_of(target: Classes | Labels, logits: Tensor, truth: Tensor) -> tuple[Quality, Ints]:
+    """How good the predictions of each class or label are, and how many samples have it.
+
+    Args:
+        target: of the dataset.
+        logits: float (samples, names).
+        truth: class numbers, int64 (samples,), or 1 for each label, (samples, labels).
+    """
+    if isinstance(target, Labels):
+        said, true = logits > 0, truth > 0
+        counts = [own.sum(dim=0).numpy() for own in (said & true, said, true)]
+    else:
+        said, number = logits.argmax(dim=1), len(target.names)
+        counts = [own.bincount(minlength=number).numpy() for own in (truth[said == truth], said, truth)]
+    return quality(*counts), counts[2]
+
+
+def _each(target: Classes | Labels, logits: Tensor, truth: Tensor) -> Drawing:
     """Precision and recall of each name; of many, of those that are best and worst by F1."""
-    correct, predicted, true = (own.double().numpy() for own in (hits, said, there))
-    both = np.where(predicted + true > 0, predicted + true, np.nan)
-    groups = {"precision": correct / np.maximum(predicted, 1), "recall": correct / np.maximum(true, 1)}
-    counts = true.astype(np.int64).tolist()
-    return of_each_class(f"precision and recall of {noun}", names, chosen(2 * correct / both), groups, counts)
+    found, counts = quality_of(target, logits, truth)
+    groups = {"precision": found.precision, "recall": found.recall}
+    label = f"precision and recall of {target.noun}"
+    return of_each_class(label, target.names, chosen(found.f1), groups, counts.tolist())
 
 
 def of_values(named: Sequence[tuple[str, Floats, Floats]]) -> dict[str, Drawing]:
@@ -140,7 +155,8 @@ def of_forecasts(name: str, true: Floats, predicted: Floats, sample: Callable[[i
         predicted: the same.
         sample: gives the window of a row.
     """
-    horizon, chosen = true.shape[1], _side_by_side(true.shape, sample)
+    horizon = true.shape[1]
+    chosen = side_by_side(range(len(true)), sample, horizon, MOST_POINTS)
     first = chosen[0][1]
     past = [] if first.past is None else first.past[-PAST:].tolist()
     x, forecast = [], []
@@ -160,19 +176,6 @@ def of_forecasts(name: str, true: Floats, predicted: Floats, sample: Callable[[i
     return {"forecast": lines("forecast and truth", across, up, drawn)}
 
 
-def _side_by_side(shape: tuple[int, ...], sample: Callable[[int], Sample]) -> list[tuple[int, Sample]]:
-    """The last windows of one series whose horizons do not overlap, with their rows."""
-    windows, horizon = shape
-    chosen: list[tuple[int, Sample]] = []
-    for row in range(windows - 1, -1, -1):
-        own = sample(row)
-        if chosen and (own.name != chosen[-1][1].name or len(chosen) * horizon >= MOST_POINTS):
-            break
-        if not chosen or own.row + horizon <= chosen[-1][1].row:
-            chosen.append((row, own))
-    return chosen[::-1]
-
-
 def of_boxes(
     target: Boxes, seen: Sequence[tuple[Outputs, Outputs]], images: list[Pixels] | None, least: float
 ) -> dict[str, Drawing]:
@@ -185,13 +188,13 @@ def of_boxes(
         least: score of a box that counts.
     """
     boxed = [
-        (found.double().cpu().numpy(), there.double().cpu().numpy())
+        (found.double().cpu().numpy(), ground_truth.double().cpu().numpy())
         for outputs, targets in seen
-        for found, there in zip(outputs, targets, strict=True)
+        for found, ground_truth in zip(outputs, targets, strict=True)
     ]
     scenes = [
-        Scene(pixels, found[found[:, 4] >= least], there)
-        for pixels, (found, there) in zip((images or [])[:NUM_SCENES], boxed, strict=False)
+        Scene(pixels, found[found[:, 4] >= least], ground_truth)
+        for pixels, (found, ground_truth) in zip((images or [])[:NUM_SCENES], boxed, strict=False)
     ]
     found = {"boxes": together(scenes, target.names)} if scenes else {}
     matches = matches_of(boxed)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus.config.protocols import Net
+from litmus.page.selection import evenly
 
 MOST_LAYERS = 60  # that are examined; of more, evenly chosen ones
 MOST_SAMPLES = 32  # of a batch, whose maps are examined
@@ -45,13 +46,7 @@ def watched(net: Net) -> list[Watched]:
         if not isinstance(module, nn.Embedding | nn.EmbeddingBag)
     ]
     found = [each for each in found if each.weight is not None or each.activation is not None]
-    return evenly(found, MOST_LAYERS)
-
-
-def evenly(layers: list[Watched], most: int) -> list[Watched]:
-    """So many of them at most, evenly chosen from input to output, with the first and the last."""
-    last = len(layers) - 1
-    return [layers[i * last // (most - 1)] for i in range(most)] if len(layers) > most else layers
+    return [found[row] for row in evenly(len(found), MOST_LAYERS)]
 
 
 def _matrix(module: nn.Module) -> nn.Parameter | None:

@@ -4,21 +4,31 @@ All of it in a few epochs (the first, second, fourth, eighth... and the last), a
 No random number is drawn, and a step waits for nothing: only the last step of such an epoch copies gradients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from litmus.callback._drawings import in_units, of_boxes, of_classes, of_forecasts, of_labels, of_mistakes, of_values
-from litmus.callback._layers import evenly, watched
+from litmus.callback._drawings import (
+    in_units,
+    of_boxes,
+    of_classes,
+    of_forecasts,
+    of_labels,
+    of_mistakes,
+    of_values,
+    quality_of,
+)
+from litmus.callback._layers import watched
 from litmus.callback._mistakes import worst_mistakes
 from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
 from litmus.page.filters import filters, first_layer
+from litmus.page.selection import evenly, worst
 from litmus.record.events import image
 from litmus.record.metrics import min_score_of
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
@@ -51,11 +61,20 @@ class Pictures:
         task: whose validation is watched from now on.
         data: that it validates on; None where this process sees only a part of it, whose samples have other numbers.
         writer: of the run's events.
+        curved: the numbers of the classes or labels with a precision-recall curve, as chosen before the run was
+            resumed; None where that is still to be done.
+
+    Attributes:
+        curved: the same, once an epoch was shown. They are those of the lowest F1 in that first one, and stay: curves
+            of later epochs can be compared with its, and with each other.
     """
 
-    def __init__(self, task: Task, data: Data | None, writer: SummaryWriter) -> None:
-        self.task, self.data, self.writer = task, data, writer
-        self.layers = evenly([each for each in watched(task.net) if each.weight is not None], MOST_LAYERS)
+    def __init__(
+        self, task: Task, data: Data | None, writer: SummaryWriter, curved: Sequence[int] | None = None
+    ) -> None:
+        self.task, self.data, self.writer, self.curved = task, data, writer, curved
+        layers = [each for each in watched(task.net) if each.weight is not None]
+        self.layers = [layers[row] for row in evenly(len(layers), MOST_LAYERS)]
         self.watching = False
         self.inputs: Tensor | None = None
         self.seen: list[tuple[Outputs, Outputs]] = []
@@ -165,9 +184,12 @@ class Pictures:
     def _curves(self, target: Classes | Labels, logits: Tensor, truth: Tensor, step: int) -> None:
         is_class = isinstance(target, Classes)
         scores = (logits.softmax(dim=1) if is_class else logits.sigmoid()).nan_to_num().numpy()
-        for i, name in enumerate(target.names[:MOST_CURVES]):
+        if self.curved is None:
+            found, counts = quality_of(target, logits, truth)
+            self.curved = worst(np.where(counts > 0, found.f1, np.nan), MOST_CURVES)
+        for i in self.curved:
             own = (truth == i if is_class else truth[:, i] > 0).numpy()
-            self.writer.add_pr_curve(f"val/{name}", own, scores[:, i], step)
+            self.writer.add_pr_curve(f"val/{target.names[i]}", own, scores[:, i], step)
 
     def _images(self) -> list[Pixels] | None:
         """Those of the first batch, if the network saw images."""

@@ -1,7 +1,7 @@
 """What TensorBoard shows of a run besides its epochs' scalars: graph, configuration, a row to compare."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -55,6 +55,13 @@ class Dashboard(Callback):
         self._pictures: Pictures | None = None
         self._projector: Projector | None = None
         self._writer: SummaryWriter | None = None
+        self._curved: Sequence[int] | None = None  # see `Pictures`: the same in a run that is resumed
+
+    def state_dict(self) -> Section:
+        return {} if self._curved is None else {"curved": list(self._curved)}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        self._curved = state_dict["curved"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
@@ -68,7 +75,7 @@ class Dashboard(Callback):
         if self.pictures:
             self._writer.add_custom_scalars(layout(task_of(pl_module)))
             data = data_of(trainer) if trainer.world_size == 1 else None
-            self._pictures = Pictures(task_of(pl_module), data, self._writer)
+            self._pictures = Pictures(task_of(pl_module), data, self._writer, self._curved)
             scores = [_score(task_of(pl_module), row) for row in run.whole_metrics() if row["epoch"] > 0]
             self._projector = Projector(task_of(pl_module), data_of(trainer), max(scores, default=None))
 
@@ -110,6 +117,7 @@ class Dashboard(Callback):
         if self._pictures is not None and self._pictures.watching:
             try:
                 self._pictures.end(max(trainer.global_step - 1, 0))
+                self._curved = self._pictures.curved
             except Exception:  # a picture that cannot be drawn must not end a run
                 log.warning("TensorBoard has not all pictures of this network.", exc_info=True)
 

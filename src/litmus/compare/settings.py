@@ -9,13 +9,13 @@ import yaml
 
 from litmus.config.keys import NAMED_GROUPS
 from litmus.config.validate import shown
+from litmus.page.axes import WHOLE, digits
 
 # A run's settings, flat: `"model.dropout"` to 0.5.
 Settings = dict[str, object]
 
 CHANGES = "changes"  # the key of what was changed when a run was resumed
 LONG = 9  # significant digits of a number, from where it is rounded: nobody types as many
-WHOLE = 1e6  # whole numbers below are written without an exponent
 # Keys of data that say how samples are presented to the network, and not which samples there are.
 PRESENTATION = ("batch_size", "augment", "mosaic", "flip", "size", "colours", "window")
 ABSENT = object()  # a setting that a run does not have, as an FNN has no kernel_size
@@ -91,11 +91,6 @@ def abbreviate(text: str) -> str:
         return text
     significant = re.sub(r"e.*|\D", "", text).lstrip("0")
     return text if len(significant) < LONG else digits(float(text))
-
-
-def digits(value: float) -> str:
-    """A number with three significant digits: `0.0123`, `1230`, `1.23e-05`."""
-    return f"{float(f'{value:.3g}'):g}"
 
 
 def short_key(key: str, keys: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ class Sample:
     Attributes:
         image: as it is stored, uint8 (height, width, channels).
         text: its pieces, what the network does not know or get apart.
-        cells: of a row, the column's name and the value.
+        cells: of a row that the network sees, the column's name and the value.
         past: what comes before a forecast, float64 (values,), in the data's unit.
         row: of a forecast, the number of its first value in the series.
         date: of that value.
@@ -38,7 +38,7 @@ class Sample:
 
     image: "NDArray[np.uint8] | None" = None
     text: tuple[Piece, ...] = ()
-    cells: tuple[tuple[str, str], ...] = ()
+    cells: tuple[tuple[str, str | float], ...] = ()
     past: "NDArray[np.float64] | None" = None
     row: int = 0
     date: str = ""

@@ -77,14 +77,18 @@ class Data(lightning.LightningDataModule):
         """The texts that a vocabulary may be built from; empty for datasets without texts."""
         return []
 
-    @property
-    def class_counts(self) -> Tensor:
-        """Training samples of each class or label, or boxes of each class, int64 (names,).
+    def counts(self, split: Split) -> Tensor:
+        """Samples of each class or label in a split, or boxes of each class, int64 (names,).
 
         Raises:
             UserError: the data has neither.
         """
         raise UserError(f"data={self.spec.data} has no classes to count.")
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Those of training, on which losses and warnings depend."""
+        return self.counts("train")
 
     @property
     def concerns(self) -> list[str]:

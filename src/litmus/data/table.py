@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 MOST_NUMBERS, MOST_ONES = 10_000_000, 50  # of a split, and of a category: for a baseline
 MOST_LABELS = 20  # of which is looked whether a column tells them, which takes a millisecond for each of both
-MOST_CELLS = 16  # of a row that are shown: the targets, then what the network sees
+MOST_CELLS = 16  # of a row that are shown, of what the network sees
 MOST_DROPPED = 0.5  # fraction of rows without a target
 
 
@@ -208,10 +208,9 @@ class Table(Data):
     def columns(self) -> list[tuple[str, str, str]]:
         return [(each.name, each.kind, each.use) for each in self.found]
 
-    @property
-    def class_counts(self) -> Tensor:
-        """Training rows of each class or label, int64 (classes or labels,)."""
-        return count_classes(self._scaled_targets("train"), self.spec)
+    def counts(self, split: Split) -> Tensor:
+        """Rows of each class or label, int64 (classes or labels,)."""
+        return count_classes(self.targets(split), self.spec)
 
     @cached_property  # every checkpoint stores them
     def seen(self) -> Tensor:
@@ -386,9 +385,9 @@ class Table(Data):
 
     def sample(self, split: Split, number: int) -> Sample:
         assert isinstance(self.spec.input, Columns)
-        names = [*self.target_names, *self.spec.input.by_name()]
-        row = self.splits[split].row(number, named=True)
-        return Sample(cells=tuple((name, "" if row[name] is None else str(row[name])) for name in names[:MOST_CELLS]))
+        names = list(self.spec.input.by_name())[:MOST_CELLS]
+        row = self.splits[split].select(names).row(number)
+        return Sample(cells=tuple((name, _shown(cell)) for name, cell in zip(names, row, strict=True)))
 
     @property
     def _flat_width(self) -> int:
@@ -456,3 +455,8 @@ def _codes(column: pl.Series, alone: bool = False) -> NDArray[np.int64]:
         absent = column.is_null().to_numpy()
         codes[absent] = codes.max() + 1 + np.arange(absent.sum())
     return codes
+
+
+def _shown(cell: object) -> str | float:
+    """A cell as a sample shows it: numbers as they are, a missing one as nothing."""
+    return cell if isinstance(cell, float) else "" if cell is None else str(cell)

@@ -1,11 +1,12 @@
 """Axes of charts: from values to places, linear or logarithmic, with ticks that a person would choose."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 STEPS = (1, 2, 2.5, 5, 10)  # of ticks, times a power of ten
 PADDING = 0.04  # of the range, beyond the values at both ends
+WHOLE = 1e6  # whole numbers below are written with all digits
 DECADES = 1.5  # beyond so many, positive values whose axis may be logarithmic get one
 
 
@@ -29,10 +30,14 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Where a value is, as a fraction of the axis; those beyond its ends are at them."""
+        return min(1.0, max(0.0, self.fraction(value)))
+
+    def fraction(self, value: float) -> float:
+        """The same, below 0 or above 1 beyond the ends; what has no logarithm is at the beginning."""
         low, high, at = self.low, self.high, value
         if self.log:
-            low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))
-        return min(1.0, max(0.0, (at - low) / (high - low)))
+            low, high, at = math.log(low), math.log(high), math.log(value if value > 0 else low)
+        return (at - low) / (high - low)
 
 
 def axis(
@@ -79,6 +84,25 @@ def named_axis(names: Sequence[str], label: str = "") -> Axis:
     return Axis(-0.5, len(names) - 0.5, label, list(enumerate(names)))
 
 
+def clipped(polygon: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What of a polygon is in the unit square: cut at one edge after the other (Sutherland and Hodgman 1974)."""
+    found = list(polygon)
+    for axis, edge, inward in ((0, 0.0, 1), (0, 1.0, -1), (1, 0.0, 1), (1, 1.0, -1)):
+        found = list(_cut(found, axis, edge, inward))
+    return found
+
+
+def _cut(polygon: Sequence[tuple[float, float]], axis: int, edge: float, inward: int) -> Iterator[tuple[float, float]]:
+    """The corners on the inner side of an edge, and where the outline crosses it."""
+    for before, corner in zip([*polygon[-1:], *polygon[:-1]], polygon, strict=True):
+        depth_before, depth = (inward * (point[axis] - edge) for point in (before, corner))
+        if (depth_before < 0) != (depth < 0):
+            share = depth_before / (depth_before - depth)
+            yield before[0] + share * (corner[0] - before[0]), before[1] + share * (corner[1] - before[1])
+        if depth >= 0:
+            yield corner
+
+
 def number_text(value: float, step: float = 0.0) -> str:
     """A number in as few digits as tell it from those a step away; three digits without a step."""
     if value == 0 or not math.isfinite(value):
@@ -90,6 +114,13 @@ def number_text(value: float, step: float = 0.0) -> str:
     digits = 3 if not step else max(3, math.ceil(math.log10(abs(value) / abs(step))) + 1)
     short = f"{value:.{digits}g}"
     return short.replace("e-0", "e-").replace("e+0", "e")
+
+
+def digits(value: float) -> str:
+    """A number with three significant digits, a whole one with all: `0.0123`, `12.3`, `1230`, `1995`, `1.23e-05`."""
+    if abs(value) < WHOLE and float(value).is_integer():
+        return str(int(value))
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _step(least: float) -> float:

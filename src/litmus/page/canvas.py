@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from litmus.page import drawing
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.typing import RcKeyType
 
@@ -112,6 +113,13 @@ def draw_figure(name: str, caption: str, size: tuple[float, float], draw: "Calla
         canvas.savefig(paper, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     svg = text.getvalue()
     return Figure(name, caption, svg[svg.index("<svg") :], pixels.getvalue(), paper.getvalue())
+
+
+def whole_ticks(axis: "Axis", most: int | Literal["auto"] = "auto") -> None:
+    """Marks whole numbers only, as epochs and steps are, even if there is but one on the axis; about `most` of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:

@@ -1,13 +1,14 @@
 """Charts of few kinds, drawn as `Drawing`: lines, dots, bars, heat maps, and images in rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from litmus.page.axes import Axis
+from litmus.page.axes import Axis, clipped
 from litmus.page.drawing import COLORS, Drawing, Pixels, Point, text_width
 from litmus.page.names import LONGEST, shorten, shorten_all
 
@@ -15,7 +16,9 @@ WIDTH, HEIGHT = 430.0, 280.0  # a telephone shows letters of an axis at three qu
 SMALL = 11.5  # the size of letters beside an axis
 BAR = 15.0  # the height of a bar
 FEW = 25  # values of a line, up to which each is marked by a dot
+CAP = 4.0  # of an error bar, to both sides
 Floats = NDArray[np.float64]
+Values = TypeVar("Values", bound=tuple[float, ...])  # of a point
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Line:
         y: of its points.
         color: of it.
         dashed: whether it is dashed.
-        low: of a band around it, beside each point.
+        low: of a band around it, beside each point; around a single one it is an error bar.
         high: the same.
     """
 
@@ -64,8 +67,24 @@ class Frame:
     height: float
 
     def at(self, x: float, y: float) -> Point:
-        """The place of a point."""
-        return self.left + self.width * self.x.place(x), self.top + self.height * (1 - self.y.place(y))
+        """The place of a point; of one outside the axes, the nearest at their edge."""
+        return self._in_drawing(self.x.place(x), self.y.place(y))
+
+    def area(self, points: Sequence[Point], color: str, opacity: float) -> None:
+        """Fills a polygon, as far as it is within the axes."""
+        inside = clipped([(self.x.fraction(x), self.y.fraction(y)) for x, y in points])
+        if len(inside) > 2:
+            self.drawing.area([self._in_drawing(*point) for point in inside], color, opacity)
+
+    def error_bar(self, x: float, low: float, high: float, color: str) -> None:
+        """An upright line between two values, with a cap at both."""
+        ends = [self.at(x, low), self.at(x, high)]
+        for points in (ends, *([(at - CAP, y), (at + CAP, y)] for at, y in ends)):
+            self.drawing.line(points, color, 1.4)
+
+    def _in_drawing(self, x: float, y: float) -> Point:
+        """The place of fractions of both axes."""
+        return self.left + self.width * x, self.top + self.height * (1 - y)
 
 
 @dataclass(frozen=True)
@@ -143,16 +162,12 @@ def lines(
     legend = [(line.name, line.color, line.dashed) for line in drawn if line.name]
     chart = frame(label, x, y, legend, height, width, above=SMALL if mark and mark[1] else 0.0)
     for line in drawn:
-        if len(line.low):
-            band = [chart.at(a, b) for a, b in zip(line.x, line.low, strict=True) if math.isfinite(b)]
-            upper = [chart.at(a, b) for a, b in zip(line.x, line.high, strict=True) if math.isfinite(b)]
-            if len(band) > 1:
-                chart.drawing.area([*band, *reversed(upper)], line.color, 0.18)
+        _band(chart, line)
     for line in drawn:
-        for part in _stretches(line):
+        for part in _stretches(zip(line.x, line.y, strict=True)):
             points = [chart.at(a, b) for a, b in part]
             chart.drawing.line(points, line.color, 1.8, line.dashed)
-            if len(line.x) <= FEW and not line.dashed:
+            if len(points) == 1 or (len(line.x) <= FEW and not line.dashed):
                 chart.drawing.dots(points, 2.4, line.color)
     if mark is not None:
         place, top = chart.at(mark[0], y.high)
@@ -160,6 +175,15 @@ def lines(
         half = text_width(mark[1], SMALL) / 2
         chart.drawing.text(min(max(place, half), width - half), top - 4, mark[1], "soft", SMALL, "middle")
     return chart.drawing
+
+
+def _band(chart: Frame, line: Line) -> None:
+    for part in _stretches(zip(line.x, line.low, line.high, strict=True) if len(line.low) else ()):
+        if len(part) == 1:
+            chart.error_bar(*part[0], line.color)
+        else:
+            lower, upper = [(x, low) for x, low, _ in part], [(x, high) for x, _, high in part]
+            chart.area([*lower, *reversed(upper)], line.color, 0.18)
 
 
 def dots(
@@ -174,7 +198,7 @@ def dots(
     chart = frame(label, x, y, height=380 if reference else HEIGHT)
     if math.isfinite(band):
         ends = [(reference[0], -band), (reference[-1], -band), (reference[-1], band), (reference[0], band)]
-        chart.drawing.area([chart.at(a, b + far) for (a, b), far in ends], COLORS[0], 0.14)
+        chart.area([(a, b + far) for (a, b), far in ends], COLORS[0], 0.14)
     chart.drawing.line([chart.at(*point) for point in reference], "soft", 1.2, dashed=True)
     opacity = max(0.15, min(0.8, 60 / math.sqrt(len(points) + 1) / 4))
     chart.drawing.dots([chart.at(*point) for point in points], 2.2, COLORS[0], opacity)
@@ -355,12 +379,12 @@ def _apart(ticks: Sequence[tuple[float, str]], chart: Frame) -> list[tuple[float
     return list(ticks[::every])
 
 
-def _stretches(line: Line) -> list[list[Point]]:
-    """The points of a line between its gaps."""
-    parts: list[list[Point]] = [[]]
-    for x, y in zip(line.x, line.y, strict=True):
-        if math.isfinite(x) and math.isfinite(y):
-            parts[-1].append((x, y))
+def _stretches(points: Iterable[Values]) -> list[list[Values]]:
+    """The points of a line between its gaps, of each its values."""
+    parts: list[list[Values]] = [[]]
+    for point in points:
+        if all(map(math.isfinite, point)):
+            parts[-1].append(point)
         elif parts[-1]:
             parts.append([])
     return [part for part in parts if part]

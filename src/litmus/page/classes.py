@@ -1,6 +1,7 @@
-"""Bars of each class, as a run's page and TensorBoard show them."""
+"""How good a network is on each class, and bars of it, as a run's page and TensorBoard show them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,32 @@ from litmus.page.drawing import COLORS, Drawing
 
 MOST_BARS, EACH_END = 40, 10  # from so many classes on, only so many of the best and the worst are drawn
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Quality(NamedTuple):
+    """Precision, recall and F1 of each class, float64 (classes,).
+
+    Attributes:
+        precision: 0 for a class that occurs and is never predicted, NaN for one that is in neither.
+        recall: NaN for a class that does not occur.
+        f1: NaN for a class that neither occurs nor is predicted.
+    """
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def quality(correct: Ints, predicted: Ints, true: Ints) -> Quality:
+    """How good predictions are, by how often each class was predicted rightly, was predicted, and occurs."""
+    precision = np.where((predicted == 0) & (true > 0), 0.0, _ratio(correct, predicted))
+    return Quality(precision, _ratio(correct, true), _ratio(2 * correct, predicted + true))
+
+
+def _ratio(above: Ints, below: Ints) -> Floats:
+    """The quotient; NaN where there is none."""
+    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
 
 
 def chosen(quality: Floats) -> list[int]:

@@ -11,7 +11,7 @@ from litmus.page.names import shorten_all
 
 SIDE = 260.0  # of an image
 PER_ROW = 4
-FOUND, THERE = "#56b4e9", "#d55e00"  # of boxes, on images of any color
+FOUND, GROUND_TRUTH = "#56b4e9", "#d55e00"  # of boxes, on images of any color
 # Of boxes that are found: a network that is hardly trained finds dozens everywhere, and is sure of none.
 LEAST_DRAWN, MOST_DRAWN = 0.05, 10
 Floats = NDArray[np.float64]
@@ -24,13 +24,13 @@ class Scene:
     Attributes:
         pixels: of the image.
         found: float64 (found, 6): left, top, right, bottom in pixels, score, class.
-        there: float64 (boxes, 5): class, left, top, right, bottom.
+        ground_truth: float64 (boxes, 5): class, left, top, right, bottom.
         name: of its file, if there is one.
     """
 
     pixels: Pixels
     found: Floats
-    there: Floats
+    ground_truth: Floats
     name: str = ""
 
 
@@ -53,7 +53,7 @@ def alone(scene: Scene, names: Sequence[str]) -> Drawing:
     """
     height, width = scene.pixels.shape[:2]
     scale = SIDE / max(height, width)
-    label = f"an image with {len(scene.there)} boxes, {len(scene.found)} found"
+    label = f"an image with {len(scene.ground_truth)} boxes, {len(scene.found)} found"
     drawing = Drawing(width * scale, height * scale, label)
     _draw(drawing, scene, names, 0, 0, scale)
     return drawing
@@ -72,8 +72,8 @@ def together(scenes: Sequence[Scene], names: Sequence[str]) -> Drawing:
 def _draw(drawing: Drawing, scene: Scene, names: Sequence[str], x: float, y: float, scale: float) -> None:
     height, width = scene.pixels.shape[:2]
     drawing.image(x, y, width * scale, height * scale, scene.pixels)
-    for _, *corners in scene.there.tolist():
-        _frame(drawing, corners, x, y, scale, THERE, dashed=True)
+    for _, *corners in scene.ground_truth.tolist():
+        _frame(drawing, corners, x, y, scale, GROUND_TRUTH, dashed=True)
     short = shorten_all(names, 14)
     for left, top, right, bottom, score, number in reversed(drawn(scene.found).tolist()):
         _frame(drawing, [left, top, right, bottom], x, y, scale, FOUND, dashed=False)

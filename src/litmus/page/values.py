@@ -7,6 +7,7 @@ from litmus.page.axes import axis
 from litmus.page.charts import columns, dots
 from litmus.page.drawing import Drawing
 from litmus.page.names import shorten
+from litmus.page.selection import evenly
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,8 +58,3 @@ def histogram(values: Floats, bins: int) -> tuple[Ints, Floats]:
         return np.histogram(values, bins)
     around = abs(low) / 2 or 0.5
     return np.histogram(values, bins, (low - around, low + around))
-
-
-def evenly(number: int, most: int) -> Ints:
-    """Numbers from 0 to below `number` at even distances, at most so many: int64, rising."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from litmus.config.keys import flat
-from litmus.config.protocols import SPLITS, Data, Split
+from litmus.config.protocols import SPLITS, Data
 from litmus.config.retype import differing
 from litmus.config.validate import shown
 from litmus.page.axes import axis
 from litmus.page.charts import columns, images
 from litmus.page.names import shorten, shorten_all
+from litmus.page.selection import evenly
 from litmus.page.values import histogram
 from litmus.record.command import typed_words
 from litmus.report.material import Material
@@ -40,10 +41,7 @@ def _counts(data: Data) -> list[Block]:
     target = data.spec.target
     if isinstance(target, Values):
         return _histograms(data, target.names)
-    if isinstance(target, Boxes):
-        counts = {"train": data.class_counts.numpy()}
-    else:
-        counts = {split: _count(data, split, target) for split in SPLITS}
+    counts = {split: data.counts(split).numpy() for split in SPLITS}
     order = list(range(len(target.names)))
     omitted = max(0, len(order) - MOST_CLASSES)
     if omitted:
@@ -55,15 +53,6 @@ def _counts(data: Data) -> list[Block]:
     which = "; the most and the least frequent" if omitted else ""
     said = f"How many {noun} there are of each of {len(target.names)} {names}{which}."
     return [Tabled(said, table(["", *counts], rows, omitted=omitted))]
-
-
-def _count(data: Data, split: Split, target: Classes | Labels) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-    targets = data.targets(split)
-    if targets is None:
-        return np.zeros(len(target.names), np.int64)
-    if isinstance(target, Labels):
-        return targets.numpy().sum(axis=0, dtype=np.int64)
-    return np.bincount(targets.numpy(), minlength=len(target.names))
 
 
 def _histograms(data: Data, names: Sequence[str]) -> list[Block]:
@@ -86,7 +75,7 @@ def _samples(data: Data) -> list[Block]:
     if first.past is not None:  # windows of a series say little
         return []
     most = MOST_IMAGES if first.image is not None else MOST_OTHERS
-    numbers = [total * i // most for i in range(min(most, total))] if total > most else list(range(total))
+    numbers = evenly(total, most).tolist()
     chosen = [data.sample("train", number) for number in numbers]
     labels = [_label(data, number) for number in numbers]
     cards: list[Card] = [card(sample, [label] if label else []) for sample, label in zip(chosen, labels, strict=True)]

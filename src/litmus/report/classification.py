@@ -1,6 +1,6 @@
 """A page's part on classes: what is confused, the worst mistakes, each class, calibration, precision and recall."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from litmus.page.confusion import confusion_matrix
 from litmus.page.drawing import COLORS
 from litmus.page.names import shorten_all
 from litmus.page.reliability import FEW, NUM_BINS, calibration, reliability_diagram
+from litmus.page.selection import worst
 from litmus.report.material import Tested
-from litmus.report.numbers import Confusion, precision_recall, probabilities, thinned
+from litmus.report.numbers import Confusion, Curve, precision_recall, probabilities, thinned
 from litmus.report.parts import Block, Card, Cards, Chart, Section, Tabled, Words, card, table
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,7 @@ def sections(tested: Tested) -> list[Section]:
     return [
         Section("confusion", "What is taken for what", [Words(confused(confusion, names)), *_matrix(confusion, names)]),
         Section("mistakes", "The worst mistakes", mistakes(tested, scores, true)),
-        Section("classes", "Each class", [*_each(confusion, names), *curves(scores, true, names, confusion.f1)]),
+        Section("classes", "Each class", [*_each(confusion, names), *_curves(scores, true, names, confusion.f1)]),
         *_calibration(tested, scores, true),
     ]
 
@@ -115,13 +116,27 @@ def _each(confusion: Confusion, names: Sequence[str]) -> list[Block]:
     return [Chart("per-class", f"{said} In parentheses: how many samples are of it.", drawing)]
 
 
-def curves(scores: Floats, true: NDArray[np.int64], names: Sequence[str], quality: Floats) -> list[Block]:
-    """Precision against recall of each class, of at most ten the worst."""
-    present = sorted([i for i in np.argsort(quality, kind="stable") if (true == i).any()][:MOST_CURVES])
-    found = [precision_recall(scores[:, number], true == number) for number in present]
-    drawn = curve_lines([names[i] for i in present], [(each.average, *thinned(each)) for each in found])
-    which = f" Of {len(names):,} classes, the ten of the lowest F1." if len(present) < len(names) else ""
-    return [pr_chart(drawn, f"Precision at every recall, each class against the rest; AP is the area.{which}")]
+def _curves(scores: Floats, true: NDArray[np.int64], names: Sequence[str], f1: Floats) -> list[Block]:
+    known = np.where(np.bincount(true, minlength=len(names)) > 0, f1, np.nan)
+    said = "Precision at every recall, each class against the rest; AP is the area."
+    return curves(names, "classes", known, lambda i: precision_recall(scores[:, i], true == i), said)
+
+
+def curves(names: Sequence[str], noun: str, f1: Floats, curve_of: Callable[[int], Curve], caption: str) -> list[Block]:
+    """Precision against recall of each class or label, of many of the worst; none where none occurs.
+
+    Args:
+        names: of all.
+        noun: what they are.
+        f1: of each; NaN for one that has no curve.
+        curve_of: gives the curve of a number.
+        caption: below the chart.
+    """
+    shown, total = worst(f1, MOST_CURVES), int(np.isfinite(f1).sum())
+    found = [curve_of(number) for number in shown]
+    drawn = curve_lines([names[i] for i in shown], [(each.average, *thinned(each)) for each in found])
+    which = f" Of {total:,} {noun}, the {len(shown)} of the lowest F1." if len(shown) < total else ""
+    return [pr_chart(drawn, f"{caption}{which}")] if drawn else []
 
 
 def curve_lines(names: Sequence[str], found: Sequence[tuple[float, Sequence[float], Sequence[float]]]) -> list[Line]:

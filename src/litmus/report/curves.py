@@ -8,7 +8,7 @@ from litmus.page.axes import Axis, axis
 from litmus.page.charts import Line, lines
 from litmus.page.drawing import COLORS
 from litmus.record.baselines import BASELINES, ranked_baselines
-from litmus.record.metrics import GAIN, per_value
+from litmus.record.metrics import GAIN, monitored_in, per_value
 from litmus.report.material import Material
 from litmus.report.parts import Block, Chart, Section, Words
 
@@ -35,7 +35,7 @@ def curves(material: Material) -> Section:
 
 
 def _metrics(material: Material) -> list[str]:
-    """The names of what validation or training measured, without the split."""
+    """The names of what validation or training measured, without the split: the loss, what decides, then the rest."""
     columns = dict.fromkeys(name for row in material.rows for name in row)
     pieces = {own for split in ("train", "val") for names in _own_values(columns, split) for own in names}
     found = []
@@ -44,7 +44,8 @@ def _metrics(material: Material) -> list[str]:
         is_baseline = name.partition("_")[0] in BASELINES
         if split in ("val", "train") and column not in (*pieces, GAIN) and not is_baseline and name not in found:
             found.append(name)
-    return sorted(found, key=lambda name: (name != "loss", name.endswith("_loss"), found.index(name)))
+    decides = monitored_in(str(material.config["task"]["_target_"]), columns)[0].partition("/")[2]
+    return sorted(found, key=lambda name: (name != "loss", name != decides, name.endswith("_loss"), found.index(name)))
 
 
 def _own_values(columns: dict[str, None], split: str) -> list[list[str]]:

@@ -14,6 +14,7 @@ from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars
 from litmus.page.confusion import confusion_matrix
 from litmus.page.scenes import LEAST_DRAWN, MOST_DRAWN, Scene, drawn
+from litmus.page.selection import worst
 from litmus.record.metrics import min_score_of
 from litmus.report.classification import MISTAKES, MOST_CELLS, MOST_CURVES, curve_lines, pr_chart
 from litmus.report.material import Tested
@@ -93,15 +94,15 @@ def _each(names: Sequence[str], average: dict[int, tuple[float, float]], matches
 
 
 def _curves(names: Sequence[str], average: dict[int, tuple[float, float]], matches: "Matches") -> list[Block]:
-    worst = sorted(sorted(average, key=lambda i: average[i][1])[:MOST_CURVES])
-    found = []
-    for number in worst:
+    known = np.array([average[number][1] if number in average else np.nan for number in range(len(names))])
+    shown, found = worst(known, MOST_CURVES), []
+    for number in shown:
         own = matches.classes == number
-        there = int((matches.ground_truth == number).sum())
-        curve = precision_recall(matches.scores[own], matches.hits[own, 0] > 0, there)
+        num_true = int((matches.ground_truth == number).sum())
+        curve = precision_recall(matches.scores[own], matches.hits[own, 0] > 0, num_true)
         found.append((average[number][1], *thinned(curve)))
-    drawn = curve_lines([names[number] for number in worst], found)
-    which = f" Of {len(average):,} classes, the ten worst." if len(worst) < len(average) else ""
+    drawn = curve_lines([names[number] for number in shown], found)
+    which = f" Of {len(average):,} classes, the {len(shown)} worst." if len(shown) < len(average) else ""
     return [pr_chart(drawn, f"Precision at every recall, at an IoU of 0.5.{which}")] if drawn else []
 
 
@@ -112,8 +113,9 @@ def _confused(matrix: NDArray[np.int64], names: Sequence[str], min_score: float)
     order = np.argsort(-wrong.ravel(), kind="stable")[:3]
     pairs = [divmod(int(i), len(names)) for i in order if wrong.ravel()[i] > 0]
     said = [f"{names[t]} taken for {names[p]}: {counted(int(wrong[t, p]), 'time')}" for t, p in pairs]
-    there = int(matrix[:-1].sum())
-    counts = f"Of {there:,} test boxes, {missed:,} are missed; {invented:,} were found where there is none"
+    counts = (
+        f"Of {int(matrix[:-1].sum()):,} test boxes, {missed:,} are missed; {invented:,} were found where there is none"
+    )
     more = f"; most often confused: {', '.join(said)}" if said else ""
     low = ", which is so low that the network is hardly sure of any" if min_score < LEAST_DRAWN else ""
     rule = f"Boxes count from a score of {min_score:.2g} on{low}, and are the same from an IoU of 0.5 on."
@@ -133,16 +135,16 @@ def _matrix(matrix: NDArray[np.int64], names: Sequence[str]) -> Block:
 
 def _sizes(boxed: Boxed, min_score: float) -> list[Block]:
     """How many boxes of each size are found, as the network sees them."""
-    there_of, found_of = {name: 0 for name, _, _ in SIZES}, {name: 0 for name, _, _ in SIZES}
-    for found, there in boxed:
-        areas = (there[:, 3:] - there[:, 1:3]).prod(axis=1)
-        hit = {j for _, j in pairs_of(best_of_each_place(found[found[:, 4] >= min_score]), there)}
+    true_of, found_of = {name: 0 for name, _, _ in SIZES}, {name: 0 for name, _, _ in SIZES}
+    for found, ground_truth in boxed:
+        areas = (ground_truth[:, 3:] - ground_truth[:, 1:3]).prod(axis=1)
+        hit = {j for _, j in pairs_of(best_of_each_place(found[found[:, 4] >= min_score]), ground_truth)}
         for name, low, high in SIZES:
             own = {int(j) for j in np.flatnonzero((areas >= low) & (areas < high))}
-            there_of[name] += len(own)
+            true_of[name] += len(own)
             found_of[name] += len(own & hit)
-    kept = [name for name, number in there_of.items() if number]
-    values, counts = [found_of[name] / there_of[name] for name in kept], [there_of[name] for name in kept]
+    kept = [name for name, number in true_of.items() if number]
+    values, counts = [found_of[name] / true_of[name] for name in kept], [true_of[name] for name in kept]
     drawing = bars("boxes found, by size", kept, [Bars("found", values)], axis([0, 1], low=0, high=1), counts)
     said = (
         "The fraction of test boxes that are found, of whatever class, by their area as the network sees it: small is "

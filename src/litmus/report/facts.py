@@ -57,8 +57,8 @@ def files(outputs: Outputs, net: Net) -> dict[str, str]:
             "per_class.csv": _csv(["class", "samples", "precision", "recall", "f1"], each),
         }
     if isinstance(net.spec.target, Boxes) and outputs.boxes:
-        there = np.concatenate([own[:, 0] for _, own in outputs.boxes]).astype(np.int64)
-        counts, found = np.bincount(there, minlength=len(names)), average_precisions(outputs.boxes)
+        true = np.concatenate([own[:, 0] for _, own in outputs.boxes]).astype(np.int64)
+        counts, found = np.bincount(true, minlength=len(names)), average_precisions(outputs.boxes)
         each = [[names[i], str(counts[i]), *map(_cell, own)] for i, own in found.items()]
         matrix, every = confusion_of(outputs.boxes, net), [*names, BACKGROUND]
         pairs = [[every[i], every[j], str(matrix[i, j])] for i, j in zip(*np.nonzero(matrix), strict=True)]

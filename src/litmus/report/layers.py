@@ -8,6 +8,7 @@ import numpy as np
 from litmus.config.types import Section as Plain
 from litmus.page.charts import heat_map
 from litmus.page.names import beginning
+from litmus.page.selection import evenly
 from litmus.report.material import Material
 from litmus.report.parts import Block, Chart, Section, Words
 
@@ -34,14 +35,14 @@ def layers(material: Material) -> list[Section]:
     if not health or not health["layers"] or not health["epochs"]:
         return []
     names = [str(each.get("name")) for each in health["layers"]]
-    epochs = [health["epochs"][row] for row in _evenly(len(health["epochs"]), MOST_EPOCHS)]
+    epochs = [health["epochs"][row] for row in evenly(len(health["epochs"]), MOST_EPOCHS)]
     shared = _shared(names)
     blocks: list[Block] = [Words([SAID, *([f"All names begin with {shared}, which is left out."] if shared else [])])]
     for key, (label, is_log) in FIGURES.items():
         values = np.array([_row(epoch.get(key), len(names)) for epoch in epochs]).T
         if np.isfinite(values).any() and (is_log or np.nanmax(np.abs(values)) > 0):
             known = np.flatnonzero(np.isfinite(values).any(axis=1))  # of an activation there is no gradient
-            rows = known[_evenly(len(known), MOST_LAYERS)]
+            rows = known[evenly(len(known), MOST_LAYERS)]
             own = [names[row].removeprefix(shared) for row in rows]
             counts = (len(rows), len(known)), (len(epochs), len(health["epochs"]))
             blocks.append(_map(key, label, values[rows], own, epochs, is_log, _omitted(*counts)))
@@ -106,11 +107,6 @@ def _short(value: float) -> str:
     if value == 0 or 0.01 <= abs(value) < 100:
         return f"{value:.2g}"
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
-
-
-def _evenly(number: int, most: int) -> list[int]:
-    """So many places of `number` at most, evenly chosen, the first and the last among them."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int)).tolist()
 
 
 def _row(values: object, number: int) -> list[float]:

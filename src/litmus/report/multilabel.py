@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.page.charts import images
-from litmus.page.classes import chosen, of_each_class
+from litmus.page.classes import Quality, chosen, of_each_class, quality
 from litmus.page.names import shorten
-from litmus.report.classification import MOST_CURVES, MOST_MISTAKES, curve_lines, kept, pr_chart
+from litmus.report.classification import MOST_MISTAKES, curves, kept
 from litmus.report.material import Tested
-from litmus.report.numbers import Floats, precision_recall, sigmoid, thinned
+from litmus.report.numbers import Floats, precision_recall, sigmoid
 from litmus.report.parts import Block, Cards, Chart, Section, Words, card
 
 Marks = NDArray[np.bool_]  # (samples, labels)
@@ -22,40 +22,28 @@ def sections(tested: Tested) -> list[Section]:
     if not len(logits):
         return []
     true = tested.outputs.targets.astype(bool)
-    precision, recall, f1 = _quality(logits > 0, true)
+    predicted = logits > 0
+    found = quality(*(own.sum(axis=0) for own in (predicted & true, predicted, true)))
     return [
-        Section(
-            "classes", "Each label", [_each(names, precision, recall, f1, true), *_curves(logits, true, names, f1)]
-        ),
+        Section("classes", "Each label", [_each(names, found, true), *_curves(logits, true, names, found.f1)]),
         Section("mistakes", "The worst mistakes", _mistakes(tested, logits, true)),
     ]
 
 
-def _quality(predicted: Marks, true: Marks) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of each label; F1 is NaN for one that neither occurs nor is predicted."""
-    hits, marked, there = (predicted & true).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
-    both = np.where(marked + there > 0, marked + there, np.nan)
-    return hits / np.maximum(marked, 1), hits / np.maximum(there, 1), 2 * hits / both
-
-
-def _each(names: Sequence[str], precision: Floats, recall: Floats, f1: Floats, true: Marks) -> Block:
-    shown, said = chosen(f1), "Precision and recall of each label in the test."
-    present = int(np.isfinite(f1).sum())
+def _each(names: Sequence[str], found: Quality, true: Marks) -> Block:
+    shown, said = chosen(found.f1), "Precision and recall of each label in the test."
+    present = int(np.isfinite(found.f1).sum())
     if len(shown) < present:
         said = f"The ten best and the ten worst of {present:,} labels by F1."
-    groups = {"precision": precision, "recall": recall}
+    groups = {"precision": found.precision, "recall": found.recall}
     drawing = of_each_class("precision and recall of each label", names, shown, groups, true.sum(axis=0).tolist())
     return Chart("per-class", f"{said} In parentheses: how many samples have it.", drawing)
 
 
 def _curves(logits: Floats, true: Marks, names: Sequence[str], f1: Floats) -> list[Block]:
-    present = sorted(int(i) for i in np.argsort(f1, kind="stable") if true[:, i].any())[:MOST_CURVES]
-    found = [precision_recall(logits[:, number], true[:, number]) for number in present]
-    drawn = curve_lines([names[i] for i in present], [(each.average, *thinned(each)) for each in found])
-    which = f" {len(present)} of {len(names):,} labels." if len(present) < len(names) else ""
-    return (
-        [pr_chart(drawn, f"Precision at every recall, each label on its own; AP is the area.{which}")] if drawn else []
-    )
+    known = np.where(true.any(axis=0), f1, np.nan)
+    said = "Precision at every recall, each label on its own; AP is the area."
+    return curves(names, "labels", known, lambda i: precision_recall(logits[:, i], true[:, i]), said)
 
 
 def _mistakes(tested: Tested, logits: Floats, true: Marks) -> list[Block]:

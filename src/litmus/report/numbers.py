@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.page.classes import quality
+from litmus.page.selection import evenly
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_POINTS = 150  # of a curve that is drawn
@@ -25,6 +28,15 @@ class Confusion:
         true: class numbers, int64 (samples,).
         predicted: the same.
         num_classes: how many there are.
+
+    Attributes:
+        true: of each pair that occurs, the true class.
+        predicted: of each pair, what was predicted.
+        counts: of each pair, how often.
+        occurring: how many samples are of each class.
+        precision: of each class, as are recall and F1: see `litmus.page.classes.Quality`.
+        recall: of each class.
+        f1: of each class.
     """
 
     def __init__(self, true: Ints, predicted: Ints, num_classes: int) -> None:
@@ -32,10 +44,10 @@ class Confusion:
         codes, self.counts = np.unique(true * num_classes + predicted, return_counts=True)
         self.true, self.predicted = codes // num_classes, codes % num_classes
         self.occurring = np.bincount(true, minlength=num_classes)
-        self.of_predicted = np.bincount(predicted, minlength=num_classes)
-        hits = self.true == self.predicted
-        self.correct = np.zeros(num_classes, np.int64)
-        self.correct[self.true[hits]] = self.counts[hits]
+        hits, correct = self.true == self.predicted, np.zeros(num_classes, np.int64)
+        correct[self.true[hits]] = self.counts[hits]
+        each = quality(correct, np.bincount(predicted, minlength=num_classes), self.occurring)
+        self.precision, self.recall, self.f1 = each
 
     @property
     def matrix(self) -> Ints:
@@ -49,22 +61,6 @@ class Confusion:
         wrong = np.flatnonzero(self.true != self.predicted)
         first = wrong[np.argsort(-self.counts[wrong], kind="stable")][:number]
         return [Confused(int(self.counts[i]), int(self.true[i]), int(self.predicted[i])) for i in first]
-
-    @property
-    def recall(self) -> Floats:
-        """Of each class; NaN for one that does not occur."""
-        return _ratio(self.correct, self.occurring)
-
-    @property
-    def precision(self) -> Floats:
-        """Of each class; 0 for one that occurs and is never predicted, NaN for one that is in neither."""
-        found = _ratio(self.correct, self.of_predicted)
-        return np.where(np.isnan(found) & (self.occurring > 0), 0.0, found)
-
-    @property
-    def f1(self) -> Floats:
-        """Of each class; NaN for one that neither occurs nor is predicted."""
-        return _ratio(2 * self.correct, self.occurring + self.of_predicted)
 
 
 def probabilities(logits: Floats) -> Floats:
@@ -86,7 +82,7 @@ class Curve(NamedTuple):
     average: float
 
 
-def precision_recall(scores: Floats, true: NDArray[np.bool_], there: int | None = None) -> Curve:
+def precision_recall(scores: Floats, true: NDArray[np.bool_], num_true: int | None = None) -> Curve:
     """The curve over all cuts; samples of equal score are on one side of a cut.
 
     The average precision is the sum of precision times the gain in recall at each cut, as scikit-learn's
@@ -95,12 +91,12 @@ def precision_recall(scores: Floats, true: NDArray[np.bool_], there: int | None 
     Args:
         scores: (samples,).
         true: bool (samples,).
-        there: how many there are to be found, where some have no score; None counts `true`.
+        num_true: how many are to be found, where some have no score; None counts `true`.
     """
     order = np.argsort(-scores, kind="stable")
     hits = true[order].cumsum()
     ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
-    recall = hits[ends] / max(int(true.sum()) if there is None else there, 1)
+    recall = hits[ends] / max(int(true.sum()) if num_true is None else num_true, 1)
     precision = hits[ends] / (ends + 1.0)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     return Curve(recall, precision, average)
@@ -109,11 +105,6 @@ def precision_recall(scores: Floats, true: NDArray[np.bool_], there: int | None 
 def thinned(curve: Curve) -> tuple[list[float], list[float]]:
     """Recall and precision at as many points as a drawing has use for, up to the first that finds all."""
     number = int(np.searchsorted(curve.recall, curve.recall.max() - 1e-12)) + 1 if len(curve.recall) else 0
-    rows = np.unique(np.linspace(0, max(number - 1, 0), min(number, MOST_POINTS - 1)).astype(np.int64))
+    rows = evenly(number, MOST_POINTS - 1)
     recall, precision = curve.recall[rows].tolist(), curve.precision[rows].tolist()
     return [0.0, *recall], [*precision[:1], *precision]  # from the left edge on
-
-
-def _ratio(above: Floats | Ints, below: Floats | Ints) -> Floats:
-    """The quotient; NaN where there is none."""
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)

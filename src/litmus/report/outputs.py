@@ -76,8 +76,8 @@ class Gathering:
         self._kept.append(copies)
         self._numbers.append(np.arange(first, self.total)[rows])
 
-    def _keep_boxes(self, first: int, found: "list[Tensor]", there: "list[Tensor]") -> None:
-        for number, pair in enumerate(zip(found, there, strict=True), start=first):
+    def _keep_boxes(self, first: int, found: "list[Tensor]", ground_truth: "list[Tensor]") -> None:
+        for number, pair in enumerate(zip(found, ground_truth, strict=True), start=first):
             self._size += sum(boxes.numel() for boxes in pair)
             if self._size <= MOST:
                 self._boxes.append(pair)
@@ -94,7 +94,7 @@ class Gathering:
         order = self.data.evaluation_order("test")
         if order is not None:
             numbers = order.numpy()[numbers]
-        boxes = [(_floats(found), _floats(there)) for found, there in self._boxes]
+        boxes = [(_floats(found), _floats(ground_truth)) for found, ground_truth in self._boxes]
         classes = [np.concatenate([each.cpu().numpy() for each in own]) for own in zip(*self._classes, strict=True)]
         if not self._kept:
             none = np.zeros(0, np.int64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from litmus.config.sample import Piece, Sample
+from litmus.page.axes import digits
 from litmus.page.drawing import Drawing, address_of, shrunk
 from litmus.page.template import Cell, Table, TableRow
 
@@ -127,7 +128,8 @@ def card(sample: Sample, lines: Sequence[str], wrong: bool = False) -> Card:
     """A card of a sample: its name, if it has one, is the last line."""
     image = "" if sample.image is None else address_of(shrunk(sample.image, CARD_SIDE))
     named = [*lines, sample.name] if sample.name else list(lines)
-    return Card(named, image, _shortened(sample.text), sample.cells, wrong)
+    cells = [(name, value if isinstance(value, str) else digits(value)) for name, value in sample.cells]
+    return Card(named, image, _shortened(sample.text), cells, wrong)
 
 
 def table(

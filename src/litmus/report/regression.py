@@ -8,7 +8,8 @@ from litmus.data.timeline.intervals import conformal
 from litmus.page.axes import axis
 from litmus.page.charts import Bars, bars, images
 from litmus.page.names import shorten
-from litmus.page.values import LONGEST, evenly, predicted_and_true, residuals
+from litmus.page.selection import evenly
+from litmus.page.values import LONGEST, predicted_and_true, residuals
 from litmus.record.baselines import BASELINES
 from litmus.report.classification import kept
 from litmus.report.material import Tested

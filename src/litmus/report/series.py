@@ -9,6 +9,7 @@ from litmus.config.sample import Sample
 from litmus.page.axes import Axis, axis
 from litmus.page.charts import Line, lines
 from litmus.page.drawing import COLORS
+from litmus.page.selection import side_by_side
 from litmus.page.values import residuals
 from litmus.record.baselines import BASELINES
 from litmus.report.material import Tested
@@ -28,41 +29,24 @@ def sections(tested: Tested) -> list[Section]:
     if not len(true):
         return []
     widths = half_widths(tested, true.shape[1])
-    samples = [tested.data.sample("test", int(number)) for number in _side_by_side(tested, true.shape[1])]
     return [
-        Section("forecast", "Forecast and truth", _over_time(tested, true, predicted, widths, samples)),
+        Section("forecast", "Forecast and truth", _over_time(tested, true, predicted, widths)),
         Section("steps", "Errors", _errors(tested, true, predicted, widths)),
         Section("mistakes", "The worst forecasts", _worst(tested, true, predicted, widths)),
     ]
 
 
-def _side_by_side(tested: Tested, horizon: int) -> list[int]:
-    """The last test windows of a series, by their numbers, whose horizons do not overlap."""
-    chosen: list[int] = []
-    group, begin = None, math.inf
-    for number in sorted(tested.outputs.numbers.tolist(), reverse=True):
-        sample = tested.data.sample("test", number)
-        if group not in (None, sample.name) or len(chosen) * horizon >= MOST_POINTS:
-            break
-        if sample.row + horizon <= begin:
-            chosen.append(number)
-            group, begin = sample.name, sample.row
-    return chosen[::-1]
-
-
-def _over_time(
-    tested: Tested, true: Floats, predicted: Floats, widths: Floats, samples: Sequence[Sample]
-) -> list[Block]:
-    horizon = true.shape[1]
-    place = {int(number): row for row, number in enumerate(tested.outputs.numbers)}
-    chosen = [place[number] for number in _side_by_side(tested, horizon)]
-    first = samples[0].row
+def _over_time(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> list[Block]:
+    horizon, place = true.shape[1], {int(number): row for row, number in enumerate(tested.outputs.numbers)}
+    windows = side_by_side(place, lambda number: tested.data.sample("test", number), horizon, MOST_POINTS)
+    numbers, samples = [number for number, _ in windows], [sample for _, sample in windows]
+    chosen, first = [place[number] for number in numbers], samples[0].row
     x = [float(sample.row - first + step) for sample in samples for step in range(horizon)]
     flat_true, flat = true[chosen].ravel(), predicted[chosen].ravel()
     half = np.tile(widths, len(chosen))
     inside = np.abs(flat_true - flat) <= half
     drawn = [
-        *_best(tested, x, horizon),
+        *_best(tested, x, numbers),
         Line("truth", x, flat_true.tolist(), "ink"),
         Line("forecast", x, flat.tolist(), COLORS[0], low=(flat - half).tolist(), high=(flat + half).tolist()),
     ]
@@ -80,12 +64,12 @@ def _over_time(
     return [Words([said]), Chart("forecast", "Forecast and truth in the test.", drawing, wide=True)]
 
 
-def _best(tested: Tested, x: list[float], horizon: int) -> list[Line]:
-    """What the best baseline forecasts for the same windows; of those whose forecasts are known, the best."""
+def _best(tested: Tested, x: list[float], numbers: list[int]) -> list[Line]:
+    """What the best baseline forecasts for windows; of those whose forecasts are known, the best."""
     ranked = [name for name, _ in tested.baselines if name in tested.forecasts] or list(tested.forecasts)
     if not ranked:
         return []
-    own = tested.forecasts[ranked[0]][_side_by_side(tested, horizon)].ravel()
+    own = tested.forecasts[ranked[0]][numbers].ravel()
     return [Line(BASELINES[ranked[0]][0], x, own.tolist(), COLORS[1], dashed=True)]
 
 
@@ -134,31 +118,31 @@ def _rmse(errors: Floats) -> list[float]:
 def _worst(tested: Tested, true: Floats, predicted: Floats, widths: Floats) -> list[Block]:
     """The windows with the largest errors, no two of which overlap."""
     horizon = true.shape[1]
+    after = [float(step) for step in range(1, horizon + 1)]
     blocks: list[Block] = []
     taken: list[int] = []
     size = np.sqrt(np.mean((predicted - true) ** 2, axis=1))
     for row in np.argsort(-size, kind="stable")[:MOST_TRIED]:
-        sample = tested.data.sample("test", int(tested.outputs.numbers[row]))
+        number = int(tested.outputs.numbers[row])
+        sample = tested.data.sample("test", number)
         if any(abs(sample.row - other) < horizon for other in taken) or sample.past is None:
             continue
         taken.append(sample.row)
-        blocks.append(_window(sample, true[row], predicted[row], widths, float(size[row]), len(taken)))
+        low, high = (predicted[row] - widths).tolist(), (predicted[row] + widths).tolist()
+        own = [*_best(tested, after, [number]), Line("forecast", after, predicted[row].tolist(), low=low, high=high)]
+        blocks.append(_window(sample, true[row], own, float(size[row]), len(taken)))
         if len(taken) == MOST_WINDOWS:
             break
     return blocks
 
 
-def _window(sample: Sample, true: Floats, predicted: Floats, widths: Floats, size: float, number: int) -> Chart:
+def _window(sample: Sample, true: Floats, forecasts: Sequence[Line], size: float, number: int) -> Chart:
+    """A window, with what comes before it, what came, and the forecasts of it; their steps are counted from 1."""
     assert sample.past is not None
     past = sample.past[-max(24, int(PAST * len(true))) :]
     before = [float(step) for step in range(-len(past) + 1, 1)]
     after = [float(step) for step in range(1, len(true) + 1)]
-    drawn = [
-        Line("truth", [*before, *after], [*past.tolist(), *true.tolist()], "ink"),
-        Line(
-            "forecast", after, predicted.tolist(), low=(predicted - widths).tolist(), high=(predicted + widths).tolist()
-        ),
-    ]
+    drawn = [Line("truth", [*before, *after], [*past.tolist(), *true.tolist()], "ink"), *forecasts]
     values = [value for line in drawn for value in [*line.y, *line.low, *line.high]]
     when = sample.date or f"value {sample.row:,}"
     said = f"From {when}{f' of {sample.name}' if sample.name else ''}: RMSE {size:.4g}."

@@ -93,8 +93,8 @@ def _scenes(parts: Parts) -> list[Scene]:
         with torch.inference_mode(), parts.trainer.precision_plugin.forward_context():
             answer, _ = net.predict_and_raw(inputs[some].to(device))
             found = net.boxes(answer, min_score_of(net), multi_label=False)
-        there = [corners(own, *inputs.shape[2:]) for own in targets[some]]
-        for own, true in zip(found, there, strict=True):
+        ground_truth = [corners(own, *inputs.shape[2:]) for own in targets[some]]
+        for own, true in zip(found, ground_truth, strict=True):
             sample = parts.data.sample("val", len(scenes))
             assert sample.image is not None
             scenes.append(Scene(sample.image, own.double().cpu().numpy(), true.double().cpu().numpy(), sample.name))

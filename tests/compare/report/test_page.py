@@ -21,6 +21,7 @@ from litmus.compare import curves
 from litmus.compare.comparison import Comparison, compare
 from litmus.compare.effects import main_effects
 from litmus.compare.report import appendix, figures, output, page
+from litmus.record.folder import RunDir
 
 HOSTILE = "<script>document.title='taken'</script><img src=http://example.com/a.png onerror=alert(1)>"
 
@@ -275,3 +276,14 @@ def test_runs_with_the_same_error_fail_once(tmp_path: Path) -> None:
     shown = page.page(comparison, [], [figures.draw_ranking(each, "") for each in comparison.rankings], ())
     assert shown.count("the disk is full") == 1
     assert "The same error ended 29 more" in shown
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_epochs_are_marked_by_whole_numbers(tmp_path: Path, epochs: int) -> None:
+    folder = made(tmp_path / "run", "model=fnn", epochs=epochs)
+    rows = [{"epoch": e, "step": e, "val/acc": 0.1 if e == 1 else 0.9 + e / 1000} for e in range(1, epochs + 1)]
+    RunDir(folder).write_metrics(rows)
+    (figure,) = figures.draw_ranking(compare([folder], None, None).rankings[0], "")
+    ticks = re.findall(r'<g id="xtick_\d+">.*?<text[^>]*>([^<]*)</text>', figure.svg, re.DOTALL)
+    assert ticks
+    assert set(ticks) <= {"1", "2", "3"}

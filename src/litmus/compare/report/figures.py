@@ -11,7 +11,7 @@ from litmus.compare.ranking import Ranking, Row
 from litmus.compare.report.maps import heat_map, parallel
 from litmus.compare.settings import abbreviate, short_key, short_value, varying_keys
 from litmus.compare.statistics import LEVEL
-from litmus.page.canvas import COLORS, DASHES, INK, Figure, draw_figure, set_up_matplotlib, shorten
+from litmus.page.canvas import COLORS, DASHES, INK, Figure, draw_figure, set_up_matplotlib, shorten, whole_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ MOST_RUNNING = 20  # unfinished runs of settings without a row
 MOST_AXES = 8  # of parallel coordinates
 PER_PAGE = 9  # main effects
 MOST_CELLS = 16  # along a side of the heat map
+FEWEST = 2  # epochs that are left then: one makes no line
 STEEP = 3.0  # the first epochs are cut off if the range of values is so many times that of the later ones
 APART = 0.12  # fraction of an axis between two labels
 LONGEST = 96  # characters of a label in the curves' legend
@@ -58,7 +59,7 @@ def _curves(ranking: Ranking, name: str) -> Figure | None:
     rows, running = ranking.rows[:MOST_CURVES], ranking.running[:MOST_RUNNING]
     unfinished = [run for row in rows for run in row.excluded if run.status == UNFINISHED and run.rows]
     drawn = (*(run for row in rows for run in row.runs), *running)
-    if not (epochs := {epoch for run in drawn for epoch in by_epoch(run.rows, metric)}):
+    if not any(by_epoch(run.rows, metric) for run in drawn):
         return None
     keys = [key for key in varying_keys([row.settings for row in rows]) if key in ranking.keys]
     texts = ["  ".join(f"{short_key(key, keys)}={short_value(row.settings, key)}" for key in keys) for row in rows]
@@ -76,9 +77,7 @@ def _curves(ranking: Ranking, name: str) -> Figure | None:
             so_far = by_epoch(run.rows, metric)
             axes.plot(list(so_far), list(so_far.values()), color=INK, linewidth=0.7, linestyle=":")
         axes.set(xlabel="epoch", ylabel=metric)
-        axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # an AutoLocator takes it
-        if len(epochs) == 1:
-            axes.set_xticks(list(epochs))
+        whole_ticks(axes.xaxis)
         if limits:
             axes.set(xlim=limits[0], ylim=limits[1])
         if rows:
@@ -100,9 +99,11 @@ def _limits(ranking: Ranking, rows: Sequence[Row]) -> tuple[tuple[float, float],
     curves = [mean_curve([run.rows for run in row.runs], ranking.metric) for row in rows]
     longest = max((curve.epochs for curve in curves), key=len, default=[])
     begin = math.ceil(len(longest) / 5)
+    if len(longest) - begin < FEWEST:
+        return None
     every = [value for curve in curves for value in (*curve.low, *curve.high)]
     later = [value for curve in curves for value in (*curve.low[begin:], *curve.high[begin:])]
-    if not later or max(every) - min(every) < STEEP * (max(later) - min(later)) or max(later) == min(later):
+    if max(every) - min(every) < STEEP * (max(later) - min(later)) or max(later) == min(later):
         return None
     room = 0.06 * (max(later) - min(later))
     return (longest[begin] - 0.2, longest[-1] + 0.2), (min(later) - room, max(later) + room)

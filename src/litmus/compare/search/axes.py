@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-from litmus.page.canvas import shorten
+from litmus.page.canvas import shorten, whole_ticks
 from litmus.record.search import Choices, Numbers, Search
 
 if TYPE_CHECKING:
@@ -131,4 +131,7 @@ def set_axis(axes: "Axes", searched: Searched, key: str, vertical: bool = False)
     else:
         room = 0.04 * (searched.high - searched.low) or 0.5
         set_limits(searched.low - room, searched.high + room)
-        axis.get_major_locator().set_params(nbins=5)  # type: ignore[call-arg]  # an AutoLocator takes it
+        if searched.step is not None and float(searched.low).is_integer() and float(searched.step).is_integer():
+            whole_ticks(axis, 5)
+        else:
+            axis.get_major_locator().set_params(nbins=5)  # type: ignore[call-arg]  # an AutoLocator takes it

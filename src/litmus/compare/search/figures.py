@@ -10,8 +10,8 @@ from litmus.compare.search.contours import contours
 from litmus.compare.search.front import pareto_front
 from litmus.compare.search.importance import DRAWS, Importance, importance
 from litmus.compare.search.marks import add_legend, mark_trials, trial_bar
-from litmus.compare.settings import digits
-from litmus.page.canvas import COLORS, GRAY, INK, Figure, draw_figure, set_up_matplotlib, shorten
+from litmus.page.axes import digits
+from litmus.page.canvas import COLORS, GRAY, INK, Figure, draw_figure, set_up_matplotlib, shorten, whole_ticks
 from litmus.record.search import FAILED, FINISHED, RUNNING, Search
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _history(search: Search, drawn: Sequence[Objective], name: str) -> Figure:
             axes.grid(alpha=0.18, linewidth=0.5, axis="y")
         last = grid[-1, 0]
         last.set(xlabel="trial", xlim=(-0.8, max(numbers) + 0.8))
-        last.xaxis.get_major_locator().set_params(integer=True)
+        whole_ticks(last.xaxis)
         add_legend(canvas)
 
     caption = "Trials over time: the objective of each, and the best so far."

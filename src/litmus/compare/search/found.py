@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from litmus.compare.collect import Run
-from litmus.compare.settings import digits
 from litmus.errors import UserError
+from litmus.page.axes import digits
 from litmus.record.search import FINISHED, PRUNED, STUDY, Search, read_search
 
 FEW = 10  # finished trials; TPE's own first ten are random

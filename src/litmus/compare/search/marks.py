@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litmus.compare.search.axes import Objective
-from litmus.page.canvas import COLORS, INK
+from litmus.page.canvas import COLORS, INK, whole_ticks
 from litmus.record.search import DIVERGED, FINISHED, PRUNED, Search, Trial
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def trial_bar(canvas: "Canvas", axes: "Sequence[Axes]", total: int) -> None:
     shown = ScalarMappable(Normalize(0, max(total - 1, 1)), trial_colors())
     bar = canvas.colorbar(shown, ax=list(axes), label="trial", aspect=40, pad=0.02)
     bar.outline.set_visible(False)
-    bar.ax.yaxis.get_major_locator().set_params(integer=True, nbins=4)  # type: ignore[call-arg]
+    whole_ticks(bar.ax.yaxis, 4)
 
 
 def add_legend(canvas: "Canvas") -> None:

@@ -8,7 +8,8 @@ from litmus.compare.run_pages import report_command
 from litmus.compare.search.axes import BETTER
 from litmus.compare.search.figures import not_drawn
 from litmus.compare.search.found import FoundSearch, counts
-from litmus.compare.settings import abbreviate, digits
+from litmus.compare.settings import abbreviate
+from litmus.page.axes import digits
 from litmus.page.template import Cell, Table, TableRow, relative_address
 from litmus.record.folder import RunDir
 from litmus.record.search import Choices, Numbers, Search, Trial, Value

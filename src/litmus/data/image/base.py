@@ -72,10 +72,9 @@ class ImageData(Data):
         """The pixels of a split as they are in validation."""
         return self.stored(split)[0]
 
-    @property
-    def class_counts(self) -> Tensor:
-        """Training samples of each class or label, int64 (classes or labels,)."""
-        return count_classes(self.targets("train"), self.spec)
+    def counts(self, split: Split) -> Tensor:
+        """Samples of each class or label, int64 (classes or labels,)."""
+        return count_classes(self.targets(split), self.spec)
 
     def _loader(self, split: Split) -> BatchLoader:
         assert self.trainer is not None

@@ -42,10 +42,9 @@ class BoxData(Data):
     def sample(self, split: Split, number: int) -> Sample:
         return Sample(image=shown_image(self.stored(split)[0], number))
 
-    @property
-    def class_counts(self) -> Tensor:
-        """Boxes of each class in training, int64 (classes,)."""
-        numbers = self.stored("train")[1][..., 0]
+    def counts(self, split: Split) -> Tensor:
+        """Boxes of each class, int64 (classes,)."""
+        numbers = self.stored(split)[1][..., 0]
         return numbers[numbers >= 0].long().bincount(minlength=len(self.spec.target.names))
 
     def _loader(self, split: Split) -> BatchLoader:

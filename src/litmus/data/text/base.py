@@ -119,10 +119,9 @@ class TextData(Data):
         num_cut = self._tokenized("train").num_cut
         return [*super().concerns, *of_texts(num_cut, self.sizes["train"], self.spec.input.max_length)]
 
-    @property
-    def class_counts(self) -> Tensor:
-        """Training samples of each class or label, int64 (classes or labels,)."""
-        return count_classes(self.targets("train"), self.spec)
+    def counts(self, split: Split) -> Tensor:
+        """Samples of each class or label, int64 (classes or labels,)."""
+        return count_classes(self.targets(split), self.spec)
 
     @property
     def most_flat(self) -> int:

@@ -22,13 +22,13 @@ def confusion(boxed: Boxed, num_classes: int, min_score: float) -> NDArray[np.in
         min_score: from which on a found box counts.
     """
     matrix = np.zeros((num_classes + 1, num_classes + 1), np.int64)
-    for found, there in boxed:
+    for found, ground_truth in boxed:
         counted = best_of_each_place(found[found[:, 4] >= min_score])
-        pairs = pairs_of(counted, there)
+        pairs = pairs_of(counted, ground_truth)
         for i, j in pairs:
-            matrix[int(there[j, 0]), int(counted[i, 5])] += 1
-        for j in set(range(len(there))) - {j for _, j in pairs}:
-            matrix[int(there[j, 0]), num_classes] += 1
+            matrix[int(ground_truth[j, 0]), int(counted[i, 5])] += 1
+        for j in set(range(len(ground_truth))) - {j for _, j in pairs}:
+            matrix[int(ground_truth[j, 0]), num_classes] += 1
         for i in set(range(len(counted))) - {i for i, _ in pairs}:
             matrix[num_classes, int(counted[i, 5])] += 1
     return matrix
@@ -40,9 +40,9 @@ def best_of_each_place(found: Floats) -> Floats:
     return found[np.sort(first)]
 
 
-def pairs_of(found: Floats, there: Floats) -> list[tuple[int, int]]:
+def pairs_of(found: Floats, ground_truth: Floats) -> list[tuple[int, int]]:
     """Which found box is which that is there: each at most once, those that overlap most first."""
-    overlap = _iou(found[:, :4], there[:, 1:])
+    overlap = _iou(found[:, :4], ground_truth[:, 1:])
     pairs: list[tuple[int, int]] = []
     while overlap.size and overlap.max() >= IOU:
         i, j = (int(each) for each in np.unravel_index(overlap.argmax(), overlap.shape))

@@ -66,7 +66,7 @@ def match_boxes(found: Tensor, ground_truth: Tensor) -> Tensor:
 
     Args:
         found: float (found, 6): left, top, right, bottom, score, class; the best first.
-        ground_truth: float (there, 5): class, left, top, right, bottom.
+        ground_truth: float (boxes, 5): class, left, top, right, bottom.
     """
     hits = torch.zeros(len(found), len(THRESHOLDS), dtype=torch.bool)
     if not len(found) or not len(ground_truth):
@@ -175,7 +175,7 @@ def matches_of(boxed: Boxed) -> Matches:
         boxed: of each image the boxes that were found, (n, 6), and those that are there, (m, 5).
     """
     columns = []
-    for found, there in boxed:
-        best, truth = best_of_each_class(torch.from_numpy(found)), torch.from_numpy(there)
+    for found, ground_truth in boxed:
+        best, truth = best_of_each_class(torch.from_numpy(found)), torch.from_numpy(ground_truth)
         columns.append((match_boxes(best, truth), best[:, 4], best[:, 5], truth[:, 0]))
     return Matches(*(torch.cat(own).double().numpy() for own in zip(*columns, strict=True)))
