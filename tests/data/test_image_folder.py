@@ -198,6 +198,7 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
     (path / "cat" / "broken.jpg").write_bytes(b"\xff\xd8 no")
     (path / "dog" / "empty.png").touch()
     (path / "dog" / "notes.txt").write_text("x")
+    (path / "fish").mkdir()
     Image.new("RGB", (9, 9)).save(path / "loose.png")
     data = read(path)
     assert sum(data.sizes.values()) == 20
@@ -205,6 +206,7 @@ def test_what_is_broken_is_named_and_left_out(tmp_path: Path, caplog: pytest.Log
         assert said in caplog.text
     assert "extension is not an image's: 1." in caplog.text
     assert "1 images are in no class's folder" in caplog.text
+    assert "no image, and so no class, is in fish/." in caplog.text
 
 
 def test_imbalance_is_said(tmp_path: Path) -> None:

@@ -62,6 +62,39 @@ def test_values_whose_chance_was_not_measured_are_compared_with_their_mean() -> 
     assert "val/rmse is 4.75; the mean of the training targets has 4.74" in finding.evidence
 
 
+SICK_AND_UNEVEN = {
+    "learning_rate_too_low": {"health": all_epochs(update=(1e-7, None, 1e-7, 1e-7))},
+    "over_regularized": {"config": config(model__dropout=0.95)},
+    "vanishing_gradients": {"health": all_epochs(gradient=(1e-9, None, 1e-5, 0.02))},
+}
+
+
+@pytest.mark.parametrize("name", SICK_AND_UNEVEN)
+def test_classes_that_are_uneven_do_not_hide_what_keeps_a_network_from_learning(name: str) -> None:
+    missed = {**{f"test/recall_{number}": 0.0 for number in range(1, 10)}, "test/recall_0": 1.0, "test/acc": 0.8}
+    uneven = {"class_counts": UNEVEN, "metrics": missed, "rows": rows(AT_CHANCE, AT_CHANCE, [0.8] * 10)}
+    assert list(names(sick(**uneven, **SICK_AND_UNEVEN[name]))) == [name]
+
+
+@pytest.mark.parametrize(("logistic", "found"), [(0.8, "no_learning"), (0.9, "class_imbalance")])
+def test_uneven_classes_that_nothing_predicts_are_not_the_cause(logistic: float, found: str) -> None:
+    missed = {**{f"test/recall_{number}": 0.0 for number in range(1, 10)}, "test/recall_0": 1.0, "test/acc": 0.8}
+    evidence = sick(
+        class_counts=UNEVEN,
+        metrics=missed,
+        rows=rows(AT_CHANCE, AT_CHANCE, [0.8] * 10),
+        baselines={"logistic": {"acc": logistic}, "majority": {"acc": 0.8}},
+    )
+    assert next(iter(names(evidence))) == found
+
+
+def test_a_balanced_loss_is_not_told_to_be_balanced() -> None:
+    missed = {**{f"test/recall_{number}": 0.0 for number in range(1, 10)}, "test/recall_0": 1.0, "test/acc": 0.8}
+    balanced = config(task__balanced=True)
+    beaten = (0.95, 0.99, "The network does not beat the majority class.")
+    assert names(sick(class_counts=UNEVEN, metrics=missed, config=balanced, unbeaten=beaten)) == {}
+
+
 @pytest.mark.parametrize("gradient", [(), (float("nan"),) * 4])
 def test_gradients_that_vanish_before_they_are_no_numbers_are_named(gradient: tuple[float, ...]) -> None:
     vanishing = all_epochs(gradient=(1e-9, None, 1e-5, 0.02))

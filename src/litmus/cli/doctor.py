@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from litmus.cli._options import count
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, UserError, WrongArguments, first_line
+from litmus.record.command import how_to_resume
 from litmus.record.folder import RunDir
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main(arguments: argparse.Namespace) -> int:
     config = run.read_config()
     result = run.read_result()
     if result is None:
-        raise UserError(f"{run.path} has not ended: there is nothing to examine yet.")
+        raise UserError(f"{run.path} has not ended: there is nothing to examine yet. {how_to_resume(run)}")
 
     from litmus import console
 

@@ -5,6 +5,7 @@ import webbrowser
 
 from litmus.cli._loading import loading
 from litmus.errors import UserError
+from litmus.record.command import how_to_resume
 from litmus.record.folder import RunDir
 
 
@@ -23,7 +24,9 @@ def main(arguments: argparse.Namespace) -> int:
     run = RunDir(arguments.run)
     config = run.read_config()
     if run.read_result() is None:
-        raise UserError(f"{run.path} has no result.json: the run has not ended. It gets its page when it does.")
+        raise UserError(
+            f"{run.path} has no result.json: the run has not ended. It gets its page when it does. {how_to_resume(run)}"
+        )
 
     from litmus import console
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from litmus.config import validate
 from litmus.config.command import train_command
 from litmus.config.validate import did_you_mean, signature
 from litmus.fetch import local
@@ -125,13 +127,20 @@ def _explain_syntax(override: str, conf: Path, arguments: list[str]) -> str:
             return f"{override} cannot be read. Check its brackets, commas and quotes."
         return (
             f"{override} cannot be read. Put quotes around a value with brackets, quotes, commas or letters outside "
-            f"ASCII: \"{key}='{value.strip(chr(34) + chr(39))}'\"."
+            f"ASCII: {_quoted(key, value)}."
         )
     is_name = override.isidentifier()
     groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml")) if is_name else []
     hint = f" Did you mean {groups[0]}={override}?" if groups else _own_data(override)
     form = "key=value." if hint else "key=value, such as model=cnn or seed=7."
     return f"{override if override.strip() else repr(override)} is not of the form {form}{hint}"
+
+
+def _quoted(key: str, value: str) -> str:
+    """An override as one types it in a shell: in quotes for it, and the value in quotes for Hydra."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in ("'", '"')
+    typed = validate.override(key, value[1:-1] if is_quoted else value)
+    return shlex.quote(typed) if set(typed) & set('"$`\\!') else f'"{typed}"'
 
 
 def _own_data(path: str) -> str:
@@ -161,6 +170,9 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if not hint:
         near = _like(name, config)
         hint = f" Did you mean {near}?" if near else ""
+    if key == "data.path":
+        given = next((each.partition("=")[2] for each in arguments if each.startswith("data.path=")), "")
+        hint = _own_data(given) or hint
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
 

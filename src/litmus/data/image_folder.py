@@ -223,7 +223,10 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images are in no class's folder and are skipped.", folder, len(loose))
         if num_others:
             log.warning("%s: files skipped, because their extension is not an image's: %d.", folder, num_others)
-        return [(path, _class_name(path.relative_to(folder).parts[0])) for path in images if path.parent != folder]
+        named = [(path, path.relative_to(folder).parts[0]) for path in images if path.parent != folder]
+        if named and (empty := sorted(_folders(folder) - {name for _, name in named})):
+            log.warning("%s: no image, and so no class, is in %s.", folder, list_some([f"{name}/" for name in empty]))
+        return [(path, _class_name(name)) for path, name in named]
 
     def _hint(self) -> str:
         """Suggests the folder above, where the path is the folder of one class."""
@@ -286,6 +289,10 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
             log.warning("%s: %d images of val or test are also in an earlier split.", self.path, num_leaked)
         if num_ambiguous := sum(len(names) > 1 for names in labels.values()):
             log.warning("%s: %d images have different %s.", self.path, num_ambiguous, self.spec.target.noun)
+
+
+def _folders(path: Path) -> set[str]:
+    return {each.name for each in path.iterdir() if each.is_dir() and not local.is_hidden(each)}
 
 
 def _class_name(folder: str) -> str:

@@ -246,6 +246,18 @@ class Evidence:
         return min(losses) >= (1 - AT_CHANCE) * self.chance_loss
 
     @property
+    def is_learnable(self) -> bool:
+        """Whether a baseline predicts the classes of validation better than the largest class, by more than chance.
+
+        Without a baseline, nobody knows that it does not.
+        """
+        found = [own["acc"] for name, own in self.baselines.items() if name != "majority" and "acc" in own]
+        number, share = self.sizes.get("val", 0), self._majority
+        if not found or share is None or number < 2:
+            return True
+        return max(found) > share + Z * math.sqrt(share * (1 - share) / number)
+
+    @property
     def is_by_heart(self) -> bool:
         """Whether training samples are learned, and validation is never better than a constant."""
         return self.is_val_at_chance and (self.progress or 0.0) >= BEGUN

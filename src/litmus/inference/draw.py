@@ -9,11 +9,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from litmus.data.image import decode
 from litmus.errors import UserError
 from litmus.inference.prediction import Box, ImagePrediction
+from litmus.page import fonts
 from litmus.record.files import replacing
 
 PIXELS_PER_WIDTH = 400  # of an image's shorter side, for each pixel of a line's width
@@ -34,12 +35,13 @@ def draw_boxes(image: Image.Image, boxes: Sequence[Box], names: Sequence[str]) -
     image = image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST)
     canvas = ImageDraw.Draw(image)
     width = max(2, round(min(image.size) / PIXELS_PER_WIDTH))
-    font = ImageFont.load_default(max(11, round(min(image.size) / 40)))
+    size = max(11, round(min(image.size) / 40))
     for box in reversed(boxes):  # the best on top
         color = _color(names.index(box["label"]), len(names))
         left, top, right, bottom = (factor * edge for edge in box["box"])
         canvas.rectangle((left, top, right, bottom), outline=color, width=width)
-        text = f"{box['label']}  {box['score']:.2f}"
+        text = fonts.drawable(f"{box['label']}  {box['score']:.2f}")
+        font = fonts.font(size, text)
         x0, y0, x1, y1 = canvas.textbbox((0, 0), text, font)
         text_width, text_height = x1 - x0 + 4, y1 - y0 + 4
         x = max(0.0, min(left, image.width - text_width))

@@ -9,11 +9,13 @@ import functools
 import io
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
+
+from litmus.page import fonts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -233,8 +235,8 @@ class _Canvas:
             self.pen.ellipse((x - r, y - r, x + r, y + r), (*_rgb(color), round(255 * opacity)))
 
     def text(self, x: float, y: float, text: str, color: str, size: float, anchor: Anchor, upward: bool) -> None:
-        font, at = _font(round(size * self.scale)), (x * self.scale, y * self.scale)
-        shown = "".join(letter if letter.isprintable() else " " for letter in text)
+        font, at = fonts.font(round(size * self.scale), text), (x * self.scale, y * self.scale)
+        shown = fonts.drawable(text)
         if upward:
             self.texts.append(lambda image: _write_upward(image, at, shown, _rgb(color), font, anchor))
         else:
@@ -304,13 +306,6 @@ def _encoded(image: "Image") -> bytes:
     content = io.BytesIO()
     image.save(content, "PNG", compress_level=6)
     return content.getvalue()
-
-
-@functools.cache
-def _font(size: int) -> "FreeTypeFont":
-    from PIL import ImageFont
-
-    return cast("FreeTypeFont", ImageFont.load_default(size))  # a bitmap's only where Pillow lacks FreeType
 
 
 def _css(color: str) -> str:

@@ -26,6 +26,11 @@ def repeating(run: RunDir, result: Section) -> str | None:
     return command_of(run)
 
 
+def how_to_resume(run: RunDir) -> str:
+    """Says how a run that was stopped goes on."""
+    return f"If it was stopped, {train_command(override('resume', str(run.path)))} goes on."
+
+
 def command_of(run: RunDir) -> str | None:
     """The command that trains a run's setting again, elsewhere; None where it cannot be typed."""
     words = words_of(run)

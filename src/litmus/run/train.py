@@ -140,6 +140,7 @@ def _train_and_test(
     if checkpoint:
         state.changes = changes_since(checkpoint, run.read_config(), config)
         summary.changes(state.changes, checkpoint.step)
+        console.say(f"resumes after step {checkpoint.step:,}")
     run.write_config(config)
     callbacks = [History(trained_with(config), state.changes), _Beginning(run, state), *callbacks]
     with ddp.started(run, devices) as meet:

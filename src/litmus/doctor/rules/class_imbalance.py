@@ -11,7 +11,7 @@ MISSED = 0.5  # recall of the rare class, relative to the accuracy
 
 class ClassImbalance(Rule):
     """A class has a tenth of the largest one's training samples or less, and is found half as often as others,
-    which is not chance.
+    which is not chance. Not of a loss that is balanced already, nor where nothing predicts the classes.
     """
 
     title: ClassVar = "Class imbalance"
@@ -25,7 +25,9 @@ class ClassImbalance(Rule):
     def find(self, evidence: Evidence) -> Finding | None:
         counts = dict(zip(evidence.names, evidence.class_counts, strict=True))
         present = {name: count for name, count in counts.items() if count}
-        if evidence.task != "classification" or len(present) < 2:
+        if evidence.task != "classification" or len(present) < 2 or evidence.value("task.balanced") is True:
+            return None
+        if evidence.is_val_at_chance and not evidence.is_learnable:
             return None
         most = max(present, key=present.__getitem__)
         acc = evidence.metrics.get("test/acc")
@@ -46,5 +48,5 @@ class ClassImbalance(Rule):
             "warning",
             f"{name} has {present[name]:,} training samples, {most} {present[most]:,}; of {name}, {rare[name]:.0%} "
             f"are found in the test (of about {number:,}); the accuracy is {acc:.0%}.",
-            overrides="task.balanced=true" if evidence.value("task.balanced") is False else None,
+            overrides="task.balanced=true",
         )

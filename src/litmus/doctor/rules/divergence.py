@@ -15,6 +15,7 @@ class Divergence(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "dying_relu",
             "label_noise",
             "learning_rate_too_high",

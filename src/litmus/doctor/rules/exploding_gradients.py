@@ -21,6 +21,7 @@ class ExplodingGradients(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "divergence",
             "dying_relu",
             "label_noise",

@@ -38,8 +38,8 @@ class LabelNoise(Rule):
             return None
         return self.finding(
             "warning",
-            f"About {health.label_issues:.0%} of the validation labels look wrong: the network is confident of another "
-            "class.",
+            f"About {health.label_issues:.0%} of the validation labels look wrong, or their classes overlap: the "
+            "network is confident of another class.",
             epoch=health.epoch,
             overrides="task.label_smoothing=0.1" if evidence.number("task.label_smoothing") == 0 else None,
         )

@@ -27,6 +27,7 @@ class LearningRateTooHigh(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "dying_relu",
             "learning_rate_too_low",
             "label_noise",

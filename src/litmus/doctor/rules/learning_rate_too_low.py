@@ -22,6 +22,7 @@ class LearningRateTooLow(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "label_noise",
             "no_learning",
             "plateau",

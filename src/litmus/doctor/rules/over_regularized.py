@@ -18,6 +18,7 @@ class OverRegularized(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "label_noise",
             "learning_rate_too_low",
             "overtraining",

@@ -26,6 +26,7 @@ class PoorInitialization(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "dying_relu",
             "label_noise",
             "learning_rate_too_low",

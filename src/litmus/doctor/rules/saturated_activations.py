@@ -23,6 +23,7 @@ class SaturatedActivations(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "label_noise",
             "no_learning",
             "overtraining",

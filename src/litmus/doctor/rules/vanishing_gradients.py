@@ -19,6 +19,7 @@ class VanishingGradients(Rule):
     explains: ClassVar = frozenset(
         (
             "class_collapse",
+            "class_imbalance",
             "label_noise",
             "learning_rate_too_low",
             "no_learning",
@@ -48,9 +49,7 @@ class VanishingGradients(Rule):
 
 
 def _overrides(evidence: Evidence) -> str | None:
-    activation = evidence.value("model.activation")
-    if activation in ("sigmoid", "tanh"):
-        return "model.activation=relu model.residual=true"
-    if evidence.value("model.residual") is False:
-        return "model.residual=true"
-    return "model.batchnorm=true" if evidence.value("model.batchnorm") is False else None
+    """All at once: of twenty layers, residual ones explode without batch norm, and with it alone they learn slowly."""
+    cures = [] if evidence.value("model.activation") not in ("sigmoid", "tanh") else ["model.activation=relu"]
+    cures += [f"{key}=true" for key in ("model.residual", "model.batchnorm") if evidence.value(key) is False]
+    return " ".join(cures) or None

@@ -8,7 +8,10 @@ from litmus.doctor.finding import Finding, Rule
 
 
 class WorseThanBaseline(Rule):
-    """In the test, the best baseline is better than the network by more than the interval of the network's metric."""
+    """In the test, the best baseline is better than the network by more than the interval of the network's metric.
+
+    The accuracy of a balanced loss falls, and rightly: it says nothing.
+    """
 
     title: ClassVar = "Worse than a baseline"
     why: ClassVar = "The simpler method is faster, and easier to understand."
@@ -16,7 +19,7 @@ class WorseThanBaseline(Rule):
     explains: ClassVar = frozenset(("uncertain_validation",))
 
     def find(self, evidence: Evidence) -> Finding | None:
-        if evidence.unbeaten is None:
+        if evidence.unbeaten is None or (evidence.value("task.balanced") is True and evidence.metric == "acc"):
             return None
         network, baseline, sentence = evidence.unbeaten
         if evidence.sizes.get("test", 0) < 2 or not _is_worse(network, baseline, evidence):
