@@ -82,7 +82,8 @@ def test_a_finding_is_said_as_on_the_screen(train: Train, litmus: Callable[..., 
 
 def test_a_finding_without_a_command_names_none() -> None:
     finding = {"name": "class_imbalance", "severity": "info", "evidence": "<b>a*b*</b>: 3", "layer": None}
-    text = dashboard._findings(RunDir("."), [{**finding, "epoch": None, "try": None}])
+    result = {"findings": [{**finding, "epoch": None, "try": None}], "metrics": {}}
+    text = dashboard._findings(RunDir("."), result)
     page = markdown_to_safe_html(text)
     assert read(page).startswith("Class imbalance (info): <b>a*b*</b>: 3 ")
     assert "<code>" not in page
@@ -92,6 +93,12 @@ def test_a_finding_without_a_command_names_none() -> None:
 def test_a_run_without_findings_says_so(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("litmus.run.result.examined", lambda run, config, result: [])
     assert texts_of(train("model=fnn"), "findings") == ["The doctor finds nothing wrong."]
+
+
+def test_a_run_that_a_baseline_beats_has_nothing_else() -> None:
+    metrics = {"test/acc": 0.5, "test/logistic_acc": 0.8, "test/f1": None}
+    text = dashboard._findings(RunDir("."), {"findings": [], "metrics": metrics})
+    assert text == "The doctor finds nothing else."
 
 
 def test_the_configuration_is_code(train: Train) -> None:

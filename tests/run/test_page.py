@@ -291,7 +291,7 @@ def test_forty_classes_are_shown_as_the_best_and_the_worst_ten(train: Train) -> 
     text = check_page(run.page)
     assert "The ten best and the ten worst of 4" in text
     assert "the pairs that are confused most" in text
-    assert "the ten of the lowest F1" in text
+    assert "the 10 of the lowest F1" in text
     assert json.dumps(run.read_result()["confusion"])
 
 
