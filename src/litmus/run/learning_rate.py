@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from litmus.config.protocols import Data
 from litmus.config.types import Section
-from litmus.errors import Diverged, UserError
+from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import Noted
 from litmus.run import batch_size, memory
@@ -139,12 +139,12 @@ def _once(config: Section, data: Data, rates: Floats, advance: Callable[[float],
             parts.trainer.fit(parts.task, datamodule=cast(lightning.LightningDataModule, data))
     except Diverged:
         rising.losses.append(math.inf)
+    except Interrupted:
+        raise KeyboardInterrupt from None
     except Exception as error:
         raise memory.explained(error, config, training=True) from None
     finally:
         rising.noted.stop()
-    if rising.noted.received is not None:
-        raise KeyboardInterrupt
     if not math.isfinite(rising.losses[0]):
         raise UserError("The loss is no number before the first step, so no learning rate can help.")
     return read(rates, rising.losses)
@@ -201,7 +201,7 @@ class _Rising(lightning.Callback):
 
     Attributes:
         losses: before each step, means over the batches whose gradients it takes.
-        noted: ends the training, too, once a signal was received.
+        noted: a signal that was received ends the training, too.
     """
 
     def __init__(self, rates: Floats, configured: float, advance: Callable[[float], object]) -> None:
@@ -235,4 +235,4 @@ class _Rising(lightning.Callback):
             has_grown = recent > _limit(self._best, self.losses[0])
             trainer.should_stop = has_grown or len(self.losses) > len(self.rates)
         if self.noted.received is not None:
-            trainer.should_stop = True
+            raise Interrupted(self.noted.received)
