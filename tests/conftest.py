@@ -20,6 +20,7 @@ from tensorboard.summary.writer import event_file_writer
 from warm import LIGHT, POOL, Warm
 
 from litmus import console
+from litmus.__main__ import compose
 from litmus.cli.main import main
 from litmus.compose.command_line import check
 from litmus.compose.resume import with_stored_choices
@@ -187,7 +188,7 @@ def litmus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]
     def run(*words: str, status: int = 0) -> tuple[str, str]:
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main(list(words))
+            main(list(words), compose)
         printed = capsys.readouterr()
         assert ended.value.code == status, f"{ended.value.code}\n{printed.err}"
         return printed.out, printed.err

@@ -2,7 +2,9 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 
+from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS
 
 
@@ -15,7 +17,14 @@ def main() -> None:
     _end_as_by_ctrl_c()
     from litmus.cli import main as cli
 
-    cli.main()
+    cli.main(compose=compose)
+
+
+def compose(overrides: Sequence[str]) -> Section:
+    """The configuration of a run of these overrides; Hydra is imported for the verb that asks."""
+    from litmus.compose.single import single_run
+
+    return single_run(overrides)
 
 
 def train() -> None:

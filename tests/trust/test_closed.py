@@ -17,6 +17,7 @@ from warm import Warm
 from litmus.cli.main import VERBS
 
 USES = {  # of a run, by verb
+    "lr": lambda model: ["lr", f"run-{model}", "--steps", "20"],
     "doctor": lambda model: ["doctor", f"run-{model}"],
     "evaluate": lambda model: ["evaluate", f"run-{model}", "--json"],
     "predict": lambda model: ["predict", f"run-{model}", *world.INPUTS[world.data_for(model)], "--json"],
@@ -31,9 +32,10 @@ def test_every_network_and_verb_without_a_network(model: str, files: Path, heavy
     attempts = tmp_path / "attempts"
     environment = {"ATTEMPTS": str(attempts), "LITMUS_DATA": str(tmp_path / "cache")}
     world.train(heavy, files, model, environment)
-    for use in USES.values():
+    for verb, use in USES.items():
         answer = heavy(*use(model), folder=files, environment=environment)
-        assert answer.status == 0, answer.err
+        nothing = verb == "lr" and ("The loss never falls" in answer.out or "learns the same" in answer.err)
+        assert answer.status == int(nothing), answer.err
     assert not attempts.exists(), attempts.read_text()
 
 

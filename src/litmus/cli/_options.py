@@ -26,6 +26,16 @@ def level(text: str) -> float:
     return _number(text, float, 1e-9, 1 - 1e-9, "a number in (0, 1)")
 
 
+def rate(text: str) -> float:
+    """A learning rate."""
+    return _number(text, float, 1e-12, 1e6, "a learning rate, from 1e-12 to 1e6")
+
+
+def steps(text: str) -> int:
+    """So many steps that a curve can be read."""
+    return int(_number(text, int, 20, None, "a whole number, at least 20"))
+
+
 def one_of(names: Sequence[str], others: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """One of some names; a mistyped one is answered with the nearest.
 

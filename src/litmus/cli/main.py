@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from litmus.config.deferred import defer
+from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, WrongArguments
 from litmus.fetch import local
@@ -15,6 +16,7 @@ from litmus.fetch import local
 VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
     "predict": "predict texts, images or the rows of a table, or forecast a series",
+    "lr": "find a learning rate: a short training whose rate grows",
     "doctor": "say what is wrong with a run, why, and what to try",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",
     "verify": "kill and resume a training, and compare it with one that was not killed",
@@ -23,6 +25,7 @@ VERBS = {
     "export": "write the network of a run for other programs",
     "dashboard": "show runs in TensorBoard",
 }
+Compose = Callable[[Sequence[str]], Section]  # from overrides to a configuration: see `litmus.compose.single`
 HELP = """\
 usage: litmus VERB ...
 
@@ -33,11 +36,12 @@ Trains networks, and uses the run folders that training writes.
 litmus VERB --help shows the arguments of a verb."""
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(words: Sequence[str] | None = None, compose: Compose | None = None) -> None:
     """Runs a verb, and exits with its status: 1 for a UserError, 2 for arguments that cannot be read.
 
     Args:
         words: the verb and its arguments; None takes them from `sys.argv`.
+        compose: for the verbs that take overrides, too; `compose` is on this floor.
     """
     verb, *rest = (sys.argv[1:] if words is None else words) or ["--help"]
     if verb in ("-h", "--help"):
@@ -55,7 +59,8 @@ def main(words: Sequence[str] | None = None) -> None:
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = _Parser(f"litmus {verb}", description=module.__doc__, allow_abbrev=False)
     module.arguments(parser)
-    arguments = parser.parse_intermixed_args(rest)  # options may stand between a run and its texts
+    own = argparse.Namespace(compose=compose)
+    arguments = parser.parse_intermixed_args(rest, own)  # options may stand between a run and its texts
     try:
         local.check_current_folder()
     except UserError as error:

@@ -32,6 +32,7 @@ Litmus trains the classic neural networks.
 
 A run leaves its results in outputs/MODEL-DATA/DATE_TIME_SETTINGS; outputs/latest points to the newest.
 
+  litmus lr model=cnn                                         find a learning rate
   litmus evaluate outputs/latest                              evaluate on the test set again
   litmus predict outputs/latest "I like it"                   predict for a text
   litmus export outputs/latest --to onnx                      export for other programs

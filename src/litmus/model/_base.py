@@ -32,6 +32,8 @@ class Net(nn.Module):
         predicts_probabilities: whether the softmax of its outputs for classes, or the sigmoid of those for labels,
             estimates their probabilities, as training by cross-entropy makes it; otherwise outputs are scores, of which
             only the order means something, and for labels the sign.
+        rate_matters: whether another learning rate makes another network; where a rate only scales all weights, it
+            does not.
         provenance: one sentence on where the weights come from; empty for random weights.
         min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         errors: of one that predicts values, its absolute errors on the validation split in the data's unit, sorted for
@@ -44,6 +46,7 @@ class Net(nn.Module):
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     gains_from_bf16: ClassVar[bool] = False
     predicts_probabilities: ClassVar[bool] = True
+    rate_matters: ClassVar[bool] = True
     criterion: Criterion | None = None
     provenance: str = ""
     min_score: float | None = None

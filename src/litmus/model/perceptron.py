@@ -58,6 +58,7 @@ class Perceptron(Net):
     input_kinds: ClassVar = (Images, Columns)
     target_kinds: ClassVar = (Classes, Labels)
     predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone, or their sign
+    rate_matters: ClassVar = False  # see `__init__`
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:
