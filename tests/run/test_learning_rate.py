@@ -109,7 +109,12 @@ def test_rates_are_those_of_the_steps(accumulate: int, clip: str, monkeypatch: p
         return loss
 
     monkeypatch.setattr(torch.optim.SGD, "step", noted)
-    more = ["optimizer=sgd", f"trainer.accumulate={accumulate}", f"trainer.gradient_clip={clip}", "data.limit=200"]
+    more = [
+        "optimizer=sgd",
+        f"trainer.accumulate_grad_batches={accumulate}",
+        f"trainer.gradient_clip={clip}",
+        "data.limit=200",
+    ]
     found = found_by(*DIGITS, *more, lowest=1e-5, highest=1e-3, steps=20)
     assert [rates[0] for rates in seen[:20]] == pytest.approx(np.geomspace(1e-5, 1e-3, 20).tolist())
     assert all(len(set(rates)) == 1 for rates in seen)
@@ -192,7 +197,7 @@ def test_as_many_steps_as_an_epoch_has_and_more_where_there_is_no_fall(monkeypat
     monkeypatch.setattr(learning_rate, "_once", once)
     for samples, accumulate in ((64, 1), (12_800, 1), (64_000, 1), (64_000, 5)):
         words = ["data=toy", f"data.samples={samples * 2}", f"data.limit={samples}", "data.batch_size=64"]
-        found_by("model=linear", *words, "trainer=cpu", f"trainer.accumulate={accumulate}", steps=None)
+        found_by("model=linear", *words, "trainer=cpu", f"trainer.accumulate_grad_batches={accumulate}", steps=None)
     assert made == [100, 400, 200, 500, 2000, 200, 800]
     found_by(*DIGITS, steps=77)
     assert made[-1] == 77

@@ -120,7 +120,7 @@ def range_test(
         config["data"]["batch_size"] = data.batch_size = batch_size.find(config, data, hardware_for(config))
     if steps is not None:
         return _once(config, data, np.geomspace(lowest, highest, steps), advance)
-    steps = min(max(data.num_batches // config["trainer"]["accumulate"], LEAST_STEPS), MOST_STEPS)
+    steps = min(max(data.num_batches // config["trainer"]["accumulate_grad_batches"], LEAST_STEPS), MOST_STEPS)
     test = _once(config, data, np.geomspace(lowest, highest, steps), advance)
     return test if test.falls else _once(config, data, np.geomspace(lowest, highest, MORE * steps), advance)
 
