@@ -12,7 +12,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from litmus.config.command import train_command
-from litmus.config.conf import CONF, targets
+from litmus.config.conf import CONF, refusal, targets
 from litmus.config.keys import choice
 from litmus.config.validate import override
 from litmus.errors import UserError
@@ -112,7 +112,7 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
     groups = ("task", "data", "optimizer", "scheduler", "model")
     for group in groups:
         if (target := config[group]["_target_"]) not in targets()[group]:
-            raise UserError(f"{folder}: {group}._target_={target} is none of the choices of {group}. It is not called.")
+            raise UserError(f"{folder}: {refusal(target, group)}")
     keys = [each.partition("=")[0] for each in arguments]
     return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
 
