@@ -33,6 +33,8 @@ REPEATED = re.compile(
       |gpus_per_(node|task)|gres|max_num_timeout|mem_gb|mem_per_(cpu|gpu)|n_jobs|name|nodes|partition|qos
       |ray[.]remote[.]num_(cpus|gpus)|tasks_per_node|timeout_min|verbose) = [\w.,:+-]*
     | ~(callback|model|data) ([.]\w+)+
+      # A plugin's callback, which callback=default does not have.
+    | \+callback@callback[.](?P<callback>\w+) = (?P=callback)
     """,
     re.VERBOSE,
 )

@@ -49,7 +49,7 @@ def _mistakes(path: Path, plugin: Plugin, taken: dict[tuple[str, str], str]) -> 
     if path.parent.parent != plugin.conf or group not in GROUPS:
         yield f"a plugin has files in {', '.join(f'{each}/' for each in GROUPS)} only"
     elif other := taken.get((group, name)):
-        yield f"{group}={path.stem} is {other}'s already. Rename the file"
+        yield f"{other} has a {group}={path.stem} already. Rename the file"
     elif not re.fullmatch(r"\w+", path.stem):
         yield "its name takes letters, digits and underscores only"
     elif not path.stem.startswith("_"):

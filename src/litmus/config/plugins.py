@@ -40,6 +40,11 @@ class Plugin(NamedTuple):
         """The folder of its configuration."""
         return self.folder / CONF
 
+    @property
+    def code(self) -> list[Path]:
+        """The files that decide what it does."""
+        return sorted(path for path in self.folder.rglob("*") if path.suffix in (".py", ".yaml"))
+
     def has(self, target: str) -> bool:
         """Whether a module, class or function is its own."""
         return target.startswith(f"{self.name}.")
