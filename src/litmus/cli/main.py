@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from litmus.config.deferred import defer
+from litmus.config.plugin_check import check_plugins
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE, UserError, WrongArguments
@@ -63,6 +64,7 @@ def main(words: Sequence[str] | None = None, compose: Compose | None = None) -> 
     arguments = parser.parse_intermixed_args(rest, own)  # options may stand between a run and its texts
     try:
         local.check_current_folder()
+        check_plugins()
     except UserError as error:
         _refuse(f"litmus {verb}: {error}")
     try:

@@ -31,6 +31,7 @@ from litmus.compose.resume import check_config_folders, with_requeued_run, with_
 from litmus.compose.run_name import run_name
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
+from litmus.config.plugin_check import check_plugins
 from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, section_mistakes
@@ -61,13 +62,14 @@ def train() -> None:
     OmegaConf.register_new_resolver("litmus.sweep_dir", sweep_dir, use_cache=True)
     try:
         local.check_current_folder()
-        if {"--help", "-h"} & set(sys.argv[1:]):
-            print(_help(sys.argv[1:]))
-            return
         if "--version" in sys.argv[1:]:
             from litmus.console import version
 
             print(version())
+            return
+        check_plugins()
+        if {"--help", "-h"} & set(sys.argv[1:]):
+            print(_help(sys.argv[1:]))
             return
         _check_flags(sys.argv[1:])
         check_config_folders(sys.argv[1:])

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.config import validate
 from litmus.config.command import train_command
+from litmus.config.conf import files
 from litmus.config.validate import did_you_mean, signature
 from litmus.fetch import local
 
@@ -48,7 +49,7 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _explain_choice(error)
     if isinstance(error, OverrideParseException):
-        return _explain_syntax(str(error.override), conf, arguments)
+        return _explain_syntax(str(error.override), arguments)
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
         return _explain_key(match["key"], conf, arguments)
@@ -114,7 +115,7 @@ def _is_no_choice(argument: str, conf: Path) -> bool:
     return (not group or (conf / group).is_dir()) and not (value.isidentifier() and value != "null")
 
 
-def _explain_syntax(override: str, conf: Path, arguments: list[str]) -> str:
+def _explain_syntax(override: str, arguments: list[str]) -> str:
     key, equals, value = override.partition("=")
     if (spaced := re.search(SPACED, " ".join(arguments))) and "=" not in spaced[2]:
         return f"{spaced[0]} is not of the form key=value. Leave out the spaces: {spaced[1]}={spaced[2]}."
@@ -130,7 +131,7 @@ def _explain_syntax(override: str, conf: Path, arguments: list[str]) -> str:
             f"ASCII: {_quoted(key, value)}."
         )
     is_name = override.isidentifier()
-    groups = sorted(path.parent.name for path in conf.glob(f"*/{override}.yaml")) if is_name else []
+    groups = sorted(path.parent.name for path in files() if path.stem == override) if is_name else []
     hint = f" Did you mean {groups[0]}={override}?" if groups else _own_data(override)
     form = "key=value." if hint else "key=value, such as model=cnn or seed=7."
     return f"{override if override.strip() else repr(override)} is not of the form {form}{hint}"

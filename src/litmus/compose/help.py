@@ -8,6 +8,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from litmus.config.conf import files, names
 from litmus.config.validate import describe, shown, signature
 
 PAGE = """\
@@ -65,16 +66,15 @@ def page(conf: Path, overrides: list[str]) -> str:
     with initialize_config_dir(str(conf), version_base="1.3"):
         config = compose("train", overrides, return_hydra_config=True)
     chosen = config.hydra.runtime.choices
-    groups = sorted({path.parent.name for path in conf.glob("*/*.yaml")})
-    choices = [_choices(conf, group, chosen.get(group)) for group in groups if group != "callback"]
+    groups = sorted({path.parent.name for path in files()})
+    choices = [_choices(group, chosen.get(group)) for group in groups if group != "callback"]
     notes = _notes(conf, {group: str(chosen.get(group)) for group in groups})
     keys = [_line(key, value, notes.get(key, allowed)) for key, value, allowed in _leaves("", config)]
     return PAGE.format(choices="\n".join(choices), keys="\n".join(keys))
 
 
-def _choices(conf: Path, group: str, chosen: str | None) -> str:
-    names = sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
-    return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names)}"
+def _choices(group: str, chosen: str | None) -> str:
+    return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names(group))}"
 
 
 def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:  # values of any type
@@ -97,7 +97,7 @@ def _notes(conf: Path, chosen: dict[str, str]) -> dict[str, str]:
     notes: dict[str, str] = {}
     for group, choice in chosen.items():
         # The choice's own last, so that its comments win.
-        paths = sorted((conf / group).glob("*.yaml"), key=lambda path: path.stem == choice)
+        paths = sorted(files(group), key=lambda path: path.stem == choice)
         for path in paths:
             text = path.read_text(encoding="utf-8")
             package = re.search(r"^# @package (\S+)", text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from litmus.config.command import train_command
-from litmus.config.conf import CONF, targets
+from litmus.config.conf import CONF, refusal, targets
 from litmus.config.keys import choice
 from litmus.config.validate import override
 from litmus.errors import UserError
@@ -33,6 +33,8 @@ REPEATED = re.compile(
       |gpus_per_(node|task)|gres|max_num_timeout|mem_gb|mem_per_(cpu|gpu)|n_jobs|name|nodes|partition|qos
       |ray[.]remote[.]num_(cpus|gpus)|tasks_per_node|timeout_min|verbose) = [\w.,:+-]*
     | ~(callback|model|data) ([.]\w+)+
+      # A plugin's callback, which callback=default does not have.
+    | \+callback@callback[.](?P<callback>\w+) = (?P=callback)
     """,
     re.VERBOSE,
 )
@@ -112,7 +114,7 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
     groups = ("task", "data", "optimizer", "scheduler", "model")
     for group in groups:
         if (target := config[group]["_target_"]) not in targets()[group]:
-            raise UserError(f"{folder}: {group}._target_={target} is none of the choices of {group}. It is not called.")
+            raise UserError(f"{folder}: {refusal(target, group)}")
     keys = [each.partition("=")[0] for each in arguments]
     return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
 

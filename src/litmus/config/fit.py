@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from litmus.config.conf import CONF
+from litmus.config.conf import names
 from litmus.config.instantiate import defaults
 from litmus.config.types import Section
 from litmus.config.validate import choices, class_attributes, signature
@@ -50,14 +50,14 @@ def refusal(name: str, model: Kinds, data_name: str, data: Kinds) -> str:
     else:
         able, given = _nouns(model.inputs), _nouns(data.inputs)
         problem = f"model={name} takes {able}, but data={data_name} provides {given}."
-    fitting = [f"model={other}" for other in _models() if fits(kinds_of_model(_target(other)), data)]
+    fitting = [f"model={other}" for other in names("model") if fits(kinds_of_model(_target(other)), data)]
     return f"{problem} Try {' or '.join(fitting)}." if fitting else f"{problem} No model here fits this data."
 
 
 def architectures() -> dict[str, Section]:
     """The section of `model` to which each value of `model.arch` belongs: networks that have pretrained weights."""
     sections: dict[str, Section] = {}
-    for name in _models():
+    for name in names("model"):
         section = defaults("model", name)
         sections |= dict.fromkeys(map(str, choices(signature(section["_target_"]).get("arch"))), section)
     return sections
@@ -65,10 +65,6 @@ def architectures() -> dict[str, Section]:
 
 def _nouns(kinds: Iterable[type[Input | Target]]) -> str:
     return " or ".join(kind.noun for kind in kinds)
-
-
-def _models() -> list[str]:
-    return sorted(path.stem for path in (CONF / "model").glob("[!_]*.yaml"))
 
 
 def _target(model: str) -> str:

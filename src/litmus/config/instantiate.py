@@ -2,13 +2,16 @@
 
 import importlib
 import re
+import traceback
+from types import ModuleType
 from typing import Any
 
 import yaml
 
-from litmus.config.conf import CONF, targets
+from litmus.config.conf import file, refusal, targets
+from litmus.config.plugins import owner
 from litmus.config.types import Section
-from litmus.errors import UserError
+from litmus.errors import UserError, first_line
 
 # YAML 1.1, PyYAML's, takes 1e-4 for text; this is YAML 1.2's way to write a number, which Hydra follows.
 _FLOAT = re.compile(r"[-+]?(?:\d[\d_]*\.[\d_]*|\.[\d_]+|\d[\d_]*)(?:[eE][-+]?\d+)?$|[-+]?\.(?:inf|nan)$", re.IGNORECASE)
@@ -39,9 +42,27 @@ def target(section: Section) -> Any:  # which one depends on the section
     """
     name = section["_target_"]
     if not any(name in names for names in targets().values()):
-        raise UserError(f"_target_={name} is not a class or function of litmus' own configuration. It is not called.")
+        raise UserError(refusal(name))
     module, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)
+    return getattr(import_module(module), attribute)
+
+
+def import_module(name: str) -> ModuleType:
+    """Imports a module of litmus or of a plugin.
+
+    Raises:
+        UserError: a plugin's cannot be imported; the sentence says where.
+    """
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        if owner(name) is None:
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"The plugin's module {name} cannot be imported: {type(error).__name__}: {first_line(error)} "
+            f"({place.filename}, line {place.lineno})."
+        ) from error
 
 
 def settings(section: Section) -> Section:
@@ -56,7 +77,7 @@ def defaults(group: str, choice: str) -> Section:
         group: such as "task".
         choice: such as "regression".
     """
-    content = from_text((CONF / group / f"{choice}.yaml").read_text(encoding="utf-8"))
+    content = from_text(file(group, choice).read_text(encoding="utf-8"))
     section: Section = content.get(group, content)
     return {key: value for key, value in section.items() if key != "defaults"}
 

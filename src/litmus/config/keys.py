@@ -4,12 +4,12 @@
 """
 
 import functools
-import importlib.util
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from litmus.config.conf import targets
+from litmus.config.conf import choice_of, targets
+from litmus.config.plugins import owner
 from litmus.config.types import Section, Seed
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
@@ -90,27 +90,28 @@ def key_of(key: str) -> Key:
 
 
 def affects_training(callback: str) -> bool:
-    """Whether a callback changes what is learned, as its class says; one that litmus does not have is taken to.
+    """Whether a callback changes what is learned, as its class says; one that is not here is taken to.
 
     Args:
-        callback: the name of its module, such as "early_stopping".
+        callback: its name, such as "early_stopping".
 
     Raises:
         UserError: the callback's class does not say.
     """
-    module = f"litmus.callback.{callback}"
-    if not callback.isidentifier() or importlib.util.find_spec(module) is None:
+    target = next((each for each in sorted(targets()["callback"]) if choice_of(each) == callback), None)
+    if target is None:
         return True
-    found = class_attributes(f"{module}.{callback}", ("affects_training",))
+    found = class_attributes(target, ("affects_training",))
     if not found:
-        raise UserError(f"{module}: the callback's class does not set affects_training to True or False.")
+        raise UserError(f"{target}: the callback's class does not set affects_training to True or False.")
     return bool(found["affects_training"])
 
 
 @functools.cache
 def _needed_callbacks() -> tuple[str, ...]:
-    """Those that no run may be without, as their classes say."""
-    found = {target.split(".")[2]: class_attributes(target, ("needed",)) for target in targets()["callback"]}
+    """Those that no run may be without, as their classes say: litmus' own, as a plugin's has not been everywhere."""
+    own = [target for target in targets()["callback"] if not owner(target)]
+    found = {choice_of(target): class_attributes(target, ("needed",)) for target in own}
     return tuple(sorted(name for name, attributes in found.items() if attributes.get("needed")))
 
 
@@ -142,8 +143,7 @@ def flat(section: Section, path: str = "") -> Iterator[tuple[str, object]]:
 
 def choice(config: Section, group: str) -> str:
     """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
-    parts = str(config[group]["_target_"]).split(".")
-    return parts[2] if len(parts) > 3 else parts[-1]
+    return choice_of(str(config[group]["_target_"]))
 
 
 def identity(config: Section) -> Section:

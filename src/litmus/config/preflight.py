@@ -1,13 +1,11 @@
 """What the configuration and the file system show before torch is imported and before there is a run folder.
 
-A dataset or network whose settings name files has a function of its own name in its folder's `_preflight.py`, which
-imports no torch. It takes the settings, and raises a UserError about what is missing or wrong; the class itself calls
-the same functions.
+A dataset or network whose settings name files has a function of its own name in the `_preflight.py` beside its module,
+which imports no torch. It takes the settings, and raises a UserError about what is missing or wrong; the class itself
+calls the same functions.
 """
 
 import functools
-import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -16,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
-from litmus.config.instantiate import settings
+from litmus.config.instantiate import import_module, settings
 from litmus.config.keys import choice, flat
+from litmus.config.plugins import find_spec
 from litmus.config.types import USUAL_BATCH, Section
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
@@ -64,7 +63,7 @@ def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) ->
     wrong = _misfit(config) or _size_mistakes(config) if len(groups) > 1 else []
     wrong += [f"{key}: a name has to be UTF-8." for key, value in flat(config) if not _is_unicode(value)]
     # A network that does not take the data is not asked about the data's files.
-    return wrong or [wrong for group in groups for wrong in _files(group, choice(config, group), config[group])]
+    return wrong or [wrong for group in groups for wrong in _files(choice(config, group), config[group])]
 
 
 def _misfit(config: Section) -> list[str]:
@@ -89,15 +88,18 @@ def _is_unicode(value: object) -> bool:
     return not isinstance(value, str) or not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _files(group: str, name: str, section: Section) -> list[str]:
-    return file_mistakes(group, name, json.dumps(settings(section)))
+def _files(name: str, section: Section) -> list[str]:
+    return file_mistakes(section["_target_"], name, json.dumps(settings(section)))
 
 
 @functools.cache  # most jobs of a sweep have the same
-def file_mistakes(group: str, name: str, own: str) -> list[str]:
+def file_mistakes(target: str, name: str, own: str) -> list[str]:
     """What a choice's own function finds wrong with its settings, given as JSON; cached."""
-    module = f"litmus.{group}._preflight"
-    check = vars(importlib.import_module(module)).get(name) if importlib.util.find_spec(module) else None
+    package, *_ = target.rsplit(".", 2)
+    module = f"{package}._preflight"
+    if find_spec(module) is None:
+        return []
+    check = vars(import_module(module)).get(name)
     return [] if check is None else _said(lambda: check(json.loads(own)))
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from litmus.config.conf import CONF, targets
+from litmus.config.conf import CONF, file, refusal, targets
 from litmus.config.instantiate import from_text
 from litmus.config.keys import choice
 from litmus.config.types import Section
@@ -78,7 +78,7 @@ def overrides_of(config: Section) -> list[str]:
     """
     for group in CHOSEN:
         if (target := config[group]["_target_"]) not in targets()[group]:
-            raise UserError(f"{group}._target_={target} is none of the choices of {group}.")
+            raise UserError(refusal(target, group))
     choices = USUAL | {group: choice(config, group) for group in CHOSEN}
     wanted = {group: config[group] for group in ORDER if isinstance(config.get(group), dict)}
     typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-2])]
@@ -93,20 +93,20 @@ def _defaults(choices: Mapping[str, str]) -> Section:
     defaults: Section = {"seed": train["seed"]}
     for group in ORDER:
         if group in choices:
-            _merge(defaults, _contents(group, choices[group]))
+            _merge(defaults, contents(group, choices[group]))
     return defaults
 
 
-def _contents(group: str, name: str) -> Section:
+def contents(group: str, name: str) -> Section:
     """A file of the configuration, with the files that it includes, as a part of the whole."""
-    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
+    text = file(group, name).read_text(encoding="utf-8")
     package = re.match(r"# @package (\S+)", text)
     where = package[1] if package else group
     own = from_text(text)
     whole: Section = {}
     for included in own.pop("defaults", []):
         if isinstance(included, str):  # others choose, and every choice is named
-            _merge(whole, _contents(group, included))
+            _merge(whole, contents(group, included))
     for part in reversed([] if where == "_global_" else where.split(".")):
         own = {part: own}
     _merge(whole, own)

@@ -10,16 +10,14 @@ than a person who mistyped a key should wait.
 import ast
 import difflib
 import functools
-import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args, get_origin
 
-from litmus import spec
-from litmus.config import types
-from litmus.config.conf import targets
+from litmus.config.conf import refusal, targets
+from litmus.config.plugins import OWN, find_spec, owner
 from litmus.config.types import Section
 from litmus.errors import UserError
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 _LOOKS_OTHERWISE = r"[-+.\de]*|true|false|null|inf|nan"  # text that is a value of another kind, unless it is quoted
 LONGEST = 80  # characters of a value in a message
-_PACKAGE = "litmus"
+_LIGHT = ("typing", "annotated_types", "litmus.config.types", "litmus.spec")  # what annotations and attributes may use
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
 Annotation: TypeAlias = object  # what stands behind a parameter's colon: typing has no class for all of them
@@ -163,7 +161,7 @@ def section_mistakes(path: str, section: object) -> list[str]:
 def _mistakes(path: str, section: Section, target: str) -> Iterator[str]:
     group = path.partition(".")[0]
     if path and target not in targets().get(group, ()):
-        yield f"{path}._target_={shown(target)} is none of the choices of {group}. It is not called."
+        yield refusal(target, path)
         return
     allowed = signature(target)
     keys = [key for key in section if key != "_target_"]
@@ -206,21 +204,18 @@ def signature(target: str) -> dict[str, Annotation]:
     """Keyword-only arguments and annotations of `litmus.model.cnn.CNN` and the like, without importing it.
 
     Raises:
-        UserError: the target is not a class or function that this package defines.
+        UserError: the target is not a class or function of litmus or of a plugin, or its source cannot be read.
     """
-    module_name, _, name = target.rpartition(".")
-    source = _source(module_name)
-    if source is None:
-        raise UserError(f"{target} is not part of {_PACKAGE}.")
-    tree = ast.parse(source)
-    namespace = _light_namespace(tree)
-    definition = next((node for node in tree.body if getattr(node, "name", None) == name), None)
+    module, name = _module(target)
+    definition = next((node for node in module.tree.body if getattr(node, "name", None) == name), None)
     if isinstance(definition, ast.FunctionDef):
-        return _annotations(definition, namespace)
+        return _annotations(definition, module)
     if isinstance(definition, ast.ClassDef):
         own = [n for n in definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-        return _annotations(own[0], namespace) if own else signature(_base(definition, tree, target))
-    raise UserError(f"{module_name} defines no {name}.")
+        return _annotations(own[0], module) if own else signature(_base(definition, module, target))
+    if name in module.imported:  # as a package offers what its modules define
+        return signature(module.imported[name])
+    raise UserError(f"{module.name} defines no {name}.")
 
 
 @functools.cache
@@ -234,78 +229,115 @@ def class_attributes(target: str, names: tuple[str, ...]) -> Section:
         names: of the attributes; those that are not there are left out.
 
     Raises:
-        UserError: the module is not one of this package.
+        UserError: the module is not one of litmus or of a plugin, or its source cannot be read.
     """
-    module_name, _, name = target.rpartition(".")
-    source = _source(module_name)
-    if source is None:
-        raise UserError(f"{target} is not part of {_PACKAGE}.")
-    tree = ast.parse(source)
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    module, name = _module(target)
+    classes = [node for node in module.tree.body if isinstance(node, ast.ClassDef)]
+    if name in module.imported and all(node.name != name for node in classes):
+        return class_attributes(module.imported[name], names)
     found: Section = {}
     for definition in [node for node in classes if node.name == name] or classes:
-        found |= _own_attributes(definition, names, _light_namespace(tree))
-        for base in _bases(definition, tree, module_name):
+        found |= _own_attributes(definition, names, module)
+        for base in _bases(definition, module):
             found = class_attributes(base, names) | found
     return found
 
 
-def _own_attributes(definition: ast.ClassDef, names: tuple[str, ...], namespace: dict[str, Annotation]) -> Section:
+def _own_attributes(definition: ast.ClassDef, names: tuple[str, ...], module: "_Module") -> Section:
     found: Section = {}
     for node in definition.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         assigned = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if isinstance(assigned, ast.Name) and assigned.id in names:
-            found[assigned.id] = eval(compile(ast.Expression(node.value), "<attribute>", "eval"), namespace)
+            found[assigned.id] = _evaluated(node.value, module)
     return found
 
 
-def _source(module_name: str) -> str | None:
-    if module_name.split(".")[0] != _PACKAGE:
-        return None
+class _Module(NamedTuple):
+    """A module as its source shows it.
+
+    Attributes:
+        name: of it.
+        tree: of its source.
+        light: what its annotations may use: what it imports from `_LIGHT`.
+        imported: names that it imports from litmus and plugins, and the targets that they are.
+    """
+
+    name: str
+    tree: ast.Module
+    light: dict[str, Annotation]
+    imported: dict[str, str]
+
+
+def _module(target: str) -> tuple[_Module, str]:
+    """The module that a target is of, and its name there."""
+    module_name, _, name = target.rpartition(".")
+    source = _source(module_name)
+    if source is None:
+        raise UserError(f"{target} is not part of {OWN}.")
+    light: dict[str, Annotation] = {}
     try:
-        found = importlib.util.find_spec(module_name)
-    except ModuleNotFoundError:
+        tree = ast.parse(source)
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        statements: list[ast.stmt] = [node for node in imports if node.module in _LIGHT and not node.level]
+        exec(compile(ast.Module(statements, []), module_name, "exec"), light)
+    except (SyntaxError, ImportError) as error:
+        raise UserError(f"{module_name} cannot be imported: {type(error).__name__}: {error}.") from None
+    found = find_spec(module_name)
+    is_package = found is not None and found.submodule_search_locations is not None
+    imported = {
+        alias.asname or alias.name: f"{whole}.{alias.name}"
+        for node in imports
+        if (whole := _absolute(node, module_name, is_package)).partition(".")[0] == OWN or owner(whole)
+        for alias in node.names
+    }
+    return _Module(module_name, tree, light, imported), name
+
+
+def _absolute(node: ast.ImportFrom, module_name: str, is_package: bool) -> str:
+    """The module that a statement imports from, where it is relative, too."""
+    if not node.level:
+        return node.module or ""
+    levels = node.level - is_package
+    package = module_name.rsplit(".", levels)[0] if levels else module_name
+    return f"{package}.{node.module}" if node.module else package
+
+
+def _source(module_name: str) -> str | None:
+    if module_name.partition(".")[0] != OWN and owner(module_name) is None:
         return None
+    found = find_spec(module_name)
     return Path(found.origin).read_text(encoding="utf-8") if found and found.origin else None
 
 
-def _light_namespace(tree: ast.Module) -> dict[str, Annotation]:
-    """The names that an annotation may use: those from `typing`, `litmus.config.types` and `litmus.spec`."""
-    light = ("typing", types.__name__, spec.__name__)
-    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in light]
-    namespace: dict[str, Annotation] = {}
-    exec(compile(ast.Module(imports, []), "<annotations>", "exec"), namespace)
-    return namespace
+def _evaluated(node: ast.expr, module: _Module) -> Annotation:
+    try:
+        return eval(compile(ast.Expression(node), "<source>", "eval"), module.light)
+    except Exception as error:
+        raise UserError(
+            f"{module.name}, line {node.lineno}: {ast.unparse(node)} is read before anything is imported, and may only "
+            f"use what is imported with `from ... import` from {', '.join(_LIGHT)}: {error}."
+        ) from None
 
 
-def _annotations(function: ast.FunctionDef, namespace: dict[str, Annotation]) -> dict[str, Annotation]:
-    return {
-        argument.arg: eval(compile(ast.Expression(argument.annotation), "<annotation>", "eval"), namespace)
-        for argument in function.args.kwonlyargs
-        if argument.annotation is not None
-    }
+def _annotations(function: ast.FunctionDef, module: _Module) -> dict[str, Annotation]:
+    keywords = function.args.kwonlyargs
+    return {each.arg: _evaluated(each.annotation, module) for each in keywords if each.annotation is not None}
 
 
-def _base(definition: ast.ClassDef, tree: ast.Module, target: str) -> str:
+def _base(definition: ast.ClassDef, module: _Module, target: str) -> str:
     """The target that a class without a constructor of its own inherits from."""
-    bases = _bases(definition, tree, target.rpartition(".")[0])
+    bases = _bases(definition, module)
     if not bases:
-        raise UserError(f"{target} has no constructor of its own, and none that it inherits from {_PACKAGE}.")
+        raise UserError(f"{target} has no constructor of its own, and none that it inherits from {OWN}.")
     return bases[0]
 
 
-def _bases(definition: ast.ClassDef, tree: ast.Module, module_name: str) -> list[str]:
-    """The targets of this package that a class inherits from."""
+def _bases(definition: ast.ClassDef, module: _Module) -> list[str]:
+    """The targets of litmus and of plugins that a class inherits from."""
     named = [base.value if isinstance(base, ast.Subscript) else base for base in definition.bases]
     names = [base.id for base in named if isinstance(base, ast.Name)]
-    imported = {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE)
-        for alias in node.names
-    }
-    beside = {node.name: f"{module_name}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef)}
-    targets = beside | imported
-    return [targets[name] for name in names if name in targets]
+    beside = {node.name: f"{module.name}.{node.name}" for node in module.tree.body if isinstance(node, ast.ClassDef)}
+    known = beside | module.imported
+    return [known[name] for name in names if name in known]

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from litmus.config.conf import choice_of
 from litmus.config.fit import Kinds, refusal
 from litmus.config.types import Section
 from litmus.errors import UserError
@@ -73,7 +74,7 @@ class Net(nn.Module):
         if not cls.fits(spec):
             own = Kinds(cls.input_kinds, cls.target_kinds)
             given = Kinds((type(spec.input),), (type(spec.target),))
-            raise UserError(refusal(cls.__module__.rpartition(".")[2], own, spec.data, given))
+            raise UserError(refusal(choice_of(f"{cls.__module__}.{cls.__name__}"), own, spec.data, given))
 
     @property
     def num_outputs(self) -> int:

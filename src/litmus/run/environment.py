@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from litmus.config.machine import available_memory
+from litmus.config.plugins import installed
 from litmus.config.types import Section
 from litmus.trainer import Hardware, device_name, num_cores
 
@@ -62,8 +63,22 @@ def environment(command: str, hardware: Hardware) -> Section:
 
 @functools.cache
 def versions() -> dict[str, str | None]:
-    """Of Python and the packages that decide what is computed."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    """Of Python, the packages that decide what is computed, and the plugins."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, **_plugins()}
+
+
+@functools.cache
+def _plugins() -> dict[str, str]:
+    """`0.1, code 1a2b3c4d`: the version may stay while its code is written, so a digest of the files goes with it."""
+    found = {}
+    for plugin in installed():
+        info = importlib.metadata.Distribution.at(plugin.info).version if plugin.info else _version(plugin.name)
+        code = sha256()
+        for path in plugin.code:
+            content = path.read_bytes()
+            code.update(f"{path.relative_to(plugin.folder).as_posix()} {len(content)}\n".encode() + content)
+        found[plugin.name] = ", ".join(filter(None, (info, f"code {code.hexdigest()[:8]}")))
+    return found
 
 
 def _version(package: str) -> str | None:
@@ -75,13 +90,13 @@ def _version(package: str) -> str | None:
 
 @functools.cache
 def packages() -> dict[str, str]:
-    """The version of every installed package, by name: from the names of their folders, as reading each takes long."""
+    """The version of every installed package and plugin, by name: from folders' names, as reading each takes long."""
     found: dict[str, str] = {}
     for folder in reversed(sys.path):  # the first wins, as in an import
         with suppress(OSError):  # no folder, but an archive, or none at all
             names = (INSTALLED.fullmatch(path.name) for path in Path(folder).iterdir())
             found |= {name[1].replace("_", "-").lower(): name[2] for name in names if name}
-    return dict(sorted(found.items()))
+    return dict(sorted({**found, **_plugins()}.items()))
 
 
 @functools.cache
