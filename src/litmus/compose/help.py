@@ -1,7 +1,7 @@
 """`python train.py --help`: the choices, and the keys with their values and the comments in the YAML files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,17 @@ def page(conf: Path, overrides: list[str]) -> str:
         config = compose("train", overrides, return_hydra_config=True)
     chosen = config.hydra.runtime.choices
     groups = sorted({path.parent.name for path in conf.glob("*/*.yaml")})
-    choices = [_choices(conf, group, chosen.get(group)) for group in groups if group != "callback"]
+    names = {group: [str(chosen.get(group))] for group in groups if group != "callback"}
+    names["logger"] = list(map(str, config.logger)) or ["none"]
+    choices = [_choices(conf, group, own) for group, own in names.items()]
     notes = _notes(conf, {group: str(chosen.get(group)) for group in groups})
     keys = [_line(key, value, notes.get(key, allowed)) for key, value, allowed in _leaves("", config)]
     return PAGE.format(choices="\n".join(choices), keys="\n".join(keys))
 
 
-def _choices(conf: Path, group: str, chosen: str | None) -> str:
+def _choices(conf: Path, group: str, chosen: Sequence[str]) -> str:
     names = sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
-    return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names)}"
+    return f"  {group:<11} {' | '.join(f'[{name}]' if name in chosen else name for name in names)}"
 
 
 def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:  # values of any type
