@@ -75,7 +75,7 @@ class Hardware:
 def build(
     run: RunDir,
     callbacks: list[lightning.Callback],
-    logger: Logger | None,
+    loggers: list[Logger],
     *,
     accelerator: Literal["auto", "cpu", "gpu"],
     devices: Count,
@@ -114,7 +114,7 @@ def build(
         deterministic=deterministic,
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
-        logger=logger or False,
+        logger=loggers or False,
         # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
         plugins=[_WholeCheckpoints(), LightningEnvironment()],
         profiler=_NoProfiler(),

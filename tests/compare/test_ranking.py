@@ -35,7 +35,7 @@ def test_runs_that_differ_only_in_seed_are_one_row(tmp_path: Path) -> None:
         {"trainer": {"accelerator": "gpu"}},
         {"callback": {"progress": None}},
         {"callback": {"dashboard": {"_target_": "a.B", "graph": False}}},
-        {"logger": {"_target_": "litmus.logger.none"}},
+        {"logger": {"csv": {"_target_": "litmus.logger.csv.CSV"}}},
     ],
 )
 def test_what_does_not_change_what_is_learnt_does_not_split_a_row(tmp_path: Path, changes: dict) -> None:

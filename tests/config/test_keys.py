@@ -32,6 +32,7 @@ def test_a_callback_that_does_not_say_is_an_error(monkeypatch: pytest.MonkeyPatc
     ("overrides", "same"),
     [
         (["logger=none"], True),
+        (["logger=[csv,wandb]"], True),
         (["data.dir=elsewhere"], True),
         (["callback.dashboard=null"], True),
         (["callback.progress.refresh_per_second=1"], True),
@@ -56,6 +57,7 @@ def test_what_identifies_a_run(overrides: list[str], same: bool) -> None:
         ("callback", True),
         ("callback.ema.decay", True),
         ("logger", True),
+        ("logger.wandb.mode", True),
         ("data.dir", True),
         ("data.source", True),
         ("data", False),

@@ -24,6 +24,8 @@ VALUES = [
     ["model=cnn", "callback.progress=null", "logger=none", "data.split_seed=3", "task.balanced=true"],
     ["model=lstm", "data=text_table", "data.path='a b/it\\'s, 1=x.csv'", "data.text=null", "data.label='7'"],
     ["model=fnn", "optimizer=sgd", "optimizer.lr=0.1", "scheduler=cosine", "trainer.precision=32"],
+    ["model=fnn", "logger=[csv,mlflow]", "logger.mlflow.tracking_uri='http://a:5000'", "logger.mlflow.experiment=a"],
+    *([each] for each in every("logger")),
 ]
 
 

@@ -115,8 +115,8 @@ class Checkpoint(ModelCheckpoint, Callback):
 
     def _save_last(self, trainer: lightning.Trainer) -> None:
         begin = time.monotonic()
-        if trainer.logger is not None:
-            trainer.logger.save()  # what is logged until now is on the disk before it
+        for logger in trainer.loggers:
+            logger.save()  # what is logged until now is on the disk before it
         trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
         end = time.monotonic()
         self._next = end + max(self.every_s, MOST_PART * (end - begin))

@@ -64,11 +64,12 @@ class Dashboard(Callback):
         self._curved = state_dict["curved"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero or not isinstance(trainer.logger, TensorBoardLogger):
+        board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
+        if not trainer.is_global_zero or board is None:
             return
         run = RunDir(trainer.default_root_dir)
         _remove_row(run)
-        self._writer = trainer.logger.experiment
+        self._writer = board.experiment
         self._writer.add_text(f"{WORKINGS}config", code(to_yaml(run.read_config())), trainer.global_step)
         if self.graph and trainer.global_step == 0:
             self._add_graph(task_of(pl_module).net, pl_module.device)

@@ -6,13 +6,14 @@ import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
 from litmus.callback._base import Callback
+from litmus.config.keys import hyperparameters
 from litmus.config.types import Section
 from litmus.config.validate import checked
 from litmus.record.folder import RunDir
 
 
 class History(Checkpoint, Callback):
-    """Writes everything that was logged in an epoch as a row of `metrics.csv`, and to the logger.
+    """Writes everything that was logged in an epoch as a row of `metrics.csv`, and to the loggers.
 
     The first row is epoch 0 where a network is measured before its training: see `litmus.model._base.Net.untrained`.
 
@@ -37,6 +38,8 @@ class History(Checkpoint, Callback):
             rows = RunDir(trainer.default_root_dir).whole_metrics()
             self.rows = [row for row in rows if row["epoch"] <= trainer.current_epoch]
         self._write(trainer)  # the file may have been lost, or have a row more than the checkpoint
+        for logger in trainer.loggers:
+            logger.log_hyperparams(hyperparameters(RunDir(trainer.default_root_dir).read_config()))
 
     def on_sanity_check_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._add(trainer, epoch=0)
@@ -54,8 +57,8 @@ class History(Checkpoint, Callback):
         }
         self.rows.append(row)
         self._write(trainer)
-        if trainer.logger is not None:
-            trainer.logger.log_metrics(metrics, max(trainer.global_step - 1, 0))  # the epoch's last step, from 0
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, max(trainer.global_step - 1, 0))  # the epoch's last step, from 0
 
     def state_dict(self) -> Section:
         return {"rows": self.rows}

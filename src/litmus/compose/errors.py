@@ -46,8 +46,8 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
         conf: the folder of the configuration.
         arguments: the command line.
     """
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        return _explain_choice(error)
+    if isinstance(error, MissingConfigException) and (choices := _choices_instead(error, conf)):
+        return _explain_choice(error, choices)
     if isinstance(error, OverrideParseException):
         return _explain_syntax(str(error.override), arguments)
     text = str(error)
@@ -60,7 +60,9 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
         return f"{bad} is not allowed: a group takes one of its choices, which --help lists."
     if text.startswith(("Ambiguous value", "Sweep parameters")):
         value = re.search(r"'(.+)'", text)
-        return f"{value[1] if value else text} holds several values. Put -m before it to run each."
+        typed = value[1] if value else text
+        both = f" For all of them in one run: 'logger=[{typed[7:]}]'." if typed.startswith("logger=") else ""
+        return f"{typed} holds several values. Put -m before it to run each.{both}"
     if text.startswith("Error merging override "):
         cause = str(error.__cause__).splitlines()[0] if error.__cause__ else "it does not fit"
         return f"{text.removeprefix('Error merging override ')} is not allowed: {cause}."
@@ -74,14 +76,20 @@ def one_sentence(text: str) -> str:
     return f"{key}: {first}." if key else first
 
 
-def _explain_choice(error: MissingConfigException) -> str:
+def _choices_instead(error: MissingConfigException, conf: Path) -> list[str]:
+    """The choices of a group in place of one that there is not; of one in a list, Hydra does not say them."""
+    folder = (conf / str(error.missing_cfg_file)).parent
+    names = [path.stem for path in folder.glob("*.yaml")] if error.options is None and folder != conf else error.options
+    return sorted(name for name in names or [] if not name.startswith("_"))
+
+
+def _explain_choice(error: MissingConfigException, choices: list[str]) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     if str(error.missing_cfg_file).startswith("data/") and (hint := _own_data(str(error.missing_cfg_file)[5:])):
         return f"There is no dataset of this name.{hint}"
     if group == "hydra/launcher" and name in LAUNCHERS:
         extra = LAUNCHERS[name]
         return f"{group}={name} needs the package hydra-{extra}-launcher: pip install 'litmus[{extra}]'."
-    choices = sorted(option for option in error.options or [] if not option.startswith("_"))
     return (
         f"There is no {group}={name}.{did_you_mean(name, choices, f'{group}=')} {group} is one of {', '.join(choices)}."
     )
@@ -112,7 +120,8 @@ def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[st
 def _is_no_choice(argument: str, conf: Path) -> bool:
     """Whether an override sets a group to what is no name."""
     group, _, value = argument.lstrip("+").partition("=")
-    return (not group or (conf / group).is_dir()) and not (value.isidentifier() and value != "null")
+    is_list = group == "logger" and value.startswith("[")
+    return (not group or (conf / group).is_dir()) and not is_list and not (value.isidentifier() and value != "null")
 
 
 def _explain_syntax(override: str, arguments: list[str]) -> str:
@@ -168,6 +177,8 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     hint = did_you_mean(name, known, prefix)
     if where == "sweep" and name in signature(SEARCH):
         hint = " A search has it: sweep=optuna."
+    if where == "logger":
+        hint = hint or _logger_with(name, section, conf)
     if not hint:
         near = _like(name, config)
         hint = f" Did you mean {near}?" if near else ""
@@ -176,6 +187,14 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
         hint = _own_data(given) or hint
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
+
+
+def _logger_with(name: str, loggers: DictConfig, conf: Path) -> str:
+    """What was meant by a key right below `logger`: a logger that is not chosen, or a key of one that is."""
+    if (conf / "logger" / f"{name}.yaml").is_file():
+        return f" Choose it first: logger={name}."
+    owner = next((str(own) for own in loggers if name in loggers[own]), None)
+    return f" Did you mean logger.{owner}.{name}?" if owner else ""
 
 
 def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:

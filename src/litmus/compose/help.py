@@ -1,7 +1,7 @@
 """`python train.py --help`: the choices, and the keys with their values and the comments in the YAML files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,16 @@ def page(conf: Path, overrides: list[str]) -> str:
         config = compose("train", overrides, return_hydra_config=True)
     chosen = config.hydra.runtime.choices
     groups = sorted({path.parent.name for path in files()})
-    choices = [_choices(group, chosen.get(group)) for group in groups if group != "callback"]
+    named = {group: [str(chosen.get(group))] for group in groups if group != "callback"}
+    named["logger"] = list(map(str, config.logger)) or ["none"]
+    choices = [_choices(group, own) for group, own in named.items()]
     notes = _notes(conf, {group: str(chosen.get(group)) for group in groups})
     keys = [_line(key, value, notes.get(key, allowed)) for key, value, allowed in _leaves("", config)]
     return PAGE.format(choices="\n".join(choices), keys="\n".join(keys))
 
 
-def _choices(group: str, chosen: str | None) -> str:
-    return f"  {group:<11} {' | '.join(f'[{name}]' if name == chosen else name for name in names(group))}"
+def _choices(group: str, chosen: Sequence[str]) -> str:
+    return f"  {group:<11} {' | '.join(f'[{name}]' if name in chosen else name for name in names(group))}"
 
 
 def _leaves(path: str, section: DictConfig) -> Iterator[tuple[str, Any, str]]:  # values of any type

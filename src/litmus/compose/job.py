@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console
 from litmus.config.command import train_command
-from litmus.config.keys import SHOWN_GROUPS
+from litmus.config.keys import SHOWN_GROUPS, logger_names, logger_override
 from litmus.config.types import Section
 from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
@@ -81,7 +81,7 @@ def run_job(composed: DictConfig, started: float) -> str:
         try:
             with stopping_after():
                 log.info(header.line(choices))  # which is on the screen since before the run had a log
-                header.configuration(config, _default_config({group: choices[group] for group in SHOWN_GROUPS}))
+                header.configuration(config, _default_config(config, choices))
                 with console.doing(header.TORCH):
                     import_all(MODULES)
         except Interrupted as interrupted:
@@ -120,9 +120,9 @@ def _end_before_training(run: RunDir, config: Section, interrupted: Interrupted)
     return "interrupted"
 
 
-def _default_config(choices: dict[str, str]) -> Section:
-    """The configuration of these choices, when no key is set and no experiment chosen."""
-    overrides = [f"{group}={choice}" for group, choice in choices.items()]
+def _default_config(config: Section, choices: dict[str, str]) -> Section:
+    """The configuration of the run's choices, when no key is set and no experiment chosen."""
+    overrides = [f"{group}={choices[group]}" for group in SHOWN_GROUPS] + [logger_override(logger_names(config))]
     composed = GlobalHydra.instance().config_loader().load_configuration("train", overrides, RunMode.RUN)
     with open_dict(composed):
         del composed["hydra"]

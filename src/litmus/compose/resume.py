@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from litmus.config.command import train_command
 from litmus.config.conf import CONF, refusal, targets
-from litmus.config.keys import choice
+from litmus.config.keys import choice, logger_names, logger_override
 from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.record.command import typed_words
@@ -27,6 +27,7 @@ REPEATED = re.compile(
       \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|sweep) ([.]\w+)+ = [\s\S]*
     | \+{0,2} seed = [\s\S]*
       # Choices of a group, by their names: a path would have Hydra read any file, hooks of its own included.
+    | \+{0,2} logger = [\w\s,()[\]-]*
     | \+{0,2} (model|data|task|optimizer|scheduler|trainer|logger|callback|experiment|sweep) = [\w\s,()-]*
     | hydra/launcher = (litmus|basic|joblib|submitit_local|submitit_slurm|ray)
     | \+{0,2} hydra[.]launcher[.] (account|array_parallelism|batch_size|constraint|cpus_per_(gpu|task)|exclude
@@ -115,8 +116,10 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
     for group in groups:
         if (target := config[group]["_target_"]) not in targets()[group]:
             raise UserError(f"{folder}: {refusal(target, group)}")
+    choices = {group: f"{group}={choice(config, group)}" for group in groups}
+    choices["logger"] = logger_override(logger_names(config))
     keys = [each.partition("=")[0] for each in arguments]
-    return [f"{group}={choice(config, group)}" for group in groups if group not in keys] + arguments
+    return [override for group, override in choices.items() if group not in keys] + arguments
 
 
 def with_requeued_run(arguments: list[str]) -> list[str] | None:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain
 from litmus.config.keys import callback_mistakes
-from litmus.config.preflight import data_mistakes
+from litmus.config.preflight import job_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
@@ -70,7 +70,7 @@ class Composer:
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(f"{' '.join(overrides)}: {explain(error, self.conf, list(overrides))}") from None
         wrong = mistakes(config) + callback_mistakes(config["callback"], choices["callback"])
-        if wrong := wrong or data_mistakes(config):
+        if wrong := wrong or job_mistakes(config):
             raise UserError("\n".join(wrong))
         return Job(number, tuple(own), folder, config, choices, tuple(overrides))
 

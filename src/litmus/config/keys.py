@@ -4,7 +4,7 @@
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -14,9 +14,12 @@ from litmus.config.types import Section, Seed
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
-GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer", "logger")  # that every run has
+GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")  # of which every run has one choice
 SHOWN_GROUPS = ("model", "data", "task", "optimizer", "scheduler", "trainer")
 NAMED_GROUPS = ("model", "data", "task", "optimizer", "scheduler")  # whose choice is compared by its name
+
+
+USUAL_LOGGERS = ["tensorboard"]
 
 
 class Key(NamedTuple):
@@ -85,7 +88,7 @@ def key_of(key: str) -> Key:
         _, name, *inner = key.split(".")
         identifies = affects_training(name)
         return Key("callback.*", identifies, True, False, identifies and inner != ["_target_"])
-    # A section that is switched off, or a logger that is none, is a key without keys below it.
+    # A section that is switched off is a key without keys below it.
     return next(each for each in KEYS if fnmatchcase(key, each.pattern) or each.pattern == f"{key}.*")
 
 
@@ -144,6 +147,25 @@ def flat(section: Section, path: str = "") -> Iterator[tuple[str, object]]:
 def choice(config: Section, group: str) -> str:
     """The name that one types after `group=`: cnn for litmus.model.cnn.CNN, adam for litmus.optimizer.adam."""
     return choice_of(str(config[group]["_target_"]))
+
+
+def logger_names(config: Section) -> list[str]:
+    """The names of a run's loggers, as one types them after `logger=`.
+
+    Raises:
+        UserError: one of them is none of litmus' own.
+    """
+    chosen = {key: str(section["_target_"]) for key, section in config["logger"].items() if section is not None}
+    for key, target in chosen.items():
+        if target not in targets()["logger"]:
+            raise UserError(f"logger.{key}._target_={target} is none of the choices of logger. It is not called.")
+    return [choice(config["logger"], key) for key in chosen]
+
+
+def logger_override(names: Sequence[str]) -> str:
+    """The choice of these loggers, as one types it."""
+    together = ",".join(names) or "none"
+    return f"logger=[{together}]" if len(names) > 1 else f"logger={together}"
 
 
 def identity(config: Section) -> Section:

@@ -34,7 +34,7 @@ def preflight(config: Section, resumed: bool = False) -> list[str]:
         config: whole, plain values, without `mistakes`.
         resumed: whether a checkpoint has the weights, so that the files of pretrained ones are not needed again.
     """
-    wrong = data_mistakes(config, ("data",) if resumed else ("model", "data"))
+    wrong = job_mistakes(config, ("data",) if resumed else ("model", "data"))
     return [*wrong, *_device_mistakes(config["trainer"]), *_said(lambda: check_batch_size(config))]
 
 
@@ -53,8 +53,15 @@ def check_batch_size(config: Section) -> None:
         )
 
 
+def job_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> list[str]:
+    """The same, without what depends on the machine; arguments as those of `data_mistakes`."""
+    loggers = {choice(config["logger"], key): own for key, own in config["logger"].items() if own is not None}
+    wrong = [wrong for name, section in loggers.items() for wrong in _files("logger", name, section)]
+    return data_mistakes(config, groups) + wrong
+
+
 def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> list[str]:
-    """The same, without what depends on the machine; for some of the groups.
+    """What is wrong with a run's data, or with its network for that data; for some of the groups.
 
     Args:
         config: whole, plain values, without `mistakes`.

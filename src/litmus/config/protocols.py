@@ -224,6 +224,12 @@ class Callback(Protocol):
     def on_result(self, run: "RunFolder", result: Section) -> None: ...
 
 
+class RunLogger(Protocol):
+    """A logger of the configuration; see `litmus.logger._base.RunLogger`."""
+
+    def on_result(self, run: "RunFolder", result: Section) -> None: ...
+
+
 class RunFolder(Protocol):
     """A run's folder; see `litmus.record.folder.RunDir`."""
 

@@ -5,18 +5,18 @@ Nothing is composed here, so nothing of Hydra is imported: the files of the chos
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from litmus.config.conf import CONF, file, refusal, targets
 from litmus.config.instantiate import from_text
-from litmus.config.keys import choice
+from litmus.config.keys import USUAL_LOGGERS, choice, logger_names, logger_override
 from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.errors import UserError
 
 # What is chosen by name, in the order of conf/train.yaml; the other groups by what they are usually.
-CHOSEN = ("task", "data", "optimizer", "scheduler", "model", "logger")
+CHOSEN = ("task", "data", "optimizer", "scheduler", "model")
 ORDER = ("task", "data", "optimizer", "scheduler", "callback", "model", "trainer", "logger")
 USUAL = {"callback": "default", "trainer": "auto"}
 DECIDED = (None, "auto")  # defaults for which a run finds a value
@@ -49,7 +49,7 @@ def differing(config: Section, requested: Section) -> list[Difference]:
         requested: the same before anything followed from data and device.
     """
     own = {group: choice(config, group) for group in CHOSEN if str(config[group]["_target_"]) in targets()[group]}
-    defaults = _defaults(USUAL | own)
+    defaults = _defaults(USUAL | own, [])
     wanted = {name: config[name] for name in ("seed", *USUAL, *own) if name in config}
     return [
         each
@@ -79,21 +79,23 @@ def overrides_of(config: Section) -> list[str]:
     for group in CHOSEN:
         if (target := config[group]["_target_"]) not in targets()[group]:
             raise UserError(refusal(target, group))
-    choices = USUAL | {group: choice(config, group) for group in CHOSEN}
+    choices, loggers = USUAL | {group: choice(config, group) for group in CHOSEN}, logger_names(config)
     wanted = {group: config[group] for group in ORDER if isinstance(config.get(group), dict)}
-    typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-2])]
-    typed += [f"logger={choices['logger']}"] * (choices["logger"] != "tensorboard")
-    found = _differences("", _defaults(choices), wanted)
+    typed = [f"{group}={choices[group]}" for group in ("model", *CHOSEN[:-1])]
+    typed += [logger_override(loggers)] * (loggers != USUAL_LOGGERS)
+    found = _differences("", _defaults(choices, loggers), wanted)
     return typed + [f"{'' if each.known else '++'}{each.key}={_typed(each.value)}" for each in found]
 
 
-def _defaults(choices: Mapping[str, str]) -> Section:
+def _defaults(choices: Mapping[str, str], loggers: Sequence[str]) -> Section:
     """The configuration of these choices alone, without the groups that are not among them."""
     train = from_text((CONF / "train.yaml").read_text(encoding="utf-8"))
     defaults: Section = {"seed": train["seed"]}
     for group in ORDER:
         if group in choices:
             _merge(defaults, contents(group, choices[group]))
+    for name in loggers:
+        _merge(defaults, contents("logger", name))
     return defaults
 
 

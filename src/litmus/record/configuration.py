@@ -1,5 +1,6 @@
 """The configuration as a run's folder stores it, and as earlier versions stored it."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import yaml
@@ -20,6 +21,11 @@ except ImportError:  # libyaml is not there
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
 # Keys of earlier versions, by `_target_`, and what they are called now.
 RENAMED_KEYS = {"litmus.trainer.build": {"accumulate": "accumulate_grad_batches"}}
+# The one logger that a run had, and the section of it now.
+LOGGERS: dict[str, Section] = {
+    "litmus.logger.tensorboard": {"tensorboard": {"_target_": "litmus.logger.tensorboard.TensorBoard"}},
+    "litmus.logger.none": {},
+}
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
@@ -68,7 +74,13 @@ def from_yaml(path: Path) -> Section:
         raise UserError(f"{path} cannot be read: {type(error).__name__}: {first_line(error)}.") from None
     if not isinstance(config, dict):
         raise UserError(f"{path} is damaged: it holds no configuration.")
-    return _with_new_keys(_with_new_names(config))
+    return _with_new_keys(_with_new_names(_with_named_loggers(config)))
+
+
+def _with_named_loggers(config: Section) -> Section:
+    """The configuration of an earlier version, of which each run had one logger, with that logger by its name."""
+    target = config["logger"].get("_target_") if isinstance(config.get("logger"), dict) else None
+    return {**config, "logger": deepcopy(LOGGERS[str(target)])} if str(target) in LOGGERS else config
 
 
 def _with_new_keys(config: Section) -> Section:

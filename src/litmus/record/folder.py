@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ PAGE = "report.html"
 PICTURES = "pictures"  # of the page
 OF_CLASSES = ("confusion.csv", "per_class.csv")
 ENVIRONMENT = "environment.json"
-HEALTH = "health.json"
+TRACKING = "tracking.json"  # under which ids other programs know the run
+TRACKING_ID = r"[\w-]{1,64}"
 # What is read of that file again; a run folder may come from elsewhere.
 KINDS_OF_ENVIRONMENT: dict[str, type | UnionType] = {
     "commands": list,
@@ -125,7 +127,7 @@ class RunDir:
     def remove_temporaries(self) -> None:
         """Deletes what killed processes were writing; called with the folder locked."""
         for folder in (self.path, self.checkpoints):
-            written = (*CONFIGS, RESULT, METRICS, ENVIRONMENT, PAGE, *OF_CLASSES)
+            written = (*CONFIGS, RESULT, METRICS, ENVIRONMENT, TRACKING, PAGE, *OF_CLASSES)
             for name in (*written, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
@@ -205,8 +207,11 @@ class RunDir:
             raise UserError(f"{self.path} is not a run folder: it has no {CONFIG}. Name one, such as outputs/latest.")
         config = from_yaml(path)
         for group in GROUPS:
-            if not isinstance(config.get(group), dict) or "_target_" not in config[group]:
+            if not _is_component(config.get(group)):
                 raise UserError(f"{path} is not a run's configuration: it has no {group}.")
+        loggers = config.get("logger")
+        if not isinstance(loggers, dict) or not all(own is None or _is_component(own) for own in loggers.values()):
+            raise UserError(f"{path} is not a run's configuration: it has no logger.")
         return config
 
     def write_requested(self, config: Section) -> None:
@@ -300,6 +305,24 @@ class RunDir:
             return None
         return environment
 
+    def write_tracking(self, program: str, run_id: str) -> None:
+        """Writes down under which id a program, such as "mlflow", knows the run."""
+        text = json.dumps({**self.read_tracking(), program: run_id}, indent=2)
+        write_text(self.path / TRACKING, text + "\n")
+
+    def read_tracking(self) -> dict[str, str]:
+        """The run's ids, by the program; empty where none is known."""
+        try:
+            ids = json.loads(local.read_bytes(self.path / TRACKING, LARGEST_TEXT))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError):
+            ids = None
+        if not isinstance(ids, dict) or not all(re.fullmatch(TRACKING_ID, str(each)) for each in ids.values()):
+            log.warning("%s is damaged, and not used.", self.path / TRACKING)
+            return {}
+        return {str(program): str(run_id) for program, run_id in ids.items()}
+
     def write_metrics(self, rows: list[Section]) -> None:
         """One row per epoch; the columns are all that any row has."""
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -350,6 +373,10 @@ class RunDir:
         with suppress(OSError):  # a file system without links: a convenience less, nothing lost
             link.symlink_to(os.path.relpath(self.path.resolve(), outputs.resolve()), target_is_directory=True)
             link.replace(outputs / "latest")
+
+
+def _is_component(section: object) -> bool:
+    return isinstance(section, dict) and "_target_" in section
 
 
 def _is_environment(content: Section) -> bool:

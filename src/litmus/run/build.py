@@ -8,10 +8,12 @@ from typing import TypeVar, cast
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
-from litmus.config.protocols import Callback, Data, Net, Task
+from litmus.config.protocols import Callback, Data, Net, RunLogger, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import Checkpoint
@@ -41,6 +43,10 @@ class Parts:
     task: lightning.LightningModule
     trainer: lightning.Trainer
     callbacks: list[Callback]
+
+    @property
+    def loggers(self) -> list[RunLogger]:
+        return cast(list[RunLogger], self.trainer.loggers)
 
     def callback(self, kind: type[Kind]) -> Kind | None:
         """The callback of that class, or None if it is switched off."""
@@ -177,20 +183,20 @@ def assemble(
     own = [built for section in config["callback"].values() if section is not None and (built := build(section))]
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
-    trainer = build(
-        config["trainer"],
-        run,
-        [divergence, Limits(config["trainer"]), *own, *callbacks],
-        build(config["logger"], run.path, step),
-    )
+    loggers = rank_zero_only(_loggers, [])(run, config["logger"], step)
+    trainer = build(config["trainer"], run, [divergence, Limits(config["trainer"]), *own, *callbacks], loggers)
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
     return Parts(data, net, task, trainer, own)
 
 
+def _loggers(run: RunDir, section: Section, step: int) -> list[Logger]:
+    return [build(own, run, step) for own in section.values() if own is not None]
+
+
 def for_testing(config: Section) -> Section:
     """The same configuration in one process that writes nothing."""
-    quiet = {**config, "callback": {}, "logger": {"_target_": "litmus.logger.none"}}
+    quiet = {**config, "callback": {}, "logger": {}}
     quiet["trainer"] = {**config["trainer"], "devices": 1}
     return quiet

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from litmus import console
-from litmus.config.keys import SHOWN_GROUPS, choice, flat, key_of
+from litmus.config.keys import SHOWN_GROUPS, USUAL_LOGGERS, choice, flat, key_of, logger_names, logger_override
 from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.record.folder import RunDir
@@ -42,9 +42,12 @@ def configuration(config: Section, defaults: Section) -> None:
     """
     usual = dict(flat(defaults))
     differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
+    loggers = logger_names(config)
+    if loggers != USUAL_LOGGERS:
+        console.say(f"  {logger_override(loggers)}  (default {', '.join(USUAL_LOGGERS)})")
     for key, value in differing:
         console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
-    if not differing:
+    if not differing and loggers == USUAL_LOGGERS:
         console.say("  every key has its default value")
     for group in SHOWN_GROUPS:
         shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}

@@ -94,8 +94,8 @@ def train(
     except OSError as error:
         console.error(f"{run.path} has no result: {disk.explained(error, run.path)}")
         return Outcome("failed", str(error), refused=False)
-    for callback in state.parts.callbacks if state.parts else []:
-        callback.on_result(run, result)
+    for each in [*state.parts.callbacks, *state.parts.loggers] if state.parts else []:
+        each.on_result(run, result)
     page.finish(run, state, result, is_job or ending.status == "interrupted")
     if not refused:
         summary.result(run, result)
@@ -166,8 +166,10 @@ def _train_and_test(
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
     with console.doing("testing the best epoch"):
         state.test = test(run, state.tested)
-    if devices > 1 and parts.trainer.logger:
-        parts.trainer.logger.log_metrics(state.test, parts.trainer.global_step)
+    if devices > 1:
+        for logger in parts.trainer.loggers:
+            logger.log_metrics(state.test, parts.trainer.global_step)
+            logger.save()
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 

@@ -1,4 +1,4 @@
-"""Where metrics go: one function per choice of `logger=`, each taking the run's folder."""
+"""TensorBoard's event files."""
 
 import os
 import socket
@@ -6,16 +6,34 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from litmus.config.tags import tag
+from litmus.config.types import Section
 from litmus.config.validate import checked
+from litmus.logger._base import RunLogger
+from litmus.record.folder import RunDir
 
 
-class _EventsOnly(TensorBoardLogger):
-    """TensorBoard events right in the run's folder, and nothing else: config.yaml holds the rest."""
+class TensorBoard(TensorBoardLogger, RunLogger):
+    """TensorBoard events right in the run's folder, and nothing else: config.yaml holds the rest.
+
+    What only TensorBoard shows, the row of hyperparameters included, is written by `litmus.callback.dashboard`.
+
+    Args:
+        run: the folder.
+        step: at which the run begins or goes on: what an earlier process logged from there on is not shown.
+    """
+
+    @checked
+    def __init__(self, run: RunDir, step: int) -> None:
+        _wait_for_a_later_name(run.path)
+        super().__init__(run.path, name="", version="", default_hp_metric=False, purge_step=step)
+
+    def log_hyperparams(self, params: Section) -> None:  # type: ignore[override]
+        """Nothing: see `litmus.callback.dashboard`."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -30,18 +48,6 @@ class _EventsOnly(TensorBoardLogger):
         self.experiment.flush()
 
 
-@checked
-def tensorboard(folder: Path, step: int) -> Logger:
-    """TensorBoard's event files.
-
-    Args:
-        folder: of the run.
-        step: at which the run begins or goes on: what an earlier process logged from there on is not shown.
-    """
-    _wait_for_a_later_name(folder)
-    return _EventsOnly(folder, name="", version="", default_hp_metric=False, purge_step=step)
-
-
 def _wait_for_a_later_name(folder: Path) -> None:
     """Waits for the next second, where an earlier process' events would be read after those of this one.
 
@@ -53,8 +59,3 @@ def _wait_for_a_later_name(folder: Path) -> None:
     same_second = [path.name for path in folder.glob(f"events.out.tfevents.{second:010d}.*")]
     if any(name > ours for name in same_second if not name.startswith(ours)):
         time.sleep(max(0.0, second + 1 - time.time()))
-
-
-@checked
-def none(folder: Path, step: int) -> None:
-    """Nothing; metrics.csv and result.json are written all the same."""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from litmus.logger import tensorboard
+from litmus.record.folder import RunDir
 
 
 @pytest.mark.parametrize(
@@ -19,8 +20,8 @@ def test_what_another_process_wrote_in_the_same_second_is_read_before(
     second: str, process: str, slept: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("litmus.logger.time", SimpleNamespace(time=lambda: 1000.25, sleep=waits.append))
+    monkeypatch.setattr(tensorboard, "time", SimpleNamespace(time=lambda: 1000.25, sleep=waits.append))
     monkeypatch.setattr(os, "getpid", lambda: 11)
     (tmp_path / f"events.out.tfevents.000000{second}.{socket.gethostname()}.{process}").touch()
-    tensorboard(tmp_path, 3)
+    tensorboard.TensorBoard(RunDir(tmp_path), 3)
     assert waits == slept
