@@ -56,7 +56,7 @@ def check_batch_size(config: Section) -> None:
 def job_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> list[str]:
     """The same, without what depends on the machine; arguments as those of `data_mistakes`."""
     loggers = {choice(config["logger"], key): own for key, own in config["logger"].items() if own is not None}
-    wrong = [wrong for name, section in loggers.items() for wrong in _files("logger", name, section)]
+    wrong = [wrong for name, section in loggers.items() for wrong in _files(name, section)]
     return data_mistakes(config, groups) + wrong
 
 
