@@ -88,6 +88,15 @@ def test_uneven_classes_that_nothing_predicts_are_not_the_cause(logistic: float,
     assert next(iter(names(evidence))) == found
 
 
+@pytest.mark.parametrize(("logistic", "found"), [(0.1, "no_learning"), (0.9, "learning_rate_too_high")])
+def test_large_steps_are_not_to_blame_where_nothing_predicts_the_classes(logistic: float, found: str) -> None:
+    """As of labels that were shuffled."""
+    wide = all_epochs(update=(0.2, None, 0.2, 0.2))
+    baselines = {"logistic": {"acc": logistic}, "majority": {"acc": 0.1}}
+    evidence = sick(rows=rows(AT_CHANCE, AT_CHANCE, GUESSED), health=wide, baselines=baselines)
+    assert list(names(evidence)) == [found]
+
+
 def test_a_balanced_loss_is_not_told_to_be_balanced() -> None:
     missed = {**{f"test/recall_{number}": 0.0 for number in range(1, 10)}, "test/recall_0": 1.0, "test/acc": 0.8}
     balanced = config(task__balanced=True)

@@ -16,7 +16,10 @@ JUMP, JUMPS = 1.3, 0.3  # the validation loss of an epoch rises by this factor, 
 
 
 class LearningRateTooHigh(Rule):
-    """The loss was far above chance, or steps are large and little is learned, or validation jumps."""
+    """The loss was far above chance, or steps are large and little is learned, or validation jumps.
+
+    Large steps are not to blame where a baseline cannot tell the classes apart, either.
+    """
 
     title: ClassVar = "Learning rate too high"
     why: ClassVar = "Each step overshoots, so the loss jumps or grows. Lower the learning rate."
@@ -71,7 +74,7 @@ class LearningRateTooHigh(Rule):
 
     def _large_steps(self, evidence: Evidence) -> str | None:
         progress, usual, largest = evidence.progress, evidence.step_size, evidence.largest_step
-        if progress is None or usual is None or largest is None:
+        if progress is None or usual is None or largest is None or not evidence.is_learnable:
             return None
         is_stuck = progress < STUCK and _is_deep(evidence) and evidence.num_steps >= FEW_STEPS
         if not (usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED) and not (is_stuck and largest >= LARGE_STEP / 2):
