@@ -111,7 +111,8 @@ def build(
         max_epochs=max_epochs,
         accumulate_grad_batches=accumulate_grad_batches,
         gradient_clip_val=gradient_clip,
-        deterministic=deterministic,
+        # Saying no imports torch's compiler; another run of this process may have said yes.
+        deterministic=deterministic or (False if torch.are_deterministic_algorithms_enabled() else None),
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
         logger=loggers or False,

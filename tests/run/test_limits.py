@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import lightning.pytorch as lightning
 import pytest
+import torch
 from faults import Fault, kill
 
 from litmus.record.checkpoint import load_checkpoint
@@ -93,3 +94,10 @@ def test_a_training_whose_time_is_over_is_refused(
     resume(run)
     assert run.read_result() == before
     assert "has already been trained for" in capsys.readouterr().err
+
+
+def test_a_deterministic_run_leaves_the_next_one_as_it_is(train: Train) -> None:
+    train("model=fnn", "trainer.deterministic=true", "trainer.max_steps=2", folder="first")
+    assert torch.are_deterministic_algorithms_enabled()
+    train("model=fnn", "trainer.max_steps=2", folder="second")
+    assert not torch.are_deterministic_algorithms_enabled()

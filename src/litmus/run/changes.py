@@ -9,7 +9,7 @@ from litmus.record.checkpoint import Checkpoint, history_entries
 from litmus.run.environment import git, versions
 from litmus.scheduler import FOLLOWING_LENGTH
 
-LENGTH = {"trainer.max_epochs", "trainer.max_steps", "trainer.max_time"}
+LENGTHS = {"trainer.max_epochs", "trainer.max_steps", "trainer.max_time"}
 ENVIRONMENT = "environment."  # how the names begin of what is no key of the configuration
 
 
@@ -62,7 +62,7 @@ def changes_since(checkpoint: Checkpoint, earlier: Section, config: Section) -> 
     # A key that only one version of litmus has is no change; a callback that is switched off has none.
     keys = [key for key in {**before, **now} if (key in before and key in now) or key.startswith("callback.")]
     if not follows_length(config):
-        keys = [key for key in keys if key not in LENGTH]
+        keys = [key for key in keys if key not in LENGTHS]
     new = [
         {"step": checkpoint.step, "key": key, "from": before.get(key), "to": now.get(key)}
         for key in keys

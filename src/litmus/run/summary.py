@@ -20,7 +20,7 @@ from litmus.report.facts import mistakes
 from litmus.run import diagnosis
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts
-from litmus.run.changes import LENGTH
+from litmus.run.changes import LENGTHS
 from litmus.spec import Boxes, Series, Target, Values
 from litmus.trainer import Hardware
 
@@ -94,7 +94,7 @@ def changes(changes: list[Section], step: int) -> None:
     for change in new:
         values = f"{shown(change['from'])} -> {shown(change['to'])}"
         console.say(f"changed from step {step:,} on: {change['key']}  {values}", style="yellow")
-    if any(change["key"] == LENGTH for change in new):
+    if any(change["key"] in LENGTHS for change in new):
         console.say(
             "The learning rate follows the length of the run: it will not equal one that was as long from the start.",
             style="yellow",
