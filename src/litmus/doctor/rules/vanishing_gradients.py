@@ -31,14 +31,13 @@ class VanishingGradients(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        measured = [each for each in evidence.health if gradient_ratio(each) is not None]
-        ratios, progress = (
-            [ratio for each in measured if (ratio := gradient_ratio(each)) is not None],
-            evidence.progress,
-        )
-        if not ratios or progress is None or progress > LEARNED or (ratio := statistics.median(ratios)) > RATIO:
+        measured = [(each, ratio) for each in evidence.health if (ratio := gradient_ratio(each)) is not None]
+        progress = evidence.progress
+        if not measured or progress is None or progress > LEARNED:
             return None
-        layers = [evidence.layers[number].name for number, _ in known(measured[-1].gradient)]
+        if (ratio := statistics.median(own for _, own in measured)) > RATIO:
+            return None
+        layers = [evidence.layers[number].name for number, _ in known(measured[-1][0].gradient)]
         first, last = layers[0], layers[-2]
         return self.finding(
             "severe",
