@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.config import validate
 from litmus.config.command import train_command
-from litmus.config.conf import files
+from litmus.config.conf import files, names
+from litmus.config.retype import contents
 from litmus.config.validate import did_you_mean, signature
 from litmus.fetch import local
 
@@ -34,6 +35,7 @@ ELSEWHERE = {
     "lr0": "optimizer.lr",
     "num_train_epochs": "trainer.max_epochs",
     "per_device_train_batch_size": "data.batch_size",
+    "target": "data.column",
     "weight_decay": "model.l2",
 }
 
@@ -181,7 +183,7 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
         hint = hint or _logger_with(name, section, conf)
     if not hint:
         near = _like(name, config)
-        hint = f" Did you mean {near}?" if near else ""
+        hint = f" Did you mean {near}?" if near else _other_choices(where, name)
     if key == "data.path":
         given = next((each.partition("=")[2] for each in arguments if each.startswith("data.path=")), "")
         hint = _own_data(given) or hint
@@ -212,11 +214,17 @@ def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
 def _like(name: str, config: DictConfig) -> str | None:
     """The key of some group that was meant by a name without the group."""
     sections = {str(group): section for group, section in config.items() if isinstance(section, DictConfig)}
-    keys = {key: f"{group}.{key}" for group, section in sections.items() for key in map(str, section)}
+    keys = {key: f"{group}.{key}" for group, section in sections.items() for key in map(str, section) if key[0] != "_"}
     if (elsewhere := ELSEWHERE.get(name)) in keys.values():
         return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
     return keys[near[0]] if near else None
+
+
+def _other_choices(group: str, name: str) -> str:
+    """Which other choices of a group have a key; empty where none has."""
+    having = [each for each in names(group) if name in (contents(group, each).get(group) or {})] if group else []
+    return f" It is a key of {', '.join(f'{group}={each}' for each in having)}." if having else ""
 
 
 def _compose_without(conf: Path, overrides: list[str]) -> DictConfig:
