@@ -238,6 +238,24 @@ BORROWED = [
     ),
     Borrowed(
         "lightning",
+        "fetchers:_DataFetcher, _PrefetchDataFetcher, training_epoch_loop:_TrainingEpochLoop, its _should_accumulate, "
+        "_num_ready_batches_reached, trainer._logger_connector",
+        "litmus.run.steps makes a step as Lightning does, with less around it: a small network's step would take an "
+        "eighth longer without. tests/run/test_steps.py compares the two.",
+        attributes_of_a_trainer(
+            "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.increment_ready",
+            "fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.zero_grad.increment_started",
+            "fit_loop.epoch_loop.batch_progress.increment_processed",
+            "fit_loop.epoch_loop.val_loop.restarting",
+            "fit_loop.epoch_loop._should_accumulate",
+            "fit_loop.epoch_loop._num_ready_batches_reached",
+            "fit_loop.epoch_loop.update_lr_schedulers",
+            "precision_plugin.train_step_context",
+            "_logger_connector.on_batch_start",
+        ),
+    ),
+    Borrowed(
+        "lightning",
         "trainer.precision_plugin.forward_context",
         "Features of a frozen part would be computed in another precision than in training.",
         attributes_of_a_trainer("precision_plugin.forward_context"),

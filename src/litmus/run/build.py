@@ -21,6 +21,7 @@ from litmus.record.folder import RunDir
 from litmus.run import memory
 from litmus.run.divergence import Divergence
 from litmus.run.limits import Limits
+from litmus.run.steps import shorten
 from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware
 
@@ -185,6 +186,7 @@ def assemble(
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     loggers = rank_zero_only(_loggers, [])(run, config["logger"], step)
     trainer = build(config["trainer"], run, [divergence, Limits(config["trainer"]), *own, *callbacks], loggers)
+    shorten(trainer)
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes

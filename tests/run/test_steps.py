@@ -1,0 +1,108 @@
+"""The short loop over batches does what Lightning's does, to the last bit."""
+
+from collections.abc import Callable
+
+import lightning.pytorch as lightning
+import pytest
+import torch
+from helpers import TINY
+from world import DATA, MODELS, data_for
+
+from litmus.record.folder import RunDir
+from litmus.run.ending import ending
+from litmus.run.steps import UNUSED, Steps
+from litmus.trainer import STEP_HOOKS
+
+Train = Callable[..., RunDir]
+FEW = ["trainer=cpu", "trainer.max_epochs=2", "trainer.limit_batches=5", "data.batch_size=8"]
+SETTINGS = {
+    "plain": [],
+    "accumulated": ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip=0.1"],
+    "averaged": ["callback.ema.decay=0.9", "scheduler=one_cycle"],
+    "bf16": ["trainer.precision=bf16-mixed"],
+    "skipping": ["trainer.on_divergence=skip"],
+    "limited": ["trainer.max_steps=7"],
+}
+
+
+@pytest.fixture
+def lengths(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each epoch, whether its steps were short."""
+    seen: list[bool] = []
+    begin = Steps.on_run_start
+
+    def noting(self: Steps, *arguments: object) -> None:
+        begin(self, *arguments)  # type: ignore[arg-type]
+        seen.append(self._is_plain)
+
+    monkeypatch.setattr(Steps, "on_run_start", noting)
+    return seen
+
+
+def plain(state: object) -> object:
+    """The same with lists in place of tensors."""
+    if isinstance(state, torch.Tensor):
+        return state.tolist()
+    if isinstance(state, dict):
+        return {name: plain(value) for name, value in state.items()}
+    return [plain(value) for value in state] if isinstance(state, list | tuple) else state
+
+
+@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_ends_with_the_same_bits(
+    model: str, setting: str, train: Train, lengths: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"model={model}", *TINY.get(model, []), *FEW, *SETTINGS[setting]]
+    short = train(*words, small=DATA[data_for(model)], folder="short")
+    assert short.read_result()["status"] == "finished", short.read_result()["error"]
+    assert lengths == [True, True]
+    with monkeypatch.context() as patched:
+        patched.setattr(Steps, "_can_be_shortened", lambda *_: False)
+        long = train(*words, small=DATA[data_for(model)], folder="long")
+    assert lengths == [True, True, False, False]
+    assert ending(short) == ending(long)
+    loops = [plain(torch.load(run.last, weights_only=True)["loops"]) for run in (short, long)]
+    assert loops[0] == loops[1], "progress, as Lightning counts it"
+
+
+def test_a_hook_of_somebody_else_is_left_to_lightning(train: Train, lengths: list[bool]) -> None:
+    class Logging(lightning.Callback):
+        def on_train_batch_end(
+            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *arguments: object
+        ) -> None:
+            pl_module.log("mine", torch.tensor(1.0), on_step=False, on_epoch=True)
+
+    run = train("model=fnn", *FEW, watching=[Logging()])
+    assert run.read_result()["status"] == "finished"
+    assert lengths == [False, False]
+
+
+@pytest.mark.parametrize("hook", STEP_HOOKS)
+def test_every_hook_of_a_callback_is_called(hook: str, train: Train, lengths: list[bool]) -> None:
+    called: list[int] = []
+
+    class Watching(lightning.Callback):
+        pass
+
+    def own(self: Watching, trainer: lightning.Trainer, *arguments: object) -> None:
+        called.append(trainer.global_step)
+
+    own.__module__ = "litmus.callback.watching"
+    setattr(Watching, hook, own)
+    train("model=fnn", *FEW, watching=[Watching()])
+    assert lengths == [True, True]
+    assert len(called) == 10
+
+
+def test_a_task_s_own_hook_is_left_to_lightning(
+    train: Train, lengths: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from litmus.task.classification import Classification
+
+    for name in UNUSED:
+        assert name in vars(lightning.LightningModule) or hasattr(lightning.LightningModule, name)
+    monkeypatch.setattr(Classification, "on_before_zero_grad", lambda *_: None)
+    train("model=fnn", *FEW)
+    assert lengths == [False, False]
