@@ -36,6 +36,7 @@ ELSEWHERE = {
     "per_device_train_batch_size": "data.batch_size",
     "weight_decay": "model.l2",
 }
+NO_FOLDS = " A split by time has no folds: training would follow validation. data.val_share says what validates."
 
 
 def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
@@ -185,6 +186,8 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if key == "data.path":
         given = next((each.partition("=")[2] for each in arguments if each.startswith("data.path=")), "")
         hint = _own_data(given) or hint
+    if key in ("data.folds", "data.fold") and "horizon" in section:
+        hint = NO_FOLDS
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
 
