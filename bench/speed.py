@@ -27,6 +27,8 @@ def measure() -> str:
         limit=None,
         limit_eval=None,
         split_seed=None,
+        folds=None,
+        fold=None,
         batch_size=128,
         eval_batch_size=1000,
         augment=False,

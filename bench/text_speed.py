@@ -26,6 +26,8 @@ def snippets(seed: int = 0) -> Sentiment:
         limit=None,
         limit_eval=None,
         split_seed=None,
+        folds=None,
+        fold=None,
         batch_size=32,
         eval_batch_size=128,
     )

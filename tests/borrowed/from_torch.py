@@ -25,6 +25,15 @@ def lists_move_at_once() -> bool:
     return averaged[0].tolist() == [0.25, 0.25] and counters[0].tolist() == [7]
 
 
+def lists_step_at_once() -> bool:
+    weights, gradients = [torch.ones(2)], [torch.tensor([4.0, -4.0])]
+    moves = torch._foreach_lerp(weights, gradients, 0.5)
+    torch._foreach_sign_(moves)
+    torch._foreach_mul_(weights, 0.5)
+    torch._foreach_add_(weights, moves, alpha=-0.25)
+    return weights[0].tolist() == [0.25, 0.75]
+
+
 def nvml_is_asked_by_a_variable() -> bool:
     before = os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK")
     try:
@@ -123,6 +132,30 @@ BORROWED = [
         "torch._foreach_copy_",
         "EMA would copy counters, such as batch norm's, one by one.",
         lists_move_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_lerp",
+        "Lion would make each tensor's step in kernels of its own.",
+        lists_step_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_sign_",
+        "Lion would make each tensor's step in kernels of its own.",
+        lists_step_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_mul_",
+        "Lion would make each tensor's step in kernels of its own.",
+        lists_step_at_once,
+    ),
+    Borrowed(
+        "torch",
+        "torch._foreach_add_",
+        "Lion would make each tensor's step in kernels of its own.",
+        lists_step_at_once,
     ),
     Borrowed(
         "torch",

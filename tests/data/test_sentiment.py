@@ -19,6 +19,8 @@ SETTINGS = {
     "limit": None,
     "limit_eval": None,
     "split_seed": None,
+    "folds": None,
+    "fold": None,
     "batch_size": 8,
     "eval_batch_size": 8,
 }

@@ -51,7 +51,7 @@ def test_fingerprints_know_what_is_tied() -> None:
 
 def test_what_validates_does_not_change_what_tests() -> None:
     groups = [[i // 3] for i in range(300)]
-    splits = [split_samples(groups, [0] * 300, val_share=val, test_share=0.2, seed=4) for val in (None, 0.1, 0.3)]
+    splits = [split_samples(groups, [0] * 300, val=val, test=0.2, seed=4) for val in (None, 0.1, 0.3)]
     assert splits[0]["test"] == splits[1]["test"] == splits[2]["test"]
     assert [len(split.get("val", [])) for split in splits] == [0, 30, 90]
     assert all(sorted(i for rows in split.values() for i in rows) == list(range(300)) for split in splits)

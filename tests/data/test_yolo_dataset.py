@@ -19,6 +19,8 @@ KEYS = {
     "limit": None,
     "limit_eval": None,
     "split_seed": None,
+    "folds": None,
+    "fold": None,
     "batch_size": 4,
     "eval_batch_size": 4,
     "mosaic": 0.0,

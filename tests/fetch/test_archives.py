@@ -80,6 +80,8 @@ def test_snippets_of_another_distribution_are_not_opened(monkeypatch: pytest.Mon
         "limit": None,
         "limit_eval": None,
         "split_seed": None,
+        "folds": None,
+        "fold": None,
     }
     made = sentiment.Sentiment(0, dir=str(tmp_path), source="pip", batch_size=8, eval_batch_size=8, **settings)
     with pytest.raises(UserError, match=r"the sha256 of file://.*other.tar.gz is wrong"):

@@ -196,6 +196,16 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
     assert sorted(grouped) == sorted(id(p) for p in net.parameters() if p.requires_grad)
 
 
+@pytest.mark.parametrize(("name", "read"), READING)
+def test_its_matrices_between_layers_are_under_l2_and_its_class_says_whether_it_has_any(name: str, read: type) -> None:
+    net = make(name, spec_for(name, read), l2=0.1)
+    decayed = {id(p) for group in net.parameter_groups() if group["weight_decay"] for p in group["params"]}
+    hidden = net.hidden_matrices()
+    assert bool(hidden) == net.has_hidden_matrices
+    assert all(p.ndim == 2 and id(p) in decayed for p in hidden)
+    assert not {id(p) for p in hidden} & {id(p) for p in net.last_layer.parameters()}
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("read", [Images, Tokens, Series, Columns])
 def test_data_that_it_cannot_read_is_refused_by_name(name: str, read: type) -> None:

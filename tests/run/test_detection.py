@@ -199,6 +199,8 @@ def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tm
         "limit": None,
         "limit_eval": None,
         "split_seed": None,
+        "folds": None,
+        "fold": None,
         "batch_size": 4,
         "eval_batch_size": 4,
     }

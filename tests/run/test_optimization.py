@@ -7,6 +7,7 @@ import torch
 from helpers import composed
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
+from litmus.config.conf import names
 from litmus.config.instantiate import build
 from litmus.record.folder import RunDir
 from litmus.run.build import assemble, prepare
@@ -60,7 +61,7 @@ def test_plateau_lowers_the_rate_of_a_run_that_does_not_improve_only(train: Trai
     assert stuck[-1]["optim/lr"] < stuck[0]["optim/lr"]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("optimizer", names("optimizer"))
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
 def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str, train: Train) -> None:
     run = train(
@@ -74,7 +75,7 @@ def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str
 
 
 @pytest.mark.parametrize("scheduler", ["none", "cosine", "one_cycle", "plateau", "warmup_linear"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("optimizer", names("optimizer"))
 def test_every_optimizer_with_every_scheduler(scheduler: str, optimizer: str, train: Train) -> None:
     run = train("model=fnn", "data.limit=200", f"optimizer={optimizer}", f"scheduler={scheduler}")
     assert run.read_result()["status"] == "finished"

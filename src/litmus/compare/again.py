@@ -46,7 +46,7 @@ def more_seeds(ranking: Ranking, folders: Sequence[Path]) -> More | None:
         folders: that are compared.
     """
     first, second = _first_two(ranking)
-    if first is None or second is None:
+    if first is None or second is None or ranking.folds is not None:  # of folds there are no more
         return None
     names = f"#{first.rank} and #{second.rank}"
     wanted = FEW if second.verdict.words == ONE_SEED else second.verdict.seeds
@@ -111,6 +111,8 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
         words = overrides_of(_with_choices(run.read_requested() or config, config))
     except DAMAGE:
         return None
+    if (folds := row.settings.get("data.folds")) is not None:
+        words = [f"data.fold=range(0,{folds})" if word.startswith("data.fold=") else word for word in words]
     digest = hashlib.sha256(settings_key(row.settings).encode()).hexdigest()[:8]
     base = next((folder for folder in folders if not is_run(folder)), None)
     name = slug(f"{row.settings['model']}-{row.settings['data']}-{digest}-seeds-{seeds[0]}-{seeds[-1]}")

@@ -31,8 +31,10 @@ class Run:
 
     Attributes:
         folder: its path, below the requested folder.
-        settings: what decides what it learns, without the seed; CHANGES is what was changed when it was resumed.
+        settings: what decides what it learns, without the seed and the fold; CHANGES is what was changed when it was
+            resumed.
         seed: its seed.
+        fold: the part of the data that validated, in a cross-validation; else None.
         monitor: the metric that decides which epoch is best, and "min" or "max".
         status: finished, diverged, pruned, interrupted, failed, or unfinished.
         metrics: those of the best epoch and of the test that are finite.
@@ -54,6 +56,7 @@ class Run:
     folder: Path
     settings: Settings
     seed: int
+    fold: int | None
     monitor: tuple[str, str]
     status: str
     metrics: dict[str, float]
@@ -69,6 +72,16 @@ class Run:
     skipped_steps: int
     data: dict[str, str]
     warning: str | None
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """What runs of several settings have in common: seed and fold."""
+        return self.seed, -1 if self.fold is None else self.fold
+
+    @property
+    def block_name(self) -> str:
+        """In words: `seed 3`, or `seed 3, fold 0`."""
+        return f"seed {self.seed}" if self.fold is None else f"seed {self.seed}, fold {self.fold}"
 
 
 def collect(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
@@ -149,6 +162,9 @@ def read_run(folder: Path) -> Run:
     seed = settings.pop("seed")
     if not isinstance(seed, int):
         raise UserError(f"its seed is {seed!r}, not an integer.")
+    fold = settings.pop("data.fold", None)
+    if not (fold is None or isinstance(fold, int)):
+        raise UserError(f"its data.fold is {fold!r}, not an integer.")
     status = UNFINISHED if result is None else str(result["status"])
     if status not in (*STATUSES, UNFINISHED):
         raise UserError(f"{RESULT} has the status {status!r}.")
@@ -161,6 +177,7 @@ def read_run(folder: Path) -> Run:
         folder=folder,
         settings=settings,
         seed=seed,
+        fold=fold,
         monitor=monitor,
         status=status,
         metrics={str(name): float(value) for name, value in ended["metrics"].items() if _is_finite(value)},

@@ -52,7 +52,7 @@ def _left_out(ranking: Ranking) -> Iterator[str]:
 
 
 def _named(ranking: Ranking, row: Row) -> str:
-    return f"{ranking.label(row)} (seed {', '.join(map(str, row.diverged))})"
+    return f"{ranking.label(row)} (seed {', '.join(map(str, dict.fromkeys(row.diverged)))})"
 
 
 def _best_set(ranking: Ranking) -> Iterator[str]:
@@ -78,8 +78,8 @@ def _remeasured(ranking: Ranking) -> Iterator[str]:
     if again is None or not again.n:
         yield f"#{best.rank} was chosen for its score, which flatters it; --confirm 5 measures it on 5 fresh seeds."
         return
-    seeds = ", ".join(str(run.seed) for run in best.fresh)
-    lost = ", ".join(str(run.seed) for run in best.fresh if run.diverged)
+    seeds = ", ".join(dict.fromkeys(str(run.seed) for run in best.fresh))
+    lost = ", ".join(dict.fromkeys(str(run.seed) for run in best.fresh if run.diverged))
     diverged = f"; it diverged on seed {lost}" if lost else ""
     yield (
         f"#{best.rank} was chosen for its score of {best.value.mean:.4g}; on fresh seeds ({seeds}), which had no part "
@@ -98,7 +98,7 @@ def _recovered(ranking: Ranking) -> Iterator[str]:
         ("steps were left out, which would have diverged", lambda run: run.skipped_steps),
     ):
         found = [(row, run) for row in ranking.rows for run in row.runs if of_run(run)]
-        named = "; ".join(f"#{row.rank} seed {run.seed} ({of_run(run)} times)" for row, run in found[:MOST_NAMED])
+        named = "; ".join(f"#{row.rank} {run.block_name} ({of_run(run)} times)" for row, run in found[:MOST_NAMED])
         more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         if found:
             yield f"{what}: {named}{more}."

@@ -70,7 +70,9 @@ def _request(run: Run, damaged: list[str]) -> str | None:
     except DAMAGE as error:
         damaged.append(f"{run.folder / REQUESTED} is damaged and ignored: {describe_damage(error)}")
         return None
-    return None if settings is None else settings_key({key: value for key, value in settings.items() if key != "seed"})
+    if settings is None:
+        return None
+    return settings_key({key: value for key, value in settings.items() if key not in ("seed", "data.fold")})
 
 
 def _possible_requests(settings: Settings) -> Iterator[str]:

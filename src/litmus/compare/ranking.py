@@ -1,4 +1,4 @@
-"""Runs that differ only in their seed become one row; rows are compared with each other and sorted."""
+"""Runs that differ only in seed or fold become one row; rows are compared with each other and sorted."""
 
 import math
 import re
@@ -42,8 +42,8 @@ class Row:
 
     Attributes:
         rank: from 1.
-        settings: everything that decides what its runs learn, except the seed.
-        runs: those in the mean, one per seed.
+        settings: everything that decides what its runs learn, except the seed and the fold.
+        runs: those in the mean, one per seed and fold.
         excluded: runs of the same settings that are not in the mean: failed, pruned, interrupted, unfinished, diverged,
             repeated.
         diverged: seeds whose training diverged. If all did, the mean is of what metrics they have, which may be none.
@@ -106,6 +106,19 @@ class Ranking:
     @property
     def title(self) -> str:
         return f"{self.data}, {self.metric}"
+
+    @property
+    def folds(self) -> int | None:
+        """How many folds there are, in a cross-validation."""
+        found = self.rows[0].settings.get("data.folds") if self.rows else None
+        return found if isinstance(found, int) else None
+
+    @property
+    def unit(self) -> str:
+        """What each mean is over."""
+        if self.folds is None:
+            return "seeds"
+        return "folds" if len({run.seed for row in self.rows for run in row.runs}) == 1 else "seeds and folds"
 
     @property
     def reference(self) -> str:
@@ -244,8 +257,8 @@ def _remeasured(rows: Sequence[Row], metric: str, fresh: Sequence[Run]) -> tuple
     found = []
     for row in rows:
         key = settings_key(row.settings)
-        newest = {run.seed: run for run in ended if settings_key(run.settings) == key}
-        own = tuple(newest[seed] for seed in sorted(newest))
+        newest = {run.block: run for run in ended if settings_key(run.settings) == key}
+        own = tuple(newest[block] for block in sorted(newest))
         values = [run.metrics[metric] for run in own if metric in run.metrics and not _diverged(run, metric)]
         found.append(replace(row, fresh=own, remeasured=summarize(values)) if own else row)
     return tuple(found)
@@ -261,12 +274,12 @@ def _group(members: Sequence[Run], status: str, metric: str) -> _Group:
     """
     complete = [run for run in members if run.status in (status, "diverged")]
     usable = [run for run in complete if metric in run.metrics or _diverged(run, metric)]
-    newest: dict[int, Run] = {}
+    newest: dict[tuple[int, int], Run] = {}
     repeats = []
     for run in sorted(usable, key=lambda run: run.ended):
-        repeats += [(newest[run.seed], run)] if run.seed in newest else []
-        newest[run.seed] = run
-    kept = [newest[seed] for seed in sorted(newest)]
+        repeats += [(newest[run.block], run)] if run.block in newest else []
+        newest[run.block] = run
+    kept = [newest[block] for block in sorted(newest)]
     healthy = [run for run in kept if not _diverged(run, metric)]
     counted = healthy or [run for run in kept if metric in run.metrics] or kept
     diverged = tuple(run.seed for run in kept if _diverged(run, metric))
@@ -289,7 +302,8 @@ def _sorted_rows(groups: Sequence[_Group], metric: str, mode: str, against: str 
     )
     rows = [row for row in every if not row.diverged]
     if rows:
-        values = [{run.seed: run.metrics[metric] for run in row.runs} for row in rows]
+        number = {block: i for i, block in enumerate(sorted({run.block for row in rows for run in row.runs}))}
+        values = [{number[run.block]: run.metrics[metric] for run in row.runs} for row in rows]
         place = _place_of(rows, against) if against is not None else None
         found = compare_with_best(values, mode) if place is None else compare_with_reference(values, mode, place)
         rows = [replace(row, verdict=verdict) for row, verdict in zip(rows, found.each, strict=True)]
@@ -344,7 +358,7 @@ def exclusion_reason(run: Run, row: Row, metric: str) -> str:
     """Why a run of a row is not in its mean: its status, or `repeated`, `diverged`, `without the metric`."""
     if run.status != row.runs[0].status:
         return run.status
-    if run.seed in {each.seed for each in row.runs}:
+    if run.block in {each.block for each in row.runs}:
         return "repeated"
     return unmeasured_reason(run, metric)
 
@@ -354,7 +368,7 @@ def unmeasured_reason(run: Run, metric: str) -> str:
     return "diverged" if _diverged(run, metric) else "without the metric"
 
 
-def lost_seeds(row: Row, metric: str) -> set[int]:
-    """Seeds of runs that failed, diverged or were stopped, and that no other run replaces."""
-    lost = {run.seed for run in row.excluded if exclusion_reason(run, row, metric) in LOST}
-    return lost - {run.seed for run in row.runs}
+def lost_seeds(row: Row, metric: str) -> set[tuple[int, int]]:
+    """Seeds and folds of runs that failed, diverged or were stopped, and that no other run replaces."""
+    lost = {run.block for run in row.excluded if exclusion_reason(run, row, metric) in LOST}
+    return lost - {run.block for run in row.runs}

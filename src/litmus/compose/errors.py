@@ -28,16 +28,40 @@ LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm":
 # What other trainers call these keys.
 ELSEWHERE = {
     "batch": "data.batch_size",
+    "bs": "data.batch_size",
+    "cv": "data.folds",
     "device": "trainer.accelerator",
     "gpus": "trainer.devices",
     "imgsz": "data.size",
+    "k_folds": "data.folds",
     "learning_rate": "optimizer.lr",
     "lr0": "optimizer.lr",
+    "n_splits": "data.folds",
     "num_train_epochs": "trainer.max_epochs",
     "per_device_train_batch_size": "data.batch_size",
     "target": "data.column",
+    "wd": "model.l2",
     "weight_decay": "model.l2",
 }
+# And these choices, by the group.
+CHOICES_ELSEWHERE = {
+    "model": {
+        "convnet": "cnn",
+        "dense": "fnn",
+        "logistic": "linear",
+        "logistic_regression": "linear",
+        "minilm": "bert",
+        "mlp": "fnn",
+        "rnn": "lstm",
+        "softmax": "linear",
+        "transformer": "bert",
+    },
+    "optimizer": {"momentum": "sgd", "nesterov": "sgd"},
+    "data": {"csv": "table", "folder": "image_folder", "imagefolder": "image_folder"},
+    "trainer": {"cuda": "gpu"},
+    "scheduler": {"constant": "none", "linear": "warmup_linear", "onecycle": "one_cycle"},
+}
+NO_FOLDS = " A split by time has no folds: training would follow validation. data.val_share says what validates."
 
 
 def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
@@ -92,9 +116,9 @@ def _explain_choice(error: MissingConfigException, choices: list[str]) -> str:
     if group == "hydra/launcher" and name in LAUNCHERS:
         extra = LAUNCHERS[name]
         return f"{group}={name} needs the package hydra-{extra}-launcher: pip install 'litmus[{extra}]'."
-    return (
-        f"There is no {group}={name}.{did_you_mean(name, choices, f'{group}=')} {group} is one of {', '.join(choices)}."
-    )
+    elsewhere = CHOICES_ELSEWHERE.get(group, {}).get(name.lower())
+    hint = f" Did you mean {group}={elsewhere}?" if elsewhere in choices else did_you_mean(name, choices, f"{group}=")
+    return f"There is no {group}={name}.{hint} {group} is one of {', '.join(choices)}."
 
 
 def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[str]) -> str:
@@ -187,6 +211,8 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if key == "data.path":
         given = next((each.partition("=")[2] for each in arguments if each.startswith("data.path=")), "")
         hint = _own_data(given) or hint
+    if key in ("data.folds", "data.fold") and "horizon" in section:
+        hint = NO_FOLDS
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
     return f"There is no key {missing}.{hint} {where or 'The top level'} takes: {', '.join(known)}."
 

@@ -22,6 +22,7 @@ from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
 NO_GPU = "trainer.accelerator=gpu, but there is no GPU here. Use trainer=auto or trainer=cpu."
+NO_MATRICES = "optimizer=muon trains matrices between layers, and this network has none. Use optimizer=adamw."
 NEEDS_GPU = "trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto."
 # Devices of Linux that NVIDIA's, AMD's and Windows' drivers for GPUs make.
 GPU_DEVICES = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
@@ -67,7 +68,7 @@ def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) ->
         config: whole, plain values, without `mistakes`.
         groups: whose files are checked; with both, also whether the network takes the data.
     """
-    wrong = _misfit(config) or _size_mistakes(config) if len(groups) > 1 else []
+    wrong = _misfit(config) or [*_size_mistakes(config), *_optimizer_mistakes(config)] if len(groups) > 1 else []
     wrong += [f"{key}: a name has to be UTF-8." for key, value in flat(config) if not _is_unicode(value)]
     # A network that does not take the data is not asked about the data's files.
     return wrong or [wrong for group in groups for wrong in _files(choice(config, group), config[group])]
@@ -89,6 +90,13 @@ def _size_mistakes(config: Section) -> list[str]:
         f"model={choice(config, 'model')} requires images whose height and width are multiples of {multiple}, not "
         f"{size} x {size}. Set data.size={-(-size // multiple) * multiple}."
     ]
+
+
+def _optimizer_mistakes(config: Section) -> list[str]:
+    """One optimizer takes only networks with matrices between layers, as their classes say."""
+    found = class_attributes(config["model"]["_target_"], ("has_hidden_matrices",))
+    is_muon = choice(config, "optimizer") == "muon"
+    return [NO_MATRICES] if is_muon and not found.get("has_hidden_matrices", True) else []
 
 
 def _is_unicode(value: object) -> bool:

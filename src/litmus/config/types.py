@@ -11,6 +11,7 @@ Section = dict[str, Any]
 # The string in each annotation says what is allowed, where a value is refused.
 # Below 2**31, because torch and the formats of files count in as many bits.
 Count = Annotated[int, Ge(1), Lt(2**31), "a whole number, at least 1 and below 2**31"]
+Folds = Annotated[int, Ge(2), Lt(2**31), "a whole number, at least 2 and below 2**31"]
 BatchSize = Count | Literal["auto"]  # auto: the largest that fits into memory, found when a run starts
 USUAL_BATCH = 64  # of tables that are not large
 Whole = Annotated[int, Ge(0), Lt(2**31), "a whole number, at least 0 and below 2**31"]

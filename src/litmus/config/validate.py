@@ -28,6 +28,13 @@ _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or 
 _LOOKS_OTHERWISE = r"[-+.\de]*|true|false|null|inf|nan"  # text that is a value of another kind, unless it is quoted
 LONGEST = 80  # characters of a value in a message
 _LIGHT = ("typing", "annotated_types", "litmus.config.types", "litmus.spec")  # what annotations and attributes may use
+# What other programs call some values.
+_ELSEWHERE = {
+    **dict.fromkeys(("fp16", "float16", "half", "16", "16-true"), "16-mixed"),
+    **dict.fromkeys(("bf16", "bfloat16", "bf16-true"), "bf16-mixed"),
+    **dict.fromkeys(("fp32", "float32", "single", "32-true"), "32"),
+    **dict.fromkeys(("cuda", "mps"), "gpu"),
+}
 _ROOT = "litmus.config.keys.settings"  # its arguments are the keys at the top level
 
 Annotation: TypeAlias = object  # what stands behind a parameter's colon: typing has no class for all of them
@@ -62,7 +69,8 @@ def violation(key: str, value: object, annotation: Annotation) -> str | None:
     if _allows(annotation, value):
         return None
     others = [str(choice) for choice in choices(annotation) if choice != value]
-    hint = did_you_mean(str(value), others)
+    elsewhere = _ELSEWHERE.get(str(value).lower())
+    hint = f" Did you mean {elsewhere}?" if elsewhere in others else did_you_mean(str(value), others)
     return f"{key}={_cut(shown(value))} is not allowed.{hint} {key} is {describe(annotation)}."
 
 

@@ -12,6 +12,7 @@ from litmus.config.machine import available_memory
 from litmus.config.types import Section
 from litmus.data import _table
 from litmus.data._description import read_description
+from litmus.data._folds import check_splits, fold_of
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.spec import IS_MISSING
@@ -26,7 +27,7 @@ def text_table(settings: Section) -> None:
     check_target(labels, "data.label", settings["kind"], settings["target_separator"])
     columns = [settings["text"], *labels, *([settings["group"]] if settings["group"] is not None else [])]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
-    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
+    check_splits(settings, [split for split in ("val", "test") if f"{split}_path" in paths])
     for path in map(local.expand, paths.values()):
         _check_any_table(path, columns, settings)
 
@@ -38,13 +39,13 @@ def table(settings: Section) -> None:
     targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
     numeric, categorical, ignore = (settings[key] for key in ("numeric", "categorical", "ignore"))
     group, time = settings["group"], settings["time"]
-    check_table_roles(targets, numeric, categorical, ignore, group, time)
+    check_table_roles(targets, numeric, categorical, ignore, group, time, settings["folds"])
     check_target(targets, "data.target", settings["kind"], settings["target_separator"])
     named = [*targets, *numeric, *categorical, *ignore, group, time]
     # Not those that are called so for want of a name of their own: only who reads the whole header knows them.
     columns = [name for name in dict.fromkeys(named) if name is not None and not re.search(NAMED_HERE, name)]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
-    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if f"{split}_path" not in paths))
+    check_splits(settings, [split for split in ("val", "test") if f"{split}_path" in paths])
     for path in map(local.expand, paths.values()):
         _check_any_table(path, columns, settings)
 
@@ -61,7 +62,7 @@ def toy(settings: Section) -> None:
     """The shares are possible, and the package is there that holds the table."""
     if importlib.util.find_spec("polars") is None:
         raise UserError("data=toy requires the package polars: pip install 'litmus[table]'.")
-    check_shares(settings["val_share"], settings["test_share"])
+    check_splits(settings, ())
 
 
 def check_table_roles(
@@ -71,12 +72,15 @@ def check_table_roles(
     ignore: Sequence[str],
     group: str | None,
     time: str | None,
+    folds: int | None,
 ) -> None:
     """Checks that no column of a table has two roles that exclude each other."""
     if not targets:
         raise UserError("data.target=[] names no column to predict.")
     if group is not None and time is not None:
         raise UserError("data.group and data.time are two ways to split: set one of them.")
+    if folds is not None and time is not None:
+        raise UserError(f"data.folds={folds} validates on rows at random, and data.time on the last: set one of them.")
     roles = {"data.target": targets, "data.numeric": numeric, "data.categorical": categorical, "data.ignore": ignore}
     _check_roles({**roles, "data.group": [group]})
 
@@ -130,7 +134,7 @@ def check_batch_fits(settings: Section) -> None:
 
 def series(settings: Section) -> None:
     """The table is there, and has the columns; no column has two roles."""
-    check_shares(settings["val_share"], settings["test_share"])
+    check_splits(settings, ())
     roles = [settings[key] for key in ("column", "time", "group", "inputs", "known")]
     check_series_roles(*roles)
     if settings["path"] is None:
@@ -169,18 +173,19 @@ def image_folder(settings: Section) -> None:
             key = "kind=numbers" if settings["kind"] == "numbers" else "target_separator"
             raise UserError(f"data.{key} needs a table of images and labels: a folder of images is a class.")
         given, _ = split_folders(path)
-    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in given))
+    check_splits(settings, given)
 
 
 def yolo_dataset(settings: Section) -> None:
     """The YAML file is right, what it names is there, and a batch of images fits into memory."""
     check_batch_fits(settings)
     description = read_description(local.expand(settings["path"]))
-    check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in description.entries))
+    check_splits(settings, description.entries)
 
 
 def mnist(settings: Section) -> None:
-    """There is a folder of digits, where they may come from nowhere else."""
+    """There is a folder of digits, where they may come from nowhere else; there is such a fold."""
+    fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "mnist")
 
 
@@ -192,7 +197,8 @@ def mnist_boxes(settings: Section) -> None:
 
 
 def sentiment(settings: Section) -> None:
-    """There is a folder of snippets, where they may come from nowhere else."""
+    """There is a folder of snippets, where they may come from nowhere else; there is such a fold."""
+    fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "sentiment")
 
 
@@ -239,12 +245,6 @@ def photos_are_in_table(path: Path) -> bool:
         raise UserError(f"data.path={path} {what}. It should be a folder of images, or a table of paths and labels.")
     local.check_folder(path)
     return False
-
-
-def check_shares(*shares: float) -> None:
-    """Checks that the shares of validation and test leave something to train on."""
-    if sum(shares) >= 1:
-        raise UserError(f"data.val_share and data.test_share leave nothing to train on: they sum to {sum(shares):g}.")
 
 
 def check_digit_sizes(smallest: int, largest: int, scene: int) -> None:

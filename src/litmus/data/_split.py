@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.data._preflight import check_shares
+from litmus.data._folds import Fold, Shares
 from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def complete_splits(
     given: Mapping[str, Sequence[Sample]],
     group: Callable[[Sample], Hashable],
     stratum: Callable[[Sample], Hashable],
-    shares: Mapping[str, float],
+    shares: Shares,
     limits: Mapping[Split, int | None],
     seed: int,
 ) -> dict[Split, list[Sample]]:
@@ -39,15 +39,14 @@ def complete_splits(
         given: the splits that the dataset defines, "train" among them; the others are taken from it.
         group: of a sample; samples of the same group are in the same split.
         stratum: of a sample, such as its class; its frequency should be the same in all splits.
-        shares: fractions of the training samples that become "val" and "test", where these are not given.
+        shares: what of the training samples becomes "val" and "test", where these are not given.
         limits: maximum number of samples in each split.
         seed: of the random split.
     """
     whole = given["train"]
-    wanted = {split: None if split in given else shares[split] for split in ("val", "test")}
-    check_shares(*(share for share in wanted.values() if share is not None))
     groups, strata = [(group(sample),) for sample in whole], [stratum(sample) for sample in whole]
-    rows = split_samples(groups, strata, val_share=wanted["val"], test_share=wanted["test"], seed=seed)
+    val, test = shares.wanted(given)
+    rows = split_samples(groups, strata, val=val, test=test, seed=seed)
     splits = {**given, **{split: [whole[i] for i in numbers] for split, numbers in rows.items()}}
     # Given splits are shuffled, too, so that their first n samples are a random sample.
     for split in set(given) - (set(rows) if len(rows) > 1 else set()):
@@ -59,32 +58,46 @@ def split_samples(
     groups: Sequence[Sequence[Hashable]],
     strata: Sequence[Hashable],
     *,
-    val_share: float | None,
-    test_share: float | None,
+    val: Fold | float | None,
+    test: float | None,
     seed: int,
 ) -> dict[str, list[int]]:
     """Numbers of the training, validation and test samples, as `split_groups` divides them.
 
-    The test samples are chosen first, so that they do not depend on the size of the validation set.
+    The test samples are chosen first, so that they do not depend on the size of the validation set, nor on the fold.
 
     Args:
         groups: see `split_groups`.
         strata: see `split_groups`.
-        val_share: fraction of all samples; None makes no validation set.
-        test_share: fraction of all samples; None makes no test set.
+        val: a fold of what is not for the test, or a fraction of all samples; None makes no validation set.
+        test: fraction of all samples; None makes no test set.
         seed: of the random split.
     """
     rows = {"train": list(range(len(groups)))}
     rest = 1.0
-    for split, share in (("test", test_share), ("val", val_share)):
+    wanted: tuple[tuple[str, Fold | float | None], ...] = (("test", test), ("val", val))
+    for split, share in wanted:
         if share is None:
             continue
         left = rows["train"]
         own_groups, own_strata = [groups[i] for i in left], [strata[i] for i in left]
-        divided = split_groups(own_groups, own_strata, {"train": 1 - share / rest, split: share / rest}, seed)
+        if isinstance(share, Fold):
+            divided = _split_fold(own_groups, own_strata, share, seed)
+        else:
+            divided = split_groups(own_groups, own_strata, {"train": 1 - share / rest, split: share / rest}, seed)
+            rest -= share
         rows |= {name: [left[i] for i in numbers] for name, numbers in divided.items()}
-        rest -= share
     return rows
+
+
+def _split_fold(
+    groups: Sequence[Sequence[Hashable]], strata: Sequence[Hashable], fold: Fold, seed: int
+) -> dict[str, list[int]]:
+    """Numbers of the samples that train and validate; arguments as of `split_groups`."""
+    parts = list(split_groups(groups, strata, dict.fromkeys(map(str, range(fold.of)), 1 / fold.of), seed).values())
+    val = parts.pop(fold.number)
+    train = [number for part in parts for number in part]
+    return {"train": [train[i] for i in np.random.default_rng(seed).permutation(len(train))], "val": val}
 
 
 def split_groups(
@@ -93,14 +106,14 @@ def split_groups(
     """Divides samples among splits at random, so that samples with a group in common are in the same split.
 
     Connected samples are assigned stratum by stratum, each component to the split that lacks most samples: sizes and
-    proportions of the strata come as close to `shares` as the components allow. The first split gets at least one
+    proportions of the strata come as close to `shares` as the components allow. A training split gets at least one
     component of every stratum, and no split stays empty while another has more than one.
 
     Args:
         groups: of each sample, any number, such as its text. Two samples with a group in common are never separated,
             nor are those that a chain of such pairs connects.
         strata: of each sample, such as its class; a component counts as its first sample's.
-        shares: the fraction of samples in each split, training first; they sum to 1.
+        shares: the fraction of samples in each split, "train" first where there is one; they sum to 1.
         seed: the same seed makes the same split.
 
     Returns:
@@ -126,9 +139,10 @@ def split_groups(
 
 
 def _assign(sizes: Sequence[int], strata: Sequence[Hashable], shares: Mapping[str, float]) -> list[str]:
-    """The split of each component, in turn: that which lacks most samples, the first one for a stratum's first."""
+    """The split of each component, in turn: that which lacks most samples, and "train" for a stratum's first."""
     filled = dict.fromkeys(shares, 0)
-    started: set[Hashable] = set()  # strata of which the first split has a component
+    # Strata of which the training split has a component; folds are alike.
+    started: set[Hashable] = set() if "train" in shares else set(strata)
     names = []
     num_seen = 0
     for size, stratum in zip(sizes, strata, strict=True):
@@ -139,7 +153,7 @@ def _assign(sizes: Sequence[int], strata: Sequence[Hashable], shares: Mapping[st
             if (lack := share * num_seen - filled[name]) > most:
                 split, most = name, lack
         if stratum not in started:
-            split = next(iter(shares))
+            split = "train"
             started.add(stratum)
         names.append(split)
         filled[split] += size
@@ -150,8 +164,8 @@ def split_rows(
     groups: NDArray[np.int64],
     strata: NDArray[np.int64],
     *,
-    val_share: float | None,
-    test_share: float | None,
+    val: Fold | float | None,
+    test: float | None,
     seed: int,
 ) -> dict[Split, NDArray[np.int64]]:
     """As `split_samples`, by arrays, of rows that are in one group each: a million takes seconds.
@@ -159,32 +173,40 @@ def split_rows(
     Args:
         groups: the number of each row's group.
         strata: the number of each row's stratum.
-        val_share: fraction of all rows; None makes no validation set.
-        test_share: fraction of all rows; None makes no test set.
+        val: a fold of what is not for the test, or a fraction of all rows; None makes no validation set.
+        test: fraction of all rows; None makes no test set.
         seed: of the random split.
     """
     rows: dict[Split, NDArray[np.int64]] = {"train": np.arange(len(groups))}
     rest = 1.0
-    wanted: tuple[tuple[Split, float | None], ...] = (("test", test_share), ("val", val_share))
+    wanted: tuple[tuple[Split, Fold | float | None], ...] = (("test", test), ("val", val))
     for split, share in wanted:
-        if share is not None:
-            left = rows["train"]
-            chosen = _choose(groups[left], strata[left], share / rest, seed)
-            rows |= {"train": left[~chosen], split: left[chosen]}
+        if share is None:
+            continue
+        left = rows["train"]
+        if isinstance(share, Fold):
+            parts = dict.fromkeys(map(str, range(share.of)), 1 / share.of)
+            chosen = _choose(groups[left], strata[left], parts, str(share.number), seed)
+        else:
+            parts = {"train": 1 - share / rest, split: share / rest}
+            chosen = _choose(groups[left], strata[left], parts, split, seed)
             rest -= share
+        rows |= {"train": left[~chosen], split: left[chosen]}
     generator = np.random.default_rng(seed)
     return {split: generator.permutation(own) for split, own in rows.items()}
 
 
-def _choose(groups: NDArray[np.int64], strata: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which rows are chosen, as `split_groups` does it for two splits."""
+def _choose(
+    groups: NDArray[np.int64], strata: NDArray[np.int64], shares: Mapping[str, float], wanted: str, seed: int
+) -> NDArray[np.bool_]:
+    """Which rows are in the split that is wanted, as `split_groups` divides them."""
     _, firsts, codes, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(firsts))
     order = order[np.argsort(strata[firsts][order], kind="stable")]
-    names = _assign(sizes[order].tolist(), strata[firsts][order].tolist(), {"left": 1 - share, "chosen": share})
+    names = _assign(sizes[order].tolist(), strata[firsts][order].tolist(), shares)
     chosen = np.zeros(len(firsts), dtype=np.bool_)
-    chosen[order] = [name == "chosen" for name in names]
-    if not chosen.any() and len(chosen) > 1:
+    chosen[order] = [name == wanted for name in names]
+    if not chosen.any() and len(chosen) > 1 and "train" in shares:
         chosen[sizes.argmin()] = True
     return chosen[codes]
 

@@ -14,10 +14,24 @@ from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
 from litmus.config.sample import Sample
-from litmus.config.types import BatchSize, Chance, Column, Count, PhotoPath, Section, Seed, Separator, Share, Targets
+from litmus.config.types import (
+    BatchSize,
+    Chance,
+    Column,
+    Count,
+    Folds,
+    PhotoPath,
+    Section,
+    Seed,
+    Separator,
+    Share,
+    Targets,
+    Whole,
+)
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._classes import list_some
+from litmus.data._folds import shares_of
 from litmus.data._loader import Stored
 from litmus.data._preflight import photos_are_in_table, split_folders
 from litmus.data._split import complete_splits, limits
@@ -73,6 +87,8 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
@@ -85,7 +101,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.answers: AnswerKind = "classes"
         self.size = size
         self.channels = 3 if colours == "rgb" else 1
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = shares_of(folds, fold, val_share, test_share)
         self.folder = local.cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed

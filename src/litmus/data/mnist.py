@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.config.types import BatchSize, Chance, Count, Seed
+from litmus.config.types import (
+    BatchSize,
+    Chance,
+    Count,
+    Folds,
+    Seed,
+    Whole,
+)
 from litmus.config.validate import checked
+from litmus.data._folds import fold_of
 from litmus.data._split import limits
 from litmus.data.image import strokes
 from litmus.data.image.base import ImagesInMemory
@@ -62,6 +70,8 @@ class MNIST(ImagesInMemory):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
         augment: bool,
@@ -71,6 +81,7 @@ class MNIST(ImagesInMemory):
         self.folder = local.cache_folder(dir) / "mnist"
         self.allowed = source
         self.val_size = val_size
+        self.fold = fold_of(folds, fold)
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.augmentation = flipping(flip, random_affine if augment else None)
@@ -85,8 +96,7 @@ class MNIST(ImagesInMemory):
         if self.splits:
             return
         train, test = self._bundled() if self.allowed == "bundled" else self._official_or_bundled()
-        val_size = self._fitting_val_size(len(train[1]))
-        train, val = split_stratified(train, val_size, self.split_seed)
+        train, val = self._split(train)
         splits: dict[Split, Samples] = {"train": train, "val": val, "test": test}
         self.splits = {name: (x[: self.limits[name]], y[: self.limits[name]]) for name, (x, y) in splits.items()}
         # Of the whole training set: how its digits were made does not depend on how many a run trains on.
@@ -143,6 +153,13 @@ class MNIST(ImagesInMemory):
         # A fixed seed: the test digits must not depend on the run's.
         return split_stratified(digits, len(table) // 5, seed=0)
 
+    def _split(self, samples: Samples) -> tuple[Samples, Samples]:
+        """What trains, and what validates."""
+        if self.fold is not None:
+            number = torch.arange(self.fold.number, len(samples[1]), self.fold.of)
+            return _divided(samples, number, self.split_seed)
+        return split_stratified(samples, self._fitting_val_size(len(samples[1])), self.split_seed)
+
     def _fitting_val_size(self, num_train: int) -> int:
         if self.source == "bundled" and num_train <= self.val_size < FULL_TRAIN:
             fitting = self.val_size * num_train // FULL_TRAIN
@@ -160,12 +177,15 @@ def split_stratified(split: Samples, num_second: int, seed: int) -> tuple[Sample
 
     Both are shuffled, so that their first n samples are a random sample, too.
     """
+    # Every (n / num_second)-th sample: proportional to the classes, to within one.
+    return _divided(split, (torch.arange(num_second) * len(split[1])) // num_second, seed)
+
+
+def _divided(split: Samples, positions: Tensor, seed: int) -> tuple[Samples, Samples]:
+    """Splits in two; the second has those at the positions, int64, in a random order that is sorted by class."""
     inputs, targets = split
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(targets), generator=generator)
-    # Sorted by class, every (n / num_second)-th sample: proportional to the classes, to within one.
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(seed))
     by_class = order[torch.argsort(targets[order], stable=True)]
-    positions = (torch.arange(num_second) * len(targets)) // num_second
     second = torch.zeros(len(targets), dtype=torch.bool)
     second[by_class[positions]] = True
     chosen = second[order]

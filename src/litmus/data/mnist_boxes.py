@@ -66,6 +66,8 @@ class MNISTBoxes(BoxData):
             limit=None,
             limit_eval=None,
             split_seed=split_seed,
+            folds=None,
+            fold=None,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
             augment=False,

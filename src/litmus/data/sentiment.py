@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from litmus.config.protocols import SPLITS
-from litmus.config.types import BatchSize, Count, Seed, Share
+from litmus.config.types import (
+    BatchSize,
+    Count,
+    Folds,
+    Seed,
+    Share,
+    Whole,
+)
 from litmus.config.validate import checked
 from litmus.data._classes import make_classes
+from litmus.data._folds import fold_of
 from litmus.data._split import fingerprint, limits, split_samples
 from litmus.data._target_columns import Answer, numbers_of
 from litmus.data._targets import make_values
@@ -67,6 +75,8 @@ class Sentiment(TextData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
@@ -75,6 +85,7 @@ class Sentiment(TextData):
         self.domains = tuple(FILES) if domain == "all" else (domain,)
         self.target = target
         self.test_share = HALF if split == "half" else STANDARD
+        self.fold = fold_of(folds, fold)
         self.val_share = val_share
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
@@ -102,9 +113,9 @@ class Sentiment(TextData):
                     own = ("of", domain, number.partition("_")[0]), ("text", texts[-1].casefold())
                     groups.append(tuple(map(fingerprint, own)))
         strata: Sequence[Answer] = [(0.0,)] * len(targets) if self.target == "intensity" else targets
-        val = self.val_share * (1 - self.test_share)
+        val = self.fold or self.val_share * (1 - self.test_share)
         everything = Samples(texts, targets, groups)
-        rows = split_samples(groups, strata, val_share=val, test_share=self.test_share, seed=self.split_seed)
+        rows = split_samples(groups, strata, val=val, test=self.test_share, seed=self.split_seed)
         self.splits = {split: everything.rows(rows[split][: self.limits[split]]) for split in SPLITS}
         training = self.splits["train"].targets
         names = {"binary": ["negative", "positive"], "three": ["negative", "neutral", "positive"]}

@@ -21,20 +21,23 @@ from litmus.config.types import (
     ColumnNames,
     Count,
     File,
+    Folds,
     Section,
     Seed,
     Separator,
     Share,
     Targets,
+    Whole,
 )
 from litmus.config.validate import checked
 from litmus.data import _table
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
 from litmus.data._concerns import num_repeated, of_equal_rows, of_leaks
+from litmus.data._folds import Fold, shares_of
 from litmus.data._labels import Marked, make_labels, multi_hot, rarest, refuse_lists, split_cell
 from litmus.data._loader import BatchLoader, as_stored, batch_size_for
-from litmus.data._preflight import check_shares, check_table_roles, check_target
+from litmus.data._preflight import check_table_roles, check_target
 from litmus.data._split import limits, select_unseen, some_of, split_rows, time_bounds
 from litmus.data._targets import is_numeric, make_values, scaled, sort_names
 from litmus.data.columns.discover import Found, as_columns, date_format, discover
@@ -102,6 +105,8 @@ class Table(Data):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         min_steps: Count,
         batch_size: BatchSize | None,
         eval_batch_size: Count,
@@ -116,9 +121,9 @@ class Table(Data):
         self.numeric, self.categorical, self.ignore = numeric, categorical, ignore
         self.scaling: Literal["standard", "quantile"] = scaling
         self.group, self.time = group, time
-        check_table_roles(self.target_names, numeric, categorical, ignore, group, time)
+        check_table_roles(self.target_names, numeric, categorical, ignore, group, time, folds)
         check_target(self.target_names, "data.target", kind, target_separator)
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = shares_of(folds, fold, val_share, test_share)
         self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
@@ -307,9 +312,11 @@ class Table(Data):
 
     def _split(self, frames: dict[Split, pl.DataFrame], numeric: bool) -> dict[Split, pl.DataFrame]:
         whole = frames["train"]
-        shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
-        check_shares(*(share for share in shares.values() if share is not None))
-        rows = self._rows_by_time(whole, shares) if self.time else self._rows_at_random(whole, shares, numeric)
+        val, test = self.shares.wanted(self.paths)
+        if self.time is not None and not isinstance(val, Fold):
+            rows = self._rows_by_time(whole, val, test)
+        else:
+            rows = self._rows_at_random(whole, val, test, numeric)
         if self.time and (limit := self.limits["train"]) and limit < len(rows["train"]):
             log.warning(
                 "data.limit=%d: trained on the last %d of %d rows by %s, those next to the validation split.",
@@ -326,10 +333,12 @@ class Table(Data):
             )
         return splits
 
-    def _rows_by_time(self, whole: pl.DataFrame, shares: dict[str, float | None]) -> dict[Split, NDArray[np.int64]]:
+    def _rows_by_time(
+        self, whole: pl.DataFrame, val: float | None, test: float | None
+    ) -> dict[Split, NDArray[np.int64]]:
         times = self._times(whole, warns=self.time in self.ignore)  # of others `discover` warns
         order = times.argsort(kind="stable")
-        num_test, num_val = (round((shares[split] or 0) * len(order)) for split in ("test", "val"))
+        num_test, num_val = (round((share or 0) * len(order)) for share in (test, val))
         parts = zip(SPLITS, np.split(order, time_bounds(times[order], num_val, num_test)), strict=True)
         kept = {split: own for split, own in parts if split not in self.paths or split == "train"}
         for split in set(kept) - {"train"}:
@@ -337,7 +346,7 @@ class Table(Data):
         return kept
 
     def _rows_at_random(
-        self, whole: pl.DataFrame, shares: dict[str, float | None], numeric: bool
+        self, whole: pl.DataFrame, val: Fold | float | None, test: float | None, numeric: bool
     ) -> dict[Split, NDArray[np.int64]]:
         groups = np.arange(whole.height)
         if self.group:
@@ -347,7 +356,7 @@ class Table(Data):
             strata = np.unique(rarest(self._marked(whole)), return_inverse=True)[1]
         elif not numeric:
             strata = _codes(whole[self.target_names[0]])
-        return split_rows(groups, strata, val_share=shares["val"], test_share=shares["test"], seed=self.split_seed)
+        return split_rows(groups, strata, val=val, test=test, seed=self.split_seed)
 
     def _scaled_targets(self, split: Split) -> Tensor:
         """Class numbers, int64 (rows,); labels, uint8 (rows, labels); or scaled values, float32 (rows, values)."""

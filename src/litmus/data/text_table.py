@@ -6,10 +6,21 @@ from pathlib import Path
 from typing import Literal
 
 from litmus.config.protocols import SPLITS, Split
-from litmus.config.types import BatchSize, Column, Count, File, Seed, Separator, Share, Targets
+from litmus.config.types import (
+    BatchSize,
+    Column,
+    Count,
+    File,
+    Folds,
+    Seed,
+    Separator,
+    Share,
+    Targets,
+    Whole,
+)
 from litmus.config.validate import checked
 from litmus.data import _table
-from litmus.data._preflight import check_shares
+from litmus.data._folds import shares_of
 from litmus.data._split import are_seen, fingerprint, fingerprints, limits, some_of, split_samples
 from litmus.data._target_columns import AnswerKind, TargetColumns, strata
 from litmus.data._targets import is_blank
@@ -54,6 +65,8 @@ class TextTable(TextData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
@@ -62,7 +75,7 @@ class TextTable(TextData):
         self.paths: dict[str, Path] = {split: local.expand(p) for split, p in paths.items() if p is not None}
         self.text, self.group = text, group
         self.labels = TargetColumns([label] if isinstance(label, str) else label, "data.label", kind, target_separator)
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = shares_of(folds, fold, val_share, test_share)
         self.encoding, self.separator = encoding, separator
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
@@ -134,13 +147,12 @@ class TextTable(TextData):
         return Samples(texts, targets, groups)
 
     def _split(self, samples: Samples, kind: AnswerKind) -> dict[str, Samples]:
-        shares = {split: None if split in self.paths else share for split, share in self.shares.items()}
-        check_shares(*(share for share in shares.values() if share is not None))
+        val, test = self.shares.wanted(self.paths)
         rows = split_samples(
             samples.groups,
             strata(samples.targets, kind),
-            val_share=shares["val"],
-            test_share=shares["test"],
+            val=val,
+            test=test,
             seed=self.split_seed,
         )
         return {split: samples.rows(rows[split]) for split in rows}

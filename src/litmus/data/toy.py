@@ -10,7 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from litmus.config.protocols import Split
-from litmus.config.types import BatchSize, Count, NonNegative, Seed, Share
+from litmus.config.types import (
+    BatchSize,
+    Count,
+    Folds,
+    NonNegative,
+    Seed,
+    Share,
+    Whole,
+)
 from litmus.config.validate import checked
 from litmus.data.columns.encode import Floats
 from litmus.data.table import Table
@@ -49,6 +57,8 @@ class Toy(Table):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         min_steps: Count,
         batch_size: BatchSize,
         eval_batch_size: Count,
@@ -74,6 +84,8 @@ class Toy(Table):
             limit=limit,
             limit_eval=limit_eval,
             split_seed=split_seed,
+            folds=folds,
+            fold=fold,
             min_steps=min_steps,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,

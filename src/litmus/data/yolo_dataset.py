@@ -12,11 +12,21 @@ from torch import Tensor
 
 from litmus.config.protocols import SPLITS, Split
 from litmus.config.sample import Sample
-from litmus.config.types import BatchSize, Chance, Count, File, Seed, Share
+from litmus.config.types import (
+    BatchSize,
+    Chance,
+    Count,
+    File,
+    Folds,
+    Seed,
+    Share,
+    Whole,
+)
 from litmus.config.validate import checked
 from litmus.console import printable
 from litmus.data._classes import list_some
 from litmus.data._description import read_description
+from litmus.data._folds import Fold, shares_of
 from litmus.data._loader import Stored
 from litmus.data._split import complete_splits, limits
 from litmus.data.image import cache, decode
@@ -57,6 +67,8 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         limit: Count | None,
         limit_eval: Count | None,
         split_seed: Seed | None,
+        folds: Folds | None,
+        fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
         mosaic: Chance,
@@ -65,7 +77,7 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         super().__init__(seed, batch_size, eval_batch_size, mosaic, flip)
         self.path = local.expand(path)
         self.size = size or 0
-        self.shares = {"val": val_share, "test": test_share}
+        self.shares = shares_of(folds, fold, val_share, test_share)
         self.folder = local.cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
@@ -206,7 +218,9 @@ class YOLODataset(FingerprintedImages[int], BoxData):
         usable = {split: [number[p] for p in paths if p in number] for split, paths in self.listed.items()}
         missing = [split for split in ("val", "test") if split not in usable]
         if missing:
-            shares = " and ".join(f"{self.shares[split]:.0%} for {split}" for split in missing)
+            val, test = self.shares
+            parts = {"val": 1 / val.of if isinstance(val, Fold) else val, "test": test}
+            shares = " and ".join(f"{parts[split]:.0%} for {split}" for split in missing)
             log.warning(
                 "%s has no images for %s: %s of the training images are used.", self.path, " and ".join(missing), shares
             )

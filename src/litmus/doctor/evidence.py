@@ -14,7 +14,11 @@ UNEVEN = 1.3  # of the largest class to the mean one
 NO_BOXES = 0.01  # average precision of a detector below which it finds nothing
 AT_CHANCE = 0.02  # progress of a loss below which nothing is learned
 FEW_STEPS = 50  # within which a network that learns may not have begun to
-USUAL_RATES = {"sgd": 0.1}  # learning rates that are usually tried first, by optimizer; 0.001 for others
+USUAL_RATES = {
+    "sgd": 0.1,
+    "adafactor": 0.01,
+    "lion": 3e-4,
+}  # learning rates that are usually tried first, by optimizer; 0.001 for others
 NEAR = 5.0  # factor between two learning rates below which one is tried in vain where the other was
 BEGUN = 0.3  # progress of a loss from which on samples are learned
 BOUNDED = ("acc", "f1_micro", "map")  # monitored metrics in [0, 1]

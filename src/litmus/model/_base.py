@@ -35,6 +35,7 @@ class Net(nn.Module):
             only the order means something, and for labels the sign.
         rate_matters: whether another learning rate makes another network; where a rate only scales all weights, it
             does not.
+        has_hidden_matrices: whether there may be weight matrices between layers: see `hidden_matrices`.
         provenance: one sentence on where the weights come from; empty for random weights.
         min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         errors: of one that predicts values, its absolute errors on the validation split in the data's unit, sorted for
@@ -48,6 +49,7 @@ class Net(nn.Module):
     gains_from_bf16: ClassVar[bool] = False
     predicts_probabilities: ClassVar[bool] = True
     rate_matters: ClassVar[bool] = True
+    has_hidden_matrices: ClassVar[bool] = True
     criterion: Criterion | None = None
     provenance: str = ""
     min_score: float | None = None
@@ -208,6 +210,11 @@ class Net(nn.Module):
         others = [p for p in self.parameters() if p.requires_grad and all(p is not d for d in decayed)]
         groups = [{"params": decayed, "weight_decay": 2 * self.l2}, {"params": others, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Weight matrices between layers: those under L2, without kernels of convolutions and the last layer."""
+        last = {id(p) for p in self.last_layer.parameters()}
+        return [p for p in self._decayed() if p.ndim == 2 and id(p) not in last]
 
     def l2_penalty(self) -> Tensor:
         """`l2 * sum(w**2)` over the weights under L2, a float32 scalar."""

@@ -20,6 +20,7 @@ class Linear(Net):
     """
 
     input_kinds: ClassVar = (Images, Columns)
+    has_hidden_matrices: ClassVar = False
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:

@@ -59,6 +59,7 @@ class Perceptron(Net):
     target_kinds: ClassVar = (Classes, Labels)
     predicts_probabilities: ClassVar = False  # the rule asks for the right order of the scores alone, or their sign
     rate_matters: ClassVar = False  # see `__init__`
+    has_hidden_matrices: ClassVar = False
 
     @checked
     def __init__(self, spec: Spec, *, dropout: Probability, batchnorm: bool, l2: NonNegative) -> None:

@@ -36,6 +36,7 @@ class ResNet(Net):
 
     input_kinds: ClassVar = (Images,)
     gains_from_bf16: ClassVar = True
+    has_hidden_matrices: ClassVar = False
 
     @checked
     def __init__(

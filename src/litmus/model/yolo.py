@@ -38,6 +38,7 @@ class YOLO(Detector):
     multiple_of: ClassVar = 32  # height and width must be multiples of it
     input_kinds: ClassVar = (Images,)
     gains_from_bf16: ClassVar = True
+    has_hidden_matrices: ClassVar = False
 
     @checked
     def __init__(

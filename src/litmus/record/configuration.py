@@ -27,6 +27,7 @@ LOGGERS: dict[str, Section] = {
     "litmus.logger.none": {},
 }
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
+NO_FOLDS: Section = {"folds": None, "fold": None}
 ADDED: dict[str, Section] = {
     "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
     "litmus.callback.dashboard.Dashboard": {"pictures": False},
@@ -37,10 +38,18 @@ ADDED: dict[str, Section] = {
         "max_time": None,
         "deterministic": False,
     },
-    "litmus.data.table.Table": {"target_separator": None},
-    "litmus.data.text_table.TextTable": {"target_separator": None},
-    "litmus.data.image_folder.ImageFolder": {"target_separator": None, "kind": "classes", "flip": None},
-    "litmus.data.mnist.MNIST": {"flip": 0.0},
+    "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
+    "litmus.data.toy.Toy": NO_FOLDS,
+    "litmus.data.text_table.TextTable": {"target_separator": None, **NO_FOLDS},
+    "litmus.data.sentiment.Sentiment": NO_FOLDS,
+    "litmus.data.image_folder.ImageFolder": {
+        "target_separator": None,
+        "kind": "classes",
+        "flip": None,
+        **NO_FOLDS,
+    },
+    "litmus.data.yolo_dataset.YOLODataset": NO_FOLDS,
+    "litmus.data.mnist.MNIST": {"flip": 0.0, **NO_FOLDS},
     "litmus.task.classification.Classification": {"baselines": False},
     # Of the baselines they had two: naive forecasts of series.
     "litmus.task.regression.Regression": {"baselines": True, "min_gain": None},

@@ -220,9 +220,10 @@ def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware
 
 def states_per_weight(optimizer: Section) -> int:
     """How many numbers the optimizer keeps for each weight: two for Adam."""
-    weight = nn.Parameter(torch.zeros(2, 3))
+    weight, last = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(2, 2))
     weight.grad = torch.zeros(2, 3)
-    made: torch.optim.Optimizer = build(optimizer, [{"params": [weight]}], False)
+    groups = [{"params": [weight, last], "is_hidden": [True, False]}]
+    made: torch.optim.Optimizer = build(optimizer, groups, False)
     made.step()
     kept = made.state[weight].values()
     return sum(isinstance(state, Tensor) and state.shape == weight.shape for state in kept)

@@ -168,7 +168,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "parameters": sum(p.numel() for p in parts.net.parameters()) if parts else None,
         "precision": hardware.precision if hardware else None,
         "device": _device(hardware) if hardware else None,
-        "dataset": progress.data.facts if progress.data else None,
+        "dataset": progress.data.facts | _fold(config["data"]) if progress.data else None,
         "threads": torch.get_num_threads(),
         "changes": progress.changes,
         "rollbacks": divergence.rollbacks if divergence else [],
@@ -178,6 +178,11 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         **(facts(progress.gathered.outputs(), parts.net) if parts and progress.gathered else {}),
     }
     return {**result, "findings": examined(run, config, result)}
+
+
+def _fold(data: Section) -> Section:
+    """Which part of the data validated, where it was cut into several."""
+    return {key: data[key] for key in ("folds", "fold")} if data.get("folds") is not None else {}
 
 
 def _baselines(metrics: dict[str, float], measured: Measured) -> Section:

@@ -198,7 +198,9 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         fused = self.trainer.precision != "16-mixed"
-        optimizer = self.make_optimizer(self.net.parameter_groups(), fused)
+        hidden = {id(p) for p in self.net.hidden_matrices()}
+        groups = [{**g, "is_hidden": [id(p) in hidden for p in g["params"]]} for g in self.net.parameter_groups()]
+        optimizer = self.make_optimizer(groups, fused)
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
         limit, num_batches = self.trainer.limit_train_batches, self.data.num_batches
         batches = min(num_batches, limit) if isinstance(limit, int) else num_batches

@@ -171,6 +171,7 @@ def _row(ranking: Ranking, row: Row) -> dict[str, object]:
         "difference_ci95_half": row.verdict.half_width,
         "effect_size": row.verdict.effect_size,
         "seeds": [run.seed for run in row.runs],
+        **({} if ranking.folds is None else {"folds": [run.fold for run in row.runs]}),
         "folders": [str(run.folder) for run in row.runs],
         "left_out": [{"folder": str(run.folder), "status": run.status, "seed": run.seed} for run in row.excluded],
     }

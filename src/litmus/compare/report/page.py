@@ -142,7 +142,7 @@ def _lead(ranking: Ranking) -> Lead:
         title="One setting" if ranking.total == 1 else first.verdict.words.capitalize(),
         setting=ranking.label(first),
         value=f"{ranking.metric} {tables.plus_minus(first.value)}",
-        seeds=f"{len(first.runs)} {'seed' if len(first.runs) == 1 else 'seeds'}",
+        seeds=f"{len(first.runs)} {ranking.unit.rstrip('s') if len(first.runs) == 1 else ranking.unit}",
         num_others=len(others),
         num_same=sum(row.verdict.words == SAME for row in others),
         num_few_seeds=sum(row.verdict.p is None for row in others) - num_constant - num_diverged,
@@ -172,8 +172,8 @@ def _table(ranking: Ranking, low: float, high: float, out: Path | None) -> Table
 
 def _links(row: Row, out: Path) -> list[tuple[str, str]]:
     """Of each seed its run's own page, where there is one, relative to the folder of this page."""
-    pages = [(run.seed, RunDir(run.folder).page) for run in row.runs[:MOST_LINKS]]
-    return [(f"seed {seed}", relative_address(own, out)) for seed, own in pages if own.is_file()]
+    pages = [(run.block_name, RunDir(run.folder).page) for run in row.runs[:MOST_LINKS]]
+    return [(name, relative_address(own, out)) for name, own in pages if own.is_file()]
 
 
 def _kind(kind: str, text: str) -> str:

@@ -10,6 +10,8 @@ from litmus.compare.statistics import Summary
 from litmus.compare.verdicts import BEST, DIVERGED, Verdict
 
 GAP = 2  # between columns on the screen
+# Bengio and Grandvalet 2004, "No Unbiased Estimator of the Variance of K-Fold Cross-Validation".
+OF_FOLDS = "Folds share most of their training samples: intervals are too narrow and p too low, by no known factor."
 EFFECT, ON_FRESH = "effect", "fresh seeds"  # headings
 
 
@@ -70,7 +72,7 @@ def columns(ranking: Ranking) -> list[str]:
     fresh = [ON_FRESH] if any(row.fresh for row in ranking.rows) else []
     test = [ranking.test] if any(row.test for row in ranking.rows) else []
     against = [f"vs. {ranking.reference}", "difference", EFFECT, "p"]
-    return ["#", *ranking.keys, ranking.metric, "seeds", *against, *fresh, *test]
+    return ["#", *ranking.keys, ranking.metric, ranking.unit, *against, *fresh, *test]
 
 
 def cells(ranking: Ranking, row: Row, write: Callable[[float], str] = number) -> list[str]:
@@ -85,19 +87,21 @@ def cells(ranking: Ranking, row: Row, write: Callable[[float], str] = number) ->
 def legend(ranking: Ranking) -> str:
     """What the numbers are, in a few sentences."""
     kept = "" if len(ranking.rows) == ranking.total else f" The best {len(ranking.rows)} of {ranking.total} are shown."
+    unit = ranking.unit
     order = "highest" if ranking.mode == "max" else "lowest"
     p = ""
     if ranking.num_tested > 1:
         how = "fall so far behind another" if ranking.reference == BEST else "differ so much from the reference"
         p = (
-            f" p: how often, if these {ranking.num_tested} settings were equal, any of them would {how} (seeds as "
-            f"blocks, moderated variances). Differences are from the {ranking.reference}, adjusted for seeds; their "
+            f" p: how often, if these {ranking.num_tested} settings were equal, any of them would {how} ({unit} as "
+            f"blocks, moderated variances). Differences are from the {ranking.reference}, adjusted for {unit}; their "
             "intervals hold together in 95% of cases, and may include 0 where the test, step by step, sees more. "
-            f"{EFFECT.capitalize()}: the difference in standard deviations between seeds."
+            f"{EFFECT.capitalize()}: the difference in standard deviations between {unit}."
         )
+    shared = "" if ranking.folds is None else f" {OF_FOLDS}"
     return (
-        f"Mean over seeds ± half-width of the 95% confidence interval (Student's t). Ranked by {ranking.metric}, "
-        f"{order} first; the test set is not used for ranking.{p}{kept}"
+        f"Mean over {unit} ± half-width of the 95% confidence interval (Student's t). Ranked by {ranking.metric}, "
+        f"{order} first; the test set is not used for ranking.{p}{shared}{kept}"
     )
 
 
@@ -124,5 +128,5 @@ def show(ranking: Ranking) -> None:
             console.say(f"     {value}: {row.verdict.words}{by}", wrap=True)
             if row.fresh:
                 console.say(f"     {ranking.metric} on {ON_FRESH} {remeasured(row)}", wrap=True)
-            console.say(f"     {test}seeds {seeds(ranking, row)}", wrap=True)
+            console.say(f"     {test}{ranking.unit} {seeds(ranking, row)}", wrap=True)
     console.say(legend(ranking), style="dim", wrap=True)

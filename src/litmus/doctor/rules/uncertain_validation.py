@@ -44,6 +44,8 @@ def _more_samples(evidence: Evidence, number: int) -> str | None:
     share, size, limit = (evidence.number(f"data.{key}") for key in ("val_share", "val_size", "limit_eval"))
     if limit is not None and limit < SAMPLES:
         return "data.limit_eval=null"
+    if evidence.value("data.folds") is not None:
+        return None
     if size is not None and size < SAMPLES:
         return f"data.val_size={SAMPLES}"
     if share is None or share >= MOST_SHARE or evidence.value("data.val_path") is not None:
