@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, composed
+from published import ON_CIFAR, ON_FASHION, ON_KMNIST
 
 from litmus.config.instantiate import build
 from litmus.config.keys import choice
@@ -18,6 +19,9 @@ from litmus.record.folder import RunDir
 
 DATA = {
     "mnist": ["data=mnist", "data.source=bundled"],
+    "fashion_mnist": ON_FASHION,
+    "kmnist": ON_KMNIST,
+    "cifar10": ON_CIFAR,
     "sentiment": ["model=lstm", "data=sentiment", "data.dir=data"],
     "text_table": ["model=lstm", *ON_TABLE],
     "table": ["model=fnn", *ON_HOUSES],
@@ -29,7 +33,7 @@ DATA = {
 }
 SPLITTING = sorted(set(DATA) - {"series"})  # at random
 
-pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets")
+pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published")
 
 
 def prepared(name: str, *overrides: str) -> Data:

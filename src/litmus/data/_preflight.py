@@ -17,6 +17,13 @@ from litmus.fetch import local
 from litmus.spec import IS_MISSING
 
 NAMED_HERE = r"_\d+$"  # see `_table.header`
+# Folders in which torchvision keeps the files of published images, by the names of these here.
+TORCHVISION = {
+    "mnist": "MNIST/raw",
+    "fashion_mnist": "FashionMNIST/raw",
+    "kmnist": "KMNIST/raw",
+    "cifar10": "cifar-10-batches-py",
+}
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -184,6 +191,21 @@ def mnist(settings: Section) -> None:
     _check_on_disk(settings, "mnist")
 
 
+def fashion_mnist(settings: Section) -> None:
+    """There is a folder of clothes, where they may come from nowhere else."""
+    _check_on_disk(settings, "fashion_mnist")
+
+
+def kmnist(settings: Section) -> None:
+    """There is a folder of characters, where they may come from nowhere else."""
+    _check_on_disk(settings, "kmnist")
+
+
+def cifar10(settings: Section) -> None:
+    """There is a folder of photos, where they may come from nowhere else."""
+    _check_on_disk(settings, "cifar10")
+
+
 def mnist_boxes(settings: Section) -> None:
     """As of `mnist`; the sizes of the digits fit into a scene, and a batch of scenes into memory."""
     check_batch_fits(settings)
@@ -255,7 +277,15 @@ def check_digit_sizes(smallest: int, largest: int, scene: int) -> None:
         )
 
 
+def published_folder(dir: str | None, name: str) -> Path:
+    """Where the files of published data are: in a folder of that name, or in torchvision's, if only that is there."""
+    folder, other = (local.cache_folder(dir) / each for each in (name, TORCHVISION.get(name, name)))
+    return other if local.kind_of(folder) == "missing" and local.kind_of(other) == "folder" else folder
+
+
 def _check_on_disk(settings: Section, name: str) -> None:
-    folder = local.cache_folder(settings["dir"]) / name
+    folder = (
+        published_folder(settings["dir"], name) if name in TORCHVISION else local.cache_folder(settings["dir"]) / name
+    )
     if settings["source"] == "disk" and local.kind_of(folder) != "folder":
         raise UserError(f"data.source=disk, but there is no folder {folder}. data.dir says where to look for {name}.")
