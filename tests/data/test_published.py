@@ -185,10 +185,10 @@ def test_a_sweep_s_jobs_share_what_was_read(name: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "words", "flip", "moves"),
     [
-        ("cifar10", ["data.augment=true"], 0.5, True),
-        ("cifar10", ["data.augment=true", "data.flip=0"], 0.0, True),
-        ("fashion_mnist", ["data.augment=true"], 0.5, True),
-        ("kmnist", ["data.augment=true"], 0.0, True),
+        ("cifar10", ["data.augment=light"], 0.5, True),
+        ("cifar10", ["data.augment=light", "data.flip=0"], 0.0, True),
+        ("fashion_mnist", ["data.augment=light"], 0.5, True),
+        ("kmnist", ["data.augment=light"], 0.0, True),
         ("fashion_mnist", [], 0.0, False),
     ],
 )

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.machine import available_memory
-from litmus.config.types import Section
+from litmus.config.types import MIXING, Section
 from litmus.data import _table
 from litmus.data._description import read_description
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.spec import IS_MISSING
+from litmus.spec import IS_MISSING, Classes, Labels
 
 NAMED_HERE = r"_\d+$"  # see `_table.header`
 # Folders in which torchvision keeps the files of published images, by the names of these here.
@@ -169,6 +169,10 @@ def image_folder(settings: Section) -> None:
     if photos_are_in_table(path):
         labels = [settings["label"]] if isinstance(settings["label"], str) else settings["label"]
         check_target(labels, "data.label", settings["kind"], settings["target_separator"])
+        if settings["kind"] == "numbers" or len(labels) > 1:
+            check_mixing(settings["augment"], "numbers")
+        elif settings["target_separator"] is not None:
+            check_mixing(settings["augment"], Labels.noun)
         _check_table(path, [settings["image"], *labels], encoding="auto", separator="auto")
         given: dict[str, Path] = {}
     else:
@@ -177,6 +181,20 @@ def image_folder(settings: Section) -> None:
             raise UserError(f"data.{key} needs a table of images and labels: a folder of images is a class.")
         given, _ = split_folders(path)
     check_shares(*(settings[f"{split}_share"] for split in ("val", "test") if split not in given))
+
+
+def check_mixing(augment: str, noun: str) -> None:
+    """Checks that two images may be mixed: the targets are classes.
+
+    Args:
+        augment: as requested.
+        noun: of the targets.
+    """
+    if augment in MIXING and noun != Classes.noun:
+        raise UserError(
+            f"data.augment={augment} mixes images of classes, but these have {noun}. data.augment=trivialaugment "
+            "takes any."
+        )
 
 
 def yolo_dataset(settings: Section) -> None:

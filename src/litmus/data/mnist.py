@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.config.types import BatchSize, Chance, Count, Seed
+from litmus.config.types import Augment, BatchSize, Chance, Count, Seed
 from litmus.config.validate import checked
 from litmus.data.image import strokes
 from litmus.data.image.published import PublishedImages, Samples, as_samples, read_idx_files, split_stratified
@@ -61,7 +61,7 @@ class MNIST(PublishedImages):
         split_seed: Seed | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
-        augment: bool,
+        augment: Augment,
         flip: Chance,
     ) -> None:
         super().__init__(

@@ -68,7 +68,7 @@ class MNISTBoxes(BoxData):
             split_seed=split_seed,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
-            augment=False,
+            augment="none",
             flip=0.0,
         )
         self.size = size

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.config.protocols import Split
-from litmus.config.types import BatchSize, Chance, Count, Section, Seed
+from litmus.config.types import Augment, BatchSize, Chance, Count, Section, Seed
 from litmus.config.validate import checked
 from litmus.data._preflight import published_folder
 from litmus.data._split import limits
 from litmus.data.image.base import ImagesInMemory
-from litmus.data.image.transform import Augmentation, flipping, mean_and_std, random_affine
+from litmus.data.image.mixing import MIXES
+from litmus.data.image.transform import Augmentation, augmentation, mean_and_std, random_affine
 from litmus.errors import UserError
 from litmus.fetch import download
 from litmus.fetch.once import keeping, once
@@ -62,7 +63,7 @@ class PublishedImages(ImagesInMemory):
         split_seed: Seed | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
-        augment: bool,
+        augment: Augment,
         flip: Chance | None,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
@@ -71,8 +72,9 @@ class PublishedImages(ImagesInMemory):
         self.val_size = val_size
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
-        self.flip = flip if flip is not None else self.usual_flip if augment else 0.0
-        self.augmentation = flipping(self.flip, self.light if augment else None)
+        self.flip = flip if flip is not None else 0.0 if augment == "none" else self.usual_flip
+        self.augmentation = augmentation(augment, self.flip, self.light)
+        self.mix = MIXES.get(augment)
         self.splits = {}
 
     @property

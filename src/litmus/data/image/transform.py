@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
+from litmus.config.types import Augment
 from litmus.data._loader import Rows
+from litmus.data.image.policies import POLICIES, Policy
 from litmus.spec import Images
 
 MAX_SHIFT = 0.08  # of the image's size, to each side: about 2 of 28 pixels
@@ -108,6 +110,26 @@ def random_resized_crop(
     matrix = [torch.stack([flipped, zero, shift[0]], dim=1), torch.stack([zero, scale, shift[1]], dim=1)]
     grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def augmentation(choice: Augment, flip: float, light: Augmentation) -> Augmentation | None:
+    """What `data.augment` and `data.flip` say of single images; None changes none.
+
+    Args:
+        choice: all but "none" begin with `light`; mixing two images is the loader's.
+        flip: probability that an image is mirrored, before all else.
+        light: the small random changes that are usual for the data.
+    """
+    if choice == "none":
+        return flipping(flip, None)
+    return flipping(flip, _then(light, POLICIES[choice]) if choice in POLICIES else light)
+
+
+def _then(light: Augmentation, policy: Policy) -> Augmentation:
+    def both(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+        return policy(light(images, generator, batch_size, rows, size), generator, batch_size, rows)
+
+    return both
 
 
 def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | None:
