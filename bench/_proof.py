@@ -149,7 +149,7 @@ PROOF = (
             "data_bound",
             f"{name}, photos",
             photos(size),
-            [f"model={name}", "optimizer.lr=1e-4", "data.augment=true", *extra],
+            [f"model={name}", "optimizer.lr=1e-4", "data.augment=light", *extra],
             ["model=cnn", "model.widths=[32,32]"],
         )
         for name, size, extra in (("perceptron", 96, ()), ("linear", 160, ()), ("fnn", 128, ("model.widths=[4]",)))

@@ -231,7 +231,7 @@ SET = (
         "data_bound",
         "linear, photos",
         photos(128),
-        ["model=linear", "optimizer.lr=1e-4", "data.augment=true"],
+        ["model=linear", "optimizer.lr=1e-4", "data.augment=light"],
         ["model=cnn"],
     ),
     both(

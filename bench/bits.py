@@ -25,7 +25,7 @@ RUNS = {
     "perceptron": ["model=perceptron", "model.dropout=0.2", *DIGITS],
     "fnn": ["model=fnn", "model.dropout=0.2", "model.batchnorm=true", "model.l2=1e-4", *DIGITS],
     "scratch": ["model=scratch", "model.dropout=0.2", "model.residual=true", *DIGITS],
-    "cnn": ["model=cnn", "model.dropout=0.2", "data.augment=true", "callback.ema.decay=0.9", *DIGITS],
+    "cnn": ["model=cnn", "model.dropout=0.2", "data.augment=light", "callback.ema.decay=0.9", *DIGITS],
     "lstm, rows": ["model=lstm", "data=mnist", "model.dropout=0.2", *DIGITS],
     "lstm, texts": ["model=lstm", *TEXTS, "model.dropout=0.2", "model.bidirectional=true", "trainer.max_epochs=2"],
     "lstm, series": ["model=lstm", "data=series", "trainer=cpu", "seed=3", "trainer.max_epochs=5"],

@@ -25,7 +25,7 @@ RUNS = {
     "fnn, ema, plateau": ["model=fnn", *LONG, "callback.ema.decay=0.99", "scheduler=plateau"],
     "fnn, 3 batches a step": ["model=fnn", *LONG, "model.dropout=0.2", "trainer.accumulate=3"],
     "fnn, 2 processes": ["model=fnn", *LONG, "model.dropout=0.2", "trainer=ddp", "trainer.accelerator=cpu"],
-    "cnn, augmentation": ["model=cnn", *MNIST, "data.augment=true", "model.dropout=0.2"],
+    "cnn, augmentation": ["model=cnn", *MNIST, "data.augment=light", "model.dropout=0.2"],
     "lstm, rows": ["model=lstm", *MNIST, "data=mnist"],
     "lstm, texts": ["model=lstm", "data=text_table", "data.path=texts.csv", "data.text=text", "data.label=label"],
     "lstm, series": ["model=lstm", "data=series", "data.batch_size=4"],

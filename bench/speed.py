@@ -31,7 +31,7 @@ def measure() -> str:
         fold=None,
         batch_size=128,
         eval_batch_size=1000,
-        augment=False,
+        augment="none",
         flip=0.0,
     )
     data.prepare_data()

@@ -15,6 +15,7 @@ import pytest
 import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
+from published import write_published
 from remembering import remember
 from tensorboard.summary.writer import event_file_writer
 from warm import LIGHT, POOL, Warm
@@ -179,6 +180,12 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def image_files(tmp_path: Path, drawn_once: Path) -> None:
     """Writes photos/ in three colors, and boxes/, a dataset of bright rectangles in Ultralytics' format."""
     shutil.copytree(drawn_once, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes small files of Fashion-MNIST, KMNIST and CIFAR-10, where they are looked for."""
+    write_published(tmp_path / "data", monkeypatch)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import torch
 from helpers import ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, composed
+from published import ON_CIFAR, ON_FASHION, ON_KMNIST
 
 from litmus.config.instantiate import build
 from litmus.data._base import Data
@@ -12,6 +13,9 @@ from litmus.data.text.base import TextData
 
 DATA = {
     "mnist": ["data=mnist", "data.source=bundled"],
+    "fashion_mnist": ON_FASHION,
+    "kmnist": ON_KMNIST,
+    "cifar10": ON_CIFAR,
     "sentiment": ["model=lstm", "data=sentiment", "data.dir=data"],
     "text_table": ["model=lstm", *ON_TABLE],
     "table": ["model=fnn", *ON_HOUSES],

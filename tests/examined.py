@@ -26,7 +26,7 @@ def config(**values: object) -> dict[str, dict[str, object]]:
             "batchnorm": False,
             "l2": 0.0,
         },
-        "data": {"_target_": "litmus.data.mnist.MNIST", "batch_size": 64, "augment": False},
+        "data": {"_target_": "litmus.data.mnist.MNIST", "batch_size": 64, "augment": "none"},
         "task": {"_target_": "litmus.task.classification.Classification", "balanced": False, "label_smoothing": 0.0},
         "optimizer": {"_target_": "litmus.optimizer.adam", "lr": 0.003},
         "scheduler": {"_target_": "litmus.scheduler.one_cycle"},

@@ -20,7 +20,7 @@ CHOICES = [[each] for each in (*every("model"), *every("experiment"))]
 CHOICES += [[each for each in choices if each] for choices in OTHERS]
 VALUES = [
     ["model=bert", "optimizer.lr=1e-3", "model.config={hidden_size:8,initializer_range:0.5}"],
-    ["model=fnn", "model.widths=[7]", "model.dropout=0.25", "data.augment=true", "callback.ema.decay=0.99"],
+    ["model=fnn", "model.widths=[7]", "model.dropout=0.25", "data.augment=light", "callback.ema.decay=0.99"],
     ["model=cnn", "callback.progress=null", "logger=none", "data.split_seed=3", "task.balanced=true"],
     ["model=lstm", "data=text_table", "data.path='a b/it\\'s, 1=x.csv'", "data.text=null", "data.label='7'"],
     ["model=fnn", "optimizer=sgd", "optimizer.lr=0.1", "scheduler=cosine", "trainer.precision=32"],

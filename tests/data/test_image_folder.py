@@ -27,7 +27,7 @@ KEYS = {
     "fold": None,
     "batch_size": 4,
     "eval_batch_size": 8,
-    "augment": False,
+    "augment": "none",
     "flip": None,
 }
 
@@ -251,7 +251,7 @@ def test_most_of_it_broken_is_refused(tmp_path: Path) -> None:
 
 def test_augmenting_stores_a_margin_and_evaluates_on_the_middle(tmp_path: Path) -> None:
     path = photos(tmp_path / "pets", {"cat": 10, "dog": 10})
-    plain, moved = read(path, size=14), read(path, size=14, augment=True)
+    plain, moved = read(path, size=14), read(path, size=14, augment="light")
     assert moved.stored("train")[0][:1].shape[2:] == (16, 16)
     assert moved.stored("val")[0][:1].shape[2:] == (14, 14)
     assert moved.samples == plain.samples
@@ -270,9 +270,10 @@ def test_classes_that_a_network_does_not_know_are_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("augment", "flip", "expected"), [(False, None, 0.0), (True, None, 0.5), (True, 0.0, 0.0), (False, 0.25, 0.25)]
+    ("augment", "flip", "expected"),
+    [("none", None, 0.0), ("light", None, 0.5), ("mixup", 0.0, 0.0), ("none", 0.25, 0.25)],
 )
-def test_flips_are_apart_from_augmentation(tmp_path: Path, augment: bool, flip: float | None, expected: float) -> None:
+def test_flips_are_apart_from_augmentation(tmp_path: Path, augment: str, flip: float | None, expected: float) -> None:
     data = read(photos(tmp_path / "pets", {"cat": 10, "dog": 10}), augment=augment, flip=flip)
     assert data.chosen == {"flip": expected}, "which config.yaml then says"
-    assert (data.augmentation is None) == (not augment and not expected)
+    assert (data.augmentation is None) == (augment == "none" and not expected)

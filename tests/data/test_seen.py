@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
+from published import ON_CIFAR, ON_FASHION, ON_KMNIST
 
 from litmus.cli.evaluate import changed
 from litmus.config.instantiate import build
@@ -18,6 +19,9 @@ Train = Callable[..., RunDir]
 # Of each dataset, how it is made, and overrides with which its test split has samples that were trained on.
 DATA = {
     "mnist": (["data=mnist", *SMALL], None),
+    "fashion_mnist": (ON_FASHION, None),
+    "kmnist": (ON_KMNIST, None),
+    "cifar10": (ON_CIFAR, None),
     "text_table": (ON_TABLE, "data.split_seed=7"),
     "table": (ON_HOUSES, "data.split_seed=7"),
     "toy": (["data=toy"], None),
@@ -41,7 +45,7 @@ def test_every_dataset_is_tried() -> None:
     assert DATA.keys() == {path.stem for path in (CONF / "data").glob("*.yaml")}
 
 
-@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.usefixtures("tables", "image_files", "published")
 @pytest.mark.parametrize("overrides", [made for made, _ in DATA.values() if made], ids=str)
 def test_no_test_sample_of_a_dataset_s_own_split_was_seen(overrides: list[str]) -> None:
     data = prepared(*overrides)

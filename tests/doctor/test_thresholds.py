@@ -152,7 +152,7 @@ CASES = {
             0.97e-3,
             1.03e-3,
             overrides,
-            ("model.l2=0.001", "data.augment=true"),
+            ("model.l2=0.001", "data.augment=light"),
         ),
     ),
     "overtraining": (

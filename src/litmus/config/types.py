@@ -40,5 +40,8 @@ Targets = Annotated[Column | list[Column], "the name of the column to predict, o
 Separator = Annotated[str, "what stands between the labels in a cell, such as |"]
 Widths = Annotated[list[Count], "a list of whole numbers, each at least 1 and below 2**31, such as [128,64]"]
 
+# Of training images; each but none and light comes after light.
+Augment = Literal["none", "light", "randaugment", "trivialaugment", "mixup", "cutmix"]
+MIXING = ("mixup", "cutmix")  # those that make an image, and its target, of two
 Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu"]
 Init = Literal["he", "xavier", "normal", "default"]

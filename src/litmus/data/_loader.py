@@ -116,7 +116,7 @@ class BatchLoader:
         for start in range(self.position * batch_size, self._num_used, batch_size):
             stop = min(start + batch_size, self._num_samples)
             first, last = self._shard(start, stop)
-            rows = slice(first, last) if order is None else order[first:last]
+            rows = self._rows(order, first, last)
             self.position += 1
             begin = time.perf_counter()
             batch = self._batch(rows, stop - start, slice(first - start, last - start))
@@ -164,6 +164,10 @@ class BatchLoader:
         if self.batching.shuffle:
             size -= size % world_size
         return start + size * rank // world_size, start + size * (rank + 1) // world_size
+
+    def _rows(self, order: Tensor | None, first: int, last: int) -> Tensor | slice:
+        """What to read for the samples from `first` to `last` of the epoch."""
+        return slice(first, last) if order is None else order[first:last]
 
     def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         """Inputs and targets of these rows, which are the slice `within` of a batch of `batch_size` samples."""

@@ -9,15 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.machine import available_memory
-from litmus.config.types import Section
+from litmus.config.types import MIXING, Section
 from litmus.data import _table
 from litmus.data._description import read_description
 from litmus.data._folds import check_splits, fold_of
 from litmus.errors import UserError
 from litmus.fetch import local
-from litmus.spec import IS_MISSING
+from litmus.spec import IS_MISSING, Classes, Labels
 
 NAMED_HERE = r"_\d+$"  # see `_table.header`
+# Folders in which torchvision keeps the files of published images, by the names of these here.
+TORCHVISION = {
+    "mnist": "MNIST/raw",
+    "fashion_mnist": "FashionMNIST/raw",
+    "kmnist": "KMNIST/raw",
+    "cifar10": "cifar-10-batches-py",
+}
 SPLIT_FOLDERS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -166,6 +173,10 @@ def image_folder(settings: Section) -> None:
     if photos_are_in_table(path):
         labels = [settings["label"]] if isinstance(settings["label"], str) else settings["label"]
         check_target(labels, "data.label", settings["kind"], settings["target_separator"])
+        if settings["kind"] == "numbers" or len(labels) > 1:
+            check_mixing(settings["augment"], "numbers")
+        elif settings["target_separator"] is not None:
+            check_mixing(settings["augment"], Labels.noun)
         _check_table(path, [settings["image"], *labels], encoding="auto", separator="auto")
         given: dict[str, Path] = {}
     else:
@@ -174,6 +185,20 @@ def image_folder(settings: Section) -> None:
             raise UserError(f"data.{key} needs a table of images and labels: a folder of images is a class.")
         given, _ = split_folders(path)
     check_splits(settings, given)
+
+
+def check_mixing(augment: str, noun: str) -> None:
+    """Checks that two images may be mixed: the targets are classes.
+
+    Args:
+        augment: as requested.
+        noun: of the targets.
+    """
+    if augment in MIXING and noun != Classes.noun:
+        raise UserError(
+            f"data.augment={augment} mixes images of classes, but these have {noun}. data.augment=trivialaugment "
+            "takes any."
+        )
 
 
 def yolo_dataset(settings: Section) -> None:
@@ -187,6 +212,21 @@ def mnist(settings: Section) -> None:
     """There is a folder of digits, where they may come from nowhere else; there is such a fold."""
     fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "mnist")
+
+
+def fashion_mnist(settings: Section) -> None:
+    """There is a folder of clothes, where they may come from nowhere else."""
+    _check_on_disk(settings, "fashion_mnist")
+
+
+def kmnist(settings: Section) -> None:
+    """There is a folder of characters, where they may come from nowhere else."""
+    _check_on_disk(settings, "kmnist")
+
+
+def cifar10(settings: Section) -> None:
+    """There is a folder of photos, where they may come from nowhere else."""
+    _check_on_disk(settings, "cifar10")
 
 
 def mnist_boxes(settings: Section) -> None:
@@ -255,7 +295,15 @@ def check_digit_sizes(smallest: int, largest: int, scene: int) -> None:
         )
 
 
+def published_folder(dir: str | None, name: str) -> Path:
+    """Where the files of published data are: in a folder of that name, or in torchvision's, if only that is there."""
+    folder, other = (local.cache_folder(dir) / each for each in (name, TORCHVISION.get(name, name)))
+    return other if local.kind_of(folder) == "missing" and local.kind_of(other) == "folder" else folder
+
+
 def _check_on_disk(settings: Section, name: str) -> None:
-    folder = local.cache_folder(settings["dir"]) / name
+    folder = (
+        published_folder(settings["dir"], name) if name in TORCHVISION else local.cache_folder(settings["dir"]) / name
+    )
     if settings["source"] == "disk" and local.kind_of(folder) != "folder":
         raise UserError(f"data.source=disk, but there is no folder {folder}. data.dir says where to look for {name}.")

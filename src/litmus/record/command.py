@@ -7,6 +7,7 @@ from litmus.config.command import train_command, words_after
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.config.validate import override
+from litmus.record.configuration import in_new_words
 from litmus.record.folder import RunDir
 
 OVERRIDE = re.compile(r"\+{0,2}[\w./@:-]+=[\s\S]*|~[\w./@:-]+(=[\s\S]*)?")
@@ -60,7 +61,7 @@ def typed_words(command: str) -> list[str] | None:
     Up to version 0.1, those of a sweep's jobs did: `a job of a sweep: seed=1`.
     """
     words = words_after(command)
-    return words if words is not None and all(map(OVERRIDE.fullmatch, words)) else None
+    return in_new_words(words) if words is not None and all(map(OVERRIDE.fullmatch, words)) else None
 
 
 def command_with(run: RunDir, overrides: str) -> str:

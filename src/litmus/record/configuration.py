@@ -1,5 +1,7 @@
 """The configuration as a run's folder stores it, and as earlier versions stored it."""
 
+import re
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 
@@ -21,6 +23,12 @@ except ImportError:  # libyaml is not there
 RENAMED = {"litmus.callback.early_stopping.EarlyStopping": "litmus.callback.early_stopping.early_stopping"}
 # Keys of earlier versions, by `_target_`, and what they are called now.
 RENAMED_KEYS = {"litmus.trainer.build": {"accumulate": "accumulate_grad_batches"}}
+# Values of earlier versions, by `_target_` and key, and what they are called now.
+AUGMENT = {False: "none", True: "light"}
+RENAMED_VALUES = {
+    "litmus.data.mnist.MNIST": {"augment": AUGMENT},
+    "litmus.data.image_folder.ImageFolder": {"augment": AUGMENT},
+}
 # The one logger that a run had, and the section of it now.
 LOGGERS: dict[str, Section] = {
     "litmus.logger.tensorboard": {"tensorboard": {"_target_": "litmus.logger.tensorboard.TensorBoard"}},
@@ -86,6 +94,16 @@ def from_yaml(path: Path) -> Section:
     return _with_new_keys(_with_new_names(_with_named_loggers(config)))
 
 
+def in_new_words(words: Iterable[str]) -> list[str]:
+    """Overrides as they were typed for an earlier version, in the names of this one."""
+    return [
+        re.sub(r"\b(true|false)\b", lambda found: AUGMENT[found[0].lower() == "true"], word, flags=re.IGNORECASE)
+        if word.lstrip("+").startswith("data.augment=")
+        else word
+        for word in words
+    ]
+
+
 def _with_named_loggers(config: Section) -> Section:
     """The configuration of an earlier version, of which each run had one logger, with that logger by its name."""
     target = config["logger"].get("_target_") if isinstance(config.get("logger"), dict) else None
@@ -121,4 +139,9 @@ def _with_new_names(config: Section) -> Section:
     }
     target = str(config.get("_target_"))
     renamed = RENAMED_KEYS.get(target, {})
-    return _filled({renamed.get(key, key): value for key, value in named.items()}, ADDED.get(target, {}))
+    values = RENAMED_VALUES.get(target, {})
+    current = {
+        renamed.get(key, key): values[key].get(value, value) if key in values and isinstance(value, bool) else value
+        for key, value in named.items()
+    }
+    return _filled(current, ADDED.get(target, {}))

@@ -21,8 +21,15 @@ class ClassMetrics(Metrics):
     """Mean loss and accuracy."""
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Adds a batch: its mean loss, (batch, classes) logits and (batch,) class indices."""
-        num_correct = (logits.argmax(dim=1) == targets).sum()
+        """Adds a batch: its mean loss, (batch, classes) logits, and targets as of `Classification.step`.
+
+        Of an image that is made of two, the share of the predicted class is correct.
+        """
+        predicted = logits.argmax(dim=1)
+        if targets.is_floating_point():
+            num_correct = targets.gather(1, predicted[:, None]).sum()
+        else:
+            num_correct = (predicted == targets).sum()
         self.add(len(targets), loss=(loss * len(targets)).float(), num_correct=num_correct)
 
     def from_sums(self, sums: dict[str, Tensor], num_samples: int) -> dict[str, Tensor]:
@@ -122,15 +129,26 @@ class Classification(Task):
             self.weights = weights.float().to(self.device)
 
     def loss(self, logits: Tensor, targets: Tensor, split: Split) -> Tensor:
-        """Mean loss in nats; labels are smoothed in training only."""
+        """Mean loss in nats; labels are smoothed in training only. Arguments as of `step`.
+
+        With weights, it is the weighted mean: shares of two classes are shares of their weights.
+        """
         smoothing = self.label_smoothing if split == "train" else 0.0
         if split == "train" and self.weights is not None:
-            loss = cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
-            return loss * relative_to_mean(self.weights[targets].sum())
+            if targets.is_floating_point():
+                total = (targets @ self.weights).sum()
+                loss = cross_entropy(logits, targets, self.weights, reduction="sum", label_smoothing=smoothing) / total
+            else:
+                total = self.weights[targets].sum()
+                loss = cross_entropy(logits, targets, self.weights, label_smoothing=smoothing)
+            return loss * relative_to_mean(total)
         return self.criterion(logits, targets, smoothing)
 
     def step(self, batch: Batch, split: Split) -> Tensor:
-        """The loss of one batch; observers get logits, float (batch, classes), and class numbers, int64 (batch,)."""
+        """The loss of one batch; observers get logits, float (batch, classes), and class numbers, int64 (batch,).
+
+        In training, targets may be shares of the classes instead, float (batch, classes), where images are mixed.
+        """
         inputs, targets = batch
         logits = self.net(inputs)
         loss = self.loss(logits, targets, split)

@@ -21,6 +21,7 @@ from litmus.data._concerns import num_repeated
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
 from litmus.data._targets import scaled
+from litmus.data.image.mixing import Mix, MixingLoader
 from litmus.data.image.transform import Augmentation, Normalize, flat_pixels
 from litmus.spec import Classes, Images, Target, Values
 
@@ -40,6 +41,7 @@ class ImageData(Data):
     input_kinds: ClassVar = (Images,)
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     augmentation: Augmentation | None = None  # of training images
+    mix: Mix | None = None  # of two of them
 
     @abstractmethod
     def stored(self, split: Split) -> tuple[Stored, Tensor]:
@@ -91,10 +93,16 @@ class ImageData(Data):
                 pixels, transform = self._features(split, pixels, targets, transform), as_stored
             else:
                 log.warning(
-                    "data.augment=true or data.flip: the features of the network's frozen part are computed again in "
+                    "data.augment or data.flip: the features of the network's frozen part are computed again in "
                     "every epoch, because the images are augmented differently each time."
                 )
-        return BatchLoader(pixels, targets.to(pixels.device), transform, self._batching(split))
+        targets = targets.to(pixels.device)
+        if self.mix is not None and split == "train":
+            num_classes = len(self.spec.target.names)
+            return MixingLoader(
+                pixels, targets, transform, self._batching(split), mix=self.mix, num_classes=num_classes
+            )
+        return BatchLoader(pixels, targets, transform, self._batching(split))
 
     def _features(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform) -> Tensor:
         """The frozen part's output for every image, float32 (samples, features), on the device that trains."""

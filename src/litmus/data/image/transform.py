@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
+from litmus.config.types import Augment
 from litmus.data._loader import Rows
+from litmus.data.image.policies import POLICIES, Policy
 from litmus.spec import Images
 
 MAX_SHIFT = 0.08  # of the image's size, to each side: about 2 of 28 pixels
 MAX_ROTATION_DEGREES = 12.0
 MAX_SCALE = 0.12  # the image is scaled by 1 - MAX_SCALE to 1 + MAX_SCALE
+MOST_SHIFTED = 0.125  # of the image's size: 4 of 32 pixels, as He et al. 2016 train on CIFAR-10
 MIN_AREA = 0.35  # of an image, that a random crop shows
 CHUNK_BYTES = 16 * 2**20  # of images that are counted at a time, which take about five times as much
 
@@ -77,6 +80,21 @@ def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: s
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
+def random_shift(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+    """Shifts each image by whole pixels, at most an eighth of its size to each side; what comes in is black.
+
+    Arguments as of `random_affine`.
+    """
+    pixels = torch.tensor(images.shape[:1:-1])[:, None]  # width, height
+    most = (MOST_SHIFTED * pixels).int()
+    uniform = torch.rand(2, batch_size, generator=generator)[:, rows]
+    shift = (uniform * (2 * most + 1)).int() - most
+    matrix = torch.eye(2, 3).repeat(len(images), 1, 1)
+    matrix[:, :, 2] = (2 * shift / pixels).T
+    grid = affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
+    return resized(grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False), size)
+
+
 def random_resized_crop(
     images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int], flip: float
 ) -> Tensor:
@@ -92,6 +110,26 @@ def random_resized_crop(
     matrix = [torch.stack([flipped, zero, shift[0]], dim=1), torch.stack([zero, scale, shift[1]], dim=1)]
     grid = affine_grid(torch.stack(matrix, dim=1), [*images.shape[:2], *size], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def augmentation(choice: Augment, flip: float, light: Augmentation) -> Augmentation | None:
+    """What `data.augment` and `data.flip` say of single images; None changes none.
+
+    Args:
+        choice: all but "none" begin with `light`; mixing two images is the loader's.
+        flip: probability that an image is mirrored, before all else.
+        light: the small random changes that are usual for the data.
+    """
+    if choice == "none":
+        return flipping(flip, None)
+    return flipping(flip, _then(light, POLICIES[choice]) if choice in POLICIES else light)
+
+
+def _then(light: Augmentation, policy: Policy) -> Augmentation:
+    def both(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
+        return policy(light(images, generator, batch_size, rows, size), generator, batch_size, rows)
+
+    return both
 
 
 def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | None:

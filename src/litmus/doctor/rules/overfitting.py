@@ -68,4 +68,4 @@ def _overrides(evidence: Evidence) -> str | None:
     l2 = evidence.number("model.l2")
     if l2 is not None and l2 < 1e-3:
         return "model.l2=0.001"
-    return "data.augment=true" if evidence.value("data.augment") is False else None
+    return "data.augment=light" if evidence.value("data.augment") == "none" else None

@@ -35,7 +35,7 @@ class TooFewSamples(Rule):
         if number is None:
             return None
         if classes and number < PER_CLASS * classes:
-            more = "data.augment=true" if evidence.value("data.augment") is False else None
+            more = "data.augment=light" if evidence.value("data.augment") == "none" else None
             sentence = f"There are {number:,} training samples of {classes} classes."
             return self.finding("warning", sentence, overrides=more)
         if evidence.task == "regression" and number < SAMPLES:

@@ -17,6 +17,7 @@ from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.console import Screen, command, wrapped
 from litmus.errors import EXIT_STATUS, UserError
+from litmus.record.configuration import in_new_words
 from litmus.record.files import lock, write_text
 from litmus.record.folder import ENDED, RunDir
 from litmus.record.metrics import has_diverged, monitored_in
@@ -262,7 +263,7 @@ def read_overrides(folder: Path) -> list[str]:
         raise UserError(f"{path} is damaged.") from None
     if version == 1 and any(override.startswith("data.limit=") for override in overrides):
         overrides.append("data.limit_eval=${data.limit}")  # data.limit cut every split then
-    return overrides
+    return in_new_words(overrides)
 
 
 def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: Console, stopped: bool) -> int:
