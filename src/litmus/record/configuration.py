@@ -36,6 +36,8 @@ ADDED: dict[str, Section] = {
         "max_steps": None,
         "max_time": None,
         "deterministic": False,
+        "num_nodes": 1,
+        "strategy": "auto",
     },
     "litmus.data.table.Table": {"target_separator": None},
     "litmus.data.text_table.TextTable": {"target_separator": None},
