@@ -33,6 +33,8 @@ SRUN = {
 def test_the_place_of_a_process_among_the_others() -> None:
     assert launched(TORCHRUN) == Launch("torchrun", 5, 6, 2, 3, 2, 1)
     assert launched(SRUN) == Launch("srun", 3, 4, 1, 2, 2)
+    assert launched(SRUN | {"SLURM_JOB_NAME": "interactive"}) == launched(SRUN), "srun in a shell of salloc"
+    assert launched(SRUN | {"ENVIRONMENT": "BATCH"}) == launched(SRUN), "srun in a script of sbatch"
     assert launched(SRUN | TORCHRUN) == Launch("torchrun", 5, 6, 2, 3, 2, 1), "srun started torchrun"
 
 
@@ -46,11 +48,10 @@ def test_the_place_of_a_process_among_the_others() -> None:
         {"SLURM_NTASKS": "2", "SLURM_PROCID": "0"},
         {**SRUN, "SLURM_NTASKS": "1", "SLURM_NNODES": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"},
         {**SRUN, "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_NUM_NODES": "1"},
-        {**SRUN, "SLURM_JOB_NAME": "bash"},
         {**{k: v for k, v in SRUN.items() if k != "SLURM_STEP_ID"}, "ENVIRONMENT": "BATCH", "SLURM_PROCID": "0"},
         {**SRUN, "SLURM_NTASKS": "many"},
     ],
-    ids=["nothing", "one", "stray", "shell", "half", "task", "step", "interactive", "script", "damaged"],
+    ids=["nothing", "one", "stray", "shell", "half", "task", "step", "script", "damaged"],
 )
 def test_a_process_by_itself(environment: dict[str, str]) -> None:
     assert launched(environment) is None

@@ -11,7 +11,6 @@ from typing import Literal
 from litmus.errors import UserError
 
 DEVICES, NODES = "trainer.devices", "trainer.num_nodes"
-INTERACTIVE = ("bash", "interactive")  # names of SLURM jobs that are a shell, as Lightning has them, too
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,13 @@ def _by_torchrun(environment: Mapping[str, str]) -> Launch | None:
 
 
 def _by_srun(environment: Mapping[str, str]) -> Launch | None:
-    """Tasks of a job step; a batch script has most of the variables as well, and one process."""
+    """Tasks of a job step.
+
+    A batch script has most of the variables as well, with the number of tasks that it may start, and is one process.
+    Lightning goes by the job's name, which is `bash` or `interactive` in a step of such a job, too.
+    """
     is_script = environment.get("ENVIRONMENT") == "BATCH" and "SLURM_STEP_ID" not in environment
-    if "SLURM_PROCID" not in environment or is_script or environment.get("SLURM_JOB_NAME") in INTERACTIVE:
+    if "SLURM_PROCID" not in environment or is_script:
         return None
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment["SLURM_NTASKS"])
     nodes = int(environment.get("SLURM_STEP_NUM_NODES") or environment.get("SLURM_NNODES") or 1)
@@ -97,9 +100,9 @@ def with_launch(arguments: list[str]) -> list[str]:
     keys = {argument.partition("=")[0].lstrip("+") for argument in arguments}
     if "reproduce" in keys:  # takes no key of a training: `launch_mistakes` compares what the run has
         return arguments
-    added = [] if DEVICES in keys else [f"{DEVICES}={launch.devices}"]
-    if NODES not in keys and (launch.num_nodes > 1 or "resume" in keys):
-        added.append(f"{NODES}={launch.num_nodes}")
+    started = ((DEVICES, launch.devices), (NODES, launch.num_nodes))
+    is_resumed = "resume" in keys  # of a run that may have had others
+    added = [f"{key}={number}" for key, number in started if key not in keys and (number > 1 or is_resumed)]
     return [*arguments, *added]
 
 
