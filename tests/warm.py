@@ -77,6 +77,34 @@ class Warm:
         self.process.stdin.flush()
         return Answer(*json.loads(self.process.stdout.readline()))
 
+    def together(
+        self,
+        *words: str,
+        folder: Path,
+        ranks: Sequence[Mapping[str, str]],
+        timeout: float = 60,
+        when: tuple[Path, float] | None = None,
+        signals: Mapping[int, int] | None = None,
+    ) -> list[Answer]:
+        """Runs the same command in several processes at the same time.
+
+        Args:
+            words: of the command line.
+            folder: to run it in.
+            ranks: variables of each process.
+            timeout: in seconds; processes that take longer are killed.
+            when: a file, and so many seconds after it is written, or written again, `signals` are sent; the seconds of
+                each answer count from there.
+            signals: to which processes, by their place in `ranks`.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"words": words, "folder": str(folder), "ranks": [dict(each) for each in ranks], "timeout": timeout}
+        asked |= {"when": when and (str(when[0]), when[1]), "signals": list((signals or {}).items())}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return [Answer(*each) for each in json.loads(self.process.stdout.readline())]
+
     def close(self) -> None:
         """Ends the process."""
         self.process.communicate()
@@ -154,7 +182,8 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(**json.loads(line))) + "\n")
+        asked = json.loads(line)
+        answers.write(json.dumps(_together(**asked) if "ranks" in asked else _answer(**asked)) + "\n")
         answers.flush()
 
 
@@ -166,10 +195,53 @@ def _answer(
     largest_file: int | None,
     kill: tuple[str, float] | None,
 ) -> Answer:
-    files = [os.memfd_create(name) for name in ("out", "err")]
-    read, write = os.pipe()
     moment = (Path(kill[0]), _written(Path(kill[0])), kill[1]) if kill else None
     began = time.perf_counter()
+    child = _start(words, folder, environment, largest_file)
+    status = _wait(child.pid, began + timeout, moment)
+    return _printed(child, status, time.perf_counter() - began)
+
+
+def _together(
+    words: list[str],
+    folder: str,
+    ranks: list[dict[str, str]],
+    timeout: float,
+    when: tuple[str, float] | None,
+    signals: list[tuple[int, int]],
+) -> list[Answer]:
+    before = _written(Path(when[0])) if when else 0
+    children = [_start(words, folder, environment, None) for environment in ranks]
+    began = time.perf_counter()
+    ended: dict[int, tuple[int, float]] = {}
+    moment, is_sent = began, False
+    while len(ended) < len(children):
+        for place, child in enumerate(children):
+            if place not in ended and (found := os.waitpid(child.pid, os.WNOHANG))[0]:
+                ended[place] = os.waitstatus_to_exitcode(found[1]), time.perf_counter() - moment
+        if when and not is_sent and _written(Path(when[0])) > before:
+            time.sleep(when[1])
+            moment, is_sent = time.perf_counter(), True
+            for place, number in signals:
+                os.kill(children[place].pid, number)
+        if time.perf_counter() > began + timeout:
+            for place in set(range(len(children))) - set(ended):
+                os.killpg(children[place].pid, signal.SIGKILL)
+        time.sleep(0.002)
+    return [_printed(child, *ended[place]) for place, child in enumerate(children)]
+
+
+class _Child(NamedTuple):
+    """A command that runs: its process, the files that it prints to, and a pipe that tells what it imported."""
+
+    pid: int
+    files: list[int]
+    pipe: int
+
+
+def _start(words: list[str], folder: str, environment: dict[str, str], largest_file: int | None) -> _Child:
+    files = [os.memfd_create(name) for name in ("out", "err")]
+    read, write = os.pipe()
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -178,12 +250,14 @@ def _answer(
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
         _run(words, folder, environment, files, write)
     os.close(write)
-    status = _wait(child, began + timeout, moment)
-    seconds = time.perf_counter() - began
-    with os.fdopen(read) as pipe:
+    return _Child(child, files, read)
+
+
+def _printed(child: _Child, status: int, seconds: float) -> Answer:
+    with os.fdopen(child.pipe) as pipe:
         imported = pipe.read() == "imported"
     printed = []
-    for file in files:
+    for file in child.files:
         with os.fdopen(file, "rb") as content:
             content.seek(0)
             printed.append(content.read().decode("utf-8", "backslashreplace"))

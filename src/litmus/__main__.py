@@ -1,11 +1,13 @@
 """The `litmus` command, which is also `python -m litmus`: `litmus train`, and the verbs of `litmus.cli`."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
+from litmus.config.launch import launched
 from litmus.config.types import Section
-from litmus.errors import EXIT_STATUS
+from litmus.errors import EXIT_STATUS, WRONG_COMMAND_LINE
 
 
 def main() -> None:
@@ -15,6 +17,10 @@ def main() -> None:
         train()
         return
     _end_as_by_ctrl_c()
+    if (launch := launched()) is not None:
+        if launch.speaks:
+            print(f"Only a training may be started by {launch.launcher}: type this without it.", file=sys.stderr)
+        sys.exit(WRONG_COMMAND_LINE)
     from litmus.cli import main as cli
 
     cli.main(compose=compose)
@@ -30,6 +36,10 @@ def compose(overrides: Sequence[str]) -> Section:
 def train() -> None:
     """`litmus train` and `python train.py`; a signal that arrives before a run has begun ends in a status, too."""
     _end_as_by_ctrl_c()
+    if (launch := launched()) is not None and not launch.speaks:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
     try:
         from litmus.compose.command_line import train
 

@@ -9,12 +9,16 @@ from typing import Any, Literal, cast
 
 import lightning.pytorch as lightning
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
+from litmus.config.launch import Launch, launched
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Duration, Positive, Section
 from litmus.config.validate import checked
@@ -60,15 +64,22 @@ class Hardware:
 
     Attributes:
         accelerator: Lightning's name: "cpu", "cuda" or "mps".
-        devices: how many, which is also the number of processes.
+        devices: how many on each machine, which is also the number of processes there.
         precision: Lightning's name.
         reason: for the precision.
+        num_nodes: machines.
     """
 
     accelerator: str
     devices: int
     precision: Precision
     reason: str
+    num_nodes: int = 1
+
+    @property
+    def num_processes(self) -> int:
+        """On all machines."""
+        return self.devices * self.num_nodes
 
 
 @checked
@@ -79,6 +90,8 @@ def build(
     *,
     accelerator: Literal["auto", "cpu", "gpu"],
     devices: Count,
+    num_nodes: Count,
+    strategy: Literal["auto", "ddp", "fsdp"],  # noqa: ARG001  # see `config.preflight`
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed"],
     max_epochs: Count,
     max_steps: Count | None,  # noqa: ARG001  # see `run.limits`
@@ -96,7 +109,8 @@ def build(
         UserError: a GPU is requested and there is none, or there are fewer than requested; several processes cannot
             agree to skip a step.
     """
-    if on_divergence != "stop" and devices > 1:
+    together = devices * num_nodes > 1
+    if on_divergence != "stop" and together:
         raise UserError(f"trainer.on_divergence={on_divergence} needs trainer.devices=1: with more, use stop.")
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
@@ -106,7 +120,8 @@ def build(
         default_root_dir=run.path,
         accelerator=find_device(accelerator, devices, precision),
         devices=devices,
-        strategy=DDPStrategy(timeout=DEAD_PROCESS) if devices > 1 else "auto",
+        num_nodes=num_nodes,
+        strategy=DDPStrategy(timeout=DEAD_PROCESS) if together else "auto",
         precision=cast(Precision, precision),
         max_epochs=max_epochs,
         accumulate_grad_batches=accumulate_grad_batches,
@@ -116,8 +131,8 @@ def build(
         detect_anomaly=detect_anomaly,
         callbacks=callbacks,
         logger=loggers or False,
-        # Its own environment under SLURM saves in a signal handler, which may hang, and requeues.
-        plugins=[_WholeCheckpoints(), LightningEnvironment()],
+        # Lightning's own choice goes by variables that interactive shells of SLURM have, too.
+        plugins=[_WholeCheckpoints(), cluster_environment(launched() if together else None)],
         profiler=_NoProfiler(),
         # Ours are faster, plainer, or not wanted.
         enable_progress_bar=False,
@@ -128,7 +143,33 @@ def build(
     )
     for callback in callbacks:
         _without_empty_hooks(callback)
+    if together:
+        _without_own_signals(trainer)
     return trainer
+
+
+def _without_own_signals(trainer: lightning.Trainer) -> None:
+    """Leaves SIGTERM to us, where several processes train together.
+
+    Lightning's handler waits for all processes, in whatever these are doing then; and each of its steps waits for all
+    once more, to ask whether one has received it.
+    """
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+
+
+def cluster_environment(launch: Launch | None) -> ClusterEnvironment:
+    """What tells Lightning of the other processes: by whom they were started; None is a run by itself, or `run.ddp`."""
+    if launch is None:
+        return LightningEnvironment()
+    if launch.launcher == "torchrun":
+        return TorchElasticEnvironment()
+    # Which Lightning takes to be missing from a command with --ntasks alone.
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(launch.devices))
+    if nodes := os.environ.get("SLURM_STEP_NODELIST"):  # Lightning takes those of the whole job
+        os.environ.setdefault("MASTER_ADDR", SLURMEnvironment.resolve_root_node_address(nodes))
+    # Requeueing, it saves in a signal handler, which may hang; `record.signals` does that.
+    return SLURMEnvironment(auto_requeue=False)
 
 
 def _without_empty_hooks(callback: lightning.Callback) -> None:
@@ -151,16 +192,16 @@ def pick_hardware(trainer: Section, gains_from_bf16: bool) -> Hardware:
     Raises:
         UserError: there is no such device.
     """
-    devices, precision = trainer["devices"], trainer["precision"]
+    devices, nodes, precision = trainer["devices"], trainer["num_nodes"], trainer["precision"]
     kind = find_device(trainer["accelerator"], devices, precision)
     if precision != "auto":
-        return Hardware(kind, devices, cast(Precision, precision), "as requested")
+        return Hardware(kind, devices, cast(Precision, precision), "as requested", nodes)
     if not gains_from_bf16:
-        return Hardware(kind, devices, 32, "this network does not gain from bf16")
+        return Hardware(kind, devices, 32, "this network does not gain from bf16", nodes)
     if not has_native_bf16(kind):
-        return Hardware(kind, devices, 32, f"{device_name(kind)} has no native bf16")
+        return Hardware(kind, devices, 32, f"{device_name(kind)} has no native bf16", nodes)
     reason = f"{device_name(kind)} has native bf16, and this network gains from it"
-    return Hardware(kind, devices, "bf16-mixed", reason)
+    return Hardware(kind, devices, "bf16-mixed", reason, nodes)
 
 
 def find_device(wanted: str, devices: int, precision: str | int) -> str:

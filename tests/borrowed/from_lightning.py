@@ -164,6 +164,12 @@ def the_profiler_is_entered_around_every_hook() -> bool:
     return len(entered) > 50
 
 
+def sigterm_is_handled_by_replaceable_methods() -> bool:
+    trainer = lightning.Trainer(logger=False, barebones=True, accelerator="cpu")
+    own = (trainer._signal_connector.register_signal_handlers, trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor)
+    return all(not inspect.signature(each).parameters for each in own)
+
+
 BORROWED = [
     Borrowed(
         "lightning",
@@ -218,6 +224,12 @@ BORROWED = [
         "training_step.__signature__",
         "Lightning would inspect the function anew at each step, which costs time that a small network notices.",
         a_stated_signature_is_believed,
+    ),
+    Borrowed(
+        "lightning",
+        "Trainer._signal_connector, TrainingEpochLoop._broadcast_sigterm_tensor",
+        "SIGTERM in one of several processes could make all of them wait for ever.",
+        sigterm_is_handled_by_replaceable_methods,
     ),
     Borrowed(
         "lightning",

@@ -19,7 +19,8 @@ Train = Callable[..., RunDir]
 
 
 @pytest.mark.parametrize(
-    ("script", "ending"), [("exit 3", "ended with exit status 3"), ("kill -SEGV $$", "was killed by SIGSEGV")]
+    ("script", "ending"),
+    [("echo no memory >&2; exit 3", "ended with exit status 3"), ("kill -SEGV $$", "was killed by SIGSEGV")],
 )
 def test_a_failed_rank_is_named_with_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, ending: str
@@ -28,10 +29,11 @@ def test_a_failed_rank_is_named_with_how_it_ended(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    expected = rf"failed: rank 1 {ending}, rank 2 {ending}\. See .*train.log"
+    expected = rf"failed: rank 1 {ending}, rank 2 {ending}\. See .*rank_1.log"
     with pytest.raises(RuntimeError, match=expected), ddp.started(RunDir(tmp_path), 3):
         pass
-    expected = rf"Rank 1 of the run {ending}, so the training stopped\. See .*train.log"
+    lines = r" Its last lines, in .*rank_1.log:\n  no memory" if "echo" in script else "$"
+    expected = rf"Rank 1 of the run {ending}, so the training stopped\.{lines}"
     with pytest.raises(UserError, match=expected), ddp.started(RunDir(tmp_path), 3) as meet:
         meet()  # at once, and not when torch has waited for minutes
 

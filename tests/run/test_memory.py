@@ -129,7 +129,7 @@ def test_a_single_sample_is_refused_exactly_where_batch_norm_cannot_train_on_it(
     memory.check(config, net, 8, CPU)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
-    with pytest.raises(UserError, match="1 training samples are too few for trainer.devices=2 processes"):
+    with pytest.raises(UserError, match="1 training samples are too few for 2 processes"):
         memory.check(config, net, 1, Hardware("cpu", 2, 32, "as requested"))
 
 

@@ -31,6 +31,7 @@ from litmus.compose.resume import check_config_folders, with_requeued_run, with_
 from litmus.compose.run_name import run_name
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
+from litmus.config.launch import launched, with_launch
 from litmus.config.plugin_check import check_plugins
 from litmus.config.preflight import preflight
 from litmus.config.types import Section
@@ -42,6 +43,7 @@ from litmus.record.files import slug
 from litmus.record.folder import RunDir
 
 ONE_VALUE = r"[\w/]+=\w+"  # of a sweep's overrides, those that the help page can show
+SPEAK_S = 2  # in which one of several processes has said what is wrong: a launcher ends it when another has ended
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)  # what Hydra raises while composing
 
 
@@ -76,7 +78,7 @@ def train() -> None:
         if (arguments := with_requeued_run(sys.argv[1:])) is None:
             print("SLURM has started this job again; this run of it has finished.")
             return
-        sys.argv[1:] = with_stored_choices(with_sweep_overrides(arguments))
+        sys.argv[1:] = with_stored_choices(with_sweep_overrides(with_launch(arguments)))
         if not any("hydra.mode" in argument for argument in sys.argv[1:]):
             Hydra.get_mode = _no_mode  # type: ignore[method-assign]
         _run()
@@ -121,6 +123,8 @@ def fail(sentence: str, status: int) -> NoReturn:
     """Prints what is wrong on standard error, and ends the process."""
     from litmus import console  # rich alone takes 20 ms
 
+    if (launch := launched()) is not None and not launch.speaks:
+        time.sleep(SPEAK_S)
     console.error(sentence)
     sys.exit(status)
 
@@ -151,6 +155,10 @@ class Hooks(Callback):
         except UserError as refused:  # which Hydra would report as an error of its own
             fail(str(refused), WRONG_COMMAND_LINE)
         gc.enable()
+        if (launch := launched()) is not None and launch.rank > 0:
+            from litmus.run.follower import follow
+
+            follow(launch)  # before Hydra makes a run folder for it
         from litmus.run import header
 
         header.chosen(config.hydra.runtime.choices)  # at once: the imports take seconds

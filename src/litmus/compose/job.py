@@ -7,6 +7,8 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +21,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from litmus import console
 from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS, logger_names, logger_override
+from litmus.config.launch import launched
 from litmus.config.types import Section
-from litmus.errors import Interrupted, UserError
+from litmus.errors import EXIT_STATUS, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_after
 from litmus.run import header
@@ -28,6 +31,7 @@ from litmus.run.job import reproduced_config, resume_config, start_or_resume, un
 from litmus.run.process import import_all
 
 if TYPE_CHECKING:
+    from litmus.run.launched import Leader
     from litmus.run.result import Outcome
 
 log = logging.getLogger(__name__)
@@ -58,6 +62,8 @@ def run_job(composed: DictConfig, started: float) -> str:
     overrides = list(hydra.overrides.task)
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
+        if launched() is not None:
+            raise UserError("A job of a sweep is one task, which starts its own processes: tasks_per_node=1.")
         import_all(MODULES)
         from litmus.run import summary
 
@@ -67,6 +73,37 @@ def run_job(composed: DictConfig, started: float) -> str:
             )
         summary.job(run, status, time.perf_counter() - started)
         return status
+    with _leading() as leader:
+        status = _run_one(run, config, choices, started, overrides, leader)
+        if leader is not None:
+            leader.end(EXIT_STATUS[status])
+    return status
+
+
+@contextmanager
+def _leading() -> "Iterator[Leader | None]":
+    """In the body, this process is rank 0 of those that a launcher has started together, if one has."""
+    launch = launched()
+    if launch is None:
+        yield None
+        return
+    with console.doing(header.TORCH):
+        import_all(MODULES)
+    from litmus.run.launched import leading
+
+    with leading(launch) as leader:
+        yield leader
+
+
+def _run_one(
+    run: RunDir,
+    config: Section,
+    choices: dict[str, str],
+    started: float,
+    overrides: list[str],
+    leader: "Leader | None",
+) -> str:
+    """Trains or resumes a run that is no job of a sweep; arguments and errors as those of `run_job`."""
     new = config["resume"] is None
     if not new:
         config = resume_config(run, config, overrides)
@@ -82,31 +119,31 @@ def run_job(composed: DictConfig, started: float) -> str:
             with stopping_after():
                 log.info(header.line(choices))  # which is on the screen since before the run had a log
                 header.configuration(config, _default_config(config, choices))
-                with console.doing(header.TORCH):
+                with console.doing(header.TORCH) if leader is None else nullcontext():
                     import_all(MODULES)
         except Interrupted as interrupted:
             return _end_before_training(run, config, interrupted)
         from litmus.run.train import OUTPUTS
 
         command = train_command(*overrides)
-        outcome = _train_or_reproduce(run, config, started, command, original)
+        outcome = _train_or_reproduce(run, config, started, command, original, leader)
     if outcome.refused and new:
         run.remove(OUTPUTS)
     return "refused" if outcome.refused else outcome.status
 
 
 def _train_or_reproduce(
-    run: RunDir, config: Section, started: float, command: str, original: RunDir | None
+    run: RunDir, config: Section, started: float, command: str, original: RunDir | None, leader: "Leader | None"
 ) -> "Outcome":
     """Trains the run; one that reproduces another is compared with it."""
     from litmus.run.train import train
 
     if original is None:
-        return train(run, config, started, command=command)
+        return train(run, config, started, command=command, leader=leader)
     from litmus.run import reproduction
 
     with reproduction.threads_of(original):
-        outcome = train(run, config, started, command=command)
+        outcome = train(run, config, started, command=command, leader=leader)
     if outcome.status != "finished" or reproduction.compare(original, run):
         return outcome
     return replace(outcome, status="not reproduced")

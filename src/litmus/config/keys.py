@@ -58,6 +58,8 @@ KEYS = (
     Key("task.baselines",        False,     True,     True,  False),
     Key("trainer.accelerator",   True,      True,     True,  False),
     Key("trainer.detect_anomaly", True,     True,     True,  False),
+    Key("trainer.num_nodes",     True,      True,     False, True),
+    Key("trainer.strategy",      True,      True,     False, True),
     Key("trainer.*",             True,      True,     True,  True),
     Key("callback",              True,      True,     False, True),
     Key("*",                     True,      False,    True,  True),

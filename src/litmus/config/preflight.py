@@ -16,6 +16,7 @@ from pathlib import Path
 from litmus.config.fit import fits, kinds_of_data, kinds_of_model, refusal
 from litmus.config.instantiate import import_module, settings
 from litmus.config.keys import choice, flat
+from litmus.config.launch import launch_mistakes
 from litmus.config.plugins import find_spec
 from litmus.config.types import MIXING, USUAL_BATCH, Section
 from litmus.config.validate import class_attributes
@@ -36,7 +37,23 @@ def preflight(config: Section, resumed: bool = False) -> list[str]:
         resumed: whether a checkpoint has the weights, so that the files of pretrained ones are not needed again.
     """
     wrong = job_mistakes(config, ("data",) if resumed else ("model", "data"))
-    return [*wrong, *_device_mistakes(config["trainer"]), *_said(lambda: check_batch_size(config))]
+    trainer = config["trainer"]
+    wrong += launch_mistakes(trainer["devices"], trainer["num_nodes"]) or _strategy_mistakes(trainer)
+    return [*wrong, *_device_mistakes(trainer), *_said(lambda: check_batch_size(config))]
+
+
+def _strategy_mistakes(trainer: Section) -> list[str]:
+    strategy = trainer["strategy"]
+    if strategy == "fsdp":
+        return ["trainer.strategy=fsdp cannot keep a run's checkpoints yet: use ddp."]
+    if strategy == "ddp" and num_processes(trainer) == 1:
+        return ["trainer.strategy=ddp is for several processes: set trainer.devices=2, or use torchrun or srun."]
+    return []
+
+
+def num_processes(trainer: Section) -> int:
+    """How many processes train together, by the section of the configuration."""
+    return int(trainer["devices"] * trainer["num_nodes"])
 
 
 def check_batch_size(config: Section) -> None:
@@ -45,12 +62,14 @@ def check_batch_size(config: Section) -> None:
     Raises:
         UserError: the batch size is no multiple of their number.
     """
-    devices = config["trainer"]["devices"]
-    batch_size = config["data"].get("batch_size", devices) or USUAL_BATCH
-    if batch_size != "auto" and batch_size % devices:
+    trainer = config["trainer"]
+    processes = num_processes(trainer)
+    batch_size = config["data"].get("batch_size", processes) or USUAL_BATCH
+    if batch_size != "auto" and batch_size % processes:
+        nodes = f" on trainer.num_nodes={trainer['num_nodes']} machines" if trainer["num_nodes"] > 1 else ""
         raise UserError(
-            f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={devices} processes. "
-            f"Set data.batch_size={-(-batch_size // devices) * devices}."
+            f"data.batch_size={batch_size} cannot be divided evenly among trainer.devices={trainer['devices']} "
+            f"processes{nodes}. Set data.batch_size={-(-batch_size // processes) * processes}."
         )
 
 

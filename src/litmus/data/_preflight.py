@@ -215,17 +215,20 @@ def mnist(settings: Section) -> None:
 
 
 def fashion_mnist(settings: Section) -> None:
-    """There is a folder of clothes, where they may come from nowhere else."""
+    """There is a folder of clothes, where they may come from nowhere else; there is such a fold."""
+    fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "fashion_mnist")
 
 
 def kmnist(settings: Section) -> None:
-    """There is a folder of characters, where they may come from nowhere else."""
+    """There is a folder of characters, where they may come from nowhere else; there is such a fold."""
+    fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "kmnist")
 
 
 def cifar10(settings: Section) -> None:
-    """There is a folder of photos, where they may come from nowhere else."""
+    """There is a folder of photos, where they may come from nowhere else; there is such a fold."""
+    fold_of(settings["folds"], settings["fold"])
     _check_on_disk(settings, "cifar10")
 
 

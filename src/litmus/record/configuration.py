@@ -45,6 +45,8 @@ ADDED: dict[str, Section] = {
         "max_steps": None,
         "max_time": None,
         "deterministic": False,
+        "num_nodes": 1,
+        "strategy": "auto",
     },
     "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
     "litmus.data.toy.Toy": NO_FOLDS,

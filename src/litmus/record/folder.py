@@ -139,10 +139,20 @@ class RunDir:
         """The batch with which a training diverged: inputs, targets, and the step."""
         return self.path / "diverged.pt"
 
-    def last_lines(self) -> list[str]:
-        """The last lines of the log, without what only a terminal understands; none, where it cannot be read."""
+    def rank_log(self, rank: int) -> Path:
+        """The log of one of several processes that train together; that of the first is the run's."""
+        return self.log if rank == 0 else self.path / f"rank_{rank}.log"
+
+    def remove_empty_rank_logs(self) -> None:
+        """Of processes that had nothing to say."""
+        for path in self.path.glob("rank_*.log"):
+            if path.stat().st_size == 0:
+                path.unlink()
+
+    def last_lines(self, rank: int = 0) -> list[str]:
+        """The last lines of a log, without what only a terminal understands; none, where it cannot be read."""
         try:
-            with self.log.open("rb") as file:
+            with self.rank_log(rank).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
                 text = file.read().decode("utf-8", "replace")
         except OSError:

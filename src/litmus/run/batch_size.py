@@ -31,9 +31,9 @@ def find(config: Section, data: Data, hardware: Hardware) -> int:
     """
     with memory.building(config):
         net: Net = build(config["model"], data.spec)
-    most = data.sizes["train"] // hardware.devices
+    most = data.sizes["train"] // hardware.num_processes
     fits = _tries(config, net) if hardware.accelerator == "cuda" else _is_estimated_to(config, net, hardware)
-    return largest_power(fits, most) * hardware.devices
+    return largest_power(fits, most) * hardware.num_processes
 
 
 def largest_power(fits: Callable[[int], bool], most: int) -> int:

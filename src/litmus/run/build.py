@@ -200,5 +200,5 @@ def _loggers(run: RunDir, section: Section, step: int) -> list[Logger]:
 def for_testing(config: Section) -> Section:
     """The same configuration in one process that writes nothing."""
     quiet = {**config, "callback": {}, "logger": {}}
-    quiet["trainer"] = {**config["trainer"], "devices": 1}
+    quiet["trainer"] = {**config["trainer"], "devices": 1, "num_nodes": 1, "strategy": "auto"}
     return quiet

@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -21,6 +22,7 @@ from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
+MOST_LINES = 5  # of the log of a process that failed, in the sentence on it
 STOP_TIMEOUT_S = 30
 REAPED_S = 0.5  # in which a process whose connections are closed has ended
 
@@ -52,43 +54,56 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
     threads_before = torch.get_num_threads()
     # -P: a module that happens to lie in the current folder must not be taken for one of Python's.
     command = [sys.executable, "-P", "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
-    with run.log.open("ab") as log:
-        # A session of their own: Ctrl-C reaches this process alone, which then ends them.
-        ranks = [
-            subprocess.Popen(
-                command,
-                env={**os.environ, **shared, "LOCAL_RANK": str(number)},
-                stdout=subprocess.PIPE,  # a byte, when it is about to train
-                stderr=log,
-                start_new_session=True,
-            )
-            for number in range(1, devices)
-        ]
+    ranks = [
+        _start(command, {**os.environ, **shared, "LOCAL_RANK": str(number)}, run.rank_log(number))
+        for number in range(1, devices)
+    ]
     try:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         try:
             yield lambda: _meet(ranks)
         except Exception as error:
-            if ended := _ended(ranks):
-                raise UserError(f"{ended}, so the training stopped. See {run.log}.") from error
+            if (number := _ended(ranks)) is not None:
+                how = _ending(ranks[number - 1].returncode)
+                raise UserError(lost(f"Rank {number} of the run", how, run, number)) from error
             raise
         codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
         failed = [f"rank {number} {_ending(code)}" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
-            raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.log}.")
+            raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.rank_log(1)}.")
     finally:
         for rank in ranks:
             rank.kill()
             rank.wait()
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        run.remove_empty_rank_logs()
         torch.set_num_threads(threads_before)
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
+
+
+def lost(who: str, how: str, run: RunDir, rank: int) -> str:
+    """The sentence on a process that has ended before the others, with the last lines that it wrote."""
+    lines = run.last_lines(rank)[-MOST_LINES:]
+    where = f" Its last lines, in {run.rank_log(rank)}:" if lines else ""
+    return "\n".join([f"{who} {how}, so the training stopped.{where}", *(f"  {line}" for line in lines)])
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Starts one of the other processes, in a session of its own: Ctrl-C reaches rank 0 alone, which then ends it."""
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,  # a byte, when it is about to train
+            stderr=errors,
+            start_new_session=True,
+        )
 
 
 def _meet(ranks: Sequence["subprocess.Popen[bytes]"]) -> None:
@@ -103,13 +118,13 @@ def _meet(ranks: Sequence["subprocess.Popen[bytes]"]) -> None:
             raise ConnectionError(f"Rank {number} has ended.")
 
 
-def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> str | None:
-    """Which process has ended, if any, and how: the others then miss it."""
+def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> int | None:
+    """Which process has failed, if any: the others then miss it."""
     deadline = time.monotonic() + REAPED_S
     while time.monotonic() < deadline:
         for number, rank in enumerate(ranks, 1):
-            if code := rank.poll():
-                return f"Rank {number} of the run {_ending(code)}"
+            if rank.poll():
+                return number
         time.sleep(0.05)
     return None
 

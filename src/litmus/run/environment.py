@@ -52,7 +52,7 @@ def environment(command: str, hardware: Hardware) -> Section:
         "processor": device_name("cpu"),
         "cores": num_cores(),
         "available_memory_gb": round(available_memory() / 1e9, 1),
-        "device": f"{hardware.devices} x {device_name(hardware.accelerator)}",
+        "device": f"{hardware.num_processes} x {device_name(hardware.accelerator)}",
         "precision": hardware.precision,
         "variables": {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)},
         "slurm_job": os.environ.get("SLURM_JOB_ID"),

@@ -96,13 +96,11 @@ def check(config: Section, net: Net, num_training: int, hardware: Hardware) -> N
     Raises:
         UserError: a process would have no sample, or one where batch norm needs two, or too little memory.
     """
-    batch_size = min(config["data"]["batch_size"], num_training) // hardware.devices  # of a process
+    batch_size = min(config["data"]["batch_size"], num_training) // hardware.num_processes  # of a process
     if batch_size == 0:
-        raise UserError(
-            f"{num_training} training samples are too few for trainer.devices={hardware.devices} processes."
-        )
+        raise UserError(f"{num_training} training samples are too few for {hardware.num_processes} processes.")
     if batch_size == 1:
-        _check_batch_norm(config, net, num_training, hardware.devices)
+        _check_batch_norm(config, net, num_training, hardware.num_processes)
     _check_memory(config, net, batch_size, hardware)
 
 
@@ -129,7 +127,7 @@ def explained(error: BaseException, config: Section, training: bool) -> BaseExce
     return UserError(f"{where} out of memory with {sizes}. {advice} a smaller model.")
 
 
-def _check_batch_norm(config: Section, net: Net, num_training: int, devices: int) -> None:
+def _check_batch_norm(config: Section, net: Net, num_training: int, processes: int) -> None:
     """Refuses batches of one sample where a layer of batch norm would have a single value for each channel."""
     trial = cast(nn.Module, copy.deepcopy(net)).train()
     if not any(isinstance(module, BATCH_NORMS) and module.training for module in trial.modules()):
@@ -138,12 +136,12 @@ def _check_batch_norm(config: Section, net: Net, num_training: int, devices: int
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             trial(net.example(1))
     except ValueError:  # torch's own, and that of `scratch`
-        if num_training < 2 * devices:
+        if num_training < 2 * processes:
             samples = f"the training split has {num_training}"
             advice = "Set data.limit higher" if config["data"].get("limit") else "Use more data"
         else:
             samples = f"data.batch_size={config['data']['batch_size']} gives each process one"
-            advice = f"Set data.batch_size={2 * devices}"
+            advice = f"Set data.batch_size={2 * processes}"
         raise UserError(
             f"Batch norm cannot train on single samples, and {samples}. {advice}, or model.batchnorm=false."
         ) from None
@@ -190,7 +188,7 @@ def memory_needed(config: Section, net: Net, hardware: Hardware, longest: bool =
         of_weights += weights
     else:
         available, place = available_memory() // hardware.devices, "of memory"
-    if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.devices > available:
+    if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.num_processes > available:
         of_sample = _activations(net, example(net, 2)) // half - of_sample  # what does not grow counts once
     return MemoryNeeded(of_weights, of_sample, available, place)
 
@@ -209,7 +207,7 @@ def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware
     if needed.of_weights > needed.available // 2:
         key, advice = _largest_key(config), ""
     else:
-        fitting = max((needed.available - needed.of_weights) // needed.of_sample * hardware.devices // 2, 1)
+        fitting = max((needed.available - needed.of_weights) // needed.of_sample * hardware.num_processes // 2, 1)
         key, advice = f"data.batch_size={config['data']['batch_size']}", f" data.batch_size={fitting} would fit."
     raise UserError(
         f"{key} is too large for this machine: training needs at least {_gb(needed.of(batch_size))} (gradients and "

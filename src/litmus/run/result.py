@@ -206,4 +206,4 @@ def _kept_step(run: RunDir) -> int | None:
 
 def _device(hardware: Hardware) -> str:
     name = f"{hardware.accelerator} ({device_name(hardware.accelerator)})"
-    return f"{hardware.devices} x {name}" if hardware.devices > 1 else name
+    return f"{hardware.num_processes} x {name}" if hardware.num_processes > 1 else name

@@ -15,7 +15,7 @@ from litmus.callback.doctor import Doctor
 from litmus.callback.interrupt import Interrupt
 from litmus.config import protocols
 from litmus.config.keys import choice
-from litmus.config.preflight import check_batch_size
+from litmus.config.preflight import check_batch_size, num_processes
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
@@ -28,6 +28,7 @@ from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import code_diff, environment
+from litmus.run.launched import Leader
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def train(
     callbacks: Sequence[lightning.Callback] = (),
     command: str = "",
     is_job: bool = False,
+    leader: Leader | None = None,
 ) -> Outcome:
     """Trains and tests one run in its folder, or resumes it; what goes wrong is said and stored, not raised.
 
@@ -68,16 +70,17 @@ def train(
         callbacks: that are not part of the configuration.
         command: as typed, to be written down.
         is_job: whether it is one of a sweep's: those leave `outputs/latest` to the runs that are typed one by one.
+        leader: to the other processes, where a launcher has started them.
     """
     state = RunState(config)
     ending = Ending("finished")
     try:
         with stopping_at_once():
-            _train_and_test(run, state, started, callbacks, command, is_job)
-    except (Exception, KeyboardInterrupt, SystemExit) as error:
-        ending = ending_of(
-            memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
-        )
+            _train_and_test(run, state, started, callbacks, command, is_job, leader)
+    except (Exception, KeyboardInterrupt, SystemExit) as raised:
+        error = leader.explained(raised, run) if leader else raised
+        error = memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
+        ending = ending_of(error)
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
@@ -111,9 +114,10 @@ def _train_and_test(
     callbacks: Sequence[lightning.Callback],
     command: str,
     is_job: bool,
+    leader: Leader | None,
 ) -> None:
     requested = state.config
-    devices = requested["trainer"]["devices"]
+    together = num_processes(requested["trainer"]) > 1
     hardware = hardware_for(requested)
     check_batch_size(requested)
     run.remove_temporaries()
@@ -143,7 +147,7 @@ def _train_and_test(
         console.say(f"resumes after step {checkpoint.step:,}")
     run.write_config(config)
     callbacks = [History(trained_with(config), state.changes), _Beginning(run, state), *callbacks]
-    with ddp.started(run, devices) as meet:
+    with leader.started(run) if leader else ddp.started(run, config["trainer"]["devices"]) as meet:
         parts = state.parts = assemble(run, config, data, checkpoint, callbacks)
         if checkpoint and path:
             checkpoint.load_into(parts.net, path)
@@ -162,11 +166,11 @@ def _train_and_test(
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
     # One process tests, so that `litmus evaluate` gives the same digits.
-    state.tested = assemble(run, for_testing(config), data, checkpoint) if devices > 1 else parts
+    state.tested = assemble(run, for_testing(config), data, checkpoint) if together else parts
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
     with console.doing("testing the best epoch"):
         state.test = test(run, state.tested)
-    if devices > 1:
+    if together:
         for logger in parts.trainer.loggers:
             logger.log_metrics(state.test, parts.trainer.global_step)
             logger.save()
@@ -241,9 +245,15 @@ def _roll_back(run: RunDir) -> Path | None:
     return run.last
 
 
-def fit(parts: Parts, checkpoint: Path | None) -> None:
-    """Trains, from a checkpoint if there is one."""
-    interrupt = parts.callback(Interrupt)
+def fit(parts: Parts, checkpoint: Path | None, interruptible: bool = True) -> None:
+    """Trains, from a checkpoint if there is one.
+
+    Args:
+        parts: of the run.
+        checkpoint: its file.
+        interruptible: whether signals stop it: of several processes, those that reach the first one.
+    """
+    interrupt = parts.callback(Interrupt) if interruptible else None
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
         parts.trainer.fit(parts.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)

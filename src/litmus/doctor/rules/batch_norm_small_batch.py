@@ -19,11 +19,12 @@ class BatchNormSmallBatch(Rule):
     )
 
     def find(self, evidence: Evidence) -> Finding | None:
-        batch_size, devices = evidence.number("data.batch_size"), evidence.number("trainer.devices") or 1
-        if evidence.value("model.batchnorm") is not True or batch_size is None or batch_size / devices >= SAMPLES:
+        batch_size, processes = evidence.number("data.batch_size"), evidence.number("trainer.devices") or 1
+        processes *= evidence.number("trainer.num_nodes") or 1
+        if evidence.value("model.batchnorm") is not True or batch_size is None or batch_size / processes >= SAMPLES:
             return None
         return self.finding(
             "warning",
-            f"Each step has {batch_size / devices:g} samples.",
-            overrides="data.batch_size=32" if devices == 1 else f"data.batch_size={32 * int(devices)}",
+            f"Each step has {batch_size / processes:g} samples.",
+            overrides="data.batch_size=32" if processes == 1 else f"data.batch_size={32 * int(processes)}",
         )
