@@ -36,6 +36,7 @@ ADDED: dict[str, Section] = {
         "max_steps": None,
         "max_time": None,
         "deterministic": False,
+        "tf32": True,  # of convolutions alone; to tell them apart for that would help nobody
     },
     "litmus.data.table.Table": {"target_separator": None},
     "litmus.data.text_table.TextTable": {"target_separator": None},

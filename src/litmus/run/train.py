@@ -29,6 +29,7 @@ from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import code_diff, environment
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
+from litmus.trainer import tune
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def _train_and_test(
     requested = state.config
     devices = requested["trainer"]["devices"]
     hardware = hardware_for(requested)
+    tune(requested["trainer"], hardware.accelerator)  # before the GPU is used: what follows may try batch sizes
     check_batch_size(requested)
     run.remove_temporaries()
     run.write_environment(environment(command, hardware), code_diff())
