@@ -27,6 +27,8 @@ from litmus.record.checkpoint import save
 from litmus.record.folder import RunDir
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
+FIRST_TF32 = 8  # major compute capability of NVIDIA's Ampere
+WORKSPACE = ":4096:8"  # with which cuBLAS gives the same digits each time; Lightning sets the same
 STEP_HOOKS = (
     "on_train_batch_start",
     "on_train_batch_end",
@@ -101,6 +103,7 @@ def build(
     limit_batches: Count | None,
     deterministic: bool,
     detect_anomaly: bool,
+    tf32: bool,  # noqa: ARG001  # see `tune`
     on_divergence: Literal["stop", "skip", "rollback"],
 ) -> lightning.Trainer:
     """Lightning's trainer for a run, whose `precision` is resolved: see `pick_hardware`.
@@ -115,10 +118,11 @@ def build(
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    kind = find_device(accelerator, devices, precision)
     limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), limit_batches)
     trainer = lightning.Trainer(
         default_root_dir=run.path,
-        accelerator=find_device(accelerator, devices, precision),
+        accelerator=kind,
         devices=devices,
         num_nodes=num_nodes,
         strategy=DDPStrategy(timeout=DEAD_PROCESS) if together else "auto",
@@ -129,6 +133,7 @@ def build(
         # Saying no imports torch's compiler; another run of this process may have said yes.
         deterministic=deterministic or (False if torch.are_deterministic_algorithms_enabled() else None),
         detect_anomaly=detect_anomaly,
+        sync_batchnorm=kind == "cuda" and devices > 1,  # torch has it for these GPUs alone
         callbacks=callbacks,
         logger=loggers or False,
         # Lightning's own choice goes by variables that interactive shells of SLURM have, too.
@@ -202,6 +207,41 @@ def pick_hardware(trainer: Section, gains_from_bf16: bool) -> Hardware:
         return Hardware(kind, devices, 32, f"{device_name(kind)} has no native bf16", nodes)
     reason = f"{device_name(kind)} has native bf16, and this network gains from it"
     return Hardware(kind, devices, "bf16-mixed", reason, nodes)
+
+
+def tune(settings: Section, kind: str, is_constant: bool = False) -> list[str]:
+    """Sets how the GPUs of NVIDIA's that this process uses compute; on other devices nothing changes.
+
+    TF32 is on unless it is switched off: it reads the factors of float32 products with 10 bits of mantissa instead of
+    23, and adds up in float32, which makes them several times faster (NVIDIA A100 whitepaper, 2020). torch does so for
+    convolutions by itself, and not for matrices; with `trainer.tf32=false` it does for neither.
+
+    Args:
+        settings: the section `trainer` of the configuration.
+        kind: Lightning's name of the device.
+        is_constant: whether convolutions have the same sizes in every step, so that trying their algorithms pays.
+
+    Returns:
+        What was set, a line each, to be shown.
+    """
+    if kind != "cuda":
+        return []
+    tf32, deterministic, several = settings["tf32"], settings["deterministic"], settings["devices"] > 1
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = is_constant and not deterministic
+    said = []
+    if torch.cuda.get_device_capability()[0] >= FIRST_TF32:
+        how = "TF32, 10 bits of mantissa instead of 23" if tf32 else "not in TF32"
+        said.append(f"float32 products: {how} (trainer.tf32={str(tf32).lower()})")
+    if torch.backends.cudnn.benchmark:
+        said.append("convolutions: the fastest algorithm is tried out in the first steps (cudnn.benchmark)")
+    if deterministic:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = WORKSPACE
+        said.append(f"deterministic: CUBLAS_WORKSPACE_CONFIG={WORKSPACE}, no cudnn.benchmark")
+    if several:
+        said.append("batch norm: statistics are those of all GPUs' samples together (SyncBatchNorm)")
+    return said
 
 
 def find_device(wanted: str, devices: int, precision: str | int) -> str:

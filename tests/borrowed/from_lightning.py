@@ -75,11 +75,20 @@ def early_stopping_counts_in_its_state() -> bool:
     return {"wait_count", "patience", "best_score"} <= set(stopping.state_dict()) and attributes <= set(dir(stopping))
 
 
-def averaging_takes_its_device_from_itself() -> bool:
+def averaging_moves_the_average_that_it_has() -> bool:
+    class Noting(torch.nn.Module):
+        def update_parameters(self, _: torch.nn.Module) -> None:
+            raise FloatingPointError
+
     averaging = WeightAveraging()
-    averaging._device = torch.device("meta")
-    averaging.setup(quiet_trainer(), BoringModel(), "fit")
-    return next(averaging._average_model.parameters()).device.type == "meta"
+    averaging._average_model = Noting()
+    trainer = quiet_trainer()
+    trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total.completed = 1
+    try:
+        averaging.on_train_batch_end(trainer, BoringModel(), None, None, 0)
+    except FloatingPointError:
+        return True
+    return False
 
 
 def the_hook_s_name_is_set_on_the_module() -> bool:
@@ -209,9 +218,9 @@ BORROWED = [
     ),
     Borrowed(
         "lightning",
-        "WeightAveraging._device",
-        "The average would stay on the CPU while the weights train on a GPU.",
-        averaging_takes_its_device_from_itself,
+        "WeightAveraging._average_model",
+        "Lightning would average the weights by its own rule, which waits for the GPU at every step.",
+        averaging_moves_the_average_that_it_has,
     ),
     Borrowed(
         "lightning",

@@ -8,16 +8,6 @@ import torch
 from borrowed.entry import Borrowed, has_parameters
 
 
-def averaging_calls_by_types() -> bool:
-    seen = []
-    network = torch.nn.BatchNorm1d(2)
-    average = lambda averaged, current, number: seen.append({tensor.dtype for tensor in averaged})  # noqa: E731
-    averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-    averaged.update_parameters(network)  # the first copies
-    averaged.update_parameters(network)
-    return all(len(types) == 1 for types in seen) and {torch.int64} in seen
-
-
 def lists_move_at_once() -> bool:
     averaged, counters = [torch.zeros(2)], [torch.zeros(1, dtype=torch.int64)]
     torch._foreach_lerp_(averaged, [torch.ones(2)], 0.25)
@@ -115,12 +105,6 @@ def the_projector_s_folder_is_ours() -> bool:
 
 
 BORROWED = [
-    Borrowed(
-        "torch",
-        "torch.optim.swa_utils:AveragedModel's multi_avg_fn",
-        "EMA would mix counters with weights: it takes each list to be of one type.",
-        averaging_calls_by_types,
-    ),
     Borrowed(
         "torch",
         "torch._foreach_lerp_",

@@ -2,12 +2,14 @@
 
 import logging
 import math
+from itertools import chain, compress
 from typing import Any, ClassVar
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from litmus.callback._base import Callback
 from litmus.config.types import Count, Fraction, Section
@@ -25,6 +27,32 @@ def ema(*, decay: Fraction | None, ramp: Count) -> "EMA | None":
     return None if decay is None else EMA(decay, ramp)
 
 
+class _Average(AveragedModel):
+    """The average; no step of it waits for the device, as torch's own does, whose counter lies there."""
+
+    def __init__(self, model: nn.Module, device: torch.device, decay: float, ramp: int) -> None:
+        super().__init__(model, device, use_buffers=True)
+        self.n_averaged = self.n_averaged.cpu()
+        self.decay = decay
+        self.ramp = ramp
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        num_averaged = int(self.n_averaged)
+        self.n_averaged += 1
+        weight = 1 - self.decay * (1 - math.exp(-(num_averaged + 1) / self.ramp))
+        averaged, current = (list(chain(own.parameters(), own.buffers())) for own in (self.module, model))
+        moved = [
+            own.is_floating_point() and num_averaged > 0 for own in averaged
+        ]  # others, such as counters, are copied
+        copied = [not own for own in moved]
+        # Private: one kernel for all tensors, as torch's own averaging does.
+        if any(moved):
+            torch._foreach_lerp_(list(compress(averaged, moved)), list(compress(current, moved)), weight)
+        if any(copied):
+            torch._foreach_copy_(list(compress(averaged, copied)), list(compress(current, copied)))
+
+
 class EMA(WeightAveraging, Callback):
     """After step n the average moves by `1 - decay * (1 - exp(-n / ramp))` of its distance to the weights.
 
@@ -33,22 +61,17 @@ class EMA(WeightAveraging, Callback):
     """
 
     def __init__(self, decay: float, ramp: int) -> None:
-        def average(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
-            weight = 1 - decay * (1 - math.exp(-(int(num_averaged) + 1) / ramp))
-            if torch.is_floating_point(averaged[0]):  # they come by their types
-                # Private: one kernel for all tensors, as torch's own averaging does.
-                torch._foreach_lerp_(averaged, current, weight)
-            else:
-                torch._foreach_copy_(averaged, current)  # counters
-
-        super().__init__(multi_avg_fn=average)
+        super().__init__()
+        self.decay = decay
+        self.ramp = ramp
 
     affects_training: ClassVar = True
     state_key: Any = "ema"  # Lightning's own is composed anew at every hook
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self._device = trainer.strategy.root_device  # the weights are still elsewhere
-        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            device = trainer.strategy.root_device  # the weights are still elsewhere
+            self._average_model = _Average(pl_module, device, self.decay, self.ramp)
 
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section

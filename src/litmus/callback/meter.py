@@ -16,7 +16,7 @@ class Meter(Callback):
     """Logs once an epoch, of training alone (validation does not count):
 
     - `optim/lr`: the learning rate of the epoch's last step (of the last group, the head's)
-    - `optim/grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's
+    - `optim/grad_norm`: the gradient's 2-norm before clipping, the mean of every n-th step's: see `mean_norm`
     - `optim/l2_penalty`: l2 * sum(w^2) at the epoch's end, which the loss does not contain
     - `time/samples_per_second` and `time/epoch_seconds`
 
@@ -61,7 +61,7 @@ class Meter(Callback):
         self.samples_per_second.append(num_samples / seconds)
         measured = {
             "optim/lr": self._lr,
-            "optim/grad_norm": torch.stack([norm.to(pl_module.device) for norm in self._norms]).mean(),
+            "optim/grad_norm": mean_norm(self._norms, pl_module.device, trainer.precision == "16-mixed"),
             "optim/l2_penalty": task_of(pl_module).net.l2_penalty(),
             "time/samples_per_second": self.samples_per_second[-1],
             "time/epoch_seconds": seconds,
@@ -84,3 +84,17 @@ class Meter(Callback):
         if trainer.strategy.root_device.type == "cuda":
             torch.cuda.synchronize()
         self._stopped = time.perf_counter()
+
+
+def mean_norm(norms: list[Tensor], device: torch.device, is_scaled: bool) -> Tensor:
+    """The mean of gradients' norms, a scalar.
+
+    Args:
+        norms: of single steps, scalars; those of a checkpoint are on the CPU.
+        device: that trains.
+        is_scaled: whether gradients are float16's, whose scale is found by trying: a step with an infinite gradient is
+            not made, as the first ones, and left out, unless all are.
+    """
+    values = torch.stack([norm.to(device) for norm in norms])
+    finite = values.isfinite()
+    return values[finite].mean() if is_scaled and finite.any() else values.mean()

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 class RandomState(Callback):
     """Python's, NumPy's and torch's generators (each GPU's too) continue after a resumption as if nothing had happened.
 
+    Where the run trained on another kind of device before, that cannot be, and is said.
+
     Lightning's checkpoints do not hold them. What is drawn from them is dropout: the loader has a generator of its own,
     which its state holds. Under DDP every process draws its own numbers, and finds its own generators again.
     """
@@ -30,6 +32,11 @@ class RandomState(Callback):
     @checked
     def __init__(self) -> None:
         self._loaded: list[Section] | None = None
+        self._device: str | None = None  # that trains
+        self._device_before: str | None = None
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self._device = trainer.strategy.root_device.type
 
     def state_dict(self) -> Section:
         """Plain values and tensors, of every process."""
@@ -37,10 +44,11 @@ class RandomState(Callback):
         if dist.is_initialized() and dist.get_world_size() > 1:
             states *= dist.get_world_size()
             dist.all_gather_object(states, states[0])
-        return {"processes": states}
+        return {"processes": states, "device": self._device}
 
     def load_state_dict(self, state_dict: Section) -> None:
         self._loaded = state_dict["processes"]
+        self._device_before = state_dict.get("device")  # earlier versions did not keep it
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._continue(trainer)
@@ -55,10 +63,15 @@ class RandomState(Callback):
         states, self._loaded = self._loaded, None
         if states is None:
             return
-        if len(states) == trainer.world_size:
-            _restore(states[trainer.global_rank])
-        else:
+        if len(states) != trainer.world_size:
             log.warning("Dropout continues with new random numbers: the run had %d processes before.", len(states))
+            return
+        own, device = states[trainer.global_rank], trainer.strategy.root_device
+        _restore(own, device)
+        before = self._device_before or device.type
+        if before != device.type or not _has_state(own, device):
+            was = f" It trained on {before} before." if before != device.type else ""
+            log.warning("Dropout continues with new random numbers: the checkpoint has none of %s.%s", device, was)
 
 
 def _state() -> Section:
@@ -70,14 +83,26 @@ def _state() -> Section:
         "numpy": [torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(cached)],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
-def _restore(state: Section) -> None:
+def _restore(state: Section, device: torch.device) -> None:
+    """Continues with these states: the processor's, and those of the device that trains."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"]])
+    if device.type == "cuda":
+        for number, each in enumerate(state["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(each.cpu(), number)
+    if device.type == "mps" and state.get("mps") is not None:  # earlier versions did not keep it
+        torch.mps.set_rng_state(state["mps"].cpu())
+
+
+def _has_state(state: Section, device: torch.device) -> bool:
+    """Whether it holds the state of that device's generator."""
+    if device.type == "cuda":
+        return len(state["cuda"]) > (device.index or 0)
+    return device.type != "mps" or state.get("mps") is not None

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from litmus.cli._loading import loading
+from litmus.cli._loading import loading, say_device
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
+from litmus.inference.device import find_device
 from litmus.record.files import replacing
 from litmus.record.folder import RunDir
 
@@ -44,7 +45,9 @@ def main(run: RunDir, words: Sequence[str], arguments: argparse.Namespace) -> in
         with loading(run, config, arguments.json):
             from litmus.inference.forecast import LEVEL, as_rows, load_forecaster
 
-            forecaster = load_forecaster(run)
+            device = find_device(arguments.device)
+            say_device(device, arguments.json)
+            forecaster = load_forecaster(run, device)
         level = LEVEL if level is None else level
         forecasts = forecaster.forecast(path, arguments.steps, level, arguments.encoding)
         found = as_rows(forecasts)

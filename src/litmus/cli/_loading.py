@@ -26,3 +26,16 @@ def loading(run: RunDir | None, config: Section, as_json: bool) -> Iterator[None
         header.trained(run, config)
     with console.doing(header.TORCH):
         yield
+
+
+def say_device(device: str, as_json: bool) -> None:
+    """Says where a network predicts, unless that is the CPU.
+
+    Args:
+        device: `cpu`, `cuda` or `mps`.
+        as_json: whether standard output is for a program.
+    """
+    from litmus import console
+
+    if device != "cpu" and not as_json:
+        console.say(f"device  {device}  (--device cpu predicts on the CPU)")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 from litmus.cli import _forecast
 from litmus.cli._files import check_answers, choose_column, open_stream, parquet_answers, predict_file
-from litmus.cli._loading import loading
+from litmus.cli._loading import loading, say_device
 from litmus.cli._options import count, level, score
 from litmus.config.fit import architectures, kinds_of_data
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError, WrongArguments
+from litmus.inference.device import DEVICES, check_device, find_device, on_device
 from litmus.inference.inputs import Text, check_words, chunks, image_files, read_texts, table_among
 from litmus.inference.prediction import TOPK
 from litmus.record.folder import RunDir
@@ -50,6 +51,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     sizes = "texts (64), images (16) or rows (4096) at a time"
     parser.add_argument("--batch-size", type=count, metavar="N", help=sizes)
     best = f"show the K best classes ({TOPK}; of a table's rows, the best)"
+    where = "where the network computes: auto takes a GPU if there is one (auto)"
+    parser.add_argument("--device", choices=DEVICES, default="auto", help=where)
     parser.add_argument("--topk", type=count, metavar="K", help=best)
     lowest = f"boxes: the lowest score to show (the one that the run chose on its validation split; else {MIN_SCORE})"
     parser.add_argument("--min-score", type=score, metavar="S", help=lowest)
@@ -79,6 +82,7 @@ def main(arguments: argparse.Namespace) -> int:
         UserError: the run or the texts, images and table are missing, or the network takes none of them.
     """
     _check_options(arguments)
+    check_device(arguments.device)
     words = list(arguments.words)
     config: Section = {}
     if arguments.pipeline or arguments.model:  # there is no run: the first word is an input, too
@@ -214,9 +218,12 @@ def _load(arguments: argparse.Namespace, config: Section) -> "Predictor":
         from litmus.inference.pipeline import PipelinePredictor
         from litmus.inference.predict import predictor
 
+        device = find_device(arguments.device)
+        say_device(device, arguments.json)
         if arguments.pipeline:
-            return PipelinePredictor(arguments.pipeline, arguments.weights)
-        return predictor(load_pretrained(arguments.model) if run is None else load_run(run))
+            return PipelinePredictor(arguments.pipeline, arguments.weights, device)
+        net = load_pretrained(arguments.model) if run is None else load_run(run)
+        return predictor(on_device(net, device))
 
 
 def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Namespace) -> None:

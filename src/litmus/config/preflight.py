@@ -164,13 +164,13 @@ def _said(check: Callable[[], object]) -> list[str]:
 
 
 def _device_mistakes(trainer: Section) -> list[str]:
-    may_have_gpu = trainer["accelerator"] != "cpu" and _may_have_gpu()
-    if trainer["accelerator"] == "gpu" and not may_have_gpu:
+    has_gpu = trainer["accelerator"] != "cpu" and may_have_gpu()
+    if trainer["accelerator"] == "gpu" and not has_gpu:
         return [NO_GPU]
-    return [NEEDS_GPU] if trainer["precision"] == "16-mixed" and not may_have_gpu else []
+    return [NEEDS_GPU] if trainer["precision"] == "16-mixed" and not has_gpu else []
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
     """False where there is none for sure; torch knows for certain, but takes seconds."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
@@ -10,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from litmus.config.types import USUAL_BATCH
+from litmus.data._ahead import Ahead
 
 MOST_STEPS, LARGEST_BATCH = 1000, 1024  # of a table's epoch, and in its steps
 # Turns stored inputs into what a network receives. The inputs are the given rows of a batch of the given size:
@@ -30,6 +32,21 @@ class Stored(Rows, Protocol):
     def device(self) -> torch.device: ...
 
     def __getitem__(self, rows: slice, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """This process's part of a batch.
+
+    Attributes:
+        rows: the numbers of its samples.
+        batch_size: of the whole batch.
+        within: the slice of the whole batch that it is.
+    """
+
+    rows: Tensor | slice
+    batch_size: int
+    within: slice
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,7 @@ class BatchLoader:
 
     Args:
         inputs: (num_samples, ...) of any dtype.
-        targets: (num_samples, ...), on the same device.
+        targets: (num_samples, ...), on the same device; of inputs that are read ahead, on the one that trains.
         transform: from stored inputs to the network's.
         batching: batch size, order, and the rows of this process.
     """
@@ -111,17 +128,31 @@ class BatchLoader:
         return math.ceil(self._num_used / self.batching.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self._begin_epoch()
+        parts = self._parts(self._begin_epoch())
+        ahead = self.inputs if isinstance(self.inputs, Ahead) else None
+        with ahead.open() if ahead else nullcontext():
+            part = next(parts, None)
+            while part is not None:
+                self.position += 1
+                begin = time.perf_counter()
+                batch = self._batch(part.rows, part.batch_size, part.within)
+                part = next(parts, None)
+                if ahead and part:
+                    ahead.expect(*self._needed(part))
+                self.seconds += time.perf_counter() - begin
+                yield batch
+
+    def _parts(self, order: Tensor | None) -> Iterator[Part]:
+        """Those of the epoch's batches that are not delivered yet."""
         batch_size = self.batching.batch_size
         for start in range(self.position * batch_size, self._num_used, batch_size):
             stop = min(start + batch_size, self._num_samples)
             first, last = self._shard(start, stop)
-            rows = self._rows(order, first, last)
-            self.position += 1
-            begin = time.perf_counter()
-            batch = self._batch(rows, stop - start, slice(first - start, last - start))
-            self.seconds += time.perf_counter() - begin
-            yield batch
+            yield Part(self._rows(order, first, last), stop - start, slice(first - start, last - start))
+
+    def _needed(self, part: Part) -> list[Tensor | slice]:
+        """The inputs that the next batch will read, to be read ahead; draws nothing from `generator`."""
+        return [part.rows]
 
     def state_dict(self) -> LoaderState:
         """The loader's position: plain values and tensors."""
@@ -172,7 +203,12 @@ class BatchLoader:
     def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         """Inputs and targets of these rows, which are the slice `within` of a batch of `batch_size` samples."""
         inputs = self.transform(select(self.inputs, rows), self.generator, batch_size, within)
-        return inputs, select(self.targets, rows)
+        return inputs, self._select_targets(rows)
+
+    def _select_targets(self, rows: Tensor | slice) -> Tensor:
+        if isinstance(rows, Tensor):
+            rows = rows.to(self.targets.device, non_blocking=True)
+        return select(self.targets, rows)
 
 
 def select(stored: Stored, rows: Tensor | slice) -> Tensor:

@@ -15,7 +15,7 @@ class ColumnPredictor:
     """Predicts a class or values for rows of a table, encoded as in training.
 
     Args:
-        net: in evaluation mode, on the CPU; its input are columns.
+        net: in evaluation mode; its input are columns.
 
     Attributes:
         column_names: of the columns that the network takes.

@@ -30,6 +30,7 @@ from litmus.data.timeline.source import read_series
 from litmus.data.timeline.windows import as_columns, scale_columns, split_bounds, window_starts
 from litmus.errors import UserError
 from litmus.fetch.encoding import encoding_of_another
+from litmus.inference.device import on_device
 from litmus.inference.load import load_run
 from litmus.record.folder import RunDir
 from litmus.spec import Series, Values
@@ -341,13 +342,17 @@ def as_rows(forecasts: Sequence[Forecast]) -> list[dict[str, object]]:
     return rows
 
 
-def load_forecaster(run: RunDir) -> Forecaster:
+def load_forecaster(run: RunDir, device: str = "cpu") -> Forecaster:
     """What forecasts by the best weights of a run on a series.
 
+    Args:
+        run: its folder.
+        device: one of `litmus.inference.device.DEVICES`.
+
     Raises:
-        UserError: the run has no weights, or takes no series.
+        UserError: the run has no weights, or takes no series; there is no such device.
     """
-    net = load_run(run)
+    net = on_device(load_run(run), device)
     if not isinstance(net.spec.input, Series):
         raise UserError(f"{run.path} was trained on {net.spec.input.noun}: it forecasts no series.")
     is_untrained = (run.read_result() or {}).get("best_epoch") == 0

@@ -23,7 +23,7 @@ class ImagePredictor:
     """Predicts a class, labels, values or bounding boxes for images.
 
     Args:
-        net: in evaluation mode, on the CPU; its input are images.
+        net: in evaluation mode; its input are images.
 
     Attributes:
         key: of the boxes, or of the figures, in a prediction.
@@ -37,7 +37,7 @@ class ImagePredictor:
         assert isinstance(net.spec.input, Images)
         self.net = net
         self.images = net.spec.input
-        self.normalize = Normalize(self.images, None, torch.device("cpu"))
+        self.normalize = Normalize(self.images, None, next(iter(net.parameters())).device)
         self.key, self.names = key_of(net), net.spec.target.names
 
     def predict(

@@ -19,6 +19,7 @@ from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.fetch import local
+from litmus.inference.device import check_device, on_device
 from litmus.inference.frames import Frame, FrameRow
 from litmus.inference.load import load_pretrained, load_run
 from litmus.inference.predict import predictor
@@ -54,26 +55,29 @@ Many = (
 Prediction = ImagePrediction | TextPrediction | RowPrediction
 
 
-def load(run: str | os.PathLike[str]) -> "Network":
-    """The network of a run, with its best weights, or a pretrained one; on the CPU.
+def load(run: str | os.PathLike[str], device: str = "cpu") -> "Network":
+    """The network of a run, with its best weights, or a pretrained one.
 
     Args:
         run: its folder, such as `outputs/latest`; or a value of `model.arch`, such as `resnet50`, for its pretrained
             weights, where no folder is called so.
+        device: where it computes: `cpu`, `cuda`, `mps`, or `auto`, which takes a GPU if there is one.
 
     Raises:
-        UserError: there is no such run, it has no weights yet, or the pretrained weights are not available.
+        UserError: there is no such device, or no such run, it has no weights yet, or the pretrained weights are not
+            available.
     """
+    check_device(device)
     name = os.fspath(run)
     folder = local.expand(name)
     if local.kind_of(folder) == "missing":
         known = list(architectures())
         if name in known:
-            return Network(load_pretrained(name))
+            return Network(on_device(load_pretrained(name), device))
         if hint := did_you_mean(name, known):
             raise UserError(f"There is no folder {name}.{hint}")
     run_dir = RunDir(folder)
-    return Network(load_run(run_dir), run_dir.read_config()["data"])
+    return Network(on_device(load_run(run_dir), device), run_dir.read_config()["data"])
 
 
 class Network:
@@ -88,7 +92,7 @@ class Network:
     A series is an array of its last values, (values,), or a table of pandas or polars, as the run's own.
 
     Args:
-        net: in evaluation mode, on the CPU.
+        net: in evaluation mode: see `litmus.inference.device`.
         data: the section `data` of its run, which tells the columns of a series.
 
     Attributes:

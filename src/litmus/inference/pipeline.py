@@ -24,6 +24,7 @@ class PipelinePredictor:
     Args:
         task: one of `CLASSIFIERS`.
         weights: a name on the hub, or a folder; None selects the pipeline's default model.
+        device: `cpu`, `cuda` or `mps`.
 
     Raises:
         UserError: the task is not supported, or its model is not available.
@@ -32,7 +33,7 @@ class PipelinePredictor:
     input_kind: ClassVar[type[Input]] = Tokens
     batch_size = TextPredictor.batch_size
 
-    def __init__(self, task: str, weights: str | None) -> None:
+    def __init__(self, task: str, weights: str | None, device: str) -> None:
         if task not in CLASSIFIERS:
             raise UserError(f"--pipeline {task} is not supported. Choose one of: {', '.join(CLASSIFIERS)}.")
         folder = Path(weights).expanduser() if weights else None
@@ -40,7 +41,7 @@ class PipelinePredictor:
         if folder is not None and (folder / CONFIG).is_file():
             raise UserError(f"{folder} is a run folder. Use litmus predict {folder} TEXT, without --pipeline.")
         with hub.quiet():
-            self.pipe = _make_pipeline(task, str(folder) if local else weights, local or not hub.reachable())
+            self.pipe = _make_pipeline(task, str(folder) if local else weights, device, local or not hub.reachable())
         self.max_length = min(self.pipe.tokenizer.model_max_length, UNLIMITED)
         config = self.pipe.model.config
         self.key: Figures = "values" if getattr(config, "problem_type", None) == "regression" else "probabilities"
@@ -69,12 +70,13 @@ class PipelinePredictor:
         return {"text": text, "label": best[0], "probabilities": {name: scores[name] for name in best}}
 
 
-def _make_pipeline(task: str, weights: str | None, local: bool) -> Any:  # transformers' class depends on the task
+def _make_pipeline(task: str, weights: str | None, device: str, local: bool) -> Any:
+    """The library's pipeline, whose class depends on the task."""
     from transformers import pipeline
 
     make: Any = pipeline  # its types do not allow a task that is a variable
     try:
-        return make(task, model=weights, trust_remote_code=False, local_files_only=local)
+        return make(task, model=weights, device=device, trust_remote_code=False, local_files_only=local)
     except Exception as error:  # the library raises errors of many others for what it cannot download or read
         log.info("%s", error, exc_info=True)
         raise UserError(

@@ -17,7 +17,7 @@ class TextPredictor:
     """Predicts a class, labels or values for texts.
 
     Args:
-        net: in evaluation mode, on the CPU; its input are tokens.
+        net: in evaluation mode; its input are tokens.
 
     Attributes:
         key: of the figures in a prediction.

@@ -79,7 +79,7 @@ class BERT(Net):
         """Tokens, int64 (batch, length), to (batch, classes) logits or (batch, values) scaled values, unbounded."""
         assert isinstance(self.spec.input, Tokens)
         mask = x != self.spec.input.padding
-        encoded = self.encoder(input_ids=x, attention_mask=mask.long())
+        encoded = self.encoder(input_ids=x, attention_mask=self._attention_mask(mask))
         if self.pooling == "mean":
             inside = mask.unsqueeze(2).to(encoded.last_hidden_state.dtype)
             pooled = (encoded.last_hidden_state * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
@@ -87,6 +87,15 @@ class BERT(Net):
             own = encoded.get("pooler_output")  # encoders such as DistilBERT have no pooling layer
             pooled = encoded.last_hidden_state[:, 0] if own is None else own
         return self.head(self.drop(self.norm(pooled)))
+
+    def _attention_mask(self, mask: Tensor) -> Tensor:
+        """What the encoder reads of a mask, bool (batch, length), true where there is a token.
+
+        Of one with two dimensions the package asks whether it is true everywhere: a GPU would be waited for.
+        """
+        if mask.device.type == "cpu" or self.encoder.config.model_type != "bert":  # others may not take the second
+            return mask.long()
+        return mask[:, None, None].expand(-1, 1, mask.shape[1], -1)
 
     def parameter_groups(self) -> list[Section]:
         """As every network's, split by the learning rates of the layers; the head's groups come last."""

@@ -118,7 +118,7 @@ class ResNet(Net):
         for number, stage in enumerate(self._stages()):
             if number < self.frozen or not self.batchnorm:
                 for module in stage.modules():
-                    if isinstance(module, nn.BatchNorm2d):
+                    if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
                         module.eval()
         return self
 

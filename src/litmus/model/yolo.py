@@ -107,7 +107,7 @@ class YOLO(Detector):
         super().train(mode)
         if not self.batchnorm:
             for module in self.network.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
                     module.eval()
         return self
 

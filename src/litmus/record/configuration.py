@@ -47,6 +47,7 @@ ADDED: dict[str, Section] = {
         "deterministic": False,
         "num_nodes": 1,
         "strategy": "auto",
+        "tf32": True,  # of convolutions alone; to tell them apart for that would help nobody
     },
     "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
     "litmus.data.toy.Toy": NO_FOLDS,

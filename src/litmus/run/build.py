@@ -23,7 +23,7 @@ from litmus.run.divergence import Divergence
 from litmus.run.limits import Limits
 from litmus.run.steps import shorten
 from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
-from litmus.trainer import Hardware, pick_hardware
+from litmus.trainer import Hardware, pick_hardware, tune
 
 TASKS: dict[type[Target], str] = {  # by the target that they predict
     Classes: "classification",
@@ -37,13 +37,14 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class Parts:
-    """The objects of a run; `callbacks` are those of its configuration."""
+    """The objects of a run; `callbacks` are those of its configuration, `tuned` says how its GPU was set up."""
 
     data: Data
     net: Net
     task: lightning.LightningModule
     trainer: lightning.Trainer
     callbacks: list[Callback]
+    tuned: list[str]
 
     @property
     def loggers(self) -> list[RunLogger]:
@@ -168,6 +169,7 @@ def assemble(
     Raises:
         UserError: data, network and device do not fit together, or one of them is not available.
     """
+    tuned = tune(config["trainer"], hardware_for(config).accelerator, isinstance(data.spec.input, Images))
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
     section = checkpoint.rebuilding(config["model"]) if checkpoint else config["model"]
     with memory.building(config):
@@ -190,7 +192,7 @@ def assemble(
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0
     torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout differs between processes
-    return Parts(data, net, task, trainer, own)
+    return Parts(data, net, task, trainer, own, tuned)
 
 
 def _loggers(run: RunDir, section: Section, step: int) -> list[Logger]:

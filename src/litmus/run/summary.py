@@ -64,6 +64,8 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     for note in parts.data.notes:
         console.say(note, wrap=True)
     console.say(f"precision  {hardware.precision}  ({hardware.reason})", wrap=True)
+    for line in parts.tuned:
+        console.say(line, wrap=True)
 
 
 def baselines(measured: Measured) -> None:

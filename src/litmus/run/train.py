@@ -30,6 +30,7 @@ from litmus.run.divergence import divergence_of
 from litmus.run.environment import code_diff, environment
 from litmus.run.launched import Leader
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
+from litmus.trainer import tune
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def _train_and_test(
     requested = state.config
     together = num_processes(requested["trainer"]) > 1
     hardware = hardware_for(requested)
+    tune(requested["trainer"], hardware.accelerator)  # before the GPU is used: what follows may try batch sizes
     check_batch_size(requested)
     run.remove_temporaries()
     run.write_environment(environment(command, hardware), code_diff())

@@ -2,8 +2,9 @@
 
 import logging
 from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.console import Screen
+from litmus.data._ahead import Ahead
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._concerns import num_repeated
@@ -22,6 +24,7 @@ from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
 from litmus.data._targets import scaled
 from litmus.data.image.mixing import Mix, MixingLoader
+from litmus.data.image.photos import Selection
 from litmus.data.image.transform import Augmentation, Normalize, flat_pixels
 from litmus.spec import Classes, Images, Target, Values
 
@@ -96,7 +99,7 @@ class ImageData(Data):
                     "data.augment or data.flip: the features of the network's frozen part are computed again in "
                     "every epoch, because the images are augmented differently each time."
                 )
-        targets = targets.to(pixels.device)
+        targets = targets.to(device)
         if self.mix is not None and split == "train":
             num_classes = len(self.spec.target.names)
             return MixingLoader(
@@ -109,7 +112,7 @@ class ImageData(Data):
         assert self.trainer is not None
         assert self.frozen_part is not None
         whole = replace(self._batching("val"), rank=0, world_size=1)
-        loader = BatchLoader(pixels, targets.to(pixels.device), transform, whole)
+        loader = BatchLoader(pixels, targets.to(self.trainer.strategy.root_device), transform, whole)
         errors = Screen(stderr=True)
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             batches = track(loader, f"features, {split}", len(loader), console=errors, disable=not errors.is_terminal)
@@ -157,9 +160,17 @@ def shown_image(pixels: Stored, number: int) -> NDArray[np.uint8]:
 
 
 def to_device(pixels: Stored, device: torch.device) -> Stored:
-    """The images on the device that trains, if they fit; otherwise each batch is copied to it when it is used."""
-    if not isinstance(pixels, Tensor):
+    """The images on the device that trains, if they fit; otherwise each batch is read while the last one trains."""
+    if isinstance(pixels, Tensor):
+        if _fits(pixels.nbytes, device):
+            return pixels.to(device)
+        return Ahead(lambda: nullcontext(partial(pixels.index_select, 0)), device)
+    if not isinstance(pixels, Selection) or (device.type == "cpu" and pixels.is_in_memory):
         return pixels
-    if device.type == "cuda" and pixels.nbytes > RESIDENT * torch.cuda.mem_get_info(device)[0]:
-        return pixels
-    return pixels.to(device)
+    if device.type == "cuda" and pixels.is_in_memory and _fits(pixels.nbytes, device):
+        return pixels.to(device)
+    return Ahead(pixels.reading, device)
+
+
+def _fits(num_bytes: int, device: torch.device) -> bool:
+    return device.type != "cuda" or num_bytes <= RESIDENT * torch.cuda.mem_get_info(device)[0]

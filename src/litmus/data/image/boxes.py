@@ -4,14 +4,14 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
 from litmus.data._base import Data
-from litmus.data._loader import Batching, BatchLoader, Stored, Transform, select
+from litmus.data._loader import Batching, BatchLoader, Part, Stored, Transform, select
 from litmus.data.image.base import shown_image, to_device
 from litmus.data.image.transform import Normalize
 from litmus.spec import Boxes, Images
@@ -56,7 +56,7 @@ class BoxData(Data):
         training = split == "train"
         return BoxLoader(
             pixels,
-            targets.to(pixels.device),
+            targets.to(device),
             Normalize(self.spec.input, None, device),
             self._batching(split),
             mosaic=self.mosaic if training else 0.0,
@@ -86,37 +86,53 @@ class BoxLoader(BatchLoader):
     def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         if not self.mosaic and not self.flip:
             return super()._batch(rows, batch_size, within)
-        inputs, targets = select(self.inputs, rows).float(), select(self.targets, rows)
+        inputs, targets = select(self.inputs, rows).float(), self._select_targets(rows)
         if self.mosaic:
             inputs, targets = self._with_mosaics(inputs, targets, batch_size, within)
         if self.flip:
             flipped = torch.rand(batch_size, generator=self.generator)[within] < self.flip
-            inputs, targets = horizontal_flip(inputs, targets, flipped.to(inputs.device))
+            inputs, targets = horizontal_flip(inputs, targets, flipped.to(inputs.device, non_blocking=True))
         return self.transform(inputs, self.generator, batch_size, within), targets
 
+    def _needed(self, part: Part) -> list[Tensor | slice]:
+        """Also the images that mosaics will be completed with, by numbers that the generator will draw again."""
+        if not self.mosaic:
+            return super()._needed(part)
+        generator = Generator()
+        generator.set_state(self.generator.get_state())
+        chosen, others, _ = self._draw_mosaics(generator, part.batch_size, part.within)
+        return [part.rows, others[chosen].flatten()] if chosen.any() else [part.rows]
+
+    def _draw_mosaics(self, generator: Generator, batch_size: int, within: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Which images become mosaics, bool (rows,), with which others, (rows, 3), and with which windows, (rows, 3).
+
+        Random numbers are drawn for the whole batch, of which the rows `within` are returned.
+        """
+        chosen = torch.rand(batch_size, generator=generator)[within] < self.mosaic
+        others = torch.randint(len(self.targets), (batch_size, 3), generator=generator)[within]
+        window = torch.rand(batch_size, 3, generator=generator)[within]
+        return chosen, others, window
+
     def _with_mosaics(self, inputs: Tensor, targets: Tensor, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
-        """Replaces some images by mosaics with three others each; random numbers are drawn for the whole batch."""
-        chosen = torch.rand(batch_size, generator=self.generator)[within] < self.mosaic
-        others = torch.randint(len(self.targets), (batch_size, 3), generator=self.generator)[within]
-        window = torch.rand(batch_size, 3, generator=self.generator)[within]
+        """Replaces some images by mosaics with three others each."""
+        chosen, others, window = self._draw_mosaics(self.generator, batch_size, within)
         if not chosen.any():
             return inputs, targets
-        device = inputs.device
-        which = others[chosen].flatten().to(device)
-        num_mosaics = int(chosen.sum())
-        other_inputs = self.inputs.index_select(0, which).float().unflatten(0, (num_mosaics, 3))
-        other_targets = self.targets.index_select(0, which).unflatten(0, (num_mosaics, 3))
-        images = torch.cat([inputs[chosen].unsqueeze(1), other_inputs], dim=1)
-        boxes = torch.cat([targets[chosen].unsqueeze(1), other_targets], dim=1)
-        mosaics, mosaic_boxes = mosaic(images, boxes, window[chosen].to(device))
-        inputs = inputs.clone()
-        inputs[chosen] = mosaics
+        device, numbers = inputs.device, chosen.nonzero().flatten()
+        # Numbers that lie on the device already: indexing with those of the CPU would wait for it.
+        here = numbers.to(device, non_blocking=True)
+        which = others[numbers].flatten()
+        other_inputs = select(self.inputs, which.to(self.inputs.device, non_blocking=True)).float()
+        images = torch.cat([inputs[here].unsqueeze(1), other_inputs.unflatten(0, (len(numbers), 3))], dim=1)
+        other_targets = self._select_targets(which).unflatten(0, (len(numbers), 3))
+        boxes = torch.cat([targets[here].unsqueeze(1), other_targets], dim=1)
+        mosaics, mosaic_boxes = mosaic(images, boxes, window[numbers].to(device, non_blocking=True))
         room = mosaic_boxes.shape[1]
         wide = torch.full((len(targets), max(room, targets.shape[1]), COLUMNS), -1.0, device=device)
         wide[:, : targets.shape[1]] = targets
-        wide[chosen] = -1.0
-        wide[chosen.nonzero().flatten().to(device), :room] = mosaic_boxes
-        return inputs, wide
+        wide[here] = -1.0
+        wide[here, :room] = mosaic_boxes
+        return inputs.index_copy(0, here, mosaics), wide
 
 
 def horizontal_flip(images: Tensor, boxes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +158,8 @@ def mosaic(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tenso
         window: float (mosaics, 3) in [0, 1): its size, from one image's to that of all four, and its x and y position.
 
     Returns:
-        float (mosaics, channels, height, width), and the boxes that are still visible, clipped at the edges.
+        float (mosaics, channels, height, width), and the boxes that are still visible, clipped at the edges, and first;
+        on the CPU, as many as the most of an image.
     """
     square = torch.cat([torch.cat([images[:, i], images[:, i + 1]], dim=3) for i in (0, 2)], dim=2)
     # Fractions of the square's side; the window stays inside.
@@ -164,10 +181,12 @@ def mosaic(images: Tensor, boxes: Tensor, window: Tensor) -> tuple[Tensor, Tenso
     names = boxes[..., 0].flatten(1)
     kept = (names >= 0) & (visible > MIN_VISIBLE)
     clipped = torch.cat([names[..., None], (clipped_low + clipped_high) / 2, clipped_high - clipped_low], dim=2)
-    clipped[~kept] = -1.0
+    clipped = torch.where(kept[..., None], clipped, -1.0)
     order = torch.argsort((~kept).int(), dim=1, stable=True)
-    room = max(1, int(kept.sum(dim=1).max()))
-    return cropped, clipped.gather(1, order[..., None].expand(-1, -1, COLUMNS))[:, :room]
+    sorted_boxes = clipped.gather(1, order[..., None].expand(-1, -1, COLUMNS))
+    if boxes.device.type != "cpu":  # to read how many are left would wait for the device
+        return cropped, sorted_boxes
+    return cropped, sorted_boxes[:, : max(1, int(kept.sum(dim=1).max()))]
 
 
 def pad_boxes(boxes: list[Tensor]) -> Tensor:

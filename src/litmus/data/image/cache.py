@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -64,11 +64,24 @@ class Facts(TypedDict):
 
 
 class Files:
-    """Images that are read from their files whenever they are used, where the cache has no space for them."""
+    """Images that are read from their files whenever they are used, where the cache has no space for them.
 
-    def __init__(self, paths: Sequence[Path], images: Images) -> None:
+    Args:
+        paths: of the files.
+        images: size, channels and crop.
+        threads: that read; None starts some for each batch.
+    """
+
+    def __init__(self, paths: Sequence[Path], images: Images, threads: ThreadPoolExecutor | None = None) -> None:
         self.paths = paths
         self.images = images
+        self.threads = threads
+
+    @contextmanager
+    def open(self) -> Iterator["Files"]:
+        """The same images, read by threads that last as long as the context."""
+        with ThreadPoolExecutor(NUM_WORKERS) as threads:
+            yield Files(self.paths, self.images, threads)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -80,7 +93,7 @@ class Files:
             OSError: an image can no longer be read.
         """
         pixels = []
-        for path, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images):
+        for path, photo in in_threads([self.paths[i] for i in rows.tolist()], self.images, self.threads):
             if isinstance(photo, Broken):
                 raise OSError(f"{path} was readable before, but now {photo}.")
             pixels.append(photo.pixels)
@@ -181,7 +194,9 @@ def _reserve(file: BinaryIO, size: int) -> None:
         file.truncate(size)
 
 
-def in_threads(sources: Iterable[Source], images: Images) -> Iterator[tuple[Source, Photo | Broken]]:
+def in_threads(
+    sources: Iterable[Source], images: Images, threads: ThreadPoolExecutor | None = None
+) -> Iterator[tuple[Source, Photo | Broken]]:
     """Reads images in threads, a few ahead; yields each source with its image, or with the reason why it has none.
 
     Small files are read without threads, which would spend more time on waiting for each other.
@@ -189,8 +204,9 @@ def in_threads(sources: Iterable[Source], images: Images) -> Iterator[tuple[Sour
     Args:
         sources: paths of files, or images of Pillow; the order is kept.
         images: size, channels and crop.
+        threads: that read, and stay; None starts some for this call.
     """
-    with ThreadPoolExecutor(NUM_WORKERS) as pool:
+    with nullcontext(threads) if threads else ThreadPoolExecutor(NUM_WORKERS) as pool:
         waiting: deque[tuple[list[Source], Callable[[], list[Photo | Broken]]]] = deque()
         for is_small, group in groupby(sources, lambda source: _is_small(source, images)):
             while some := list(islice(group, TOGETHER if is_small else 1)):

@@ -3,16 +3,18 @@
 import logging
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from litmus.config.protocols import Split
+from litmus.data._ahead import Read
 from litmus.data._classes import list_some
 from litmus.data._loader import Rows
 from litmus.data._split import are_seen, fingerprints, num_tied, select_unseen
@@ -20,7 +22,17 @@ from litmus.errors import UserError
 
 log = logging.getLogger(__name__)
 
+CHUNK_BYTES = 64 * 2**20  # of images that are on their way to a device
+
 Sample = TypeVar("Sample")
+
+
+@runtime_checkable
+class Openable(Protocol):
+    """Images in files."""
+
+    def open(self) -> AbstractContextManager[Rows]:
+        """The same images, read by threads that last as long as the context."""
 
 
 @dataclass
@@ -59,6 +71,33 @@ class Selection:
         self.pixels = pixels
         self.rows = rows
         self.crop = crop
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the images are, or in the memory-mapped cache; else each is decoded when it is read."""
+        return isinstance(self.pixels, Tensor)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all selected images."""
+        return len(self) * self._read(self.rows[:1]).numel()
+
+    def to(self, device: torch.device) -> Tensor:
+        """All selected images on a device, uint8 (samples, channels, height, width); reads some megabytes at a time."""
+        shape = self._read(self.rows[:1]).shape[1:]
+        moved = torch.empty((len(self), *shape), dtype=torch.uint8, device=device)
+        for own in torch.arange(len(self)).split(max(1, CHUNK_BYTES // shape.numel())):
+            moved[own[0] : own[-1] + 1] = self._read(self.rows[own])
+        return moved
+
+    @contextmanager
+    def reading(self) -> Iterator[Read]:
+        """What reads images by their numbers in the selection, with threads that last, where it has any."""
+        if not isinstance(self.pixels, Openable):
+            yield partial(self.index_select, 0)
+            return
+        with self.pixels.open() as pixels:
+            yield partial(Selection(pixels, self.rows, self.crop).index_select, 0)
 
     def __len__(self) -> int:
         return len(self.rows)

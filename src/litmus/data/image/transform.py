@@ -69,7 +69,9 @@ def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: s
     Returns:
         A new tensor, bilinearly interpolated.
     """
-    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].mul_(2).sub_(1).to(images.device)
+    uniform = (
+        torch.rand(4, batch_size, generator=generator)[:, rows].mul_(2).sub_(1).to(images.device, non_blocking=True)
+    )
     angle = uniform[0] * math.radians(MAX_ROTATION_DEGREES)
     scale = 1 / (1 + MAX_SCALE * uniform[1])
     # affine_grid's coordinates run from -1 to 1: a shift of the whole width is 2.
@@ -102,7 +104,7 @@ def random_resized_crop(
 
     After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `random_affine`.
     """
-    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device)
+    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device, non_blocking=True)
     scale = (MIN_AREA + (1 - MIN_AREA) * uniform[0]).sqrt()
     shift = (1 - scale) * (2 * uniform[1:3] - 1)
     flipped = torch.where(uniform[3] < flip, -scale, scale)
@@ -138,7 +140,7 @@ def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | N
         return augmentation
 
     def flipped(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
-        chosen = (torch.rand(batch_size, generator=generator)[rows] < flip).to(images.device)
+        chosen = (torch.rand(batch_size, generator=generator)[rows] < flip).to(images.device, non_blocking=True)
         images = torch.where(chosen[:, None, None, None], images.flip(3), images)
         if augmentation:
             return augmentation(images, generator, batch_size, rows, size)

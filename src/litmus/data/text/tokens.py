@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -57,10 +57,13 @@ class EncodedTexts(Encoded):
 class Ragged:
     """Rows of different lengths, end to end.
 
+    The values lie on the device that trains. Where rows begin and end is known to the processor: to ask the device for
+    the longest of a batch would wait for all that it still has to do.
+
     Attributes:
         values: int32 (sum of lengths,).
-        starts: int64 (rows,), where each row begins.
-        lengths: int64 (rows,), each at least 1.
+        starts: int64 (rows,), where each row begins; on the CPU.
+        lengths: int64 (rows,), each at least 1; on the CPU.
         padding: the number that pads a row to the length of another.
         num_cut: of the rows, how many are texts that were truncated.
     """
@@ -73,25 +76,27 @@ class Ragged:
 
     @property
     def device(self) -> torch.device:
-        return self.values.device
+        """Of the numbers by which rows are asked for."""
+        return self.lengths.device
 
     def to(self, device: torch.device) -> "Ragged":
-        values, starts, lengths = (own.to(device) for own in (self.values, self.starts, self.lengths))
-        return Ragged(values, starts, lengths, self.padding, self.num_cut)
+        return replace(self, values=self.values.to(device))
 
     def index_select(self, _: int, rows: Tensor) -> Tensor:
         """See `padded`; a loader reads rows by this name, as those of a tensor."""
         return self.padded(rows)
 
     def __getitem__(self, rows: slice) -> Tensor:
-        return self.padded(torch.arange(len(self.lengths), device=self.device)[rows])
+        return self.padded(torch.arange(len(self.lengths))[rows])
 
     def padded(self, rows: Tensor) -> Tensor:
-        """These rows, int64 (len(rows), length of the longest of them)."""
-        lengths = self.lengths[rows]
-        columns = torch.arange(int(lengths.max()) if len(rows) else 1, device=self.device)
-        inside = columns < lengths[:, None]
-        positions = torch.where(inside, self.starts[rows][:, None] + columns, 0)
+        """These rows, int64 (len(rows), length of the longest of them), on the device of the values."""
+        lengths, device = self.lengths[rows], self.values.device
+        longest = int(lengths.max()) if len(rows) else 1
+        starts, lengths = torch.stack([self.starts[rows], lengths])[..., None].to(device, non_blocking=True)
+        columns = torch.arange(longest, device=device)
+        inside = columns < lengths
+        positions = torch.where(inside, starts + columns, 0)
         return torch.where(inside, self.values[positions].long(), self.padding)
 
 
@@ -108,7 +113,7 @@ class TokenLoader(BatchLoader):
         super().__init__(inputs, targets, as_stored, batching)
 
     def _order(self, generator: Generator) -> Tensor:
-        lengths = self.inputs.lengths.cpu()
+        lengths = self.inputs.lengths
         batch_size = self.batching.batch_size
         if not self.batching.shuffle:
             return by_length(self.inputs)
@@ -122,7 +127,7 @@ class TokenLoader(BatchLoader):
 
 def by_length(rows: Ragged) -> Tensor:
     """The numbers of the rows, the shortest first, as evaluation reads them: int64 (rows,)."""
-    return torch.argsort(rows.lengths.cpu(), stable=True)
+    return torch.argsort(rows.lengths, stable=True)
 
 
 def tokenize(texts: Sequence[str], tokens: Tokens, cache: Path | None) -> Ragged:
