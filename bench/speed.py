@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bench import _rivals as rivals
-from bench._common import REPEATS, ROOT, alternate, markdown, median, ratios, spread, train
+from bench._common import REPEATS, ROOT, alternate, compose_config, markdown, median, ratios, spread, train
+from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
 
 IMAGES = 60_000
@@ -19,26 +20,18 @@ SPEED = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
 
 
 def measure() -> str:
-    data = MNIST(
-        0,
-        dir=None,
-        source="auto",
-        val_size=1,
-        limit=None,
-        limit_eval=None,
-        split_seed=None,
-        folds=None,
-        fold=None,
-        batch_size=128,
-        eval_batch_size=1000,
-        augment="none",
-        flip=0.0,
-    )
+    images, labels, folder = mnist()
+    return _fnn(images, labels, folder) + "\n" + _cnn(images, labels, folder)
+
+
+def mnist() -> tuple[Tensor, Tensor, Path]:
+    """The 60,000 training images, uint8 (samples, 1, 28, 28), their labels, and the folder of the files."""
+    data: MNIST = build({**compose_config("data=mnist", "data.val_size=1")["data"]}, 0)
     data.prepare_data()
     if data.warning:
         sys.exit(f"The speed is measured on the whole of MNIST. {data.warning}")
     images, labels = data.splits["train"]
-    return _fnn(images, labels, data.folder) + "\n" + _cnn(images, labels, data.folder)
+    return images, labels, data.folder
 
 
 def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:

@@ -67,25 +67,27 @@ class Drawing:
 
     def __init__(self, width: float, height: float, label: str) -> None:
         self.width, self.height, self.label = width, height, label
-        self._svg: list[str] = []
+        self._svg: list[Callable[[], str]] = []  # TensorBoard's pictures need none, and a page has them made last
         self._png: list[Callable[[_Canvas], None]] = []
 
     def line(self, points: Sequence[Point], color: str, width: float = 1.5, dashed: bool = False) -> None:
         """A line through points."""
         if len(points) < 2:
             return
-        path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
         dashes = ' stroke-dasharray="5 4"' if dashed else ""
         self._svg.append(
-            f'<polyline points="{path}" fill="none" stroke="{_css(color)}" stroke-width="{_n(width)}" '
-            f'stroke-linejoin="round"{dashes}/>'
+            lambda: (
+                f'<polyline points="{_path(points)}" fill="none" stroke="{_css(color)}" stroke-width="{_n(width)}" '
+                f'stroke-linejoin="round"{dashes}/>'
+            )
         )
         self._png.append(lambda canvas: canvas.line(points, color, width, dashed))
 
     def area(self, points: Sequence[Point], color: str, opacity: float) -> None:
         """A filled polygon."""
-        path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-        self._svg.append(f'<polygon points="{path}" fill="{_css(color)}" fill-opacity="{_n(opacity)}"/>')
+        self._svg.append(
+            lambda: f'<polygon points="{_path(points)}" fill="{_css(color)}" fill-opacity="{_n(opacity)}"/>'
+        )
         self._png.append(lambda canvas: canvas.area(points, color, opacity))
 
     def rectangle(
@@ -95,8 +97,10 @@ class Drawing:
         opaque = "" if opacity == 1 else f' fill-opacity="{_n(opacity)}"'
         inner = f"><title>{_text(title)}</title></rect>" if title else "/>"
         self._svg.append(
-            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" fill="{_css(color)}"{opaque}'
-            f"{inner}"
+            lambda: (
+                f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" fill="{_css(color)}"{opaque}'
+                f"{inner}"
+            )
         )
         corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
         self._png.append(lambda canvas: canvas.area(corners, color, opacity))
@@ -105,10 +109,11 @@ class Drawing:
         """Filled circles of one look."""
         if not points:
             return
-        path = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in points)
         self._svg.append(
-            f'<path d="{path}" stroke="{_css(color)}" stroke-opacity="{_n(opacity)}" stroke-width="{_n(2 * radius)}" '
-            'stroke-linecap="round" fill="none"/>'
+            lambda: (
+                f'<path d="{"".join(f"M{_n(x)} {_n(y)}h0" for x, y in points)}" stroke="{_css(color)}" '
+                f'stroke-opacity="{_n(opacity)}" stroke-width="{_n(2 * radius)}" stroke-linecap="round" fill="none"/>'
+            )
         )
         self._png.append(lambda canvas: canvas.dots(points, radius, color, opacity))
 
@@ -135,18 +140,21 @@ class Drawing:
         """
         turned = f' transform="rotate(-90 {_n(x)} {_n(y)})"' if upward else ""
         self._svg.append(
-            f'<text x="{_n(x)}" y="{_n(y)}" fill="{_css(color)}" font-size="{_n(size)}" text-anchor="{anchor}"'
-            f"{turned}>{_text(text)}</text>"
+            lambda: (
+                f'<text x="{_n(x)}" y="{_n(y)}" fill="{_css(color)}" font-size="{_n(size)}" text-anchor="{anchor}"'
+                f"{turned}>{_text(text)}</text>"
+            )
         )
         self._png.append(lambda canvas: canvas.text(x, y, text, color, size, anchor, upward))
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels) -> None:
         """An image, whose pixels stay squares where it is enlarged; a larger one than is seen is made smaller."""
         pixels = shrunk(pixels, round(1.5 * max(width, height)))
-        source = address_of(pixels)
         self._svg.append(
-            f'<image x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" preserveAspectRatio="none" '
-            f'style="image-rendering:pixelated" href="{source}"/>'
+            lambda: (
+                f'<image x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" preserveAspectRatio="none" '
+                f'style="image-rendering:pixelated" href="{address_of(pixels)}"/>'
+            )
         )
         self._png.append(lambda canvas: canvas.image(x, y, width, height, pixels))
 
@@ -154,7 +162,7 @@ class Drawing:
         """An `<svg>` element, as wide as there is room, up to a fifth beyond its own width."""
         return (
             f'<svg viewBox="0 0 {_n(self.width)} {_n(self.height)}" role="img" aria-label="{_text(self.label)}" '
-            f'style="max-width:{self.width * 1.2:.0f}px">{"".join(self._svg)}</svg>'
+            f'style="max-width:{self.width * 1.2:.0f}px">{"".join(draw() for draw in self._svg)}</svg>'
         )
 
     def png(self, scale: int = SCALE) -> bytes:
@@ -321,6 +329,10 @@ def _text(text: str) -> str:
     """Escaped for SVG, without what it may not contain."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return escape(shown, {'"': "&quot;"})
+
+
+def _path(points: Sequence[Point]) -> str:
+    return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
 
 
 def _n(number: float) -> str:
