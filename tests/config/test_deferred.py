@@ -89,6 +89,23 @@ with FlopCounterMode(display=False) as counter:
 assert counter.get_total_flops() == 2 * 4 * 3 * 2
 """
 
+OPTIMIZERS = """
+import sys
+from litmus.config.deferred import defer
+defer()
+import torch
+from litmus.config.conf import names
+from litmus.config.instantiate import build, defaults
+for name in names("optimizer"):
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+    groups = [{"params": list(net.parameters()), "is_hidden": [True, False, False, False]}]
+    optimizer = build(defaults("optimizer", name), groups, True)
+    net(torch.ones(4, 3)).sum().backward()
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert "torch._dynamo.utils" not in sys.modules, name
+"""
+
 
 def ran(code: str, *words: str) -> str:
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
@@ -148,3 +165,7 @@ print(Accuracy.__name__)
 
 def test_all_of_a_module_is_there_to_import() -> None:
     assert ran(STARRED) == "Accuracy\n"
+
+
+def test_no_optimizer_imports_the_compiler() -> None:
+    ran(OPTIMIZERS)

@@ -190,6 +190,14 @@ def test_few_validation_samples_are_uncertain_whatever_the_gain(number: int, is_
     assert ("uncertain_validation" in names(evidence)) == is_uncertain
 
 
+@pytest.mark.parametrize(("folds", "proposed"), [(None, True), (5, False)])
+def test_of_a_fold_no_share_is_proposed(folds: int | None, proposed: bool) -> None:
+    few = {"sizes": {"train": 5000, "val": 40, "test": 1000}, "baselines": {"logistic": {"acc": 0.97}}}
+    own = config(data__val_share=0.02, data__folds=folds)
+    found = {finding.name: finding for finding in diagnose(sick(config=own, **few))}["uncertain_validation"]
+    assert str(found.overrides).startswith("data.val_share=") == proposed
+
+
 @pytest.mark.parametrize(("size", "is_poor"), [(None, False), (0.3, False), (1.0, False), (130.0, True), (1e-3, True)])
 def test_inputs_that_are_not_normalized_are_a_poor_start(size: float | None, is_poor: bool) -> None:
     assert ("poor_initialization" in names(sick(input_size=size))) == is_poor

@@ -1,4 +1,4 @@
-"""checkpoints/best.ckpt and checkpoints/last.ckpt."""
+"""checkpoints/best.ckpt, checkpoints/last.ckpt, and those of the best epochs."""
 
 import logging
 import math
@@ -13,9 +13,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from litmus.callback._base import Callback, data_of, is_step, task_of
+from litmus.callback._best_epochs import BestEpochs
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
-from litmus.config.types import Positive, Section
+from litmus.config.types import Positive, Section, Whole
 from litmus.config.validate import checked
 from litmus.errors import Interrupted
 from litmus.record import folder
@@ -45,6 +46,7 @@ class Checkpoint(ModelCheckpoint, Callback):
 
     Args:
         every_s: seconds between two checkpoints within an epoch.
+        top_k: so many of the best epochs have a file of their own, besides.
     """
 
     affects_training: ClassVar = False
@@ -52,8 +54,9 @@ class Checkpoint(ModelCheckpoint, Callback):
     state_key = "checkpoint"  # Lightning's own is composed anew at every hook
 
     @checked
-    def __init__(self, *, every_s: Positive) -> None:
+    def __init__(self, *, every_s: Positive, top_k: Whole) -> None:
         self.every_s = every_s
+        self._best_epochs = BestEpochs(top_k)
         self._next = math.inf
         self._interrupt: Interrupt | None = None
         self.best_loss: float | None = None  # of the best epoch
@@ -84,6 +87,9 @@ class Checkpoint(ModelCheckpoint, Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         self._next = time.monotonic() + self.every_s
+        if trainer.is_global_zero:  # a process that was killed may have kept one more, or one less
+            begins_epoch = trainer.fit_loop.epoch_loop.batch_progress.current.ready == 0
+            self._best_epochs.write(self._last_path, trainer.current_epoch if begins_epoch else 0)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -113,18 +119,28 @@ class Checkpoint(ModelCheckpoint, Callback):
         if self._received is not None:
             raise Interrupted(self._received)
 
+    @property
+    def _last_path(self) -> Path:
+        return Path(str(self.dirpath), f"{folder.LAST}.ckpt")
+
     def _save_last(self, trainer: lightning.Trainer) -> None:
         begin = time.monotonic()
         for logger in trainer.loggers:
             logger.save()  # what is logged until now is on the disk before it
-        trainer.save_checkpoint(Path(str(self.dirpath), f"{folder.LAST}.ckpt"))
+        trainer.save_checkpoint(self._last_path)
         end = time.monotonic()
         self._next = end + max(self.every_s, MOST_PART * (end - begin))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keeps every epoch as the last one; Lightning's `save_last` keeps it only where it is the best, too."""
+        task, epoch, metrics = task_of(pl_module), trainer.current_epoch + 1, trainer.callback_metrics
+        loss = float(metrics.get(TIE_BREAKER, math.inf))
+        if task.monitor in metrics:  # before the checkpoints, which say what is kept
+            self._best_epochs.add(epoch, task.monitor, task.mode, float(metrics[task.monitor]), loss)
         super().on_train_epoch_end(trainer, pl_module)
         self._save_last(trainer)
+        if trainer.is_global_zero:
+            self._best_epochs.write(self._last_path, epoch)
         self._stop_if_requested()
 
     def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
@@ -165,6 +181,7 @@ class Checkpoint(ModelCheckpoint, Callback):
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
             "has_untrained": self._has_untrained,
+            "best_epochs": self._best_epochs.state_dict(),
         }
 
     def load_state_dict(self, state_dict: Section) -> None:
@@ -193,4 +210,5 @@ class Checkpoint(ModelCheckpoint, Callback):
         self.best_loss = moved.get("best_loss")  # earlier versions kept the first epoch, whatever its loss
         self.best_epoch = moved.get("best_epoch")
         self._has_untrained = moved.get("has_untrained", False)
+        self._best_epochs.load_state_dict(moved.get("best_epochs", []))
         super().load_state_dict(moved)

@@ -1,4 +1,4 @@
-"""Evaluates the best checkpoint of a run on its test split again, from the run folder alone."""
+"""Evaluates a checkpoint of a run, usually the best, on its test split again, from the run folder alone."""
 
 import argparse
 import copy
@@ -18,6 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds this verb's arguments."""
     parser.add_argument("run", metavar="RUN", help="a run folder, such as outputs/latest")
     parser.add_argument("changes", metavar="KEY=VALUE", nargs="*", default=[], help="overrides, such as data.dir=/data")
+    parser.add_argument(
+        "--checkpoint", metavar="NAME", default="best", help="best (the default), last, or the number of an epoch kept"
+    )
     parser.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
 
 
@@ -29,7 +32,9 @@ def main(arguments: argparse.Namespace) -> int:
     """
     run = RunDir(arguments.run)
     own = run.read_config()
-    run.check_best()
+    if arguments.checkpoint == "best":
+        run.check_best()
+    path = run.checkpoint(arguments.checkpoint)
     if wrong := mistakes(own):
         raise UserError("\n".join(wrong))
     config = changed(own, arguments.changes)
@@ -44,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
     with console.log_to(None):
         with loading(run, own, arguments.json):
             from litmus.run.evaluate import evaluate
-        metrics = evaluate(run, config, arguments.changes)
+        metrics = evaluate(run, config, arguments.changes, path)
     if arguments.json:
         console.json_line(finite(metrics))
         return 0

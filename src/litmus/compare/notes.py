@@ -48,7 +48,7 @@ def _left_out(ranking: Ranking) -> Iterator[str]:
         yield f"a setting that diverged on any seed comes last: {named}{more}."
     if lost := sum(bool(lost_seeds(row, ranking.metric)) for row in ranking.rows):
         word = "setting has" if lost == 1 else "settings have"
-        yield f"{lost} {word} lost seeds; the mean over the remaining seeds may be biased."
+        yield f"{lost} {word} lost {ranking.unit}; the mean over the remaining {ranking.unit} may be biased."
 
 
 def _named(ranking: Ranking, row: Row) -> str:

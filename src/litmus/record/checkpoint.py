@@ -224,9 +224,18 @@ def load_best(run: RunDir) -> Checkpoint:
         UserError: it is missing, damaged, or another run's.
     """
     run.check_best()
-    checkpoint = load_checkpoint(run.best)
+    return load_own(run, run.best)
+
+
+def load_own(run: RunDir, path: Path) -> Checkpoint:
+    """A checkpoint of a run.
+
+    Raises:
+        UserError: it is missing, damaged, or another run's.
+    """
+    checkpoint = load_checkpoint(path)
     if key := checkpoint.key_of_another_run(run.read_config()):
-        raise UserError(f"{run.best} {_of_another_run(key, checkpoint)}.")
+        raise UserError(f"{path} {_of_another_run(key, checkpoint)}.")
     return checkpoint
 
 

@@ -37,7 +37,7 @@ LOGGERS: dict[str, Section] = {
 # Keys that earlier versions did not have, by `_target_`, with what their runs do.
 NO_FOLDS: Section = {"folds": None, "fold": None}
 ADDED: dict[str, Section] = {
-    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60},
+    "litmus.callback.checkpoint.Checkpoint": {"every_s": 60, "top_k": 0},
     "litmus.callback.dashboard.Dashboard": {"pictures": False},
     "litmus.trainer.build": {
         "on_divergence": "stop",

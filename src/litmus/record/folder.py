@@ -66,6 +66,7 @@ ENDED = ("finished", "pruned", "diverged")  # statuses of runs that a sweep does
 BEST = "best"
 LAST = "last"
 ROLLBACK = "rollback"
+EPOCHS = "epoch-*.ckpt"  # files of the best epochs: see `callback.checkpoint.top_k`
 
 
 class RunDir:
@@ -92,6 +93,30 @@ class RunDir:
     def rollback(self) -> Path:
         """The checkpoint that `trainer.on_divergence=rollback` goes back to: of the last epoch's end."""
         return self.checkpoints / f"{ROLLBACK}.ckpt"
+
+    def checkpoint(self, name: str) -> Path:
+        """A checkpoint by its name, or the number of its epoch.
+
+        Args:
+            name: `best`, `last`, `3`, or the name of a file, with its ending or without.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        there = sorted([*self.checkpoints.glob(EPOCHS), *(path for path in (self.best, self.last) if path.is_file())])
+        found = [
+            path
+            for path in there
+            if name in (path.name, path.stem) or (name.isdecimal() and path.name.startswith(f"epoch-{int(name):03d}_"))
+        ]
+        if len(found) != 1:
+            names = ", ".join(path.stem for path in there)
+            raise UserError(
+                f"{self.path} has no checkpoint {name}. "
+                + (f"It has: {names}." if names else "It has none.")
+                + " callback.checkpoint.top_k keeps those of the best epochs."
+            )
+        return found[0]
 
     @property
     def log(self) -> Path:
@@ -131,6 +156,8 @@ class RunDir:
             for name in (*written, *(f"{name}.ckpt" for name in (BEST, LAST, ROLLBACK))):
                 for path in folder.glob(f".{name}-*"):
                     path.unlink(missing_ok=True)
+        for path in self.checkpoints.glob(f".{EPOCHS}-*"):
+            path.unlink(missing_ok=True)
         for path in (self.path / PICTURES).glob(".*.png-*"):
             path.unlink(missing_ok=True)
 

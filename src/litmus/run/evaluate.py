@@ -1,13 +1,14 @@
 """A run's best weights, tested again."""
 
 import logging
+from pathlib import Path
 from typing import cast
 
 from litmus.config.protocols import Data, Task
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError
-from litmus.record.checkpoint import Checkpoint, load_best
+from litmus.record.checkpoint import Checkpoint, load_best, load_own
 from litmus.record.folder import RunDir
 from litmus.run.baselines import measure
 from litmus.run.build import assemble, for_testing, prepare, resolve
@@ -18,8 +19,8 @@ log = logging.getLogger(__name__)
 FIXED = ("model.", "data.size=", "data.colours=")  # what the weights belong to
 
 
-def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, float]:
-    """The test metrics of a run folder's best weights; writes nothing.
+def evaluate(run: RunDir, config: Section, changes: list[str], path: Path | None = None) -> dict[str, float]:
+    """The test metrics of a run folder's weights; writes nothing.
 
     The network gets its inputs as in training: normalized by the facts that the checkpoint holds. Baselines are those
     fitted on the run's training split, whatever it is tested on.
@@ -28,6 +29,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         run: the folder.
         config: its configuration, with the changes made.
         changes: overrides, as typed; without any, other data than the run's is refused.
+        path: of the checkpoint; None for the best epoch's.
 
     Raises:
         UserError: the configuration does not fit this version of litmus, there are no weights, or the
@@ -39,7 +41,8 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
         )
     if wrong := mistakes(config):
         raise UserError("\n".join(wrong))
-    checkpoint = load_best(run)
+    checkpoint = load_best(run) if path is None else load_own(run, path)
+    path = path or run.best
     data = prepare(config, checkpoint)
     before = sha256_before(run, checkpoint)
     if before is not None and before != data.sha256:
@@ -48,15 +51,15 @@ def evaluate(run: RunDir, config: Section, changes: list[str]) -> dict[str, floa
             raise UserError(f"{difference} {_advice(config['data'])}")
         log.warning(difference)
     if changes and checkpoint.seen is None:
-        log.warning("%s does not say what it was trained on: some of these test data may be among it.", run.best)
+        log.warning("%s does not say what it was trained on: some of these test data may be among it.", path)
     elif changes and checkpoint.seen is not None:
         data.leave_out(checkpoint.seen)
     parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
-    checkpoint.load_into(parts.net, run.best)
+    checkpoint.load_into(parts.net, path)
     training = _training_data(run, checkpoint, before) if any(map(_changes_data, changes)) else data
     if training is not None:
         data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir"), training).metrics
-    return test(run, parts)
+    return test(run, parts, path)
 
 
 def sha256_before(run: RunDir, checkpoint: Checkpoint) -> dict[str, str] | None:

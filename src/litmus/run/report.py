@@ -54,5 +54,5 @@ def _tested_again(run: RunDir, config: Section, result: Section) -> Tested | Non
     parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
     checkpoint.load_into(parts.net, run.best)
     gathering = gather(parts, keeps_all=True)
-    test(run, parts)
+    test(run, parts, run.best)
     return tested_of(parts, gathering, result)

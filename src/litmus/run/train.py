@@ -171,7 +171,7 @@ def _train_and_test(
     state.tested = assemble(run, for_testing(config), data, checkpoint) if together else parts
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
     with console.doing("testing the best epoch"):
-        state.test = test(run, state.tested)
+        state.test = test(run, state.tested, run.best)
     if together:
         for logger in parts.trainer.loggers:
             logger.log_metrics(state.test, parts.trainer.global_step)
@@ -261,19 +261,17 @@ def fit(parts: Parts, checkpoint: Path | None, interruptible: bool = True) -> No
         parts.trainer.fit(parts.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
-def test(run: RunDir, parts: Parts) -> dict[str, float]:
-    """The test metrics of the best epoch's weights.
+def test(run: RunDir, parts: Parts, path: Path) -> dict[str, float]:
+    """The test metrics of a checkpoint's weights.
 
     Raises:
         UserError: the run has no such weights.
     """
-    if not run.best.is_file():
-        raise UserError(f"{run.path} has no {run.best.name} to test: no epoch was finished.")
-    parts.net.min_score = load_checkpoint(run.best).min_score
+    if not path.is_file():
+        raise UserError(f"{run.path} has no {path.name} to test: no epoch was finished.")
+    parts.net.min_score = load_checkpoint(path).min_score
     interrupt = parts.callback(Interrupt)
     data = cast(lightning.LightningDataModule, parts.data)
     with interrupt.watching() if interrupt else nullcontext():
-        (metrics,) = parts.trainer.test(
-            parts.task, datamodule=data, ckpt_path=run.best, verbose=False, weights_only=True
-        )
+        (metrics,) = parts.trainer.test(parts.task, datamodule=data, ckpt_path=path, verbose=False, weights_only=True)
     return {name: float(value) for name, value in metrics.items()}
