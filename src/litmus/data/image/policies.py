@@ -1,7 +1,8 @@
 """RandAugment and TrivialAugment on whole batches, each image with operations of its own.
 
 Operations and their ranges are torchvision's. Its classes do the same to every image of a batch, and draw from the
-global generator, which knows nothing of a run that is resumed, or that has several processes.
+global generator, which knows nothing of a run that is resumed, or that has several processes. Only runs that have such
+a policy import this module: torchvision takes a second.
 """
 
 import math
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, grid_sample
+from torchvision.transforms.v2 import functional
 
 LEVELS = 30  # steps of a strength, from none to the most
 MOST_MOVED = 150 / 331  # of the image's size: of ImageNet's images, as AutoAugment had them
@@ -165,7 +167,9 @@ def sharpness(images: Tensor, strength: Tensor) -> Tensor:
     """From the blurred image, but for its edge."""
     blurred = images.clone()
     inner = blurred[..., 1:-1, 1:-1]
-    inner.copy_((9 * avg_pool2d(images, 3, stride=1) + 4 * inner) / 13)  # Pillow's SMOOTH: a pixel counts five times
+    columns = images[..., :-2, :] + images[..., 1:-1, :] + images[..., 2:, :]
+    around = columns[..., :-2] + columns[..., 1:-1] + columns[..., 2:]
+    inner.copy_((around + 4 * inner) / 13)  # Pillow's SMOOTH: the pixel counts five times, the eight around it once
     return _blended(images, blurred, strength)
 
 
@@ -182,16 +186,12 @@ def solarize(images: Tensor, strength: Tensor) -> Tensor:
 
 def autocontrast(images: Tensor, strength: Tensor) -> Tensor:  # noqa: ARG001  # an Operation
     """Each channel is stretched to the whole scale."""
-    from torchvision.transforms.v2.functional import autocontrast  # which takes a second to import
-
-    return autocontrast(images / 255) * 255
+    return functional.autocontrast(images / 255) * 255
 
 
 def equalize(images: Tensor, strength: Tensor) -> Tensor:  # noqa: ARG001  # an Operation
     """Each channel has all brightnesses about equally often."""
-    from torchvision.transforms.v2.functional import equalize
-
-    return equalize(images.round().to(torch.uint8)).to(images.dtype)
+    return functional.equalize(images.round().to(torch.uint8)).to(images.dtype)
 
 
 MOVES = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate")

@@ -11,7 +11,6 @@ from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, i
 
 from litmus.config.types import Augment
 from litmus.data._loader import Rows
-from litmus.data.image.policies import POLICIES, Policy
 from litmus.spec import Images
 
 MAX_SHIFT = 0.08  # of the image's size, to each side: about 2 of 28 pixels
@@ -124,10 +123,14 @@ def augmentation(choice: Augment, flip: float, light: Augmentation) -> Augmentat
     """
     if choice == "none":
         return flipping(flip, None)
-    return flipping(flip, _then(light, POLICIES[choice]) if choice in POLICIES else light)
+    return flipping(flip, _then(light, choice) if choice in ("randaugment", "trivialaugment") else light)
 
 
-def _then(light: Augmentation, policy: Policy) -> Augmentation:
+def _then(light: Augmentation, choice: str) -> Augmentation:
+    from litmus.data.image.policies import POLICIES  # and with it torchvision
+
+    policy = POLICIES[choice]
+
     def both(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
         return policy(light(images, generator, batch_size, rows, size), generator, batch_size, rows)
 
