@@ -31,8 +31,8 @@ from litmus.run.channel import Channel
 from litmus.run.ddp import lost
 from litmus.trainer import cluster_environment
 
-MEET_TIMEOUT = timedelta(minutes=2)  # in which all processes have imported torch
-CONNECT_S = 60  # that rank 0, when it is ready to train, waits for a process which has not come yet
+MEET_TIMEOUT = timedelta(minutes=5)  # in which all processes have imported torch
+CONNECT_S = 120  # that rank 0, when it is ready to train, waits for a process which has not come yet
 LEAVE_S = 20  # that rank 0, when it ends early, waits for such a process, to tell it
 NOTICED_S = 1  # in which what a signal or torch says of a process that has ended has reached the main thread
 STUCK_S = 8  # in which the main thread has ended the run for that, or never will
