@@ -24,7 +24,7 @@ from torch.distributed.rendezvous import rendezvous
 from litmus import console
 from litmus.config.launch import Launch
 from litmus.config.types import Section
-from litmus.errors import Interrupted, UserError
+from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_signals
 from litmus.run.channel import Channel
@@ -132,11 +132,13 @@ class Leader:
 
     def explained(self, error: BaseException, run: RunDir) -> BaseException:
         """The same error, or a UserError that says which process has ended before, and what it wrote last."""
-        ended = next(((rank, peer) for rank, peer in sorted(self._peers.items()) if peer.has_ended), None)
+        with self._changed:
+            ended = next(((rank, peer) for rank, peer in sorted(self._peers.items()) if peer.has_ended), None)
         by_hand = isinstance(error, KeyboardInterrupt) or (
             isinstance(error, Interrupted) and error.received is signal.SIGINT
         )
-        if ended is None or by_hand or isinstance(error, UserError):
+        # A training that has diverged may end so in all of its processes.
+        if ended is None or by_hand or isinstance(error, UserError | Diverged):
             return error
         self._is_noticed = True
         rank, peer = ended
