@@ -111,6 +111,17 @@ def test_a_rank_that_ends_while_data_are_prepared_interrupts_that(
         assert leader.explained(own, RunDir(tmp_path)) is own
 
 
+def test_a_signal_that_all_ranks_pass_on_acts_once(leader: Leader, store: HashStore) -> None:
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    ranks = [other(store), other(store)]
+    for rank in ranks:
+        rank.send({"signal": int(signal.SIGTERM)})
+        time.sleep(0.3)
+    assert received == [signal.SIGTERM]
+    leader.end(0)
+
+
 def test_a_process_that_waits_for_a_dead_rank_in_vain_is_ended(
     leader: Leader, store: HashStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

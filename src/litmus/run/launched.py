@@ -93,6 +93,7 @@ class Leader:
         self._told: Section | None = None  # what those who come later have to know
         self._is_over = False  # when it is no failure that a process ends
         self._is_noticed = False  # by the main thread, that one has ended
+        self._has_signal = False
         self._token = secrets.token_hex(16)
         self._listener = socket.create_server(("", 0), backlog=launch.num_processes)
         self._signals, wakeup = socket.socketpair()
@@ -248,10 +249,10 @@ class Leader:
 
     def _is_signalled(self) -> bool:
         """Whether a signal that ends a run has reached this process."""
-        with suppress(BlockingIOError):
-            numbers = self._signals.recv(100)
-            return bool(set(numbers) & {signal.SIGINT, *stopping_signals()})
-        return False
+        with self._changed, suppress(BlockingIOError):
+            received = set(self._signals.recv(100))
+            self._has_signal = self._has_signal or bool(received & {signal.SIGINT, *stopping_signals()})
+        return self._has_signal
 
 
 @contextmanager
