@@ -114,7 +114,7 @@ def build(
     """
     together = devices * num_nodes > 1
     if on_divergence != "stop" and together:
-        raise UserError(f"trainer.on_divergence={on_divergence} needs trainer.devices=1: with more, use stop.")
+        raise UserError(f"trainer.on_divergence={on_divergence} needs a single process: with several, use stop.")
     if not torch.cuda.is_available():
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

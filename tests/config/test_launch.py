@@ -72,6 +72,14 @@ def test_what_was_started_is_added_to_what_is_typed(monkeypatch: pytest.MonkeyPa
     assert "has to have as many" in launch_mistakes(2, 2)[0]
 
 
+def test_torchrun_s_second_attempt_does_not_train_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="type resume=FOLDER"):
+        with_launch(["model=fnn"])
+    assert with_launch(["resume=run"]) == ["resume=run", "trainer.devices=3", "trainer.num_nodes=2"]
+
+
 def test_a_run_that_several_machines_began_is_resumed_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**SRUN, "SLURM_NNODES": "1"}.items():
         monkeypatch.setenv(name, value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from faults import Fault
 
-from litmus.errors import UserError
+from litmus.errors import Diverged, UserError
 from litmus.record.folder import RunDir
 from litmus.run import ddp
 
@@ -36,6 +36,8 @@ def test_a_failed_rank_is_named_with_how_it_ended(
     expected = rf"Rank 1 of the run {ending}, so the training stopped\.{lines}"
     with pytest.raises(UserError, match=expected), ddp.started(RunDir(tmp_path), 3) as meet:
         meet()  # at once, and not when torch has waited for minutes
+    with pytest.raises(Diverged), ddp.started(RunDir(tmp_path), 3):
+        raise Diverged("as in all processes", 1)
 
 
 def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:

@@ -151,6 +151,12 @@ def test_several_machines_need_a_launcher(command: Command) -> None:
     done = command(*FEW, "trainer.num_nodes=2")
     assert done.returncode == 2
     assert "trainer.num_nodes=2 needs a launcher on each machine: torchrun --nnodes 2" in done.stderr
+    done = command("-m", *FEW, "trainer.num_nodes=2", "seed=1,2")
+    assert done.returncode == 2
+    assert "trainer.num_nodes=2 needs a launcher" in done.stderr
+    done = command(*FEW, "trainer.strategy=fsdp", "trainer.devices=2")
+    assert done.returncode == 2
+    assert "trainer.strategy=fsdp" in done.stderr
     done = command(*FEW, "trainer.strategy=ddp")
     assert done.returncode == 2
     assert "trainer.strategy=ddp is for several processes" in done.stderr

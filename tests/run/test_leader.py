@@ -12,7 +12,7 @@ import pytest
 from torch.distributed import HashStore
 
 from litmus.config.launch import Launch
-from litmus.errors import Interrupted, UserError
+from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.run import launched
 from litmus.run.channel import Channel
@@ -107,8 +107,19 @@ def test_a_rank_that_ends_while_data_are_prepared_interrupts_that(
     assert time.monotonic() - began < 5
     explained = leader.explained(interrupted.value, RunDir(tmp_path))
     assert str(explained).startswith("Rank 1 of the run, on there, has ended, so the training stopped.")
-    by_hand = KeyboardInterrupt()
-    assert leader.explained(by_hand, RunDir(tmp_path)) is by_hand
+    for own in (KeyboardInterrupt(), Diverged("loss is nan", 3)):
+        assert leader.explained(own, RunDir(tmp_path)) is own
+
+
+def test_a_signal_that_all_ranks_pass_on_acts_once(leader: Leader, store: HashStore) -> None:
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    ranks = [other(store), other(store)]
+    for rank in ranks:
+        rank.send({"signal": int(signal.SIGTERM)})
+        time.sleep(0.3)
+    assert received == [signal.SIGTERM]
+    leader.end(0)
 
 
 def test_a_process_that_waits_for_a_dead_rank_in_vain_is_ended(

@@ -98,6 +98,8 @@ def with_launch(arguments: list[str]) -> list[str]:
             f"Type the command without {launch.launcher}."
         )
     keys = {argument.partition("=")[0].lstrip("+") for argument in arguments}
+    if launch.attempt and "resume" not in keys:
+        raise UserError("torchrun has started the processes again, which would train anew: type resume=FOLDER.")
     if "reproduce" in keys:  # takes no key of a training: `launch_mistakes` compares what the run has
         return arguments
     started = ((DEVICES, launch.devices), (NODES, launch.num_nodes))

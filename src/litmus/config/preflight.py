@@ -37,9 +37,7 @@ def preflight(config: Section, resumed: bool = False) -> list[str]:
         resumed: whether a checkpoint has the weights, so that the files of pretrained ones are not needed again.
     """
     wrong = job_mistakes(config, ("data",) if resumed else ("model", "data"))
-    trainer = config["trainer"]
-    wrong += launch_mistakes(trainer["devices"], trainer["num_nodes"]) or _strategy_mistakes(trainer)
-    return [*wrong, *_device_mistakes(trainer), *_said(lambda: check_batch_size(config))]
+    return [*wrong, *_device_mistakes(config["trainer"]), *_said(lambda: check_batch_size(config))]
 
 
 def _strategy_mistakes(trainer: Section) -> list[str]:
@@ -77,6 +75,8 @@ def job_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> 
     """The same, without what depends on the machine; arguments as those of `data_mistakes`."""
     loggers = {choice(config["logger"], key): own for key, own in config["logger"].items() if own is not None}
     wrong = [wrong for name, section in loggers.items() for wrong in _files(name, section)]
+    trainer = config["trainer"]
+    wrong += launch_mistakes(trainer["devices"], trainer["num_nodes"]) or _strategy_mistakes(trainer)
     return data_mistakes(config, groups) + wrong
 
 

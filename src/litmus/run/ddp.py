@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from litmus.errors import UserError
+from litmus.errors import Diverged, UserError
 from litmus.record.folder import RunDir
 from litmus.trainer import num_cores
 
@@ -63,6 +63,8 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
         torch.set_num_threads(threads)
         try:
             yield lambda: _meet(ranks)
+        except Diverged:  # as may be the others
+            raise
         except Exception as error:
             if (number := _ended(ranks)) is not None:
                 how = _ending(ranks[number - 1].returncode)

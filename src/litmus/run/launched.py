@@ -24,15 +24,15 @@ from torch.distributed.rendezvous import rendezvous
 from litmus import console
 from litmus.config.launch import Launch
 from litmus.config.types import Section
-from litmus.errors import Interrupted, UserError
+from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_signals
 from litmus.run.channel import Channel
 from litmus.run.ddp import lost
 from litmus.trainer import cluster_environment
 
-MEET_TIMEOUT = timedelta(minutes=2)  # in which all processes have imported torch
-CONNECT_S = 60  # that rank 0, when it is ready to train, waits for a process which has not come yet
+MEET_TIMEOUT = timedelta(minutes=5)  # in which all processes have imported torch
+CONNECT_S = 120  # that rank 0, when it is ready to train, waits for a process which has not come yet
 LEAVE_S = 20  # that rank 0, when it ends early, waits for such a process, to tell it
 NOTICED_S = 1  # in which what a signal or torch says of a process that has ended has reached the main thread
 STUCK_S = 8  # in which the main thread has ended the run for that, or never will
@@ -93,6 +93,7 @@ class Leader:
         self._told: Section | None = None  # what those who come later have to know
         self._is_over = False  # when it is no failure that a process ends
         self._is_noticed = False  # by the main thread, that one has ended
+        self._has_signal = False
         self._token = secrets.token_hex(16)
         self._listener = socket.create_server(("", 0), backlog=launch.num_processes)
         self._signals, wakeup = socket.socketpair()
@@ -132,11 +133,13 @@ class Leader:
 
     def explained(self, error: BaseException, run: RunDir) -> BaseException:
         """The same error, or a UserError that says which process has ended before, and what it wrote last."""
-        ended = next(((rank, peer) for rank, peer in sorted(self._peers.items()) if peer.has_ended), None)
+        with self._changed:
+            ended = next(((rank, peer) for rank, peer in sorted(self._peers.items()) if peer.has_ended), None)
         by_hand = isinstance(error, KeyboardInterrupt) or (
             isinstance(error, Interrupted) and error.received is signal.SIGINT
         )
-        if ended is None or by_hand or isinstance(error, UserError):
+        # A training that has diverged may end so in all of its processes.
+        if ended is None or by_hand or isinstance(error, UserError | Diverged):
             return error
         self._is_noticed = True
         rank, peer = ended
@@ -246,10 +249,10 @@ class Leader:
 
     def _is_signalled(self) -> bool:
         """Whether a signal that ends a run has reached this process."""
-        with suppress(BlockingIOError):
-            numbers = self._signals.recv(100)
-            return bool(set(numbers) & {signal.SIGINT, *stopping_signals()})
-        return False
+        with self._changed, suppress(BlockingIOError):
+            received = set(self._signals.recv(100))
+            self._has_signal = self._has_signal or bool(received & {signal.SIGINT, *stopping_signals()})
+        return self._has_signal
 
 
 @contextmanager
