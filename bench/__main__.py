@@ -20,7 +20,7 @@ BENCHES = (
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),
     *("sweep", "sweep_kills", "hyperband", "verdicts"),
-    *("kills", "doctor", "dashboard"),
+    *("kills", "doctor", "dashboard", "gpu"),
 )
 COMPARISONS = ("versus", "bits")  # of two checkouts: `python -m bench.versus OLD NEW` prints that part of the page
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -38,7 +38,9 @@ def main() -> None:
     if unknown := set(wanted) - set(BENCHES):
         sys.exit(f"There is no bench {', '.join(unknown)}; there are: {', '.join(BENCHES)}.")
     for part in wanted:
-        text = f"{importlib.import_module(f'bench.{part}').measure()}\n{_where()}\n"
+        if not (measured := importlib.import_module(f"bench.{part}").measure()):
+            continue  # it has said why
+        text = f"{measured}\n{_where()}\n"
         print(text, flush=True)
         _write(part, text)
 

@@ -69,9 +69,9 @@ def bare_loop(
 class Usual(lightning.LightningModule):
     """The module that most tutorials write."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = fnn()
+        self.net = net
         self.accuracy = MulticlassAccuracy(num_classes=10, average="micro")
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -87,17 +87,36 @@ class Usual(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
-def usual_pipeline(files: Path) -> Callable[[], float]:
+def usual_pipeline(
+    files: Path,
+    make: Callable[[], nn.Module] = fnn,
+    *,
+    batch_size: int = BATCH_SIZE,
+    accelerator: str = "cpu",
+    num_workers: int = 0,
+) -> Callable[[], float]:
     """An epoch of Lightning over a DataLoader over torchvision's MNIST; gives its seconds.
 
-    Without loader workers: on two cores they make it slower.
+    Args:
+        files: the folder of MNIST's files.
+        make: makes the network.
+        batch_size: samples per step.
+        accelerator: Lightning's name.
+        num_workers: processes of the loader; on two cores they make it slower. With some, memory is pinned, as usual.
     """
     root = Path(tempfile.mkdtemp())
     (root / "MNIST").mkdir()
     (root / "MNIST" / "raw").symlink_to(files, target_is_directory=True)
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
-    loader = DataLoader(MNIST(root, train=True, transform=transform), batch_size=BATCH_SIZE, shuffle=True)
-    return lambda: seconds_of_epoch(Usual(), loader)
+    loader = DataLoader(
+        MNIST(root, train=True, transform=transform),
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=num_workers > 0,
+    )
+    return lambda: seconds_of_epoch(Usual(make()), loader, accelerator)
 
 
 class UsualRegression(lightning.LightningModule):
@@ -126,15 +145,17 @@ class Clock(lightning.Callback):
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, *arguments: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.seconds = time.perf_counter() - self.started
 
 
-def seconds_of_epoch(module: lightning.LightningModule, loader: DataLoader[Any]) -> float:
+def seconds_of_epoch(module: lightning.LightningModule, loader: DataLoader[Any], accelerator: str = "cpu") -> float:
     """Trains one epoch; its bar is drawn, as usual, but not on the screen."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = lightning.Trainer(
-            accelerator="cpu",
+            accelerator=accelerator,
             max_epochs=1,
             callbacks=[clock],
             default_root_dir=folder,

@@ -61,8 +61,10 @@ def train(
     padded: bool,
     epochs: int,
     seed: int,
+    batch_size: int = 32,
+    use_cpu: bool = True,
 ) -> dict[str, float]:
-    """Trains with default settings but for the batch size, 32.
+    """Trains with default settings but for the batch size.
 
     Returns:
         `samples_per_second` of the training; with `val` and `test`, also `val` and `test`, the accuracies of the
@@ -75,10 +77,10 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder,
-            per_device_train_batch_size=32,
+            per_device_train_batch_size=batch_size,
             num_train_epochs=epochs,
             seed=seed,
-            use_cpu=True,
+            use_cpu=use_cpu,
             eval_strategy="epoch" if val else "no",
             save_strategy="no",
             report_to="none",

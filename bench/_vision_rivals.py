@@ -80,7 +80,9 @@ def on_disk(data: BoxData, root: Path, limit: int | None = None) -> Path:
     return root / "data.yaml"
 
 
-def train_ultralytics(described: Path, arch: str, size: int, epochs: int, seed: int) -> tuple[float, Path]:
+def train_ultralytics(
+    described: Path, arch: str, size: int, epochs: int, seed: int, *, device: str = "cpu", **settings: Any
+) -> tuple[float, Path]:
     """Ultralytics' own trainer with its default settings, but for mirroring, which changes digits.
 
     Returns:
@@ -107,15 +109,15 @@ def train_ultralytics(described: Path, arch: str, size: int, epochs: int, seed: 
         data=str(described),
         imgsz=size,
         epochs=epochs,
-        batch=16,
         seed=seed,
-        device="cpu",
+        device=device,
         fliplr=0.0,
         plots=False,
         verbose=False,
         project=tempfile.mkdtemp(),
         name="run",
         exist_ok=True,
+        **{"batch": 16, **settings},
     )
     torch.set_num_threads(threads)
     assert model.trainer is not None

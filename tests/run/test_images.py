@@ -1,13 +1,18 @@
 """Runs on images in folders: trained, evaluated, and started from pretrained weights."""
 
 import json
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from faults import Fault, kill
 from helpers import COLORS, ON_PHOTOS
 
 from litmus.cli import evaluate
+from litmus.data.image import cache
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run.build import prepare
@@ -53,3 +58,21 @@ def test_imagenet_s_weights_are_tuned_and_named(train: Train, part: str, tmp_pat
     assert "model.weights=imagenet: 100 tensors loaded; skipped head" in run.log.read_text()
     out, _ = litmus("predict", str(run.path), "photos/red/1.png", "--json")
     assert set(json.loads(out)["probabilities"]) == set(COLORS)
+
+
+def test_photos_without_a_cache_are_read_ahead_and_train_the_same(
+    train: Train, resume: Train, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["model=cnn", "data.size=16", "data.batch_size=8", "data.augment=true", "trainer.max_epochs=2"]
+    small = ["data=image_folder", f"data.path={photos}", "trainer=cpu"]
+    cached = train(*words, small=small, folder="cached")
+    monkeypatch.setattr(cache, "MOST_BYTES", 0)
+    monkeypatch.setattr(cache, "_load", lambda *_: None)
+    stop = Fault(kill(signal.SIGINT), epoch=1, batch=1)
+    run = train(*words, small=small, watching=[stop])
+    assert run.read_result()["status"] == "interrupted"
+    assert "are read again for every batch" in run.log.read_text()
+    assert resume(run).read_result()["status"] == "finished"
+    ours, theirs = (torch.load(each.last, weights_only=True)["state_dict"] for each in (run, cached))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

@@ -70,7 +70,15 @@ class Ahead:
             return read(rows).pin_memory()
 
     def _moved(self, rows: Tensor) -> Tensor:
-        return rows.to(self.target, non_blocking=True)
+        return moved(rows, self.target)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on that device; a GPU of NVIDIA's is not waited for.
+
+    CUDA keeps what it still has to copy; of Apple's GPUs nothing says that they do.
+    """
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def _numbers(rows: Tensor | slice) -> Tensor:

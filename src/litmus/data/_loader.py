@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from litmus.config.types import USUAL_BATCH
-from litmus.data._ahead import Ahead
+from litmus.data._ahead import Ahead, moved
 
 MOST_STEPS, LARGEST_BATCH = 1000, 1024  # of a table's epoch, and in its steps
 # Turns stored inputs into what a network receives. The inputs are the given rows of a batch of the given size:
@@ -207,7 +207,7 @@ class BatchLoader:
 
     def _select_targets(self, rows: Tensor | slice) -> Tensor:
         if isinstance(rows, Tensor):
-            rows = rows.to(self.targets.device, non_blocking=True)
+            rows = moved(rows, self.targets.device)
         return select(self.targets, rows)
 
 

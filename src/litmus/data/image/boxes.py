@@ -10,6 +10,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
+from litmus.data._ahead import moved
 from litmus.data._base import Data
 from litmus.data._loader import Batching, BatchLoader, Part, Stored, Transform, select
 from litmus.data.image.base import shown_image, to_device
@@ -91,7 +92,7 @@ class BoxLoader(BatchLoader):
             inputs, targets = self._with_mosaics(inputs, targets, batch_size, within)
         if self.flip:
             flipped = torch.rand(batch_size, generator=self.generator)[within] < self.flip
-            inputs, targets = horizontal_flip(inputs, targets, flipped.to(inputs.device, non_blocking=True))
+            inputs, targets = horizontal_flip(inputs, targets, moved(flipped, inputs.device))
         return self.transform(inputs, self.generator, batch_size, within), targets
 
     def _needed(self, part: Part) -> list[Tensor | slice]:
@@ -120,13 +121,13 @@ class BoxLoader(BatchLoader):
             return inputs, targets
         device, numbers = inputs.device, chosen.nonzero().flatten()
         # Numbers that lie on the device already: indexing with those of the CPU would wait for it.
-        here = numbers.to(device, non_blocking=True)
+        here = moved(numbers, device)
         which = others[numbers].flatten()
-        other_inputs = select(self.inputs, which.to(self.inputs.device, non_blocking=True)).float()
+        other_inputs = select(self.inputs, moved(which, self.inputs.device)).float()
         images = torch.cat([inputs[here].unsqueeze(1), other_inputs.unflatten(0, (len(numbers), 3))], dim=1)
         other_targets = self._select_targets(which).unflatten(0, (len(numbers), 3))
         boxes = torch.cat([targets[here].unsqueeze(1), other_targets], dim=1)
-        mosaics, mosaic_boxes = mosaic(images, boxes, window[numbers].to(device, non_blocking=True))
+        mosaics, mosaic_boxes = mosaic(images, boxes, moved(window[numbers], device))
         room = mosaic_boxes.shape[1]
         wide = torch.full((len(targets), max(room, targets.shape[1]), COLUMNS), -1.0, device=device)
         wide[:, : targets.shape[1]] = targets

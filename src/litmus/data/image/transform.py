@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import adaptive_avg_pool2d, affine_grid, grid_sample, interpolate
 
 from litmus.config.types import Augment
+from litmus.data._ahead import moved
 from litmus.data._loader import Rows
 from litmus.spec import Images
 
@@ -47,7 +48,7 @@ class Normalize:
 
     def __call__(self, pixels: Tensor, generator: Generator, batch_size: int, rows: slice) -> Tensor:
         """From uint8 (rows, channels, height, width), which are these rows of a batch, to float32."""
-        inputs = pixels.to(self.device, non_blocking=True).float()
+        inputs = moved(pixels, self.device).float()
         if self.augmentation:
             inputs = self.augmentation(inputs, generator, batch_size, rows, self.size)
         else:
@@ -68,9 +69,7 @@ def random_affine(images: Tensor, generator: Generator, batch_size: int, rows: s
     Returns:
         A new tensor, bilinearly interpolated.
     """
-    uniform = (
-        torch.rand(4, batch_size, generator=generator)[:, rows].mul_(2).sub_(1).to(images.device, non_blocking=True)
-    )
+    uniform = moved(torch.rand(4, batch_size, generator=generator)[:, rows].mul_(2).sub_(1), images.device)
     angle = uniform[0] * math.radians(MAX_ROTATION_DEGREES)
     scale = 1 / (1 + MAX_SCALE * uniform[1])
     # affine_grid's coordinates run from -1 to 1: a shift of the whole width is 2.
@@ -103,7 +102,7 @@ def random_resized_crop(
 
     After Szegedy et al. 2015, section 6, without its changes of the aspect ratio. Arguments as of `random_affine`.
     """
-    uniform = torch.rand(4, batch_size, generator=generator)[:, rows].to(images.device, non_blocking=True)
+    uniform = moved(torch.rand(4, batch_size, generator=generator)[:, rows], images.device)
     scale = (MIN_AREA + (1 - MIN_AREA) * uniform[0]).sqrt()
     shift = (1 - scale) * (2 * uniform[1:3] - 1)
     flipped = torch.where(uniform[3] < flip, -scale, scale)
@@ -143,7 +142,7 @@ def flipping(flip: float, augmentation: Augmentation | None) -> Augmentation | N
         return augmentation
 
     def flipped(images: Tensor, generator: Generator, batch_size: int, rows: slice, size: tuple[int, int]) -> Tensor:
-        chosen = (torch.rand(batch_size, generator=generator)[rows] < flip).to(images.device, non_blocking=True)
+        chosen = moved(torch.rand(batch_size, generator=generator)[rows] < flip, images.device)
         images = torch.where(chosen[:, None, None, None], images.flip(3), images)
         if augmentation:
             return augmentation(images, generator, batch_size, rows, size)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from litmus.config.sample import CUT, UNKNOWN, Piece
+from litmus.data._ahead import moved
 from litmus.data._loader import Batching, BatchLoader, as_stored
 from litmus.data._room import make_room
 from litmus.spec import Tokens
@@ -93,7 +94,7 @@ class Ragged:
         """These rows, int64 (len(rows), length of the longest of them), on the device of the values."""
         lengths, device = self.lengths[rows], self.values.device
         longest = int(lengths.max()) if len(rows) else 1
-        starts, lengths = torch.stack([self.starts[rows], lengths])[..., None].to(device, non_blocking=True)
+        starts, lengths = moved(torch.stack([self.starts[rows], lengths])[..., None], device)
         columns = torch.arange(longest, device=device)
         inside = columns < lengths
         positions = torch.where(inside, starts + columns, 0)
