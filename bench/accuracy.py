@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import track
 
-from bench._common import markdown, run_command
+from bench._common import markdown, run_command, spread
 
 RUNS = [
     ("model=perceptron", (0, 1, 2), "at least 88 %"),
@@ -31,9 +31,20 @@ def table(runs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
         tested = [100 * r["metrics"]["test/acc"] for r in of]
         chosen = [100 * r["metrics"]["val/acc"] for r in of]
         mean = sum(tested) / len(tested)
-        shown = (str(seeds), listed(chosen), listed(tested), f"{mean:.2f}", wanted)
+        minutes = spread([r["seconds"]["fit"] / 60 for r in of], 1)
+        shown = (str(seeds), listed(chosen), listed(tested), f"{mean:.2f}", minutes, wanted)
         rows.append((f"`{what}`", f"{of[0]['parameters']:,}", str(of[0]["epochs"]), *shown))
-    head = ("", "parameters", "epochs", "seeds", "validation %", "test %", "mean of test", "target")
+    head = (
+        "",
+        "parameters",
+        "epochs",
+        "seeds",
+        "validation %",
+        "test %",
+        "mean of test",
+        "minutes of training",
+        "target",
+    )
     return markdown(head, rows)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from litmus.data._ahead import moved
 from litmus.data._loader import Batching, BatchLoader, Stored, Transform
 
 # From images, as many others, both float (batch, channels, height, width), and three numbers in [0, 1) for each, to the
@@ -44,11 +45,11 @@ class MixingLoader(BatchLoader):
 
     def _batch(self, rows: Tensor | slice, batch_size: int, within: slice) -> tuple[Tensor, Tensor]:
         images, numbers = super()._batch(rows, batch_size + 1, slice(within.start, within.stop + 1))
-        drawn = torch.rand(3, batch_size, generator=self.generator)[:, within].to(images.device)
+        drawn = moved(torch.rand(3, batch_size, generator=self.generator)[:, within], images.device)
         mixed, share = self.mix(images[:-1], images[1:], drawn)
         classes = torch.zeros(len(numbers), self.num_classes, device=numbers.device)
         classes.scatter_(1, numbers[:, None], 1.0)
-        return mixed, torch.lerp(classes[1:], classes[:-1], share.to(classes.device)[:, None])
+        return mixed, torch.lerp(classes[1:], classes[:-1], share[:, None])
 
 
 def mixup(images: Tensor, others: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

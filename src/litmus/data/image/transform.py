@@ -91,7 +91,7 @@ def random_shift(images: Tensor, generator: Generator, batch_size: int, rows: sl
     shift = (uniform * (2 * most + 1)).int() - most
     matrix = torch.eye(2, 3).repeat(len(images), 1, 1)
     matrix[:, :, 2] = (2 * shift / pixels).T
-    grid = affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
+    grid = affine_grid(moved(matrix, images.device), list(images.shape), align_corners=False)
     return resized(grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False), size)
 
 
