@@ -14,6 +14,8 @@ from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 from torchvision.transforms.v2 import functional
 
+from litmus.data._ahead import moved
+
 LEVELS = 30  # steps of a strength, from none to the most
 MOST_MOVED = 150 / 331  # of the image's size: of ImageNet's images, as AutoAugment had them
 GRAY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
@@ -59,8 +61,8 @@ class Policy:
             for number, name in enumerate(names):
                 own = (which == number).nonzero().flatten()
                 if len(own) and name != "identity":
-                    strength = self.strength(name, level[own], signed[own])[:, None, None, None].to(images.device)
-                    own = own.to(images.device)
+                    strength = self.strength(name, level[own], signed[own])[:, None, None, None]
+                    strength, own = moved(strength, images.device), moved(own, images.device)
                     changed[own] = OPERATIONS[name](images[own], strength)
             images = changed
         return images
