@@ -5,7 +5,7 @@ from collections.abc import Callable
 import lightning.pytorch as lightning
 import pytest
 import torch
-from helpers import TINY
+from helpers import CONF, TINY
 from world import DATA, MODELS, data_for
 
 from litmus.record.folder import RunDir
@@ -17,12 +17,16 @@ Train = Callable[..., RunDir]
 FEW = ["trainer=cpu", "trainer.max_epochs=2", "trainer.limit_batches=5", "data.batch_size=8"]
 SETTINGS = {
     "plain": [],
-    "accumulated": ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip=0.1"],
-    "averaged": ["callback.ema.decay=0.9", "scheduler=one_cycle"],
-    "bf16": ["trainer.precision=bf16-mixed"],
+    "accumulated": ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip=0.1", "callback.ema.decay=0.9"],
+    "bf16": ["trainer.precision=bf16-mixed", "scheduler=plateau"],
     "skipping": ["trainer.on_divergence=skip"],
     "limited": ["trainer.max_steps=7"],
 }
+PAIRS = [(model, setting) for model in MODELS for setting in ("plain", "accumulated")]
+PAIRS += [("cnn", setting) for setting in SETTINGS if ("cnn", setting) not in PAIRS]
+OPTIMIZERS = [f"optimizer={path.stem}" for path in sorted((CONF / "optimizer").glob("*.yaml"))]
+SETTINGS |= {optimizer: [optimizer] for optimizer in OPTIMIZERS}
+PAIRS += [("fnn", optimizer) for optimizer in OPTIMIZERS]
 
 
 @pytest.fixture
@@ -49,8 +53,7 @@ def plain(state: object) -> object:
 
 
 @pytest.mark.usefixtures("tables", "image_files")
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "setting"), PAIRS)
 def test_every_network_ends_with_the_same_bits(
     model: str, setting: str, train: Train, lengths: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
