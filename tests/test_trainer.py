@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -87,7 +88,12 @@ def test_several_gpus_share_batch_norm_s_statistics(
 ) -> None:
     given: dict[str, object] = {}
     monkeypatch.setattr(trainer, "find_device", lambda *_: kind)
-    monkeypatch.setattr(trainer.lightning, "Trainer", lambda **settings: given.update(settings))
+
+    def made(**settings: object) -> MagicMock:
+        given.update(settings)
+        return MagicMock()
+
+    monkeypatch.setattr(trainer.lightning, "Trainer", made)
     section = composed("model=fnn", f"trainer.devices={devices}", "trainer.precision=32")["trainer"]
     build(section, RunDir(tmp_path), [], [])
     assert given["sync_batchnorm"] == shared

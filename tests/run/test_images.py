@@ -63,7 +63,7 @@ def test_imagenet_s_weights_are_tuned_and_named(train: Train, part: str, tmp_pat
 def test_photos_without_a_cache_are_read_ahead_and_train_the_same(
     train: Train, resume: Train, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["model=cnn", "data.size=16", "data.batch_size=8", "data.augment=true", "trainer.max_epochs=2"]
+    words = ["model=cnn", "data.size=16", "data.batch_size=8", "data.augment=light", "trainer.max_epochs=2"]
     small = ["data=image_folder", f"data.path={photos}", "trainer=cpu"]
     cached = train(*words, small=small, folder="cached")
     monkeypatch.setattr(cache, "MOST_BYTES", 0)

@@ -14,7 +14,8 @@ from litmus.run.steps import UNUSED, Steps
 from litmus.trainer import STEP_HOOKS
 
 Train = Callable[..., RunDir]
-FEW = ["trainer=cpu", "trainer.max_epochs=2", "trainer.limit_batches=5", "data.batch_size=8"]
+# Batches of no power of two: what is multiplied by their size, and divided again, may be another number.
+FEW = ["trainer=cpu", "trainer.max_epochs=2", "trainer.limit_batches=5", "data.batch_size=7"]
 SETTINGS = {
     "plain": [],
     "accumulated": ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip=0.1", "callback.ema.decay=0.9"],

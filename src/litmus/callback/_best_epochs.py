@@ -2,8 +2,9 @@
 
 import logging
 import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from litmus.config.types import Section
 from litmus.record.files import link
@@ -12,7 +13,8 @@ from litmus.record.folder import EPOCHS
 log = logging.getLogger(__name__)
 
 
-class Epoch(NamedTuple):
+@dataclass(frozen=True)
+class Epoch:
     """One that is kept.
 
     Attributes:
@@ -76,7 +78,7 @@ class BestEpochs:
                 path.unlink(missing_ok=True)
 
     def state_dict(self) -> list[Section]:
-        return [epoch._asdict() for epoch in self.kept]
+        return [asdict(epoch) for epoch in self.kept]
 
     def load_state_dict(self, state: list[Section]) -> None:
         self.kept = [Epoch(**own) for own in state]

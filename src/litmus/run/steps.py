@@ -82,7 +82,8 @@ class Steps(_TrainingEpochLoop):
         if trainer.strategy.root_device.type != "cpu":
             batch = trainer.strategy.batch_to_device(batch)
         progress.increment_ready()
-        trainer._logger_connector.on_batch_start(batch)
+        # Lightning weighs what is logged by the size of the batch that it knows: at the end of an epoch, of none.
+        trainer._logger_connector.on_batch_start(None)
         self._call("on_train_batch_start", task, batch, number)
         progress.increment_started()
         outputs = self._step(task, batch, number)
