@@ -1,20 +1,14 @@
 """`experiment=cnn_fast`: 99 % on MNIST, in terms of an epoch of the usual network in a plain fp32 loop."""
 
-import subprocess
-import sys
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.progress import track
 
 from bench import _rivals as rivals
-from bench._common import ROOT, markdown, ratios, spread
+from bench._common import markdown, ratios, run_command, spread
 from bench.accuracy import listed
 from bench.speed import mnist
 from litmus import console
-from litmus.record.folder import RunDir
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -26,9 +20,9 @@ def measure() -> str:
     epochs, walls, results = [], [], []
     for seed in track(SEEDS, "cnn_fast", console=console.Screen(stderr=True)):
         epochs.append(epoch())
-        wall, result = _command(seed)
-        walls.append(wall)
-        results.append(result)
+        begin = time.perf_counter()
+        results.append(run_command("experiment=cnn_fast", f"seed={seed}"))
+        walls.append(time.perf_counter() - begin)
     trained = [result["seconds"]["fit"] for result in results]
     tested = [100 * result["metrics"]["test/acc"] for result in results]
     rows = [
@@ -51,17 +45,3 @@ def measure() -> str:
         + markdown(("", "seconds", "such epochs", "target"), rows)
         + f"\nTest accuracy: {listed(tested)} %, {sum(tested) / len(tested):.2f} % in the mean; asked for: 99.0 %.\n"
     )
-
-
-def _command(seed: int) -> tuple[float, dict[str, Any]]:
-    """Seconds of `python train.py`, and its result."""
-    with TemporaryDirectory() as folder:
-        run = Path(folder, "run")
-        command = [sys.executable, "train.py", "experiment=cnn_fast", f"seed={seed}", f"hydra.run.dir={run}"]
-        begin = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        wall = time.perf_counter() - begin
-        result = RunDir(run).read_result()
-    assert result is not None
-    assert result["dataset"]["test"] == 10_000
-    return wall, result

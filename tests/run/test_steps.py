@@ -6,6 +6,7 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from helpers import CONF, TINY
+from lightning.pytorch.callbacks import LambdaCallback
 from world import DATA, MODELS, data_for
 
 from litmus.record.folder import RunDir
@@ -110,3 +111,11 @@ def test_a_task_s_own_hook_is_left_to_lightning(
     monkeypatch.setattr(Classification, "on_before_zero_grad", lambda *_: None)
     train("model=fnn", *FEW)
     assert lengths == [False, False]
+
+
+def test_a_hook_that_is_no_function_of_a_class_is_left_to_lightning(train: Train, lengths: list[bool]) -> None:
+    called: list[int] = []
+    watching = LambdaCallback(on_train_batch_end=lambda *_: called.append(1))
+    assert train("model=fnn", *FEW, watching=[watching]).read_result()["status"] == "finished"
+    assert lengths == [False, False]
+    assert len(called) == 10

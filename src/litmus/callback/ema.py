@@ -42,13 +42,12 @@ class _Average(AveragedModel):
         self.n_averaged += 1
         weight = 1 - self.decay * (1 - math.exp(-(num_averaged + 1) / self.ramp))
         averaged, current = (list(chain(own.parameters(), own.buffers())) for own in (self.module, model))
-        moved = [
-            own.is_floating_point() and num_averaged > 0 for own in averaged
-        ]  # others, such as counters, are copied
-        copied = [not own for own in moved]
+        # Others, such as counters, are copied; so is everything at first.
+        lerped = [own.is_floating_point() and num_averaged > 0 for own in averaged]
+        copied = [not own for own in lerped]
         # Private: one kernel for all tensors, as torch's own averaging does.
-        if any(moved):
-            torch._foreach_lerp_(list(compress(averaged, moved)), list(compress(current, moved)), weight)
+        if any(lerped):
+            torch._foreach_lerp_(list(compress(averaged, lerped)), list(compress(current, lerped)), weight)
         if any(copied):
             torch._foreach_copy_(list(compress(averaged, copied)), list(compress(current, copied)))
 

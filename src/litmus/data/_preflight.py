@@ -5,7 +5,7 @@ Settings are the section of the configuration. Each raises a UserError.
 
 import importlib.util
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from litmus.config.machine import available_memory
@@ -208,28 +208,18 @@ def yolo_dataset(settings: Section) -> None:
     check_splits(settings, description.entries)
 
 
-def mnist(settings: Section) -> None:
-    """There is a folder of digits, where they may come from nowhere else; there is such a fold."""
-    fold_of(settings["folds"], settings["fold"])
-    _check_on_disk(settings, "mnist")
+def _published(name: str) -> Callable[[Section], None]:
+    """What checks the keys of published samples: there is such a fold, and a folder if they come from nowhere else."""
+
+    def check(settings: Section) -> None:
+        fold_of(settings["folds"], settings["fold"])
+        _check_on_disk(settings, name)
+
+    return check
 
 
-def fashion_mnist(settings: Section) -> None:
-    """There is a folder of clothes, where they may come from nowhere else; there is such a fold."""
-    fold_of(settings["folds"], settings["fold"])
-    _check_on_disk(settings, "fashion_mnist")
-
-
-def kmnist(settings: Section) -> None:
-    """There is a folder of characters, where they may come from nowhere else; there is such a fold."""
-    fold_of(settings["folds"], settings["fold"])
-    _check_on_disk(settings, "kmnist")
-
-
-def cifar10(settings: Section) -> None:
-    """There is a folder of photos, where they may come from nowhere else; there is such a fold."""
-    fold_of(settings["folds"], settings["fold"])
-    _check_on_disk(settings, "cifar10")
+mnist, fashion_mnist = _published("mnist"), _published("fashion_mnist")
+kmnist, cifar10, sentiment = _published("kmnist"), _published("cifar10"), _published("sentiment")
 
 
 def mnist_boxes(settings: Section) -> None:
@@ -237,12 +227,6 @@ def mnist_boxes(settings: Section) -> None:
     check_batch_fits(settings)
     check_digit_sizes(settings["min_size"], settings["max_size"], settings["size"])
     _check_on_disk(settings, "mnist")
-
-
-def sentiment(settings: Section) -> None:
-    """There is a folder of snippets, where they may come from nowhere else; there is such a fold."""
-    fold_of(settings["folds"], settings["fold"])
-    _check_on_disk(settings, "sentiment")
 
 
 def _check_table(path: Path, columns: Sequence[str], *, encoding: str, separator: str) -> _table.Table:
@@ -305,8 +289,6 @@ def published_folder(dir: str | None, name: str) -> Path:
 
 
 def _check_on_disk(settings: Section, name: str) -> None:
-    folder = (
-        published_folder(settings["dir"], name) if name in TORCHVISION else local.cache_folder(settings["dir"]) / name
-    )
+    folder = published_folder(settings["dir"], name)
     if settings["source"] == "disk" and local.kind_of(folder) != "folder":
         raise UserError(f"data.source=disk, but there is no folder {folder}. data.dir says where to look for {name}.")

@@ -47,7 +47,7 @@ ADDED: dict[str, Section] = {
         "deterministic": False,
         "num_nodes": 1,
         "strategy": "auto",
-        "tf32": True,  # of convolutions alone; to tell them apart for that would help nobody
+        "tf32": True,  # cuDNN's convolutions used it; on a GPU, matrix products do from now on, too
     },
     "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
     "litmus.data.toy.Toy": NO_FOLDS,

@@ -6,7 +6,7 @@ last bit, without these. Where anything is set up that it does not know (several
 the task itself), Lightning's own code runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from litmus.trainer import STEP_HOOKS
 
-KNOWN = ("litmus.", "lightning.")  # whose callbacks log nothing step by step
+LOG_NO_STEPS = ("litmus.", "lightning.")  # whose callbacks log nothing step by step
 # Hooks of a task that are left out here; Lightning calls them if a task has its own.
 UNUSED = (
     "backward",
@@ -52,7 +52,10 @@ class Steps(_TrainingEpochLoop):
 
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
         super().on_run_start(data_fetcher)
-        self._hooks = {hook: _implementations(self.trainer.callbacks, hook) for hook in STEP_HOOKS}
+        callbacks = self.trainer.callbacks  # those that they only inherit are None: see `litmus.trainer`
+        self._hooks = {
+            hook: [own for callback in callbacks if (own := getattr(callback, hook)) is not None] for hook in STEP_HOOKS
+        }
         self._is_plain = self._can_be_shortened(data_fetcher)
 
     def _can_be_shortened(self, data_fetcher: _DataFetcher) -> bool:
@@ -65,7 +68,7 @@ class Steps(_TrainingEpochLoop):
             and task.automatic_optimization
             and not any(getattr(type(task), name) is not getattr(lightning.LightningModule, name) for name in UNUSED)
             # One of somebody else may log a value of each step, which Lightning collects.
-            and all(own.__module__.startswith(KNOWN) for owns in self._hooks.values() for own in owns)
+            and all(own.__module__.startswith(LOG_NO_STEPS) for owns in self._hooks.values() for own in owns)
         )
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
@@ -147,9 +150,3 @@ class Steps(_TrainingEpochLoop):
     def _call(self, hook: str, task: lightning.LightningModule, *arguments: Any) -> None:
         for own in self._hooks[hook]:
             own(self.trainer, task, *arguments)
-
-
-def _implementations(callbacks: Sequence[lightning.Callback], hook: str) -> list[Callable[..., None]]:
-    """Those of the callbacks, in their order, without what they inherit of Lightning's, which does nothing."""
-    found = [getattr(callback, hook) for callback in callbacks]
-    return [own for own in found if own is not None and own.__func__ is not getattr(lightning.Callback, hook)]

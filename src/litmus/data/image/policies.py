@@ -92,7 +92,7 @@ TRIVIAL_AUGMENT = Policy(rounds=1, level=None, shear=0.99, degrees=135, blend=0.
 POLICIES = {"randaugment": RAND_AUGMENT, "trivialaugment": TRIVIAL_AUGMENT}
 
 
-def _moved(images: Tensor, matrix: Tensor) -> Tensor:
+def _warped(images: Tensor, matrix: Tensor) -> Tensor:
     """Each image with its own map from the result's coordinates to its own, (images, 2, 3); what comes in is black."""
     grid = affine_grid(matrix, list(images.shape), align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -107,7 +107,7 @@ def shear_x(images: Tensor, strength: Tensor) -> Tensor:
     height, width = images.shape[2:]
     matrix = _matrix(images)
     matrix[:, 0, 1] = matrix[:, 0, 2] = strength.flatten() * height / width  # from -1 on
-    return _moved(images, matrix)
+    return _warped(images, matrix)
 
 
 def shear_y(images: Tensor, strength: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def translate_x(images: Tensor, strength: Tensor) -> Tensor:
     width = images.shape[3]
     matrix = _matrix(images)
     matrix[:, 0, 2] = -2 * (strength.flatten() * width).trunc() / width
-    return _moved(images, matrix)
+    return _warped(images, matrix)
 
 
 def translate_y(images: Tensor, strength: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def rotate(images: Tensor, strength: Tensor) -> Tensor:
     matrix = _matrix(images)
     matrix[:, 0, 0] = matrix[:, 1, 1] = cos
     matrix[:, 0, 1], matrix[:, 1, 0] = -sin * height / width, sin * width / height
-    return _moved(images, matrix)
+    return _warped(images, matrix)
 
 
 def _gray(images: Tensor) -> Tensor:
