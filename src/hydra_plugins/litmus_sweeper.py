@@ -68,7 +68,7 @@ class LitmusSweeper(Sweeper):
         of_launcher = [each for each in self.hydra.overrides.hydra if each.lstrip("+").startswith(LAUNCHER_KEYS)]
         source, screen = session.make_source(section), console.Screen(highlight=False)
         if isinstance(self.launcher, LitmusLauncher):
-            with session.locked(folder, screen) as lock, self.launcher.serving(lock) as start_server:
+            with session.locked(folder, screen, source.shared) as lock, self.launcher.serving(lock) as start_server:
                 with console.doing("composing the jobs"):
                     base = source.start(folder, overrides, composer)
                 session.write_overrides(folder, [*arguments, *of_launcher])

@@ -77,7 +77,7 @@ def link(path: Path, name: Path) -> None:
             shutil.copyfile(path, temporary)
 
 
-def lock(file: int) -> bool:
+def lock(file: int, shared: bool = False) -> bool:
     """Locks an open file until its last descriptor is closed, here and in the processes that inherited it.
 
     The system releases the lock when a process ends, however that happens. A file system without locks, as some
@@ -85,6 +85,7 @@ def lock(file: int) -> bool:
 
     Args:
         file: the descriptor.
+        shared: whether others may hold a shared lock, too. Not on Windows.
 
     Returns:
         Whether it is locked; False if another process holds the lock.
@@ -92,7 +93,14 @@ def lock(file: int) -> bool:
     from filelock import lock_descriptor  # here, because --help need not wait 7 ms for it
 
     try:
+        if shared:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
         return lock_descriptor(file, blocking=False)
+    except BlockingIOError:
+        return False
     except OSError as error:
         log.warning("This file system has no locks (%s): make sure that no run is trained twice at a time.", error)
         return True

@@ -215,6 +215,13 @@ class RunDir:
                 raise UserError(f"{self.path} is being trained by another process.")
             yield
 
+    def is_locked(self) -> bool:
+        """Whether a process trains in this folder."""
+        path = self.path / LOCK if os.name == "nt" else self.log
+        with suppress(FileNotFoundError), path.open("rb+") as file:
+            return not lock(file.fileno())
+        return False
+
     def write_config(self, config: Section, only_if_missing: bool = False) -> None:
         """Writes the resolved configuration: once, when it is known, and again only when a run is resumed."""
         if not (only_if_missing and (self.path / CONFIG).is_file()):

@@ -1,6 +1,6 @@
 """`search.json`: what was searched, and how each trial ended, for whoever reads a search without Optuna.
 
-`study.db` stays the search's own memory. This file follows from it, and is written anew whenever a trial ends.
+The study stays the search's own memory. This file follows from it, and is written anew whenever a trial ends.
 """
 
 import math
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 SEARCH = "search.json"  # in the sweep's folder
 STUDY = "study.db"  # Optuna's, beside it
+JOURNAL = "study.journal"  # in place of it where several launchers share the search
+SERVER = "study.json"  # or this: on which server the study is
+CLAIMS = ".claims"  # empty; bytes of it are locked: see `litmus.sweep.search.launchers`
+STUDIES = (STUDY, JOURNAL, SERVER)
 
 State = Literal["finished", "pruned", "diverged", "failed", "running"]
 FINISHED: State = "finished"

@@ -3,8 +3,8 @@
 import logging
 import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,12 +15,13 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
-from litmus.record.search import DIVERGED, SEARCH, STUDY, Search, write_search
+from litmus.record.search import DIVERGED, SEARCH, Search, write_search
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.source import Composer, Source
 from litmus.sweep.search import study
+from litmus.sweep.search.launchers import Launchers
 from litmus.sweep.search.objectives import check_objectives, resolve_objectives
 from litmus.sweep.search.record import BEST_EPOCH, space_record, trial_folder, trial_records
 from litmus.sweep.search.space import (
@@ -32,6 +33,15 @@ from litmus.sweep.search.space import (
     step_inside,
     to_override,
     to_text,
+)
+from litmus.sweep.search.storage import (
+    SQLITE,
+    check_folder,
+    check_storage,
+    close_storage,
+    has_search,
+    reaching,
+    url_of,
 )
 
 # isort: split
@@ -55,6 +65,9 @@ class Optuna(Source):
 
     A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
     in the study, and is resumed under its number, in its folder.
+
+    Several launchers may run trials of one study; see `Launchers`. One proposes at a time, and takes over the trials
+    whose launcher has ended.
     """
 
     @checked
@@ -72,6 +85,7 @@ class Optuna(Source):
         metric: Annotated[str | list[str] | None, "the name of a metric such as val/loss, a list of them, or null"],
         direction: Literal["minimize", "maximize"] | list[Literal["minimize", "maximize"]] | None,
         seed: Seed,
+        storage: str,
     ) -> None:
         super().__init__(name=name, jobs=jobs, jobs_per_gpu=jobs_per_gpu, on_fail=on_fail, timeout_s=timeout_s)
         self.total = trials
@@ -84,7 +98,12 @@ class Optuna(Source):
         self.replaced_sampler: str | None = None  # the requested one, if the grid is used instead
         self._trials: dict[int, Trial] = {}  # that are running, by number
         self._reported_epochs: dict[int, set[int]] = {}  # of those
+        self.storage = storage
+        self.shared = storage != SQLITE
+        self._launchers: Launchers | None = None
+        self._known: set[int] = set()  # trials that this launcher has counted, or is running
         check_objectives(self.metrics, self.directions, sampler, pruner)
+        check_storage(storage)
 
     def start(self, folder: Path, overrides: Sequence[str], composer: Composer) -> Section:
         """Opens the study, and restores the trials of earlier sessions.
@@ -100,10 +119,11 @@ class Optuna(Source):
         Raises:
             UserError: the space cannot be searched, or the folder holds another search, or a grid.
         """
-        if not (folder / STUDY).is_file() and any(folder.glob(f"*/{REQUESTED}")):
+        if not has_search(folder) and any(folder.glob(f"*/{REQUESTED}")):
             raise UserError(
                 f"{folder} holds a grid, and its jobs are not trials of a search. Choose another sweep.name."
             )
+        check_folder(folder, self.storage)
         self.folder, self.composer = folder, composer
         self.space, self.constant = search_space(overrides)
         if count_points(self.space) <= self.total and self.sampler != "grid":
@@ -115,40 +135,48 @@ class Optuna(Source):
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
         about["sweep.seed"] = str(self.seed)
-        self.study, self._file = study.open_study(folder, about, self.objectives)
-        self.study.pruner = study.make_pruner(self.pruner, base["trainer"]["max_epochs"])
-        started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
-        for trial in started:
-            try:
-                self._restore(trial)
-            except UserError as error:
-                self._record_invalid(trial, error)
-        jobs = [job for job, _ in self.already_finished] + self.remaining
-        check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
-        self._num_started = len(started)
-        sampler = self._make_sampler(self._num_started)
-        if isinstance(sampler, study.GridSampler):
-            self.total = min(self.total, self._num_started + len(sampler.untried()))
-        self.total = max(self.total, self._num_started)
-        self._write_record()
+        self._launchers = Launchers(folder) if self.shared else None
+        with self._turn():
+            self.study, self._storage = study.open_study(folder, self.storage, about, self.objectives)
+            self.study.pruner = study.make_pruner(self.pruner, base["trainer"]["max_epochs"])
+            self._restore_trials()
+            jobs = [job for job, _ in self.already_finished] + self.remaining
+            check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
+            sampler = self._make_sampler(self._num_started)
+            if isinstance(sampler, study.GridSampler):
+                self.total = min(self.total, self._num_started + len(sampler.untried()))
+            self.total = max(self.total, self._num_started)
+            self._write_record()
         return base
 
     def next_job(self) -> Job | None:
-        """First the trials that an earlier session left running, then those that the sampler proposes.
+        """First the trials that an earlier session or another launcher left running, then those of the sampler.
 
         A combination of values that is not valid is recorded as a failed trial: it must not end the search.
         """
-        if self.remaining:
-            return self.remaining.pop(0)
-        while self._num_started < self.total:
-            self.study.sampler = self._make_sampler(self._num_started)
-            trial = self.study.ask({**self.space})
-            self._num_started += 1
-            try:
-                return self._start_trial(trial, ())
-            except UserError as error:
-                self._record_invalid(trial, error)
+        with self._turn():
+            if self.shared and not self.remaining:
+                self._restore_trials()
+            if self.remaining:
+                return self.remaining.pop(0)
+            while self._num_started < self.total:
+                self.study.sampler = self._make_sampler(self._num_started)
+                trial = self.study.ask({**self.space})
+                self._num_started += 1
+                self._known.add(trial.number)
+                if self._launchers is not None:
+                    self._launchers.claim(trial.number)
+                try:
+                    return self._start_trial(trial, ())
+                except UserError as error:
+                    self._record_invalid(trial, error)
         return None
+
+    def update(self) -> None:
+        """Learns which trials other launchers have ended, and takes over those whose launcher has ended."""
+        if self.shared:
+            with self._turn():
+                self._restore_trials()
 
     def report_epoch(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Reports the epoch to the study.
@@ -165,17 +193,19 @@ class Optuna(Source):
         if has_diverged(metrics):
             value = math.nan
         trial, reported = self._trials[job.number], self._reported_epochs[job.number]
-        if epoch not in reported:  # a job that is resumed may report an epoch twice
-            reported.add(epoch)
-            trial.report(value, epoch)
-        return self.prunes and (not math.isfinite(value) or trial.should_prune())
+        with self._reaching():
+            if epoch not in reported:  # a job that is resumed may report an epoch twice
+                reported.add(epoch)
+                trial.report(value, epoch)
+            return self.prunes and (not math.isfinite(value) or trial.should_prune())
 
     def report_result(self, job: Job, result: JobResult) -> None:
         """Ends the trial in the study, unless the job was interrupted."""
         if result.status == "interrupted":
             return
-        self._tell(self._trials.pop(job.number), job, result)
-        self._write_record()
+        with self._reaching():
+            self._tell(self._trials.pop(job.number), job, result)
+            self._write_record()
 
     def _tell(self, trial: Trial, job: Job, result: JobResult) -> None:
         if result.status == "failed":
@@ -197,8 +227,9 @@ class Optuna(Source):
 
     def summary(self) -> list[str]:
         """The best trials, how many ended in which way, and how to inspect the study."""
-        trials = self.study.get_trials(deepcopy=False)
-        record = self._write_record()
+        with self._reaching():
+            trials = self.study.get_trials(deepcopy=False)
+            record = self._write_record()
         kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to resume") for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
@@ -213,10 +244,9 @@ class Optuna(Source):
             lines.append(
                 f"Trials that failed are not run again: sweep.trials={self.total + failed} adds as many new ones."
             )
-        url = shlex.quote(f"sqlite:///{self.folder / STUDY}")
+        url = shlex.quote(url_of(self.folder, self.storage))
         lines.append(f"view the search   optuna-dashboard {url}   (pip install optuna-dashboard)")
-        self._file.remove_session()
-        self._file.engine.dispose()  # removes the files beside study.db; it is opened again when needed
+        close_storage(self._storage)
         return lines
 
     def _write_record(self) -> Search:
@@ -238,6 +268,49 @@ class Optuna(Source):
 
     def _make_sampler(self, number: int) -> BaseSampler:
         return study.make_sampler(self.sampler, self.space, self.seed, number, self.study)
+
+    def _restore_trials(self) -> None:
+        """Restores the trials of earlier sessions and of other launchers, but for those that are run elsewhere."""
+        started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
+        self._num_started, self.num_elsewhere = len(started), 0
+        for trial in started:
+            if trial.number in self._known:
+                continue
+            if trial.state is TrialState.RUNNING:
+                if not self._take(trial.number):
+                    self.num_elsewhere += 1
+                    continue
+                if self._launchers is not None and self.remaining:  # the rest is for whoever has room first
+                    self._launchers.release(trial.number)
+                    continue
+            self._known.add(trial.number)
+            try:
+                self._restore(trial)
+            except UserError as error:
+                self._record_invalid(trial, error)
+
+    def _take(self, number: int) -> bool:
+        """Makes a running trial this launcher's, unless another one has it, or a process of one that has ended.
+
+        Returns:
+            Whether it is this launcher's.
+        """
+        if self._launchers is not None:
+            if not self._launchers.claim(number):
+                return False
+            if RunDir(self.folder / trial_folder(number)).is_locked():
+                self._launchers.release(number)
+                return False
+        return True
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """In the body, no other launcher proposes or takes over trials, and errors of the storage are a sentence."""
+        with self._reaching(), nullcontext() if self._launchers is None else self._launchers.turn():
+            yield
+
+    def _reaching(self) -> AbstractContextManager[object]:
+        return reaching(f"sweep.storage={self.storage}")
 
     def _restore(self, trial: FrozenTrial) -> None:
         """Restores a trial of an earlier session, which has ended, or is to be resumed.

@@ -26,6 +26,7 @@ from litmus.sweep.pool.sweep_reporter import SweepReporter
 
 GRACE_S = 10.0  # between asking a job to stop and killing it
 TICK_S = 0.2  # between two checks of what is due
+ASK_AGAIN_S = 10.0  # after which other launchers may have left jobs
 MAX_STARTS = 3  # of the server without a job that ended; it may be killed again and again for lack of memory
 
 StopReason = Literal["timeout", "stop"]
@@ -69,7 +70,7 @@ class Pool:
         self.retried: set[int] = set()
         self.stopping = False  # no new jobs
         self.interrupted = False
-        self.exhausted = False
+        self.exhausted_at: float | None = None  # when the source had no job left
         self._signals = 0
         self._last_signal: int = signal.SIGINT
         self._killing = False
@@ -162,8 +163,12 @@ class Pool:
     def _next_job(self, source: Source) -> Job | None:
         if self.retries:
             return self.retries.popleft()
-        job = None if self.exhausted else source.next_job()
-        self.exhausted = job is None
+        now = time.monotonic()
+        if self.exhausted_at is not None and not (source.shared and now - self.exhausted_at > ASK_AGAIN_S):
+            return None
+        job = source.next_job()
+        self.exhausted_at = now if job is None else None
+        self.reporter.report_elsewhere(source.already_finished, source.num_elsewhere)
         return job
 
     def _start(self, job: Job, slot: int) -> None:
@@ -234,6 +239,8 @@ class Pool:
                 self._receive_from_job(source, running)
         self._forget(running)
         result = self._result_of(running, code)
+        if source.shared:
+            self.exhausted_at = None  # another launcher may have been killed meanwhile
         self.starts = 1  # this server works, so earlier ones that died do not count any more
         is_retried = result.status == "failed" and self._is_to_be_retried(running.job)
         self.reporter.report_result(running.job, result, is_retried)

@@ -21,6 +21,7 @@ from litmus.record.configuration import in_new_words
 from litmus.record.files import lock, write_text
 from litmus.record.folder import ENDED, RunDir
 from litmus.record.metrics import has_diverged, monitored_in
+from litmus.record.search import CLAIMS
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.client import Server
 from litmus.sweep.pool.job import Job, JobResult
@@ -179,7 +180,7 @@ def _make_reporter(source: Source, folder: Path, console: Console) -> SweepRepor
 
 
 @contextmanager
-def locked(folder: Path, console: Console) -> Iterator[int]:
+def locked(folder: Path, console: Console, shared: bool = False) -> Iterator[int]:
     """In the body, no other process sweeps in this folder. Removes the folder again if it made it and nothing else.
 
     A locked descriptor of our own, and not filelock's `FileLock`: the server and the jobs inherit it, so that a sweep
@@ -188,6 +189,7 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
     Args:
         folder: of the sweep.
         console: to show on that it waits for the processes of another sweep.
+        shared: whether others of which this is true may sweep there, too.
 
     Yields:
         The descriptor.
@@ -196,23 +198,24 @@ def locked(folder: Path, console: Console) -> Iterator[int]:
         UserError: another process does.
     """
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    file = _wait_for_lock(folder, console)
+    file = _wait_for_lock(folder, console, shared)
     try:
         yield file
     finally:
-        if missing and [path.name for path in folder.iterdir()] == [LOCK]:
+        if missing and {path.name for path in folder.iterdir()} <= {LOCK, CLAIMS} and lock(file):
             with suppress(OSError):  # another sweep may have come
+                (folder / CLAIMS).unlink(missing_ok=True)
                 (folder / LOCK).unlink()
                 for path in missing:
                     path.rmdir()
         os.close(file)
 
 
-def _wait_for_lock(folder: Path, console: Console) -> int:
+def _wait_for_lock(folder: Path, console: Console, shared: bool) -> int:
     deadline, has_reported = time.monotonic() + LOCK_TIMEOUT_S, False
     file = _open_lock(folder)
     while True:
-        if lock(file):
+        if lock(file, shared):
             if _is_in_place(folder, file):
                 return file
             os.close(file)  # another sweep failed before its first job, and removed the folder that it had made
@@ -276,9 +279,12 @@ def _summarize(source: Source, reporter: SweepReporter, folder: Path, console: C
     def copied(label: str, text: str) -> None:
         console.print(command(label, text, console, ROOM), markup=False, highlight=False, soft_wrap=True)
 
+    source.update()
+    reporter.report_elsewhere(source.already_finished, source.num_elsewhere)
     results = reporter.results
     counts = [f"{number} {status}" for status, number in reporter.counts.items()]
-    num_queued = source.total - len(results) - len(source.invalid)
+    num_queued = source.total - len(results) - len(source.invalid) - source.num_elsewhere
+    counts += [f"{source.num_elsewhere} running elsewhere"] if source.num_elsewhere else []
     counts += [f"{num_queued} still to run"] if num_queued > 0 else []
     say(f"\n{len(results)} of {source.total} jobs in {folder}: {', '.join(counts)}", "bold")
     for (status, error), jobs in _without_success(results).items():
@@ -327,7 +333,7 @@ def _names(jobs: Sequence[Job]) -> str:
 def _can_be_resumed(source: Source, results: Sequence[tuple[Job, JobResult]]) -> bool:
     if any(result.status == "interrupted" for _, result in results):
         return True
-    return len(results) + len(source.invalid) < source.total
+    return len(results) + len(source.invalid) + source.num_elsewhere < source.total
 
 
 def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopped: bool) -> int:
@@ -337,7 +343,7 @@ def _exit_status(source: Source, results: Sequence[tuple[Job, JobResult]], stopp
     bad = {*UNSUCCESSFUL} if source.lists_jobs else {*UNSUCCESSFUL} - {"diverged"}  # a search takes that for an answer
     if statuses & bad or source.invalid:
         return EXIT_STATUS["failed"]
-    unfinished = statuses - set(ENDED) or len(results) < source.total
+    unfinished = statuses - set(ENDED) or len(results) + source.num_elsewhere < source.total
     return EXIT_STATUS["interrupted" if unfinished else "finished"]
 
 

@@ -42,9 +42,12 @@ class Source(ABC):
             them.
         reruns_failed: whether `sweep.failed=retry` runs jobs again that failed or diverged in an earlier session.
         prunes: whether `report_epoch` may stop a job.
+        shared: whether several launchers may run the sweep's jobs at a time, on machines that share its folder.
+        num_elsewhere: jobs that other launchers were running, when that was last looked up.
         total: jobs of the whole sweep, including those that ended in an earlier session.
         remaining: jobs that are known and not started yet.
-        already_finished: jobs that need not be run, because they ended in an earlier session.
+        already_finished: jobs that need not be run, because they ended in an earlier session, or another launcher has
+            ended them; those are added while the sweep runs.
         invalid: for each job that could not be composed, a sentence that says why.
     """
 
@@ -67,6 +70,8 @@ class Source(ABC):
         self.on_fail = on_fail
         self.timeout_s = timeout_s
         self.prunes = False
+        self.shared = False
+        self.num_elsewhere = 0
         self.total = 0
         self.remaining: list[Job] = []
         self.already_finished: list[tuple[Job, JobResult]] = []
@@ -91,6 +96,10 @@ class Source(ABC):
     @abstractmethod
     def next_job(self) -> Job | None:
         """The job to start next; None if there is none left."""
+
+    def update(self) -> None:
+        """Looks up what other launchers have done."""
+        return
 
     def report_epoch(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Takes note of a job's epoch.

@@ -54,11 +54,12 @@ class SweepReporter:
         self.counts: dict[str, int] = {}
         self.started = time.monotonic()
         self.num_run = 0  # jobs that ended in this session
+        self.num_elsewhere = 0  # jobs that other launchers run
+        self._num_known = 0  # of `already_finished`
         self._live: Live | None = None
         self._last_drawn = 0.0
         self._first_with: dict[str, Job] = {}  # of this session, by error
-        for job, result in already_finished:
-            self.add_result(job, result)
+        self.report_elsewhere(already_finished, 0)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -75,6 +76,17 @@ class SweepReporter:
         """Counts a job that ended, without a line about it."""
         self.counts[result.status] = self.counts.get(result.status, 0) + 1
         self.results.append((job, result))
+
+    def report_elsewhere(self, ended: Sequence[tuple[Job, JobResult]], num_running: int) -> None:
+        """Other launchers have ended some jobs, and run some.
+
+        Args:
+            ended: all jobs that this launcher need not run, those that were reported before first.
+            num_running: elsewhere.
+        """
+        for job, result in ended[self._num_known :]:
+            self.add_result(job, result)
+        self._num_known, self.num_elsewhere = len(ended), num_running
 
     def report_start(self, job: Job) -> None:
         """A job has been sent to the server."""
@@ -136,8 +148,16 @@ class SweepReporter:
         states = [f"{number} {status}" for status, number in self.counts.items()]
         if number < len(self.rows):
             states.append(f"{len(self.rows) - number} more running")
-        waiting = self.total - done - len(self.rows)
-        states += [f"{number} {word}" for number, word in ((len(self.rows), "running"), (waiting, "queued")) if number]
+        waiting = self.total - done - len(self.rows) - self.num_elsewhere
+        states += [
+            f"{number} {word}"
+            for number, word in (
+                (len(self.rows), "running"),
+                (self.num_elsewhere, "running elsewhere"),
+                (waiting, "queued"),
+            )
+            if number
+        ]
         bar = ProgressBar(total=self.total, completed=done, width=min(20, self.console.width // 4))
         pieces = [f"{GAP}{state}" for state in [*states, *self._time_left(now, done)] or ["starting"]]
         footer = Table.grid()

@@ -1,14 +1,9 @@
-"""Optuna's study of a search, in the sweep's folder; with samplers and pruners as litmus configures them.
-
-The study is a file of SQLite. Optuna's other file, a journal, does not survive SIGKILL: a process killed while it
-writes leaves half a line, which damages the file with the next line, and a lock that keeps others out for 30 seconds.
-"""
+"""Optuna's study of a search, with samplers and pruners as litmus configures them."""
 
 import importlib.util
 import itertools
 import math
 import random
-import sqlite3
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from litmus.errors import UserError
-from litmus.record.search import STUDY
+from litmus.sweep.search import storage as storages
 from litmus.sweep.search.objectives import Objectives
 from litmus.sweep.search.space import (
     Distribution,
@@ -32,34 +27,39 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-BUSY_S = 60.0  # to wait for another process that writes
 ATTRIBUTE = "litmus"  # of the study: its space and objectives, as one types them
 MAX_POINTS = 10**5  # of a grid
 PACKAGES = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}  # that a sampler needs
 
 
-def open_study(folder: Path, about: dict[str, str], objectives: Objectives) -> tuple[optuna.Study, RDBStorage]:
-    """Opens the study in the sweep's folder, or creates it.
+def open_study(
+    folder: Path, where: str, about: dict[str, str], objectives: Objectives
+) -> tuple[optuna.Study, BaseStorage]:
+    """Opens the study of the sweep's folder, or creates it.
 
     Args:
         folder: of the sweep.
+        where: `sweep.storage`.
         about: the study's space and objectives, by key, as one types them.
         objectives: the metrics.
 
     Returns:
-        The study, and the storage that has its file open.
+        The study, and the storage that has its file or its connection open.
 
     Raises:
-        UserError: the file holds another study, or is not a database.
+        UserError: it is another study, or the storage cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = _storage((folder / STUDY).resolve())
+    storage, name = storages.open_storage(folder, where)
     names = optuna.get_all_study_names(storage)
-    name = names[0] if names else folder.resolve().name  # a folder may have been renamed since
+    if where in storages.FILES:
+        name = names[0] if names else name  # a folder may have been renamed since
+    else:
+        names = [name] if name in names else []  # a server keeps other searches, too
     if names and _is_incomplete(optuna.load_study(study_name=name, storage=storage)):
         optuna.delete_study(study_name=name, storage=storage)
         names = []
@@ -71,7 +71,7 @@ def open_study(folder: Path, about: dict[str, str], objectives: Objectives) -> t
         study.set_user_attr(ATTRIBUTE, about)
     earlier = study.user_attrs.get(ATTRIBUTE)
     if earlier is None:
-        raise UserError(f"{folder / STUDY} holds a study that litmus did not create. Choose another sweep.name.")
+        raise UserError(f"{folder} holds a study that litmus did not create. Choose another sweep.name.")
     if earlier != about:
         lines = [
             f"  {key}: {earlier.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
@@ -85,27 +85,6 @@ def open_study(folder: Path, about: dict[str, str], objectives: Objectives) -> t
 def _is_incomplete(study: optuna.Study) -> bool:
     """Whether the process that created the study was killed before it wrote the attribute."""
     return ATTRIBUTE not in study.user_attrs and not study.get_trials(deepcopy=False)
-
-
-def _storage(path: Path) -> RDBStorage:
-    """A database whose commits do not wait for the disk: they survive the process, but not a power failure.
-
-    What a power failure loses is restored from the run folders.
-    """
-
-    def connection() -> sqlite3.Connection:
-        made = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
-        made.execute("PRAGMA journal_mode=WAL")  # a dashboard that reads does not block the search
-        made.execute("PRAGMA synchronous=NORMAL")
-        made.execute("PRAGMA wal_autocheckpoint=100")  # pages; otherwise study.db-wal holds all of a search for hours
-        return made
-
-    try:
-        connection().close()
-        # The URL only names the kind: a path in it would have to be quoted, in a way that depends on the version.
-        return RDBStorage(f"sqlite:///{STUDY}", {"creator": connection})
-    except (sqlite3.DatabaseError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
 
 
 def check_sampler(name: str, space: Mapping[str, Distribution]) -> None:

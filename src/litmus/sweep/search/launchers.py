@@ -1,0 +1,64 @@
+"""Keeps the launchers of one search apart, which may run on several machines that share its folder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from litmus.errors import UserError
+from litmus.record.search import CLAIMS
+
+TURN = 2**40  # the byte of whoever proposes a trial; those of trials lie far below
+
+
+class Launchers:
+    """Locks on single bytes of a file: byte `n` belongs to the launcher that runs trial `n`.
+
+    The system releases them when their process ends, however that happens: then its trials are free for another
+    launcher. POSIX locks, because they have ranges and hold between machines on NFS. They belong to a process, and
+    closing any descriptor of the file would release all of them: it is opened once, here.
+
+    Args:
+        folder: of the sweep; it is made.
+
+    Raises:
+        UserError: the file system has no locks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / CLAIMS
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        with self.turn():
+            pass
+
+    def claim(self, number: int) -> bool:
+        """Whether this process has the trial now; False if another launcher, which is alive, has it."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except (BlockingIOError, PermissionError):  # POSIX allows either for a lock that another process holds
+            return False
+        return True
+
+    def release(self, number: int) -> None:
+        """Gives the trial up: it has ended, or its last run has not."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """In the body, no other launcher reads or proposes trials; waits until none does."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, TURN)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be locked ({error.strerror}): several launchers need a file system with locks."
+            ) from None
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, TURN)
+
+    def close(self) -> None:
+        """Gives up all trials."""
+        os.close(self._file)
