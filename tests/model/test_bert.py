@@ -12,6 +12,7 @@ from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.model import _vocabulary
+from litmus.model._transformers import ATTENTION
 from litmus.model._vocabulary import pieces
 from litmus.model.bert import BERT
 from litmus.spec import Spec, Tokens, Values
@@ -73,7 +74,7 @@ def test_lower_layers_learn_slower() -> None:
 
 def test_attention_is_torch_s_own_kernel_and_dropout_is_ours() -> None:
     config = make(dropout=0.3).encoder.config
-    assert config._attn_implementation == "sdpa"
+    assert config._attn_implementation == ATTENTION
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.3, 0.0)
 
 
@@ -178,3 +179,20 @@ def test_the_alphabet_is_limited_to_the_commonest_letters(monkeypatch: pytest.Mo
     monkeypatch.setattr(_vocabulary, "LARGEST_ALPHABET", 2)
     tokenizer = Tokenizer.from_str(pieces(["ab ab ab ca"], vocabulary_size=50, max_length=8).tokenizer)
     assert tokenizer.encode("ab c").tokens[1:-1] == ["ab", "[UNK]"]
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_on_a_cpu_attention_is_computed_in_float32(monkeypatch: pytest.MonkeyPatch, autocast: bool) -> None:
+    seen = set()
+    fused = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(query: torch.Tensor, *rest: object, **options: object) -> torch.Tensor:
+        seen.add((query.dtype, torch.is_autocast_enabled("cpu")))
+        return fused(query, *rest, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    net = make()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        net(inputs_for(TEXTS)).float().sum().backward()
+    assert seen == {(torch.float32, False)}
+    assert all(p.grad is not None for p in net.encoder.parameters() if p.requires_grad)

@@ -26,6 +26,21 @@ Observer = Callable[[Outputs, Outputs], None]  # of outputs and targets
 Baselines = dict[Split, dict[str, dict[str, float]]]
 
 
+# From a name and what computes features, them and whether they were kept: see `litmus.run.features`.
+KeepFeatures: TypeAlias = "Callable[[str, Callable[[], Tensor]], tuple[Tensor, bool]]"
+
+
+class FrozenPart(Protocol):
+    """The layers of a network that do not train; see `litmus.model._base.FrozenPart`."""
+
+    @property
+    def views(self) -> int | None: ...
+
+    def __call__(self, inputs: "Tensor") -> "Tensor": ...
+
+    def digest(self) -> str: ...
+
+
 class Net(Protocol):
     """A network, which is an `nn.Module`; see `litmus.model._base.Net` for what each of these means."""
 
@@ -53,7 +68,7 @@ class Net(Protocol):
     def pretrained_spec(cls, arch: str) -> tuple[str, Spec]: ...
 
     @property
-    def frozen_part(self) -> "Callable[[Tensor], Tensor] | None": ...
+    def frozen_part(self) -> "FrozenPart | None": ...
 
     @property
     def last_layer(self) -> "nn.Module": ...
@@ -121,7 +136,8 @@ class Data(Protocol):
     batch_size: int
     sha256: dict[str, str]
     warning: str | None
-    frozen_part: "Callable[[Tensor], Tensor] | None"
+    frozen_part: "FrozenPart | None"
+    keep_features: "KeepFeatures"
     baselines: Baselines
 
     @property

@@ -5,7 +5,6 @@ The only module of `data` that needs Lightning, with those whose classes inherit
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import ClassVar
 
 import lightning.pytorch as lightning
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from litmus.config.protocols import Baselines, Split
+from litmus.config.protocols import Baselines, FrozenPart, KeepFeatures, Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Section
 from litmus.data._concerns import of_classes, of_joined
@@ -35,6 +34,7 @@ class Data(lightning.LightningDataModule):
         warning: a sentence on the limits of results on this data, or None.
         batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
+        keep_features: gives that output by its name, and whether an earlier run kept it; else it is computed.
         limits: how many samples of a split are used at most, where a limit is set.
         baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
     """
@@ -52,7 +52,8 @@ class Data(lightning.LightningDataModule):
         self.source = ""
         self.sha256: dict[str, str] = {}
         self.warning: str | None = None
-        self.frozen_part: Callable[[Tensor], Tensor] | None = None
+        self.frozen_part: FrozenPart | None = None
+        self.keep_features: KeepFeatures = lambda _, compute: (compute(), False)
         self.baselines: Baselines = {}
         self.limits: dict[Split, int | None] = {}
         self._train_loader: BatchLoader | None = None

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +19,32 @@ from litmus.spec import Boxes, Classes, Columns, Images, Input, Labels, Series, 
 ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
 Criterion = Callable[[Tensor, Tensor, float], Tensor]
 Predict = Callable[[Tensor], Tensor]  # what `forward` does in evaluation
+
+
+@dataclass(frozen=True)
+class FrozenPart:
+    """The layers of a network that do not train.
+
+    Attributes:
+        compute: (batch, ...) as the network receives it -> (batch, features), which the network's `forward` also takes.
+        module: those layers.
+        views: of each image that is augmented, whose features are computed once; None computes them in every epoch.
+    """
+
+    compute: Callable[[Tensor], Tensor]
+    module: nn.Module
+    views: int | None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return self.compute(inputs)
+
+    def digest(self) -> str:
+        """A hash of the layers' weights: the same ones compute the same features."""
+        found = sha256(repr(self.module).encode())
+        for name, own in self.module.state_dict().items():
+            found.update(name.encode())
+            found.update(own.detach().cpu().reshape(-1).numpy())
+        return found.hexdigest()
 
 
 class Net(nn.Module):
@@ -117,7 +145,7 @@ class Net(nn.Module):
         raise UserError(f"There are no pretrained weights for {arch}.")
 
     @property
-    def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
+    def frozen_part(self) -> FrozenPart | None:
         """The frozen layers in front, `images -> features`, if there are any and `forward` also takes their output.
 
         Training never changes them, so that the features of each image need to be computed only once.

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # all-MiniLM-L6-v2 of sentence-transformers (Wang et al. 2020): 6 layers, 384 units, 22.7 million parameters.
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ATTENTION = "litmus"  # see `_attention`
 DROPOUTS = ("hidden_dropout_prob", "dropout")  # the names of dropout probabilities in the configurations of encoders
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 Problem = Literal["single_label_classification", "multi_label_classification", "regression"]
@@ -86,7 +87,8 @@ def make_encoder(
                 setattr(settings, name, 0.0 if name in ATTENTION_DROPOUTS else dropout)
         built: Any = MODEL_MAPPING[type(settings)]  # a class; the mapping's type says otherwise
         parameters = inspect.signature(built).parameters
-        options: Section = {"attn_implementation": "sdpa", "dtype": torch.float32}
+        _register_attention()
+        options: Section = {"attn_implementation": ATTENTION, "dtype": torch.float32}
         options |= {"add_pooling_layer": pooled} if "add_pooling_layer" in parameters else {}
         if weights is None:
             encoder = AutoModel.from_config(settings, **options)
@@ -98,6 +100,43 @@ def make_encoder(
             _check_missing(weights, encoder, report["missing_keys"])
         _check_positions(encoder, tokens.max_length)
         return encoder.train()
+
+
+def _register_attention() -> None:
+    """Gives transformers `_attention`, under the name `ATTENTION`, with masks as torch's fused attention takes them."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(ATTENTION, _attention)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+def _attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """Torch's fused attention; on a CPU always in float32.
+
+    Of bf16, its kernels there take 4 to 12 times as long for texts of 12 to 48 tokens, and 2 to 4 times for 96 and 128
+    (torch 2.14, Xeon with AMX, forward and backward): `make bench ARGS=text_speed`. Their sums are of float32 anyway.
+
+    Args:
+        module: the layer.
+        query: (batch, heads, length, size), as are key and value.
+        key: see there.
+        value: see there.
+        attention_mask: true where a token may be looked at, (batch, 1, length, length), or None.
+        options: of transformers' own function.
+
+    Returns:
+        (batch, length, heads, size), and nothing.
+    """
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    if query.device.type != "cpu" or query.dtype is not torch.bfloat16:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    with torch.autocast("cpu", enabled=False):
+        each = (query.float(), key.float(), value.float())
+        return sdpa_attention_forward(module, *each, attention_mask, **options)
 
 
 # transformers' configurations have other attributes for each kind of encoder: hence Any.

@@ -1,16 +1,15 @@
 """ResNet (He et al. 2016): torchvision's, with ImageNet's weights or random ones."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from litmus.config.types import NonNegative, Positive, Probability, Section
+from litmus.config.types import Count, NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
 from litmus.model import _preflight, _torchvision, _weights
-from litmus.model._base import Net, by_depth
+from litmus.model._base import FrozenPart, Net, by_depth
 from litmus.model._preflight import IMAGENET
 from litmus.spec import Classes, Images, Spec
 
@@ -25,8 +24,10 @@ class ResNet(Net):
     """Convolutions in four stages of residual blocks, the mean over the last map, and a linear head.
 
     `weights` is `imagenet`, a file in torchvision's layout, or a run folder; null means random weights.
-    `train` selects what is trained: `all` stages, the `last_stage` and the head, or the `head` alone. With
-    pretrained weights, the learning rate of each stage is `lr_decay` times that of the stage after it.
+    `train` selects what is trained: `all` stages, the `last_stage` and the head, or the `head` alone, on features
+    that are computed once. Of images that are augmented, those of so many `views` are computed, of which each step
+    takes one at random; without `views`, they are computed anew in every epoch. With pretrained weights, the learning
+    rate of each stage is `lr_decay` times that of the stage after it.
 
     The small stem, for images of at most 64 pixels, is a 3 x 3 convolution with stride 1 instead of the 7 x 7 with
     stride 2; max-pooling follows both. Batch norm is part of the network: `batchnorm=false` freezes its
@@ -46,6 +47,7 @@ class ResNet(Net):
         arch: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
         weights: str | None,
         train: Literal["all", "last_stage", "head"],
+        views: Count | None,
         stem: Literal["auto", "large", "small"],
         lr_decay: Positive,
         dropout: Probability,
@@ -63,6 +65,7 @@ class ResNet(Net):
         if loaded:
             self.provenance = _weights.load(self, loaded, f"model.weights={weights}", _is_head)
         self.pretrained = weights is not None
+        self.views = views
         self.batchnorm = batchnorm
         self.lr_decay = lr_decay if self.pretrained else 1.0
         self.frozen = {"all": 0, "last_stage": len(STAGES) - 1, "head": len(STAGES)}[train]
@@ -106,8 +109,8 @@ class ResNet(Net):
         return IMAGENET, Spec(IMAGENET, images, Classes(names))
 
     @property
-    def frozen_part(self) -> Callable[[Tensor], Tensor] | None:
-        return self.features if self.frozen == len(STAGES) else None
+    def frozen_part(self) -> FrozenPart | None:
+        return FrozenPart(self.features, self.body, self.views) if self.frozen == len(STAGES) else None
 
     def rebuild_settings(self) -> Section:
         return {"weights": _weights.CHECKPOINT if self.pretrained else None, "stem": self.stem}

@@ -49,6 +49,7 @@ ADDED: dict[str, Section] = {
         "strategy": "auto",
         "tf32": True,  # cuDNN's convolutions used it; on a GPU, matrix products do from now on, too
     },
+    "litmus.model.resnet.ResNet": {"views": None},
     "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
     "litmus.data.toy.Toy": NO_FOLDS,
     "litmus.data.text_table.TextTable": {"target_separator": None, **NO_FOLDS},

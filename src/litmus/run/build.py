@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar, cast
 
 import lightning.pytorch as lightning
@@ -16,10 +17,12 @@ from litmus.config.keys import choice
 from litmus.config.protocols import Callback, Data, Net, RunLogger, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import memory
 from litmus.run.divergence import Divergence
+from litmus.run.features import cached
 from litmus.run.limits import Limits
 from litmus.run.steps import shorten
 from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
@@ -177,6 +180,7 @@ def assemble(
     if checkpoint:
         net.min_score, net.errors = checkpoint.min_score, checkpoint.errors
     data.frozen_part = net.frozen_part
+    data.keep_features = partial(cached, local.cache_folder(config["data"].get("dir")) / "features")
     task = build(
         config["task"],
         net,

@@ -23,6 +23,7 @@ from litmus.data._concerns import num_repeated
 from litmus.data._loader import BatchLoader, Stored, Transform, as_stored
 from litmus.data._split import row_fingerprints, select_unseen
 from litmus.data._targets import scaled
+from litmus.data.image.features import key_of, pick_view
 from litmus.data.image.mixing import Mix, MixingLoader
 from litmus.data.image.photos import Selection
 from litmus.data.image.transform import Augmentation, Normalize, flat_pixels
@@ -38,7 +39,7 @@ FLAT_SIDE = 16  # pixels of a side, for a baseline
 class ImageData(Data):
     """A dataset of images, one class each; or, as some have them, labels or values.
 
-    The features of a network's frozen part are computed once, unless the images are augmented.
+    The features of a network's frozen part are computed once; those of augmented images, once for each of some views.
     """
 
     input_kinds: ClassVar = (Images,)
@@ -91,34 +92,54 @@ class ImageData(Data):
         pixels = to_device(pixels, device)
         augmentation = self.augmentation if split == "train" else None
         transform: Transform = Normalize(self.spec.input, augmentation, device)
-        if self.frozen_part is not None and split != "test":  # the test set is read only once
-            if augmentation is None:
-                pixels, transform = self._features(split, pixels, targets, transform), as_stored
-            else:
+        frozen, is_mixed = self.frozen_part, self.mix is not None and split == "train"
+        if frozen is not None and split != "test":  # the test set is read only once
+            if is_mixed or (augmentation is not None and frozen.views is None):
                 log.warning(
                     "data.augment or data.flip: the features of the network's frozen part are computed again in "
-                    "every epoch, because the images are augmented differently each time."
+                    "every epoch, because the images are augmented differently each time. %s",
+                    "" if is_mixed else "model.views=8 computes those of eight views of each image, once.",
                 )
+            elif augmentation is None:
+                pixels, transform = self._features(split, pixels, targets, transform, 1)[:, 0], as_stored
+            else:
+                pixels, transform = self._features(split, pixels, targets, transform, frozen.views or 1), pick_view
         targets = targets.to(device)
-        if self.mix is not None and split == "train":
+        if self.mix is not None and is_mixed:
             num_classes = len(self.spec.target.names)
             return MixingLoader(
                 pixels, targets, transform, self._batching(split), mix=self.mix, num_classes=num_classes
             )
         return BatchLoader(pixels, targets, transform, self._batching(split))
 
-    def _features(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform) -> Tensor:
-        """The frozen part's output for every image, float32 (samples, features), on the device that trains."""
+    def _features(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform, num_views: int) -> Tensor:
+        """The frozen part's output for every image, float32 (samples, views, features), on the device that trains."""
         assert self.trainer is not None
         assert self.frozen_part is not None
-        whole = replace(self._batching("val"), rank=0, world_size=1)
+        trainer, frozen, device = self.trainer, self.frozen_part, self.trainer.strategy.root_device
+        views = (num_views, self.seed, repr(self.augmentation)) if split == "train" and num_views > 1 else ()
+        about = repr((frozen.digest(), self.spec.input, trainer.precision, views))
+        key = key_of(pixels, len(targets), about, device)
+
+        def compute() -> Tensor:
+            return torch.stack([self._view(split, pixels, targets, transform, view) for view in range(num_views)], 1)
+
+        features, was_kept = self.keep_features(key, compute)
+        how = "were kept by an earlier run" if was_kept else "were computed once, for all epochs"
+        of_views = f" and each of {num_views} views" if num_views > 1 else ""
+        log.info("%s: %d features of each image%s %s", split, features.shape[2], of_views, how)
+        return features.to(device)
+
+    def _view(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform, view: int) -> Tensor:
+        """One view's features of every image, (samples, features), on the CPU."""
+        assert self.trainer is not None
+        assert self.frozen_part is not None
+        whole = replace(self._batching("val"), rank=0, world_size=1, epoch=lambda: view)
         loader = BatchLoader(pixels, targets.to(self.trainer.strategy.root_device), transform, whole)
-        errors = Screen(stderr=True)
+        errors, title = Screen(stderr=True), f"features, {split}" + (f", view {view + 1}" if view else "")
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            batches = track(loader, f"features, {split}", len(loader), console=errors, disable=not errors.is_terminal)
-            features = torch.cat([self.frozen_part(inputs).float() for inputs, _ in batches])
-        log.info("%s: %d features of each image were computed once, for all epochs", split, features.shape[1])
-        return features
+            batches = track(loader, title, len(loader), console=errors, disable=not errors.is_terminal)
+            return torch.cat([self.frozen_part(inputs).float().cpu() for inputs, _ in batches])
 
 
 class ImagesInMemory(ImageData):

@@ -27,10 +27,10 @@ from rich.progress import track
 from torch import Tensor
 
 from litmus.console import Screen
-from litmus.data._room import make_room
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.data.image.photos import Photos
+from litmus.fetch.room import make_room
 from litmus.spec import Images
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from litmus.config.sample import CUT, UNKNOWN, Piece
 from litmus.data._ahead import moved
 from litmus.data._loader import Batching, BatchLoader, as_stored
-from litmus.data._room import make_room
+from litmus.fetch.room import make_room
 from litmus.spec import Tokens
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from litmus.data._room import make_room
 from litmus.data.image import cache, transform
 from litmus.data.image.cache import collect
 from litmus.data.image.transform import mean_and_std
 from litmus.data.text import tokens
 from litmus.data.text.tokens import tokenize
+from litmus.fetch.room import make_room
 from litmus.model._vocabulary import words
 from litmus.spec import Images
 

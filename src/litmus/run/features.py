@@ -1,0 +1,55 @@
+"""Features of a network's frozen part, kept on disk for other runs."""
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from litmus.fetch.room import make_room
+from litmus.record.files import one_at_a_time, replacing
+
+log = logging.getLogger(__name__)
+
+ENTRY = r"[0-9a-f]{64}\.npy"
+MOST_BYTES = 20 * 10**9  # of all entries: those that were unused for longest make room for new ones
+
+
+def cached(cache: Path, key: str, compute: Callable[[], Tensor]) -> tuple[Tensor, bool]:
+    """The features of that key, from the cache if they were computed before.
+
+    Several processes that want the same wait for the first one.
+
+    Args:
+        cache: a folder. Where it has no space, or cannot be written to, each run computes its own.
+        key: their name, a hash.
+        compute: gives them: float32, the images first.
+
+    Returns:
+        The features, and whether they were in the cache.
+    """
+    path = cache / f"{key}.npy"
+    with one_at_a_time(path):
+        if (found := _load(path)) is not None:
+            return found, True
+        features = compute().cpu()
+        try:
+            make_room(cache, MOST_BYTES - features.nbytes, ENTRY)
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.save(file, features.numpy())
+        except OSError as error:  # the cache is only a convenience
+            log.info("features are not kept in %s: %s", cache, error)
+        return features, False
+
+
+def _load(path: Path) -> Tensor | None:
+    try:
+        with suppress(OSError):  # another user's cache may be read-only
+            os.utime(path)  # marks when it was last used
+        return torch.from_numpy(np.load(path, mmap_mode="c"))  # torch wants an array that can be written
+    except (OSError, ValueError, EOFError):  # missing or damaged: they are computed again
+        return None
