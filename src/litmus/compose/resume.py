@@ -71,6 +71,8 @@ def with_sweep_overrides(arguments: list[str]) -> list[str]:
                 f"{Path(folder, COMMAND)} holds {each!r}. It could run code, so it is not taken from a folder: add it "
                 "to the command line if you trust it, or remove it from that file."
             )
+    if server := next((each for each in original if each.startswith("sweep.storage=postgresql")), None):
+        raise UserError(f"{Path(folder, COMMAND)} names a server: add {server} to the command if you trust it.")
     return ["-m", *flags, *original, *added, override("hydra.sweep.dir", folder.rstrip("/"))]
 
 

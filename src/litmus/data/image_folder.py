@@ -112,6 +112,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         self.flip = flip if flip is not None else 0.0 if augment == "none" else USUAL_FLIP
         light = partial(random_resized_crop, flip=self.flip)
         self.augmentation = augmentation(augment, self.flip if augment == "none" else 0.0, light)
+        self.augmented = (augment, self.flip)
         self.mix = MIXES.get(augment)
         self.source = path
         self.listed: dict[str, list[Listed]] = {}

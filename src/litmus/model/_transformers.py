@@ -136,7 +136,8 @@ def _attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     with torch.autocast("cpu", enabled=False):
         each = (query.float(), key.float(), value.float())
-        return sdpa_attention_forward(module, *each, attention_mask, **options)
+        found, _ = sdpa_attention_forward(module, *each, attention_mask, **options)
+        return found.to(query.dtype), None
 
 
 # transformers' configurations have other attributes for each kind of encoder: hence Any.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from litmus.config.types import Count, NonNegative, Positive, Probability, Section
 from litmus.config.validate import checked
+from litmus.errors import UserError
 from litmus.model import _preflight, _torchvision, _weights
 from litmus.model._base import FrozenPart, Net, by_depth
 from litmus.model._preflight import IMAGENET
@@ -80,9 +81,14 @@ class ResNet(Net):
         """The images as the weights expect them.
 
         Raises:
-            UserError: random weights would be frozen, or the weights are not available or do not fit the images.
+            UserError: random weights would be frozen, `views` are of a network that trains as a whole, or the weights
+                are not available or do not fit the images.
         """
         weights = settings["weights"]
+        if settings.get("views") is not None and settings["train"] != "head":
+            raise UserError(
+                f"model.views={settings['views']} is for model.train=head, whose features are computed once."
+            )
         if weights is None:
             _preflight.resnet(settings)
             return images

@@ -33,10 +33,15 @@ def cached(cache: Path, key: str, compute: Callable[[], Tensor]) -> tuple[Tensor
         The features, and whether they were in the cache.
     """
     path = cache / f"{key}.npy"
+    if not _can_be_written(cache):
+        return compute().cpu(), False
     with one_at_a_time(path):
         if (found := _load(path)) is not None:
             return found, True
         features = compute().cpu()
+        if features.nbytes > MOST_BYTES:
+            log.info("features of %.1f GB are not kept in %s", features.nbytes / 1e9, cache)
+            return features, False
         try:
             make_room(cache, MOST_BYTES - features.nbytes, ENTRY)
             with replacing(path) as temporary, temporary.open("wb") as file:
@@ -44,6 +49,14 @@ def cached(cache: Path, key: str, compute: Callable[[], Tensor]) -> tuple[Tensor
         except OSError as error:  # the cache is only a convenience
             log.info("features are not kept in %s: %s", cache, error)
         return features, False
+
+
+def _can_be_written(cache: Path) -> bool:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(cache, os.W_OK)
 
 
 def _load(path: Path) -> Tensor | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from litmus.compare.search.found import flat_objectives
 from litmus.config.types import Count, Positive, Section, Seed
@@ -21,7 +21,6 @@ from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.source import Composer, Source
 from litmus.sweep.search import study
-from litmus.sweep.search.launchers import Launchers
 from litmus.sweep.search.objectives import check_objectives, resolve_objectives
 from litmus.sweep.search.record import BEST_EPOCH, space_record, trial_folder, trial_records
 from litmus.sweep.search.space import (
@@ -48,6 +47,9 @@ from litmus.sweep.search.storage import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+if TYPE_CHECKING:
+    from litmus.sweep.search.launchers import Launchers
+
 log = logging.getLogger(__name__)
 
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -66,8 +68,8 @@ class Optuna(Source):
     A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
     in the study, and is resumed under its number, in its folder.
 
-    Several launchers may run trials of one study; see `Launchers`. One proposes at a time, and takes over the trials
-    whose launcher has ended.
+    Several launchers may run trials of one study; see `litmus.sweep.search.launchers`. One proposes at a time, and
+    takes over the trials whose launcher has ended.
     """
 
     @checked
@@ -104,6 +106,15 @@ class Optuna(Source):
         self._known: set[int] = set()  # trials that this launcher has counted, or is running
         check_objectives(self.metrics, self.directions, sampler, pruner)
         check_storage(storage)
+        if self.shared and sampler == "cmaes":
+            raise UserError(
+                "sweep.sampler=cmaes keeps pickles in the study, which could run code of whoever else writes to it: "
+                f"with sweep.storage={storage}, use another sampler."
+            )
+        if self.shared and on_fail == "stop":
+            raise UserError(
+                f"sweep.on_fail=stop would stop one launcher of several: leave it out with sweep.storage={storage}."
+            )
 
     def start(self, folder: Path, overrides: Sequence[str], composer: Composer) -> Section:
         """Opens the study, and restores the trials of earlier sessions.
@@ -135,8 +146,12 @@ class Optuna(Source):
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
         about["sweep.seed"] = str(self.seed)
-        self._launchers = Launchers(folder) if self.shared else None
+        if self.shared:
+            from litmus.sweep.search.launchers import Launchers  # here, because Windows has no such locks
+
+            self._launchers = Launchers(folder)
         with self._turn():
+            check_folder(folder, self.storage)  # another launcher may just have begun
             self.study, self._storage = study.open_study(folder, self.storage, about, self.objectives)
             self.study.pruner = study.make_pruner(self.pruner, base["trainer"]["max_epochs"])
             self._restore_trials()
@@ -145,7 +160,6 @@ class Optuna(Source):
             sampler = self._make_sampler(self._num_started)
             if isinstance(sampler, study.GridSampler):
                 self.total = min(self.total, self._num_started + len(sampler.untried()))
-            self.total = max(self.total, self._num_started)
             self._write_record()
         return base
 
@@ -173,10 +187,14 @@ class Optuna(Source):
         return None
 
     def update(self) -> None:
-        """Learns which trials other launchers have ended, and takes over those whose launcher has ended."""
-        if self.shared:
+        """Learns which trials other launchers have ended; those that nobody runs stay free."""
+        if self._launchers is not None:
             with self._turn():
                 self._restore_trials()
+            for job in self.remaining:
+                self._known.discard(job.number)
+                self._launchers.release(job.number)
+            self.remaining = []
 
     def report_epoch(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Reports the epoch to the study.
@@ -203,7 +221,7 @@ class Optuna(Source):
         """Ends the trial in the study, unless the job was interrupted."""
         if result.status == "interrupted":
             return
-        with self._reaching():
+        with self._turn():  # or another launcher might replace the record by one that lacks this trial
             self._tell(self._trials.pop(job.number), job, result)
             self._write_record()
 
@@ -227,7 +245,7 @@ class Optuna(Source):
 
     def summary(self) -> list[str]:
         """The best trials, how many ended in which way, and how to inspect the study."""
-        with self._reaching():
+        with self._turn():
             trials = self.study.get_trials(deepcopy=False)
             record = self._write_record()
         kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to resume") for trial in trials]
@@ -272,7 +290,8 @@ class Optuna(Source):
     def _restore_trials(self) -> None:
         """Restores the trials of earlier sessions and of other launchers, but for those that are run elsewhere."""
         started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
-        self._num_started, self.num_elsewhere = len(started), 0
+        self._num_started, self.num_elsewhere, self.must_wait = len(started), 0, False
+        self.total = max(self.total, self._num_started)  # another launcher may run more
         for trial in started:
             if trial.number in self._known:
                 continue
@@ -298,8 +317,9 @@ class Optuna(Source):
         if self._launchers is not None:
             if not self._launchers.claim(number):
                 return False
-            if RunDir(self.folder / trial_folder(number)).is_locked():
+            if RunDir(self.folder / trial_folder(number)).is_locked():  # it ends with its launcher, a little later
                 self._launchers.release(number)
+                self.must_wait = True
                 return False
         return True
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import SMALL
+from helpers import SMALL, composed
 
 from litmus.data.image.features import key_of, pick_view
+from litmus.errors import UserError
+from litmus.model.resnet import ResNet
 from litmus.record.folder import RunDir
 from litmus.run import features
 from litmus.run.features import cached
+from litmus.spec import Images
 
 HEAD = ["model=resnet", "data=mnist", "model.train=head"]
 Train = Callable[..., RunDir]
@@ -96,6 +99,22 @@ def test_views_are_augmented_differently_and_computed_once(train: Train, few: li
     assert views.shape == (60, 3, 512)
     assert not torch.equal(views[:, 0], views[:, 1])
     assert not torch.equal(views[:, 1], views[:, 2])
+
+
+def test_other_augmentation_has_features_of_its_own(train: Train, few: list[str]) -> None:
+    one = ["data.augment=light", "model.views=1"]
+    for number, words in enumerate([one, ["model.views=1"], [*one, "data.flip=0.3"], [*one, "data.flip=0.5"]]):
+        run = train(*HEAD, *words, folder=f"run{number}", small=few)
+        assert _said(run)["train"] == "computed", words
+        assert ("model.views=1 changes nothing" in run.log.read_text()) == (len(words) == 1)
+    again = train(*HEAD, *one, folder="again", small=few)
+    assert _said(again)["train"] == "kept"
+
+
+def test_views_are_for_a_frozen_backbone() -> None:
+    settings = {**composed("model=resnet", "data.path=x", "model.views=2")["model"], "weights": None}
+    with pytest.raises(UserError, match="model.views=2 is for model.train=head"):
+        ResNet.image_spec(settings, Images(1, 28, 28, (), ()))
 
 
 def _array(path: Path) -> torch.Tensor:

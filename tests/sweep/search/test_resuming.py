@@ -148,7 +148,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / STUDY).write_text(
         "no database, but text that is long enough to be taken for one by its length alone\n" * 9
     )
-    with pytest.raises(UserError, match=r"study.db cannot be read"):
+    with pytest.raises(UserError, match=r"study.db cannot be used"):
         search(tmp_path)
     other = tmp_path / "other"
     other.mkdir()

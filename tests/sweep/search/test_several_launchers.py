@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 from postgres import Server, serving
 from searching import SPACE, WIDTHS, accuracy, play, search, write_run
 
+from litmus.compose.resume import with_sweep_overrides
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.record.search import JOURNAL, read_search
 from litmus.sweep.optuna import Optuna
+from litmus.sweep.pool import session
 from litmus.sweep.pool.job import JobResult
 from litmus.sweep.search.launchers import Launchers
 from litmus.sweep.search.storage import Journal
@@ -42,16 +45,21 @@ def storage(request: pytest.FixtureRequest) -> str:
     return server.url
 
 
-def _launcher(folder: Path, storage: str, keys: dict[str, Any], log: Path) -> None:
-    """Plays trials until none is left, and writes down which."""
+def _launcher(folder: Path, storage: str, keys: dict[str, Any], log: Path, together: Any) -> None:
+    """Plays trials until none is left, and writes down which; begins when the others do."""
+    if together is not None:
+        together.wait()
     source = search(folder, keys.get("words", SPACE), storage=storage, **keys["own"])
     with log.open("a") as file:
         while jobs := play(source, most=1):
             print(jobs[0].number, *jobs[0].overrides, file=file, flush=True)
+            time.sleep(0.02)
 
 
-def _start(folder: Path, storage: str, log: Path, words: list[str] = SPACE, **own: Any) -> Any:
-    process = CONTEXT.Process(target=_launcher, args=(folder, storage, {"words": words, "own": own}, log))
+def _start(
+    folder: Path, storage: str, log: Path, words: list[str] = SPACE, together: Any = None, **own: Any
+) -> BaseProcess:
+    process = CONTEXT.Process(target=_launcher, args=(folder, storage, {"words": words, "own": own}, log, together))
     process.start()
     return process
 
@@ -80,7 +88,8 @@ def test_each_trial_is_run_once_by_one_of_three(
 
 def test_two_kills_lose_nothing(tmp_path: Path, storage: str) -> None:
     folder, logs = tmp_path / "search", [tmp_path / f"{i}.log" for i in range(3)]
-    launchers = [_start(folder, storage, log, trials=40) for log in logs]
+    together = CONTEXT.Barrier(3)
+    launchers = [_start(folder, storage, log, together=together, trials=40) for log in logs]
     for launcher, log in zip(launchers[:2], logs, strict=False):
         while not log.exists() or not log.read_text():
             assert launcher.is_alive()
@@ -90,8 +99,6 @@ def test_two_kills_lose_nothing(tmp_path: Path, storage: str) -> None:
         assert launcher.exitcode == -signal.SIGKILL
     launchers[2].join()
     assert launchers[2].exitcode == 0
-    numbers = [int(line.split()[0]) for line in _played(logs)]
-    assert set(numbers) <= set(range(40))
     found = read_search(folder)
     assert found is not None
     assert [(trial.number, trial.state) for trial in found.trials] == [(i, "finished") for i in range(40)]
@@ -128,6 +135,7 @@ def test_what_a_dead_launcher_was_running_is_another_ones(tmp_path: Path, storag
         with subprocess.Popen(["sleep", "600"], stdout=file) as training:
             os.close(file)
             assert source.next_job() is None
+            assert source.must_wait
             training.kill()
     if left == "finished":
         write_run(job := source._job(number, {}), "finished", 3, **{"val/acc": 0.5})
@@ -214,7 +222,6 @@ def test_a_trial_belongs_to_one_process(tmp_path: Path) -> None:
     assert exit_code() == 1
     mine.release(3)
     assert exit_code() == 11
-    mine.close()
 
 
 @pytest.mark.parametrize(
@@ -233,6 +240,37 @@ def test_a_storage_that_cannot_be_is_refused_before_there_is_a_folder(tmp_path: 
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"sampler": "cmaes"}, "sweep.sampler=cmaes keeps pickles"),
+        ({"on_fail": "stop"}, "sweep.on_fail=stop would stop"),
+    ],
+)
+def test_what_several_launchers_cannot_share_is_refused(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        search(tmp_path / "new", storage="journal", **keys)
+    assert search(tmp_path / "alone", **keys)
+
+
+def test_another_launcher_may_run_more_trials(tmp_path: Path) -> None:
+    source = search(tmp_path, storage="journal", trials=2)
+    play(source, most=1)
+    other = _start(tmp_path, "journal", tmp_path / "log", trials=5)
+    other.join()
+    assert source.next_job() is None
+    assert (source.total, len(source.already_finished)) == (5, 4)
+
+
+def test_a_resumed_search_does_not_ask_a_server_that_its_folder_names(tmp_path: Path) -> None:
+    words = ["sweep=optuna", "sweep.storage=postgresql://elsewhere/litmus", *SPACE]
+    session.write_overrides(tmp_path, words)
+    with pytest.raises(UserError, match="names a server: add sweep.storage=postgresql://elsewhere/litmus"):
+        with_sweep_overrides(["-m", f"resume={tmp_path}"])
+    again = with_sweep_overrides(["-m", f"resume={tmp_path}", words[1]])
+    assert again.count(words[1]) == 1
 
 
 @pytest.mark.parametrize(("earlier", "later"), [("sqlite", "journal"), ("journal", "sqlite")])

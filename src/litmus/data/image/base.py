@@ -45,6 +45,7 @@ class ImageData(Data):
     input_kinds: ClassVar = (Images,)
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
     augmentation: Augmentation | None = None  # of training images
+    augmented: tuple[object, ...] = ()  # the settings that it was made of
     mix: Mix | None = None  # of two of them
 
     @abstractmethod
@@ -101,9 +102,13 @@ class ImageData(Data):
                     "" if is_mixed else "model.views=8 computes those of eight views of each image, once.",
                 )
             elif augmentation is None:
-                pixels, transform = self._features(split, pixels, targets, transform, 1)[:, 0], as_stored
+                pixels = to_device(self._features(split, pixels, targets, transform, None)[:, 0], device)
+                transform = as_stored
+                if frozen.views is not None and split == "train":
+                    log.warning("model.views=%d changes nothing: images are not augmented.", frozen.views)
             else:
-                pixels, transform = self._features(split, pixels, targets, transform, frozen.views or 1), pick_view
+                pixels = to_device(self._features(split, pixels, targets, transform, frozen.views), device)
+                transform = pick_view
         targets = targets.to(device)
         if self.mix is not None and is_mixed:
             num_classes = len(self.spec.target.names)
@@ -112,23 +117,32 @@ class ImageData(Data):
             )
         return BatchLoader(pixels, targets, transform, self._batching(split))
 
-    def _features(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform, num_views: int) -> Tensor:
-        """The frozen part's output for every image, float32 (samples, views, features), on the device that trains."""
+    def _features(
+        self, split: Split, pixels: Stored, targets: Tensor, transform: Transform, views: int | None
+    ) -> Tensor:
+        """The frozen part's output for every image, float32 (samples, views, features), on the CPU.
+
+        With `views` None, the images as they are, once.
+        """
         assert self.trainer is not None
         assert self.frozen_part is not None
         trainer, frozen, device = self.trainer, self.frozen_part, self.trainer.strategy.root_device
-        views = (num_views, self.seed, repr(self.augmentation)) if split == "train" and num_views > 1 else ()
-        about = repr((frozen.digest(), self.spec.input, trainer.precision, views))
+        how = () if views is None else (views, self.seed, type(self).__name__, self.augmented)
+        about = repr((frozen.digest(), self.spec.input, trainer.precision, self.eval_batch_size, how))
         key = key_of(pixels, len(targets), about, device)
 
         def compute() -> Tensor:
-            return torch.stack([self._view(split, pixels, targets, transform, view) for view in range(num_views)], 1)
+            first = self._view(split, pixels, targets, transform, 0)
+            features = first.new_empty((len(first), views or 1, *first.shape[1:]))
+            for view in range(features.shape[1]):
+                features[:, view] = self._view(split, pixels, targets, transform, view) if view else first
+            return features
 
         features, was_kept = self.keep_features(key, compute)
-        how = "were kept by an earlier run" if was_kept else "were computed once, for all epochs"
-        of_views = f" and each of {num_views} views" if num_views > 1 else ""
-        log.info("%s: %d features of each image%s %s", split, features.shape[2], of_views, how)
-        return features.to(device)
+        whence = "were kept by an earlier run" if was_kept else "were computed once, for all epochs"
+        of_views = "" if views is None else f" and each of {views} views"
+        log.info("%s: %d features of each image%s %s", split, features.shape[2], of_views, whence)
+        return features
 
     def _view(self, split: Split, pixels: Stored, targets: Tensor, transform: Transform, view: int) -> Tensor:
         """One view's features of every image, (samples, features), on the CPU."""

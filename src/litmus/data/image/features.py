@@ -19,11 +19,13 @@ def key_of(pixels: Stored, num_images: int, about: str, device: torch.device) ->
         pixels: of the images, uint8.
         num_images: their number.
         about: the network's weights, the normalization, the views.
-        device: that computes; another one rounds differently.
+        device: that computes; another one rounds differently, and so does another number of threads.
     """
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    capability = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
-    digest = hashlib.sha256(repr((VERSION, torch.__version__, device.type, on, capability, about)).encode())
+    rounding: tuple[object, ...] = (torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())
+    if device.type == "cuda":
+        rounding = (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
+    digest = hashlib.sha256(repr((VERSION, torch.__version__, device.type, on, rounding, about)).encode())
     for start in range(0, num_images, CHUNK):
         some = pixels[start : min(start + CHUNK, num_images)].cpu().contiguous()
         digest.update(repr(some.shape).encode())

@@ -77,7 +77,7 @@ class PublishedImages(ImagesInMemory):
         self.limits = limits(limit, limit_eval)
         self.split_seed = seed if split_seed is None else split_seed
         self.flip = flip if flip is not None else 0.0 if augment == "none" else self.usual_flip
-        self.augmentation = augmentation(augment, self.flip, self.light)
+        self.augmentation, self.augmented = augmentation(augment, self.flip, self.light), (augment, self.flip)
         self.mix = MIXES.get(augment)
         self.splits = {}
 

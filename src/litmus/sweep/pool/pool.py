@@ -27,6 +27,7 @@ from litmus.sweep.pool.sweep_reporter import SweepReporter
 GRACE_S = 10.0  # between asking a job to stop and killing it
 TICK_S = 0.2  # between two checks of what is due
 ASK_AGAIN_S = 10.0  # after which other launchers may have left jobs
+WAIT_S = 0.5  # where one has
 MAX_STARTS = 3  # of the server without a job that ended; it may be killed again and again for lack of memory
 
 StopReason = Literal["timeout", "stop"]
@@ -92,7 +93,7 @@ class Pool:
                 while True:
                     self._stop_what_is_due()
                     self._start_jobs(source)
-                    if not self.running:
+                    if not self.running and (self.stopping or not source.must_wait):
                         return
                     self._receive_messages(source)
                     self.reporter.refresh()
@@ -164,10 +165,12 @@ class Pool:
         if self.retries:
             return self.retries.popleft()
         now = time.monotonic()
-        if self.exhausted_at is not None and not (source.shared and now - self.exhausted_at > ASK_AGAIN_S):
+        pause = WAIT_S if source.must_wait else ASK_AGAIN_S
+        if self.exhausted_at is not None and not (source.shared and now - self.exhausted_at > pause):
             return None
         job = source.next_job()
         self.exhausted_at = now if job is None else None
+        self.reporter.total = source.total
         self.reporter.report_elsewhere(source.already_finished, source.num_elsewhere)
         return job
 

@@ -44,6 +44,7 @@ class Source(ABC):
         prunes: whether `report_epoch` may stop a job.
         shared: whether several launchers may run the sweep's jobs at a time, on machines that share its folder.
         num_elsewhere: jobs that other launchers were running, when that was last looked up.
+        must_wait: whether processes of a launcher that ended are still ending, whose jobs this one takes over then.
         total: jobs of the whole sweep, including those that ended in an earlier session.
         remaining: jobs that are known and not started yet.
         already_finished: jobs that need not be run, because they ended in an earlier session, or another launcher has
@@ -72,6 +73,7 @@ class Source(ABC):
         self.prunes = False
         self.shared = False
         self.num_elsewhere = 0
+        self.must_wait = False
         self.total = 0
         self.remaining: list[Job] = []
         self.already_finished: list[tuple[Job, JobResult]] = []

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from litmus.errors import UserError
 from litmus.record.search import CLAIMS
 
+TURN_TIMEOUT_S = 120.0  # in which a sampler proposes a trial, however many there are
+POLL_S = 0.02  # between two attempts
 TURN = 2**40  # the byte of whoever proposes a trial; those of trials lie far below
 
 
@@ -34,31 +37,41 @@ class Launchers:
             pass
 
     def claim(self, number: int) -> bool:
-        """Whether this process has the trial now; False if another launcher, which is alive, has it."""
+        """Whether this process has the trial now; False if another launcher, which is alive, has it.
+
+        Raises:
+            UserError: the file system has no locks.
+        """
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
         except (BlockingIOError, PermissionError):  # POSIX allows either for a lock that another process holds
             return False
-        return True
-
-    def release(self, number: int) -> None:
-        """Gives the trial up: it has ended, or its last run has not."""
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """In the body, no other launcher reads or proposes trials; waits until none does."""
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, TURN)
         except OSError as error:
             raise UserError(
                 f"{self.path} cannot be locked ({error.strerror}): several launchers need a file system with locks."
             ) from None
+        return True
+
+    def release(self, number: int) -> None:
+        """Gives the trial up."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """In the body, no other launcher reads or proposes trials; waits until none does.
+
+        Raises:
+            UserError: the file system has no locks, or another launcher does not end its turn: it may be suspended.
+        """
+        deadline = time.monotonic() + TURN_TIMEOUT_S
+        while not self.claim(TURN):
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"Another launcher of {self.path.parent} has proposed a trial for {TURN_TIMEOUT_S:.0f} s: it is "
+                    "suspended, or its machine is. End it, and type the command again."
+                )
+            time.sleep(POLL_S)
         try:
             yield
         finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, TURN)
-
-    def close(self) -> None:
-        """Gives up all trials."""
-        os.close(self._file)
+            self.release(TURN)

@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from litmus.sweep.search import space  # noqa: F401  # first: names missing Optu
 
 # isort: split
 from filelock import lock_descriptor
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import OptunaError, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import SQLAlchemyError
@@ -122,9 +123,16 @@ def reaching(where: str) -> Iterator[None]:
     """Turns errors of the storage, in the body, into a sentence."""
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError, sqlite3.DatabaseError) as error:
+    except (
+        OptunaError,
+        UpdateFinishedTrialError,
+        SQLAlchemyError,
+        sqlite3.DatabaseError,
+        OSError,
+        JSONDecodeError,
+    ) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        raise UserError(f"{where} cannot be read: {str(cause).strip().splitlines()[0]}") from None
+        raise UserError(f"{where} cannot be used: {str(cause).strip().splitlines()[0]}") from None
 
 
 def _read_server(folder: Path) -> Mapping[str, str]:
