@@ -18,7 +18,7 @@ from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_f
 from published import write_published
 from remembering import remember
 from tensorboard.summary.writer import event_file_writer
-from warm import LIGHT, POOL, Warm
+from warm import EXPORT, LIGHT, POOL, Warm
 
 from litmus import console
 from litmus.__main__ import compose
@@ -209,7 +209,7 @@ def imported() -> Iterator[Warm]:
 
     For sweeps' servers, too; some tests of sweeps start a process as a person does, and so a server of its own.
     """
-    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL))
+    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL, *EXPORT))
     yield process
     process.close()
 
