@@ -56,9 +56,8 @@ def test_the_newest_whole_checkpoint_is_used(
         f"{run.last} is {'missing' if damage is Path.unlink else 'damaged'}: resuming from best.ckpt"
         in run.log.read_text()
     )
-    assert (
-        ending(resumed)["metrics.csv"] == ending(trained(*FEW, "trainer.max_epochs=3", folder="whole"))["metrics.csv"]
-    )
+    whole = trained(*FEW, "trainer.max_epochs=3", folder="whole")
+    assert ending(resumed)["metrics.csv"] == ending(whole)["metrics.csv"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
