@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 import world
-from warm import EXPORT, LIGHT, Warm
+from warm import LIGHT, Warm
 
-HEAVY = (
-    *LIGHT,
-    "litmus.run.summary",
-    "litmus.run.train",
-    "litmus.inference.load",
-    "litmus.compare.comparison",
-    *EXPORT,
-)
+HEAVY = (*LIGHT, "litmus.run.summary", "litmus.run.train", "litmus.inference.load", "litmus.compare.comparison")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +21,7 @@ def light() -> Iterator[Warm]:
 @pytest.fixture(scope="session")
 def heavy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     """Runs commands in forks of a process that has imported torch, and reaches no other machine: see closed/."""
-    process = Warm((*HEAVY, *EXPORT), [str(Path(__file__).parent / "closed")])
+    process = Warm(HEAVY, [str(Path(__file__).parent / "closed")])
     yield process
     process.close()
 
