@@ -239,13 +239,21 @@ def imported() -> Iterator[Warm]:
 
     For sweeps' servers, too; some tests of sweeps start a process as a person does, and so a server of its own.
     """
-    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL, *EXPORT))
+    process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", POOL))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def exporting() -> Iterator[Warm]:
+    """The same with what an export imports: other commands run, as a person's do, before the compiler has."""
+    process = Warm((*LIGHT, "litmus.inference.load", *EXPORT))
     yield process
     process.close()
 
 
 @pytest.fixture
-def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python train.py ...`, or `litmus ...`, in a process of its own in the test's folder; with Warm's limits."""
 
     def run(
@@ -257,7 +265,8 @@ def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.Complete
             pipes = {"capture_output": True, "text": True, "timeout": timeout, "check": False}
             return subprocess.run(start, cwd=tmp_path, env=environment, **pipes)
         verb = ("train",) if script == "train.py" else ()
-        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
+        process: Warm = request.getfixturevalue("exporting" if words[:1] == ("export",) else "imported")
+        answer = process(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
         return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 
     return run

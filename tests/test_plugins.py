@@ -9,7 +9,7 @@ from pathlib import Path
 import plugin
 import pytest
 from helpers import ROOT, SMALL
-from warm import EXPORT, LIGHT, Warm
+from warm import LIGHT, Warm
 
 SHORT = [*SMALL, "data.limit=200", "data.limit_eval=100", "model.width=8"]
 TRAIN = [str(ROOT / "train.py")]
@@ -39,7 +39,7 @@ def known(lab: Path) -> Iterator[Warm]:
     """Runs commands in forks of a process that knows the package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITMUS_PLUGINS", plugin.NAME)
-        process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train", *EXPORT), [str(lab / "lib")])
+        process = Warm((*LIGHT, "litmus.run.summary", "litmus.run.train"), [str(lab / "lib")])
     yield process
     process.close()
 
