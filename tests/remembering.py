@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
+from lightning.pytorch.trainer.connectors import callback_connector
 from numpy.typing import NDArray
 
 from litmus.data import mnist
@@ -22,6 +23,8 @@ def remember() -> None:
         once(mnist.sha256_of, path)
         once(mnist._read_table, path)
     strokes.facts = _remembered(strokes.facts)
+    # Lightning asks all installed packages for callbacks of their own, for each trainer.
+    callback_connector._load_external_callbacks = functools.cache(callback_connector._load_external_callbacks)
 
 
 def _remembered(facts: Facts) -> Facts:

@@ -5,11 +5,12 @@ or changes it. The tests below read `src/` and fail on a private name that is no
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
 import re
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from borrowed import from_hydra, from_lightning, from_networks, from_torch
@@ -42,9 +43,14 @@ def is_super(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and ast.unparse(value.func) == "super"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_private_attribute_of_another_s_is_listed(module: str) -> None:
-    for node in nodes(MODULES[module]):
+# All modules in one test each, as in test_layout.py.
+def every_node() -> Iterator[tuple[str, ast.AST]]:
+    """Of every module, by its name."""
+    return ((module, node) for module, path in MODULES.items() for node in nodes(path))
+
+
+def test_every_private_attribute_of_another_s_is_listed() -> None:
+    for module, node in every_node():
         if not isinstance(node, ast.Attribute) or not PRIVATE.fullmatch(node.attr) or node.attr == "_target_":
             continue
         if is_self(node.value) or is_super(node.value) or ast.unparse(node) in DOCUMENTED:
@@ -52,9 +58,9 @@ def test_every_private_attribute_of_another_s_is_listed(module: str) -> None:
         assert node.attr in KNOWN, f"{module}:{node.lineno} uses {ast.unparse(node)}: add it to BORROWED"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_private_module_or_name_that_is_imported_is_listed(module: str) -> None:
-    for node in nodes(MODULES[module]):
+def test_every_private_module_or_name_that_is_imported_is_listed() -> None:
+    listed = {entry.name.replace(":", ".") for entry in BORROWED}
+    for module, node in every_node():
         paths: list[str] = []
         if isinstance(node, ast.Import):
             paths = [alias.name for alias in node.names]
@@ -63,15 +69,13 @@ def test_every_private_module_or_name_that_is_imported_is_listed(module: str) ->
         for path in paths:
             private = {part for part in path.split(".") if PRIVATE.fullmatch(part)}
             if private and path.split(".")[0] not in OURS:
-                listed = {entry.name.replace(":", ".") for entry in BORROWED}
                 assert any(f"{name}.".startswith(f"{path}.") for name in listed), f"{module}: add {path} to BORROWED"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_private_name_in_a_string_is_listed(module: str) -> None:
+def test_every_private_name_in_a_string_is_listed() -> None:
     """As `__setattr__` and `getattr` take them."""
     ours = {"_target_", "_global_", "_self_"}
-    for node in nodes(MODULES[module]):
+    for module, node in every_node():
         used: list[ast.expr] = []
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr", "setattr", "delattr"):
             used = node.args[1:2]
@@ -86,18 +90,23 @@ def test_every_private_name_in_a_string_is_listed(module: str) -> None:
 RUN = ("train", "litmus.__main__")
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in RUN])
-def test_no_class_shares_a_private_name_with_a_base_of_another_library(module: str) -> None:
+def test_no_class_shares_a_private_name_with_a_base_of_another_library() -> None:
     """A method or attribute of ours would replace one of the base's, by mistake or on purpose: the latter is listed."""
-    imported: Any = importlib.import_module(module)
-    for kind in [each for each in vars(imported).values() if isinstance(each, type) and each.__module__ == module]:
-        ours = private_names(kind)
+    imported = [importlib.import_module(module) for module in MODULES if module not in RUN]
+    own: list[type] = [
+        each
+        for module in imported
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__
+    ]
+    for kind in own:
         for base in kind.__mro__[1:]:
             if base.__module__.split(".")[0] not in (*OURS, "builtins", "typing"):
-                shared = (ours & private_names(base)) - GENERATED
-                assert shared <= KNOWN, f"{module}.{kind.__name__} shares {shared} with {base.__name__}"
+                shared = (private_names(kind) & private_names(base)) - GENERATED
+                assert shared <= KNOWN, f"{kind.__module__}.{kind.__name__} shares {shared} with {base.__name__}"
 
 
+@functools.cache
 def private_names(kind: type) -> set[str]:
     """What a class itself defines, and what its methods set or read on `self`."""
     try:

@@ -1,4 +1,4 @@
-"""A network of a package outside of litmus trains, sweeps and answers as any other, in processes as a person starts."""
+"""A network of a package outside of litmus trains, sweeps and answers as any other; first in processes of its own."""
 
 import json
 import subprocess
@@ -102,23 +102,25 @@ def test_mistakes_are_answered_before_torch_is_imported(lab: Path, words: list[s
 
 
 def test_a_run_of_it_is_resumed(lab: Path, known: Warm) -> None:
-    answer = known("train", "model=mlp_mixer", *SHORT, "hydra.run.dir=more", "trainer.max_epochs=1", folder=lab)
-    assert answer.status == 0, answer.err
-    run(lab, *TRAIN, "resume=more", "trainer.max_epochs=2")
+    def train(*words: str) -> None:
+        answer = known("train", *words, folder=lab)
+        assert answer.status == 0, answer.err
+
+    train("model=mlp_mixer", *SHORT, "hydra.run.dir=more", "trainer.max_epochs=1")
+    train("resume=more", "trainer.max_epochs=2")
     assert result(lab / "more")["metrics"] == result(lab / "run")["metrics"]
     assert result(lab / "more")["changes"] == []
     with (lab / "lib" / plugin.SOURCE).open("a") as source:
         source.write("# changed\n")
-    run(lab, *TRAIN, "resume=more", "trainer.max_epochs=3")
+    train("resume=more", "trainer.max_epochs=3")
     assert [each["key"] for each in result(lab / "more")["changes"]] == [f"environment.{plugin.NAME}"]
 
 
-def test_a_sweep_and_its_resumption(lab: Path, unknown: Warm) -> None:
+def test_a_sweep_and_its_resumption(lab: Path, known: Warm, unknown: Warm) -> None:
     words = ["model=mlp_mixer,linear", "sweep.name=both", *SMALL, "data.limit=100"]
     assert "2 finished" in run(lab, *TRAIN, "-m", *words)
-    answer = run(lab, *VERB, "compare", "outputs/sweeps/both", "--no-figures")
-    assert "mlp_mixer" in answer
-    assert "2 finished" in run(lab, *TRAIN, "-m", "resume=outputs/sweeps/both")
+    assert "mlp_mixer" in known("compare", "outputs/sweeps/both", "--no-figures", folder=lab).out
+    assert "2 finished" in known("train", "-m", "resume=outputs/sweeps/both", folder=lab).out
     refused = unknown("train", "-m", "resume=outputs/sweeps/both", folder=lab)
     assert refused.status == 2
     assert "There is no model=mlp_mixer" in refused.err

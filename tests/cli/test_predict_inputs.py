@@ -23,8 +23,8 @@ def refused(*words: str) -> str:
 
 
 @pytest.fixture
-def images(train: Callable[..., RunDir]) -> RunDir:
-    return train("model=perceptron", "trainer.max_epochs=1", small=[*SMALL, "data.limit=40"])
+def images(trained: Callable[..., RunDir]) -> RunDir:
+    return trained("model=perceptron", "trainer.max_epochs=1", small=[*SMALL, "data.limit=40"])
 
 
 def test_images_that_are_none(images: RunDir, tmp_path: Path, litmus: Callable[..., tuple[str, str]]) -> None:

@@ -68,10 +68,10 @@ def test_intervals_hold_their_share_of_what_came(train: Train) -> None:
 
 
 @pytest.fixture
-def sales(train: Train) -> RunDir:
+def sales(trained: Train) -> RunDir:
     values = [round(100 + i + 20 * np.sin(i * np.pi / 6), 3) for i in range(120)]
     write("sales.csv", {"month": months(120), "sales": values})
-    return train(*QUICK, "data=series", "data.path=sales.csv", "data.horizon=3", "data.min_steps=20", small=[])
+    return trained(*QUICK, "data=series", "data.path=sales.csv", "data.horizon=3", "data.min_steps=20", small=[])
 
 
 def test_a_forecast_is_printed_and_written(sales: RunDir, litmus: Litmus) -> None:

@@ -26,8 +26,8 @@ def named(run: RunDir, number: int) -> list[str]:
     return sorted(f"epoch-{row['epoch']:03d}_val-acc-{row['val/acc']:.4f}.ckpt" for row in rows)
 
 
-def test_the_best_epochs_are_kept_under_their_numbers_and_scores(train: Train) -> None:
-    run = train(*WORDS)
+def test_the_best_epochs_are_kept_under_their_numbers_and_scores(trained: Train) -> None:
+    run = trained(*WORDS)
     assert kept(run) == named(run, 2)
     steps = {row["epoch"]: row["step"] for row in run.read_metrics()}
     for name in kept(run):
@@ -49,8 +49,8 @@ def test_a_resumed_run_ends_with_the_same_files(train: Train, resume: Train) -> 
     assert kept(run) == kept(straight) == named(run, 2)
 
 
-def test_a_file_that_was_lost_makes_room_and_top_k_may_change(train: Train, resume: Train) -> None:
-    run = train(*WORDS)
+def test_a_file_that_was_lost_makes_room_and_top_k_may_change(trained: Train, resume: Train) -> None:
+    run = trained(*WORDS)
     (run.checkpoints / kept(run)[0]).unlink()
     resume(run, "trainer.max_epochs=6", "callback.checkpoint.top_k=1")
     assert run.read_result()["status"] == "finished"
@@ -77,8 +77,8 @@ def test_which_are_best(mode: str, scores: list[float], expected: list[int]) -> 
     assert again.kept == epochs.kept
 
 
-def test_evaluate_takes_any_of_them(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(*WORDS)
+def test_evaluate_takes_any_of_them(trained: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained(*WORDS)
 
     def evaluated(*words: str) -> dict[str, float]:
         capsys.readouterr()
@@ -95,7 +95,7 @@ def test_evaluate_takes_any_of_them(train: Train, capsys: pytest.CaptureFixture[
     assert evaluated("--checkpoint", run.checkpoint(str(number)).stem) == evaluated("--checkpoint", str(number))
 
 
-def test_one_that_is_not_there_is_answered_with_those_that_are(train: Train) -> None:
-    run = train(*WORDS)
+def test_one_that_is_not_there_is_answered_with_those_that_are(trained: Train) -> None:
+    run = trained(*WORDS)
     with pytest.raises(UserError, match=r"has no checkpoint 77\. It has: best, epoch-.*, last\."):
         run.checkpoint("77")

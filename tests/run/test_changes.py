@@ -67,9 +67,9 @@ def test_an_extended_run_whose_rates_follow_its_length_says_so(
     ],
 )
 def test_what_changes_a_training_is_written_down(
-    train: Train, resume: Train, override: str, key: str, before: object
+    trained: Train, resume: Train, override: str, key: str, before: object
 ) -> None:
-    run = train(*FNN)
+    run = trained(*FNN)
     steps = run.read_result()["steps"]
     resume(run, "trainer.max_epochs=3", override)
     (change,) = run.read_result()["changes"]

@@ -44,7 +44,7 @@ DAMAGES = [Path.unlink, truncate, zero, zero_a_sector, replace]
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_newest_whole_checkpoint_is_used(
-    train: Train, resume: Train, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+    train: Train, trained: Train, resume: Train, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
     """The first epoch is the best one, so the second is trained again from it."""
     worse = Fault(lambda trainer, task: trainer.optimizers[0].param_groups[0].update(lr=10.0), epoch=1)
@@ -56,14 +56,15 @@ def test_the_newest_whole_checkpoint_is_used(
         f"{run.last} is {'missing' if damage is Path.unlink else 'damaged'}: resuming from best.ckpt"
         in run.log.read_text()
     )
-    assert ending(resumed)["metrics.csv"] == ending(train(*FEW, "trainer.max_epochs=3", folder="whole"))["metrics.csv"]
+    whole = trained(*FEW, "trainer.max_epochs=3", folder="whole")
+    assert ending(resumed)["metrics.csv"] == ending(whole)["metrics.csv"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_without_a_whole_checkpoint_nothing_is_overwritten(
-    train: Train, resume: Train, damage: Callable[[Path], None]
+    trained: Train, resume: Train, damage: Callable[[Path], None]
 ) -> None:
-    run = train(*FEW, "trainer.max_epochs=2")
+    run = trained(*FEW, "trainer.max_epochs=2")
     before = run.read_result()
     for path in (run.last, run.best):
         damage(path)
@@ -79,9 +80,9 @@ def test_without_a_whole_checkpoint_nothing_is_overwritten(
 
 @pytest.mark.parametrize("damage", DAMAGES[1:])
 def test_a_damaged_best_epoch_is_noticed_before_training_on(
-    train: Train, resume: Train, damage: Callable[[Path], None]
+    trained: Train, resume: Train, damage: Callable[[Path], None]
 ) -> None:
-    run = train(*FEW, "trainer.max_epochs=2")
+    run = trained(*FEW, "trainer.max_epochs=2")
     damage(run.best)
     with pytest.raises(UserError, match="so the best epoch so far is lost. Remove that file to train on"):
         newest_checkpoint(run)
@@ -91,15 +92,15 @@ def test_a_damaged_best_epoch_is_noticed_before_training_on(
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text(path.read_text()[:-30]), zero, replace])
-def test_metrics_are_written_again(train: Train, resume: Train, damage: Callable[[Path], None]) -> None:
-    whole = train(*FEW, "trainer.max_epochs=3", folder="whole")
+def test_metrics_are_written_again(train: Train, trained: Train, resume: Train, damage: Callable[[Path], None]) -> None:
+    whole = trained(*FEW, "trainer.max_epochs=3", folder="whole")
     run = train(*FEW, "trainer.max_epochs=3", watching=[Fault(fail("x"), epoch=2, batch=1)])
     damage(run.path / "metrics.csv")
     assert ending(resume(run)) == ending(whole)
 
 
-def test_temporary_files_of_killed_processes_are_removed(train: Train, resume: Train) -> None:
-    run = train(*FEW, "trainer.max_epochs=1")
+def test_temporary_files_of_killed_processes_are_removed(trained: Train, resume: Train) -> None:
+    run = trained(*FEW, "trainer.max_epochs=1")
     litter = [run.checkpoints / ".last.ckpt-x1y2", run.path / ".result.json-abc", run.path / ".metrics.csv-abc"]
     for path in litter:
         path.write_bytes(b"half")

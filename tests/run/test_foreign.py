@@ -24,8 +24,8 @@ def changed(path: Path, **entries: object) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_an_entry_of_another_kind_is_damage(train: Train, name: str) -> None:
-    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+def test_an_entry_of_another_kind_is_damage(trained: Train, name: str) -> None:
+    run = trained("model=perceptron", *SMALL, "trainer.max_epochs=1")
     changed(run.best, **{name: "x"})
     for use in (load_checkpoint, lambda _: load_run(run), lambda _: evaluate(run, run.read_config(), [])):
         with pytest.raises(UserError, match=f"best.ckpt is damaged: .*its {name} is a str"):
@@ -44,8 +44,8 @@ def test_an_entry_of_another_kind_is_damage(train: Train, name: str) -> None:
     ],
     ids=str,
 )
-def test_a_last_checkpoint_that_no_run_writes_is_passed_over(train: Train, resume: Train, entries: object) -> None:
-    run = train(*FEW)
+def test_a_last_checkpoint_that_no_run_writes_is_passed_over(trained: Train, resume: Train, entries: object) -> None:
+    run = trained(*FEW)
     changed(run.last, **entries)
     resumed = resume(run, "trainer.max_epochs=3").read_result()
     if "net.x" in str(entries) and "tensor" in str(entries):  # known once there is a network
@@ -57,8 +57,8 @@ def test_a_last_checkpoint_that_no_run_writes_is_passed_over(train: Train, resum
 
 
 @pytest.mark.parametrize("name", ["loops", "optimizer_states", "lr_schedulers", "train_sums", "callbacks"])
-def test_what_cannot_be_restored_is_said_and_the_result_stays(train: Train, resume: Train, name: str) -> None:
-    run = train(*FEW)
+def test_what_cannot_be_restored_is_said_and_the_result_stays(trained: Train, resume: Train, name: str) -> None:
+    run = trained(*FEW)
     before = run.read_result()
     spoiled = {"callbacks": {"checkpoint": 3, "history": 4, "random_state": 5}, "loops": {"x": 1}}
     changed(run.last, **{name: spoiled.get(name, [{"x": 1}, 3])})
@@ -70,9 +70,9 @@ def test_what_cannot_be_restored_is_said_and_the_result_stays(train: Train, resu
     assert resume(run, "trainer.max_epochs=3").read_result()["epochs"] == 3, "as the sentence says"
 
 
-def test_another_run_s_checkpoint_is_not_trained_on(train: Train, resume: Train) -> None:
-    run = train(*FEW)
-    other = train(*FEW, "data.batch_size=16", folder="other")
+def test_another_run_s_checkpoint_is_not_trained_on(trained: Train, resume: Train) -> None:
+    run = trained(*FEW)
+    other = trained(*FEW, "data.batch_size=16", folder="other")
     shutil.copy(other.last, run.last)
     resume(run, "trainer.max_epochs=3")
     assert "last.ckpt is another run's, which was trained with data.batch_size=16: resuming from" in run.log.read_text()
@@ -87,15 +87,15 @@ def test_another_run_s_checkpoint_is_not_trained_on(train: Train, resume: Train)
             use()
 
 
-def test_an_archive_that_is_no_checkpoint_is_passed_over(train: Train, resume: Train) -> None:
-    run = train(*FEW)
+def test_an_archive_that_is_no_checkpoint_is_passed_over(trained: Train, resume: Train) -> None:
+    run = trained(*FEW)
     with zipfile.ZipFile(run.last, "w") as archive:
         archive.writestr("a", "b")
     assert resume(run, "trainer.max_epochs=3").read_result()["epochs"] == 3
 
 
-def test_a_best_checkpoint_that_is_gone(train: Train) -> None:
-    run = train(*FEW)
+def test_a_best_checkpoint_that_is_gone(trained: Train) -> None:
+    run = trained(*FEW)
     run.best.unlink()
     with pytest.raises(UserError, match=r"best.ckpt is missing, so the weights of the best epoch are lost\. To train "):
         load_run(run)

@@ -74,8 +74,8 @@ def test_an_earlier_version_s_run_is_compared_by_what_it_stored(train: Train) ->
     assert found["differences"] == {"numpy": ["1.0", result["versions"]["numpy"]]}
 
 
-def test_a_run_is_reproduced_with_its_number_of_threads(train: Train) -> None:
-    original = train("model=perceptron")
+def test_a_run_is_reproduced_with_its_number_of_threads(trained: Train) -> None:
+    original = trained("model=perceptron")
     before = torch.get_num_threads()
     original.write_result({**original.read_result(), "threads": before + 2})
     with reproduction.threads_of(original):
@@ -91,9 +91,9 @@ def test_a_run_is_reproduced_with_its_number_of_threads(train: Train) -> None:
         (["trainer=cpu"], "leave out trainer="),
     ],
 )
-def test_what_would_be_another_run_is_refused(train: Train, overrides: list[str], sentence: str) -> None:
+def test_what_would_be_another_run_is_refused(trained: Train, overrides: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        reproduced_config(train("model=fnn"), composed("model=fnn", *overrides), overrides)
+        reproduced_config(trained("model=fnn"), composed("model=fnn", *overrides), overrides)
 
 
 def test_a_run_that_did_not_finish_or_was_changed_is_refused(train: Train, resume: Train) -> None:

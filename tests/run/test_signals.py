@@ -97,14 +97,14 @@ def test_the_screen_is_no_part_of_the_run(tmp_path: Path, screen: str) -> None:
     assert "test  " in log, "the table of the metrics, too"
 
 
-def test_what_a_run_needs_cannot_be_left_out(resume: Train, train: Train) -> None:
+def test_what_a_run_needs_cannot_be_left_out(resume: Train, trained: Train) -> None:
     section = {"early_stopping": {"_target_": "x", "patience": 3}}
     (sentence,) = callback_mistakes(section, "early_stopping")
     assert sentence == (
         "callback=early_stopping would replace all callbacks, checkpoint and history and interrupt and random_state "
         "among them, which a run needs. Set its keys instead: callback.early_stopping.patience."
     )
-    run = train("model=perceptron", *SMALL, *FEW)
+    run = trained("model=perceptron", *SMALL, *FEW)
     with pytest.raises(UserError, match="callback.history=null is not allowed"):
         resume(run, "trainer.max_epochs=4", "callback.history=null")
 

@@ -120,8 +120,8 @@ def test_every_python_that_is_started_leaves_the_current_folder_out() -> None:
         ({"activation": {"_target_": "litmus.record.files.write_text"}}, "model.activation=.* is not allowed"),
     ],
 )
-def test_a_checkpoint_s_settings_are_checked(train, tmp_path: Path, settings: dict, said: str) -> None:
-    run = train("model=fnn", *SMALL, "trainer.max_epochs=1")
+def test_a_checkpoint_s_settings_are_checked(trained, tmp_path: Path, settings: dict, said: str) -> None:
+    run = trained("model=fnn", *SMALL, "trainer.max_epochs=1")
     content = torch.load(run.best, weights_only=True)
     torch.save({**content, "model": settings}, run.best)
     with pytest.raises(UserError, match=said):
@@ -129,8 +129,8 @@ def test_a_checkpoint_s_settings_are_checked(train, tmp_path: Path, settings: di
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_checkpoint_does_not_change_the_class(train) -> None:
-    run = train("model=fnn", *SMALL, "trainer.max_epochs=1")
+def test_a_checkpoint_does_not_change_the_class(trained) -> None:
+    run = trained("model=fnn", *SMALL, "trainer.max_epochs=1")
     content = torch.load(run.best, weights_only=True)
     torch.save({**content, "model": {"_target_": "litmus.model.cnn.CNN"}}, run.best)
     assert type(load_run(run)).__name__ == "FNN"
@@ -150,9 +150,9 @@ def test_a_checkpoint_does_not_change_the_class(train) -> None:
     ],
 )
 @pytest.mark.parametrize("group", ["model", "data", "task", "optimizer", "scheduler", "trainer", "logger"])
-def test_a_run_folder_s_targets_are_litmus_own(train, resume, tmp_path: Path, group: str, target: str) -> None:
+def test_a_run_folder_s_targets_are_litmus_own(trained, resume, tmp_path: Path, group: str, target: str) -> None:
     """In each group, for each verb: one run, whose configuration is replaced each time."""
-    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+    run = trained("model=perceptron", *SMALL, "trainer.max_epochs=1")
     config = run.read_config()
     config[group] = {"_target_": target, "path": "executed", "text": "x", "command": "touch executed"}
     (run.path / "config.yaml").write_text(to_yaml(config))
@@ -162,8 +162,8 @@ def test_a_run_folder_s_targets_are_litmus_own(train, resume, tmp_path: Path, gr
     assert not (tmp_path / "executed").exists()
 
 
-def test_yaml_tags_are_not_followed(train, tmp_path: Path) -> None:
-    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+def test_yaml_tags_are_not_followed(trained, tmp_path: Path) -> None:
+    run = trained("model=perceptron", *SMALL, "trainer.max_epochs=1")
     tag = "!!python/object/apply:os.system ['touch executed']"
     (run.path / "config.yaml").write_text(f"model: {tag}\n")
     with pytest.raises(UserError, match="cannot be read"):
@@ -176,8 +176,8 @@ def test_yaml_tags_are_not_followed(train, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["_partial_", "_args_", "_convert_", "_recursive_"])
 @pytest.mark.parametrize("group", ["model", "data", "optimizer"])
-def test_hydra_s_own_keys_of_a_section_are_refused(train, tmp_path: Path, group: str, key: str) -> None:
-    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+def test_hydra_s_own_keys_of_a_section_are_refused(trained, tmp_path: Path, group: str, key: str) -> None:
+    run = trained("model=perceptron", *SMALL, "trainer.max_epochs=1")
     config = run.read_config()
     config[group][key] = True
     (run.path / "config.yaml").write_text(to_yaml(config))
@@ -195,8 +195,8 @@ class _Payload:
 @pytest.mark.parametrize(
     "slot", ["spec", "model", "state_dict", "callbacks", "loops", "sha256", "seen", "optimizer_states"]
 )
-def test_a_pickle_in_a_checkpoint_is_not_loaded(train, resume, tmp_path: Path, slot: str) -> None:
-    run = train("model=perceptron", *SMALL, "trainer.max_epochs=1")
+def test_a_pickle_in_a_checkpoint_is_not_loaded(trained, resume, tmp_path: Path, slot: str) -> None:
+    run = trained("model=perceptron", *SMALL, "trainer.max_epochs=1")
     content = torch.load(run.best, weights_only=True)
     for path in (run.best, run.last):
         torch.save({**content, slot: _Payload()}, path)

@@ -1,5 +1,7 @@
 """From a section of a configuration to the object that it describes."""
 
+import copy
+import functools
 import importlib
 import re
 import traceback
@@ -83,5 +85,11 @@ def defaults(group: str, choice: str) -> Section:
 
 
 def from_text(text: str) -> Section:
-    """What a file of the configuration holds, with numbers as Hydra reads them."""
-    return yaml.load(text, _Loader) or {}
+    """What a file of the configuration holds, with numbers as Hydra reads them; the caller may change it."""
+    return copy.deepcopy(_parsed(text))
+
+
+@functools.cache
+def _parsed(text: str) -> Section:
+    parsed: Section = yaml.load(text, _Loader) or {}  # 2 ms, and a page needs each file several times
+    return parsed
