@@ -16,7 +16,19 @@ import torch
 from litmus.trainer import device_name, has_native_bf16, num_cores
 
 BENCHES = (
-    *("startup", "speed", "memory", "accuracy", "recipe", "recipes", "fast", "baselines", "tables", "predict"),
+    *(
+        "startup",
+        "speed",
+        "threads",
+        "memory",
+        "accuracy",
+        "recipe",
+        "recipes",
+        "fast",
+        "baselines",
+        "tables",
+        "predict",
+    ),
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),
     *("sweep", "sweep_kills", "hyperband", "verdicts"),

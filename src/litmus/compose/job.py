@@ -22,6 +22,7 @@ from litmus import console
 from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS, logger_names, logger_override
 from litmus.config.launch import launched
+from litmus.config.machine import Watch, let_waiting_threads_sleep
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, Interrupted, UserError
 from litmus.record.folder import RunDir
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_WATCH = Watch.begin()  # some tenths of a second before torch is imported
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
 
@@ -119,6 +121,8 @@ def _run_one(
             with stopping_after():
                 log.info(header.line(choices))  # which is on the screen since before the run had a log
                 header.configuration(config, _default_config(config, choices))
+                if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
+                    console.say(f"  {said}")
                 with console.doing(header.TORCH) if leader is None else nullcontext():
                     import_all(MODULES)
         except Interrupted as interrupted:

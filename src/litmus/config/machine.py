@@ -1,8 +1,16 @@
-"""What this process may use of the machine: its memory, and what its control groups say."""
+"""What this process may use of the machine: its memory, what its control groups say, and its cores."""
 
+import os
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+STAT = Path("/proc/stat")
+HELD = 0.5  # cores that others hold, from which on waiting threads had better sleep
+LEAST_S = 0.1  # of watching: the system counts in hundredths of a second
+POLICY, SLEEP = "OMP_WAIT_POLICY", "PASSIVE"  # of OpenMP (5.0, section 6.7)
 MEMINFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -23,3 +31,63 @@ def read_cgroup_files(name: str) -> list[str]:
     group = GROUPS / own
     files = [folder / name for folder in (group, *group.parents) if folder.is_relative_to(GROUPS)]
     return [file.read_text().strip() for file in files if file.is_file()]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A moment, from which on the cores of this process are watched.
+
+    Attributes:
+        busy: seconds that its cores had been busy until then, since the system started; None where it does not say.
+        own: seconds of them that were this process'.
+        moment: on the monotonic clock, in seconds.
+    """
+
+    busy: float | None
+    own: float
+    moment: float
+
+    @classmethod
+    def begin(cls) -> "Watch":
+        """Watches from now on."""
+        return cls(_busy(), time.process_time(), time.monotonic())
+
+    def held_by_others(self) -> float:
+        """How many cores other processes held since, in the mean; 0 where that cannot be said."""
+        busy, seconds = _busy(), time.monotonic() - self.moment
+        if busy is None or self.busy is None or seconds < LEAST_S:
+            return 0.0
+        return max(0.0, (busy - self.busy - (time.process_time() - self.own)) / seconds)
+
+
+def let_waiting_threads_sleep(held: float) -> str | None:
+    """Has the threads of torch sleep while they wait for each other, where other processes want the cores.
+
+    By default they spin, and keep the thread that they wait for from the core that it needs: `make bench ARGS=threads`.
+    Has an effect only before torch is imported. The number of threads stays as it is, because results depend on it.
+
+    Args:
+        held: cores that others hold.
+
+    Returns:
+        What to say of it; None where nothing is changed: the cores are free, the user has decided, or it is too late.
+    """
+    cores = len(_own_cores())
+    if held < HELD or cores < 2 or POLICY in os.environ or "torch" in sys.modules:
+        return None
+    os.environ[POLICY] = SLEEP
+    return f"other processes hold {held:.1f} of {cores} cores: threads sleep while they wait ({POLICY}={SLEEP})"
+
+
+def _busy() -> float | None:
+    """Seconds that the cores of this process have been busy, since the system started."""
+    with suppress(OSError, ValueError, IndexError):
+        rows = {name: row for name, *row in map(str.split, STAT.read_text().splitlines())}
+        # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5)
+        ticks = [[int(each) for each in rows[f"cpu{core}"][:8]] for core in _own_cores() if f"cpu{core}" in rows]
+        return sum(sum(row) - row[3] - row[4] for row in ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+    return None
+
+
+def _own_cores() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

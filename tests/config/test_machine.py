@@ -1,0 +1,94 @@
+"""What other processes hold of this machine's cores, and what becomes of waiting threads then."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from litmus.config import machine
+from litmus.config.machine import POLICY, Watch, let_waiting_threads_sleep
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A process that has not imported torch, on two cores."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.delenv(POLICY, raising=False)
+    monkeypatch.setattr(machine, "_own_cores", lambda: {0, 1})
+    return monkeypatch
+
+
+def _write_stat(path: Path, busy: tuple[int, ...]) -> None:
+    rows = [f"cpu{number} {ticks} 0 0 900 50 0 0 0 0 0" for number, ticks in enumerate(busy)]
+    path.write_text("\n".join(["cpu 1 2 3 4", *rows, "intr 5 6", "ctxt 7"]))
+
+
+@pytest.mark.parametrize(
+    ("ticks", "own", "held"),
+    [((0, 0), 0.0, 0.0), ((50, 50), 0.0, 1.0), ((100, 100), 0.5, 1.5), ((50, 50), 2.0, 0.0), ((0, 0, 900), 0.0, 0.0)],
+)
+def test_what_others_hold_is_what_is_busy_and_not_ours(
+    tmp_path: Path, fresh: pytest.MonkeyPatch, ticks: tuple[int, ...], own: float, held: float
+) -> None:
+    """In one second; a third core is not ours to run on."""
+    clock, ours = [0.0], [0.0]
+    fresh.setattr(machine, "STAT", tmp_path / "stat")
+    fresh.setattr(time, "monotonic", lambda: clock[0])
+    fresh.setattr(time, "process_time", lambda: ours[0])
+    fresh.setattr(os, "sysconf", lambda name: 100)
+    _write_stat(tmp_path / "stat", (1000, 2000, 3000))
+    watch = Watch.begin()
+    _write_stat(tmp_path / "stat", tuple(a + b for a, b in zip((1000, 2000, 3000), (*ticks, 0), strict=False)))
+    clock[0], ours[0] = 1.0, own
+    assert watch.held_by_others() == pytest.approx(held)
+    clock[0] = 0.01
+    assert watch.held_by_others() == 0.0, "too short a time to say"
+
+
+@pytest.mark.parametrize("content", [None, "", "cpu0 1 2", "nothing", "cpu0 a b c d e"])
+def test_a_system_that_does_not_say_is_taken_to_be_free(
+    tmp_path: Path, fresh: pytest.MonkeyPatch, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "stat").write_text(content)
+    fresh.setattr(machine, "STAT", tmp_path / "stat")
+    assert Watch(None, 0.0, -10.0).held_by_others() == 0.0
+    assert Watch.begin().held_by_others() == 0.0
+
+
+def test_threads_sleep_where_others_hold_a_core(fresh: pytest.MonkeyPatch) -> None:
+    assert let_waiting_threads_sleep(0.4) is None
+    assert POLICY not in os.environ
+    said = let_waiting_threads_sleep(1.25)
+    assert said == "other processes hold 1.2 of 2 cores: threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE)"
+    assert os.environ[POLICY] == "PASSIVE"
+
+
+@pytest.mark.parametrize("why", ["decided", "late", "one core"])
+def test_nothing_is_changed_where_it_would_not_help(fresh: pytest.MonkeyPatch, why: str) -> None:
+    if why == "decided":
+        fresh.setenv(POLICY, "ACTIVE")
+    elif why == "late":
+        fresh.setitem(sys.modules, "torch", machine)
+    else:
+        fresh.setattr(machine, "_own_cores", lambda: {0})
+    assert let_waiting_threads_sleep(1.5) is None
+    assert os.environ.get(POLICY) == ("ACTIVE" if why == "decided" else None)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
+def test_a_process_that_spins_is_seen() -> None:
+    spin = "while True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in machine._own_cores()]
+    try:
+        time.sleep(0.5)
+        watch = Watch.begin()
+        time.sleep(1)
+        assert watch.held_by_others() > 0.3
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
