@@ -103,6 +103,7 @@ class Optuna(Source):
         self.storage = storage
         self.shared = storage != SQLITE
         self._launchers: Launchers | None = None
+        self._elsewhere: set[int] = set()  # trials that other launchers run
         self._known: set[int] = set()  # trials that this launcher has counted, or is running
         check_objectives(self.metrics, self.directions, sampler, pruner)
         check_storage(storage)
@@ -248,7 +249,7 @@ class Optuna(Source):
         with self._turn():
             trials = self.study.get_trials(deepcopy=False)
             record = self._write_record()
-        kinds = ["diverged" if _diverged(trial) else STATUS.get(trial.state, "to resume") for trial in trials]
+        kinds = [self._kind(trial) for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
         all_tried = len(tried) >= count_points(self.space)
@@ -266,6 +267,12 @@ class Optuna(Source):
         lines.append(f"view the search   optuna-dashboard {url}   (pip install optuna-dashboard)")
         close_storage(self._storage)
         return lines
+
+    def _kind(self, trial: FrozenTrial) -> str:
+        if _diverged(trial):
+            return "diverged"
+        running = "running elsewhere" if trial.number in self._elsewhere else "to resume"
+        return STATUS.get(trial.state, running)
 
     def _write_record(self) -> Search:
         """Writes `search.json`, for `litmus compare`; that it cannot be written does not end the search."""
@@ -290,14 +297,14 @@ class Optuna(Source):
     def _restore_trials(self) -> None:
         """Restores the trials of earlier sessions and of other launchers, but for those that are run elsewhere."""
         started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
-        self._num_started, self.num_elsewhere, self.must_wait = len(started), 0, False
+        self._num_started, self._elsewhere, self.must_wait = len(started), set(), False
         self.total = max(self.total, self._num_started)  # another launcher may run more
         for trial in started:
             if trial.number in self._known:
                 continue
             if trial.state is TrialState.RUNNING:
                 if not self._take(trial.number):
-                    self.num_elsewhere += 1
+                    self._elsewhere.add(trial.number)
                     continue
                 if self._launchers is not None and self.remaining:  # the rest is for whoever has room first
                     self._launchers.release(trial.number)
@@ -307,6 +314,7 @@ class Optuna(Source):
                 self._restore(trial)
             except UserError as error:
                 self._record_invalid(trial, error)
+        self.num_elsewhere = len(self._elsewhere)
 
     def _take(self, number: int) -> bool:
         """Makes a running trial this launcher's, unless another one has it, or a process of one that has ended.

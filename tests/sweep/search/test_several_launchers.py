@@ -127,6 +127,7 @@ def test_what_a_dead_launcher_was_running_is_another_ones(tmp_path: Path, storag
     assert source.next_job() is None
     source.update()
     assert (len(source.already_finished), source.num_elsewhere) == (0, 1), "it is alive"
+    assert "2 trials: 1 finished, 0 pruned, 0 failed, 1 running elsewhere." in source.summary()
     holder.kill()
     holder.join()
     run = RunDir(tmp_path / f"trial_{number:04}")
