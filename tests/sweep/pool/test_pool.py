@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -27,7 +28,11 @@ CONFIG = {"model": {"_target_": "litmus.model.fnn.FNN"}, "data": {"_target_": "l
 
 
 class Jobs:
-    """A source of jobs by what they do; prunes after the third epoch."""
+    """A source of jobs by what they do; prunes after the third epoch. No other launcher shares them."""
+
+    shared = must_wait = False
+    num_elsewhere = 0
+    already_finished: ClassVar[list[tuple[Job, JobResult]]] = []
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.jobs = [Job(i, (name,), folder / f"{i}-{name}", CONFIG, {}) for i, name in enumerate(names)]
@@ -65,6 +70,8 @@ class Recorder:
         self.ends.append((job.overrides[0], result.status, is_retried))
 
     def refresh(self) -> None: ...
+
+    def report_elsewhere(self, ended: list[tuple[Job, JobResult]], num_running: int) -> None: ...
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
@@ -284,6 +291,7 @@ def test_a_server_that_is_not_used_is_killed(tmp_path: Path, monkeypatch: pytest
 LAUNCHER = """
 import os, sys
 from pathlib import Path
+from typing import ClassVar
 sys.path[:0] = [{here!r}, {root!r}]
 from test_pool import Jobs, Limits, Pool, Recorder, Server
 from litmus.record import files
