@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything else
 	$(PYTHON) train.py $(or $(ARGS),model=cnn)
 
-test: install ## the tests, offline; about eleven minutes on two cores
+test: install ## the tests, offline; 20 to 30 minutes on two cores
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
 test-all: install ## the tests that take minutes, too

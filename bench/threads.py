@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench._common import ROOT, alternate, markdown, median, ratios, spread
+from litmus.trainer import num_cores
 
 REPEATS = 5
 SECONDS = 3
@@ -62,7 +63,7 @@ def _others(number: int) -> Iterator[None]:
 
 
 def measure() -> str:
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     ways: dict[str, tuple[str | None, int]] = {
         f"{cores} threads that spin (OpenMP's default)": (None, cores),
         f"{cores} threads that sleep (OMP_WAIT_POLICY=PASSIVE)": ("PASSIVE", cores),

@@ -19,6 +19,7 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.config.launch import Launch, launched
+from litmus.config.machine import own_cores
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Duration, Positive, Section
 from litmus.config.validate import checked
@@ -284,4 +285,4 @@ def device_name(accelerator: str) -> str:
 
 def num_cores() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(own_cores())

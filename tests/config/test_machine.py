@@ -17,7 +17,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A process that has not imported torch, on two cores."""
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.delenv(POLICY, raising=False)
-    monkeypatch.setattr(machine, "_own_cores", lambda: {0, 1})
+    monkeypatch.setattr(machine, "own_cores", lambda: {0, 1})
     return monkeypatch
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_changed_where_it_would_not_help(fresh: pytest.MonkeyPatch, w
     elif why == "late":
         fresh.setitem(sys.modules, "torch", machine)
     else:
-        fresh.setattr(machine, "_own_cores", lambda: {0})
+        fresh.setattr(machine, "own_cores", lambda: {0})
     assert let_waiting_threads_sleep(1.5) is None
     assert os.environ.get(POLICY) == ("ACTIVE" if why == "decided" else None)
 
@@ -82,7 +82,7 @@ def test_nothing_is_changed_where_it_would_not_help(fresh: pytest.MonkeyPatch, w
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
 def test_a_process_that_spins_is_seen() -> None:
     spin = "while True: pass"
-    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in machine._own_cores()]
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in machine.own_cores()]
     try:
         time.sleep(0.5)
         watch = Watch.begin()

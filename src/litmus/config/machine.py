@@ -72,7 +72,7 @@ def let_waiting_threads_sleep(held: float) -> str | None:
     Returns:
         What to say of it; None where nothing is changed: the cores are free, the user has decided, or it is too late.
     """
-    cores = len(_own_cores())
+    cores = len(own_cores())
     if held < HELD or cores < 2 or POLICY in os.environ or "torch" in sys.modules:
         return None
     os.environ[POLICY] = SLEEP
@@ -84,10 +84,11 @@ def _busy() -> float | None:
     with suppress(OSError, ValueError, IndexError):
         rows = {name: row for name, *row in map(str.split, STAT.read_text().splitlines())}
         # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5)
-        ticks = [[int(each) for each in rows[f"cpu{core}"][:8]] for core in _own_cores() if f"cpu{core}" in rows]
+        ticks = [[int(each) for each in rows[f"cpu{core}"][:8]] for core in own_cores() if f"cpu{core}" in rows]
         return sum(sum(row) - row[3] - row[4] for row in ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
     return None
 
 
-def _own_cores() -> set[int]:
+def own_cores() -> set[int]:
+    """The numbers of the cores that this process may use."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

@@ -93,13 +93,13 @@ class ImageData(Data):
         pixels = to_device(pixels, device)
         augmentation = self.augmentation if split == "train" else None
         transform: Transform = Normalize(self.spec.input, augmentation, device)
-        frozen, is_mixed = self.frozen_part, self.mix is not None and split == "train"
+        frozen, mix = self.frozen_part, self.mix if split == "train" else None
         if frozen is not None and split != "test":  # the test set is read only once
-            if is_mixed or (augmentation is not None and frozen.views is None):
+            if mix is not None or (augmentation is not None and frozen.views is None):
                 log.warning(
                     "data.augment or data.flip: the features of the network's frozen part are computed again in "
                     "every epoch, because the images are augmented differently each time. %s",
-                    "" if is_mixed else "model.views=8 computes those of eight views of each image, once.",
+                    "" if mix is not None else "model.views=8 computes those of eight views of each image, once.",
                 )
             elif augmentation is None:
                 pixels = to_device(self._features(split, pixels, targets, transform, None)[:, 0], device)
@@ -110,11 +110,9 @@ class ImageData(Data):
                 pixels = to_device(self._features(split, pixels, targets, transform, frozen.views), device)
                 transform = pick_view
         targets = targets.to(device)
-        if self.mix is not None and is_mixed:
+        if mix is not None:
             num_classes = len(self.spec.target.names)
-            return MixingLoader(
-                pixels, targets, transform, self._batching(split), mix=self.mix, num_classes=num_classes
-            )
+            return MixingLoader(pixels, targets, transform, self._batching(split), mix=mix, num_classes=num_classes)
         return BatchLoader(pixels, targets, transform, self._batching(split))
 
     def _features(
@@ -129,7 +127,7 @@ class ImageData(Data):
         trainer, frozen, device = self.trainer, self.frozen_part, self.trainer.strategy.root_device
         how = () if views is None else (views, self.seed, type(self).__name__, self.augmented)
         about = repr((frozen.digest(), self.spec.input, trainer.precision, self.eval_batch_size, how))
-        key = key_of(pixels, len(targets), about, device)
+        key = key_of(self.stored(split)[0], len(targets), about, device)  # the pixels may lie on the device
 
         def compute() -> Tensor:
             first = self._view(split, pixels, targets, transform, 0)

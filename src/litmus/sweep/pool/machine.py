@@ -1,13 +1,12 @@
 """How a sweep shares the machine: every core and every GPU belongs to one job."""
 
 import math
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from litmus.config.machine import available_memory, read_cgroup_files
+from litmus.config.machine import available_memory, own_cores, read_cgroup_files
 
 BYTES_PER_JOB = 3 * 10**9  # of free memory, for `jobs=auto`
 
@@ -43,9 +42,7 @@ class Slot:
 
 def cores() -> list[int]:
     """The numbers of the cores that this process may use, as many as its container's CPU quota allows."""
-    available = (
-        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    )
+    available = sorted(own_cores())
     quotas = [quota.split() for quota in read_cgroup_files("cpu.max")]  # microseconds, in how many
     shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
     number = max(1, min([len(available), *shares]))
