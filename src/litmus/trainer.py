@@ -21,7 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from litmus.config.launch import Launch, launched
 from litmus.config.machine import own_cores
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
-from litmus.config.types import Count, Duration, Positive, Section
+from litmus.config.types import Count, Duration, Interval, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.checkpoint import save
@@ -100,6 +100,7 @@ def build(
     max_steps: Count | None,  # noqa: ARG001  # see `run.limits`
     max_time: Duration | None,  # noqa: ARG001
     accumulate_grad_batches: Count,
+    val_check_interval: Interval | None,  # noqa: ARG001  # see `config.epochs`
     gradient_clip: Positive | None,
     limit_batches: Count | None,
     deterministic: bool,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from litmus.compare.statistics import Summary, summarize
+from litmus.config.epochs import passes_for
 from litmus.config.types import Section
 from litmus.config.validate import override
 from litmus.errors import EXIT_STATUS, UserError
@@ -61,9 +62,10 @@ class Row:
 
 def epochs_to_try(config: Section, result: Section) -> int:
     """As many epochs as the run had, or as many as take about a minute."""
-    epochs: int = config["trainer"]["max_epochs"]
+    passes: int = config["trainer"]["max_epochs"]
     seconds, done = (result.get("seconds") or {}).get("fit") or 0.0, result["epochs"] or 1
-    return min(epochs, max(2, math.floor(SHORT_S / max(seconds / done, 1e-9))))
+    short = max(2, math.floor(SHORT_S / max(seconds / done, 1e-9)))
+    return min(passes, passes_for(short, config["trainer"]))
 
 
 def train(

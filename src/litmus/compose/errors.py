@@ -38,6 +38,7 @@ ELSEWHERE = {
     "lr0": "optimizer.lr",
     "n_splits": "data.folds",
     "num_train_epochs": "trainer.max_epochs",
+    "eval_steps": "trainer.val_check_interval",
     "per_device_train_batch_size": "data.batch_size",
     "target": "data.column",
     "wd": "model.l2",

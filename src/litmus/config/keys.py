@@ -60,6 +60,7 @@ KEYS = (
     Key("trainer.detect_anomaly", True,     True,     True,  False),
     Key("trainer.num_nodes",     True,      True,     False, True),
     Key("trainer.strategy",      True,      True,     False, True),
+    Key("trainer.val_check_interval", True, False, True, True),
     Key("trainer.*",             True,      True,     True,  True),
     Key("callback",              True,      True,     False, True),
     Key("*",                     True,      False,    True,  True),

@@ -134,6 +134,8 @@ class Data(Protocol):
     spec: Spec
     source: str
     batch_size: int
+    epochs_per_pass: int
+    limit_batches: int | None
     sha256: dict[str, str]
     warning: str | None
     frozen_part: "FrozenPart | None"
@@ -154,6 +156,9 @@ class Data(Protocol):
 
     @property
     def num_batches(self) -> int: ...
+
+    @property
+    def epoch_lengths(self) -> list[int]: ...
 
     @property
     def facts(self) -> Section: ...

@@ -30,6 +30,7 @@ Duration = (
     ]
 )
 Share = Annotated[float, Gt(0), Lt(1), "a fraction of the whole, in (0, 1)"]
+Interval = Share | Count  # of a pass over the training data, or so many batches
 File = Annotated[str, "the path of a file"]
 PhotoPath = Annotated[
     str, "a folder with a folder of images for each class (photos/cat/1.jpg), or a table of paths and labels"

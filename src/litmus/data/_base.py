@@ -16,7 +16,7 @@ from litmus.config.protocols import Baselines, FrozenPart, KeepFeatures, Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Section
 from litmus.data._concerns import of_classes, of_joined
-from litmus.data._loader import Batching, BatchLoader, num_used
+from litmus.data._loader import Batching, BatchLoader, num_used, parts_of
 from litmus.errors import UserError
 from litmus.spec import Classes, Input, Labels, Spec, Target, Values
 
@@ -35,6 +35,8 @@ class Data(lightning.LightningDataModule):
         batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
         keep_features: gives that output by its name, and whether an earlier run kept it; else it is computed.
+        epochs_per_pass: parts that the training batches are cut into, each an epoch: see `trainer.val_check_interval`.
+        limit_batches: training batches that these parts have together at most.
         limits: how many samples of a split are used at most, where a limit is set.
         baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
     """
@@ -55,6 +57,8 @@ class Data(lightning.LightningDataModule):
         self.frozen_part: FrozenPart | None = None
         self.keep_features: KeepFeatures = lambda _, compute: (compute(), False)
         self.baselines: Baselines = {}
+        self.epochs_per_pass = 1
+        self.limit_batches: int | None = None
         self.limits: dict[Split, int | None] = {}
         self._train_loader: BatchLoader | None = None
 
@@ -197,9 +201,14 @@ class Data(lightning.LightningDataModule):
 
     @property
     def num_batches(self) -> int:
-        """Training steps in an epoch."""
+        """Training batches in an epoch; in all parts of one together, where `trainer.val_check_interval` cuts it."""
         world_size = self.trainer.world_size if self.trainer else 1
         return math.ceil(num_used(self.sizes["train"] * self.passes, self.batch_size, world_size) / self.batch_size)
+
+    @property
+    def epoch_lengths(self) -> list[int]:
+        """Training batches of each epoch of a pass: see `trainer.val_check_interval`."""
+        return [len(part) for part in parts_of(self.num_batches, self.epochs_per_pass, self.limit_batches)]
 
     @property
     def facts(self) -> Section:
@@ -235,4 +244,6 @@ class Data(lightning.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             passes=self.passes if training else 1,
+            parts=self.epochs_per_pass if training else 1,
+            limit=self.limit_batches,
         )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, TypedDict
 
 import torch
@@ -61,6 +62,8 @@ class Batching:
         rank: number of this process.
         world_size: number of processes.
         passes: of an epoch over the samples.
+        parts: epochs that the batches of those passes are cut into: see `trainer.val_check_interval`.
+        limit: batches that all parts together have at most; only where there are several.
     """
 
     batch_size: int
@@ -70,6 +73,8 @@ class Batching:
     rank: int
     world_size: int
     passes: int = 1
+    parts: int = 1
+    limit: int | None = None
 
 
 class LoaderState(TypedDict):
@@ -95,8 +100,9 @@ class BatchLoader:
     The samples lie in one tensor, on the device that trains, so a batch is one gather; a loader that
     handles samples one by one takes about fifteen times longer for a small network.
 
-    An epoch's order depends on the seed and the epoch's number alone. Under DDP every process draws the
-    same order, and takes its own slice of each batch, so that a step sees the same samples whatever
+    An epoch's order depends on the seed and the epoch's number alone; epochs that are parts of the same pass share its
+    order, one after another, so that together they have the batches of a pass that is not cut. Under DDP every process
+    draws the same order, and takes its own slice of each batch, so that a step sees the same samples whatever
     the number of processes. A last training batch that does not divide evenly loses the remainder (fewer
     samples than there are processes), because DDP averages gradients as if all slices were of equal size; one
     that has fewer than two samples for each process is dropped, because batch norm cannot use it.
@@ -124,8 +130,16 @@ class BatchLoader:
         self._num_used = num_used(self._num_samples, batch_size, world_size) if batching.shuffle else len(targets)
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
-        return math.ceil(self._num_used / self.batching.batch_size)
+        """Batches in the current epoch."""
+        return len(self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        """The current epoch's batches, by their numbers in its order."""
+        batching, num_batches = self.batching, math.ceil(self._num_used / self.batching.batch_size)
+        if batching.parts == 1:
+            return range(num_batches)
+        return parts_of(num_batches, batching.parts, batching.limit)[batching.epoch() % batching.parts]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         parts = self._parts(self._begin_epoch())
@@ -145,7 +159,8 @@ class BatchLoader:
     def _parts(self, order: Tensor | None) -> Iterator[Part]:
         """Those of the epoch's batches that are not delivered yet."""
         batch_size = self.batching.batch_size
-        for start in range(self.position * batch_size, self._num_used, batch_size):
+        for number in self._numbers[self.position :]:
+            start = number * batch_size
             stop = min(start + batch_size, self._num_samples)
             first, last = self._shard(start, stop)
             yield Part(self._rows(order, first, last), stop - start, slice(first - start, last - start))
@@ -171,9 +186,12 @@ class BatchLoader:
         Lightning loads a loader's state in mid-epoch only. A run resumed after a whole epoch, and a state of another
         epoch, begin the current one from its start.
         """
-        epoch = self.batching.epoch()
-        generator = Generator().manual_seed(_mix(self.batching.seed, epoch))
+        epoch, seed = self.batching.epoch(), self.batching.seed
+        whole, part = divmod(epoch, self.batching.parts)
+        generator = Generator().manual_seed(_mix(seed, whole))
         order = self._order(generator)
+        if part:  # not the random numbers of the first one again
+            generator = Generator().manual_seed(_mix(seed, -1 - epoch))
         # Before its first batch, a state's generator has not drawn the order yet.
         if not (self._loaded and self.epoch == epoch and self.position > 0):
             self.epoch, self.position, self.generator = epoch, 0, generator
@@ -223,6 +241,19 @@ def batch_size_for(num_samples: int) -> int:
     while batch_size < LARGEST_BATCH and num_samples > MOST_STEPS * batch_size:
         batch_size *= 2
     return batch_size
+
+
+def parts_of(num_batches: int, parts: int, limit: int | None) -> list[range]:
+    """The batches of each epoch that a pass is cut into, by their numbers: as many in each, or one more.
+
+    Args:
+        num_batches: of a pass.
+        parts: epochs.
+        limit: batches that are used at most.
+    """
+    used = num_batches if limit is None else min(num_batches, limit)
+    ends = [used * part // parts for part in range(parts + 1)]
+    return [range(first, last) for first, last in pairwise(ends)]
 
 
 def num_used(num_samples: int, batch_size: int, world_size: int) -> int:

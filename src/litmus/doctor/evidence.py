@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from litmus.config.epochs import passes_for
 from litmus.config.keys import choice
 from litmus.config.types import MIXING, Section
 
@@ -197,8 +198,9 @@ class Evidence:
 
     def epochs_override(self, wanted: int) -> str | None:
         """The override of so many epochs; None where the run was to have as many already."""
-        planned = self.number("trainer.max_epochs") or 0
-        return f"trainer.max_epochs={wanted}" if wanted > planned else None
+        trainer = self.config["trainer"]
+        passes = passes_for(wanted, trainer)
+        return f"trainer.max_epochs={passes}" if passes > trainer["max_epochs"] else None
 
     @property
     def lower_rate(self) -> str | None:

@@ -44,6 +44,7 @@ ADDED: dict[str, Section] = {
         "accumulate_grad_batches": 1,
         "max_steps": None,
         "max_time": None,
+        "val_check_interval": None,
         "deterministic": False,
         "num_nodes": 1,
         "strategy": "auto",

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from litmus.config.epochs import epochs_per_pass, num_epochs
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
 from litmus.config.protocols import Callback, Data, Net, RunLogger, Task
@@ -95,7 +96,30 @@ def resolve(config: Section, data: Data) -> Section:
     resolved["data"] |= data.chosen
     resolved["task"] = _fitting_task(config["task"], data.spec)
     resolved["trainer"]["precision"] = hardware_for(config).precision
+    if config["data"]["batch_size"] != "auto":  # with which this is called again
+        resolved["trainer"]["val_check_interval"] = _validation_interval(config, data)
     return resolved
+
+
+def _validation_interval(config: Section, data: Data) -> float | None:
+    """`trainer.val_check_interval` as a part of a pass: of a number of batches, the nearest by which it is whole.
+
+    Raises:
+        UserError: a pass has fewer batches than it is to be validated times.
+    """
+    interval, limit = config["trainer"]["val_check_interval"], config["trainer"]["limit_batches"]
+    if interval is None:
+        return None
+    num_batches = min(data.num_batches, limit or data.num_batches)
+    if isinstance(interval, int):
+        parts = max(1, round(num_batches / interval))
+        interval = 1 / parts if parts > 1 else None
+    if interval and num_batches * interval < 1:
+        raise UserError(
+            f"trainer.val_check_interval={interval:g} is less than a batch: an epoch has {num_batches:,} of "
+            f"{data.batch_size:,} samples."
+        )
+    return interval
 
 
 def hardware_for(config: Section) -> Hardware:
@@ -179,6 +203,8 @@ def assemble(
         net: Net = build(section, data.spec)
     if checkpoint:
         net.min_score, net.errors = checkpoint.min_score, checkpoint.errors
+    data.epochs_per_pass = epochs_per_pass(config["trainer"])
+    data.limit_batches = config["trainer"]["limit_batches"]
     data.frozen_part = net.frozen_part
     data.keep_features = partial(cached, local.cache_folder(config["data"].get("dir")) / "features")
     task = build(
@@ -191,7 +217,8 @@ def assemble(
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     loggers = rank_zero_only(_loggers, [])(run, config["logger"], step)
-    trainer = build(config["trainer"], run, [divergence, Limits(config["trainer"]), *own, *callbacks], loggers)
+    settings = {**config["trainer"], "max_epochs": num_epochs(config["trainer"])}
+    trainer = build(settings, run, [divergence, Limits(config["trainer"], data), *own, *callbacks], loggers)
     shorten(trainer)
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0

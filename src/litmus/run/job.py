@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus import console
+from litmus.config.epochs import num_epochs, passes_for
 from litmus.config.keys import NAMED_GROUPS, callback_mistakes, choice, identity, key_of
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
@@ -36,8 +37,8 @@ def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> S
     typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
     groups = {key for key in typed if isinstance(config.get(key), dict) and key_of(key).resumable}
     for group in groups:  # a whole one, such as trainer=cpu
-        epochs = {"max_epochs": config["trainer"]["max_epochs"]} if group == "trainer" else {}
-        config[group] = {**composed[group], **epochs}
+        stays = {key: value for key, value in config[group].items() if _stays(f"{group}.{key}")}
+        config[group] = {**composed[group], **stays}
     for key in sorted(typed - groups):
         requested, trained = _value(composed, key), _value(config, key)
         if requested == trained:
@@ -238,17 +239,22 @@ def _resumed(before: Section, requested: Section) -> Section:
     return config
 
 
+def _stays(key: str) -> bool:
+    """Whether a resumed run keeps the key's value where its whole group is typed."""
+    return key == "trainer.max_epochs" or not key_of(key).resumable
+
+
 def _check_unfinished(run: RunDir, config: Section) -> None:
     result = run.read_result()
     rows = run.whole_metrics()
-    done, requested = rows[-1]["epoch"] if rows else 0, config["trainer"]["max_epochs"]
+    done, requested = rows[-1]["epoch"] if rows else 0, num_epochs(config["trainer"])
     steps, most = rows[-1]["step"] if rows else 0, config["trainer"]["max_steps"]
     if most is not None and steps >= most and (requested >= done or steps > most):
         more = f"trainer.max_steps={2 * steps}"
         raise UserError(f"{run.path} has already been trained for {steps:,} steps. To train on, it takes more: {more}.")
     if requested < done or (requested == done and result and result["status"] == "finished"):
         epochs = f"{done} epoch{'s' * (done != 1)}"
-        more = f"trainer.max_epochs={2 * done}"
+        more = f"trainer.max_epochs={passes_for(2 * done, config['trainer'])}"
         what = f"Add {more} to train on" if requested == done else f"To train on, it takes more, such as {more}"
         raise UserError(f"{run.path} has already been trained for {epochs}. {what}.")
 

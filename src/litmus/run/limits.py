@@ -1,4 +1,4 @@
-"""`trainer.max_steps` and `trainer.max_time` end a training, within an epoch if need be."""
+"""`trainer.max_steps` and `trainer.max_time` end a training, within an epoch if need be; and how long each epoch is."""
 
 import logging
 import math
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import lightning.pytorch as lightning
 
-from litmus.config.protocols import Task
+from litmus.config.protocols import Data, Task
 from litmus.config.types import Duration, Section
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
@@ -32,11 +32,13 @@ class Limits(lightning.Callback):
 
     Args:
         trainer: the section of the configuration.
+        data: of the run, whose epochs may differ by a batch: see `trainer.val_check_interval`.
     """
 
     state_key = "limits"  # Lightning's own is composed anew at every hook
 
-    def __init__(self, trainer: Section) -> None:
+    def __init__(self, trainer: Section, data: Data) -> None:
+        self.data = data
         self.max_steps: int | None = trainer["max_steps"]
         self.max_time = trainer["max_time"]
         self._limit_s = math.inf if self.max_time is None else seconds(self.max_time)
@@ -62,8 +64,18 @@ class Limits(lightning.Callback):
                 f"longer trainer.max_time than {self.max_time}, or trainer.max_time=null, to train on."
             )
         self._begin = time.monotonic()
+        self._set_length(trainer)
         begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready % int(trainer.num_training_batches)
         self._plan(trainer, trainer.current_epoch, begun // trainer.accumulate_grad_batches)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._set_length(trainer)
+
+    def _set_length(self, trainer: lightning.Trainer) -> None:
+        """Tells Lightning, which takes all epochs to be as long as the first, of the current one's length."""
+        lengths = self.data.epoch_lengths
+        if len(lengths) > 1:
+            trainer.fit_loop.max_batches = trainer.val_check_batch = lengths[trainer.current_epoch % len(lengths)]
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._plan(trainer, trainer.current_epoch + 1, 0)  # steps may have been skipped

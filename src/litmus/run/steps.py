@@ -51,6 +51,8 @@ class Steps(_TrainingEpochLoop):
     _hooks: dict[str, list[Callable[..., None]]]
 
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
+        # Lightning reads it once, and epochs may differ: see `run.limits`.
+        data_fetcher.combined_loader.limits = [self.trainer.num_training_batches]
         super().on_run_start(data_fetcher)
         callbacks = self.trainer.callbacks  # those that they only inherit are None: see `litmus.trainer`
         self._hooks = {

@@ -140,7 +140,7 @@ def _train_and_test(
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
     if config["data"]["batch_size"] == "auto":
         data.batch_size = batch_size.find(config, data, hardware)
-        config = state.config = {**config, "data": {**config["data"], "batch_size": data.batch_size}}
+        config = state.config = resolve({**config, "data": {**config["data"], "batch_size": data.batch_size}}, data)
         steps = f"{data.num_batches:,} step{'s' * (data.num_batches != 1)}"
         console.say(f"data.batch_size=auto: {data.batch_size:,} fits, {steps} an epoch")
     if checkpoint:

@@ -154,7 +154,7 @@ class Optuna(Source):
         with self._turn():
             check_folder(folder, self.storage)  # another launcher may just have begun
             self.study, self._storage = study.open_study(folder, self.storage, about, self.objectives)
-            self.study.pruner = study.make_pruner(self.pruner, base["trainer"]["max_epochs"])
+            self.study.pruner = study.make_pruner(self.pruner, base["trainer"])
             self._restore_trials()
             jobs = [job for job, _ in self.already_finished] + self.remaining
             check_same_runs([(RunDir(job.folder), job.config) for job in jobs])

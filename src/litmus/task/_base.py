@@ -202,16 +202,17 @@ class Task(lightning.LightningModule):
         groups = [{**g, "is_hidden": [id(p) in hidden for p in g["params"]]} for g in self.net.parameter_groups()]
         optimizer = self.make_optimizer(groups, fused)
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
-        limit, num_batches = self.trainer.limit_train_batches, self.data.num_batches
-        batches = min(num_batches, limit) if isinstance(limit, int) else num_batches
+        limit, lengths = self.trainer.limit_train_batches, self.data.epoch_lengths
+        lengths = [min(length, limit) for length in lengths] if isinstance(limit, int) else lengths
         accumulate = self.trainer.accumulate_grad_batches
-        if accumulate > batches:
+        if accumulate > max(lengths):
             log.warning(
                 "trainer.accumulate_grad_batches=%d is more than the %d batches of an epoch: it is a single step.",
                 accumulate,
-                batches,
+                max(lengths),
             )
-        steps = math.ceil(batches / accumulate) * (self.trainer.max_epochs or 1)
+        passes = (self.trainer.max_epochs or 1) // len(lengths)
+        steps = sum(math.ceil(length / accumulate) for length in lengths) * passes
         steps = steps if self.max_steps is None else min(steps, self.max_steps)
         schedule = self.make_scheduler(optimizer, steps, self.mode)
         if not schedule:

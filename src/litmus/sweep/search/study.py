@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from litmus.config.epochs import num_epochs
+from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.sweep.search import storage as storages
 from litmus.sweep.search.objectives import Objectives
@@ -165,10 +167,20 @@ class GridSampler(BaseSampler):
         raise AssertionError(f"{param_name} is not part of the grid")
 
 
-def make_pruner(name: str, max_epochs: int) -> BasePruner:
-    """The pruner of that name; its unit of resource is an epoch."""
+def make_pruner(name: str, trainer: Section) -> BasePruner:
+    """The pruner of that name; its unit of resource is an epoch.
+
+    Raises:
+        UserError: how many epochs there will be is not known before the data is read.
+    """
     if name == "hyperband":
-        return Hyperband(max_epochs)
+        if isinstance(interval := trainer["val_check_interval"], int):
+            raise UserError(
+                f"trainer.val_check_interval={interval} leaves open how many epochs there are, which "
+                "sweep.pruner=hyperband needs. Give a part of a pass, such as trainer.val_check_interval=0.25, or "
+                "choose sweep.pruner=median."
+            )
+        return Hyperband(num_epochs(trainer))
     if name == "successive_halving":
         return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
     return MedianPruner() if name == "median" else NopPruner()
