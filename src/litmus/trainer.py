@@ -103,6 +103,7 @@ def build(
     val_check_interval: Interval | None,  # noqa: ARG001  # see `config.epochs`
     gradient_clip: Positive | None,
     limit_batches: Count | None,
+    compile: bool | Literal["auto"],  # noqa: ARG001  # see `run.compiled`
     deterministic: bool,
     detect_anomaly: bool,
     tf32: bool,  # noqa: ARG001  # see `tune`

@@ -1,5 +1,6 @@
 """What litmus borrows of torch, TensorBoard and Python."""
 
+import copy
 import inspect
 import os
 
@@ -34,6 +35,20 @@ def nvml_is_asked_by_a_variable() -> bool:
     finally:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK")
         os.environ.update({} if before is None else {"PYTORCH_NVML_BASED_CUDA_CHECK": before})
+
+
+def a_module_is_called_by_what_is_put_there() -> bool:
+    module = torch.nn.Identity()
+    module._compiled_call_impl = lambda x: x + 1
+    return module(torch.zeros(1)).item() == 1 and copy.deepcopy(module)(torch.zeros(1)).item() == 0
+
+
+def hooks_are_kept_in_two_lists() -> bool:
+    module = torch.nn.Identity()
+    before = len(module._forward_hooks) + len(module._forward_pre_hooks)
+    module.register_forward_hook(lambda *_: None)
+    module.register_forward_pre_hook(lambda *_: None)
+    return (before, len(module._forward_hooks), len(module._forward_pre_hooks)) == (0, 1, 1)
 
 
 def states_are_scanned() -> bool:
@@ -176,6 +191,24 @@ BORROWED = [
         "tensorboard.compat.tensorflow_stub.pywrap_tensorflow:masked_crc32c",
         "compare could not write its mean curves for TensorBoard without TensorFlow.",
         a_record_s_checksum_is_tensorflow_s,
+    ),
+    Borrowed(
+        "torch",
+        "torch.nn.Module._compiled_call_impl",
+        "trainer.compile would compile nothing.",
+        a_module_is_called_by_what_is_put_there,
+    ),
+    Borrowed(
+        "torch",
+        "torch.nn.Module._call_impl",
+        "trainer.compile could not run the network as it is.",
+        lambda: callable(torch.nn.Module()._call_impl),
+    ),
+    Borrowed(
+        "torch",
+        "torch.nn.Module._forward_hooks, torch.nn.Module._forward_pre_hooks",
+        "The doctor and the dashboard would see nothing of a compiled network.",
+        hooks_are_kept_in_two_lists,
     ),
     Borrowed(
         "tensorboard",

@@ -45,6 +45,7 @@ ADDED: dict[str, Section] = {
         "max_steps": None,
         "max_time": None,
         "val_check_interval": None,
+        "compile": False,
         "deterministic": False,
         "num_nodes": 1,
         "strategy": "auto",

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from litmus.config.instantiate import build
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.run import memory
+from litmus.run.compiled import tensors
 from litmus.trainer import Hardware
 
 PART = 0.5  # of the memory, that a step may need by the estimate: gradients on their way, and buffers, are not in it
@@ -66,7 +67,7 @@ def _tries(config: Section, net: Net) -> Callable[[int], bool]:
     def step(size: int) -> None:
         kept = [torch.zeros_like(weight) for weight in parameters for _ in range(states)]
         with torch.autocast("cuda", precision, enabled=mixed):
-            outputs = _tensors(module(memory.longest_example(net, size).cuda()))
+            outputs = tensors(module(memory.longest_example(net, size).cuda()))
         torch.stack([output.float().square().mean() for output in outputs]).sum().backward()
         torch.cuda.synchronize()
         del kept
@@ -82,10 +83,3 @@ def _tries(config: Section, net: Net) -> Callable[[int], bool]:
         return True
 
     return fits
-
-
-def _tensors(output: object) -> list[Tensor]:
-    if isinstance(output, Tensor):
-        return [output] if output.is_floating_point() else []
-    inner = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
-    return [tensor for each in inner for tensor in _tensors(each)]

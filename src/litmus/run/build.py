@@ -22,6 +22,7 @@ from litmus.fetch import local
 from litmus.record.checkpoint import Checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import memory
+from litmus.run.compiled import Compiler
 from litmus.run.divergence import Divergence
 from litmus.run.features import cached
 from litmus.run.limits import Limits
@@ -217,8 +218,10 @@ def assemble(
     divergence = Divergence(config["trainer"]["on_divergence"])
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     loggers = rank_zero_only(_loggers, [])(run, config["logger"], step)
+    # Where nobody asked, nothing is added to the steps of a short training.
+    compiler = [] if config["trainer"]["compile"] is False else [Compiler(config["trainer"]["compile"])]
     settings = {**config["trainer"], "max_epochs": num_epochs(config["trainer"])}
-    trainer = build(settings, run, [divergence, Limits(config["trainer"], data), *own, *callbacks], loggers)
+    trainer = build(settings, run, [divergence, Limits(config["trainer"], data), *compiler, *own, *callbacks], loggers)
     shorten(trainer)
     if cast(Task, task).min_gain is not None and checkpoint is None:
         trainer.num_sanity_val_steps = math.inf  # the whole validation split, as epoch 0

@@ -23,7 +23,7 @@ from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
 from litmus.record.files import link
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
-from litmus.run import baselines, batch_size, ddp, memory, page, summary
+from litmus.run import baselines, batch_size, compiled, ddp, memory, page, summary
 from litmus.run.build import Parts, assemble, for_testing, hardware_for, prepare, resolve
 from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
@@ -80,7 +80,8 @@ def train(
             _train_and_test(run, state, started, callbacks, command, is_job, leader)
     except (Exception, KeyboardInterrupt, SystemExit) as raised:
         error = leader.explained(raised, run) if leader else raised
-        error = memory.explained(disk.explained(error, run.path), state.config, training=state.parts is not None)
+        error = compiled.explained(disk.explained(error, run.path))
+        error = memory.explained(error, state.config, training=state.parts is not None)
         ending = ending_of(error)
         if ending.status in ("failed", "diverged"):
             details = traceback.format_exc().rstrip()

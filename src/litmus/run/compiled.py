@@ -1,0 +1,214 @@
+"""`trainer.compile`: training steps whose forward and backward pass torch has compiled.
+
+Compiling takes a CPU 5 to 60 s, and what it gives depends on network and machine: on two cores, `model=fnn` then trains
+1.5 times as fast, `model=cnn` half as fast. So `auto` measures: at the end of an epoch, where the rest of the training
+will take so long that the attempt costs it a few hundredths at most.
+"""
+
+import copy
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+
+from litmus import console
+from litmus.config.protocols import Task
+from litmus.config.types import Section
+from litmus.errors import UserError, first_line
+from litmus.spec import Tokens
+
+log = logging.getLogger(__name__)
+
+BACKEND = "inductor"
+LEAST_S = 1800  # that the rest of a training takes, where compiling is tried: more than 30 times what the attempt costs
+GAIN = 0.95  # the part of a step's time that a compiled one must take at most, to be chosen
+NUM_BATCHES = 4  # that are kept, to be measured with
+ROUNDS = 5  # of these batches, each way
+MOST_ON_GRAPHS = 10_000_000  # parameters of a network whose steps are so short that starting a GPU's kernels decides
+
+
+class Compiled:
+    """A network's forward pass, compiled; it runs as it is where nobody trains, or somebody looks inside.
+
+    Whoever examines a step (the doctor, the dashboard) puts hooks on layers, which compiled code passes by.
+    A batch of another shape, such as the last one of an epoch, would be compiled once more.
+
+    Args:
+        net: the network.
+        is_constant: whether all batches but the last have the same shape; else code for any shape is compiled.
+        on_gpu: whether the steps of a small network may be recorded as CUDA graphs.
+    """
+
+    def __init__(self, net: nn.Module, is_constant: bool, on_gpu: bool) -> None:
+        self.net = net
+        self.is_constant = is_constant
+        self._modules = list(net.modules())
+        self._own_hooks = self._num_hooks()
+        self._shape: torch.Size | None = None
+        graphs = on_gpu and is_constant and sum(p.numel() for p in net.parameters()) <= MOST_ON_GRAPHS
+        self._on_graphs = graphs
+        self._compiled: Callable[..., Any] = torch.compile(
+            net._call_impl,
+            backend=BACKEND,
+            dynamic=not is_constant,
+            mode="reduce-overhead" if graphs and BACKEND == "inductor" else None,
+        )
+
+    def _num_hooks(self) -> int:
+        return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in self._modules)
+
+    def __call__(self, x: Tensor) -> Any:
+        if not (self.net.training and torch.is_grad_enabled()) or self._num_hooks() != self._own_hooks:
+            return self.net._call_impl(x)
+        if self._shape is None:
+            self._shape = x.shape
+        if self.is_constant and x.shape != self._shape:
+            return self.net._call_impl(x)
+        if self._on_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # the last step's outputs may be written over
+        return self._compiled(x)
+
+
+class Compiler(lightning.Callback):
+    """Compiles the network before the training, or after an epoch where that pays.
+
+    Args:
+        setting: `trainer.compile`.
+
+    Attributes:
+        is_on: whether the network is compiled; None while that is open.
+    """
+
+    state_key = "compiler"  # Lightning's own is composed anew at every hook
+
+    def __init__(self, setting: bool | Literal["auto"]) -> None:
+        self.setting = setting
+        self.is_on: bool | None = None if setting == "auto" else setting
+        self._inputs: list[Tensor] = []
+        self._began = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.is_on is None and trainer.world_size > 1:
+            self.is_on = False
+            log.info("trainer.compile=auto: not tried with several processes")
+        if self.is_on:
+            self._compile(trainer, pl_module)
+
+    def _compile(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        net = _net_of(task)
+        if any(isinstance(module, nn.RNNBase) for module in net.modules()):
+            console.say("trainer.compile: torch's compiler leaves recurrent layers as they are")
+        net._compiled_call_impl = Compiled(net, _is_constant(task), trainer.strategy.root_device.type == "cuda")
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """What tests, exports and is kept is the network as it is."""
+        _net_of(pl_module)._compiled_call_impl = None
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        _net_of(pl_module)._compiled_call_impl = None
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._inputs, self._began = [], time.perf_counter()
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self.is_on is None and len(self._inputs) < NUM_BATCHES:
+            self._inputs.append(batch[0])
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Decides, after the first whole epoch of this process."""
+        inputs, self._inputs = self._inputs, []
+        if self.is_on is not None or not inputs or not self._began:
+            return
+        left = (trainer.max_epochs or 1) - trainer.current_epoch - 1
+        if left * (time.perf_counter() - self._began) < LEAST_S:
+            return
+        self.is_on = self._pays(trainer, pl_module, inputs)
+        if self.is_on:
+            self._compile(trainer, pl_module)
+
+    def _pays(self, trainer: lightning.Trainer, task: lightning.LightningModule, inputs: list[Tensor]) -> bool:
+        """Measures forward and backward passes of a copy of the network, as it is and compiled; says what it found."""
+        device = trainer.strategy.root_device
+        net = copy.deepcopy(_net_of(task)).train()
+        begin = time.perf_counter()
+
+        def seconds(x: Tensor) -> float:
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            start = time.perf_counter()
+            with trainer.precision_plugin.train_step_context():
+                outputs = net(x)
+            torch.stack([each.float().square().mean() for each in tensors(outputs)]).sum().backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            return time.perf_counter() - start
+
+        def median() -> float:
+            for x in inputs:
+                seconds(x)  # what is done once, is not measured
+            return statistics.median(seconds(x) for _ in range(ROUNDS) for x in inputs)
+
+        with torch.random.fork_rng(), torch.enable_grad(), console.doing("compiling the network, to see if that pays"):
+            before = median()
+            net._compiled_call_impl = Compiled(net, _is_constant(task), device.type == "cuda")
+            try:
+                after = median()
+            except Exception as error:
+                if not _is_the_compiler_s(error):
+                    raise
+                console.say(f"trainer.compile=auto: not compiled, torch could not: {first_line(error)}", wrap=True)
+                return False
+        pays = after < GAIN * before
+        console.say(
+            f"trainer.compile=auto: {'' if pays else 'not '}compiled; a step's passes take {1000 * after:.3g} ms "
+            f"compiled, {1000 * before:.3g} ms as they are ({time.perf_counter() - begin:.0f} s to measure)",
+            wrap=True,
+        )
+        return pays
+
+    def state_dict(self) -> Section:
+        return {"is_on": self.is_on}
+
+    def load_state_dict(self, state_dict: Section) -> None:
+        if self.setting == "auto":
+            self.is_on = state_dict["is_on"]
+
+
+def explained(error: BaseException) -> BaseException:
+    """A failure of torch's compiler as a sentence; any other error as it is."""
+    if not isinstance(error, Exception) or not _is_the_compiler_s(error):
+        return error
+    reason = first_line(error).rstrip(".")
+    told = UserError(f"torch could not compile the network: {reason}. trainer.compile=false trains without.")
+    return told.with_traceback(error.__traceback__)
+
+
+def tensors(output: object) -> list[Tensor]:
+    """Those of a network's output that gradients flow through, wherever they are in it."""
+    if isinstance(output, Tensor):
+        return [output] if output.is_floating_point() else []
+    inner = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
+    return [tensor for each in inner for tensor in tensors(each)]
+
+
+def _net_of(task: lightning.LightningModule) -> nn.Module:
+    return cast(nn.Module, cast(Task, task).net)
+
+
+def _is_constant(task: lightning.LightningModule) -> bool:
+    """Whether batches have the same shape; those of texts are as long as their longest."""
+    return not isinstance(cast(Task, task).net.spec.input, Tokens)
+
+
+def _is_the_compiler_s(error: BaseException) -> bool:
+    """Whether torch's compiler raised it; without importing that, as it has been where it did."""
+    return any(each.__module__.startswith(("torch._dynamo", "torch._inductor")) for each in type(error).__mro__)
