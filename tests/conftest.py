@@ -94,7 +94,7 @@ def unseen() -> Sequence[str]:
 def train(tmp_path: Path, without_page: bool, unseen: Sequence[str]) -> Callable[..., RunDir]:
     """Trains a small run with the given overrides; returns its folder, whatever became of it.
 
-    `watching` are callbacks that are not part of the configuration: see faults.py.
+    `watching` are callbacks that are not part of the configuration: see faults.py; `page` draws the run's page.
     """
 
     def trained(
@@ -102,12 +102,13 @@ def train(tmp_path: Path, without_page: bool, unseen: Sequence[str]) -> Callable
         folder: str = "run",
         small: list[str] = SMALL,
         watching: Sequence[lightning.Callback] = (),
+        page: bool = False,
     ) -> RunDir:
         run = RunDir(tmp_path / folder)
         config = composed(*unseen, *small, *overrides)
         run.claim(config)
         with console.log_to(run.log):
-            running.train(run, config, time.perf_counter(), watching, is_job=without_page)
+            running.train(run, config, time.perf_counter(), watching, is_job=without_page and not page)
         return run
 
     return trained

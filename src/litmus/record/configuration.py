@@ -45,7 +45,7 @@ ADDED: dict[str, Section] = {
         "max_steps": None,
         "max_time": None,
         "val_check_interval": None,
-        "compile": False,
+        "compile": "auto",  # theirs was not, and what is left of one may be
         "deterministic": False,
         "num_nodes": 1,
         "strategy": "auto",
