@@ -1,10 +1,10 @@
 """The training part of an epoch of 60,000 MNIST images in batches of 128, against what else there is."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +17,14 @@ from litmus.data.mnist import MNIST
 
 IMAGES = 60_000
 STEPS = "litmus, the steps of an epoch: with the doctor, TensorBoard and progress bar"
+# What else trains the same network: the modules that it takes, its script, and Keras' backend.
+OTHERS = {
+    "Keras on TensorFlow": ("keras tensorflow", "_keras.py", "tensorflow"),
+    "Keras on JAX": ("keras jax", "_keras.py", "jax"),
+    "Keras on PyTorch": ("keras torch", "_keras.py", "torch"),
+    "fastai, a Learner over a TensorDataset": ("fastai", "_fastai.py", ""),
+}
+VARIABLES = {"_keras.py": "KERAS_PYTHON", "_fastai.py": "FASTAI_PYTHON"}
 SPEED = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
 
 
@@ -42,7 +50,7 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         "bare": rivals.bare_loop(rivals.fnn(), images, labels, fused=False),
         "bare, fused Adam": rivals.bare_loop(rivals.fnn(), images, labels, fused=True),
         "usual": rivals.usual_pipeline(folder),
-        **_keras("fnn", folder),
+        **_others("fnn", folder),
     }
     figures = alternate(contestants, REPEATS, "FNN")
     rows = [
@@ -51,9 +59,9 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         ("bare PyTorch loop over the same tensors", "bare"),
         ("the same with the fused Adam that litmus uses", "bare, fused Adam"),
         ("usual: Lightning, DataLoader, torchvision's MNIST", "usual"),
-        ("Keras on TensorFlow", "keras"),
+        *((name, name) for name in OTHERS),
     ]
-    against = ["", "at most 1.8 (aim 1.4)", "at most 1.3", "at least 6 times slower", "slower"]
+    against = ["", "at most 1.8 (aim 1.4)", "at most 1.3", "at least 6 times slower", *("slower" for _ in OTHERS)]
     whole = spread(ratios(figures["whole"], figures["bare, fused Adam"]), 2)
     said = f"\nWith validation and pictures, litmus takes {whole} times as long as the loop with the fused Adam.\n"
     return "## FNN 784-128-64-10\n\n" + _table(figures, rows, ["", *against]) + said
@@ -69,12 +77,13 @@ def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
     contestants: dict[str, Callable[[], float]] = {"litmus": lambda: _litmus("model=cnn", "trainer.max_epochs=1")}
     for name, settings in variants.items():
         contestants[name] = rivals.bare_loop(rivals.cnn(), images, labels, fused=True, **settings)
-    figures = alternate({**contestants, **_keras("cnn", folder)}, 3, "CNN")
+    figures = alternate({**contestants, **_others("cnn", folder)}, 3, "CNN")
     best = min(variants, key=lambda name: median(figures[name]))
     wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.05"}
     rows = [(STEPS, "litmus"), *((name, name) for name in variants)]
-    rows.append(("Keras on TensorFlow", "keras"))
-    return "## CNN 32-64, dense 64\n\n" + _table(figures, rows, ["", *(wanted.get(name, "") for name in variants), ""])
+    rows += [(name, name) for name in OTHERS]
+    aims = ["", *(wanted.get(name, "") for name in variants), *("slower" for _ in OTHERS)]
+    return "## CNN 32-64, dense 64\n\n" + _table(figures, rows, aims)
 
 
 def _table(figures: dict[str, list[float]], rows: list[tuple[str, str]], wanted: list[str]) -> str:
@@ -99,18 +108,21 @@ def _whole(*overrides: str) -> float:
     return float(result["seconds"]["fit"]) / result["epochs"] * IMAGES / result["dataset"]["train"]
 
 
-def _keras(net: str, folder: Path) -> dict[str, Callable[[], float]]:
-    """Keras, where TensorFlow is installed: in this environment, or in that of KERAS_PYTHON."""
-    python = os.environ.get("KERAS_PYTHON") or (sys.executable if importlib.util.find_spec("tensorflow") else None)
-    if python is None:
-        return {}
+def _others(net: str, folder: Path) -> dict[str, Callable[[], float]]:
+    """Those of `OTHERS` that are installed: in this environment, or in that of a Python that the variable names."""
+    found: dict[str, Callable[[], float]] = {}
+    for name, (module, script, backend) in OTHERS.items():
+        python = os.environ.get(VARIABLES[script], sys.executable)
+        asked = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {module!r}.split())))"
+        if subprocess.run([python, "-c", asked], check=False).returncode == 0:
+            found[name] = partial(_epoch, [python, str(ROOT / "bench" / script), net, str(folder)], backend)
+    return found
 
-    def epoch() -> float:
-        command = [python, str(ROOT / "bench" / "_keras.py"), net, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return float(done.stdout.split()[-1])
 
-    return {"keras": epoch}
+def _epoch(command: list[str], backend: str) -> float:
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout.split()[-1])
 
 
 if __name__ == "__main__":
