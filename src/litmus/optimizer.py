@@ -18,6 +18,7 @@ from litmus.config.preflight import NO_MATRICES
 from litmus.config.types import Fraction, NonNegative, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
+from litmus.sharding import is_shard
 
 Groups = list[Section]
 OWN = ("lr_scale", "is_hidden")  # keys of a group that torch does not know
@@ -26,7 +27,9 @@ OWN = ("lr_scale", "is_hidden")  # keys of a group that torch does not know
 @checked
 def sgd(groups: Groups, fused: bool, *, lr: Positive, momentum: Fraction, nesterov: bool) -> Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013)."""
-    return SGD(_with_lr(groups, lr), lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)
+    shards = any(is_shard(weight) for group in groups for weight in group["params"])  # which torch's kernel is not for
+    own = {"fused": fused and not shards, "foreach": True if shards else None}
+    return SGD(_with_lr(groups, lr), lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, **own)
 
 
 @checked

@@ -26,6 +26,7 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.checkpoint import save
 from litmus.record.folder import RunDir
+from litmus.sharding import Sharding
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
 FIRST_TF32 = 8  # major compute capability of NVIDIA's Ampere
@@ -94,7 +95,7 @@ def build(
     accelerator: Literal["auto", "cpu", "gpu"],
     devices: Count,
     num_nodes: Count,
-    strategy: Literal["auto", "ddp", "fsdp"],  # noqa: ARG001  # see `config.preflight`
+    strategy: Literal["auto", "ddp", "fsdp"],
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed"],
     max_epochs: Count,
     max_steps: Count | None,  # noqa: ARG001  # see `run.limits`
@@ -128,7 +129,7 @@ def build(
         accelerator=kind,
         devices=devices,
         num_nodes=num_nodes,
-        strategy=DDPStrategy(timeout=DEAD_PROCESS) if together else "auto",
+        strategy=(Sharding if strategy == "fsdp" else DDPStrategy)(timeout=DEAD_PROCESS) if together else "auto",
         precision=cast(Precision, precision),
         max_epochs=max_epochs,
         accumulate_grad_batches=accumulate_grad_batches,

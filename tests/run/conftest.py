@@ -1,11 +1,14 @@
-"""Fixtures of runs on images."""
+"""Fixtures of runs on images, and of runs in several processes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import COLORS
 from PIL import Image
+from tasks import tasks
+from warm import Answer, Warm
 
 
 @pytest.fixture
@@ -19,3 +22,16 @@ def photos(tmp_path: Path) -> Path:
             pixels = np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def srun(tmp_path: Path, imported: Warm) -> Callable[..., list[Answer]]:
+    """Runs `litmus train ...` in several tasks of SLURM."""
+
+    def run(*words: str, number: int = 2, nodes: int = 1, **how: object) -> list[Answer]:
+        home = {"COLUMNS": "100", "HOME": str(tmp_path / "home"), "LITMUS_DATA": str(tmp_path / "data")}
+        return imported.together(
+            *words, folder=tmp_path, ranks=[home | each for each in tasks(number, nodes)], timeout=100, **how
+        )
+
+    return run

@@ -14,43 +14,14 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT, SMALL
-from warm import Answer, Warm
+from tasks import free_port, tasks
+from warm import Answer
 
 Together = Callable[..., list[Answer]]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 FEW = ["model=fnn", *SMALL, "data.batch_size=64", "data.limit=404", "data.eval_batch_size=83"]
 LONG = [*FEW, "model.dropout=0.2", "trainer.max_epochs=2000", "callback.checkpoint.every_s=0.2", "hydra.run.dir=run"]
-
-
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
-
-
-def tasks(number: int, nodes: int = 1) -> list[dict[str, str]]:
-    """What srun sets in each task of a step on so many machines, all of them this one."""
-    per_node = number // nodes
-    shared = {"SLURM_JOB_ID": "123456", "SLURM_STEP_ID": "0", "SLURM_NTASKS": str(number), "SLURM_NNODES": str(nodes)}
-    shared |= {"SLURM_NODELIST": "localhost", "SLURM_STEP_NODELIST": "localhost", "MASTER_PORT": free_port()}
-    return [
-        shared | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i % per_node), "SLURM_NODEID": str(i // per_node)}
-        for i in range(number)
-    ]
-
-
-@pytest.fixture
-def srun(tmp_path: Path, imported: Warm) -> Together:
-    """Runs `litmus train ...` in several tasks of SLURM."""
-
-    def run(*words: str, number: int = 2, nodes: int = 1, **how: object) -> list[Answer]:
-        home = {"COLUMNS": "100", "HOME": str(tmp_path / "home"), "LITMUS_DATA": str(tmp_path / "data")}
-        return imported.together(
-            *words, folder=tmp_path, ranks=[home | each for each in tasks(number, nodes)], timeout=100, **how
-        )
-
-    return run
 
 
 def result_of(folder: Path) -> dict:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from litmus.config.protocols import Net
 from litmus.page.selection import evenly
+from litmus.sharding import whole
 
 MOST_LAYERS = 60  # that are examined; of more, evenly chosen ones
 MOST_SAMPLES = 32  # of a batch, whose maps are examined
@@ -54,6 +55,10 @@ def _matrix(module: nn.Module) -> nn.Parameter | None:
     return next(own, None)
 
 
+def _norm(tensor: Tensor) -> Tensor:
+    return whole(tensor.detach().float().norm())
+
+
 def _bias(module: nn.Module) -> nn.Parameter | None:
     own = (p for name, p in module.named_parameters(recurse=False) if name == "bias" and p.requires_grad)
     return next(own, None)
@@ -95,9 +100,9 @@ class Probe:
         self._hooks = []
         for number, (each, before) in enumerate(zip(self.layers, self._before, strict=True)):
             if each.weight is not None and before is not None and each.weight.grad is not None:
-                self._add_step(number, each.weight.detach(), each.weight.grad.detach(), before)
+                self._add_step(number, each.weight.detach(), each.weight.grad, before)
                 if each.bias is not None and each.bias.grad is not None:
-                    self._add(number, bias=each.bias.grad.detach().float().norm() / each.bias.numel() ** 0.5)
+                    self._add(number, bias=_norm(each.bias.grad) / each.bias.numel() ** 0.5)
         self._before = []
         if is_first:
             self.first = {
@@ -108,9 +113,9 @@ class Probe:
         self._add(
             number,
             steps=torch.ones((), device=weight.device),
-            gradient=gradient.float().norm() / weight.numel() ** 0.5,
-            change=(weight - before).float().norm(),
-            size=weight.float().norm(),  # afterwards: a head may begin with zeros
+            gradient=_norm(gradient) / weight.numel() ** 0.5,
+            change=_norm(weight - before),
+            size=_norm(weight),  # afterwards: a head may begin with zeros
         )
 
     def _hook(self, number: int, activation: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:

@@ -27,10 +27,11 @@ from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.sample import Sample
 from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
-from litmus.page.filters import filters, first_layer
+from litmus.page.filters import Weights, as_images, filters
 from litmus.page.selection import evenly, worst
 from litmus.record.events import image
 from litmus.record.metrics import min_score_of
+from litmus.sharding import whole
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
 
 MOST_LAYERS = 20
@@ -60,7 +61,7 @@ class Pictures:
     Args:
         task: whose validation is watched from now on.
         data: that it validates on; None where this process sees only a part of it, whose samples have other numbers.
-        writer: of the run's events.
+        writer: of the run's events; None in a process that shows nothing, and has shards of what another one shows.
         curved: the numbers of the classes or labels with a precision-recall curve, as chosen before the run was
             resumed; None where that is still to be done.
 
@@ -70,7 +71,7 @@ class Pictures:
     """
 
     def __init__(
-        self, task: Task, data: Data | None, writer: SummaryWriter, curved: Sequence[int] | None = None
+        self, task: Task, data: Data | None, writer: SummaryWriter | None, curved: Sequence[int] | None = None
     ) -> None:
         self.task, self.data, self.writer, self.curved = task, data, writer, curved
         layers = [each for each in watched(task.net) if each.weight is not None]
@@ -81,7 +82,9 @@ class Pictures:
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
         self._activations: dict[str, Tensor] = {}
         self._order: Tensor | None = None
-        task.observers["val"].append(self._observe)
+        self._first: Weights | None = None
+        if writer is not None:
+            task.observers["val"].append(self._observe)
 
     def stop(self) -> None:
         """Watches no more."""
@@ -92,13 +95,13 @@ class Pictures:
         """Writes the gradients of the step that is about to be made."""
         for each in self.layers:
             if each.weight is not None and each.weight.grad is not None:
-                self._histogram(f"gradients/{each.name}", each.weight.grad, step)
+                self._histogram(f"gradients/{each.name}", whole(each.weight.grad), step)
 
     def begin(self, inputs: Tensor) -> None:
         """Watches a validation, of which the first batch is given."""
         self.watching, self.seen, self._activations = True, [], {}
         self.inputs = inputs[:NUM_EXAMPLES]
-        for each in self.layers:
+        for each in self.layers if self.writer is not None else ():
             self._hooks.append(each.module.register_forward_hook(self._keep(each.name)))
 
     def end_of_batch(self) -> None:
@@ -111,11 +114,14 @@ class Pictures:
         """Writes what a validation showed, and the weights."""
         self.end_of_batch()
         self.watching = False
+        weights = {each.name: whole(each.weight.detach()) for each in self.layers if each.weight is not None}
+        self._first = self._first_layer()
+        if self.writer is None:
+            return
         for name, values in self._activations.items():
             self._histogram(f"activations/{name}", values, step)
-        for each in self.layers:
-            if each.weight is not None:
-                self._histogram(f"weights/{each.name}", each.weight.detach(), step)
+        for name, values in weights.items():
+            self._histogram(f"weights/{name}", values, step)
         if self.seen:
             self._order = None if self.data is None else self.data.evaluation_order("val")
             self._show(step)
@@ -136,10 +142,11 @@ class Pictures:
     def _histogram(self, name: str, values: Tensor, step: int) -> None:
         some = _some(values).float()
         some = some[some.isfinite()]
-        if len(some):
+        if len(some) and self.writer is not None:
             self.writer.add_histogram(f"{WITHIN_NETWORK}{name}", some.cpu().numpy(), step, bins=BINS)
 
     def _show(self, step: int) -> None:
+        assert self.writer is not None
         assert self.writer.file_writer is not None
         for name, picture in (self._drawn(step) | self._filters()).items():
             summary = image(f"val/{name}", picture.png(scale=1), picture.width, picture.height)
@@ -164,10 +171,16 @@ class Pictures:
         is_seen = images is not None and self.data is not None
         return found | (of_mistakes(target, outputs, truth, self._sample) if is_seen else {})
 
+    def _first_layer(self) -> Weights | None:
+        """As `page.filters.first_layer`, also of a network in shards."""
+        spec, first = self.task.net.spec.input, next(iter(self.task.net.parameters()), None)
+        if not isinstance(spec, Images) or first is None:
+            return None
+        return as_images(whole(first.detach()).float().cpu().numpy(), spec)
+
     def _filters(self) -> dict[str, Drawing]:
         """Those of the first layer, if it sees pixels."""
-        weights = first_layer(self.task.net)
-        return {} if weights is None else {"filters": filters(weights)}
+        return {} if self._first is None else {"filters": filters(self._first)}
 
     def _values(self, target: Values, outputs: Tensor, truth: Tensor) -> dict[str, Drawing]:
         true, predicted, spec = in_units(target, truth), in_units(target, outputs), self.task.net.spec.input
@@ -182,6 +195,7 @@ class Pictures:
         return self.data.sample("val", row if self._order is None else int(self._order[row]))
 
     def _curves(self, target: Classes | Labels, logits: Tensor, truth: Tensor, step: int) -> None:
+        assert self.writer is not None
         is_class = isinstance(target, Classes)
         scores = (logits.softmax(dim=1) if is_class else logits.sigmoid()).nan_to_num().numpy()
         if self.curved is None:

@@ -27,6 +27,7 @@ from litmus.record.configuration import to_yaml
 from litmus.record.events import PREFIX, ROW, row, scalars
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, of_the_whole
+from litmus.sharding import Sharding
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,10 @@ class Dashboard(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         board = next((logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)), None)
+        if isinstance(trainer.strategy, Sharding):
+            is_shown = trainer.strategy.broadcast(board is not None)
+            if is_shown and not trainer.is_global_zero:
+                self._take_part(trainer, pl_module)
         if not trainer.is_global_zero or board is None:
             return
         run = RunDir(trainer.default_root_dir)
@@ -79,6 +84,15 @@ class Dashboard(Callback):
             self._pictures = Pictures(task_of(pl_module), data, self._writer, self._curved)
             scores = [_score(task_of(pl_module), row) for row in run.whole_metrics() if row["epoch"] > 0]
             self._projector = Projector(task_of(pl_module), data_of(trainer), max(scores, default=None))
+
+    def _take_part(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """What another process shows of a network is in part here: it computes, and is gathered, in all of them."""
+        task = task_of(pl_module)
+        if self.graph and trainer.global_step == 0:
+            with suppress(Exception):  # which the other one says
+                graph_of(task.net, task.net.example(2).to(pl_module.device))
+        if self.pictures:
+            self._pictures = Pictures(task, None, None)
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer

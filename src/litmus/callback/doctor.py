@@ -22,6 +22,7 @@ from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.doctor.evidence import AT_CHANCE, Health, Layer
+from litmus.sharding import Sharding, whole
 from litmus.spec import Classes, Images, Labels, Series, Values
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Doctor(Callback):
         self.first_norm: float | None = None
         self.input_size: float | None = None
         self._is_fitting = False
+        self._is_first = True  # of several processes
         self._has_warned = False  # that nothing is learned
         self._steps_before = 0  # this epoch
         self._is_from_start = False  # a checkpoint of an earlier version knows nothing of the first step
@@ -74,7 +76,8 @@ class Doctor(Callback):
         self._is_fitting = stage == "fit"
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero:
+        self._is_first = trainer.is_global_zero
+        if not self._is_first and not isinstance(trainer.strategy, Sharding):  # shards are measured by all processes
             return
         self._task, data = task_of(pl_module), data_of(trainer)
         task = self._task
@@ -127,7 +130,7 @@ class Doctor(Callback):
             if is_first and self._task is not None:
                 self.first_loss = self._task.running("train")["loss"]
                 gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-                self.first_norm = float(torch.nn.utils.get_total_norm(gradients))
+                self.first_norm = float(whole(torch.nn.utils.get_total_norm(gradients)))
         self._step += 1
 
     def _observe(self, outputs: Outputs, targets: Outputs) -> None:
@@ -185,7 +188,7 @@ class Doctor(Callback):
     def _warn_of_chance(self, epoch: int, loss: float, share: float) -> None:
         """Says once that nothing was learned in this epoch, where the loss is not below that share of chance."""
         chance = self._facts["chance_loss"]
-        if chance is not None and not loss < share * chance:
+        if self._is_first and chance is not None and not loss < share * chance:
             self._has_warned = True
             console.say(
                 f"In epoch {epoch} the network has learned nothing: train/loss is {loss:.4g}, and a prediction that is "

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from litmus.callback._base import Callback
 from litmus.config.types import Count, Fraction, Section
 from litmus.config.validate import checked
+from litmus.sharding import Sharding, own_part, shard_copy
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ class _Average(AveragedModel):
         num_averaged = int(self.n_averaged)
         self.n_averaged += 1
         weight = 1 - self.decay * (1 - math.exp(-(num_averaged + 1) / self.ramp))
-        averaged, current = (list(chain(own.parameters(), own.buffers())) for own in (self.module, model))
+        averaged, current = (
+            [own_part(each) for each in chain(own.parameters(), own.buffers())] for own in (self.module, model)
+        )
         # Others, such as counters, are copied; so is everything at first.
         lerped = [own.is_floating_point() and num_averaged > 0 for own in averaged]
         copied = [not own for own in lerped]
@@ -69,8 +72,15 @@ class EMA(WeightAveraging, Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if stage == "fit":
-            device = trainer.strategy.root_device  # the weights are still elsewhere
+            # The weights are still elsewhere. An average in shards is made of them on the CPU.
+            is_sharded = isinstance(trainer.strategy, Sharding)
+            device = torch.device("cpu") if is_sharded else trainer.strategy.root_device
             self._average_model = _Average(pl_module, device, self.decay, self.ramp)
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if isinstance(trainer.strategy, Sharding):
+            assert self._average_model is not None
+            shard_copy(self._average_model.module, pl_module)
 
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: Section

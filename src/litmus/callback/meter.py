@@ -10,6 +10,7 @@ from torch import Tensor
 from litmus.callback._base import Callback, task_of
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
+from litmus.sharding import whole
 
 
 class Meter(Callback):
@@ -48,7 +49,7 @@ class Meter(Callback):
         # The hook gets no batch index; the loop's is undocumented.
         if trainer.fit_loop.batch_idx // trainer.accumulate_grad_batches % self.every_n_steps == 0:
             gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-            self._norms.append(torch.nn.utils.get_total_norm(gradients))
+            self._norms.append(whole(torch.nn.utils.get_total_norm(gradients)))
         self._lr = optimizer.param_groups[-1]["lr"]  # the schedule moves it right after this step
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -62,7 +63,7 @@ class Meter(Callback):
         measured = {
             "optim/lr": self._lr,
             "optim/grad_norm": mean_norm(self._norms, pl_module.device, trainer.precision == "16-mixed"),
-            "optim/l2_penalty": task_of(pl_module).net.l2_penalty(),
+            "optim/l2_penalty": whole(task_of(pl_module).net.l2_penalty()),
             "time/samples_per_second": self.samples_per_second[-1],
             "time/epoch_seconds": seconds,
         }

@@ -24,6 +24,10 @@ from litmus.errors import UserError
 
 NO_GPU = "trainer.accelerator=gpu, but there is no GPU here. Use trainer=auto or trainer=cpu."
 NO_MATRICES = "optimizer=muon trains matrices between layers, and this network has none. Use optimizer=adamw."
+NO_SHARDS = (
+    "optimizer=adafactor sums up rows and columns, which trainer.strategy=fsdp divides among the processes. Use "
+    "optimizer=adamw or optimizer=lion."
+)
 NEEDS_GPU = "trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed, 32 or auto."
 # Devices of Linux that NVIDIA's, AMD's and Windows' drivers for GPUs make.
 GPU_DEVICES = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
@@ -40,13 +44,14 @@ def preflight(config: Section, resumed: bool = False) -> list[str]:
     return [*wrong, *_device_mistakes(config["trainer"]), *_said(lambda: check_batch_size(config))]
 
 
-def _strategy_mistakes(trainer: Section) -> list[str]:
+def _strategy_mistakes(trainer: Section, optimizer: str) -> list[str]:
     strategy = trainer["strategy"]
-    if strategy == "fsdp":
-        return ["trainer.strategy=fsdp cannot keep a run's checkpoints yet: use ddp."]
-    if strategy == "ddp" and num_processes(trainer) == 1:
-        return ["trainer.strategy=ddp is for several processes: set trainer.devices=2, or use torchrun or srun."]
-    return []
+    if strategy != "auto" and num_processes(trainer) == 1:
+        several = "set trainer.devices=2, or use torchrun or srun"
+        return [f"trainer.strategy={strategy} is for several processes: {several}. auto takes any number."]
+    if strategy == "fsdp" and trainer["precision"] == "16-mixed":
+        return ["trainer.strategy=fsdp does not scale float16's gradients. Use trainer.precision=bf16-mixed."]
+    return [NO_SHARDS] if strategy == "fsdp" and optimizer == "adafactor" else []
 
 
 def num_processes(trainer: Section) -> int:
@@ -75,8 +80,8 @@ def job_mistakes(config: Section, groups: Sequence[str] = ("model", "data")) -> 
     """The same, without what depends on the machine; arguments as those of `data_mistakes`."""
     loggers = {choice(config["logger"], key): own for key, own in config["logger"].items() if own is not None}
     wrong = [wrong for name, section in loggers.items() for wrong in _files(name, section)]
-    trainer = config["trainer"]
-    wrong += launch_mistakes(trainer["devices"], trainer["num_nodes"]) or _strategy_mistakes(trainer)
+    trainer, optimizer = config["trainer"], choice(config, "optimizer")
+    wrong += launch_mistakes(trainer["devices"], trainer["num_nodes"]) or _strategy_mistakes(trainer, optimizer)
     return data_mistakes(config, groups) + wrong
 
 

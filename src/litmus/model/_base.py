@@ -68,6 +68,7 @@ class Net(nn.Module):
         min_score: the score from which a detector's box counts, chosen on the validation split; None before.
         errors: of one that predicts values, its absolute errors on the validation split in the data's unit, sorted for
             each value or step: float64 (at most `task.regression.MOST_ERRORS`, values); None before.
+        computes: the methods besides `forward` that compute with the weights.
         criterion: a training loss that is part of what the network is, `(outputs, targets,
             label_smoothing) -> scalar`; None leaves the loss to the task. Of a network that predicts probabilities of
             classes, targets may be shares of them, too: see `task.classification.Classification.step`.
@@ -79,6 +80,7 @@ class Net(nn.Module):
     predicts_probabilities: ClassVar[bool] = True
     rate_matters: ClassVar[bool] = True
     has_hidden_matrices: ClassVar[bool] = True
+    computes: ClassVar[tuple[str, ...]] = ()
     criterion: Criterion | None = None
     provenance: str = ""
     min_score: float | None = None
@@ -263,6 +265,7 @@ class Detector(Net):
     """
 
     target_kinds: ClassVar = (Boxes,)
+    computes: ClassVar = ("predict_and_raw",)
 
     @abstractmethod
     def losses(self, raw: object, targets: Tensor) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from litmus.errors import Diverged
 from litmus.record.checkpoint import save
 from litmus.record.files import link
 from litmus.record.folder import RunDir
+from litmus.sharding import is_sharded, own_part
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +129,9 @@ class Divergence(lightning.Callback):
         """
         if self._largest is not None and not self._is_fine(value := self._read()):
             raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step)
-        weights = cast(nn.Module, pl_module).parameters()
-        if not all(bool(weight.isfinite().all()) for weight in weights):
+        weights = map(own_part, cast(nn.Module, pl_module).parameters())
+        is_finite = all(bool(weight.isfinite().all()) for weight in weights)
+        if not trainer.strategy.reduce_boolean_decision(is_finite):
             raise Diverged(f"a weight is no number after step {trainer.global_step}", trainer.global_step)
 
     def _read(self) -> float:
@@ -174,8 +176,13 @@ class Divergence(lightning.Callback):
         run = RunDir(trainer.default_root_dir)
         inputs, targets = self._batch
         save({"inputs": inputs, "targets": targets, "step": trainer.global_step + 1}, run.diverged)
-        layer = _first_not_finite(cast(nn.Module, _task_of(pl_module).net), inputs)
-        where = f"the first layer whose output is not finite is {layer}" if layer else "every layer's output is finite"
+        net = cast(nn.Module, _task_of(pl_module).net)
+        if is_sharded(net):  # it computes in all processes or in none
+            where = "in shards, its layers are not looked through"
+        elif layer := _first_not_finite(net, inputs):
+            where = f"the first layer whose output is not finite is {layer}"
+        else:
+            where = "every layer's output is finite"
         rate = trainer.optimizers[0].param_groups[-1]["lr"]
         late = "" if pl_module.device.type == "cpu" else f"; on a GPU, this may be {READ_EVERY - 1} steps late"
         return (

@@ -179,13 +179,14 @@ def memory_needed(config: Section, net: Net, hardware: Hardware, longest: bool =
     """
     weights = sum(p.nbytes for p in net.parameters())
     trained = sum(p.nbytes for p in net.parameters() if p.requires_grad)
-    of_weights = trained * (1 + states_per_weight(config["optimizer"]))
+    shards = hardware.num_processes if config["trainer"]["strategy"] == "fsdp" else 1
+    of_weights = trained * (1 + states_per_weight(config["optimizer"])) // shards
     half = 1 if hardware.precision == 32 else 2
     example = longest_example if longest else lambda net, size: net.example(size)
     of_sample = _activations(net, example(net, 1)) // half
     if hardware.accelerator == "cuda":
         available, place = torch.cuda.mem_get_info()[0], "of the GPU's memory"
-        of_weights += weights
+        of_weights += weights // shards
     else:
         available, place = available_memory() // hardware.devices, "of memory"
     if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.num_processes > available:
@@ -205,7 +206,9 @@ def _check_memory(config: Section, net: Net, batch_size: int, hardware: Hardware
     if needed.of(batch_size) <= needed.available:
         return
     if needed.of_weights > needed.available // 2:
-        key, advice = _largest_key(config), ""
+        divides = hardware.num_processes > 1 and config["trainer"]["strategy"] != "fsdp"
+        advice = " trainer.strategy=fsdp divides the latter among the processes." if divides else ""
+        key = _largest_key(config)
     else:
         fitting = max((needed.available - needed.of_weights) // needed.of_sample * hardware.num_processes // 2, 1)
         key, advice = f"data.batch_size={config['data']['batch_size']}", f" data.batch_size={fitting} would fit."
