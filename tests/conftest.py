@@ -16,6 +16,7 @@ import pytest
 import torch
 from files import write_images, write_tables
 from helpers import DIGITS, ROOT, SMALL, composed, composed_with_hydra, inputs_for
+from hub_sets import write_copies
 from published import write_published
 from remembering import remember
 from tensorboard.summary.writer import event_file_writer
@@ -217,6 +218,20 @@ def image_files(tmp_path: Path, drawn_once: Path) -> None:
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes small files of Fashion-MNIST, KMNIST and CIFAR-10, where they are looked for."""
     write_published(tmp_path / "data", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def copied_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the hub's datasets that `hub_copies` copies."""
+    folder = tmp_path_factory.mktemp("hub")
+    write_copies(folder)
+    return folder
+
+
+@pytest.fixture
+def hub_copies(tmp_path: Path, copied_once: Path) -> None:
+    """Writes datasets of the hub, and the copies that Litmus makes of them, where they are looked for."""
+    shutil.copytree(copied_once, tmp_path / "data", dirs_exist_ok=True)
 
 
 @pytest.fixture

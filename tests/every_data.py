@@ -2,6 +2,7 @@
 
 import torch
 from helpers import ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, composed
+from hub_sets import ON_HUB
 from published import ON_CIFAR, ON_FASHION, ON_KMNIST
 
 from litmus.config.instantiate import build
@@ -21,6 +22,7 @@ DATA = {
     "table": ["model=fnn", *ON_HOUSES],
     "toy": ["model=fnn", "data=toy"],
     "series": ["model=lstm", *ON_WAVE],
+    "hub": ["model=lstm", *ON_HUB],
     "image_folder": ON_PHOTOS,
     "mnist_boxes": ["model=yolo", *ON_SCENES],
     "yolo_dataset": ["model=yolo", *ON_BOXES],

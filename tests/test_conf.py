@@ -19,6 +19,7 @@ def test_every_choice_composes_without_a_mistake(group: str, choice: str) -> Non
     plus = "+" if group == "experiment" else ""
     overrides = [f"{plus}{group}={choice}"] if not plus else [f"{group}={choice}"]
     needed = ["data.path=mine"] if choice in ("text_table", "table", "image_folder", "resnet", "yolo_dataset") else []
+    needed += ["data.name=imdb"] if choice == "hub" else []
     needed += ["data.target=price"] if choice == "table" else []
     config = composed(*overrides, *needed)
     if group == "callback" and choice != "default":

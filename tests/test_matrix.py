@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_LISTED, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from hub_sets import ON_HUB
 from pages import check_page
 from published import ON_CIFAR
 
@@ -36,6 +37,7 @@ DATA = {
     "image_folder, labels": [*ON_LISTED, "data.label=tags", "data.target_separator=|"],
     "mnist_boxes": ON_SCENES,
     "yolo_dataset": ON_BOXES,
+    "hub": ON_HUB,
 }
 # What a network must read, and answer with.
 PROVIDES = {
@@ -54,6 +56,7 @@ PROVIDES = {
     "image_folder, labels": ("Images", "Labels"),
     "mnist_boxes": ("Images", "Boxes"),
     "yolo_dataset": ("Images", "Boxes"),
+    "hub": ("Tokens", "Classes"),
 }
 
 
@@ -108,7 +111,7 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     assert own <= set(known)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published", "terminal")
+@pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies", "terminal")
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
@@ -134,7 +137,7 @@ def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train,
     assert ending(run) == ending(whole)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published")
+@pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:
     for number, data in enumerate(data for data in DATA if (model, data) not in PAIRS):

@@ -56,7 +56,8 @@ def test_every_network_that_reads_weights_says_how_they_are_checked(name: str) -
 @pytest.mark.parametrize("name", DATASETS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_network_that_does_not_take_the_data_is_refused_as_by_itself(model: str, name: str) -> None:
-    config = {"model": defaults("model", model), "data": {**defaults("data", name), "path": "x", "dir": None}}
+    given = {"path": "x", "name": "imdb", "dir": None}
+    config = {"model": defaults("model", model), "data": {**defaults("data", name), **given}}
     config["optimizer"] = defaults("optimizer", "adam")
     own, kinds = fit.kinds_of_model(config["model"]["_target_"]), fit.kinds_of_data(config["data"]["_target_"])
     net, data = target(config["model"]), target(config["data"])

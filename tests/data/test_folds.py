@@ -22,7 +22,7 @@ from litmus.record.folder import RunDir
 FOLDS = 3
 FOLDING = [name for name in DATA if "folds" in signature(composed(f"data={name}")["data"]["_target_"])]
 
-pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published")
+pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published", "hub_copies")
 
 
 @pytest.fixture

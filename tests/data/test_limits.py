@@ -12,7 +12,7 @@ from litmus.record.folder import RunDir
 
 SPLITTING = sorted(set(DATA) - {"series"})  # at random
 
-pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published")
+pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published", "hub_copies")
 
 
 def test_every_dataset_is_here() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
+from hub_sets import ON_HUB
 from published import ON_CIFAR, ON_FASHION, ON_KMNIST
 
 from litmus.cli.evaluate import changed
@@ -29,6 +30,7 @@ DATA = {
     "series": ([*ON_WAVE, "data.window=22"], "data.test_share=0.4"),
     "image_folder": (ON_PHOTOS, "data.split_seed=7"),
     "mnist_boxes": (ON_SCENES, None),
+    "hub": (ON_HUB, None),
     "yolo_dataset": (ON_BOXES, None),
 }
 SPLIT_ANEW = {name: (made, override) for name, (made, override) in DATA.items() if made and override}
@@ -45,7 +47,7 @@ def test_every_dataset_is_tried() -> None:
     assert DATA.keys() == {path.stem for path in (CONF / "data").glob("*.yaml")}
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published")
+@pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies")
 @pytest.mark.parametrize("overrides", [made for made, _ in DATA.values() if made], ids=str)
 def test_no_test_sample_of_a_dataset_s_own_split_was_seen(overrides: list[str]) -> None:
     data = prepared(*overrides)

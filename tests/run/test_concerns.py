@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, composed
+from hub_sets import ON_HUB
 
 from litmus.data._concerns import of_classes, of_joined, of_texts
 from litmus.record.folder import RunDir
 from litmus.run.build import prepare
 
-pytestmark = pytest.mark.usefixtures("tables", "image_files")
+pytestmark = pytest.mark.usefixtures("tables", "image_files", "hub_copies")
 
 Train = Callable[..., RunDir]
 LSTM = ["model=lstm", "model.widths=[8]", "model.embedding_size=8"]
@@ -25,6 +26,7 @@ DATA = {  # and a network that takes it
     "mnist_boxes": ["model=yolo", *ON_SCENES],
     "yolo_dataset": ["model=yolo", *ON_BOXES],
     "series": ["model=lstm", *ON_WAVE],
+    "hub": [*LSTM, *ON_HUB],
 }
 SAME_AS_ANOTHER = {"sentiment", "fashion_mnist", "kmnist", "cifar10"}  # as text_table, and as mnist
 

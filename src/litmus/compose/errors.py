@@ -58,7 +58,7 @@ CHOICES_ELSEWHERE = {
         "transformer": "bert",
     },
     "optimizer": {"momentum": "sgd", "nesterov": "sgd"},
-    "data": {"csv": "table", "folder": "image_folder", "imagefolder": "image_folder"},
+    "data": {"csv": "table", "folder": "image_folder", "huggingface": "hub", "imagefolder": "image_folder"},
     "trainer": {"cuda": "gpu"},
     "scheduler": {"constant": "none", "linear": "warmup_linear", "onecycle": "one_cycle"},
 }

@@ -35,6 +35,7 @@ File = Annotated[str, "the path of a file"]
 PhotoPath = Annotated[
     str, "a folder with a folder of images for each class (photos/cat/1.jpg), or a table of paths and labels"
 ]
+HubName = Annotated[str, "the name of a dataset on the Hugging Face hub, such as imdb or owner/name"]
 Column = Annotated[str, "the name of a column"]
 ColumnNames = Annotated[list[Column], "a list of the names of columns, such as [age,income]"]
 Targets = Annotated[Column | list[Column], "the name of the column to predict, or a list of several"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from litmus.config.machine import available_memory
 from litmus.config.types import MIXING, Section
-from litmus.data import _table
+from litmus.data import _hub_copy, _table
 from litmus.data._description import read_description
 from litmus.data._folds import check_splits, fold_of
 from litmus.errors import UserError
@@ -185,6 +185,23 @@ def image_folder(settings: Section) -> None:
             raise UserError(f"data.{key} needs a table of images and labels: a folder of images is a class.")
         given, _ = split_folders(path)
     check_splits(settings, given)
+
+
+def hub(settings: Section) -> None:
+    """There is a copy of the dataset that has what is asked for; else it can be had, and what reads it is there."""
+    asked, cache = _hub_copy.asked_in(settings), local.cache_folder(settings["dir"])
+    _hub_copy.check_name(asked.name)
+    check_splits(settings, ())
+    copy = _hub_copy.find(_hub_copy.located(asked, cache)[0], cache)
+    if copy is None:
+        _hub_copy.check_obtainable(asked, cache)
+        return
+    _hub_copy.check_keys(settings, copy)
+    check_splits(settings, copy.splits)
+    if copy.choice.form == "table" and importlib.util.find_spec("polars") is None:
+        raise UserError("A table of the hub requires the package polars: pip install 'litmus[table]'.")
+    if copy.choice.form == "images" and settings["batch_size"] is not None:
+        check_batch_fits(settings)
 
 
 def check_mixing(augment: str, noun: str) -> None:

@@ -67,8 +67,12 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
 
     Each image is resized and center-cropped once, and cached: its shorter side becomes a little longer than `size`,
     then the center is cropped.
+
+    Attributes:
+        choice: the name of the dataset, as `data=` selects it.
     """
 
+    choice: ClassVar[str] = "image_folder"
     target_kinds: ClassVar = (Classes, Labels, Values)
 
     @checked
@@ -139,7 +143,7 @@ class ImageFolder(FingerprintedImages[Numbered], ImageData):
         numeric = self.answers == "numbers"  # whose mean is that of the training split, which is not known yet
         target = Values(tuple(self.labels.names), (), ()) if numeric else self._target(self.listed["train"])
         check_mixing(self.augment, target.noun)
-        self.spec = Spec("image_folder", images, target)
+        self.spec = Spec(self.choice, images, target)
 
     def setup(self, stage: str | None = None) -> None:
         """Reads, checks and splits the images, in the size that `spec` has by now.

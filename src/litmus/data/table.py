@@ -75,7 +75,7 @@ class Table(Data):
         splits: the rows of each split, as `read_frame` gives them.
     """
 
-    choice: ClassVar = "table"
+    choice: ClassVar[str] = "table"
     input_kinds: ClassVar = (Columns,)
     target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Labels, Values)
     is_tabular: ClassVar = True

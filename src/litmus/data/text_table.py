@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from litmus.config.protocols import SPLITS, Split
 from litmus.config.types import (
@@ -42,7 +42,12 @@ class TextTable(TextData):
     if it is empty. Rows with equal texts, and rows with the same
     entry in the column `group`, are in the same split. `val_path` and `test_path` name separate tables
     for validation and test, in place of `val_share` and `test_share` of the rows.
+
+    Attributes:
+        choice: the name of the dataset, as `data=` selects it.
     """
+
+    choice: ClassVar[str] = "text_table"
 
     @checked
     def __init__(
@@ -105,7 +110,7 @@ class TextTable(TextData):
         self._warn_of_leaks()
         everything = [target for samples in whole.values() for target in samples.targets]  # whatever the limit
         target = labels.make_target(kind, everything, self.splits["train"].targets, labels.what)
-        self.spec = Spec("text_table", Tokens(), target)
+        self.spec = Spec(self.choice, Tokens(), target)
 
     def _check(self, tables: dict[str, _table.Table], kind: AnswerKind) -> None:
         for split, table in tables.items():

@@ -1,7 +1,7 @@
-"""A memory of file contents that a process shares with those forked from it, the jobs of a sweep."""
+"""What is read once, by the processes that are forked from one; and what one process makes, for others to find."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -32,3 +32,29 @@ def once(read: Callable[[Path], Content], path: Path) -> Content:
     if _keeping:
         kept[key] = content
     return content
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """In the body, no other process makes this file; waits for one that does, where files can be locked.
+
+    Args:
+        path: of the file; the lock is a file beside it, which is deleted at the end.
+    """
+    from filelock import lock_descriptor
+
+    beside = path.with_name(f".{path.name}.lock")
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        file = beside.open("ab")
+    except OSError:  # a folder that can only be read
+        yield
+        return
+    with file:
+        with suppress(OSError):  # a file system without locks
+            lock_descriptor(file.fileno())
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows deletes nothing that is open
+                beside.unlink()

@@ -106,32 +106,6 @@ def lock(file: int, shared: bool = False) -> bool:
         return True
 
 
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """In the body, no other process makes this file; waits for one that does, where files can be locked.
-
-    Args:
-        path: of the file; the lock is a file beside it, which is deleted at the end.
-    """
-    from filelock import lock_descriptor
-
-    beside = path.with_name(f".{path.name}.lock")
-    try:
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        file = beside.open("ab")
-    except OSError:  # a folder that can only be read
-        yield
-        return
-    with file:
-        with suppress(OSError):  # a file system without locks
-            lock_descriptor(file.fileno())
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # Windows deletes nothing that is open
-                beside.unlink()
-
-
 def slug(text: str) -> str:
     """A name for a folder: what was typed, without what would have to be quoted wherever one types the path."""
     unsigned = re.sub(r"(?<=\de)\+", "", text)  # 1e+30 is not 1e-30

@@ -24,8 +24,9 @@ from litmus.config import protocols
 from litmus.config.protocols import SPLITS, Data, Split, Task
 from litmus.errors import first_line
 from litmus.fetch import local
+from litmus.fetch.once import one_at_a_time
 from litmus.record.baselines import BASELINES
-from litmus.record.files import one_at_a_time, write_text
+from litmus.record.files import write_text
 from litmus.run.fitted import methods, predictions
 from litmus.spec import Classes, Labels
 

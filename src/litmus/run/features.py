@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from litmus.fetch.once import one_at_a_time
 from litmus.fetch.room import make_room
-from litmus.record.files import one_at_a_time, replacing
+from litmus.record.files import replacing
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,372 @@
+"""Copies of the Hugging Face hub's datasets: what one is of, what is in it, and which there are on this machine.
+
+A copy is a folder in litmus' cache, of files as people have them: rows as JSON lines, or a folder of images for each
+class. Reading one needs neither a network nor the hub's library.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from litmus.config.protocols import SPLITS, Split
+from litmus.config.types import Section
+from litmus.config.validate import did_you_mean
+from litmus.data._classes import list_some
+from litmus.errors import UserError
+from litmus.fetch import hub, local
+
+Form = Literal["texts", "images", "table"]
+# Of a column: one class, several of them, text, a number, yes or no, a date, an image; or what nothing here reads.
+Kind = Literal["class", "classes", "text", "number", "bool", "date", "image", "other"]
+
+VERSION = 1  # of how copies are written: another number makes them anew
+FACTS, IMAGES = "facts.json", "images"
+COPIES, OWN = "hub-copies", "hub"  # folders in the cache: of copies, and of what the user put there
+FILES = "files-"  # begins the revision of a folder of the user's
+NAME = r"\w[\w.-]*(/\w[\w.-]*)?"
+FIXED = rf"[0-9a-f]{{40}}|{FILES}[0-9a-f]{{12}}"  # revisions that stay what they are, unlike a branch's
+# What the hub's datasets call their splits, the usual names first.
+SPLIT_NAMES: Mapping[Split, Sequence[str]] = {
+    "train": ("train", "training"),
+    "val": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+MOST_NUMBERS = 1  # columns of numbers beside texts: more of them are a table's
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a copy is of: the keys of `data=hub` that decide it. None is what nobody asked for, or what there is not."""
+
+    name: str
+    config: str | None
+    revision: str | None
+    form: str | None
+    text: str | None
+    image: str | None
+    target: str | list[str] | None
+    train_split: str | None
+    val_split: str | None
+    test_split: str | None
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns to predict."""
+        return [self.target] if isinstance(self.target, str) else self.target or []
+
+    @property
+    def splits(self) -> dict[Split, str]:
+        """The dataset's own name of each split that it has."""
+        named = zip(SPLITS, (self.train_split, self.val_split, self.test_split), strict=True)
+        return {split: own for split, own in named if own is not None}
+
+    @property
+    def may_have_moved(self) -> bool:
+        """Whether the revision may be another by now."""
+        return self.revision is not None and not re.fullmatch(FIXED, self.revision)
+
+    def __str__(self) -> str:
+        config = f", {self.config}" if self.config not in (None, "default") else ""
+        return f"{self.name}{config}" + (f", revision {self.revision}" if self.revision else "")
+
+
+def asked_in(settings: Section) -> Choice:
+    """What the section of `data` asks for."""
+    given = {key: settings[key] for key in Choice.__dataclass_fields__}
+    return Choice(**given | {"form": None if settings["form"] == "auto" else settings["form"]})
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy, as its `facts.json` describes it.
+
+    Attributes:
+        folder: that holds it.
+        asked: what was asked for when it was made.
+        choice: what it is of.
+        columns: the kind of each column that it has.
+        splits: those that it has: a split without labels is none.
+        left_out: sentences on what it does not have.
+    """
+
+    folder: Path
+    asked: Choice
+    choice: Choice
+    columns: dict[str, Kind]
+    splits: list[Split] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def path(self, split: Split) -> str | None:
+        """The file of a split's rows, or None if the copy has no such split."""
+        return str(self.folder / f"{split}.jsonl") if split in self.splits else None
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the dataset itself says that the target is one of some classes."""
+        return [self.columns.get(name) for name in self.choice.targets] == ["class"]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether a sample has any number of them."""
+        return any(self.columns.get(name) == "classes" for name in self.choice.targets)
+
+    def answers(self, asked: Choice) -> bool:
+        """Whether it is what is asked for: each key is as it was asked for then, or as it was found."""
+        keys = asdict(asked).items()
+        return all(value in (getattr(self.asked, key), getattr(self.choice, key)) for key, value in keys)
+
+    def write(self, folder: Path) -> None:
+        """Writes the facts into a folder."""
+        facts = {"version": VERSION, "asked": asdict(self.asked), "choice": asdict(self.choice)}
+        facts |= {"columns": self.columns, "splits": self.splits, "left_out": self.left_out}
+        (folder / FACTS).write_text(json.dumps(facts, indent=1))
+
+
+# Keys that are for some forms only; and those that name columns beside those of a copy's choice.
+ONLY_OF: Mapping[str, Sequence[str]] = {
+    "text": ("texts",),
+    "kind": ("texts", "table"),
+    "group": ("texts", "table"),
+    **dict.fromkeys(("numeric", "categorical", "ignore"), ("table",)),
+    **dict.fromkeys(("image", "size", "colours", "augment", "flip"), ("images",)),
+}
+COLUMNS = ("group", "numeric", "categorical", "ignore")
+
+
+def find(asked: Choice, cache: Path) -> Copy | None:
+    """The copy that is what is asked for, the newest of several."""
+    copies = [copy for copy in all_copies(cache) if copy.answers(asked)]
+    return max(copies, key=lambda copy: (copy.folder / FACTS).stat().st_mtime_ns, default=None)
+
+
+def all_copies(cache: Path) -> list[Copy]:
+    """Every copy in a cache that this version can read."""
+    copies = []
+    for path in (cache / COPIES).glob(f"[!.]*/{FACTS}"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: it is made anew
+            facts = json.loads(path.read_bytes())
+            asked, choice = Choice(**facts["asked"]), Choice(**facts["choice"])
+            if facts["version"] == VERSION:
+                rest = (facts[key] for key in ("columns", "splits", "left_out"))
+                copies.append(Copy(path.parent, asked, choice, *rest))
+    return copies
+
+
+def folder_name(choice: Choice) -> str:
+    """Of a copy: the dataset's name, and a hash of all that the copy is of."""
+    digest = hashlib.sha256(json.dumps([VERSION, asdict(choice)], sort_keys=True).encode()).hexdigest()
+    return f"{choice.name.replace('/', '--')}-{digest[:16]}"
+
+
+def own_folder(asked: Choice, cache: Path) -> Path | None:
+    """The folder of the user's that holds the dataset, if there is one."""
+    folder = cache / OWN / asked.name
+    return folder if local.kind_of(folder) == "folder" else None
+
+
+def own_revision(folder: Path) -> str:
+    """What tells the files of a folder from those that were there before: their names, sizes and times."""
+    digest = hashlib.sha256()
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        stat = path.stat()
+        digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "replace"))
+    return FILES + digest.hexdigest()[:12]
+
+
+def located(asked: Choice, cache: Path) -> tuple[Choice, Path | None]:
+    """What is asked for, with the revision of a folder of the user's; and that folder, where it is to be read.
+
+    Raises:
+        UserError: its files are not those that the revision names.
+    """
+    folder = own_folder(asked, cache)
+    if folder is None or (asked.revision is not None and not asked.revision.startswith(FILES)):
+        return asked, None
+    now = own_revision(folder)
+    if asked.revision not in (None, now) and find(asked, cache) is None:
+        raise UserError(
+            f"The files in {folder} are not those of data.revision={asked.revision}: they are {now} now. Put those "
+            "back, or leave data.revision out."
+        )
+    return replace(asked, revision=asked.revision or now), folder
+
+
+def check_name(name: str) -> None:
+    """Checks that a dataset on the hub may be called so.
+
+    Raises:
+        UserError: it may not.
+    """
+    if not re.fullmatch(NAME, name, re.ASCII) or ".." in name:
+        raise UserError(
+            f"data.name={name} is no name on the hub, such as imdb or owner/name. A folder of files of your own is "
+            f"read as it is: data=table, data=text_table or data=image_folder with data.path={name}."
+        )
+
+
+def can_ask() -> bool:
+    """Whether the hub can be asked: its library is there, and a network."""
+    return is_installed() and hub.reachable()
+
+
+def is_installed() -> bool:
+    """Whether the hub's library is there."""
+    found = importlib.util.find_spec("datasets")
+    return found is not None and found.origin is not None  # a folder of that name is no package
+
+
+def check_keys(settings: Section, copy: Copy) -> None:
+    """Checks the settings that are for some forms of data only: the copy has such, and the columns that they name.
+
+    Raises:
+        UserError: it has not.
+    """
+    form, columns = str(copy.choice.form), copy.columns
+    for key, forms in ONLY_OF.items():
+        value = settings[key]
+        if value in (None, "auto", "none", []):
+            continue
+        if form not in forms:
+            raise UserError(
+                f"data.{key} is for {' or '.join(forms)}, but data.name={copy.choice.name} is read as {form}. Leave it "
+                "out, or set data.form."
+            )
+        if key in COLUMNS:
+            for name in [value] if isinstance(value, str) else value:
+                _require(f"data.{key}", name, columns, f"{copy.choice.name} has no column", _listed(columns))
+
+
+def check_obtainable(asked: Choice, cache: Path) -> None:
+    """Checks that a dataset of which there is no copy can be had: the library is there, and the files or a network.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not is_installed():
+        raise UserError("data=hub requires the package datasets. Run pip install 'litmus[hub]'.")
+    _, folder = located(asked, cache)
+    if folder is None and not hub.reachable():
+        raise UserError(_unreachable(asked, cache))
+
+
+def _unreachable(asked: Choice, cache: Path) -> str:
+    """What was tried, and what helps."""
+    offline = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("HF_DATASETS_OFFLINE")
+    why = "HF_HUB_OFFLINE forbids to ask the hub" if offline else "the hub cannot be reached"
+    others = [copy.choice for copy in all_copies(cache) if copy.choice.name == asked.name]
+    here = f" Copies here are of {list_some([str(other) for other in others], '; ')}." if others else ""
+    return (
+        f"data.name={asked.name}: {why}, there is no folder {cache / OWN / asked.name}, and {cache / COPIES} has no "
+        f"copy of {asked}.{here} Put the dataset's files into that folder, or what its save_to_disk writes; or bring "
+        f"{COPIES}/ from a machine with a network. data.dir names another folder than {cache}."
+    )
+
+
+def choose(asked: Choice, columns: Mapping[str, Kind], splits: Sequence[str]) -> Choice:
+    """What is asked for, with what nobody asked for found by the dataset.
+
+    Args:
+        asked: with config and revision as they are.
+        columns: the kind of each.
+        splits: the dataset's own names.
+
+    Raises:
+        UserError: the dataset has no such column or split; or something has to be said.
+    """
+    for key, names in (("text", [asked.text]), ("image", [asked.image]), ("target", asked.targets)):
+        for name in filter(None, names):
+            _require(f"data.{key}", name, columns, f"{asked.name} has no column", _listed(columns))
+    target = asked.target or _target(asked, columns)
+    form = _form(asked, target, columns)
+    _check_targets([target] if isinstance(target, str) else target, form, asked, columns)
+    text = asked.text or _only("text", "text", asked, target, columns) if form == "texts" else None
+    image = asked.image or _only("image", "image", asked, target, columns) if form == "images" else None
+    return Choice(
+        **asdict(asked) | _splits(asked, splits) | {"form": form, "text": text, "image": image, "target": target}
+    )
+
+
+def _require(key: str, name: str, names: Mapping[str, object] | Sequence[str], problem: str, listed: str) -> None:
+    if name not in names:
+        raise UserError(f"{key}={name}: {problem} {name}.{did_you_mean(name, [*names])} It has: {listed}.")
+
+
+def _listed(columns: Mapping[str, Kind]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in columns.items())
+
+
+def _target(asked: Choice, columns: Mapping[str, Kind]) -> str:
+    found = [name for name, kind in columns.items() if kind in ("class", "classes")]
+    if len(found) == 1:
+        return found[0]
+    problem = f"has the classes {', '.join(found)}" if found else "names no column of classes"
+    raise UserError(
+        f"data.name={asked.name} {problem}: set data.target to the column to predict. It has: {_listed(columns)}."
+    )
+
+
+def _check_targets(targets: Sequence[str], form: str, asked: Choice, columns: Mapping[str, Kind]) -> None:
+    """Checks that such columns can be predicted."""
+    kinds = [columns[name] for name in targets]
+    problem = ""
+    if wrong := next((kind for kind in kinds if kind in ("image", "date", "other")), None):
+        problem = f"a column of {wrong}s cannot be predicted" if wrong != "other" else "it is of a type unknown here"
+    elif len(kinds) > 1 and set(kinds) != {"number"}:
+        problem = "several columns have to be numbers"
+    elif form == "images" and (len(kinds) > 1 or kinds == ["classes"]):
+        problem = "images have one class each"
+    if problem:
+        raise UserError(f"data.target={','.join(targets)}: {problem}. {asked.name} has: {_listed(columns)}.")
+
+
+def _form(asked: Choice, target: str | list[str], columns: Mapping[str, Kind]) -> str:
+    """Images where there are any; texts where there is text and at most one number, such as an index; else a table."""
+    if asked.form is not None:
+        return asked.form
+    targets = [target] if isinstance(target, str) else target
+    kinds = [kind for name, kind in columns.items() if name not in targets]
+    if asked.image is not None or (asked.text is None and "image" in kinds):
+        return "images"
+    measured = sum(kind in ("number", "bool", "date") for kind in kinds)
+    return "texts" if asked.text or ("text" in kinds and measured <= MOST_NUMBERS) else "table"
+
+
+def _only(key: str, kind: Kind, asked: Choice, target: str | list[str], columns: Mapping[str, Kind]) -> str:
+    """The column of that kind beside the target: the only one, or the one that is called so."""
+    targets = [target] if isinstance(target, str) else target
+    found = [name for name, own in columns.items() if own == kind and name not in targets]
+    if len(found) == 1 or key in found:
+        return key if key in found else found[0]
+    table = " data.form=table reads all columns." if kind == "text" and found else ""
+    problem = f"has several columns of {kind}s" if found else f"has no column of {kind}s"
+    raise UserError(
+        f"data.name={asked.name} {problem}: set data.{key} to the one to read.{table} It has: {_listed(columns)}."
+    )
+
+
+def _splits(asked: Choice, splits: Sequence[str]) -> dict[str, str | None]:
+    """Each split's own name by its key; None for one that is to be taken from the training samples."""
+    found: dict[str, str | None] = {}
+    for split in SPLITS:
+        key, name = f"{split}_split", asked.splits.get(split)
+        if name is not None:
+            _require(f"data.{key}", name, splits, f"{asked.name} has no split", ", ".join(splits))
+        found[key] = name or next((own for own in SPLIT_NAMES[split] if own in splits), None)
+    if found["train_split"] is None:
+        if len(splits) != 1:
+            raise UserError(
+                f"data.name={asked.name} has no split train: set data.train_split. It has: {', '.join(splits)}."
+            )
+        found = {"train_split": splits[0], "val_split": None, "test_split": None}
+    used = [name for name in found.values() if name is not None]
+    if twice := next((name for name in used if used.count(name) > 1), None):
+        keys = " and ".join(f"data.{key}" for key, name in found.items() if name == twice)
+        raise UserError(f"{keys} both name {twice}: training, validation and test must not share samples.")
+    return found
