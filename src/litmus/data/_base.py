@@ -235,4 +235,5 @@ class Data(lightning.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             passes=self.passes if training else 1,
+            device=trainer.strategy.root_device,
         )
