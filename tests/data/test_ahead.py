@@ -11,9 +11,8 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from litmus.data._ahead import Ahead, Read
+from litmus.data._ahead import RESIDENT, Ahead, Read
 from litmus.data._loader import Batching, BatchLoader, Stored
-from litmus.data.image import base
 from litmus.data.image.base import to_device
 from litmus.data.image.boxes import BoxLoader
 from litmus.data.image.cache import Files
@@ -161,10 +160,10 @@ def test_images_are_moved_to_a_gpu_where_they_fit(monkeypatch: pytest.MonkeyPatc
     selection = Selection(PIXELS, torch.arange(9), (8, 8))
     assert selection.nbytes == 9 * 3 * 8 * 8
     gpu = torch.device("cuda:1")
-    free[0] = int(selection.nbytes / base.RESIDENT) + 1
+    free[0] = int(selection.nbytes / RESIDENT) + 1
     assert to_device(selection, gpu) is PIXELS
     assert moved == [gpu]
-    free[0] = int(selection.nbytes / base.RESIDENT) - 8
+    free[0] = int(selection.nbytes / RESIDENT) - 8
     stored = to_device(selection, gpu)
     assert isinstance(stored, Ahead)
     assert stored.target == gpu

@@ -111,7 +111,15 @@ def test_blocks_are_shards_of_their_own(both: Both) -> None:
 def test_a_killed_run_is_resumed_to_the_last_bit_or_by_one_process(
     srun: Together, command: Command, tmp_path: Path
 ) -> None:
-    words = ["train", "model=fnn", *DIGITS, SHARDS, "model.dropout=0.1", "trainer.max_epochs=4", "callback.ema.decay=0.9"]
+    words = [
+        "train",
+        "model=fnn",
+        *DIGITS,
+        SHARDS,
+        "model.dropout=0.1",
+        "trainer.max_epochs=4",
+        "callback.ema.decay=0.9",
+    ]
     whole = trained(srun, "whole", *words[1:])
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     both = dict.fromkeys((0, 1), signal.SIGKILL)

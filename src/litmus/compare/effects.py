@@ -88,7 +88,8 @@ def main_effects(ranking: Ranking) -> list[Effect]:
     together: dict[tuple[object, ...], list[str]] = {}
     for key in ranking.keys:
         texts = [value_text(row, key) for row in ranking.rows]
-        places = tuple(texts.index(text) for text in texts)
+        first = {text: place for place, text in reversed([*enumerate(texts)])}
+        places = tuple(first[text] for text in texts)
         sampled = len(texts) > 2 and len(set(texts)) == len(texts)
         together.setdefault((key,) if sampled else places, []).append(key)
     found = [replace(_effect(ranking, key), confounded=tuple(others)) for key, *others in together.values()]

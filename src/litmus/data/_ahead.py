@@ -1,13 +1,16 @@
-"""Inputs that lie elsewhere than on the device that trains: a batch is read while the one before it trains."""
+"""Samples on the device that trains, where they fit; else a batch is read while the one before it trains."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
 
+RESIDENT = 0.25  # of a GPU's free memory that a split's inputs may take, and its targets
 Read = Callable[[Tensor], Tensor]  # from the numbers of rows, int64, to these rows in the computer's memory
 
 
@@ -63,14 +66,43 @@ class Ahead:
         return self.index_select(0, _numbers(rows))
 
     def _staged(self, read: Read, rows: Tensor) -> Tensor:
-        """The rows, in memory from which the device copies fastest."""
-        if self.target.type != "cuda":
-            return read(rows)
-        with torch.cuda.device(self.target):  # a thread begins with the first GPU, and would occupy memory of it
-            return read(rows).pin_memory()
+        return staged(read(rows), self.target)
 
     def _moved(self, rows: Tensor) -> Tensor:
         return moved(rows, self.target)
+
+
+def room(device: torch.device) -> float:
+    """Bytes of a device that a split's inputs may take, or its targets; what a CPU reads is in its memory already."""
+    return RESIDENT * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
+
+
+def fits(num_bytes: int, device: torch.device) -> bool:
+    """Whether so many bytes of samples may lie on a device."""
+    return num_bytes <= room(device)
+
+
+def placed(samples: Tensor, device: torch.device) -> Tensor | Ahead:
+    """The samples on the device that trains, if they fit; otherwise each batch is read while the last one trains."""
+    return samples.to(device) if fits(samples.nbytes, device) else read_ahead(samples, device)
+
+
+def read_ahead(samples: Tensor, device: torch.device) -> Ahead:
+    """The samples where they are, of which a device gets what it asks for."""
+    return Ahead(lambda: nullcontext(partial(samples.index_select, 0)), device)
+
+
+def placed_targets(targets: Tensor, device: torch.device) -> Tensor:
+    """The targets on the device that trains, if they fit; otherwise where they are: a loader sends those of a batch."""
+    return targets.to(device) if fits(targets.nbytes, device) else targets
+
+
+def staged(rows: Tensor, device: torch.device) -> Tensor:
+    """The rows, in memory from which that device copies fastest."""
+    if device.type != "cuda" or rows.device.type == "cuda":
+        return rows
+    with torch.cuda.device(device):  # a thread begins with the first GPU, and would occupy memory of it
+        return rows.pin_memory()
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:

@@ -246,4 +246,5 @@ class Data(lightning.LightningDataModule):
             passes=self.passes if training else 1,
             parts=self.epochs_per_pass if training else 1,
             limit=self.limit_batches,
+            device=trainer.strategy.root_device,
         )

@@ -12,8 +12,9 @@ import torch
 from torch import Generator, Tensor
 
 from litmus.config.types import USUAL_BATCH
-from litmus.data._ahead import Ahead, moved
+from litmus.data._ahead import Ahead, moved, staged
 
+CPU = torch.device("cpu")
 MOST_STEPS, LARGEST_BATCH = 1000, 1024  # of a table's epoch, and in its steps
 # Turns stored inputs into what a network receives. The inputs are the given rows of a batch of the given size:
 # random numbers are drawn for the whole batch, so that they do not depend on the number of processes.
@@ -64,6 +65,7 @@ class Batching:
         passes: of an epoch over the samples.
         parts: epochs that the batches of those passes are cut into: see `trainer.val_check_interval`.
         limit: batches that all parts together have at most; only where there are several.
+        device: that trains.
     """
 
     batch_size: int
@@ -75,6 +77,7 @@ class Batching:
     passes: int = 1
     parts: int = 1
     limit: int | None = None
+    device: torch.device = CPU
 
 
 class LoaderState(TypedDict):
@@ -110,7 +113,7 @@ class BatchLoader:
 
     Args:
         inputs: (num_samples, ...) of any dtype.
-        targets: (num_samples, ...), on the same device; of inputs that are read ahead, on the one that trains.
+        targets: (num_samples, ...), on the device that trains; or on the CPU, from which those of a batch are sent.
         transform: from stored inputs to the network's.
         batching: batch size, order, and the rows of this process.
     """
@@ -226,7 +229,9 @@ class BatchLoader:
     def _select_targets(self, rows: Tensor | slice) -> Tensor:
         if isinstance(rows, Tensor):
             rows = moved(rows, self.targets.device)
-        return select(self.targets, rows)
+        targets = select(self.targets, rows)
+        device = self.batching.device
+        return targets if targets.device == device else moved(staged(targets, device), device)
 
 
 def select(stored: Stored, rows: Tensor | slice) -> Tensor:

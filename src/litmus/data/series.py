@@ -14,9 +14,10 @@ from litmus.config.protocols import SPLITS, Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Column, ColumnNames, Count, File, Section, Seed, Share
 from litmus.config.validate import checked
+from litmus.data._ahead import fits, placed_targets, read_ahead
 from litmus.data._base import Data
 from litmus.data._classes import list_some
-from litmus.data._loader import BatchLoader, as_stored
+from litmus.data._loader import BatchLoader, Stored, as_stored
 from litmus.data._preflight import check_series_roles
 from litmus.data._split import limits, row_fingerprints, select_unseen
 from litmus.data.timeline import dates as calendar
@@ -280,11 +281,17 @@ class Series(Data):
         device = self.trainer.strategy.root_device
         length = self.spec.input.length
         starts = self.windows[split]
-        inputs = self._at(self._scaled_columns().to(device).unfold(0, length, 1), starts - length)
+        columns = self._scaled_columns()
+        here = self._at(columns.unfold(0, length, 1), starts - length).transpose(1, 2)
+        inputs: Stored = here
+        if not fits(here.untyped_storage().nbytes(), device):  # of the series, or of windows that were copied out of it
+            inputs = read_ahead(here, device)
+        elif device.type != "cpu":
+            inputs = self._at(columns.to(device).unfold(0, length, 1), starts - length).transpose(1, 2)
         assert isinstance(self.spec.target, Values)
-        targets = _scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]).to(device)
-        targets = self._at(targets.unfold(0, self.horizon, 1), starts)
-        return BatchLoader(inputs.transpose(1, 2), targets, as_stored, self._batching(split))
+        scaled = placed_targets(_scaled(self.values, self.spec.target.mean[0], self.spec.target.std[0]), device)
+        targets = self._at(scaled.unfold(0, self.horizon, 1), starts)
+        return BatchLoader(inputs, targets, as_stored, self._batching(split))
 
     def _scaled_columns(self) -> Tensor:
         """As a network receives them: float32 (rows, features)."""

@@ -31,6 +31,7 @@ from litmus.config.types import (
 )
 from litmus.config.validate import checked
 from litmus.data import _table
+from litmus.data._ahead import placed, placed_targets
 from litmus.data._base import Data
 from litmus.data._classes import count_classes, list_some, make_classes
 from litmus.data._concerns import num_repeated, of_equal_rows, of_leaks
@@ -241,8 +242,8 @@ class Table(Data):
         assert self.trainer is not None
         assert isinstance(self.spec.input, Columns)
         device = self.trainer.strategy.root_device
-        inputs = encode(self.splits[split], self.spec.input).to(device)
-        return BatchLoader(inputs, self._scaled_targets(split).to(device), as_stored, self._batching(split))
+        inputs, targets = encode(self.splits[split], self.spec.input), self._scaled_targets(split)
+        return BatchLoader(placed(inputs, device), placed_targets(targets, device), as_stored, self._batching(split))
 
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
         named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]

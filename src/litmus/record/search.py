@@ -1,6 +1,7 @@
 """`search.json`: what was searched, and how each trial ended, for whoever reads a search without Optuna.
 
-The study stays the search's own memory. This file follows from it, and is written anew whenever a trial ends.
+The study stays the search's own memory. This file follows from it, and is written anew when a trial ends: of many
+trials, not at every end, or the cost of a search would grow with the square of their number. The last one is whole.
 """
 
 import math

@@ -3,6 +3,7 @@
 import logging
 import math
 import shlex
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+RECORD_PART = 0.05  # of the time that writing `search.json` may take: all of it is written, each time
 MAX_FRONT = 20  # trials of a Pareto front that the summary shows
 
 
@@ -104,6 +106,7 @@ class Optuna(Source):
         self.shared = storage != SQLITE
         self._launchers: Launchers | None = None
         self._elsewhere: set[int] = set()  # trials that other launchers run
+        self._record_due = 0.0  # by the monotonic clock
         self._known: set[int] = set()  # trials that this launcher has counted, or is running
         check_objectives(self.metrics, self.directions, sampler, pruner)
         check_storage(storage)
@@ -224,7 +227,8 @@ class Optuna(Source):
             return
         with self._turn():  # or another launcher might replace the record by one that lacks this trial
             self._tell(self._trials.pop(job.number), job, result)
-            self._write_record()
+            if time.monotonic() >= self._record_due:  # else a later trial's end writes it, or the summary
+                self._write_record()
 
     def _tell(self, trial: Trial, job: Job, result: JobResult) -> None:
         if result.status == "failed":
@@ -276,6 +280,7 @@ class Optuna(Source):
 
     def _write_record(self) -> Search:
         """Writes `search.json`, for `litmus compare`; that it cannot be written does not end the search."""
+        begin = time.monotonic()
         record = Search(
             metrics=self.objectives.metrics,
             directions=self.objectives.directions,
@@ -289,6 +294,8 @@ class Optuna(Source):
             write_search(self.folder, record)
         except OSError as error:
             log.warning("%s cannot be written: %s", self.folder / SEARCH, error)
+        end = time.monotonic()
+        self._record_due = end + (end - begin) / RECORD_PART
         return record
 
     def _make_sampler(self, number: int) -> BaseSampler:

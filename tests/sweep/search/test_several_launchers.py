@@ -54,6 +54,7 @@ def _launcher(folder: Path, storage: str, keys: dict[str, Any], log: Path, toget
         while jobs := play(source, most=1):
             print(jobs[0].number, *jobs[0].overrides, file=file, flush=True)
             time.sleep(0.02)
+    source.summary()
 
 
 def _start(

@@ -2,9 +2,8 @@
 
 import logging
 from abc import abstractmethod
-from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.console import Screen
-from litmus.data._ahead import Ahead
+from litmus.data._ahead import Ahead, fits, placed, placed_targets
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._concerns import num_repeated
@@ -31,7 +30,6 @@ from litmus.spec import Classes, Images, Target, Values
 
 log = logging.getLogger(__name__)
 
-RESIDENT = 0.25  # of a GPU's free memory that images may take
 MOST_PIXELS = 80_000_000  # of a split, for a baseline: so many bytes are read in about 0.1 s
 FLAT_SIDE = 16  # pixels of a side, for a baseline
 
@@ -109,7 +107,7 @@ class ImageData(Data):
             else:
                 pixels = to_device(self._features(split, pixels, targets, transform, frozen.views), device)
                 transform = pick_view
-        targets = targets.to(device)
+        targets = placed_targets(targets, device)
         if mix is not None:
             num_classes = len(self.spec.target.names)
             return MixingLoader(pixels, targets, transform, self._batching(split), mix=mix, num_classes=num_classes)
@@ -147,7 +145,7 @@ class ImageData(Data):
         assert self.trainer is not None
         assert self.frozen_part is not None
         whole = replace(self._batching("val"), rank=0, world_size=1, epoch=lambda: view)
-        loader = BatchLoader(pixels, targets.to(self.trainer.strategy.root_device), transform, whole)
+        loader = BatchLoader(pixels, placed_targets(targets, whole.device), transform, whole)
         errors, title = Screen(stderr=True), f"features, {split}" + (f", view {view + 1}" if view else "")
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             batches = track(loader, title, len(loader), console=errors, disable=not errors.is_terminal)
@@ -195,15 +193,9 @@ def shown_image(pixels: Stored, number: int) -> NDArray[np.uint8]:
 def to_device(pixels: Stored, device: torch.device) -> Stored:
     """The images on the device that trains, if they fit; otherwise each batch is read while the last one trains."""
     if isinstance(pixels, Tensor):
-        if _fits(pixels.nbytes, device):
-            return pixels.to(device)
-        return Ahead(lambda: nullcontext(partial(pixels.index_select, 0)), device)
+        return placed(pixels, device)
     if not isinstance(pixels, Selection) or (device.type == "cpu" and pixels.is_in_memory):
         return pixels
-    if device.type == "cuda" and pixels.is_in_memory and _fits(pixels.nbytes, device):
+    if device.type == "cuda" and pixels.is_in_memory and fits(pixels.nbytes, device):
         return pixels.to(device)
     return Ahead(pixels.reading, device)
-
-
-def _fits(num_bytes: int, device: torch.device) -> bool:
-    return device.type != "cuda" or num_bytes <= RESIDENT * torch.cuda.mem_get_info(device)[0]

@@ -10,7 +10,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
-from litmus.data._ahead import moved
+from litmus.data._ahead import moved, placed_targets
 from litmus.data._base import Data
 from litmus.data._loader import Batching, BatchLoader, Part, Stored, Transform, select
 from litmus.data.image.base import shown_image, to_device
@@ -57,7 +57,7 @@ class BoxData(Data):
         training = split == "train"
         return BoxLoader(
             pixels,
-            targets.to(device),
+            placed_targets(targets, device),
             Normalize(self.spec.input, None, device),
             self._batching(split),
             mosaic=self.mosaic if training else 0.0,

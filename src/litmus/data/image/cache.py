@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -260,8 +261,7 @@ def _load(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
         with suppress(OSError):  # another user's cache may be read-only
             os.utime(folder)  # marks when it was last used
         shape = (len(paths), images.channels, images.height, images.width)
-        # Copy on write: torch wants a writable array, and the file must stay as it is.
-        pixels = torch.from_numpy(np.memmap(folder / PIXELS, np.uint8, "c", shape=shape))
+        pixels = _mapped(folder / PIXELS, shape)
     except (OSError, ValueError, KeyError):
         return None
     used = [paths[row] for row in facts["rows"]]
@@ -274,6 +274,13 @@ def _load(folder: Path, paths: Sequence[Path], images: Images) -> Photos | None:
     notes = {path: note for path, note in zip(used, facts["notes"], strict=True) if note}
     sizes = [(height, width) for height, width in facts["sizes"]]
     return Photos(used, pixels[: len(used)], sizes, facts["sha256"], broken, notes)
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """An entry's pixels, read only: Linux refuses to map more than its memory for whoever may write to a copy."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes to it
+        return torch.from_numpy(np.memmap(path, np.uint8, "r", shape=shape))
 
 
 def _remove_old(cache: Path) -> None:

@@ -11,13 +11,14 @@ from torch import Tensor
 from litmus.config.protocols import Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize
+from litmus.data._ahead import fits, placed_targets
 from litmus.data._base import Data
 from litmus.data._classes import count_classes
 from litmus.data._concerns import of_texts
 from litmus.data._split import are_seen, fingerprints, num_tied, select_unseen
 from litmus.data._target_columns import Answer, to_tensor
 from litmus.data._targets import scaled
-from litmus.data.text.tokens import Ragged, TokenLoader, by_length, pieces_of, tokenize
+from litmus.data.text.tokens import Ragged, RaggedAhead, TokenLoader, by_length, pieces_of, tokenize
 from litmus.fetch import local
 from litmus.spec import Classes, Labels, Tokens, Values
 
@@ -102,8 +103,9 @@ class TextData(Data):
     def _loader(self, split: Split) -> TokenLoader:
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        tokens, targets = self._tokenized(split).to(device), self._scaled_targets(split).to(device)
-        return TokenLoader(tokens, targets, self._batching(split))
+        tokens, targets = self._tokenized(split), placed_targets(self._scaled_targets(split), device)
+        rows = tokens.to(device) if fits(tokens.values.nbytes, device) else RaggedAhead(tokens, device)
+        return TokenLoader(rows, targets, self._batching(split))
 
     def _tokenized(self, split: Split) -> Ragged:
         assert isinstance(self.spec.input, Tokens)

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from litmus.config.sample import CUT, UNKNOWN, Piece
-from litmus.data._ahead import moved
+from litmus.data._ahead import Ahead, moved
 from litmus.data._loader import Batching, BatchLoader, as_stored
 from litmus.fetch.room import make_room
 from litmus.spec import Tokens
@@ -101,6 +101,18 @@ class Ragged:
         return torch.where(inside, self.values[positions].long(), self.padding)
 
 
+class RaggedAhead(Ahead):
+    """Rows that stay on the CPU: those of a batch are padded there while the device trains on the last one.
+
+    Attributes:
+        lengths: see `Ragged`.
+    """
+
+    def __init__(self, rows: Ragged, device: torch.device) -> None:
+        super().__init__(lambda: nullcontext(rows.padded), device)
+        self.lengths = rows.lengths
+
+
 class TokenLoader(BatchLoader):
     """Batches of texts of about the same length, each padded to its longest text.
 
@@ -108,9 +120,9 @@ class TokenLoader(BatchLoader):
     batches shuffled again. Otherwise they are sorted by length, which changes no metric.
     """
 
-    inputs: Ragged
+    inputs: Ragged | RaggedAhead
 
-    def __init__(self, inputs: Ragged, targets: Tensor, batching: Batching) -> None:
+    def __init__(self, inputs: Ragged | RaggedAhead, targets: Tensor, batching: Batching) -> None:
         super().__init__(inputs, targets, as_stored, batching)
 
     def _order(self, generator: Generator) -> Tensor:
@@ -126,7 +138,7 @@ class TokenLoader(BatchLoader):
         return torch.cat([batches[torch.randperm(num_full, generator=generator)].flatten(), rest])
 
 
-def by_length(rows: Ragged) -> Tensor:
+def by_length(rows: Ragged | RaggedAhead) -> Tensor:
     """The numbers of the rows, the shortest first, as evaluation reads them: int64 (rows,)."""
     return torch.argsort(rows.lengths, stable=True)
 
