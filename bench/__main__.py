@@ -41,8 +41,8 @@ HEAD = """# Benchmarks
 
 `make bench` measures and writes this page; `make bench ARGS=speed` does one part of it. Figures are medians with the
 lowest and the highest in parentheses, and ratios are taken pair by pair between runs that alternate in one process.
-Ratios travel from machine to machine, times do not. What else trains the same is measured where it is installed: here, or for
-the Python that KERAS_PYTHON or FASTAI_PYTHON names.
+Ratios travel from machine to machine, times do not. What else trains the same is measured where it is installed: here,
+or for the Python that KERAS_PYTHON or FASTAI_PYTHON names.
 """
 
 

@@ -29,7 +29,7 @@ TRAINED = {
     "series": ("model=lstm", *ON_WAVE),
 }
 
-pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published")
+pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published", "hub_copies")
 
 
 def without_room(monkeypatch: pytest.MonkeyPatch) -> None:
