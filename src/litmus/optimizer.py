@@ -28,8 +28,9 @@ OWN = ("lr_scale", "is_hidden")  # keys of a group that torch does not know
 def sgd(groups: Groups, fused: bool, *, lr: Positive, momentum: Fraction, nesterov: bool) -> Optimizer:
     """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013)."""
     shards = any(is_shard(weight) for group in groups for weight in group["params"])  # which torch's kernel is not for
-    own = {"fused": fused and not shards, "foreach": True if shards else None}
-    return SGD(_with_lr(groups, lr), lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0, **own)
+    own, nesterov = _with_lr(groups, lr), nesterov and momentum > 0
+    foreach = True if shards else None
+    return SGD(own, lr, momentum, nesterov=nesterov, foreach=foreach, fused=fused and not shards)
 
 
 @checked

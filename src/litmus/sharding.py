@@ -8,6 +8,7 @@ All else of a run knows whole tensors: `whole` makes one. It waits for all proce
 same order.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
@@ -58,6 +59,9 @@ class Sharding(DDPStrategy):
             raise UserError(f"trainer.strategy=fsdp cannot share out a single number: {scalars[0]}. Use ddp.")
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
         frozen = {weight for weight in self.net.parameters() if not weight.requires_grad}
+        for weight in self.net.parameters():
+            if weight not in frozen:  # kernels of images may have channels last, and so cannot be cut
+                weight.data = weight.data.contiguous()
         for module in [*blocks(self.net), self.net]:
             # The outermost, too: between steps, all that reads weights finds shards.
             fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=frozen)
@@ -65,6 +69,8 @@ class Sharding(DDPStrategy):
             kind.__name__ = kind.__bases__[-1].__name__
         for name in cast(_Net, self.net).computes:
             register_fsdp_forward_method(self.net, name)
+        # Of outputs that are views: nothing here writes into them.
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
         super().model_to_device()
 
     def configure_ddp(self) -> None:
@@ -174,8 +180,8 @@ def shard_like(tensor: Tensor, other: Tensor) -> Tensor:
         return tensor.to(other.device)
     from torch.distributed.tensor import distribute_tensor
 
-    like = cast(Any, other)
-    return distribute_tensor(tensor.to(other.device), like.device_mesh, like.placements, src_data_rank=None)
+    like, here = cast(Any, other), tensor.to(other.device).contiguous()
+    return distribute_tensor(here, like.device_mesh, like.placements, src_data_rank=None)
 
 
 def shard_copy(copy: nn.Module, sharded: nn.Module) -> None:

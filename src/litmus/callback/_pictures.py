@@ -154,6 +154,7 @@ class Pictures:
 
     def _drawn(self, step: int) -> dict[str, Drawing]:
         """Pictures by their names; writes curves and texts."""
+        assert self.writer is not None
         net, images = self.task.net, self._images()
         target = net.spec.target
         if isinstance(target, Boxes):
