@@ -9,6 +9,7 @@ from faults import Fault, kill
 from helpers import CONF, DIGITS, ON_PHOTOS, ON_SCENES, ON_TABLE, READS, SMALL, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
+from litmus.config.preflight import job_mistakes
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import compiled
@@ -111,6 +112,13 @@ def gradients(net: torch.nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     net.zero_grad()
     torch.stack([each.square().mean() for each in compiled.tensors(net(x))]).sum().backward()
     return [p.grad.clone() for p in net.parameters() if p.grad is not None]
+
+
+def test_a_network_in_shards_is_not_compiled() -> None:
+    words = ["model=fnn", *SMALL, "trainer.devices=2", "trainer.strategy=fsdp"]
+    assert job_mistakes(composed(*words)) == []
+    (wrong,) = job_mistakes(composed(*words, "trainer.compile=true"))
+    assert wrong.startswith("trainer.compile=true cannot compile a network in shards")
 
 
 @pytest.mark.slow

@@ -51,6 +51,11 @@ def _strategy_mistakes(trainer: Section, optimizer: str) -> list[str]:
         return [f"trainer.strategy={strategy} is for several processes: {several}. auto takes any number."]
     if strategy == "fsdp" and trainer["precision"] == "16-mixed":
         return ["trainer.strategy=fsdp does not scale float16's gradients. Use trainer.precision=bf16-mixed."]
+    if strategy == "fsdp" and trainer["compile"] is True:
+        return [
+            "trainer.compile=true cannot compile a network in shards, whose weights are gathered layer by layer. Use "
+            "trainer.compile=false or trainer.strategy=ddp."
+        ]
     return [NO_SHARDS] if strategy == "fsdp" and optimizer == "adafactor" else []
 
 
