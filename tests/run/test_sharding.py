@@ -188,7 +188,8 @@ def test_a_training_that_diverges_ends(srun: Together) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_learns_the_same_in_shards(both: Both, model: str) -> None:
     words = [f"model={model}", *TINY.get(model, []), *READS.get(model, DIGITS), "model.dropout=0"]
-    words += ["trainer.precision=32", "optimizer=sgd", "optimizer.lr=0.01", "scheduler=none"]
+    lr = 1e-4 if model == "yolo" else 0.01  # whose targets are assigned to cells: a rounding may choose another one
+    words += ["trainer.precision=32", "optimizer=sgd", f"optimizer.lr={lr}", "scheduler=none"]
     same_training(*both(*words))
 
 
@@ -199,17 +200,20 @@ def test_every_optimizer_learns_the_same_in_shards(both: Both, command: Command,
     if optimizer == "adafactor":
         assert command(*words, SHARDS, "trainer.devices=2").returncode == 2
         return
-    rel = 0.02 if optimizer == "muon" else 1e-3  # which computes in bf16
-    same_training(*both(*words), rel=rel, abs=1e-3)
+    is_exact = optimizer != "muon"  # which computes in bf16
+    same_training(*both(*words), rel=1e-3 if is_exact else 0.02, abs=1e-3 if is_exact else 0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tables", "image_files")
-@pytest.mark.parametrize("words", [["model=resnet", "model.train=head"], ["model=bert", "model.freeze=1"]])
-def test_layers_that_do_not_train_stay_whole(both: Both, words: list[str]) -> None:
-    model = words[0].partition("=")[2]
-    ddp, fsdp = both(*words, *TINY[model], *READS[model], "model.dropout=0", "callback.ema.decay=0.9")
-    same_training(ddp, fsdp, rel=1e-3)
+def test_layers_that_do_not_train_stay_whole(both: Both, srun: Together) -> None:
+    own = ["model.dropout=0", "callback.ema.decay=0.9", "trainer.precision=32"]
+    bert = both("model=bert", "model.freeze=1", *TINY["bert"], *READS["bert"], *own)
+    same_training(*bert, rel=1e-3)
+    trained(srun, "first", "model=resnet", *TINY["resnet"], *READS["resnet"])
+    head = ["model=resnet", "model.train=head", "model.weights=first", *READS["resnet"], *own]
+    features = trained(srun, "features-ddp", *head), trained(srun, "features", *head, SHARDS)
+    same_training(*features, rel=1e-3)
 
 
 @pytest.mark.slow

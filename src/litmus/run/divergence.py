@@ -15,7 +15,7 @@ from litmus.errors import Diverged
 from litmus.record.checkpoint import save
 from litmus.record.files import link
 from litmus.record.folder import RunDir
-from litmus.sharding import is_sharded, own_part
+from litmus.sharding import is_sharded, whole
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,9 @@ class Divergence(lightning.Callback):
         """
         if self._largest is not None and not self._is_fine(value := self._read()):
             raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step)
-        weights = map(own_part, cast(nn.Module, pl_module).parameters())
-        is_finite = all(bool(weight.isfinite().all()) for weight in weights)
-        if not trainer.strategy.reduce_boolean_decision(is_finite):
+        weights = cast(nn.Module, pl_module).parameters()
+        # One by one, in all processes: each has a part of a weight in shards.
+        if not all(bool(whole(weight.isfinite().all())) for weight in weights):
             raise Diverged(f"a weight is no number after step {trainer.global_step}", trainer.global_step)
 
     def _read(self) -> float:
