@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from faults import Fault, kill
-from helpers import TINY
 from hub_sets import ON_HUB, ON_HUB_HOUSES, ON_HUB_PHOTOS
 
 from litmus.record.folder import RunDir
@@ -17,7 +16,7 @@ from litmus.run.ending import ending
 Train = Callable[..., RunDir]
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=2"]
 FORMS = {
-    "texts": (["model=bert", *TINY["bert"], *ON_HUB], ["a good film"]),
+    "texts": (["model=lstm", "model.widths=[8]", "model.embedding_size=8", *ON_HUB], ["a good film"]),
     "images": (["model=cnn", "model.widths=[4]", "model.dense=8", *ON_HUB_PHOTOS], ["data/hub/owner/photos/0.png"]),
     "table": (["model=fnn", "model.widths=[8]", *ON_HUB_HOUSES], ["house.csv"]),
 }
