@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from faults import Fault, kill
 from helpers import CONF, ON_BOXES, ON_HOUSES, ON_LISTED, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
-from hub_sets import ON_HUB
 from pages import check_page
 from published import ON_CIFAR
 
@@ -37,7 +36,6 @@ DATA = {
     "image_folder, labels": [*ON_LISTED, "data.label=tags", "data.target_separator=|"],
     "mnist_boxes": ON_SCENES,
     "yolo_dataset": ON_BOXES,
-    "hub": ON_HUB,
 }
 # What a network must read, and answer with.
 PROVIDES = {
@@ -56,7 +54,6 @@ PROVIDES = {
     "image_folder, labels": ("Images", "Labels"),
     "mnist_boxes": ("Images", "Boxes"),
     "yolo_dataset": ("Images", "Boxes"),
-    "hub": ("Tokens", "Classes"),
 }
 
 
@@ -111,7 +108,7 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     assert own <= set(known)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies", "terminal")
+@pytest.mark.usefixtures("tables", "image_files", "published", "terminal")
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
@@ -137,7 +134,7 @@ def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train,
     assert ending(run) == ending(whole)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies")
+@pytest.mark.usefixtures("tables", "image_files", "published")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:
     for number, data in enumerate(data for data in DATA if (model, data) not in PAIRS):
@@ -150,6 +147,6 @@ def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:
 
 
 def test_every_dataset_is_in_the_matrix() -> None:
-    """But those that are read as another is."""
-    same = {"sentiment", "fashion_mnist", "kmnist"}
+    """But those that are read as another is; test_hub_runs.py trains on the hub's."""
+    same = {"sentiment", "fashion_mnist", "kmnist", "hub"}
     assert {name.partition(",")[0] for name in DATA} | same == {p.stem for p in (CONF / "data").glob("*.yaml")}

@@ -197,6 +197,8 @@ def _written(copy: Copy, splits: Splits, folder: Path) -> Copy:
         number, num_rows = write(copy, split, splits[name], folder), splits[name].num_rows
         if number:
             kept.append(split)
+        else:
+            (folder / f"{split}.jsonl").unlink(missing_ok=True)
         if number < num_rows:
             left_out.append(f"{num_rows - number:,} of {num_rows:,} samples of {name} have {lacks}, and are left out")
     if "train" not in kept:
