@@ -106,7 +106,7 @@ def test_what_is_missing_is_compared_with_nothing() -> None:
 
 
 def test_a_long_training_is_cut_to_a_minute() -> None:
-    config = {"trainer": {"max_epochs": 100}}
+    config = {"trainer": {"max_epochs": 100, "val_check_interval": None}}
     assert epochs_to_try(config, {"seconds": {"fit": 600.0}, "epochs": 100}) == 10
     assert epochs_to_try(config, {"seconds": {"fit": 6.0}, "epochs": 100}) == 100
     assert epochs_to_try(config, {"seconds": {"fit": 6000.0}, "epochs": 10}) == 2
