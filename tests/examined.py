@@ -30,7 +30,12 @@ def config(**values: object) -> dict[str, dict[str, object]]:
         "task": {"_target_": "litmus.task.classification.Classification", "balanced": False, "label_smoothing": 0.0},
         "optimizer": {"_target_": "litmus.optimizer.adam", "lr": 0.003},
         "scheduler": {"_target_": "litmus.scheduler.one_cycle"},
-        "trainer": {"_target_": "litmus.trainer.build", "max_epochs": 10, "devices": 1},
+        "trainer": {
+            "_target_": "litmus.trainer.build",
+            "max_epochs": 10,
+            "val_check_interval": None,
+            "devices": 1,
+        },
     }
     for name, value in values.items():
         group, _, key = name.partition("__")

@@ -30,7 +30,10 @@ class Composer:
     def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
         if number in self.refused:
             raise UserError("these do not go together")
-        config = {"task": {"_target_": f"litmus.task.{self.task}"}, "trainer": {"max_epochs": EPOCHS}}
+        config = {
+            "task": {"_target_": f"litmus.task.{self.task}"},
+            "trainer": {"max_epochs": EPOCHS, "val_check_interval": None},
+        }
         return Job(number, tuple(own), folder, config, {}, tuple(overrides))
 
 
