@@ -31,7 +31,7 @@ BENCHES = (
     ),
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),
-    *("sweep", "sweep_kills", "hyperband", "verdicts"),
+    *("sweep", "sweep_kills", "hyperband", "verdicts", "scale"),
     *("kills", "doctor", "dashboard", "gpu"),
 )
 COMPARISONS = ("versus", "bits")  # of two checkouts: `python -m bench.versus OLD NEW` prints that part of the page

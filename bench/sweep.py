@@ -44,7 +44,7 @@ session.SweepReporter = Watch
 folder, conf, *words = sys.argv[1:]
 with initialize_config_dir(conf, version_base="1.3"):
     composer = Composer(GlobalHydra.instance().config_loader(), Path(conf))
-    keys = dict(name=None, jobs="auto", jobs_per_gpu=1, on_fail="continue", timeout_s=None)
+    keys = dict(name=None, jobs="auto", jobs_per_gpu=1, on_fail="continue", timeout_s=None, failed="skip")
     source = session.make_source({"_target_": "litmus.sweep.grid.Grid", **keys})
     console = Console(quiet=True)
     with session.locked(Path(folder), console) as lock:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bench import __main__ as bench
-from bench import gpu
+from bench import gpu, scale
+from bench.scale import Cost
 
 
 def test_without_a_gpu_its_bench_says_so_and_the_page_stays(
@@ -33,3 +34,34 @@ def test_sweeps_are_run_by_how_many_jobs_share_a_gpu(monkeypatch: pytest.MonkeyP
     assert ["sweep.jobs_per_gpu=1" in commands[0], "sweep.jobs_per_gpu=4" in commands[1]] == [True, True]
     assert all("seed=range(0,64)" in command and "trainer=gpu" in command for command in commands)
     assert "### 64 jobs on one GPU" in text
+
+
+def costs(of_one: float, power: float = 1.0) -> dict[int, Cost]:
+    return {n: Cost(1.0 + of_one * n**power, 2e9, 3.0) for n in (10, 1000, 100_000)}
+
+
+def test_what_grows_with_the_square_of_the_work_is_said_to_bend() -> None:
+    assert scale.said({"fnn": costs(1e-3), "cnn": costs(0.1)}) == "Straight lines."
+    assert scale.said({"fnn": costs(1e-3), "all": costs(1e-6, 2)}) == "**all bends at 100,000: slope 1.85.**"
+    text = scale.report({"fnn": costs(1e-3)}, {"own": costs(0.1)}, {"one seed": costs(1e-6, 2)})
+    assert "| fnn | 100,000 | 3.0 | 101.00 | 0.85 | 2.00 |" in text
+    assert "| own | 1,000 | 101.00 | 0.85 | 101.0 | 2.00 |" in text
+    assert "**one seed bends at 100,000: slope 1.85.**" in text
+
+
+def test_the_picture_of_scale_is_small() -> None:
+    drawn = scale._draw({"fnn": costs(1e-3), "cnn": costs(0.1)}, {"own": costs(0.1)}, {"one seed": costs(1e-6, 2)})
+    assert drawn.startswith(b"\x89PNG")
+    assert len(drawn) < 100_000
+
+
+@pytest.mark.slow  # minutes: nine processes that import torch
+def test_scale_measures_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "PICTURE", tmp_path / "scale.png")
+    for name in ("SAMPLES", "FILES", "RUNS"):
+        monkeypatch.setattr(scale, name, (40, 200))
+    monkeypatch.setattr(scale, "JOBS", (1, 4))
+    text = scale.measure()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line[2] != " "]
+    assert len(rows) == 2 * (4 + 1 + 2)
+    assert (tmp_path / "scale.png").stat().st_size > 1000

@@ -1,6 +1,7 @@
 """Every combination of the values that were typed."""
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -149,7 +150,7 @@ def _reuse_folders(folder: Path, jobs: Sequence[Job]) -> list[Job]:
 def _folder_names(overrides: Sequence[str]) -> list[str]:
     """The jobs' folders, by their overrides; a hash tells apart those that differ only in what names cannot hold."""
     names = [slug(each) for each in overrides]
-    duplicates = {name for name in names if names.count(name) > 1}
+    duplicates = {name for name, number in Counter(names).items() if number > 1}
     return [
         f"{name}-{sha256(each.encode()).hexdigest()[:8]}" if name in duplicates else name
         for name, each in zip(names, overrides, strict=True)
