@@ -13,40 +13,50 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Numbers = NDArray[np.intp]
 
 # Degrees of freedom of the prior of the variances: with few they differ widely, with infinitely many they are equal.
 PRIORS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, np.inf)
 MARGIN = 0.5  # of log likelihood: of the priors within one standard error of the likeliest, the most cautious is taken
 ROUNDS = 2  # of estimating the seeds' effects and the variances from each other
 STEPS = 20  # of expectation maximization; the tenth digit no longer changes
+ROUNDING = 1e-10  # of the seeds: below it, an eigenvalue is that of a constant, one for all seeds that settings connect
 TINY = float(np.finfo(float).tiny)
 
 
 class Layout:
     """Which settings were run on which seeds, and what follows for least squares.
 
+    Settings with the same seeds are one pattern: of thousands of settings there are few.
+
     Attributes:
         present: (settings, seeds), whether there is a value.
         seeds: (settings,) number of seeds.
         degrees: (settings,) of freedom of each setting's variance; a seed that no other setting has gives none.
-        inflation: (settings, settings) how much the variance of a difference exceeds what the numbers of seeds give,
-            because the seeds' effects are estimated; 1 without gaps, infinite for settings that share no seed, be it
-            through others.
+        patterns: (settings,) the number of each setting's pattern.
+        inflation: (patterns, patterns) how much the variance of a difference between two settings exceeds what the
+            numbers of seeds give, because the seeds' effects are estimated; 1 without gaps, infinite for settings that
+            share no seed, be it through others.
     """
 
     def __init__(self, present: Bools) -> None:
         self.present = present
         self.seeds = present.sum(1)
-        k = len(present)
-        corners = [[np.diag(self.seeds), present], [present.T, np.diag(present.sum(0))]]
-        self._inverse = np.linalg.pinv(np.block(corners).astype(float), hermitian=True)  # of X'X
-        own = np.diag(self._inverse)
-        leverage = own[:k, None] + own[None, k:] + 2 * self._inverse[:k, k:]
+        # The settings are eliminated from the normal equations, which leaves those of the seeds.
+        self._shares = present / self.seeds[:, None]
+        normal = np.diag(present.sum(0)) - self._shares.T @ present
+        self._inverse = np.linalg.pinv(normal, rcond=ROUNDING, hermitian=True)
+        crossed = self._shares @ self._inverse
+        own = 1 / self.seeds + (crossed * self._shares).sum(1)
+        leverage = own[:, None] + np.diag(self._inverse)[None, :] - 2 * crossed
         self.degrees = (np.maximum(1 - leverage, 0.0) * present).sum(1)
         self.degrees[self.degrees < 1e-6] = 0.0
-        variance = own[:k, None] + own[None, :k] - 2 * self._inverse[:k, :k]
-        without_gaps = 1 / self.seeds[:, None] + 1 / self.seeds[None, :]
-        self.inflation = np.where(_connected(present), variance / without_gaps, np.inf)
+        _, firsts, self.patterns = np.unique(present, axis=0, return_index=True, return_inverse=True)
+        shares, seeds = self._shares[firsts], self.seeds[firsts]
+        gram = shares @ self._inverse @ shares.T
+        variance = np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2 * gram  # beyond that of the numbers of seeds
+        inflation = 1 + variance / (1 / seeds[:, None] + 1 / seeds[None, :])
+        self.inflation = np.where(_connected(present[firsts]), inflation, np.inf)
 
     def effects(self, values: Floats) -> tuple[Floats, Floats]:
         """Least squares.
@@ -57,17 +67,19 @@ class Layout:
         Returns:
             The effects of the settings (tables, settings) and of the seeds (tables, seeds), up to a constant.
         """
-        sums = np.concatenate([values.sum(2), values.sum(1)], axis=1) @ self._inverse
-        return sums[:, : len(self.seeds)], sums[:, len(self.seeds) :]
+        sums = values.sum(2)
+        seeds = (values.sum(1) - sums @ self._shares) @ self._inverse
+        return sums / self.seeds - seeds @ self._shares.T, seeds
 
 
 def _connected(present: Bools) -> Bools:
-    """(settings, settings), whether two share a seed, directly or through others."""
-    reach = present.astype(float) @ present.T > 0
+    """(patterns, patterns), whether two share a seed, directly or through others."""
+    numbers = present.astype(float)
+    reach = numbers.T @ numbers > 0  # between seeds
     while True:
         further = reach.astype(float) @ reach > 0
         if (further == reach).all():
-            return reach
+            return np.asarray(numbers @ reach @ numbers.T > 0)
         reach = further
 
 
@@ -89,11 +101,20 @@ class Fit:
         """The fits to some of the tables."""
         return Fit(self.effects[part], self.variances[part], self.priors[part])
 
-    def standard_errors(self, layout: Layout, settings: NDArray[np.intp]) -> Floats:
-        """(tables, settings, settings) of differences between settings; infinite for what is not comparable."""
-        own = self.variances[:, settings] / layout.seeds[settings]
-        inflation = layout.inflation[np.ix_(settings, settings)]
-        return np.sqrt(np.maximum((own[:, :, None] + own[:, None, :]) * inflation, TINY))
+    def standard_errors(self, layout: Layout, settings: Numbers, others: Numbers) -> Floats:
+        """Of differences between settings; infinite for what is not comparable.
+
+        Args:
+            layout: that was fitted.
+            settings: numbers of settings.
+            others: those that they are compared with, of a shape that goes with it and has as many axes.
+
+        Returns:
+            (tables, ...), of the shape that both make.
+        """
+        own = self.variances / layout.seeds
+        inflation = layout.inflation[layout.patterns[settings], layout.patterns[others]]
+        return np.sqrt(np.maximum((own[:, settings] + own[:, others]) * inflation, TINY))
 
 
 def fit(layout: Layout, values: Floats, priors: Floats | None = None) -> Fit:

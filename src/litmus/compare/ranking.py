@@ -253,11 +253,12 @@ def _remeasured(rows: Sequence[Row], metric: str, fresh: Sequence[Run]) -> tuple
     """The rows, with the fresh runs of their settings; a seed that is in any mean is not fresh."""
     used = {run.seed for row in rows for run in row.runs}
     ended = [run for run in fresh if run.status in ("finished", "diverged") and run.seed not in used]
-    ended.sort(key=lambda run: run.ended)
+    of_setting: dict[str, dict[tuple[int, int], Run]] = {}
+    for run in sorted(ended, key=lambda run: run.ended):
+        of_setting.setdefault(settings_key(run.settings), {})[run.block] = run
     found = []
     for row in rows:
-        key = settings_key(row.settings)
-        newest = {run.block: run for run in ended if settings_key(run.settings) == key}
+        newest = of_setting.get(settings_key(row.settings), {})
         own = tuple(newest[block] for block in sorted(newest))
         values = [run.metrics[metric] for run in own if metric in run.metrics and not _diverged(run, metric)]
         found.append(replace(row, fresh=own, remeasured=summarize(values)) if own else row)

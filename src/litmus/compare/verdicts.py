@@ -119,6 +119,7 @@ class _Table:
         self.sign = 1.0 if mode == "max" else -1.0
         self.means = [self.sign * math.fsum(by_seed.values()) / len(by_seed) for by_seed in values]
         self.tested = [i for i, by_seed in enumerate(values) if len(by_seed) > 1]
+        self.places = {i: place for place, i in enumerate(self.tested)}
         self.has_spread = False
         if len(self.tested) < 2:
             return
@@ -128,13 +129,17 @@ class _Table:
         self.layout = Layout(present)
         self.fit = fit(self.layout, numbers[None])
         self.every = np.arange(len(self.tested))
-        self.errors = self.fit.standard_errors(self.layout, self.every)[0]
         self.negligible = ROUNDING * float(np.abs(numbers).max())
         self.has_spread = float(np.sqrt(self.fit.variances.max())) > self.negligible
 
     @functools.cached_property
     def null(self) -> Null:
         return Null(self.layout, float(self.fit.priors[0]))
+
+    @functools.cached_property
+    def critical(self) -> float:
+        """What the largest difference between any two is by chance."""
+        return self.null.critical(self.every)
 
     def step_down(self) -> dict[int, float]:
         """For each tested setting the p-value of being exceeded, in the last set of settings that it was in."""
@@ -143,11 +148,11 @@ class _Table:
 
     def differences_from(self, reference: int) -> dict[int, float]:
         """For each tested setting the p-value of its difference from the reference."""
-        if reference not in self.tested or not self.has_spread:
+        if reference not in self.places or not self.has_spread:
             return dict.fromkeys(self.tested, 1.0)
-        place = self.tested.index(reference)
+        place = self.places[reference]
         effects = self.fit.effects[0]
-        p = self.null.p_values_from(place, np.abs(effects - effects[place]) / self.errors[place])
+        p = self.null.p_values_from(place, np.abs(effects - effects[place]) / self._errors(place))
         return dict(zip(self.tested, p.tolist(), strict=True))
 
     def verdicts(self, reference: int, words: str, p: Mapping[int, float]) -> list[Verdict]:
@@ -166,17 +171,22 @@ class _Table:
             found.append(replace(verdict, num_common=len(by_seed.keys() & self.values[reference].keys())))
         return found
 
+    @functools.cache  # noqa: B019  # a table lives as long as its verdicts are made
+    def _errors(self, place: int) -> Floats:
+        """(tested,) the standard errors of their differences from one of them."""
+        return self.fit.standard_errors(self.layout, self.every, np.array([place]))[0]
+
     def _verdict(self, i: int, reference: int, p: float, words: str) -> Verdict:
-        own, other = self.tested.index(i), self.tested.index(reference)
-        comparable = np.isfinite(self.errors[own, other])
-        if not comparable:
+        own, other = self.places[i], self.places[reference]
+        error = float(self._errors(other)[own])
+        if not math.isfinite(error):
             return Verdict(WORSE, p) if p < ALPHA else Verdict(NO_SEED)
         gain = float(self.fit.effects[0, own] - self.fit.effects[0, other])
         same = abs(gain) <= self.negligible
         difference = 0.0 if same else self.sign * gain
         if not self.has_spread:
             return Verdict(SAME if same else NO_SPREAD, 1.0 if same else None, difference)
-        critical = self.null.critical(self.every) if words == BEST else self.null.critical_from(other)
+        critical = self.critical if words == BEST else self.null.critical_from(other)
         variance = float(self.fit.variances[0, own] + self.fit.variances[0, other])
         seeds = variance * ((critical + POWER_QUANTILE) / gain) ** 2 if not same else math.inf
         changed = WORSE if gain < 0 or words == BEST else BETTER
@@ -184,7 +194,7 @@ class _Table:
             SAME if p >= ALPHA else changed,
             p,
             difference,
-            critical * float(self.errors[own, other]),
+            critical * error,
             difference / math.sqrt(variance / 2),
             math.ceil(seeds) if seeds < MOST_SEEDS else None,
         )
