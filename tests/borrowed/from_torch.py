@@ -194,6 +194,12 @@ BORROWED = [
     ),
     Borrowed(
         "torch",
+        "torch.ops.mkldnn._is_mkldnn_bf16_supported",
+        "model=lstm trainer.precision=bf16-mixed would fail on CPUs without AVX-512.",
+        lambda: torch.ops.mkldnn._is_mkldnn_bf16_supported() in (True, False),
+    ),
+    Borrowed(
+        "torch",
         "torch.nn.Module._compiled_call_impl",
         "trainer.compile would compile nothing.",
         a_module_is_called_by_what_is_put_there,

@@ -1,5 +1,6 @@
 """The LSTM (Hochreiter and Schmidhuber 1997), stacked: for texts, time series, and images read row by row."""
 
+import functools
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -155,6 +156,9 @@ class LSTM(Net):
 def _states(layer: nn.Module, x: Tensor) -> Tensor:
     """(batch, length, features) -> (batch, length, width), the hidden state after each step."""
     if not torch.compiler.is_exporting():
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _has_bf16_kernel():
+            with torch.autocast("cpu", enabled=False):
+                return layer(x.float())[0]
         return layer(x)[0]
     # torch.export unrolls nn.LSTM at the length of its example, whereas a scan takes any length. It has no public name.
     from torch._higher_order_ops.scan import scan
@@ -182,3 +186,9 @@ def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:
     columns = torch.arange(x.shape[1], device=x.device)
     places = torch.where(columns < lengths[:, None], lengths[:, None] - 1 - columns, columns)
     return x.gather(1, places.unsqueeze(2).expand_as(x))
+
+
+@functools.cache
+def _has_bf16_kernel() -> bool:
+    """Whether the CPU has torch's LSTM in bf16: those without AVX-512 compute a layer in float32 instead."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
