@@ -22,5 +22,4 @@ def write_result(run: RunDir, requested: dict[str, Any], *_: object, **__: objec
     return "finished"
 
 
-worker.start_or_resume = write_result
-worker.prepare = lambda _: None
+vars(worker).update(start_or_resume=write_result, prepare=lambda _: None)

@@ -239,8 +239,7 @@ def _runs(folder: Path, num: int, num_seeds: int) -> Path:
     first = folder.parent / "first"
     if not first.is_dir():
         command = [sys.executable, "train.py", "model=fnn", "data.source=bundled", "data.limit=400", *ONE_EPOCH]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([*command, f"hydra.run.dir={first}"], cwd=ROOT, check=True, **quiet)
+        subprocess.run([*command, f"hydra.run.dir={first}"], cwd=ROOT, check=True, capture_output=True)
     config, result = (first / "config.yaml").read_text(), json.loads((first / "result.json").read_text())
     generator = random.Random(0)
     for i in range(num):
