@@ -10,7 +10,7 @@ from litmus.sweep import optuna
 from litmus.sweep.pool.job import Job
 
 NUM_TRIALS = 60
-SECONDS = 0.02  # that this slow disk takes for a trial
+SECONDS = 0.01  # that this slow disk takes for a trial
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_record_is_written_for_a_part_of_the_time_and_is_whole_at_the_end(tmp_
 
     source = search(tmp_path, trials=NUM_TRIALS, sampler="random")
     play(source, curve=curve)
-    assert clock[1] < 0.06 * clock[0], "all trials at every end would take half of it"
+    assert clock[1] < 0.1 * clock[0], "all trials at every end would take a quarter of it"
     assert max(behind[:20]) <= 2, "of few trials it is up to date"
     source.summary()
     assert [(trial.number, trial.state) for trial in read_search(tmp_path).trials] == [
