@@ -112,6 +112,7 @@ def test_a_long_training_is_cut_to_a_minute() -> None:
     assert epochs_to_try(config, {"seconds": {"fit": 6000.0}, "epochs": 10}) == 2
 
 
+@pytest.mark.slow
 def test_remedies_are_trained_beside_the_setting(train: Train, capfd: pytest.CaptureFixture[str]) -> None:
     def answered(*words: str, status: int) -> tuple[str, str]:
         with pytest.raises(SystemExit) as ended:

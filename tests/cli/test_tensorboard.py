@@ -65,6 +65,7 @@ def serving(folder: Path) -> Iterator[str]:
         server.wait(timeout=20)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
 @pytest.mark.usefixtures("tables", "image_files")
 def test_a_run_of_each_task_is_drawn(

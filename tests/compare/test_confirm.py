@@ -68,6 +68,7 @@ def test_a_setting_that_was_changed_while_it_trained_is_not_run_again(
     assert "cannot be run again: it was changed while it trained" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_the_runs_end_and_ends_the_command(tmp_path: Path) -> None:
     for seed, value in enumerate([0.95, 0.951, 0.953]):
         made(tmp_path / f"{seed}", *TINY, *QUICK, value=value, seed=seed, changes={"trainer": {"max_epochs": 500}})

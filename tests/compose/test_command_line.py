@@ -243,6 +243,7 @@ def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_p
     assert len(csv[0]) == len(csv[1]) == 4
 
 
+@pytest.mark.slow
 def test_two_processes_under_a_multirun(command: Command, tmp_path: Path) -> None:
     """Lightning's own launcher would start the multirun again in every process."""
     words = ["-m", "model=fnn", *SMALL, "trainer=ddp", "trainer.accelerator=cpu", "seed=1,2", "hydra.sweep.dir=sweep"]

@@ -193,7 +193,7 @@ def begun(train: Callable[..., RunDir]) -> RunDir:
     return train("model=resnet", "model.weights=null", "data=mnist", folder="begun", small=few)
 
 
-@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["32", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
 def test_features_that_are_computed_once_change_nothing(
     train: Callable[..., RunDir], begun: RunDir, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +218,7 @@ def test_features_that_are_computed_once_change_nothing(
         )
 
 
+@pytest.mark.slow
 def test_augmentation_switches_the_features_off_and_says_so(train: Callable[..., RunDir], begun: RunDir) -> None:
     sizes = ["data.limit=60", "data.limit_eval=60"]
     few = [*SMALL, *sizes, "data.augment=light", f"model.weights={begun.path}", "trainer.max_epochs=1"]

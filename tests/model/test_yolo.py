@@ -184,6 +184,7 @@ FEW = [
 SMALL = ["model=yolo", "data.source=bundled", *FEW, "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=2"]
 
 
+@pytest.mark.slow
 def test_resuming_is_exact_with_the_average_of_the_weights(train: Callable[..., RunDir], tmp_path: Path) -> None:
     import time
 

@@ -35,6 +35,7 @@ def written(folder: Path, *commands: str) -> RunDir:
     return RunDir(folder)
 
 
+@pytest.mark.slow
 def test_jobs_and_trials_are_typed_as_they_are_trained(command: Command, tmp_path: Path) -> None:
     grid = command("-m", *FAST, "model.widths=[8],[4,4]", "seed=1", "sweep.name=grid")
     words = ["model.dropout=interval(0,0.6)", "sweep.trials=2", "sweep=optuna", "sweep.name=search"]

@@ -123,7 +123,7 @@ def test_the_score_from_which_a_box_counts_is_stored_with_the_weights(
     assert "boxes that score at least 0.25; --min-score changes it" in table
 
 
-@pytest.mark.parametrize("arch", ["yolo11n", "yolo26n"])
+@pytest.mark.parametrize("arch", ["yolo11n", pytest.param("yolo26n", marks=pytest.mark.slow)])
 def test_evaluating_a_detector_again_gives_the_same_digits(train: Train, arch: str) -> None:
     """The average of the weights is far from the weights themselves here."""
     far = ["callback.ema.decay=0.9", "callback.ema.ramp=1", "data.batch_size=4", "trainer.max_epochs=2"]
@@ -155,6 +155,7 @@ def detector() -> torch.nn.Module:
     return net.eval()
 
 
+@pytest.mark.slow
 def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path: Path) -> None:
     import onnxruntime
 
@@ -170,6 +171,7 @@ def test_onnx_gives_the_network_s_own_boxes(detector: torch.nn.Module, tmp_path:
         assert torch.allclose(own, other, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_yolo_command_measures_what_we_measure(detector: torch.nn.Module, tmp_path: Path) -> None:
     """Labels are a part of what the network sees: some of it is right, and some is not.
 

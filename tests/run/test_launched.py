@@ -38,6 +38,7 @@ def same_training(one: Path, two: Path) -> None:
     assert not list(two.glob("rank_*.log")), "the others had nothing to say"
 
 
+@pytest.mark.slow
 def test_four_tasks_on_two_machines_agree_with_one_process(srun: Together, command: Command, tmp_path: Path) -> None:
     words = [*FEW, "trainer.gradient_clip=1.0"]
     one = command(*words, "hydra.run.dir=one")

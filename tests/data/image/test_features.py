@@ -101,6 +101,7 @@ def test_views_are_augmented_differently_and_computed_once(train: Train, few: li
     assert not torch.equal(views[:, 1], views[:, 2])
 
 
+@pytest.mark.slow
 def test_other_augmentation_has_features_of_its_own(train: Train, few: list[str]) -> None:
     one = ["data.augment=light", "model.views=1"]
     for number, words in enumerate([one, ["model.views=1"], [*one, "data.flip=0.3"], [*one, "data.flip=0.5"]]):
@@ -123,7 +124,7 @@ def _array(path: Path) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("augment", ["mixup", "cutmix"])
+@pytest.mark.parametrize("augment", [pytest.param("mixup", marks=pytest.mark.slow), "cutmix"])
 def test_mixed_images_have_features_of_their_own(train: Train, few: list[str], augment: str) -> None:
     run = train(*HEAD, f"data.augment={augment}", "model.views=3", folder="mixed", small=few)
     assert run.read_result()["status"] == "finished", json.dumps(run.read_result())
