@@ -108,6 +108,7 @@ def test_all_that_reads_weights_reads_those_of_shards(both: Both) -> None:
             assert two[name] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tables")
 def test_blocks_are_shards_of_their_own(both: Both) -> None:
     words = ["model=bert", *TINY["bert"], "model.dropout=0", "model.batchnorm=true", "trainer.precision=bf16-mixed"]
