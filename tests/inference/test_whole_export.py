@@ -227,9 +227,9 @@ def check_table(folder: Path, net: Net, separator: str, decimal: str) -> None:
     ("scaling", "columns"),
     [
         ("series", ("a", "b")),
-        ("window", ("a",)),
-        ("difference", ("a",)),
-        ("seasonal", ("a",)),
+        pytest.param("window", ("a",), marks=pytest.mark.slow),
+        pytest.param("difference", ("a",), marks=pytest.mark.slow),
+        pytest.param("seasonal", ("a",), marks=pytest.mark.slow),
         ("seasonal_difference", ("a", "b")),
     ],
 )
@@ -251,7 +251,7 @@ def test_a_series(scaling: str, columns: tuple[str, ...], tmp_path: Path) -> Non
     assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), rel=0, abs=1e-4)
 
 
-@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("known", [pytest.param(0, marks=pytest.mark.slow), 1])
 @pytest.mark.parametrize("is_missing", [False, True])
 def test_several_series_with_columns_and_gaps(known: int, is_missing: bool, tmp_path: Path) -> None:
     pytest.importorskip("polars")

@@ -24,11 +24,16 @@ SETTINGS = {
     "skipping": ["trainer.on_divergence=skip"],
     "limited": ["trainer.max_steps=7"],
 }
-PAIRS = [(model, setting) for model in MODELS for setting in ("plain", "accumulated")]
-PAIRS += [("cnn", setting) for setting in SETTINGS if ("cnn", setting) not in PAIRS]
+LARGE = ("resnet", "yolo")  # whose second setting takes as long as those of all others
+PAIRS = [
+    pytest.param(model, setting, marks=[pytest.mark.slow] if model in LARGE and setting != "plain" else [])
+    for model in MODELS
+    for setting in ("plain", "accumulated")
+]
+PAIRS += [pytest.param("cnn", setting) for setting in SETTINGS if setting not in ("plain", "accumulated")]
 OPTIMIZERS = [f"optimizer={path.stem}" for path in sorted((CONF / "optimizer").glob("*.yaml"))]
 SETTINGS |= {optimizer: [optimizer] for optimizer in OPTIMIZERS}
-PAIRS += [("fnn", optimizer) for optimizer in OPTIMIZERS]
+PAIRS += [pytest.param("fnn", optimizer) for optimizer in OPTIMIZERS]
 
 
 @pytest.fixture
