@@ -121,6 +121,14 @@ def test_a_network_in_shards_is_not_compiled() -> None:
     assert wrong.startswith("trainer.compile=true cannot compile a network in shards")
 
 
+def test_auto_leaves_one_alone_that_may_not_take_long(
+    train: Train, traced: list[torch.fx.GraphModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "LEAST_S", 1e-3)
+    train("model=fnn", *MANY, "trainer.compile=auto", "trainer.max_time=0.0009")
+    assert not traced
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_s_compiled_gradients_are_its_own(model: str) -> None:

@@ -51,7 +51,10 @@ def test_a_limit_of_batches_holds_for_the_pass(train: Train) -> None:
 def test_less_than_a_batch_is_refused(train: Train) -> None:
     result = train(*PLAIN, "trainer.val_check_interval=0.1").read_result()
     assert result["status"] == "failed"
-    assert "trainer.val_check_interval=0.1 is less than a batch: an epoch has 8 of 50 samples." in result["error"]
+    assert (
+        "trainer.val_check_interval=0.1 is less than a batch: a pass over the training data has 8 of 50 samples."
+        in result["error"]
+    )
 
 
 def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) -> None:

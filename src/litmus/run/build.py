@@ -117,8 +117,8 @@ def _validation_interval(config: Section, data: Data) -> float | None:
         interval = 1 / parts if parts > 1 else None
     if interval and num_batches * interval < 1:
         raise UserError(
-            f"trainer.val_check_interval={interval:g} is less than a batch: an epoch has {num_batches:,} of "
-            f"{data.batch_size:,} samples."
+            f"trainer.val_check_interval={interval:g} is less than a batch: a pass over the training data has "
+            f"{num_batches:,} of {data.batch_size:,} samples."
         )
     return interval
 
@@ -219,7 +219,7 @@ def assemble(
     step = 0 if checkpoint is None else checkpoint.step + 1  # one that was killed may have logged, and kept nothing
     loggers = rank_zero_only(_loggers, [])(run, config["logger"], step)
     # Where nobody asked, nothing is added to the steps of a short training.
-    compiler = [] if config["trainer"]["compile"] is False else [Compiler(config["trainer"]["compile"])]
+    compiler = [] if config["trainer"]["compile"] is False else [Compiler(config["trainer"])]
     settings = {**config["trainer"], "max_epochs": num_epochs(config["trainer"])}
     trainer = build(settings, run, [divergence, Limits(config["trainer"], data), *compiler, *own, *callbacks], loggers)
     shorten(trainer)

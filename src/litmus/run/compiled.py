@@ -7,6 +7,7 @@ will take so long that the attempt costs it a few hundredths at most.
 
 import copy
 import logging
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from litmus import console
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import UserError, first_line
+from litmus.run.limits import seconds
 from litmus.spec import Tokens
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Compiler(lightning.Callback):
     """Compiles the network before the training, or after an epoch where that pays.
 
     Args:
-        setting: `trainer.compile`.
+        trainer: the section of the configuration.
 
     Attributes:
         is_on: whether the network is compiled; None while that is open.
@@ -86,9 +88,10 @@ class Compiler(lightning.Callback):
 
     state_key = "compiler"  # Lightning's own is composed anew at every hook
 
-    def __init__(self, setting: bool | Literal["auto"]) -> None:
-        self.setting = setting
-        self.is_on: bool | None = None if setting == "auto" else setting
+    def __init__(self, trainer: Section) -> None:
+        self.setting: bool | Literal["auto"] = trainer["compile"]
+        self.is_on: bool | None = None if self.setting == "auto" else self.setting
+        self._most_s = math.inf if trainer["max_time"] is None else seconds(trainer["max_time"])
         self._inputs: list[Tensor] = []
         self._began = 0.0
 
@@ -129,7 +132,7 @@ class Compiler(lightning.Callback):
         if self.is_on is not None or not inputs or not self._began:
             return
         left = (trainer.max_epochs or 1) - trainer.current_epoch - 1
-        if left * (time.perf_counter() - self._began) < LEAST_S:
+        if min(left * (time.perf_counter() - self._began), self._most_s) < LEAST_S:
             return
         self.is_on = self._pays(trainer, pl_module, inputs)
         if self.is_on:
@@ -141,7 +144,7 @@ class Compiler(lightning.Callback):
         net = copy.deepcopy(_net_of(task)).train()
         begin = time.perf_counter()
 
-        def seconds(x: Tensor) -> float:
+        def step(x: Tensor) -> float:
             if device.type == "cuda":
                 torch.cuda.synchronize()
             start = time.perf_counter()
@@ -154,8 +157,8 @@ class Compiler(lightning.Callback):
 
         def median() -> float:
             for x in inputs:
-                seconds(x)  # what is done once, is not measured
-            return statistics.median(seconds(x) for _ in range(ROUNDS) for x in inputs)
+                step(x)  # what is done once, is not measured
+            return statistics.median(step(x) for _ in range(ROUNDS) for x in inputs)
 
         with torch.random.fork_rng(), torch.enable_grad(), console.doing("compiling the network, to see if that pays"):
             before = median()
