@@ -1,5 +1,6 @@
 """Every network on every dataset: it trains a few steps, or says in a sentence what would."""
 
+import functools
 import importlib
 import signal
 from collections.abc import Callable
@@ -57,6 +58,7 @@ PROVIDES = {
 }
 
 
+@functools.cache
 def kinds(model: str) -> tuple[set[str], set[str]]:
     """The names of the kinds of input that the network takes, and of the targets that it predicts."""
     module, _, name = composed(f"model={model}")["model"]["_target_"].rpartition(".")
@@ -108,7 +110,7 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     assert own <= set(known)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published", "terminal")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published", "terminal")
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
@@ -134,7 +136,7 @@ def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train,
     assert ending(run) == ending(whole)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:
     for number, data in enumerate(data for data in DATA if (model, data) not in PAIRS):

@@ -28,6 +28,7 @@ def others(spec: Spec) -> list[torch.Tensor]:
     )
 
 
+@pytest.mark.usefixtures("narrow_resnet")
 @pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
 def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
@@ -37,6 +38,7 @@ def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_pat
         assert torch.allclose(read(batch), net(batch), atol=1e-5)
 
 
+@pytest.mark.usefixtures("narrow_resnet")
 @pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
 def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")

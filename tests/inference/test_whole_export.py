@@ -83,6 +83,7 @@ def exported(net: Net, folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(folder / "export" / "model.onnx")
 
 
+@pytest.mark.usefixtures("narrow_resnet")
 @pytest.mark.parametrize(("name", "spec", "changes"), OTHERS, ids=ids(OTHERS))
 def test_every_network_is_exported_whole(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
@@ -130,6 +131,7 @@ def test_other_formats_are_whole_too(form: str, spec: Spec, tmp_path: Path) -> N
     assert write(make("fnn", spec, {}), form, tmp_path / "model.pt2") < 1.0
 
 
+@pytest.mark.usefixtures("narrow_resnet")
 @pytest.mark.parametrize(
     ("name", "spec", "count"),
     [

@@ -45,7 +45,7 @@ def test_every_dataset_of_classified_images_has_the_same_choices(name: str) -> N
         assert (data.mix is not None) == (choice in MIXING)
 
 
-@pytest.mark.usefixtures("tables", "image_files", "published")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -75,7 +75,7 @@ def test_other_data_have_no_such_key(made: list[str], command: Callable[..., obj
     assert "There is no key data.augment." in answer.stderr  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
 def test_numbers_that_only_the_table_shows_are_not_mixed() -> None:
     data = build(composed(*ON_LISTED, "data.label=share", "data.augment=mixup")["data"], 0)
     with pytest.raises(UserError, match="data.augment=mixup mixes images of classes, but these have values"):
@@ -93,7 +93,7 @@ def test_a_stopped_run_ends_as_one_without_a_stop(train: Train, resume: Train, c
     assert ending(run) == ending(whole)
 
 
-@pytest.mark.usefixtures("image_files")
+@pytest.mark.usefixtures("narrow_resnet", "image_files")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_learns_from_mixed_images(train: Train, model: str) -> None:
     options = ["task.balanced=true"] if model != "scratch" else []

@@ -116,7 +116,7 @@ def trained(train: Train, model: str, kind: str, watch: MiddleSteps, *overrides:
     return run
 
 
-@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
 @pytest.mark.parametrize(("model", "kind"), PAIRS)
 def test_no_step_reads_a_value(train: Train, model: str, kind: str) -> None:
     found: list[str] = []
@@ -146,7 +146,7 @@ def errors_of_the_gpu() -> Iterator[None]:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of NVIDIA's")
-@pytest.mark.usefixtures("tables", "image_files")
+@pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
 @pytest.mark.parametrize(("model", "kind"), [pair for pair in PAIRS if pair[1] != "Boxes"])  # see ALLOWED
 def test_no_step_waits_for_the_gpu(train: Train, model: str, kind: str) -> None:
     trained(train, model, kind, MiddleSteps(errors_of_the_gpu), "trainer=gpu")

@@ -21,7 +21,7 @@ Train = Callable[..., RunDir]
 
 
 @pytest.fixture
-def few(train: Train, tmp_path: Path) -> list[str]:
+def few(narrow_resnet: None, train: Train, tmp_path: Path) -> list[str]:
     """The words of a small run on a network that was trained on digits for a moment, with a cache of its own."""
     sizes = ["data.limit=60", "data.limit_eval=60", "trainer.max_epochs=1", "trainer.precision=32"]
     small = [*SMALL, *sizes, f"data.dir={tmp_path / 'cache'}"]
@@ -88,15 +88,15 @@ def test_views_are_augmented_differently_and_computed_once(train: Train, few: li
     words = [*HEAD, "data.augment=light", "model.views=3", "trainer.max_epochs=4"]
     run = train(*words, folder="views", small=few)
     log = run.log.read_text()
-    assert "train: 512 features of each image and each of 3 views were computed once" in log
-    assert "val: 512 features of each image were computed once" in log
+    assert "train: 64 features of each image and each of 3 views were computed once" in log
+    assert "val: 64 features of each image were computed once" in log
     assert "computed again" not in log
     again = train(*words, folder="again", small=few)
     assert _said(again) == {"train": "kept", "val": "kept"}
     assert _metrics(run) == _metrics(again)
     kept = [_array(path) for path in (tmp_path / "cache/features").iterdir()]
     (views,) = [each for each in kept if each.shape[1] == 3]
-    assert views.shape == (60, 3, 512)
+    assert views.shape == (60, 3, 64)
     assert not torch.equal(views[:, 0], views[:, 1])
     assert not torch.equal(views[:, 1], views[:, 2])
 
