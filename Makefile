@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help install train test test-all lint types format bench notebook docs soak fuzz dashboard clean
+.PHONY: help install train test test-wide test-all lint types format bench notebook docs soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,10 +22,13 @@ $(READY): pyproject.toml constraints.txt
 train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything else
 	$(PYTHON) train.py $(or $(ARGS),model=cnn)
 
-test: install ## the tests, offline; 20 to 30 minutes on two cores
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not slow' --numprocesses 2 --dist worksteal $(ARGS)
+test: install ## the quick tests, offline; under ten minutes on two cores
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
-test-all: install ## the tests that take minutes, too
+test-wide: install ## every network with every dataset and verb, processes, browsers; about fifteen minutes
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
+
+test-all: install ## all tests, those that take minutes, too
 	$(PYTHON) -m pytest $(ARGS)
 
 lint: install ## ruff: mistakes and layout

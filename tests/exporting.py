@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
+from _pytest.mark import ParameterSet
 from helpers import COLUMNS, DIGITS, SCENES, TINY, WINDOWS, composed, inputs_for
 from helpers import TEXTS as WITHOUT_TOKENIZER
 
@@ -34,6 +36,17 @@ CASES = [
 # Detectors, whose export takes ten seconds, are exported once and for all that is asked of them.
 DETECTORS = [each for each in CASES if each[1] is SCENES]
 OTHERS = [each for each in CASES if each[1] is not SCENES]
+
+
+def again_slow(cases: list[tuple[str, Spec, dict[str, object]]]) -> list[ParameterSet]:
+    """Of each network, a second case of the same kind of input is a slow test."""
+    seen: set[tuple[str, str]] = set()
+    marked = []
+    for case in cases:
+        key = (case[0], case[1].data)
+        marked.append(pytest.param(*case, marks=[pytest.mark.slow] if key in seen else []))
+        seen.add(key)
+    return marked
 
 
 def ids(cases: list[tuple[str, Spec, dict[str, object]]]) -> list[str]:

@@ -49,6 +49,7 @@ def test_what_grows_with_the_square_of_the_work_is_said_to_bend() -> None:
     assert "**one seed bends at 100,000: slope 1.85.**" in text
 
 
+@pytest.mark.wide
 def test_the_picture_of_scale_is_small() -> None:
     drawn = scale._draw({"fnn": costs(1e-3), "cnn": costs(0.1)}, {"own": costs(0.1)}, {"one seed": costs(1e-6, 2)})
     assert drawn.startswith(b"\x89PNG")

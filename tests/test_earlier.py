@@ -69,12 +69,14 @@ def last_row(folder: Path) -> dict[str, float]:
         return list(csv.DictReader(file))[-1]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", sorted(EXPECTED["resume"]))
 def test_an_earlier_run_is_resumed(name: str, resume: Callable[..., None], tmp_path: Path) -> None:
     resume(name, "trainer.max_epochs=3")
     check(last_row(tmp_path / name), EXPECTED["resume"][name])
 
 
+@pytest.mark.wide
 def test_an_earlier_run_is_resumed_by_a_process_of_its_own(command: Command, tmp_path: Path) -> None:
     name = min(EXPECTED["resume"])
     done = command(f"resume={name}", "trainer.max_epochs=3")
@@ -82,6 +84,7 @@ def test_an_earlier_run_is_resumed_by_a_process_of_its_own(command: Command, tmp
     check(last_row(tmp_path / name), EXPECTED["resume"][name])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["resnet-mnist", "yolo-mnist_boxes"])
 def test_an_earlier_run_whose_tensors_were_made_small_is_resumed(
     name: str, resume: Callable[..., None], tmp_path: Path
@@ -101,7 +104,10 @@ def _whole(value: object) -> object:
     return type(value)(map(_whole, value)) if isinstance(value, list | tuple) else value
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if i else []) for i, name in enumerate(reversed(SWEEPS))]
+)
 def test_an_earlier_sweep_is_resumed(name: str, command: Command, tmp_path: Path) -> None:
     done = command("-m", f"resume={name}", timeout=300)
     assert done.returncode == 0, done.stderr
@@ -122,7 +128,15 @@ def test_an_earlier_run_predicts(name: str, litmus: Litmus) -> None:
     assert set(json.loads(out)["probabilities"]) == {"good", "bad", "fair"}
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if "bert" not in name])
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name.startswith(("cnn", "scratch", "perceptron", "fnn")) else [])
+        for name in RUNS
+        if "bert" not in name
+    ],
+)
 def test_an_earlier_run_is_exported(name: str, command: Command, tmp_path: Path) -> None:
     """In a process of its own: torch.export's symbols of sizes depend on what the process exported before."""
     done = command("export", name, "--to", "torch", script="litmus")

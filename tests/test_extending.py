@@ -70,6 +70,7 @@ def test_every_section_has_its_code() -> None:
     assert len(BLOCKS) == PAGE.count("```") // 2, "each block names its file"
 
 
+@pytest.mark.wide
 def test_what_it_adds_trains_and_is_exported(extended: Path) -> None:
     words = ["model=softmax", "data=stripes", "optimizer=adagrad", "trainer=cpu", "trainer.max_epochs=2"]
     printed = run(extended, "train.py", *words, "callback.dashboard.graph=false", "hydra.run.dir=run")

@@ -110,8 +110,12 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     assert own <= set(known)
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published", "terminal")
-@pytest.mark.parametrize(("model", "data"), PAIRS)
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [pytest.param(*pair, marks=[pytest.mark.slow] if pair == ("yolo", "mnist_boxes") else []) for pair in PAIRS],
+)
 def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets a third, ends as one of three without a stop.
 
@@ -136,6 +140,7 @@ def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train,
     assert ending(run) == ending(whole)
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:

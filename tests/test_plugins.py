@@ -56,6 +56,7 @@ def result(path: Path) -> dict:
     return json.loads((path / "result.json").read_text())
 
 
+@pytest.mark.wide
 def test_it_trains_and_is_recorded(lab: Path) -> None:
     found = result(lab / "run")
     assert (found["status"], found["model"]) == ("finished", "mlp_mixer")
@@ -63,6 +64,7 @@ def test_it_trains_and_is_recorded(lab: Path) -> None:
     assert json.loads((lab / "run" / "environment.json").read_text())["packages"][plugin.NAME].startswith("code ")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -101,6 +103,7 @@ def test_mistakes_are_answered_before_torch_is_imported(lab: Path, words: list[s
     assert plugin.SOURCE not in answer
 
 
+@pytest.mark.wide
 def test_a_run_of_it_is_resumed(lab: Path, known: Warm) -> None:
     def train(*words: str) -> None:
         answer = known("train", *words, folder=lab)
@@ -116,6 +119,7 @@ def test_a_run_of_it_is_resumed(lab: Path, known: Warm) -> None:
     assert [each["key"] for each in result(lab / "more")["changes"]] == [f"environment.{plugin.NAME}"]
 
 
+@pytest.mark.wide
 def test_a_sweep_and_its_resumption(lab: Path, known: Warm, unknown: Warm) -> None:
     words = ["model=mlp_mixer,linear", "sweep.name=both", *SMALL, "data.limit=100"]
     assert "2 finished" in run(lab, *TRAIN, "-m", *words)
@@ -132,6 +136,7 @@ def test_two_processes_train_it(lab: Path) -> None:
     assert result(lab / "two")["status"] == "finished"
 
 
+@pytest.mark.wide
 def test_an_installed_package_needs_no_variable(tmp_path: Path) -> None:
     plugin.write(tmp_path / "lib")
     plugin.install(tmp_path / "lib")
@@ -142,6 +147,7 @@ def test_an_installed_package_needs_no_variable(tmp_path: Path) -> None:
     assert "mlp_mixer" in answer
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "words",
     [

@@ -58,6 +58,7 @@ def test_every_key_it_names_exists() -> None:
         assert key in known, key
 
 
+@pytest.mark.wide
 def test_the_model_it_adds_trains_and_is_listed(tmp_path: Path) -> None:
     for part in ("src", "conf", "train.py"):
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, tmp_path / part)

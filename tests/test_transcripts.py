@@ -62,6 +62,7 @@ def test_mistakes_are_answered_as_it_says(printed: Callable[..., str]) -> None:
 TRAINED = [first for first in BY_COMMAND if "dropo" not in first]  # neither mistakes nor the comparison
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("first", TRAINED)
 def test_it_is_current(first: str, printed: Callable[..., str]) -> None:
     each = BY_COMMAND[first]

@@ -59,6 +59,7 @@ def litmus(scripts: Path, folder: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.wide
 def test_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     origin = "import litmus; print(litmus.__file__)"
     where = subprocess.run([str(installed / "python"), "-c", origin], capture_output=True, text=True, check=True).stdout

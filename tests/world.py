@@ -22,8 +22,8 @@ DATA = {
     "mnist": ["data=mnist", *SMALL],
     "text_table": ON_TABLE,
     "series": ON_WAVE,
-    "image_folder": ON_PHOTOS,
-    "yolo_dataset": ON_BOXES,
+    "image_folder": [*ON_PHOTOS, "data.batch_size=8", "data.eval_batch_size=8"],
+    "yolo_dataset": [*ON_BOXES, "data.batch_size=4", "data.eval_batch_size=4"],
 }
 # What `litmus predict` is given, by the dataset of the run.
 INPUTS = {

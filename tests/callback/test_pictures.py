@@ -56,6 +56,7 @@ def test_every_task_is_here() -> None:
     assert {name.split()[0] for name in TASKS} == {path.stem for path in (CONF / "task").glob("*.yaml")}
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("task", TASKS)
 def test_what_a_task_shows(task: str, train: Train) -> None:
@@ -75,6 +76,7 @@ def test_what_a_task_shows(task: str, train: Train) -> None:
     assert ("mistakes/text_summary" in tags["tensors"]) == texts
 
 
+@pytest.mark.wide
 def test_pictures_change_no_bit(train: Train) -> None:
     shown, hidden = (
         train("model=cnn", "model.dropout=0.2", f"callback.dashboard.pictures={pictures}", folder=pictures)
@@ -84,6 +86,7 @@ def test_pictures_change_no_bit(train: Train) -> None:
     assert not events_of(hidden).Tags()["images"]
 
 
+@pytest.mark.wide
 def test_a_resumed_run_shows_each_epoch_once(train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pictures, "MOST_CURVES", 3)
     run = train("model=fnn", "callback.dashboard.pictures=true", "trainer.max_epochs=2")

@@ -47,6 +47,7 @@ def test_every_task_is_here() -> None:
     assert set(TASKS) == {path.stem for path in (CONF / "task").glob("*.yaml")} | {"text"}
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("task", TASKS)
 def test_what_the_projector_is_given_of_a_task(task: str, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,15 @@ from litmus.record.folder import RunDir
 CODE = """
 import sys
 from litmus.cli.main import main
-for run, what in zip(sys.argv[1::2], sys.argv[2::2]):
-    for words in (["predict", run, what], ["export", run, "--to", "torch"]):
-        try:
-            main(words)
-        except SystemExit as ended:
-            assert not ended.code, (words, ended.code)
+def answered(run, *words):
+    try:
+        main(words)
+    except SystemExit as ended:
+        assert not ended.code, (words, ended.code)
     print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & set(sys.modules)), "BY", run)
+for run, what in zip(sys.argv[1::2], sys.argv[2::2]):
+    answered(run, "predict", run, what)
+answered("export", "export", sys.argv[1], "--to", "torch")
 """
 # The others are networks of other libraries, which import what they like.
 OWN = [path.stem for path in sorted((CONF / "model").glob("*.yaml")) if "weights" not in defaults("model", path.stem)]
@@ -31,6 +33,7 @@ def test_the_networks_of_litmus_itself_are_among_the_cases() -> None:
     assert {"cnn", "fnn", "lstm"} <= set(OWN)
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_predict_and_export_import_no_lightning(train: Callable[..., RunDir]) -> None:
     Image.new("L", (28, 28)).save("digit.png")
@@ -42,4 +45,4 @@ def test_predict_and_export_import_no_lightning(train: Callable[..., RunDir]) ->
     done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = [line for line in done.stdout.splitlines() if line.startswith("IMPORTED")]
-    assert found == [f"IMPORTED BY {name}" for name in OWN]
+    assert found == [f"IMPORTED BY {name}" for name in (*OWN, "export")]

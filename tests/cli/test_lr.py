@@ -62,6 +62,7 @@ def test_json_has_the_curve_and_draws_only_what_is_asked(litmus: Litmus, tmp_pat
     assert [path.name for path in files(tmp_path)] == ["one.png"]
 
 
+@pytest.mark.wide
 def test_a_run_is_tested_as_it_was_trained_and_stays_as_it_is(train: Train, litmus: Litmus) -> None:
     run = train("model=fnn", "model.widths=[32]", "seed=3", "trainer.max_epochs=1")
     before = files(run.path)

@@ -46,6 +46,7 @@ def test_images_that_are_none(images: RunDir, tmp_path: Path, litmus: Callable[.
     )
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_files_of_texts_that_are_none(train: Callable[..., RunDir], tmp_path: Path) -> None:
     run = str(train("model=lstm", "trainer.max_epochs=1", small=[*ON_TABLE, "data.limit=90"]).path)
@@ -64,6 +65,7 @@ def test_files_of_texts_that_are_none(train: Callable[..., RunDir], tmp_path: Pa
         assert refused(run, "--file", name).endswith(said)
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_a_pipe_that_somebody_writes_to_is_read(train: Callable[..., RunDir]) -> None:
     """As bash's `--file <(...)`."""

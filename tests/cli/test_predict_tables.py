@@ -90,6 +90,7 @@ def test_files_of_any_encoding_whatever_that_of_the_run(train: Train, litmus: Li
     assert given[1]["remark"] == "ä"
 
 
+@pytest.mark.wide
 def test_every_format_gives_the_same_answers(litmus: Litmus, houses: pl.DataFrame, tmp_path: Path) -> None:
     houses.write_csv("a.tsv", separator="\t")
     houses.write_ndjson("a.jsonl")
@@ -120,6 +121,7 @@ def test_an_excel_workbook(litmus: Litmus, houses: pl.DataFrame) -> None:
     assert [row["prediction"] for row in rows_of("a.csv")] == [row["prediction"] for row in rows_of("b.csv")]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["houses.csv", "a.parquet", "a.jsonl", "a.json"])
 def test_some_rows_at_a_time_are_all_of_them(
     name: str, litmus: Litmus, houses: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

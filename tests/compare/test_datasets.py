@@ -69,6 +69,7 @@ def test_parts_of_a_dataset_are_one_dataset(tmp_path: Path) -> None:
     assert comparison.over is None
 
 
+@pytest.mark.wide
 def test_the_diagram_is_drawn_and_in_the_report(tmp_path: Path) -> None:
     on_domains(tmp_path, np.array([[0.9, 0.8, 0.7, 0.6]] * 5))
     assert run_compare(tmp_path) == 0

@@ -130,6 +130,7 @@ def test_a_run_from_the_command_line(command: Command, tmp_path: Path) -> None:
     assert again.stdout.count(repr(result["metrics"]["test/acc"])) == 2, "now, and in result.json"
 
 
+@pytest.mark.wide
 def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp_path: Path) -> None:
     done = command(
         "-m",
@@ -152,6 +153,7 @@ def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp
     assert "no soft targets" in failed["error"]
 
 
+@pytest.mark.wide
 def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=fnn", "seed=1,2", "trainer.max_epochs=5000", "hydra.sweep.dir=sweep", "sweep.jobs=1"]
     process = subprocess.Popen(
@@ -182,6 +184,7 @@ def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.wide
 def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
@@ -219,6 +222,7 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     assert "trained with model=perceptron" in refused.stderr
 
 
+@pytest.mark.wide
 def test_two_processes_train_together_and_agree_with_one(command: Command, tmp_path: Path) -> None:
     words = [
         "model=fnn",

@@ -45,8 +45,8 @@ for name, words, what in cases:
     for verb in verbs:
         answered(verb, name, what)
         print("IMPORTED", sorted(set(unused) & set(sys.modules)), "BY", name, verb[0])
-for name, _, what in cases:
-    answered(["export", "RUN", "--to", "torch"], name, what)  # by the compiler, which runs now
+name, _, what = cases[0]
+answered(["export", "RUN", "--to", "torch"], name, what)  # by the compiler, which runs now
 assert "torch._dynamo.utils" in sys.modules
 """
 USED = """
@@ -113,6 +113,7 @@ def ran(code: str, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_a_network_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
@@ -127,6 +128,7 @@ def test_a_network_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) ->
     assert found == wanted, "a library imports more than it did: look at litmus.config.deferred"
 
 
+@pytest.mark.wide
 def test_what_is_deferred_is_whole_when_it_is_used() -> None:
     ran(USED)
 
@@ -148,6 +150,7 @@ print(torchmetrics.Accuracy.__name__, Metric is torchmetrics.Metric)
 """
 
 
+@pytest.mark.wide
 def test_what_fails_when_it_runs_fails_alike_until_it_can_run() -> None:
     *errors, found = ran(BROKEN).splitlines()
     assert len(errors) == 2
@@ -163,9 +166,11 @@ print(Accuracy.__name__)
 """
 
 
+@pytest.mark.wide
 def test_all_of_a_module_is_there_to_import() -> None:
     assert ran(STARRED) == "Accuracy\n"
 
 
+@pytest.mark.wide
 def test_no_optimizer_imports_the_compiler() -> None:
     ran(OPTIMIZERS)

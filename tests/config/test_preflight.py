@@ -165,6 +165,7 @@ def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert preflight(config) == []
 
 
+@pytest.mark.wide
 # Each in a process of its own.
 @with_files
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("words", CHOICES + VALUES)
 def test_it_composes_the_same(words: list[str]) -> None:
     config = composed(*words)

@@ -42,6 +42,7 @@ def test_a_split_by_time_or_by_scenes_has_no_folds() -> None:
     assert set(DATA) - set(FOLDING) == {"series", "mnist_boxes"}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", FOLDING)
 def test_each_sample_validates_once_and_the_test_stays(name: str, fold: Callable[..., Data]) -> None:
     folds = [fold(name, number) for number in range(FOLDS)]
@@ -53,6 +54,7 @@ def test_each_sample_validates_once_and_the_test_stays(name: str, fold: Callable
     assert max(sizes) - min(sizes) <= (10 if name == "sentiment" else 1), "of like size, as far as groups allow"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", FOLDING)
 def test_a_fold_is_the_same_each_time_and_another_by_another_seed(name: str, fold: Callable[..., Data]) -> None:
     first, again = fold(name, 1, "data.split_seed=4"), fold(name, 1, "data.split_seed=4", "seed=9")

@@ -152,6 +152,7 @@ def test_a_reader_that_dies_takes_no_one_with_it(
         _table.check(parquet, ["review"], encoding="auto", separator="auto")
 
 
+@pytest.mark.wide
 def test_a_parquet_file_that_unpacks_to_too_many_rows(parquet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     polars = pytest.importorskip("polars")
     polars.DataFrame({"review": polars.repeat("a", 101_000_000, eager=True)}).write_parquet(parquet)

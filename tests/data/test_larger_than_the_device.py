@@ -50,6 +50,7 @@ def loaders(name: str) -> dict[str, BatchLoader]:
     return {split: data._loader(split) for split in SPLITS}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONF.glob("data/*.yaml")))
 def test_batches_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert name in DATA, "add the new dataset to every_data.py"

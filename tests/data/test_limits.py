@@ -23,6 +23,7 @@ def test_every_dataset_is_here() -> None:
         assert ("split_seed" in keys) == (name in SPLITTING)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", DATA)
 def test_a_limit_cuts_the_training_alone(name: str) -> None:
     whole = prepared(name).sizes
@@ -30,6 +31,7 @@ def test_a_limit_cuts_the_training_alone(name: str) -> None:
     assert prepared(name, "data.limit_eval=3").sizes == {"train": whole["train"], "val": 3, "test": 3}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", SPLITTING)
 def test_a_split_has_a_seed_of_its_own(name: str) -> None:
     def splits(*overrides: str) -> list[object]:

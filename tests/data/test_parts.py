@@ -30,6 +30,7 @@ def batches(name: str, parts: int, limit: int | None = None) -> list[tuple[Tenso
     return found
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files", "published", "snippets", "hub_copies")
 @pytest.mark.parametrize("name", DATA)
 def test_parts_have_the_batches_of_the_whole(name: str) -> None:

@@ -47,6 +47,7 @@ def test_every_dataset_is_tried() -> None:
     assert DATA.keys() == {path.stem for path in (CONF / "data").glob("*.yaml")}
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files", "published", "hub_copies")
 @pytest.mark.parametrize("overrides", [made for made, _ in DATA.values() if made], ids=str)
 def test_no_test_sample_of_a_dataset_s_own_split_was_seen(overrides: list[str]) -> None:
@@ -74,6 +75,7 @@ def test_after_another_split_only_unseen_samples_are_tested(
     assert f"{whole.sizes['test'] - rest.sizes['test']} of {whole.sizes['test']} test " in caplog.text
 
 
+@pytest.mark.wide
 def test_a_longer_forecast_test_gives_the_figures_of_the_first_one(
     train: Train, tables: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

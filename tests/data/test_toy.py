@@ -66,6 +66,7 @@ def test_one_layer_learns_what_a_line_separates(train: Train, kind: str, learns:
     assert acc > 0.95 if learns else acc < 0.75
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["xor", "circles", "moons", "blobs"])
 def test_dense_layers_learn_the_others(train: Train, kind: str) -> None:
     run = train("model=fnn", "data=toy", f"data.kind={kind}", "data.noise=0.05", "trainer=cpu", small=[])

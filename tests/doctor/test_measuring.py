@@ -135,6 +135,7 @@ def test_a_loss_far_above_chance_is_said_sooner(train: Train) -> None:
     assert "In epoch 1 the network has learned nothing" in run.log.read_text()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("model", ["fnn", "cnn"])
 def test_the_training_is_the_same_without_the_doctor(model: str, train: Train) -> None:
     watched, alone = (
@@ -190,6 +191,7 @@ def test_a_damaged_file_is_not_used(train: Train) -> None:
     assert run.read_health() is None
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("is_balanced", [True, False])
 def test_the_loss_of_chance_is_that_of_the_weights_of_classes(is_balanced: bool, train: Train, tmp_path: Path) -> None:
     """A twentieth of the rows is of the second class; a network that is balanced finds it at a higher loss."""

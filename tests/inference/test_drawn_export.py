@@ -26,6 +26,7 @@ def strokes() -> Strokes:
     return read.strokes or Strokes(28, 28, 20, (14.0, 14.0), 2.2, (0.0,) * 5, (1e9,) * 5)
 
 
+@pytest.mark.wide
 def test_the_program_looks_at_what_predict_changes(strokes: Strokes, tmp_path: Path) -> None:
     spec = load_run(RunDir(RUN)).spec
     text = program(replace(spec, input=replace(spec.input, strokes=strokes)), "model.onnx")
@@ -43,6 +44,7 @@ def test_the_program_looks_at_what_predict_changes(strokes: Strokes, tmp_path: P
     assert not any(map(like_training, images))
 
 
+@pytest.mark.wide
 def test_it_is_said_on_the_screen_and_by_the_program(
     strokes: Strokes, tmp_path: Path, litmus: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

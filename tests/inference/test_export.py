@@ -17,7 +17,11 @@ from litmus.model._vocabulary import pieces
 from litmus.spec import Classes, Spec, Values
 
 # Of each network one: all of them are exported whole, which holds the bare one.
-FIRST = [next(case for case in CASES if case[0] == name) for name in sorted({name for name, _, _ in CASES})]
+NAMES = sorted({name for name, _, _ in CASES})
+FIRST = [
+    pytest.param(*next(case for case in CASES if case[0] == name), marks=[pytest.mark.slow] if name == "yolo" else [])
+    for name in NAMES
+]
 
 
 def others(spec: Spec) -> list[torch.Tensor]:
@@ -28,8 +32,9 @@ def others(spec: Spec) -> list[torch.Tensor]:
     )
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
-@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
+@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=NAMES)
 def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
     assert write(net, "torch", tmp_path / "model.pt2", raw=True) < 1e-4
@@ -38,8 +43,9 @@ def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_pat
         assert torch.allclose(read(batch), net(batch), atol=1e-5)
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
-@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=[name for name, _, _ in FIRST])
+@pytest.mark.parametrize(("name", "spec", "changes"), FIRST, ids=NAMES)
 def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     net = make(name, spec, changes)
@@ -96,6 +102,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.wide
 def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = make("fnn", DIGITS, {})
     save = torch.export.save
@@ -113,6 +120,7 @@ def test_what_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.wide
 def test_the_verb(train: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     from litmus.cli.main import main
 

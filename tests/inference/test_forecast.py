@@ -104,6 +104,7 @@ def test_another_file_is_continued(sales: RunDir, litmus: Litmus) -> None:
     assert "--topk has no effect on forecasts" in refused(sales, "--topk", "3")
 
 
+@pytest.mark.wide
 def test_litmus_load_forecasts_what_is_printed(sales: RunDir, litmus: Litmus, caplog: pytest.LogCaptureFixture) -> None:
     net = load(sales.path)
     assert net.forecast() == rows_of(litmus("predict", str(sales.path), "--json")[0])
@@ -158,6 +159,7 @@ def test_an_earlier_run_forecasts_without_intervals(litmus: Litmus) -> None:
     assert "There are no intervals: the run is of an earlier version" in " ".join(out.split())
 
 
+@pytest.mark.wide
 def test_what_is_known_ahead_is_given_for_the_steps_to_forecast(train: Train) -> None:
     rng = np.random.default_rng(0)
     sale = rng.integers(0, 2, 300)

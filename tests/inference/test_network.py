@@ -186,6 +186,7 @@ print("IMPORTED", *sorted({"lightning", "pytorch_lightning", "torchmetrics"} & s
 """
 
 
+@pytest.mark.wide
 def test_nothing_of_lightning_is_imported_and_nothing_is_printed(tmp_path: Path) -> None:
     shutil.copytree(EARLIER / "cnn-mnist", tmp_path / "cnn")
     shutil.copytree(EARLIER / "lstm-text_table", tmp_path / "lstm")

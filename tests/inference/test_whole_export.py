@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from exporting import CASES, DETECTORS, OTHERS, TEXTS, ids, make
+from exporting import CASES, DETECTORS, OTHERS, TEXTS, again_slow, ids, make
 from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
 
@@ -83,8 +83,9 @@ def exported(net: Net, folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(folder / "export" / "model.onnx")
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
-@pytest.mark.parametrize(("name", "spec", "changes"), OTHERS, ids=ids(OTHERS))
+@pytest.mark.parametrize(("name", "spec", "changes"), again_slow(OTHERS), ids=ids(OTHERS))
 def test_every_network_is_exported_whole(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
     check_session(exported(net, tmp_path), net)
@@ -123,14 +124,20 @@ def check_session(session: onnxruntime.InferenceSession, net: Net) -> None:
     assert Spec.from_plain(json.loads(metadata["litmus"])) == spec
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("form", ["torch", "openvino"])
-@pytest.mark.parametrize("spec", [DIGITS, COLUMNS, CELLS], ids=["digits", "columns", "cells"])
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, marks=pytest.mark.slow) for spec in (DIGITS, COLUMNS)] + [CELLS],
+    ids=["digits", "columns", "cells"],
+)
 def test_other_formats_are_whole_too(form: str, spec: Spec, tmp_path: Path) -> None:
     if form == "openvino":
         pytest.importorskip("openvino")
     assert write(make("fnn", spec, {}), form, tmp_path / "model.pt2") < 1.0
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
 @pytest.mark.parametrize(
     ("name", "spec", "count"),
@@ -167,7 +174,8 @@ def test_every_pixel_is_that_of_predict(resized: int, channels: int) -> None:
         assert (pixels(torch.from_numpy(image[None]))[0] * 255).round().byte().numpy().tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize(("name", "spec", "changes"), DETECTORS, ids=ids(DETECTORS))
+@pytest.mark.wide
+@pytest.mark.parametrize(("name", "spec", "changes"), again_slow(DETECTORS), ids=ids(DETECTORS))
 def test_a_detector_is_exported_whole_and_its_boxes_are_those_of_predict(
     name: str, spec: Spec, changes: dict[str, object], tmp_path: Path
 ) -> None:
@@ -191,6 +199,7 @@ def test_a_detector_is_exported_whole_and_its_boxes_are_those_of_predict(
         assert json.loads(line.split(" ", 3)[3]) == pytest.approx(box["box"], abs=0.1)
 
 
+@pytest.mark.wide
 def test_a_table_as_it_is_written(tmp_path: Path) -> None:
     pytest.importorskip("polars")
     net = make("fnn", CELLS, {})
@@ -225,10 +234,11 @@ def check_table(folder: Path, net: Net, separator: str, decimal: str) -> None:
         assert [price, rent] == pytest.approx(row.tolist(), rel=1e-4)  # sums of float32 in another order
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("scaling", "columns"),
     [
-        ("series", ("a", "b")),
+        pytest.param("series", ("a", "b"), marks=pytest.mark.slow),
         pytest.param("window", ("a",), marks=pytest.mark.slow),
         pytest.param("difference", ("a",), marks=pytest.mark.slow),
         pytest.param("seasonal", ("a",), marks=pytest.mark.slow),
@@ -253,8 +263,9 @@ def test_a_series(scaling: str, columns: tuple[str, ...], tmp_path: Path) -> Non
     assert float(line.split(":")[1].strip(" }")) == pytest.approx(float(expected), rel=0, abs=1e-4)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("known", [pytest.param(0, marks=pytest.mark.slow), 1])
-@pytest.mark.parametrize("is_missing", [False, True])
+@pytest.mark.parametrize("is_missing", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_several_series_with_columns_and_gaps(known: int, is_missing: bool, tmp_path: Path) -> None:
     pytest.importorskip("polars")
     columns = ("sales", "rain", "holiday")
@@ -301,6 +312,7 @@ def test_programs_say_how_they_are_used(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.wide
 def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:
     net = make("cnn", replace(DIGITS, target=Labels(("cat", "dog", "red"))), {})
     session = exported(net, tmp_path)
@@ -310,6 +322,7 @@ def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:
     assert found == pytest.approx(logits.detach().sigmoid().numpy(), abs=1e-5)
 
 
+@pytest.mark.wide
 def test_a_program_that_is_there_is_kept(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text("mine")
     write(make("fnn", DIGITS, {}), "onnx", tmp_path / "model.onnx")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from helpers import WINDOWS, composed
 
@@ -49,6 +50,7 @@ def test_a_network_of_an_earlier_version_reads_them_row_by_row() -> None:
     assert not any(name.startswith("ahead") for name in net.state_dict())
 
 
+@pytest.mark.wide
 def test_steps_far_ahead_have_what_is_known_of_them(train: Callable[..., RunDir], tmp_path: Path) -> None:
     """A sale at random, on one day of four, which nothing before it tells."""
     random = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from model.test_contract import READING, detects, flat, loss_of, make, spec_for
 META = torch.device("meta")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("name", "read"), READING)
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.1, "batchnorm": True}])
 def test_a_step_depends_on_no_value(name: str, read: type, changes: dict[str, object]) -> None:

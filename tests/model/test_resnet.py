@@ -193,6 +193,7 @@ def begun(narrow_resnet: None, train: Callable[..., RunDir]) -> RunDir:
     return train("model=resnet", "model.weights=null", "data=mnist", folder="begun", small=few)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("precision", ["32", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
 def test_features_that_are_computed_once_change_nothing(
     train: Callable[..., RunDir], begun: RunDir, precision: str, monkeypatch: pytest.MonkeyPatch
@@ -231,6 +232,7 @@ def test_augmentation_switches_the_features_off_and_says_so(train: Callable[...,
     assert "train: 64 features" not in log
 
 
+@pytest.mark.wide
 def test_a_run_s_weights_and_pictures_are_taken_over(train: Callable[..., RunDir], begun: RunDir) -> None:
     few = [*SMALL, "data.limit=60", "trainer.max_epochs=1", f"model.weights={begun.path}"]
     run = train("model=resnet", "data=mnist", small=few)

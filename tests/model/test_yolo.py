@@ -238,6 +238,7 @@ def _check_average(run: RunDir) -> None:
     assert not torch.equal(kept["state_dict"][name], kept["current_model_state"][name])
 
 
+@pytest.mark.wide
 def test_nothing_is_written_to_the_home_folder_and_no_network_is_asked(tmp_path: Path) -> None:
     """Any connection ends the process with another status than 0."""
     home, closed = tmp_path / "home", tmp_path / "closed"
@@ -276,6 +277,7 @@ def test_nothing_is_written_to_the_home_folder_and_no_network_is_asked(tmp_path:
     assert not list(tmp_path.glob("runs")) + list(tmp_path.glob("*.pt"))
 
 
+@pytest.mark.wide
 def test_importing_litmus_does_not_touch_the_package() -> None:
     modules = [
         "litmus." + ".".join(path.relative_to(ROOT / "src" / "litmus").with_suffix("").parts)
@@ -287,6 +289,7 @@ def test_importing_litmus_does_not_touch_the_package() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.wide
 def test_the_environment_is_as_it_was() -> None:
     code = (
         "import os\nos.environ.pop('OMP_NUM_THREADS', None)\nbefore = dict(os.environ)\n"
@@ -296,6 +299,7 @@ def test_the_environment_is_as_it_was() -> None:
     assert done.stdout.strip() == "True"
 
 
+@pytest.mark.wide
 def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +320,7 @@ def test_a_damaged_file_of_a_known_name_stays_and_no_network_is_asked(
     assert "tensors loaded" in make(weights=str(tmp_path / "o'brien" / "yolo11n.pt")).provenance
 
 
+@pytest.mark.wide
 def test_the_size_that_a_file_was_trained_on_is_taken(tmp_path: Path) -> None:
     settings = {**composed("model=yolo")["model"], "weights": str(tmp_path / "own.pt")}
     _ultralytics.save(make().network, tmp_path / "own.pt", 96)

@@ -29,6 +29,7 @@ def page(folder: Path) -> str:
     return check_page(write(material_of(run, run.read_config(), run.read_result() or {}, None, ["A note."])))
 
 
+@pytest.mark.wide
 def test_a_page_has_the_verdict_first_then_findings_curves_and_how_to_repeat(tmp_path: Path) -> None:
     text = page(made(tmp_path / "run", "model=fnn"))
     first = "test/acc is 0.89 with the weights of epoch 4 of 4"
@@ -241,6 +242,7 @@ def test_the_page_is_shown_in_the_browser_of_the_environment(
     )
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
 def test_what_a_click_opens_is_printed(tmp_path: Path) -> None:
     folder = made(tmp_path / "run", "model=fnn")

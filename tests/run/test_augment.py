@@ -82,6 +82,7 @@ def test_numbers_that_only_the_table_shows_are_not_mixed() -> None:
         data.prepare_data()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("choice", [each for each in CHOICES if each != "none"])
 def test_a_stopped_run_ends_as_one_without_a_stop(train: Train, resume: Train, choice: str) -> None:
     words = ["model=cnn", "model.widths=[4]", "model.dense=8", f"data.augment={choice}", "data.flip=0.5"]

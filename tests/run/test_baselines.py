@@ -288,6 +288,7 @@ def test_what_rounding_tells_apart_is_as_good() -> None:
     assert Best("naive", "test/rmse", 37.093, 37.10).sentence.endswith("does better.")
 
 
+@pytest.mark.wide
 def test_one_that_is_better_is_not(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(*DIGITS, "model=fnn", "trainer.max_epochs=12", "data.limit=2000", "data.batch_size=64", small=[])
     result = run.read_result()

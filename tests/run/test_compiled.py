@@ -41,6 +41,7 @@ def losses(run: RunDir) -> list[float]:
     return [row[f"{split}/loss"] for row in run.read_metrics() for split in ("train", "val")]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("model", ["fnn", "cnn", "scratch"])
 def test_it_learns_the_same(train: Train, traced: list[torch.fx.GraphModule], model: str) -> None:
     words = [f"model={model}", *MANY]
@@ -51,11 +52,13 @@ def test_it_learns_the_same(train: Train, traced: list[torch.fx.GraphModule], mo
     assert losses(run) == losses(as_it_is)
 
 
+@pytest.mark.wide
 def test_recurrent_layers_are_said_to_stay(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     train("model=lstm", "data=mnist", "trainer.max_epochs=1", "trainer.compile=true")
     assert "compiler leaves recurrent layers as they are" in capsys.readouterr().out
 
 
+@pytest.mark.wide
 def test_whoever_looks_inside_sees_the_network_as_it_is(train: Train, traced: list[torch.fx.GraphModule]) -> None:
     words = ["model=fnn", *MANY]
     plain, run = train(*words, "trainer.compile=false", folder="plain"), train(*words, "trainer.compile=true")
@@ -80,6 +83,7 @@ def test_what_torch_cannot_compile_is_a_sentence(train: Train, monkeypatch: pyte
     assert result["status"] == "finished", "auto trains without"
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize(("gain", "is_on"), [(1e9, True), (0.0, False)])
 def test_auto_takes_what_is_faster(

@@ -111,6 +111,7 @@ def test_temporary_files_of_killed_processes_are_removed(trained: Train, resume:
     assert mine.exists()
 
 
+@pytest.mark.wide
 def test_a_run_that_is_killed_anywhere_ends_the_same(command: Command, tmp_path: Path) -> None:
     """SIGKILL at some moment of each of three attempts, checkpoints within the epoch included."""
     words = [*FEW, "trainer.max_epochs=4", "callback.checkpoint.every_s=0.05", "model.dropout=0.2"]

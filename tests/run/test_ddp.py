@@ -40,6 +40,7 @@ def test_a_failed_rank_is_named_with_how_it_ended(
         raise Diverged("as in all processes", 1)
 
 
+@pytest.mark.wide
 def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:
     """Of 8 digits a step, the weights of the two processes' 4 differ widely."""
     few = ["data.limit=64", "data.batch_size=8", "trainer.max_epochs=3", "task.baselines=true"]
@@ -52,6 +53,7 @@ def test_balanced_classes_weigh_the_same_in_two_processes(train: Train) -> None:
             assert shared[name] == pytest.approx(alone[name], rel=1e-5), name
 
 
+@pytest.mark.wide
 def test_a_killed_rank_ends_the_run_at_once_and_is_named(train: Train) -> None:
     killed_at: list[float] = []
 

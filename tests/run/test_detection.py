@@ -62,6 +62,7 @@ def test_boxes_come_back_in_the_photo_s_own_pixels(tmp_path: Path) -> None:
     assert len(next(ImagePredictor(Sees()).predict(paths, 8, 5, 0.5))["boxes"]) == 1
 
 
+@pytest.mark.wide
 def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     from litmus.model import _ultralytics
 
@@ -98,6 +99,7 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, litmus: Lit
     assert (tmp_path / "seen" / "bus-boxes.jpg").is_file()
 
 
+@pytest.mark.wide
 def test_the_score_from_which_a_box_counts_is_stored_with_the_weights(
     train: Train, litmus: Litmus, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -123,6 +125,7 @@ def test_the_score_from_which_a_box_counts_is_stored_with_the_weights(
     assert "boxes that score at least 0.25; --min-score changes it" in table
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("arch", ["yolo11n", pytest.param("yolo26n", marks=pytest.mark.slow)])
 def test_evaluating_a_detector_again_gives_the_same_digits(train: Train, arch: str) -> None:
     """The average of the weights is far from the weights themselves here."""

@@ -20,6 +20,7 @@ Train = Callable[..., RunDir]
 STAGES = {500: "the log", 3_000: "the environment", 40_000: "events", 800_000: "the first checkpoint"}
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 @pytest.mark.parametrize("limit", STAGES, ids=STAGES.values())
 def test_files_may_not_grow(tmp_path: Path, command: Command, limit: int) -> None:

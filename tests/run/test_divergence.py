@@ -138,6 +138,7 @@ def test_a_rollback_goes_on_from_the_last_checkpoint_at_half_the_rate(train: Tra
     assert "back to step 4, with half the learning rate (3 of 3)" in run.log.read_text()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "none", "plateau"])
 def test_a_rollback_halves_every_schedule_and_is_resumed(train: Train, resume: Train, schedule: str) -> None:
     """The spike comes once: then half the rate is enough. A resumed run keeps it."""

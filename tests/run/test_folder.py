@@ -26,6 +26,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
+@pytest.mark.wide
 def test_a_file_system_without_links_and_modes_will_do(
     train: Train, resume: Train, litmus: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

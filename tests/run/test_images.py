@@ -48,6 +48,7 @@ def test_what_belongs_to_the_network_cannot_be_changed_in_a_test(train: Train, c
         evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("photos", "imagenet")
 @pytest.mark.parametrize("part", ["all", "head"])
 def test_imagenet_s_weights_are_tuned_and_named(train: Train, part: str, tmp_path: Path, litmus: Litmus) -> None:
@@ -60,6 +61,7 @@ def test_imagenet_s_weights_are_tuned_and_named(train: Train, part: str, tmp_pat
     assert set(json.loads(out)["probabilities"]) == set(COLORS)
 
 
+@pytest.mark.wide
 def test_photos_without_a_cache_are_read_ahead_and_train_the_same(
     train: Train, resume: Train, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

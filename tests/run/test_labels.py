@@ -98,6 +98,7 @@ def test_numbers_of_images_and_texts_are_predicted_in_their_unit(train: Train, l
     assert set(package.load(run.path).predict("a film")["values"]) == {"score"}
 
 
+@pytest.mark.wide
 def test_bert_s_folder_for_transformers_says_what_it_predicts(train: Train, litmus: Litmus) -> None:
     run = train("model=bert", *TINY["bert"], "model.pooling=cls", *ON_TABLE, *TAGS, *SHORT, small=[])
     litmus("export", str(run.path), "--to", "huggingface", "--out", "hf")

@@ -55,6 +55,7 @@ def test_four_tasks_on_two_machines_agree_with_one_process(srun: Together, comma
     assert not (tmp_path / "outputs").exists(), "no folder besides the one"
 
 
+@pytest.mark.wide
 def test_a_task_that_is_killed_ends_the_run_and_is_named(srun: Together, tmp_path: Path) -> None:
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     first, other = srun("train", *LONG, when=(last, 0.1), signals={1: signal.SIGKILL})
@@ -67,6 +68,7 @@ def test_a_task_that_is_killed_ends_the_run_and_is_named(srun: Together, tmp_pat
     assert "Traceback" not in first.err
 
 
+@pytest.mark.wide
 def test_the_others_end_with_the_first(srun: Together, tmp_path: Path) -> None:
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     first, other = srun("train", *LONG, when=(last, 0.1), signals={0: signal.SIGKILL})
@@ -75,6 +77,7 @@ def test_the_others_end_with_the_first(srun: Together, tmp_path: Path) -> None:
     assert other.out + other.err == ""
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("to", [(0, 1), (1,)], ids=["all", "one of the others"])
 def test_a_signal_interrupts_all_and_the_run_is_resumed(srun: Together, tmp_path: Path, to: tuple[int, ...]) -> None:
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -88,6 +91,7 @@ def test_a_signal_interrupts_all_and_the_run_is_resumed(srun: Together, tmp_path
     assert result_of(tmp_path / "run")["status"] == "finished"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "number", "expected"),
     [
@@ -119,6 +123,7 @@ def test_a_folder_that_is_taken_refuses_all_at_once(srun: Together, tmp_path: Pa
     assert other.out + other.err == ""
 
 
+@pytest.mark.wide
 def test_several_machines_need_a_launcher(command: Command) -> None:
     done = command(*FEW, "trainer.num_nodes=2")
     assert done.returncode == 2
@@ -132,6 +137,7 @@ def test_several_machines_need_a_launcher(command: Command) -> None:
         assert f"trainer.strategy={strategy} is for several processes" in done.stderr
 
 
+@pytest.mark.wide
 def test_a_single_task_of_slurm_starts_its_own_processes(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +165,7 @@ def torchrun(*words: str, folder: Path, nodes: int, processes: int) -> list["sub
     ]
 
 
+@pytest.mark.wide
 def test_torchrun_on_two_machines_agrees_with_one_process(command: Command, tmp_path: Path) -> None:
     ranks = torchrun(*FEW, "hydra.run.dir=two", folder=tmp_path, nodes=2, processes=1)
     one = command(*FEW, "hydra.run.dir=one")

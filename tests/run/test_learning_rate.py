@@ -138,6 +138,7 @@ def test_layers_that_learn_more_slowly_do_so_in_the_test(monkeypatch: pytest.Mon
     assert {round(max(first) / rate) for rate in first} >= {1, 2, 4}
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published", "hub_copies")
 @pytest.mark.parametrize(("model", "data"), EACH)
 def test_every_network_and_every_dataset(model: str, data: str) -> None:

@@ -48,6 +48,7 @@ def test_epochs_that_end_before_are_said(train: Train, capsys: pytest.CaptureFix
     assert "trainer.max_epochs=2 ends the training before trainer.max_steps=1000" in capsys.readouterr().err
 
 
+@pytest.mark.wide
 def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) -> None:
     words = [*PLAIN, "model.dropout=0.2", "trainer.max_epochs=5", "trainer.max_steps=13"]
     straight = train(*words, folder="straight")
@@ -79,6 +80,7 @@ def test_a_training_ends_with_its_time(train: Train) -> None:
     assert "trainer.max_time=0.5 is over after step" in run.log.read_text()
 
 
+@pytest.mark.wide
 def test_what_was_trained_before_counts(train: Train, resume: Train) -> None:
     words = [*PLAIN, "trainer.max_epochs=50", "trainer.max_time=2"]
     stopped = train(*words, watching=[_Slow(0.3), Fault(kill(signal.SIGINT), epoch=0, batch=2)])

@@ -116,6 +116,7 @@ def trained(train: Train, model: str, kind: str, watch: MiddleSteps, *overrides:
     return run
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
 @pytest.mark.parametrize(("model", "kind"), PAIRS)
 def test_no_step_reads_a_value(train: Train, model: str, kind: str) -> None:

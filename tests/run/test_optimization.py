@@ -53,6 +53,7 @@ def test_gradient_clipping_limits_the_step(train: Train) -> None:
     assert 0 < moved < 3e-6
 
 
+@pytest.mark.wide
 def test_plateau_lowers_the_rate_of_a_run_that_does_not_improve_only(train: Train) -> None:
     changes = ["model=fnn", "scheduler=plateau", "scheduler.patience=1", "trainer.max_epochs=4", "data.limit=2000"]
     rates = [row["optim/lr"] for row in train(*changes, folder="good").read_metrics()]
@@ -61,6 +62,7 @@ def test_plateau_lowers_the_rate_of_a_run_that_does_not_improve_only(train: Trai
     assert stuck[-1]["optim/lr"] < stuck[0]["optim/lr"]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("optimizer", names("optimizer"))
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
 def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str, train: Train) -> None:
@@ -74,6 +76,7 @@ def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str
     assert run.read_result()["status"] == "finished", run.read_result()["error"]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("scheduler", ["none", "cosine", "one_cycle", "plateau", "warmup_linear"])
 @pytest.mark.parametrize("optimizer", names("optimizer"))
 def test_every_optimizer_with_every_scheduler(scheduler: str, optimizer: str, train: Train) -> None:

@@ -95,6 +95,7 @@ def materials(monkeypatch: pytest.MonkeyPatch) -> list[Material]:
     return kept
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_shows_the_outputs_of_its_samples(train: Train, materials: list[Material], kind: str) -> None:
@@ -197,6 +198,7 @@ def test_a_page_is_made_again_and_shows_the_same(
     assert {path.name: path.read_bytes() for path in (run.path / "pictures").iterdir()} == pictures
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_without_its_data_or_weights_a_page_says_what_it_lacks(train: Train, litmus: Litmus) -> None:
     run = train("model=fnn", *FEW, small=ON_HOUSES)
@@ -264,6 +266,7 @@ def _hostile_boxes() -> list[str]:
     return ["model=yolo", *ON_BOXES]
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize(
     "prepare",

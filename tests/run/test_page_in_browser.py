@@ -29,6 +29,7 @@ MEASURE = """<!DOCTYPE html><title></title>
 }</script>"""
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize("kind", KINDS)

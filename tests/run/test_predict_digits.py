@@ -29,6 +29,7 @@ def num_right(found: dict[str, dict]) -> int:
     return sum(answer["label"] == name[0] for name, answer in found.items())
 
 
+@pytest.mark.wide
 def test_drawn_digits_are_answered_right(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     run = train("model=fnn", small=ENOUGH)
     (tmp_path / "drawn").mkdir()

@@ -113,6 +113,7 @@ def test_pretrained_weights_that_are_not_there_are_said_without_training_s_advic
     assert "model.weights" not in said
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("photos", "coco")
 def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Litmus) -> None:
     words = ["predict", "--model", "yolo11n", "photos/red/1.png", "--min-score", "0"]
@@ -130,6 +131,7 @@ def test_pretrained_weights_draw_boxes_without_a_run(tmp_path: Path, litmus: Lit
     assert (tmp_path / "predictions" / "1-boxes.png").read_bytes() == drawn
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("imagenet")
 def test_a_digit_is_predicted_as_it_was_trained_on(train: Train, tmp_path: Path, litmus: Litmus) -> None:
     """Stored in a size of its own, it is scaled to that of ImageNet's weights whole."""

@@ -22,6 +22,7 @@ def report(folder: Path) -> dict:
     return json.loads((folder / "reproduction.json").read_text())
 
 
+@pytest.mark.wide
 def test_a_run_is_reproduced_from_its_folder_alone(command: Command, tmp_path: Path) -> None:
     first = command(*FNN, "model.dropout=0.2", "optimizer.lr=2e-3", "seed=3")
     assert first.returncode == 0, first.stderr

@@ -87,6 +87,7 @@ def shown(run: RunDir) -> EventAccumulator:
     return EventAccumulator(str(run.path), size_guidance={"histograms": 0}).Reload()
 
 
+@pytest.mark.wide
 @pytest.mark.page
 def test_all_that_reads_weights_reads_those_of_shards(both: Both) -> None:
     own = ["callback.ema.decay=0.9", "model.l2=0.001", "trainer.gradient_clip=1.0", "callback.dashboard.graph=true"]
@@ -115,6 +116,7 @@ def test_blocks_are_shards_of_their_own(both: Both) -> None:
     same_training(*both(*words, *READS["bert"]), rel=2e-2, abs=1e-2)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_to_the_last_bit_or_by_one_process(
     srun: Together, command: Command, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_signal_that_is_ignored_stays_so(train: Train, monkeypatch: pytest.Mon
     assert run.read_result()["status"] == "finished"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_while_torch_is_imported(tmp_path: Path, name: str) -> None:
     words = ["model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]
@@ -79,6 +80,7 @@ def test_a_signal_while_hydra_is_imported(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("screen", ["/dev/full", "a pipe that nobody reads"])
 def test_the_screen_is_no_part_of_the_run(tmp_path: Path, screen: str) -> None:
     command = [sys.executable, str(ROOT / "train.py"), "model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]

@@ -59,6 +59,7 @@ def plain(state: object) -> object:
     return [plain(value) for value in state] if isinstance(state, list | tuple) else state
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
 @pytest.mark.parametrize(("model", "setting"), PAIRS)
 def test_every_network_ends_with_the_same_bits(

@@ -42,6 +42,7 @@ def test_keys_that_need_the_data(train: Train, changes: list[str]) -> None:
     assert result["status"] == "finished", result["error"]
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("tables")
 def test_a_class_is_learned_from_columns(train: Train) -> None:
     """The districts differ in the size of their houses for a given price."""

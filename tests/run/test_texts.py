@@ -36,6 +36,7 @@ BERT = [
 pytestmark = pytest.mark.usefixtures("tables")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("model", [LSTM, BERT], ids=["lstm", "bert"])
 def test_two_epochs_tell_separable_texts_apart(train: Train, model: list[str]) -> None:
     run = train(*model, "trainer.max_epochs=2", small=ON_TABLE)
@@ -49,6 +50,7 @@ def test_two_epochs_tell_separable_texts_apart(train: Train, model: list[str]) -
     assert (result["dataset"]["train"], result["dataset"]["val"], result["dataset"]["test"]) == (240, 30, 30)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("model", [LSTM, BERT], ids=["lstm", "bert"])
 def test_numbers_are_a_regression_without_being_told(train: Train, model: list[str]) -> None:
     run = train(*model, "data.label=score", "trainer.max_epochs=4", small=ON_TABLE)
@@ -69,6 +71,7 @@ def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Tra
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
 
 
+@pytest.mark.wide
 def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train, tmp_path: Path) -> None:
     run = train("model=lstm", "trainer.max_epochs=20", small=ON_WAVE)
     metrics = run.read_result()["metrics"]
@@ -199,6 +202,7 @@ def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> No
         evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
+@pytest.mark.wide
 def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
     small = [*LSTM, "trainer.max_epochs=1", "data.eval_batch_size=29"]  # of 30 texts, one is left for two processes
     one = train(*small, small=ON_TABLE, folder="one").read_result()

@@ -56,6 +56,7 @@ def test_a_gain_in_few_windows_counts() -> None:
     assert float(score.compute()["gain"]) > 1
 
 
+@pytest.mark.wide
 def test_of_a_random_walk_the_last_value_is_kept(
     walk: list[float], train: Train, resume: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_of_a_random_walk_the_last_value_is_kept(
         assert ending(resume(parted)) == ending(run)
 
 
+@pytest.mark.wide
 def test_a_lost_checkpoint_makes_the_next_epochs_the_best(walk: list[float], train: Train, resume: Train) -> None:
     run = train(*ON_WALK, small=[])
     run.best.unlink()

@@ -57,6 +57,7 @@ def test_less_than_a_batch_is_refused(train: Train) -> None:
     )
 
 
+@pytest.mark.wide
 def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) -> None:
     words = [*PLAIN, "model.dropout=0.2", "data.augment=light", "scheduler=none", "trainer.val_check_interval=0.3"]
     straight = train(*words, "trainer.max_epochs=3", folder="straight")

@@ -16,12 +16,14 @@ Litmus = Callable[..., tuple[str, str]]
 Train = Callable[..., RunDir]
 
 
+@pytest.mark.wide
 def test_what_is_typed_is_trained_killed_and_compared(litmus: Litmus) -> None:
     out, _ = litmus("verify", "model=perceptron", *SMALL, "--kills", "1")
     assert "1 of 1 kills left no trace" in out
     assert "differs" not in out
 
 
+@pytest.mark.wide
 def test_a_difference_is_shown_and_the_folders_are_kept(
     train: Train, litmus: Litmus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -65,6 +67,7 @@ def test_a_number_of_kills_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--kills: '0' is not a whole number, at least 1" in capsys.readouterr().err
 
 
+@pytest.mark.wide
 def test_as_many_runs_are_killed_as_it_takes(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A run that comes to its end is followed by another."""
     straight = train("model=perceptron", "trainer.max_epochs=1")

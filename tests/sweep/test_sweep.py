@@ -34,6 +34,7 @@ def measured(run: Path) -> dict[str, Any]:
     return {"metrics": result["metrics"], "epochs": [[row[i] for i in kept] for row in rows]}
 
 
+@pytest.mark.wide
 def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     done = command(*WORDS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -67,6 +68,7 @@ def test_a_sweep_is_its_folder(command: Command, tmp_path: Path) -> None:
     assert "leave out model.dropout=0.5" in other.stderr
 
 
+@pytest.mark.wide
 def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=fnn", "trainer.max_epochs=300", "sweep.name=bad", "sweep.jobs=1", "optimizer=sgd"]
     done = command(*words, "optimizer.lr=0.1", "seed=0", "sweep.timeout_s=2")
@@ -88,6 +90,7 @@ def test_what_is_wrong_with_a_job_stands_in_its_line(command: Command, tmp_path:
     assert "results are not comparable with those on all of MNIST" in done.stdout
 
 
+@pytest.mark.wide
 def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=more"]
     assert command(*words).returncode == 0
@@ -98,6 +101,7 @@ def test_a_sweep_that_has_one_key_more_runs_only_what_is_new(command: Command, t
     assert names == {"seed-0", "seed-1", "model.l2-0.1-seed-0", "model.l2-0.1-seed-1"}
 
 
+@pytest.mark.wide
 def test_mistakes_are_answered_before_anything_runs(command: Command, tmp_path: Path) -> None:
     for words, said in {
         ("model=fnn,cnnn",): "There is no model=cnnn",
@@ -155,6 +159,7 @@ def test_a_search_keeps_out_of_a_grid_s_folder(command: Command, tmp_path: Path)
     assert (folder / "sweep.yaml").read_text() == before
 
 
+@pytest.mark.wide
 def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=basic", "hydra/launcher=basic"]
     done = command(*words)
@@ -166,6 +171,7 @@ def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: P
     assert "2 of 2 jobs in outputs/sweeps/basic ended in an earlier session" in ours.stdout
 
 
+@pytest.mark.wide
 def test_a_launcher_that_is_killed_loses_nothing_that_had_ended(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=fnn", "model.dropout=0.3", "seed=range(0,4)", "trainer.max_epochs=12"]
     assert command(*words, "hydra.sweep.dir=whole").returncode == 0
@@ -219,6 +225,7 @@ RESUMED = {
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("case", RESUMED)
 def test_a_resumed_job_is_the_one_that_was_not_interrupted(case: str, tmp_path: Path) -> None:
     """Dropout draws from torch's generator, whose state a checkpoint of Lightning's does not hold."""
@@ -296,6 +303,7 @@ def test_a_run_that_is_stopped_at_an_epoch_s_end_is_interrupted(tmp_path: Path) 
     assert run.read_result()["error"] == "stopped by SIGTERM"
 
 
+@pytest.mark.wide
 def test_the_server_has_one_thread_when_it_forks(tmp_path: Path) -> None:
     """Threads do not survive a fork, but the locks they hold do."""
     code = (

@@ -27,6 +27,7 @@ USES = {  # of a run, by verb
 }
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("model", world.MODELS)
 def test_every_network_and_verb_without_a_network(model: str, files: Path, heavy: Warm, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
@@ -44,6 +45,7 @@ def test_every_verb_is_used() -> None:
     assert set(VERBS) - {"train", "dashboard", "verify"} == set(USES)
 
 
+@pytest.mark.wide
 def test_verify_without_a_network(heavy: Warm, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
     words = ["verify", "model=perceptron", *SMALL, "trainer.max_epochs=1", "--kills", "1"]
@@ -52,6 +54,7 @@ def test_verify_without_a_network(heavy: Warm, tmp_path: Path) -> None:
     assert not attempts.exists(), attempts.read_text()
 
 
+@pytest.mark.wide
 def test_the_dashboard_without_a_network(runs: Path, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
     with socket.socket() as free:

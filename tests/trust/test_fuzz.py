@@ -80,6 +80,7 @@ YAML = st.recursive(
 )
 
 
+@pytest.mark.wide
 @fuzzing("overrides")
 @given(words=OVERRIDES)
 def test_overrides(words: list[str], light: Warm, files: Path) -> None:
@@ -89,6 +90,7 @@ def test_overrides(words: list[str], light: Warm, files: Path) -> None:
     assert not answer.imported
 
 
+@pytest.mark.wide
 @fuzzing("tables")
 @given(content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl", "a.parquet"]))
 def test_tables(content: bytes, name: str) -> None:
@@ -98,6 +100,7 @@ def test_tables(content: bytes, name: str) -> None:
         )
 
 
+@pytest.mark.wide
 @fuzzing("columns")
 @given(content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.json", "a.jsonl", "a.parquet", "a.xlsx"]))
 def test_columns_of_tables(content: bytes, name: str) -> None:

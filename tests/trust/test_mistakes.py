@@ -53,6 +53,7 @@ def listed(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.command for mistake in MISTAKES])
 def test_a_mistake_is_answered_in_a_sentence(
     mistake: Mistake, runs: Path, light: Warm, heavy: Warm, tmp_path: Path

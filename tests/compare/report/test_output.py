@@ -89,6 +89,7 @@ def test_what_diverged_at_once_has_no_gap_on_a_narrow_screen(tmp_path: Path, mon
     assert "val/acc: diverged" in printed_by(tmp_path)
 
 
+@pytest.mark.wide
 def test_a_second_time_replaces_its_own_files_and_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep(tmp_path / "s", {0.001: [0.9, 0.91], 0.01: [0.8, 0.81]})
     out = tmp_path / "s" / "compare"
@@ -105,6 +106,7 @@ def test_a_second_time_replaces_its_own_files_and_no_other(tmp_path: Path, capsy
     assert not any("optimizer.lr=0.01" in str(path) for path in second), "a setting that is no more"
 
 
+@pytest.mark.wide
 def test_several_folders_go_to_outputs(tmp_path: Path, command: Callable) -> None:
     for name in ("a", "b"):
         made(tmp_path / name, "model=fnn", seed=ord(name))
@@ -115,6 +117,7 @@ def test_several_folders_go_to_outputs(tmp_path: Path, command: Callable) -> Non
     assert done.stderr == ""
 
 
+@pytest.mark.wide
 def test_it_answers_without_torch(tmp_path: Path) -> None:
     sweep(tmp_path, {0.001: [0.9, 0.91], 0.01: [0.8, 0.81]})
     code = (

@@ -51,10 +51,12 @@ def requests() -> Iterator[tuple[int, list[str]]]:
         yield found
 
 
+@pytest.mark.wide
 def test_the_report_is_valid_whatever_names_and_logs_hold(sweep: Path) -> None:
     assert HOSTILE in check_page(sweep / "compare" / "report.html")
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
 def test_the_report_opens_in_a_browser_without_a_network_request(
     sweep: Path, tmp_path: Path, requests: tuple[int, list[str]]
@@ -87,6 +89,7 @@ def written(folder: Path) -> Path:
     return out
 
 
+@pytest.mark.wide
 def test_the_report_is_one_file_with_everything(sweep: Path) -> None:
     text = (sweep / "compare" / "report.html").read_text()
     assert not re.search(r"(src|href)=\"(?!#|data:)", text.replace("xlink:", "")), "only fragments and data"
@@ -171,6 +174,7 @@ def test_figures_are_what_can_be_drawn(sweep: Path, tmp_path: Path) -> None:
     assert set(drawn(compare([tmp_path / "one"], None, None))) == {"curves"}
 
 
+@pytest.mark.wide
 def test_a_caption_says_what_is_omitted(tmp_path: Path) -> None:
     for i in range(9):
         changes = {"model": {"dropout": i / 10}, "optimizer": {"lr": 0.001 + i % 2}, "data": {"batch_size": 8 + i % 2}}
@@ -180,6 +184,7 @@ def test_a_caption_says_what_is_omitted(tmp_path: Path) -> None:
     assert "optimizer.lr changed with data.batch_size (confounded)." in captions["main-effects"], "one effect, not two"
 
 
+@pytest.mark.wide
 def test_figures_and_report_name_what_diverged(tmp_path: Path) -> None:
     settings = [(lr, dropout) for lr in (0.1, 0.2, 9.0) for dropout in (0.0, 0.5)]
     for i, (lr, dropout) in enumerate(settings):
@@ -207,6 +212,7 @@ def test_values_at_an_axis_do_not_run_into_each_other(tmp_path: Path) -> None:
     assert [effect.texts[i] for i in sorted(figures.labeled_places(effect))] == ["0", "0.25", "0.5"]
 
 
+@pytest.mark.wide
 def test_many_keys_have_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "PER_PAGE", 2)
     for i in range(4):
@@ -239,6 +245,7 @@ def test_mean_curves_are_tensorboard_runs(tmp_path: Path) -> None:
     assert set(events.Tags()["scalars"]) == {"train/loss", "val/loss", "val/acc"}
 
 
+@pytest.mark.wide
 def test_matplotlib_writes_nothing_into_the_home_folder(sweep: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

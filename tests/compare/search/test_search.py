@@ -54,6 +54,7 @@ def page_of(folder: Path, found: Search) -> tuple[str, set[str]]:
     return path.read_text(), {path.stem for path in (folder / "compare" / "figures").glob("*.svg")}
 
 
+@pytest.mark.wide
 def test_a_sweep_writes_down_what_it_searched_and_how_each_trial_ended(tmp_path: Path) -> None:
     source = search(tmp_path, [*SPACE, WIDTHS], trials=14, pruner="median")
     play(source)
@@ -91,6 +92,7 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str) -> None:
         read_search(tmp_path)
 
 
+@pytest.mark.wide
 def test_the_page_of_a_search_replaces_what_a_grid_has(tmp_path: Path) -> None:
     trials = [trial(i, (0.9 - 0.003 * i + 0.01 * math.sin(i),)) for i in range(32)]
     trials += [trial(32, (0.5,), "pruned"), trial(33, (None,), "diverged")]
@@ -105,6 +107,7 @@ def test_the_page_of_a_search_replaces_what_a_grid_has(tmp_path: Path) -> None:
     assert not re.search(r"\d\.\d{7,}", shown), "three digits"
 
 
+@pytest.mark.wide
 def test_names_with_html_are_inert(tmp_path: Path) -> None:
     names = Choices((HOSTILE, "relu"))
     own = [{"optimizer.lr": 0.01 + i / 99, "model.activation": names.choices[i % 2]} for i in range(4)]
@@ -116,6 +119,7 @@ def test_names_with_html_are_inert(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in text
 
 
+@pytest.mark.wide
 def test_the_pareto_front_is_what_nothing_exceeds(tmp_path: Path) -> None:
     values = [(0.9, 5.0), (0.8, 1.0), (0.85, 6.0), (0.9, 5.0), (0.7, 0.5)]
     found = made_search([trial(i, each) for i, each in enumerate(values)], "val/acc", "time/epoch_seconds")
@@ -126,6 +130,7 @@ def test_the_pareto_front_is_what_nothing_exceeds(tmp_path: Path) -> None:
     assert "val/acc (more is better), time/epoch_seconds (less is better)" in text
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("metrics", [("val/acc",), ("val/acc", "val/loss")])
 def test_the_best_trials_link_their_own_pages(tmp_path: Path, metrics: tuple[str, ...]) -> None:
     values = [(0.9, 5.0), (0.8, 1.0), (0.7, 6.0)]
@@ -139,6 +144,7 @@ def test_the_best_trials_link_their_own_pages(tmp_path: Path, metrics: tuple[str
     assert "litmus report " + str(tmp_path / "trial_0000") not in text
 
 
+@pytest.mark.wide
 def test_the_best_trial_without_a_page_has_the_command_that_makes_it(tmp_path: Path) -> None:
     text, _ = page_of(tmp_path, made_search([trial(i, (value,)) for i, value in enumerate((0.9, 0.8, 0.7))], "val/acc"))
     lead = re.search(r'<p class="lead">(.*?)</p>', text, re.DOTALL)
@@ -169,6 +175,7 @@ def test_a_flat_objective_says_so() -> None:
     assert flat_objectives(made_search([trial(0, (0.5,)), trial(1, (0.6,))])) == []
 
 
+@pytest.mark.wide
 def test_one_trial_far_worse_does_not_flatten_the_others() -> None:
     _, high = span([0.1, 0.2, 0.15, 0.12, 1e6], "minimize")
     assert high < 10

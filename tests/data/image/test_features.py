@@ -46,6 +46,7 @@ def _metrics(run: RunDir) -> list[dict[str, object]]:
     return [{name: own for name, own in row.items() if not name.startswith("time/")} for row in run.read_metrics()]
 
 
+@pytest.mark.wide
 def test_a_second_run_takes_them_from_the_cache_and_is_the_same(train: Train, few: list[str], tmp_path: Path) -> None:
     first = train(*HEAD, "trainer.max_epochs=3", folder="first", small=few)
     assert _said(first) == {"train": "computed", "val": "computed"}
@@ -62,6 +63,7 @@ def test_a_second_run_takes_them_from_the_cache_and_is_the_same(train: Train, fe
     assert _metrics(first) == _metrics(third)
 
 
+@pytest.mark.wide
 def test_other_weights_or_images_are_not_taken(train: Train, few: list[str]) -> None:
     train(*HEAD, folder="first", small=few)
     other = train("model=resnet", "model.weights=null", "data=mnist", "seed=1", folder="other", small=few[:-1])
@@ -71,6 +73,7 @@ def test_other_weights_or_images_are_not_taken(train: Train, few: list[str]) -> 
     assert _said(fewer) == {"train": "computed", "val": "kept"}
 
 
+@pytest.mark.wide
 def test_a_folder_that_cannot_be_written_costs_time_only(
     train: Train, few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +87,7 @@ def test_a_folder_that_cannot_be_written_costs_time_only(
     assert "features are not kept" in run.log.read_text()
 
 
+@pytest.mark.wide
 def test_views_are_augmented_differently_and_computed_once(train: Train, few: list[str], tmp_path: Path) -> None:
     words = [*HEAD, "data.augment=light", "model.views=3", "trainer.max_epochs=4"]
     run = train(*words, folder="views", small=few)
@@ -124,6 +128,7 @@ def _array(path: Path) -> torch.Tensor:
     return found
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("augment", [pytest.param("mixup", marks=pytest.mark.slow), "cutmix"])
 def test_mixed_images_have_features_of_their_own(train: Train, few: list[str], augment: str) -> None:
     run = train(*HEAD, f"data.augment={augment}", "model.views=3", folder="mixed", small=few)

@@ -77,6 +77,7 @@ def test_the_facts_do_not_depend_on_how_many_digits_a_run_trains_on(mnist: MNIST
     assert more.spec.input.mean != images.mean
 
 
+@pytest.mark.wide
 def test_mnist_s_own_images_stay_as_they_are(mnist: MNIST, images: Images) -> None:
     digits = mnist.splits["test"][0][:, 0].numpy()
     warned = 0

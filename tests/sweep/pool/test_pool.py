@@ -330,6 +330,7 @@ def test_ctrl_c_stops_and_a_second_one_kills(launcher: subprocess.Popen) -> None
     assert why == "{'stopped by you'} Killing the running jobs."
 
 
+@pytest.mark.wide
 def test_jobs_do_not_outlive_a_launcher_that_is_killed(
     launcher: subprocess.Popen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
+@pytest.mark.wide
 def test_a_record_is_written_for_a_part_of_the_time_and_is_whole_at_the_end(tmp_path: Path, clock: list[float]) -> None:
     behind = []
 

@@ -68,6 +68,7 @@ def test_a_run_that_ended_without_its_launcher_is_restored_from_its_folder(
     assert (trial.state, trial.value, trial.intermediate_values) == (state, 0.7, {1: 0.7, 2: 0.7, 3: 0.7})
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("sampler", "known"), [("tpe", 11), ("grid", 2), ("cmaes", 2)])
 @pytest.mark.parametrize("drawn", [0, 1])
 def test_a_trial_whose_values_were_being_drawn_gets_the_rest(
@@ -168,6 +169,7 @@ def _work(folder: Path, reported: Path) -> None:
             print(job.number, file=log, flush=True)
 
 
+@pytest.mark.wide
 def test_sigkill_loses_nothing_whenever_it_comes(tmp_path: Path) -> None:
     generator, reported = random.Random(0), tmp_path / "reported"
     folder = tmp_path / "search"

@@ -13,6 +13,7 @@ from searching import EPOCHS, SPACE, WIDTHS, accuracy, play, search, trials_in
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("pruner", ["none", "hyperband"])
 def test_the_same_search_goes_the_same_way_in_any_folder_and_in_any_number_of_sessions(
     tmp_path: Path, pruner: str
@@ -28,6 +29,7 @@ def test_the_same_search_goes_the_same_way_in_any_folder_and_in_any_number_of_se
     assert {job.overrides for job in other}.isdisjoint(job.overrides for job in whole)
 
 
+@pytest.mark.wide
 def test_tpe_comes_nearer_than_chance(tmp_path: Path) -> None:
     reached = {}
     for sampler in ("tpe", "random"):
@@ -36,6 +38,7 @@ def test_tpe_comes_nearer_than_chance(tmp_path: Path) -> None:
     assert reached["tpe"] > reached["random"]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("sampler", "pruner"),
     [(sampler, "hyperband") for sampler in ("tpe", "random", "grid", "cmaes", "gp")]
@@ -83,6 +86,7 @@ def test_hyperband_s_sampler_learns_from_every_bracket(tmp_path: Path, monkeypat
     assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6], "and not those of a bracket alone"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("pruner", ["median", "hyperband", "successive_halving"])
 def test_pruning_stops_the_bad_and_keeps_the_best(tmp_path: Path, pruner: str) -> None:
     play(search(tmp_path, trials=30, sampler="random", pruner=pruner))

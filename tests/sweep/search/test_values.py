@@ -15,6 +15,7 @@ from litmus.sweep.pool.job import JobResult
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 
 
+@pytest.mark.wide
 def test_a_run_that_diverged_is_never_the_best_and_the_sampler_keeps_away(tmp_path: Path) -> None:
     source = search(tmp_path, ["optimizer.lr=tag(log,interval(1e-4,1e-1))"], trials=40)
     while (job := source.next_job()) is not None:
@@ -46,6 +47,7 @@ def test_a_trial_whose_loss_is_not_finite_is_no_good_trial_whatever_its_accuracy
     assert stopped[::2] == [pruner != "none"] * 3
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("keys", [{}, {"metric": ["val/loss", "val/acc"]}])
 def test_where_all_diverge_there_is_no_best(tmp_path: Path, keys: dict[str, Any]) -> None:
     source = search(tmp_path, trials=12, **keys)
