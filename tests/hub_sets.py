@@ -7,7 +7,8 @@ import torch
 from helpers import composed
 from PIL import Image
 
-from litmus.data._hub_copy import OWN, asked_in
+from litmus.data._hub_choice import asked_in
+from litmus.data._hub_copy import OWN
 from litmus.data._hub_fetch import copy_of
 
 ON_HUB = ["data=hub", "data.name=reviews", "trainer=cpu"]

@@ -25,7 +25,8 @@ from litmus.config.protocols import Split
 from litmus.config.validate import did_you_mean
 from litmus.data import _hub_copy
 from litmus.data._classes import list_some
-from litmus.data._hub_copy import IMAGES, Choice, Copy, Kind
+from litmus.data._hub_choice import FILES, Choice, Kind, choose
+from litmus.data._hub_copy import IMAGES, Copy
 from litmus.data._targets import name_of
 from litmus.errors import UserError, first_line
 from litmus.fetch import local
@@ -88,7 +89,7 @@ def _fetched(asked: Choice, folder: Path | None, cache: Path) -> Copy:
                 if (copy := _hub_copy.find(exact, cache)) is not None:  # asked for in other words
                     return copy
                 if builder.info.features and builder.info.splits:  # what is wrong is said before it is downloaded
-                    _hub_copy.choose(exact, kinds_of(builder.info.features), [*builder.info.splits])
+                    choose(exact, kinds_of(builder.info.features), [*builder.info.splits])
                 log.info("data.name=%s: reading %s", asked.name, folder or f"{exact} from the hub")
                 builder.download_and_prepare()
                 splits = builder.as_dataset()
@@ -100,7 +101,7 @@ def _fetched(asked: Choice, folder: Path | None, cache: Path) -> Copy:
 def _kept(asked: Choice, exact: Choice, splits: Splits, writing: Path, copies: Path) -> Copy:
     """A copy of these splits, in its place; `exact` is what is asked for, with the revision and configuration."""
     columns = kinds_of(next(iter(splits.values())).features)
-    choice = _hub_copy.choose(exact, columns, [*splits])
+    choice = choose(exact, columns, [*splits])
     copy = Copy(copies / _hub_copy.folder_name(choice), asked, choice, columns)
     writing.mkdir()
     copy = _written(copy, splits, writing)
@@ -120,7 +121,7 @@ def _remove_abandoned(copies: Path) -> None:
 
 def _builder(datasets: Any, asked: Choice, where: str, cache: str) -> Any:
     """What the library knows of the dataset before it is downloaded, and downloads it."""
-    is_remote = asked.revision is not None and not asked.revision.startswith(_hub_copy.FILES)
+    is_remote = asked.revision is not None and not asked.revision.startswith(FILES)
     revision = {"revision": asked.revision} if is_remote else {}
     try:
         return datasets.load_dataset_builder(where, asked.config, cache_dir=cache, **revision)

@@ -13,6 +13,7 @@ from litmus.config.types import MIXING, Section
 from litmus.data import _hub_copy, _table
 from litmus.data._description import read_description
 from litmus.data._folds import check_splits, fold_of
+from litmus.data._hub_choice import asked_in
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.spec import IS_MISSING, Classes, Labels
@@ -189,7 +190,7 @@ def image_folder(settings: Section) -> None:
 
 def hub(settings: Section) -> None:
     """There is a copy of the dataset that has what is asked for; else it can be had, and what reads it is there."""
-    asked, cache = _hub_copy.asked_in(settings), local.cache_folder(settings["dir"])
+    asked, cache = asked_in(settings), local.cache_folder(settings["dir"])
     _hub_copy.check_name(asked.name)
     check_splits(settings, ())
     copy = _hub_copy.find(_hub_copy.located(asked, cache)[0], cache)

@@ -24,7 +24,8 @@ from litmus.config.types import (
 from litmus.config.validate import checked
 from litmus.data._base import Data
 from litmus.data._folds import fold_of
-from litmus.data._hub_copy import IMAGES, Copy, asked_in, check_keys
+from litmus.data._hub_choice import asked_in
+from litmus.data._hub_copy import IMAGES, Copy, check_keys
 from litmus.data._hub_fetch import copy_of
 from litmus.data._target_columns import TargetColumns
 from litmus.fetch import local
