@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import CONF, SMALL, TINY, composed
-from test_matrix import DATA, PAIRS
+from test_matrix import DATA, PAIRS, cover
 
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError
@@ -28,12 +28,7 @@ def rate_matters(model: str) -> bool:
 
 
 TESTED = [(model, data) for model, data in PAIRS if rate_matters(model)]
-# Of each network the first dataset here that it takes, and each dataset with the first network that takes it.
-EACH = [
-    (model, data)
-    for i, (model, data) in enumerate(TESTED)
-    if model not in [own for own, _ in TESTED[:i]] or data not in [own for _, own in TESTED[:i]]
-]
+EACH = cover(TESTED)
 
 
 def curve(noise: float, falls: float = 2.0, best: float = 1e-2) -> list[float]:
