@@ -136,7 +136,7 @@ def test_two_processes_train_it(lab: Path) -> None:
     assert result(lab / "two")["status"] == "finished"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_an_installed_package_needs_no_variable(tmp_path: Path) -> None:
     plugin.write(tmp_path / "lib")
     plugin.install(tmp_path / "lib")

@@ -19,7 +19,7 @@ TINY = ("model=fnn", "model.widths=[4]", "data.source=bundled", "data.limit=100"
 QUICK = ("trainer=cpu", "trainer.precision=32", "trainer.max_epochs=1", "callback.dashboard.graph=false")
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_the_best_is_measured_again_on_fresh_seeds(tmp_path: Path) -> None:
     for lr, values in {0.001: [0.95, 0.951, 0.953], 0.01: [0.5, 0.503, 0.502]}.items():
         for seed, value in enumerate(values):

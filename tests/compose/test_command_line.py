@@ -153,7 +153,7 @@ def test_a_multirun_goes_on_after_a_failed_job_and_says_so(command: Command, tmp
     assert "no soft targets" in failed["error"]
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_ctrl_c_ends_a_multirun_with_a_whole_folder(tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=fnn", "seed=1,2", "trainer.max_epochs=5000", "hydra.sweep.dir=sweep", "sweep.jobs=1"]
     process = subprocess.Popen(

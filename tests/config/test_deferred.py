@@ -150,7 +150,7 @@ print(torchmetrics.Accuracy.__name__, Metric is torchmetrics.Metric)
 """
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_what_fails_when_it_runs_fails_alike_until_it_can_run() -> None:
     *errors, found = ran(BROKEN).splitlines()
     assert len(errors) == 2
@@ -166,7 +166,7 @@ print(Accuracy.__name__)
 """
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_all_of_a_module_is_there_to_import() -> None:
     assert ran(STARRED) == "Accuracy\n"
 

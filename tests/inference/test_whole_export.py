@@ -312,7 +312,7 @@ def test_programs_say_how_they_are_used(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:
     net = make("cnn", replace(DIGITS, target=Labels(("cat", "dog", "red"))), {})
     session = exported(net, tmp_path)
@@ -322,7 +322,7 @@ def test_labels_have_probabilities_of_their_own(tmp_path: Path) -> None:
     assert found == pytest.approx(logits.detach().sigmoid().numpy(), abs=1e-5)
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_program_that_is_there_is_kept(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text("mine")
     write(make("fnn", DIGITS, {}), "onnx", tmp_path / "model.onnx")

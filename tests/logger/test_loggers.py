@@ -90,7 +90,7 @@ def test_how_a_run_ended_and_what_it_was_is_known_elsewhere(status: str, train: 
     assert "model.dropout: 0.25" in (run.path / "csv/hparams.yaml").read_text()
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_with_and_nothing_is_printed(tmp_path: Path, train: Train) -> None:
     small = [*SMALL, "model=fnn", "trainer.max_epochs=30", "task.baselines=false"]
     words = [sys.executable, str(ROOT / "train.py"), *small, ALL, "hydra.run.dir=run"]
@@ -127,7 +127,7 @@ def test_a_killed_process_is_gone_on_with_and_nothing_is_printed(tmp_path: Path,
         assert PARTS[part](run) == PARTS[part](straight), part
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_jobs_of_a_sweep_log_side_by_side(tmp_path: Path) -> None:
     done = command("-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=two", "sweep.jobs=2", ALL)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -277,7 +277,7 @@ def test_nothing_is_written_to_the_home_folder_and_no_network_is_asked(tmp_path:
     assert not list(tmp_path.glob("runs")) + list(tmp_path.glob("*.pt"))
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_importing_litmus_does_not_touch_the_package() -> None:
     modules = [
         "litmus." + ".".join(path.relative_to(ROOT / "src" / "litmus").with_suffix("").parts)

@@ -36,7 +36,7 @@ def test_it_is_found_said_stored_and_kept(
     assert wider.read_config()["data"]["batch_size"] == 256 > found, "the largest power of two below 400 samples"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_two_processes_share_it(train: Train) -> None:
     run = train("model=perceptron", "data.batch_size=auto", "trainer=ddp", "trainer.accelerator=cpu")
     assert run.read_result()["status"] == "finished", run.log.read_text()

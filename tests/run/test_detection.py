@@ -99,7 +99,7 @@ def test_a_detector_draws_what_it_sees(train: Train, tmp_path: Path, litmus: Lit
     assert (tmp_path / "seen" / "bus-boxes.jpg").is_file()
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_the_score_from_which_a_box_counts_is_stored_with_the_weights(
     train: Train, litmus: Litmus, caplog: pytest.LogCaptureFixture
 ) -> None:

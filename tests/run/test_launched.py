@@ -137,7 +137,7 @@ def test_several_machines_need_a_launcher(command: Command) -> None:
         assert f"trainer.strategy={strategy} is for several processes" in done.stderr
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_single_task_of_slurm_starts_its_own_processes(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

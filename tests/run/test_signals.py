@@ -38,7 +38,7 @@ def test_a_signal_that_is_ignored_stays_so(train: Train, monkeypatch: pytest.Mon
     assert run.read_result()["status"] == "finished"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_while_torch_is_imported(tmp_path: Path, name: str) -> None:
     words = ["model=perceptron", *SMALL, *FEW, "hydra.run.dir=run"]

@@ -43,7 +43,7 @@ def test_only_the_end_of_its_time_requeues_a_job(train: Train, queue: Path, name
     assert (queue.read_text() if queue.exists() else "") == ("requeue 42\n" if name in SIGNALS else "")
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_requeued_command_resumes_its_run(
     command: Callable[..., subprocess.CompletedProcess[str]], queue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

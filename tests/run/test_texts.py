@@ -71,7 +71,7 @@ def test_no_word_of_the_validation_or_test_texts_is_in_the_vocabulary(train: Tra
     assert set(vocabulary) == training | {"[PAD]", "[UNK]"}, "each text's own number tells the parts apart"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_wave_is_forecast_better_than_by_naive_forecasts(train: Train, tmp_path: Path) -> None:
     run = train("model=lstm", "trainer.max_epochs=20", small=ON_WAVE)
     metrics = run.read_result()["metrics"]
@@ -202,7 +202,7 @@ def test_a_forecast_of_another_shape_is_refused(train: Train, change: str) -> No
         evaluate_run(run, evaluate.changed(run.read_config(), [change]), [change])
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_two_processes_train_as_one_even_where_a_share_is_empty(train: Train) -> None:
     small = [*LSTM, "trainer.max_epochs=1", "data.eval_batch_size=29"]  # of 30 texts, one is left for two processes
     one = train(*small, small=ON_TABLE, folder="one").read_result()

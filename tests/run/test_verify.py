@@ -23,7 +23,7 @@ def test_what_is_typed_is_trained_killed_and_compared(litmus: Litmus) -> None:
     assert "differs" not in out
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_difference_is_shown_and_the_folders_are_kept(
     train: Train, litmus: Litmus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

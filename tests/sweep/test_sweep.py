@@ -159,7 +159,7 @@ def test_a_search_keeps_out_of_a_grid_s_folder(command: Command, tmp_path: Path)
     assert (folder / "sweep.yaml").read_text() == before
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_hydra_s_basic_launcher_runs_the_same_jobs(command: Command, tmp_path: Path) -> None:
     words = ["-m", *SMALL, "model=perceptron", "seed=0,1", "sweep.name=basic", "hydra/launcher=basic"]
     done = command(*words)

@@ -45,7 +45,7 @@ def test_every_verb_is_used() -> None:
     assert set(VERBS) - {"train", "dashboard", "verify"} == set(USES)
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_verify_without_a_network(heavy: Warm, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
     words = ["verify", "model=perceptron", *SMALL, "trainer.max_epochs=1", "--kills", "1"]

@@ -106,7 +106,7 @@ def test_a_second_time_replaces_its_own_files_and_no_other(tmp_path: Path, capsy
     assert not any("optimizer.lr=0.01" in str(path) for path in second), "a setting that is no more"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_several_folders_go_to_outputs(tmp_path: Path, command: Callable) -> None:
     for name in ("a", "b"):
         made(tmp_path / name, "model=fnn", seed=ord(name))
