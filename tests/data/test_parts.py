@@ -8,6 +8,7 @@ from every_data import DATA
 from helpers import composed
 from torch import Tensor
 
+from litmus.config.epochs import Cut
 from litmus.data._base import Data
 from litmus.run.build import prepare
 
@@ -20,7 +21,7 @@ def batches(name: str, parts: int, limit: int | None = None) -> list[tuple[Tenso
     device = SimpleNamespace(root_device=torch.device("cpu"))
     trainer = SimpleNamespace(current_epoch=0, global_rank=0, world_size=1, strategy=device)
     data.trainer = trainer
-    data.epochs_per_pass, data.limit_batches = parts, limit
+    data.cut = Cut(parts, limit)
     loader, found = data.train_dataloader(), []
     for epoch in range(parts, 2 * parts):
         trainer.current_epoch = epoch

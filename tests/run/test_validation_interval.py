@@ -21,14 +21,17 @@ def weights(run: RunDir) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("scheduler", ["none", "one_cycle"])
-def test_training_is_that_of_whole_passes(train: Train, scheduler: str) -> None:
-    words = [*PLAIN, f"scheduler={scheduler}"]
+@pytest.mark.parametrize(("accumulated", "steps"), [(1, [2, 5, 8, 10, 13, 16]), (3, [1, 2, 3, 4, 5, 6])])
+def test_training_is_that_of_whole_passes(train: Train, scheduler: str, accumulated: int, steps: list[int]) -> None:
+    words = [*PLAIN, f"scheduler={scheduler}", f"trainer.accumulate_grad_batches={accumulated}"]
     whole = train(*words, folder="whole")
-    cut = train(*words, "trainer.val_check_interval=0.3", folder="cut")
+    cut = train(*words, "trainer.val_check_interval=0.33", folder="cut")
     rows = cut.read_metrics()
-    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 2), (2, 5), (3, 8), (4, 10), (5, 13), (6, 16)]
+    assert [(row["epoch"], row["step"]) for row in rows] == [*enumerate(steps, 1)]
     assert all(row["val/loss"] > 0 for row in rows)
-    ends = [row["val/loss"] for row in rows if row["step"] % 8 == 0]
+    assert cut.read_config()["trainer"]["val_check_interval"] == 1 / 3
+    assert "whole part" not in cut.log.read_text()
+    ends = [row["val/loss"] for row in rows if row["epoch"] % 3 == 0]
     assert ends == [row["val/loss"] for row in whole.read_metrics()]
     for name, weight in weights(whole).items():
         torch.testing.assert_close(weights(cut)[name], weight, rtol=0, atol=0)
@@ -51,15 +54,41 @@ def test_a_limit_of_batches_holds_for_the_pass(train: Train) -> None:
 def test_less_than_a_batch_is_refused(train: Train) -> None:
     result = train(*PLAIN, "trainer.val_check_interval=0.1").read_result()
     assert result["status"] == "failed"
-    assert (
-        "trainer.val_check_interval=0.1 is less than a batch: a pass over the training data has 8 of 50 samples."
-        in result["error"]
-    )
+    said = "trainer.val_check_interval=0.1 is less than a batch: a pass over the training data has 8 batches of 50"
+    assert said in result["error"]
+    few = train(*PLAIN, "trainer.val_check_interval=2", "trainer.accumulate_grad_batches=4", folder="few")
+    assert "trainer.val_check_interval=2 is less than a step, of 4 batches" in few.read_result()["error"]
+
+
+@pytest.mark.parametrize(("interval", "often"), [(0.7, "once"), (0.4, "2 times")])
+def test_what_is_no_whole_part_is_said(train: Train, interval: float, often: str) -> None:
+    run = train(*PLAIN, f"trainer.val_check_interval={interval}", "trainer.max_epochs=1")
+    said = f"trainer.val_check_interval={interval} is no whole part of a pass: each is validated {often}."
+    assert said in run.log.read_text()
+    assert run.read_config()["trainer"]["val_check_interval"] == (None if often == "once" else 0.5)
+
+
+@pytest.mark.wide
+def test_each_process_has_to_have_a_batch(train: Train) -> None:
+    """9 batches of 46 samples, the last of 3: too few for two processes, which have 8 each."""
+    few = ["model=fnn", "data.batch_size=46", "data.limit=371", "trainer.val_check_interval=1"]
+    result = train(*few, "trainer.devices=2").read_result()
+    assert result["status"] == "finished", result["error"]
+    assert result["epochs"] == 8 * 2
+
+
+@pytest.mark.parametrize(("steps", "is_warned"), [(7, False), (9, True)])
+def test_the_last_step_is_reached_where_parts_differ_in_length(train: Train, steps: int, is_warned: bool) -> None:
+    few = ["model=fnn", "data.batch_size=50", "data.limit=350", "trainer.val_check_interval=0.5"]
+    run = train(*few, "trainer.max_epochs=1", f"trainer.max_steps={steps}")
+    assert [row["step"] for row in run.read_metrics()] == [3, 7]
+    warned = "trainer.max_epochs=1 ends the training before trainer.max_steps=9." in run.log.read_text()
+    assert warned == is_warned
 
 
 @pytest.mark.wide
 def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) -> None:
-    words = [*PLAIN, "model.dropout=0.2", "data.augment=light", "scheduler=none", "trainer.val_check_interval=0.3"]
+    words = [*PLAIN, "model.dropout=0.2", "data.augment=light", "scheduler=none", "trainer.val_check_interval=0.33"]
     straight = train(*words, "trainer.max_epochs=3", folder="straight")
     stopped = train(*words, watching=[Fault(kill(signal.SIGINT), epoch=4, batch=1)])
     assert stopped.read_result()["status"] == "interrupted"
@@ -74,6 +103,6 @@ def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) ->
 def test_steps_and_accumulated_batches_end_it_within_an_epoch(train: Train) -> None:
     words = [*PLAIN, "trainer.val_check_interval=0.5", "trainer.accumulate_grad_batches=3", "scheduler=one_cycle"]
     run = train(*words, folder="all")
-    assert [row["step"] for row in run.read_metrics()] == [2, 4, 6, 8]
+    assert [row["step"] for row in run.read_metrics()] == [1, 3, 4, 6]
     run = train(*words, "trainer.max_steps=5", folder="few")
-    assert [row["step"] for row in run.read_metrics()] == [2, 4, 5]
+    assert [row["step"] for row in run.read_metrics()] == [1, 3, 4, 5]

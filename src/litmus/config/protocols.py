@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
+from litmus.config.epochs import Cut
 from litmus.config.sample import Sample
 from litmus.config.types import Section
 from litmus.spec import Images, Spec, Tokens
@@ -134,8 +135,7 @@ class Data(Protocol):
     spec: Spec
     source: str
     batch_size: int
-    epochs_per_pass: int
-    limit_batches: int | None
+    cut: Cut
     sha256: dict[str, str]
     warning: str | None
     frozen_part: "FrozenPart | None"
@@ -156,6 +156,8 @@ class Data(Protocol):
 
     @property
     def num_batches(self) -> int: ...
+
+    def num_batches_of(self, num_processes: int) -> int: ...
 
     @property
     def epoch_lengths(self) -> list[int]: ...

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from litmus.config.epochs import Cut
 from litmus.config.protocols import Baselines, FrozenPart, KeepFeatures, Split
 from litmus.config.sample import Sample
 from litmus.config.types import BatchSize, Section
 from litmus.data._concerns import of_classes, of_joined
-from litmus.data._loader import Batching, BatchLoader, num_used, parts_of
+from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
 from litmus.spec import Classes, Input, Labels, Spec, Target, Values
 
@@ -35,8 +36,7 @@ class Data(lightning.LightningDataModule):
         batch_size: of a training step; 1 until it is found, where `auto` is requested.
         frozen_part: the part of the network that does not train, or None; a dataset may compute its output once.
         keep_features: gives that output by its name, and whether an earlier run kept it; else it is computed.
-        epochs_per_pass: parts that the training batches are cut into, each an epoch: see `trainer.val_check_interval`.
-        limit_batches: training batches that these parts have together at most.
+        cut: of a pass over the training batches into epochs.
         limits: how many samples of a split are used at most, where a limit is set.
         baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
     """
@@ -57,8 +57,7 @@ class Data(lightning.LightningDataModule):
         self.frozen_part: FrozenPart | None = None
         self.keep_features: KeepFeatures = lambda _, compute: (compute(), False)
         self.baselines: Baselines = {}
-        self.epochs_per_pass = 1
-        self.limit_batches: int | None = None
+        self.cut = Cut()
         self.limits: dict[Split, int | None] = {}
         self._train_loader: BatchLoader | None = None
 
@@ -201,14 +200,17 @@ class Data(lightning.LightningDataModule):
 
     @property
     def num_batches(self) -> int:
-        """Training batches in an epoch; in all parts of one together, where `trainer.val_check_interval` cuts it."""
-        world_size = self.trainer.world_size if self.trainer else 1
-        return math.ceil(num_used(self.sizes["train"] * self.passes, self.batch_size, world_size) / self.batch_size)
+        """Training batches in an epoch; in all of a pass together, where `trainer.val_check_interval` cuts it."""
+        return self.num_batches_of(self.trainer.world_size if self.trainer else 1)
+
+    def num_batches_of(self, num_processes: int) -> int:
+        """The same, of so many processes: each needs its share of the last batch."""
+        return math.ceil(num_used(self.sizes["train"] * self.passes, self.batch_size, num_processes) / self.batch_size)
 
     @property
     def epoch_lengths(self) -> list[int]:
         """Training batches of each epoch of a pass: see `trainer.val_check_interval`."""
-        return [len(part) for part in parts_of(self.num_batches, self.epochs_per_pass, self.limit_batches)]
+        return [len(part) for part in self.cut.parts(self.num_batches)]
 
     @property
     def facts(self) -> Section:
@@ -244,7 +246,6 @@ class Data(lightning.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             passes=self.passes if training else 1,
-            parts=self.epochs_per_pass if training else 1,
-            limit=self.limit_batches,
+            cut=self.cut if training else Cut(),
             device=trainer.strategy.root_device,
         )

@@ -5,16 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol, TypedDict
 
 import torch
 from torch import Generator, Tensor
 
+from litmus.config.epochs import Cut
 from litmus.config.types import USUAL_BATCH
 from litmus.data._ahead import Ahead, moved, staged
 
 CPU = torch.device("cpu")
+WHOLE = Cut()
 MOST_STEPS, LARGEST_BATCH = 1000, 1024  # of a table's epoch, and in its steps
 # Turns stored inputs into what a network receives. The inputs are the given rows of a batch of the given size:
 # random numbers are drawn for the whole batch, so that they do not depend on the number of processes.
@@ -63,8 +64,7 @@ class Batching:
         rank: number of this process.
         world_size: number of processes.
         passes: of an epoch over the samples.
-        parts: epochs that the batches of those passes are cut into: see `trainer.val_check_interval`.
-        limit: batches that all parts together have at most; only where there are several.
+        cut: of the batches of those passes into epochs.
         device: that trains.
     """
 
@@ -75,8 +75,7 @@ class Batching:
     rank: int
     world_size: int
     passes: int = 1
-    parts: int = 1
-    limit: int | None = None
+    cut: Cut = WHOLE
     device: torch.device = CPU
 
 
@@ -140,9 +139,9 @@ class BatchLoader:
     def _numbers(self) -> range:
         """The current epoch's batches, by their numbers in its order."""
         batching, num_batches = self.batching, math.ceil(self._num_used / self.batching.batch_size)
-        if batching.parts == 1:
+        if batching.cut.epochs == 1:
             return range(num_batches)
-        return parts_of(num_batches, batching.parts, batching.limit)[batching.epoch() % batching.parts]
+        return batching.cut.parts(num_batches)[batching.epoch() % batching.cut.epochs]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         parts = self._parts(self._begin_epoch())
@@ -190,7 +189,7 @@ class BatchLoader:
         epoch, begin the current one from its start.
         """
         epoch, seed = self.batching.epoch(), self.batching.seed
-        whole, part = divmod(epoch, self.batching.parts)
+        whole, part = divmod(epoch, self.batching.cut.epochs)
         generator = Generator().manual_seed(_mix(seed, whole))
         order = self._order(generator)
         if part:  # not the random numbers of the first one again
@@ -246,19 +245,6 @@ def batch_size_for(num_samples: int) -> int:
     while batch_size < LARGEST_BATCH and num_samples > MOST_STEPS * batch_size:
         batch_size *= 2
     return batch_size
-
-
-def parts_of(num_batches: int, parts: int, limit: int | None) -> list[range]:
-    """The batches of each epoch that a pass is cut into, by their numbers: as many in each, or one more.
-
-    Args:
-        num_batches: of a pass.
-        parts: epochs.
-        limit: batches that are used at most.
-    """
-    used = num_batches if limit is None else min(num_batches, limit)
-    ends = [used * part // parts for part in range(parts + 1)]
-    return [range(first, last) for first, last in pairwise(ends)]
 
 
 def num_used(num_samples: int, batch_size: int, world_size: int) -> int:

@@ -1,5 +1,6 @@
 """The objects of a run, built out of its configuration and its data, and what follows from the two."""
 
+import logging
 import math
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from litmus.config.epochs import epochs_per_pass, num_epochs
+from litmus.config.epochs import Cut, cut_of, num_epochs
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
 from litmus.config.protocols import Callback, Data, Net, RunLogger, Task
@@ -37,7 +38,10 @@ TASKS: dict[type[Target], str] = {  # by the target that they predict
     Boxes: "detection",
 }
 
+NEAR_A_PART = 0.05  # of itself, by which `trainer.val_check_interval` may be off a whole part without a word
+
 Kind = TypeVar("Kind")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,24 +107,29 @@ def resolve(config: Section, data: Data) -> Section:
 
 
 def _validation_interval(config: Section, data: Data) -> float | None:
-    """`trainer.val_check_interval` as a part of a pass: of a number of batches, the nearest by which it is whole.
+    """`trainer.val_check_interval` as a part of a pass: the nearest by which it is whole.
 
     Raises:
-        UserError: a pass has fewer batches than it is to be validated times.
+        UserError: a pass has fewer steps than it is to be validated times.
     """
-    interval, limit = config["trainer"]["val_check_interval"], config["trainer"]["limit_batches"]
+    trainer = config["trainer"]
+    interval = trainer["val_check_interval"]
     if interval is None:
         return None
-    num_batches = min(data.num_batches, limit or data.num_batches)
-    if isinstance(interval, int):
-        parts = max(1, round(num_batches / interval))
-        interval = 1 / parts if parts > 1 else None
-    if interval and num_batches * interval < 1:
+    num_batches = data.num_batches_of(hardware_for(config).num_processes)
+    num_batches = min(num_batches, trainer["limit_batches"] or num_batches)
+    part = interval / num_batches if isinstance(interval, int) else interval
+    epochs, accumulated = max(1, round(1 / part)), trainer["accumulate_grad_batches"]
+    if epochs > Cut(per_step=accumulated).num_steps(num_batches):
+        step = "a batch" if accumulated == 1 else f"a step, of {accumulated} batches"
         raise UserError(
-            f"trainer.val_check_interval={interval:g} is less than a batch: a pass over the training data has "
-            f"{num_batches:,} of {data.batch_size:,} samples."
+            f"trainer.val_check_interval={interval:g} is less than {step}: a pass over the training data has "
+            f"{num_batches:,} batches of {data.batch_size:,} samples."
         )
-    return interval
+    if not isinstance(interval, int) and not math.isclose(epochs * part, 1, rel_tol=NEAR_A_PART):
+        often = "once" if epochs == 1 else f"{epochs} times"
+        log.warning("trainer.val_check_interval=%g is no whole part of a pass: each is validated %s.", interval, often)
+    return 1 / epochs if epochs > 1 else None
 
 
 def hardware_for(config: Section) -> Hardware:
@@ -204,8 +213,7 @@ def assemble(
         net: Net = build(section, data.spec)
     if checkpoint:
         net.min_score, net.errors = checkpoint.min_score, checkpoint.errors
-    data.epochs_per_pass = epochs_per_pass(config["trainer"])
-    data.limit_batches = config["trainer"]["limit_batches"]
+    data.cut = cut_of(config["trainer"])
     data.frozen_part = net.frozen_part
     data.keep_features = partial(cached, local.cache_folder(config["data"].get("dir")) / "features")
     task = build(

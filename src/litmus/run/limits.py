@@ -41,6 +41,7 @@ class Limits(lightning.Callback):
         self.data = data
         self.max_steps: int | None = trainer["max_steps"]
         self.max_time = trainer["max_time"]
+        self._passes: int = trainer["max_epochs"]
         self._limit_s = math.inf if self.max_time is None else seconds(self.max_time)
         self._before_s = 0.0  # trained by earlier processes
         self._begin = 0.0
@@ -90,14 +91,17 @@ class Limits(lightning.Callback):
         """
         if self.max_steps is None:
             return
-        an_epoch = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        missing = self.max_steps - trainer.global_step
-        wanted = done + math.ceil((begun + missing) / an_epoch)
+        steps = [math.ceil(length / trainer.accumulate_grad_batches) for length in self.data.epoch_lengths]
+        passes, missing = divmod(begun + self.max_steps - trainer.global_step, sum(steps))
+        wanted = done + passes * len(steps)
+        while missing > 0:
+            missing -= steps[wanted % len(steps)]
+            wanted += 1
         trainer.fit_loop.max_epochs = min(wanted, self._max_epochs)
         if wanted > self._max_epochs and not self._has_warned:
             self._has_warned = True
             log.warning(
-                "trainer.max_epochs=%d ends the training before trainer.max_steps=%d.", self._max_epochs, self.max_steps
+                "trainer.max_epochs=%d ends the training before trainer.max_steps=%d.", self._passes, self.max_steps
             )
 
     def on_train_batch_end(

@@ -58,7 +58,7 @@ def parts(parts: Parts, hardware: Hardware) -> None:
     console.say(f"data  {sizes}  from {parts.data.source}", wrap=True)
     if parts.data.passes > 1:
         console.say(f"an epoch passes {parts.data.passes} times over the training data")
-    if (parts_of_pass := parts.data.epochs_per_pass) > 1:
+    if (parts_of_pass := parts.data.cut.epochs) > 1:
         lengths = " or ".join(f"{length:,}" for length in sorted(set(parts.data.epoch_lengths)))
         console.say(f"a pass over the training data is {parts_of_pass} epochs of {lengths} batches, each validated")
     # Of a series, the scale is that of changes from what a forecast is relative to.
