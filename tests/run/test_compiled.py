@@ -14,6 +14,7 @@ from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run import compiled
 from litmus.run.ending import ending
+from litmus.trainer import device_name
 
 Train = Callable[..., RunDir]
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -87,20 +88,69 @@ def test_what_torch_cannot_compile_is_a_sentence(train: Train, monkeypatch: pyte
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize(("gain", "is_on"), [(1e9, True), (0.0, False)])
 def test_auto_takes_what_is_faster(
-    train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch, gain: float, is_on: bool
+    train: Train,
+    resume: Train,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gain: float,
+    is_on: bool,
 ) -> None:
     monkeypatch.setattr(compiled, "LEAST_S", 0)
     monkeypatch.setattr(compiled, "GAIN", gain)
     words = ["model=fnn", "model.dropout=0.2", "scheduler=none", "trainer.compile=auto", "data.batch_size=16"]
     straight = train(*words, "trainer.max_epochs=3", folder="straight")
     state = torch.load(straight.last, weights_only=True)["callbacks"]["compiler"]
-    assert state == {"is_on": is_on}
+    assert state == {"is_on": is_on, "device": device_name("cpu")}
+    assert straight.read_result()["compiled"] == is_on
     plain = train(*words, "trainer.compile=false", "trainer.max_epochs=3", folder="plain")
     assert losses(straight) == losses(plain), "measuring draws no random number"
     stopped = train(*words, "trainer.max_epochs=3", watching=[Fault(kill(signal.SIGINT), epoch=2, batch=1)])
     assert stopped.read_result()["status"] == "interrupted"
     monkeypatch.setattr(compiled, "GAIN", 1e9 - gain)  # what was decided is not decided again
+    capsys.readouterr()
     assert ending(resume(stopped)) == ending(straight)
+    assert ("compiled, as before" in capsys.readouterr().out) == is_on
+
+
+@pytest.mark.wide
+@pytest.mark.usefixtures("traced")
+def test_auto_measures_again_on_another_device(train: Train, resume: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "LEAST_S", 0)
+    monkeypatch.setattr(compiled, "GAIN", 1e9)
+    words = ["model=fnn", "scheduler=none", "trainer.compile=auto", "data.batch_size=16", "trainer.max_epochs=3"]
+    run = train(*words, watching=[Fault(kill(signal.SIGINT), epoch=1, batch=1)])
+    monkeypatch.setattr(compiled, "GAIN", 0.0)
+    monkeypatch.setattr(compiled, "device_name", lambda accelerator: "another")
+    assert resume(run).read_result()["compiled"] is False
+
+
+def test_auto_is_off_where_every_digit_is_to_be_the_same(train: Train, traced: list[torch.fx.GraphModule]) -> None:
+    run = train("model=fnn", *MANY, "trainer.compile=auto", "trainer.deterministic=true")
+    assert not traced
+    assert run.read_result()["compiled"] is False
+
+
+@pytest.mark.usefixtures("traced")
+def test_auto_trains_on_where_there_is_no_memory_to_try(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(compiled, "LEAST_S", 0)
+    monkeypatch.setattr(compiled.Compiler, "_compiled", refuse)
+    run = train("model=fnn", *MANY, "trainer.compile=auto")
+    assert run.read_result()["status"] == "finished"
+    assert "there is no memory to try it" in capsys.readouterr().out
+
+
+def test_a_training_that_begins_with_a_short_batch_compiles_the_full_ones() -> None:
+    net = torch.nn.Linear(3, 2)
+    run, seen = compiled.Compiled(net, is_constant=True, on_graphs=False), []
+    run._compiled = lambda x: seen.append(len(x))
+    for rows in (2, 8, 8, 2):
+        run(torch.ones(rows, 3))
+    assert seen == [2, 8, 8]
 
 
 def test_auto_leaves_a_short_training_alone(

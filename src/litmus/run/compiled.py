@@ -23,6 +23,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError, first_line
 from litmus.run.limits import seconds
 from litmus.spec import Tokens
+from litmus.trainer import device_name
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +44,16 @@ class Compiled:
     Args:
         net: the network.
         is_constant: whether all batches but the last have the same shape; else code for any shape is compiled.
-        on_gpu: whether the steps of a small network may be recorded as CUDA graphs.
+        on_graphs: whether the steps of a small network may be recorded as CUDA graphs.
     """
 
-    def __init__(self, net: nn.Module, is_constant: bool, on_gpu: bool) -> None:
+    def __init__(self, net: nn.Module, is_constant: bool, on_graphs: bool) -> None:
         self.net = net
         self.is_constant = is_constant
         self._modules = list(net.modules())
         self._own_hooks = self._num_hooks()
         self._shape: torch.Size | None = None
-        graphs = on_gpu and is_constant and sum(p.numel() for p in net.parameters()) <= MOST_ON_GRAPHS
+        graphs = on_graphs and is_constant and sum(p.numel() for p in net.parameters()) <= MOST_ON_GRAPHS
         self._on_graphs = graphs
         self._compiled: Callable[..., Any] = torch.compile(
             net._call_impl,
@@ -67,7 +68,7 @@ class Compiled:
     def __call__(self, x: Tensor) -> Any:
         if not (self.net.training and torch.is_grad_enabled()) or self._num_hooks() != self._own_hooks:
             return self.net._call_impl(x)
-        if self._shape is None:
+        if self._shape is None or len(x) > self._shape[0]:  # a process may begin with the last batch of an epoch
             self._shape = x.shape
         if self.is_constant and x.shape != self._shape:
             return self.net._call_impl(x)
@@ -84,6 +85,7 @@ class Compiler(lightning.Callback):
 
     Attributes:
         is_on: whether the network is compiled; None while that is open.
+        device: the name of what it was found for, empty where that is not known.
     """
 
     state_key = "compiler"  # Lightning's own is composed anew at every hook
@@ -91,22 +93,37 @@ class Compiler(lightning.Callback):
     def __init__(self, trainer: Section) -> None:
         self.setting: bool | Literal["auto"] = trainer["compile"]
         self.is_on: bool | None = None if self.setting == "auto" else self.setting
+        self._is_deterministic: bool = trainer["deterministic"]
+        self.device = ""  # that `is_on` was found for
         self._most_s = math.inf if trainer["max_time"] is None else seconds(trainer["max_time"])
         self._inputs: list[Tensor] = []
         self._began = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        device = device_name(trainer.strategy.root_device.type)
+        if self.setting == "auto" and self.device not in ("", device):
+            self.is_on = None  # it was measured on another one
+        self.device = device
+        if self.is_on is None and self._is_deterministic:  # two trainings might measure, and choose, differently
+            self.is_on = False
         if self.is_on is None and trainer.world_size > 1:
             self.is_on = False
             log.info("trainer.compile=auto: not tried with several processes")
         if self.is_on:
+            if self.setting == "auto":
+                console.say("trainer.compile=auto: compiled, as before")
             self._compile(trainer, pl_module)
 
     def _compile(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         net = _net_of(task)
         if any(isinstance(module, nn.RNNBase) for module in net.modules()):
             console.say("trainer.compile: torch's compiler leaves recurrent layers as they are")
-        net._compiled_call_impl = Compiled(net, _is_constant(task), trainer.strategy.root_device.type == "cuda")
+        net._compiled_call_impl = self._compiled(net, trainer, task)
+
+    def _compiled(self, net: nn.Module, trainer: lightning.Trainer, task: lightning.LightningModule) -> Compiled:
+        # Gradients that several batches add up would lie in a graph's own memory, which the next batch writes over.
+        on_graphs = trainer.strategy.root_device.type == "cuda" and trainer.accumulate_grad_batches == 1
+        return Compiled(net, _is_constant(task), on_graphs)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """What tests, exports and is kept is the network as it is."""
@@ -161,10 +178,13 @@ class Compiler(lightning.Callback):
             return statistics.median(step(x) for _ in range(ROUNDS) for x in inputs)
 
         with torch.random.fork_rng(), torch.enable_grad(), console.doing("compiling the network, to see if that pays"):
-            before = median()
-            net._compiled_call_impl = Compiled(net, _is_constant(task), device.type == "cuda")
             try:
+                before = median()
+                net._compiled_call_impl = self._compiled(net, trainer, task)
                 after = median()
+            except torch.OutOfMemoryError:  # for a second network; the training has enough without
+                console.say("trainer.compile=auto: not compiled, there is no memory to try it")
+                return False
             except Exception as error:
                 if not _is_the_compiler_s(error):
                     raise
@@ -179,11 +199,17 @@ class Compiler(lightning.Callback):
         return pays
 
     def state_dict(self) -> Section:
-        return {"is_on": self.is_on}
+        return {"is_on": self.is_on, "device": self.device}
 
     def load_state_dict(self, state_dict: Section) -> None:
-        if self.setting == "auto":
-            self.is_on = state_dict["is_on"]
+        if self.setting == "auto" and self.is_on is None:
+            self.is_on, self.device = state_dict["is_on"], state_dict.get("device", "")
+
+
+def is_compiled(trainer: lightning.Trainer) -> bool:
+    """Whether the last steps of a training were compiled ones."""
+    callbacks = cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
+    return any(isinstance(each, Compiler) and each.is_on for each in callbacks)
 
 
 def explained(error: BaseException) -> BaseException:

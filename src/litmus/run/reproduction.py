@@ -23,6 +23,7 @@ FACTS = (
     "device",
     "precision",
     "threads",
+    "compiled",
 )  # of environment.json, that digits depend on
 SEVERAL = 5  # other packages that are named
 
@@ -162,7 +163,11 @@ def _surroundings(run: RunDir) -> Section:
     code = known.get("git") or result.get("git") or {}
     data = (result.get("dataset") or {}).get("sha256") or {}
     versions = result.get("versions") or {}
-    facts = {name: result.get(name) for name in ("precision", "threads", "device") if result.get(name) is not None}
+    facts = {
+        name: result.get(name)
+        for name in ("precision", "threads", "compiled", "device")
+        if result.get(name) is not None
+    }
     return {
         "code": code.get("commit"),
         "data": ", ".join(f"{name} {sha[:8]}" for name, sha in data.items()),

@@ -24,6 +24,7 @@ from litmus.report.facts import facts
 from litmus.report.outputs import Gathering
 from litmus.run.baselines import Measured
 from litmus.run.build import Parts, hardware_for
+from litmus.run.compiled import is_compiled
 from litmus.run.diagnosis import examined
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import git, versions
@@ -170,6 +171,7 @@ def result_of(run: RunDir, ending: Ending, progress: RunState) -> Section:
         "device": _device(hardware) if hardware else None,
         "dataset": progress.data.facts | _fold(config["data"]) if progress.data else None,
         "threads": torch.get_num_threads(),
+        "compiled": is_compiled(parts.trainer) if parts else None,
         "changes": progress.changes,
         "rollbacks": divergence.rollbacks if divergence else [],
         "skipped_steps": divergence.num_skipped if divergence else 0,
