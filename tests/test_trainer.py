@@ -34,7 +34,7 @@ def flags() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before[1:]
 
 
-SETTINGS = {"tf32": True, "deterministic": False, "devices": 1}
+SETTINGS = {"tf32": True, "deterministic": False, "devices": 1, "num_nodes": 1}
 
 
 @pytest.mark.usefixtures("flags")
@@ -46,6 +46,7 @@ SETTINGS = {"tf32": True, "deterministic": False, "devices": 1}
         ({}, False, "high", False, "TF32"),
         ({"deterministic": True}, True, "high", False, "CUBLAS_WORKSPACE_CONFIG=:4096:8"),
         ({"devices": 2}, False, "high", False, "SyncBatchNorm"),
+        ({"num_nodes": 2}, False, "high", False, "SyncBatchNorm"),
     ],
 )
 def test_a_gpu_is_set_up_and_that_is_said(

@@ -19,7 +19,7 @@ MODELS = sorted(path.stem for path in (CONF / "model").glob("[!_]*.yaml"))
 FEW = ["trainer=cpu", "trainer.max_epochs=1", "trainer.limit_batches=2"]
 FEW += ["callback.dashboard.graph=false", "callback.dashboard.pictures=false"]
 DATA = {
-    "mnist": ["data=mnist", *SMALL],
+    "mnist": ["data=mnist", *SMALL, "data.limit=100", "data.limit_eval=100", "data.batch_size=16"],
     "text_table": ON_TABLE,
     "series": ON_WAVE,
     "image_folder": [*ON_PHOTOS, "data.batch_size=8", "data.eval_batch_size=8"],

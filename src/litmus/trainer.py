@@ -137,7 +137,7 @@ def build(
         # Saying no imports torch's compiler; another run of this process may have said yes.
         deterministic=deterministic or (False if torch.are_deterministic_algorithms_enabled() else None),
         detect_anomaly=detect_anomaly,
-        sync_batchnorm=kind == "cuda" and devices > 1,  # torch has it for these GPUs alone
+        sync_batchnorm=kind == "cuda" and devices * num_nodes > 1,  # torch has it for these GPUs alone
         callbacks=callbacks,
         logger=loggers or False,
         # Lightning's own choice goes by variables that interactive shells of SLURM have, too.
@@ -230,7 +230,8 @@ def tune(settings: Section, kind: str, is_constant: bool = False) -> list[str]:
     """
     if kind != "cuda":
         return []
-    tf32, deterministic, several = settings["tf32"], settings["deterministic"], settings["devices"] > 1
+    tf32, deterministic = settings["tf32"], settings["deterministic"]
+    several = settings["devices"] * settings["num_nodes"] > 1
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = is_constant and not deterministic

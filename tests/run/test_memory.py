@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,10 @@ def test_a_network_that_does_not_fit_is_not_built(name: str, limited: Callable[[
     config = composed(f"model={name}", *TINY.get(name, []))
     limited(10**4)
     said = "is too large for this machine: the network's weights need at least"
-    with pytest.raises(UserError, match=said), memory.building(config):
+    with pytest.raises(UserError, match=said), memory.building(config, CPU):
         build(config["model"], fitting(name))
     limited(10**9)
-    with memory.building(config):
+    with memory.building(config, CPU):
         build(config["model"], fitting(name))
 
 
@@ -65,7 +66,7 @@ def test_a_network_that_does_not_fit_is_not_built(name: str, limited: Callable[[
 def test_an_absurd_size_is_named_before_anything_of_it_is_made(name: str) -> None:
     config = composed(f"model={name}", *(TINY.get(name, [])[:1]), ABSURD[name])
     said = f"^{re.escape(ABSURD[name].partition('=')[0])}=.*GB of memory are available.$"
-    with pytest.raises(UserError, match=said), memory.building(config):
+    with pytest.raises(UserError, match=said), memory.building(config, CPU):
         build(config["model"], fitting(name))
 
 
@@ -95,6 +96,27 @@ def test_what_training_needs_worked_by_hand(limited: Callable[[int], None]) -> N
     memory.check(config, net, 10, CPU)  # a batch cannot be larger than the split
     plain = composed("model=fnn", "optimizer=sgd", "optimizer.momentum=0.0", "data.batch_size=64")
     memory.check(plain, net, 1000, CPU)
+
+
+def test_each_process_builds_a_network_of_its_own(limited: Callable[[int], None]) -> None:
+    config = composed("model=fnn")
+    limited(4 * 109_386 * 2)
+    with memory.building(config, replace(CPU, devices=2)):
+        build(config["model"], DIGITS)
+    said = "are available for each of 4 processes"
+    with pytest.raises(UserError, match=said), memory.building(config, replace(CPU, devices=4)):
+        build(config["model"], DIGITS)
+
+
+def test_one_gpu_has_to_hold_what_tests_a_network_in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 processes each has a hundredth of weights, gradients and moments; one tests the whole of them."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**9, 10**9))
+    config, net = made("fnn", "trainer.strategy=fsdp")
+    weights = 4 * 109_386
+    needed = memory.memory_needed(config, net, Hardware("cuda", 100, 32, ""))
+    assert needed.of_weights == weights // 100 + weights
+    whole, half = (memory.memory_needed(config, net, Hardware("cuda", 2, kind, "")) for kind in (32, "bf16-mixed"))
+    assert half.of_weights == whole.of_weights + weights // 2
 
 
 def test_a_batch_that_does_not_fit_is_answered_with_one_that_does(limited: Callable[[int], None]) -> None:

@@ -30,7 +30,7 @@ def find(config: Section, data: Data, hardware: Hardware) -> int:
     Raises:
         UserError: not even one sample for each process fits.
     """
-    with memory.building(config):
+    with memory.building(config, hardware):
         net: Net = build(config["model"], data.spec)
     most = data.sizes["train"] // hardware.num_processes
     fits = _tries(config, net) if hardware.accelerator == "cuda" else _is_estimated_to(config, net, hardware)

@@ -206,10 +206,11 @@ def assemble(
     Raises:
         UserError: data, network and device do not fit together, or one of them is not available.
     """
-    tuned = tune(config["trainer"], hardware_for(config).accelerator, isinstance(data.spec.input, Images))
+    hardware = hardware_for(config)
+    tuned = tune(config["trainer"], hardware.accelerator, isinstance(data.spec.input, Images))
     lightning.seed_everything(config["seed"], verbose=False)  # whatever the data drew, the weights are the same
     section = checkpoint.rebuilding(config["model"]) if checkpoint else config["model"]
-    with memory.building(config):
+    with memory.building(config, hardware):
         net: Net = build(section, data.spec)
     if checkpoint:
         net.min_score, net.errors = checkpoint.min_score, checkpoint.errors

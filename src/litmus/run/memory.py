@@ -65,19 +65,20 @@ class _Allocations(TorchFunctionMode):
 
 
 @contextmanager
-def building(config: Section) -> Iterator[None]:
-    """A network is built in the body, unless its weights alone would not fit into memory.
+def building(config: Section, hardware: Hardware) -> Iterator[None]:
+    """A network is built in the body, unless its weights alone would not fit into memory, once for each process here.
 
     Raises:
         UserError: they would not; the tensor that is too much is never made.
     """
-    available = available_memory()
+    available = available_memory() // hardware.devices
+    each = f" for each of {hardware.devices} processes" if hardware.devices > 1 else ""
 
     def refuse(num_bytes: int) -> None:
         if num_bytes > available:
             raise UserError(
                 f"{_largest_key(config)} is too large for this machine: the network's weights need at least "
-                f"{_gb(num_bytes)}, and {_gb(available)} of memory are available."
+                f"{_gb(num_bytes)}, and {_gb(available)} of memory are available{each}."
             )
 
     with _Allocations(refuse):
@@ -182,11 +183,15 @@ def memory_needed(config: Section, net: Net, hardware: Hardware, longest: bool =
     shards = hardware.num_processes if config["trainer"]["strategy"] == "fsdp" else 1
     of_weights = trained * (1 + states_per_weight(config["optimizer"])) // shards
     half = 1 if hardware.precision == 32 else 2
+    if shards > 1 and half == 2:
+        of_weights += weights // 2  # each process computes with a copy in 16 bits
     example = longest_example if longest else lambda net, size: net.example(size)
     of_sample = _activations(net, example(net, 1)) // half
     if hardware.accelerator == "cuda":
         available, place = torch.cuda.mem_get_info()[0], "of the GPU's memory"
         of_weights += weights // shards
+        if shards > 1:  # one GPU tests the whole network, beside its shards
+            of_weights = max(of_weights, weights // shards + weights)
     else:
         available, place = available_memory() // hardware.devices, "of memory"
     if longest or of_weights + of_sample * config["data"]["batch_size"] // hardware.num_processes > available:

@@ -168,6 +168,8 @@ def _train_and_test(
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
     begin = time.perf_counter()
+    if together:
+        _release(parts)
     # One process tests, so that `litmus evaluate` gives the same digits.
     state.tested = assemble(run, for_testing(config), data, checkpoint) if together else parts
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
@@ -178,6 +180,13 @@ def _train_and_test(
             logger.log_metrics(state.test, parts.trainer.global_step)
             logger.save()
     state.seconds["test"] = round(time.perf_counter() - begin, 3)
+
+
+def _release(parts: Parts) -> None:
+    """Frees what only steps need: beside it, a network in shards may not fit on the device that tests it whole."""
+    for optimizer in parts.trainer.optimizers:
+        optimizer.zero_grad()
+        optimizer.state.clear()
 
 
 def _warn_of_other_data(original: RunDir, data: protocols.Data) -> None:
