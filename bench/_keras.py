@@ -1,4 +1,4 @@
-"""The same FNN or CNN in Keras: `python bench/_keras.py fnn FOLDER` prints the seconds of its second epoch.
+"""The same FNN or CNN in Keras: `python bench/_keras.py fnn FOLDER [bf16]` prints the seconds of its second epoch.
 
 Stands alone, because TensorFlow lives in an environment of its own.
 """
@@ -14,6 +14,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+if sys.argv[3:] == ["bf16"]:  # before layers are made
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
 NETS = {
     "fnn": [
         keras.layers.Flatten(),
@@ -47,4 +49,4 @@ def main(name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:3])

@@ -40,6 +40,7 @@ COLUMNS, WORDS, SIDE = 10, 12, 28  # of a table, of a text, of an image in pixel
 STEEP = 1.15  # a slope in log-log up to which a line counts as straight: the machine's noise
 PICTURE = ROOT / "docs" / "scale.png"
 ONE_EPOCH = ("trainer=cpu", "trainer.max_epochs=1")
+STEPS_OF = ("data.batch_size=128", "data.eval_batch_size=512")  # at every size: tables choose theirs by their rows
 # Prints the seconds of the command, and the largest resident set of its largest process in bytes.
 WATCH = """
 import resource, subprocess, sys, time
@@ -79,14 +80,16 @@ class Cost:
     """What some work took.
 
     Attributes:
-        seconds: that grow with its size.
-        start: those before the first step, of a training.
+        seconds: of the whole command, or of the launcher.
         memory: the most, in bytes.
+        start: seconds before the first step, of a training.
+        epoch: seconds of an epoch's training, of a training.
     """
 
     seconds: float
     memory: float
     start: float = math.nan
+    epoch: float = math.nan
 
 
 Costs = Mapping[int, Cost]  # by size
@@ -113,17 +116,18 @@ def measure() -> str:
 
 def report(trained: Mapping[str, Costs], swept: Mapping[str, Costs], compared: Mapping[str, Costs]) -> str:
     """The text for docs/benchmarks.md."""
-    head = ("", "samples", "seconds to the first step", "seconds an epoch", "slope", "peak GB")
-    sweeps = ("", "jobs", "seconds in all", "slope", "milliseconds a job", "peak GB")
-    comparisons = ("", "runs", "seconds", "slope", "milliseconds a run", "peak GB")
+    trainings = ("", "samples", "seconds to the first step", "of the epoch", "in all", "slope", "peak GB", "slope")
+    sweeps = ("", "jobs", "seconds in all", "milliseconds a job", "slope", "peak GB", "slope")
+    comparisons = ("", "runs", "seconds", "milliseconds a run", "slope", "peak GB", "slope")
     return "\n".join(
         (
             "## Cost as work grows\n",
-            "![Seconds by samples, jobs and runs, each axis logarithmic](scale.png)\n",
+            "![Seconds and memory by samples, jobs and runs, each axis logarithmic](scale.png)\n",
             "A slope is that of a line in the picture, from the size before: 1 is proportional, less is a start that "
-            f"any size takes, and more than {STEEP} a bend.\n",
-            "Training, one epoch, everything on:\n",
-            markdown(head, _rows(trained, trains=True)),
+            f"any size takes, and more than {STEEP} a bend. Each size was measured once.\n",
+            "Training, one epoch in batches of 128: from the command to its end, with start, reading, splitting, "
+            "baselines, validation, test and page:\n",
+            markdown(trainings, _rows(trained, trains=True)),
             f"{said(trained)} Texts have {WORDS} words, tables {COLUMNS} columns, images {SIDE} x {SIDE} pixels, "
             f"each a file; more than {FILES[-1]:,} files were not written.\n",
             "A sweep of jobs that train nothing, two at a time:\n",
@@ -136,21 +140,29 @@ def report(trained: Mapping[str, Costs], swept: Mapping[str, Costs], compared: M
     )
 
 
-def slopes(costs: Costs) -> dict[int, float]:
+def slopes(values: Mapping[int, float]) -> dict[int, float]:
     """Of each size but the first, the slope in log-log from the size before."""
-    sizes = sorted(costs)
     return {
-        n: math.log(costs[n].seconds / costs[before].seconds) / math.log(n / before)
-        for before, n in itertools.pairwise(sizes)
+        n: math.log(values[n] / values[before]) / math.log(n / before)
+        for before, n in itertools.pairwise(sorted(values))
     }
+
+
+def _seconds(costs: Costs) -> dict[int, float]:
+    return {n: cost.seconds for n, cost in costs.items()}
+
+
+def _memory(costs: Costs) -> dict[int, float]:
+    return {n: cost.memory / 1e9 for n, cost in costs.items()}
 
 
 def said(parts: Mapping[str, Costs]) -> str:
     """`Straight lines.`, or where which of them bends."""
     bends = [
-        f"{name} bends at {n:,}: slope {slope:.2f}"
+        f"{name}: {what} bends at {n:,}, slope {slope:.2f}"
         for name, costs in parts.items()
-        for n, slope in slopes(costs).items()
+        for what, values in (("time", _seconds(costs)), ("memory", _memory(costs)))
+        for n, slope in slopes(values).items()
         if slope > STEEP
     ]
     return f"**{'; '.join(bends)}.**" if bends else "Straight lines."
@@ -159,12 +171,13 @@ def said(parts: Mapping[str, Costs]) -> str:
 def _rows(parts: Mapping[str, Costs], *, trains: bool = False) -> list[tuple[str, ...]]:
     rows = []
     for name, costs in parts.items():
-        found = slopes(costs)
+        by_time, by_memory = slopes(_seconds(costs)), slopes(_memory(costs))
         for n, cost in costs.items():
-            slope = f"{found[n]:.2f}" if n in found else ""
-            start = (f"{cost.start:.1f}",) if trains else ()
+            slope, steeper = (f"{found[n]:.2f}" if n in found else "" for found in (by_time, by_memory))
+            parts_of = (f"{cost.start:.1f}", f"{cost.epoch:.2f}") if trains else ()
             each = () if trains else (f"{1000 * cost.seconds / n:.1f}",)
-            rows.append((name, f"{n:,}", *start, f"{cost.seconds:.2f}", slope, *each, f"{cost.memory / 1e9:.2f}"))
+            seconds, memory = f"{cost.seconds:.2f}", f"{cost.memory / 1e9:.2f}"
+            rows.append((name, f"{n:,}", *parts_of, seconds, *each, slope, memory, steeper))
     return rows
 
 
@@ -177,11 +190,11 @@ def _train(data: Sequence[str], *words: str) -> Cost:
     """One epoch of a run in a process of its own; the user's cache folder is in the bench's."""
     with tempfile.TemporaryDirectory() as place:
         run = f"hydra.run.dir={place}/run"
-        _, memory = _watched("train.py", *words, *data, *ONE_EPOCH, run)
+        seconds, memory = _watched("train.py", *words, *data, *ONE_EPOCH, *STEPS_OF, run)
         result = json.loads(Path(place, "run", "result.json").read_text())
         assert result["status"] == "finished", result["error"]
         rows = pl.read_csv(Path(place, "run", "metrics.csv"))
-    return Cost(float(rows["time/epoch_seconds"].drop_nulls()[-1]), memory, result["seconds"]["startup"])
+    return Cost(seconds, memory, result["seconds"]["startup"], float(rows["time/epoch_seconds"].drop_nulls()[-1]))
 
 
 def _compare(folder: Path) -> Cost:
@@ -257,24 +270,36 @@ def _runs(folder: Path, num: int, num_seeds: int) -> Path:
 
 
 def _draw(trained: Mapping[str, Costs], swept: Mapping[str, Costs], compared: Mapping[str, Costs]) -> bytes:
-    """The picture, a PNG: seconds by size, with a gray line that is proportional."""
+    """The picture, a PNG: seconds and GB by size, with a gray line that is proportional."""
     panels = (
-        ("samples", "seconds an epoch", trained),
-        ("jobs of a sweep", "seconds of the launcher", swept),
-        ("runs compared", "seconds", compared),
+        ("samples", "seconds", trained, _seconds),
+        ("jobs of a sweep", "seconds of the launcher", swept, _seconds),
+        ("runs compared", "seconds", compared, _seconds),
+        ("samples", "GB at most", trained, _memory),
+        ("jobs of a sweep", "GB at most", swept, _memory),
+        ("runs compared", "GB at most", compared, _memory),
     )
     set_up_matplotlib()
 
     def draw(canvas: "Canvas") -> None:
-        for axes, (across, up, parts) in zip(canvas.subplots(1, len(panels)), panels, strict=True):
+        for axes, (across, up, parts, values_of) in zip(canvas.subplots(2, 3).flat, panels, strict=True):
             for i, (name, costs) in enumerate(parts.items()):
-                seconds = [cost.seconds for cost in costs.values()]
+                values = values_of(costs)
                 style = {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i % len(DASHES)]}
-                axes.plot([*costs], seconds, marker="o", markersize=3, linewidth=1.3, label=name.strip("`"), **style)
+                line = {"marker": "o", "markersize": 3, "linewidth": 1.3, "label": name.strip("`")}
+                axes.plot([*values], [*values.values()], **line, **style)
             sizes = sorted({n for costs in parts.values() for n in costs})
-            top = max(costs[max(costs)].seconds / max(costs) for costs in parts.values())
+            top = max(values_of(costs)[max(costs)] / max(costs) for costs in parts.values())
             axes.plot(sizes, [top * n for n in sizes], color=GRAY, linewidth=0.8, linestyle=":", label="proportional")
             axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+            axes.xaxis.set_major_formatter(_number)  # matplotlib's own are formulas, which are not drawn here
+            axes.yaxis.set_major_formatter(_number)
+            axes.minorticks_off()
+            axes.tick_params(labelsize=6)
             axes.legend(fontsize=6)
 
-    return draw_figure("scale", "", (9.0, 3.0), draw).png
+    return draw_figure("scale", "", (9.0, 5.0), draw).png
+
+
+def _number(value: float, _: int) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"

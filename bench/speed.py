@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,16 +14,20 @@ from bench import _rivals as rivals
 from bench._common import REPEATS, ROOT, alternate, compose_config, markdown, median, ratios, spread, train
 from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
+from litmus.trainer import pick_hardware
 
 IMAGES = 60_000
 STEPS = "litmus, the steps of an epoch: with the doctor, TensorBoard and progress bar"
+Others = Mapping[str, tuple[str, str, str]]
 # What else trains the same network: the modules that it takes, its script, and Keras' backend.
-OTHERS = {
-    "Keras on TensorFlow": ("keras tensorflow", "_keras.py", "tensorflow"),
-    "Keras on JAX": ("keras jax", "_keras.py", "jax"),
-    "Keras on PyTorch": ("keras torch", "_keras.py", "torch"),
-    "fastai, a Learner over a TensorDataset": ("fastai", "_fastai.py", ""),
+OTHERS: Others = {
+    "Keras on TensorFlow, fp32": ("keras tensorflow", "_keras.py", "tensorflow"),
+    "Keras on JAX, fp32": ("keras jax", "_keras.py", "jax"),
+    "Keras on PyTorch, fp32": ("keras torch", "_keras.py", "torch"),
+    "fastai, a Learner over a TensorDataset, fp32": ("fastai", "_fastai.py", ""),
 }
+# As litmus trains the CNN where the processor has bf16; fastai's mixed precision is for GPUs alone.
+IN_BF16 = {name.replace("fp32", "bf16"): other for name, other in OTHERS.items() if other[1] == "_keras.py"}
 VARIABLES = {"_keras.py": "KERAS_PYTHON", "_fastai.py": "FASTAI_PYTHON"}
 SPEED = ["trainer=cpu", "data.batch_size=128", "data.source=auto"]
 
@@ -50,7 +54,7 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         "bare": rivals.bare_loop(rivals.fnn(), images, labels, fused=False),
         "bare, fused Adam": rivals.bare_loop(rivals.fnn(), images, labels, fused=True),
         "usual": rivals.usual_pipeline(folder),
-        **_others("fnn", folder),
+        **_others(OTHERS, "fnn", folder),
     }
     figures = alternate(contestants, REPEATS, "FNN")
     rows = [
@@ -77,12 +81,14 @@ def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
     contestants: dict[str, Callable[[], float]] = {"litmus": lambda: _litmus("model=cnn", "trainer.max_epochs=1")}
     for name, settings in variants.items():
         contestants[name] = rivals.bare_loop(rivals.cnn(), images, labels, fused=True, **settings)
-    figures = alternate({**contestants, **_others("cnn", folder)}, 3, "CNN")
+    has_bf16 = pick_hardware(compose_config("model=cnn", "trainer=cpu")["trainer"], True).precision != 32
+    others = {**OTHERS, **(IN_BF16 if has_bf16 else {})}
+    figures = alternate({**contestants, **_others(others, "cnn", folder)}, 3, "CNN")
     best = min(variants, key=lambda name: median(figures[name]))
     wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.05"}
     rows = [(STEPS, "litmus"), *((name, name) for name in variants)]
-    rows += [(name, name) for name in OTHERS]
-    aims = ["", *(wanted.get(name, "") for name in variants), *("slower" for _ in OTHERS)]
+    rows += [(name, name) for name in others]
+    aims = ["", *(wanted.get(name, "") for name in variants), *("slower" for _ in others)]
     return "## CNN 32-64, dense 64\n\n" + _table(figures, rows, aims)
 
 
@@ -108,14 +114,16 @@ def _whole(*overrides: str) -> float:
     return float(result["seconds"]["fit"]) / result["epochs"] * IMAGES / result["dataset"]["train"]
 
 
-def _others(net: str, folder: Path) -> dict[str, Callable[[], float]]:
-    """Those of `OTHERS` that are installed: in this environment, or in that of a Python that the variable names."""
+def _others(others: Others, net: str, folder: Path) -> dict[str, Callable[[], float]]:
+    """Those that are installed: in this environment, or in that of a Python that the variable names."""
     found: dict[str, Callable[[], float]] = {}
-    for name, (module, script, backend) in OTHERS.items():
+    for name, (module, script, backend) in others.items():
         python = os.environ.get(VARIABLES[script], sys.executable)
         asked = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {module!r}.split())))"
         if subprocess.run([python, "-c", asked], check=False).returncode == 0:
-            found[name] = partial(_epoch, [python, str(ROOT / "bench" / script), net, str(folder)], backend)
+            precision = ["bf16"] if name in IN_BF16 else []
+            command = [python, str(ROOT / "bench" / script), net, str(folder), *precision]
+            found[name] = partial(_epoch, command, backend)
     return found
 
 

@@ -37,16 +37,18 @@ def test_sweeps_are_run_by_how_many_jobs_share_a_gpu(monkeypatch: pytest.MonkeyP
 
 
 def costs(of_one: float, power: float = 1.0) -> dict[int, Cost]:
-    return {n: Cost(1.0 + of_one * n**power, 2e9, 3.0) for n in (10, 1000, 100_000)}
+    return {n: Cost(1.0 + of_one * n**power, 2e9, 3.0, 2.5) for n in (10, 1000, 100_000)}
 
 
 def test_what_grows_with_the_square_of_the_work_is_said_to_bend() -> None:
     assert scale.said({"fnn": costs(1e-3), "cnn": costs(0.1)}) == "Straight lines."
-    assert scale.said({"fnn": costs(1e-3), "all": costs(1e-6, 2)}) == "**all bends at 100,000: slope 1.85.**"
+    assert scale.said({"fnn": costs(1e-3), "all": costs(1e-6, 2)}) == "**all: time bends at 100,000, slope 1.85.**"
     text = scale.report({"fnn": costs(1e-3)}, {"own": costs(0.1)}, {"one seed": costs(1e-6, 2)})
-    assert "| fnn | 100,000 | 3.0 | 101.00 | 0.85 | 2.00 |" in text
-    assert "| own | 1,000 | 101.00 | 0.85 | 101.0 | 2.00 |" in text
-    assert "**one seed bends at 100,000: slope 1.85.**" in text
+    assert "| fnn | 100,000 | 3.0 | 2.50 | 101.00 | 0.85 | 2.00 | 0.00 |" in text
+    assert "| own | 1,000 | 101.00 | 101.0 | 0.85 | 2.00 | 0.00 |" in text
+    assert "**one seed: time bends at 100,000, slope 1.85.**" in text
+    heavy = {n: Cost(n, n**2, 3.0) for n in (10, 1000)}
+    assert scale.said({"fnn": heavy}) == "**fnn: memory bends at 1,000, slope 2.00.**"
 
 
 @pytest.mark.wide
