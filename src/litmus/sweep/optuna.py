@@ -1,14 +1,12 @@
 """A search: Optuna proposes which values to try next, from the results of earlier trials."""
 
-import logging
 import math
 import shlex
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from litmus.compare.search.found import flat_objectives
 from litmus.config.types import Count, Positive, Section, Seed
@@ -16,14 +14,15 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
-from litmus.record.search import DIVERGED, SEARCH, Search, write_search
+from litmus.record.search import DIVERGED, Search
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.source import Composer, Source
 from litmus.sweep.search import study
 from litmus.sweep.search.objectives import check_objectives, resolve_objectives
-from litmus.sweep.search.record import BEST_EPOCH, space_record, trial_folder, trial_records
+from litmus.sweep.search.record import BEST_EPOCH, Record, space_record, trial_folder
+from litmus.sweep.search.share import Share
 from litmus.sweep.search.space import (
     count_points,
     describe,
@@ -40,7 +39,6 @@ from litmus.sweep.search.storage import (
     check_storage,
     close_storage,
     has_search,
-    reaching,
     url_of,
 )
 
@@ -48,13 +46,9 @@ from litmus.sweep.search.storage import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-if TYPE_CHECKING:
-    from litmus.sweep.search.launchers import Launchers
-
-log = logging.getLogger(__name__)
-
 STATUS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-RECORD_PART = 0.05  # of the time that writing `search.json` may take: all of it is written, each time
+ERROR = "error"  # attribute of a trial that failed: why
+INVALID = "invalid"  # of one whose values do not go together: why
 MAX_FRONT = 20  # trials of a Pareto front that the summary shows
 
 
@@ -70,8 +64,8 @@ class Optuna(Source):
     A trial that failed is recorded as failed: it counts, and is not run again. One that was interrupted stays running
     in the study, and is resumed under its number, in its folder.
 
-    Several launchers may run trials of one study; see `litmus.sweep.search.launchers`. One proposes at a time, and
-    takes over the trials whose launcher has ended.
+    Several launchers may run trials of one study; see `litmus.sweep.search.share`. One proposes at a time, and takes
+    over the trials whose launcher has ended.
     """
 
     @checked
@@ -104,10 +98,6 @@ class Optuna(Source):
         self._reported_epochs: dict[int, set[int]] = {}  # of those
         self.storage = storage
         self.shared = storage != SQLITE
-        self._launchers: Launchers | None = None
-        self._elsewhere: set[int] = set()  # trials that other launchers run
-        self._record_due = 0.0  # by the monotonic clock
-        self._known: set[int] = set()  # trials that this launcher has counted, or is running
         check_objectives(self.metrics, self.directions, sampler, pruner)
         check_storage(storage)
         if self.shared and sampler == "cmaes":
@@ -144,27 +134,28 @@ class Optuna(Source):
         if count_points(self.space) <= self.total and self.sampler != "grid":
             self.replaced_sampler, self.sampler = self.sampler, "grid"  # others would try some points twice
         study.check_sampler(self.sampler, self.space)
-        base = self._check_space()
+        self._base = self._check_space()
+        base = self._base.config
         self.objectives = resolve_objectives(self.metrics, self.directions, base["task"]["_target_"])
         about = {key: describe(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
         about["sweep.seed"] = str(self.seed)
-        if self.shared:
-            from litmus.sweep.search.launchers import Launchers  # here, because Windows has no such locks
-
-            self._launchers = Launchers(folder)
-        with self._turn():
+        self._share = Share(folder, self.storage)
+        with self._share.turn():
             check_folder(folder, self.storage)  # another launcher may just have begun
             self.study, self._storage = study.open_study(folder, self.storage, about, self.objectives)
-            self.study.pruner = study.make_pruner(self.pruner, base["trainer"])
-            self._restore_trials()
-            jobs = [job for job, _ in self.already_finished] + self.remaining
-            check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
-            sampler = self._make_sampler(self._num_started)
+        self.study.pruner = study.make_pruner(self.pruner, base["trainer"])
+        self._record = Record(folder, self._about())
+        self._catch_up(self._job)
+        jobs = [job for job, _ in self.already_finished] + self.remaining
+        check_same_runs([(RunDir(job.folder), job.config) for job in jobs])
+        with self._share.turn():
+            num_started = self._share.count(self.study)
+            sampler = self._make_sampler(num_started)
             if isinstance(sampler, study.GridSampler):
-                self.total = min(self.total, self._num_started + len(sampler.untried()))
-            self._write_record()
+                self.total = min(self.total, num_started + len(sampler.untried()))
+            self._record.write(self.study)
         return base
 
     def next_job(self) -> Job | None:
@@ -172,32 +163,33 @@ class Optuna(Source):
 
         A combination of values that is not valid is recorded as a failed trial: it must not end the search.
         """
-        with self._turn():
-            if self.shared and not self.remaining:
-                self._restore_trials()
-            if self.remaining:
-                return self.remaining.pop(0)
-            while self._num_started < self.total:
-                self.study.sampler = self._make_sampler(self._num_started)
-                trial = self.study.ask({**self.space})
-                self._num_started += 1
-                self._known.add(trial.number)
-                if self._launchers is not None:
-                    self._launchers.claim(trial.number)
-                try:
-                    return self._start_trial(trial, ())
-                except UserError as error:
-                    self._record_invalid(trial, error)
-        return None
+        if self.shared and not self.remaining:
+            self._catch_up(self._outlined)
+        while not self.remaining:
+            trial = self._propose()
+            if trial is None:
+                return None
+            try:
+                return self._start_trial(trial, ())
+            except UserError as error:
+                self._record_invalid(trial, error)
+        return self.remaining.pop(0)
+
+    def _propose(self) -> Trial | None:
+        with self._share.turn():
+            num_started = self._share.count(self.study)
+            if num_started >= self.total:
+                return None
+            self.study.sampler = self._make_sampler(num_started)
+            trial = self.study.ask({**self.space})
+            self._share.add(trial.number)
+        return trial
 
     def update(self) -> None:
         """Learns which trials other launchers have ended; those that nobody runs stay free."""
-        if self._launchers is not None:
-            with self._turn():
-                self._restore_trials()
-            for job in self.remaining:
-                self._known.discard(job.number)
-                self._launchers.release(job.number)
+        if self.shared:
+            self._catch_up(self._outlined)
+            self._share.give_up(job.number for job in self.remaining)
             self.remaining = []
 
     def report_epoch(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> bool:
@@ -215,7 +207,7 @@ class Optuna(Source):
         if has_diverged(metrics):
             value = math.nan
         trial, reported = self._trials[job.number], self._reported_epochs[job.number]
-        with self._reaching():
+        with self._share.reaching():
             if epoch not in reported:  # a job that is resumed may report an epoch twice
                 reported.add(epoch)
                 trial.report(value, epoch)
@@ -225,34 +217,36 @@ class Optuna(Source):
         """Ends the trial in the study, unless the job was interrupted."""
         if result.status == "interrupted":
             return
-        with self._turn():  # or another launcher might replace the record by one that lacks this trial
-            self._tell(self._trials.pop(job.number), job, result)
-            if time.monotonic() >= self._record_due:  # else a later trial's end writes it, or the summary
-                self._write_record()
+        trial = self._trials.pop(job.number)
+        state, values, attributes = self._ending(job, result)
+        with self._share.turn():  # or another launcher might replace the record by one that lacks this trial
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+            self.study.tell(trial, values, state)
+            if self._record.is_due():  # else a later trial's end writes it, or the summary
+                self._record.write(self.study)
 
-    def _tell(self, trial: Trial, job: Job, result: JobResult) -> None:
+    def _ending(self, job: Job, result: JobResult) -> tuple[TrialState, list[float] | None, dict[str, object]]:
+        """What the study is told of a job that ended: state, values if it has some, and attributes."""
         if result.status == "failed":
-            trial.set_user_attr("error", str(result.error))
-            self.study.tell(trial, state=TrialState.FAIL)
-            return
+            return TrialState.FAIL, None, {ERROR: str(result.error)}
+        attributes: dict[str, object] = {}
         with suppress(UserError):  # damaged: it is not known then
-            trial.set_user_attr(BEST_EPOCH, (RunDir(job.folder).read_result() or {}).get("best_epoch"))
+            attributes[BEST_EPOCH] = (RunDir(job.folder).read_result() or {}).get("best_epoch")
         # However good its epochs before that were, if it had any.
         diverged = result.status == "diverged" or has_diverged(result.metrics)
         values = self.objectives.worst if diverged else self.objectives.at_best_epoch(result.metrics, job.folder)
         if not all(map(math.isfinite, values)):
-            trial.set_user_attr(DIVERGED, True)
-            self.study.tell(trial, self.objectives.worst)
-        elif result.status == "pruned":
-            self.study.tell(trial, state=TrialState.PRUNED)
-        else:
-            self.study.tell(trial, values)
+            return TrialState.COMPLETE, self.objectives.worst, {**attributes, DIVERGED: True}
+        if result.status == "pruned":
+            return TrialState.PRUNED, None, attributes
+        return TrialState.COMPLETE, values, attributes
 
     def summary(self) -> list[str]:
         """The best trials, how many ended in which way, and how to inspect the study."""
-        with self._turn():
+        with self._share.turn():
             trials = self.study.get_trials(deepcopy=False)
-            record = self._write_record()
+            record = self._record.write(self.study)
         kinds = [self._kind(trial) for trial in trials]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys([*STATUS.values(), *kinds]))
         tried = {tuple(trial.params.get(key) for key in self.space) for trial in trials}
@@ -275,92 +269,73 @@ class Optuna(Source):
     def _kind(self, trial: FrozenTrial) -> str:
         if _diverged(trial):
             return "diverged"
-        running = "running elsewhere" if trial.number in self._elsewhere else "to resume"
+        running = "running elsewhere" if trial.number in self._share.elsewhere else "to resume"
         return STATUS.get(trial.state, running)
 
-    def _write_record(self) -> Search:
-        """Writes `search.json`, for `litmus compare`; that it cannot be written does not end the search."""
-        begin = time.monotonic()
-        record = Search(
+    def _about(self) -> Search:
+        """The search, without its trials."""
+        return Search(
             metrics=self.objectives.metrics,
             directions=self.objectives.directions,
             sampler=self.sampler,
             pruner=self.pruner,
             seed=self.seed,
             space=space_record(self.space),
-            trials=trial_records(self.study.get_trials(deepcopy=False), len(self.objectives.metrics)),
+            trials=(),
         )
-        try:
-            write_search(self.folder, record)
-        except OSError as error:
-            log.warning("%s cannot be written: %s", self.folder / SEARCH, error)
-        end = time.monotonic()
-        self._record_due = end + (end - begin) / RECORD_PART
-        return record
 
     def _make_sampler(self, number: int) -> BaseSampler:
         return study.make_sampler(self.sampler, self.space, self.seed, number, self.study)
 
-    def _restore_trials(self) -> None:
-        """Restores the trials of earlier sessions and of other launchers, but for those that are run elsewhere."""
-        started = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
-        self._num_started, self._elsewhere, self.must_wait = len(started), set(), False
-        self.total = max(self.total, self._num_started)  # another launcher may run more
-        for trial in started:
-            if trial.number in self._known:
-                continue
-            if trial.state is TrialState.RUNNING:
-                if not self._take(trial.number):
-                    self._elsewhere.add(trial.number)
-                    continue
-                if self._launchers is not None and self.remaining:  # the rest is for whoever has room first
-                    self._launchers.release(trial.number)
-                    continue
-            self._known.add(trial.number)
-            try:
-                self._restore(trial)
-            except UserError as error:
-                self._record_invalid(trial, error)
-        self.num_elsewhere = len(self._elsewhere)
+    def _catch_up(self, make_job: Callable[[int, Mapping[str, Any]], Job]) -> None:
+        """Counts the trials that have ended, and takes over those that nobody runs.
 
-    def _take(self, number: int) -> bool:
-        """Makes a running trial this launcher's, unless another one has it, or a process of one that has ended.
-
-        Returns:
-            Whether it is this launcher's.
+        Args:
+            make_job: makes the job of a trial that has ended: `_job`, or `_outlined` where its configuration is not
+                looked at.
         """
-        if self._launchers is not None:
-            if not self._launchers.claim(number):
-                return False
-            if RunDir(self.folder / trial_folder(number)).is_locked():  # it ends with its launcher, a little later
-                self._launchers.release(number)
-                self.must_wait = True
-                return False
-        return True
+        while True:
+            with self._share.turn():
+                ended, taken = self._share.look(self.study)
+                live = [self._continued(trial) for trial in taken]
+            self.total = max(self.total, self._share.num_started)  # another launcher may run more
+            self.num_elsewhere, self.must_wait = len(self._share.elsewhere), self._share.must_wait
+            for trial in ended:
+                self._count(trial, make_job)
+            for trial, continued in zip(taken, live, strict=True):
+                try:
+                    self._resume(continued, trial.intermediate_values)
+                except UserError as error:
+                    self._record_invalid(continued, error)
+            if not taken or self.remaining:
+                return
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """In the body, no other launcher proposes or takes over trials, and errors of the storage are a sentence."""
-        with self._reaching(), nullcontext() if self._launchers is None else self._launchers.turn():
-            yield
-
-    def _reaching(self) -> AbstractContextManager[object]:
-        return reaching(f"sweep.storage={self.storage}")
-
-    def _restore(self, trial: FrozenTrial) -> None:
-        """Restores a trial of an earlier session, which has ended, or is to be resumed.
-
-        A run may also have ended after its launcher was killed: then the study learns that here.
-        """
-        if trial.state is not TrialState.RUNNING:
-            job = self._job(trial.number, trial.params)
-            self.already_finished.append((job, outcome.read(job) or JobResult(STATUS[trial.state])))
+    def _count(self, trial: FrozenTrial, make_job: Callable[[int, Mapping[str, Any]], Job]) -> None:
+        if INVALID in trial.user_attrs:
+            self._add_invalid(trial, trial.user_attrs[INVALID])
             return
+        try:
+            job = make_job(trial.number, trial.params)
+        except UserError as error:
+            self._add_invalid(trial, str(error))
+            return
+        known = JobResult(STATUS[trial.state], error=trial.user_attrs.get(ERROR))
+        self.already_finished.append((job, outcome.read(job) or known))
+
+    def _continued(self, trial: FrozenTrial) -> Trial:
+        """A running trial, to go on with; it may have been killed while it drew values."""
         self.study.sampler = self._make_sampler(trial.number)
         live = Trial(self.study, trial._trial_id)  # private, as _suggest: no public way continues a running trial
-        for key, distribution in self.space.items():  # it may have been killed while it drew values
+        for key, distribution in self.space.items():
             live._suggest(key, distribution)
-        job = self._start_trial(live, trial.intermediate_values)
+        return live
+
+    def _resume(self, trial: Trial, reported_epochs: Iterable[int]) -> None:
+        """Makes a job of a trial whose launcher has ended.
+
+        Its run may have ended after its launcher was killed: then the study learns that here.
+        """
+        job = self._start_trial(trial, reported_epochs)
         result = outcome.read(job)
         if result is None or result.status not in (*ENDED, "failed"):
             self.remaining.append(job)
@@ -371,49 +346,71 @@ class Optuna(Source):
         self.report_result(job, result)
         self.already_finished.append((job, result))
 
-    def _record_invalid(self, trial: Trial | FrozenTrial, error: UserError) -> None:
+    def _record_invalid(self, trial: Trial, error: UserError) -> None:
         """Records a combination of values that is not valid, for the summary and in the study."""
-        self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        with self._share.turn():
+            trial.set_user_attr(INVALID, str(error))
+            self.study.tell(trial, state=TrialState.FAIL)
         self._trials.pop(trial.number, None)
-        self.invalid.append(f"{' '.join(self._texts(trial.params))}: {error}")
+        self._add_invalid(trial, str(error))
+
+    def _add_invalid(self, trial: Trial | FrozenTrial, why: str) -> None:
+        self.invalid.append(f"{' '.join(self._texts(trial.params))}: {why}")
 
     def _start_trial(self, trial: Trial, reported_epochs: Iterable[int]) -> Job:
         self._trials[trial.number], self._reported_epochs[trial.number] = trial, set(reported_epochs)
         return self._job(trial.number, trial.params)
 
-    def _check_space(self) -> Section:
-        """Composes a job at both extremes of every key, and gives the configuration of one.
+    def _check_space(self) -> Job:
+        """Composes a job at both extremes of every key, and gives one.
 
         Raises:
             UserError: a value is not allowed, or the trials would not be comparable.
         """
         values_of = {key: extremes(distribution) for key, distribution in self.space.items()}
         least = {key: values[0] for key, values in values_of.items()}
-        base = self._compose_extreme(least)
+        job = self._compose_extreme(least)
+        base = job.config
         for key, value in [(key, value) for key, values in values_of.items() for value in values[1:]]:
-            config = self._compose_extreme({**least, key: value})
+            config = self._compose_extreme({**least, key: value}).config
             for section, name in (("task", "_target_"), ("trainer", "accelerator"), ("trainer", "devices")):
                 if config[section].get(name) != base[section].get(name):
                     what = section if name == "_target_" else f"{section}.{name}"
                     raise UserError(
                         f"{key}={value} has another {what} than {key}={least[key]}: they cannot be one search."
                     )
-        return base
+        return job
 
-    def _compose_extreme(self, parameters: Mapping[str, Any]) -> Section:
-        """The configuration for these values; if one is an excluded bound, for the numbers next to the bounds."""
+    def _compose_extreme(self, parameters: Mapping[str, Any]) -> Job:
+        """The job for these values; if one is an excluded bound, for the numbers next to the bounds."""
         try:
-            return self._job(0, parameters).config
+            return self._job(0, parameters)
         except UserError as refused:
             with suppress(UserError):
                 inside = {key: step_inside(self.space[key], value) for key, value in parameters.items()}
-                return self._job(0, inside).config
+                return self._job(0, inside)
             raise UserError(f"{refused}{integer_hint(str(refused), self.space)}") from None
 
     def _job(self, number: int, parameters: Mapping[str, Any]) -> Job:
         own = self._overrides(parameters)
         job = self.composer.job([*self.constant, *own], own, number, self.folder / trial_folder(number))
         return replace(job, name=f"trial {number}", shown=tuple(self._texts(parameters)))
+
+    def _outlined(self, number: int, parameters: Mapping[str, Any]) -> Job:
+        """The job without a composition, which takes long: its configuration is that of another trial.
+
+        Enough for one that has ended: only its task is looked at, which all trials have in common.
+        """
+        own = self._overrides(parameters)
+        return replace(
+            self._base,
+            number=number,
+            overrides=tuple(own),
+            folder=self.folder / trial_folder(number),
+            all_overrides=(*self.constant, *own),
+            name=f"trial {number}",
+            shown=tuple(self._texts(parameters)),
+        )
 
     def _overrides(self, parameters: Mapping[str, Any]) -> list[str]:
         return [to_override(key, parameters[key], self.space[key]) for key in self.space if key in parameters]

@@ -6,8 +6,8 @@ import pytest
 from searching import accuracy, play, search
 
 from litmus.record.search import FINISHED, Search, read_search, write_search
-from litmus.sweep import optuna
 from litmus.sweep.pool.job import Job
+from litmus.sweep.search import record as records
 
 NUM_TRIALS = 60
 SECONDS = 0.01  # that this slow disk takes for a trial
@@ -23,8 +23,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         clock[0] += SECONDS * len(record.trials)
         clock[1] += SECONDS * len(record.trials)
 
-    monkeypatch.setattr(optuna, "write_search", write)
-    monkeypatch.setattr(optuna.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(records, "write_search", write)
+    monkeypatch.setattr(records.time, "monotonic", lambda: clock[0])
     return clock
 
 
@@ -51,7 +51,7 @@ def test_a_search_that_was_killed_before_its_last_record_has_all_when_it_goes_on
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(optuna, "RECORD_PART", 1e-9)
+        patch.setattr(records, "RECORD_PART", 1e-9)
         play(search(tmp_path, trials=6), most=5)
     assert len(read_search(tmp_path).trials) < 5
     search(tmp_path, trials=6)

@@ -1,5 +1,9 @@
 """What a search proposes, what it learns, and which trials it prunes."""
 
+import json
+import os
+import pickle
+import sqlite3
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,9 @@ import pytest
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 from searching import EPOCHS, SPACE, WIDTHS, accuracy, play, search, trials_in
+
+from litmus.errors import UserError
+from litmus.record.search import STUDY
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
 
@@ -109,3 +116,37 @@ def test_nothing_is_pruned_unless_asked(tmp_path: Path) -> None:
 
 
 # Resuming
+
+
+@pytest.mark.wide
+def test_cmaes_goes_on_from_its_state(tmp_path: Path) -> None:
+    pytest.importorskip("cmaes")
+    whole = play(search(tmp_path / "a", trials=16, sampler="cmaes"))
+    parts = play(search(tmp_path / "b", trials=9, sampler="cmaes"))
+    parts += play(search(tmp_path / "b", trials=16, sampler="cmaes"))
+    assert [job.overrides for job in parts] == [job.overrides for job in whole]
+    assert any("cma:optimizer:0" in trial.system_attrs for trial in trials_in(tmp_path / "a"))
+
+
+class _Payload:
+    """Executes a command where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.file}",)
+
+
+def test_a_state_of_cmaes_that_could_run_code_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("cmaes")
+    play(search(tmp_path, trials=2, sampler="cmaes"))
+    state = json.dumps(pickle.dumps(_Payload(tmp_path / "executed")).hex())
+    with sqlite3.connect(tmp_path / STUDY) as study:
+        row = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (2, 'cma:optimizer:0', ?)"
+        study.execute(row, (state,))
+    study.close()
+    source = search(tmp_path, trials=4, sampler="cmaes")
+    with pytest.raises(UserError, match=r"sweep.sampler=cmaes holds posix.system, which could run code"):
+        source.next_job()
+    assert not (tmp_path / "executed").exists()

@@ -10,9 +10,9 @@ from pathlib import Path
 from litmus.errors import UserError
 from litmus.record.search import CLAIMS
 
-TURN_TIMEOUT_S = 120.0  # in which a sampler proposes a trial, however many there are
+TURN_TIMEOUT_S = 120.0  # in which a launcher proposes a trial or reads a study, however many trials there are
 POLL_S = 0.02  # between two attempts
-TURN = 2**40  # the byte of whoever proposes a trial; those of trials lie far below
+TURN = 2**40  # the byte of whose turn it is; those of trials lie far below
 
 
 class Launchers:
@@ -33,6 +33,7 @@ class Launchers:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / CLAIMS
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._depth = 0  # of turns in this process's turn
         with self.turn():
             pass
 
@@ -52,6 +53,18 @@ class Launchers:
             ) from None
         return True
 
+    def claim_new(self, number: int) -> None:
+        """Claims a trial that nobody else can have, because this process has proposed it in its turn.
+
+        Raises:
+            UserError: another launcher has it all the same.
+        """
+        if not self.claim(number):
+            raise UserError(
+                f"Another launcher has claimed trial {number}, which this one has just proposed: locks on {self.path} "
+                "do not hold. Several launchers need a file system with locks between their machines."
+            )
+
     def release(self, number: int) -> None:
         """Gives the trial up."""
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
@@ -60,18 +73,30 @@ class Launchers:
     def turn(self) -> Iterator[None]:
         """In the body, no other launcher reads or proposes trials; waits until none does.
 
+        A turn inside of a turn is part of it: the lock is the process's, and ends with the outer one.
+
         Raises:
             UserError: the file system has no locks, or another launcher does not end its turn: it may be suspended.
         """
-        deadline = time.monotonic() + TURN_TIMEOUT_S
-        while not self.claim(TURN):
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"Another launcher of {self.path.parent} has proposed a trial for {TURN_TIMEOUT_S:.0f} s: it is "
-                    "suspended, or its machine is. End it, and type the command again."
-                )
-            time.sleep(POLL_S)
+        if not self._depth:
+            self._wait_for_turn()
+        self._depth += 1
         try:
             yield
         finally:
-            self.release(TURN)
+            self._depth -= 1
+            if not self._depth:
+                self.release(TURN)
+
+    def _wait_for_turn(self) -> None:
+        begun, deadline = 0, 0.0
+        while not self.claim(TURN):
+            if (latest := os.fstat(self._file).st_mtime_ns) != begun:  # others take turns: only one of them is timed
+                begun, deadline = latest, time.monotonic() + TURN_TIMEOUT_S
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"Another launcher of {self.path.parent} has kept the others waiting for {TURN_TIMEOUT_S:.0f} s: "
+                    "it is suspended, or its machine is. End it, and type the command again."
+                )
+            time.sleep(POLL_S)
+        os.utime(self._file)

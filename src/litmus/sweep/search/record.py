@@ -1,14 +1,35 @@
 """A study as `search.json` has it."""
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from litmus.record.search import DIVERGED, FAILED, FINISHED, PRUNED, RUNNING, Choices, Numbers, State, Trial
+from litmus.record.search import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    PRUNED,
+    RUNNING,
+    SEARCH,
+    Choices,
+    Numbers,
+    Search,
+    State,
+    Trial,
+    write_search,
+)
 from litmus.sweep.search.space import Distribution  # first: names missing Optuna
 
 # isort: split
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+log = logging.getLogger(__name__)
+
+RECORD_PART = 0.05  # of the time that writing `search.json` may take: all of it is written, each time
 BEST_EPOCH = "best_epoch"  # attribute of a trial
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: FINISHED,
@@ -16,6 +37,56 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: FAILED,
     TrialState.RUNNING: RUNNING,
 }
+
+
+class Record:
+    """Writes `search.json`, for `litmus compare`, in a small part of the time.
+
+    Args:
+        folder: of the sweep.
+        search: without trials.
+    """
+
+    def __init__(self, folder: Path, search: Search) -> None:
+        self.folder = folder
+        self.search = search
+        self._pause_s = 0.0
+        self._due = 0.0  # by the monotonic clock
+        self._latest: int | None = None  # when it was written, by the file's clock
+
+    def is_due(self) -> bool:
+        """Whether to write it again. Of several launchers, one does in each pause: others see that it has."""
+        if time.monotonic() < self._due:
+            return False
+        latest, self._latest = self._latest, self._written()
+        if latest == self._latest:
+            return True
+        self._due = time.monotonic() + self._pause_s
+        return False
+
+    def write(self, study: Study) -> Search:
+        """Writes it, with the study's trials; that this fails does not end the search.
+
+        Returns:
+            What it holds.
+        """
+        begin = time.monotonic()
+        trials = trial_records(study.get_trials(deepcopy=False), len(self.search.metrics))
+        search = replace(self.search, trials=trials)
+        try:
+            write_search(self.folder, search)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self.folder / SEARCH, error)
+        end = time.monotonic()
+        self._pause_s = (end - begin) / RECORD_PART
+        self._due, self._latest = end + self._pause_s, self._written()
+        return search
+
+    def _written(self) -> int | None:
+        try:
+            return (self.folder / SEARCH).stat().st_mtime_ns
+        except OSError:
+            return None
 
 
 def space_record(space: Mapping[str, Distribution]) -> dict[str, Numbers | Choices]:

@@ -1,8 +1,10 @@
 """Optuna's study of a search, with samplers and pruners as litmus configures them."""
 
 import importlib.util
+import io
 import itertools
 import math
+import pickle
 import random
 import warnings
 from collections.abc import Mapping
@@ -35,6 +37,14 @@ from optuna.trial import FrozenTrial
 ATTRIBUTE = "litmus"  # of the study: its space and objectives, as one types them
 MAX_POINTS = 10**5  # of a grid
 PACKAGES = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}  # that a sampler needs
+
+CMAES = (  # names in the pickle of a state of CMA-ES
+    "cmaes._cma.CMA",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.ndarray",
+)
 
 
 def open_study(
@@ -123,10 +133,36 @@ def make_sampler(
             seed=own_seed, constant_liar=True
         )  # assumes that running trials are bad, so that no two try the same
     if name == "cmaes":
-        return CmaEsSampler(seed=own_seed)
+        return Cmaes(seed=own_seed)
     if name == "gp":
         return GPSampler(seed=own_seed)
     return GridSampler(space, seed, study) if name == "grid" else RandomSampler(seed=own_seed)
+
+
+class Cmaes(CmaEsSampler):
+    """CMA-ES, whose state in the study may come from somebody else, and is a pickle: it must hold numbers alone.
+
+    Overrides a private method, because no public one reads the state.
+    """
+
+    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> Any:
+        for trial in reversed(completed_trials):
+            parts = {key: part for key, part in trial.system_attrs.items() if key.startswith(self._attr_key_optimizer)}
+            if parts:
+                return _Unpickler(io.BytesIO(bytes.fromhex(self._concat_optimizer_attrs(parts)))).load()
+        return None
+
+
+class _Unpickler(pickle.Unpickler):
+    """Creates what a state of CMA-ES consists of, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" not in CMAES:
+            raise UserError(
+                f"The search's state of sweep.sampler=cmaes holds {module}.{name}, which could run code and is not "
+                "part of one. Choose another sampler, such as sweep.sampler=tpe."
+            )
+        return super().find_class(module, name)
 
 
 class GridSampler(BaseSampler):
