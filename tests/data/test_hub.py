@@ -8,7 +8,19 @@ from typing import Any
 import fake_hub
 import pytest
 from helpers import composed
-from hub_sets import COLORS, ON_HUB, ON_HUB_HOUSES, ON_HUB_MAILS, ON_HUB_PHOTOS, write_sets
+from hub_sets import (
+    COLORS,
+    ON_HUB,
+    ON_HUB_HOUSES,
+    ON_HUB_MAILS,
+    ON_HUB_PHOTOS,
+    ROWS,
+    TEXT,
+    prepared,
+    refused,
+    write,
+    write_sets,
+)
 
 from litmus.config import preflight as preflight_module
 from litmus.config.instantiate import build
@@ -17,31 +29,7 @@ from litmus.data._hub_fetch import folder_of
 from litmus.data.image_folder import ImageFolder
 from litmus.data.table import Table
 from litmus.data.text_table import TextTable
-from litmus.errors import UserError
 from litmus.spec import Classes, Labels, Values
-
-TEXT = {"text": "string", "label": ["neg", "pos"]}
-ROWS = [{"text": f"film {i}", "label": i % 2} for i in range(40)]
-HUB = Path("data/hub")  # where the user's files are
-
-
-def prepared(*overrides: str, served: Path | None = None) -> Any:
-    """The data, with the library there, and the hub if it has a folder."""
-    with fake_hub.library(served):
-        data = build(composed("data=hub", *overrides)["data"], 0)
-        data.prepare_data()
-        data.setup()
-    return data
-
-
-def refused(*overrides: str, served: Path | None = None) -> str:
-    with pytest.raises(UserError) as said:
-        prepared(*overrides, served=served)
-    return str(said.value)
-
-
-def write(name: str, features: dict[str, Any] = TEXT, splits: dict[str, Any] | None = None, **more: Any) -> None:
-    fake_hub.write(HUB / name, features, splits or {"train": ROWS}, **more)
 
 
 @pytest.mark.usefixtures("hub_copies")

@@ -128,10 +128,16 @@ def located(asked: Choice, cache: Path) -> tuple[Choice, Path | None]:
     """What is asked for, with the revision of a folder of the user's; and that folder, where it is to be read.
 
     Raises:
-        UserError: its files are not those that the revision names.
+        UserError: the revision is of files that are neither there nor copied.
     """
-    folder = own_folder(asked, cache)
-    if folder is None or (asked.revision is not None and not asked.revision.startswith(FILES)):
+    folder, of_files = own_folder(asked, cache), asked.revision is not None and asked.revision.startswith(FILES)
+    if folder is None and of_files and find(asked, cache) is None:  # the hub has other files of that name
+        raise UserError(
+            f"The files of data.revision={asked.revision} are not in {cache / OWN / asked.name}, and {cache / COPIES} "
+            f"has no copy of them. Put them back, or bring {COPIES}/ from the machine that has it; without "
+            "data.revision, the hub's are taken."
+        )
+    if folder is None or (asked.revision is not None and not of_files):
         return asked, None
     now = own_revision(folder)
     if asked.revision not in (None, now) and find(asked, cache) is None:
