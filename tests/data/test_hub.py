@@ -25,7 +25,7 @@ from hub_sets import (
 from litmus.config import preflight as preflight_module
 from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
-from litmus.data._hub_fetch import folder_of
+from litmus.data._hub_write import folder_of
 from litmus.data.image_folder import ImageFolder
 from litmus.data.table import Table
 from litmus.data.text_table import TextTable
