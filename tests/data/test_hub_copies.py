@@ -8,7 +8,7 @@ from typing import Any
 import fake_hub
 import pytest
 from helpers import composed
-from hub_sets import HUB, ROWS, prepared, refused, write, write_sets
+from hub_sets import COLORS, HUB, ON_HUB_PHOTOS, ROWS, prepared, refused, write, write_sets
 
 from litmus.config.preflight import preflight
 
@@ -42,3 +42,18 @@ def test_what_cannot_be_read_is_not_said_to_be_written(monkeypatch: pytest.Monke
     monkeypatch.setattr("pathlib.Path.rename", fails)
     assert refused("data.name=films") == "data/hub/films/train.parquet cannot be written to: Permission denied."
     assert not [*Path("data/hub-copies").iterdir()], "nothing is left behind"
+
+
+def test_images_are_read_in_the_dataset_s_own_folder_alone(caplog: pytest.LogCaptureFixture) -> None:
+    write_sets(HUB)
+    photos, secret = HUB / "owner" / "photos", Path("secret.png").absolute()
+    shutil.copy(photos / "0.png", secret)
+    (photos / "linked.png").symlink_to(secret)
+    paths = [*(photos / f"{i}.png" for i in range(54)), secret, photos / "linked.png", photos / ".." / "gone.png"]
+    rows = [{"image": {"bytes": None, "path": str(path)}, "label": i % 3} for i, path in enumerate(paths)]
+    fake_hub.write(photos, {"image": "image", "label": COLORS}, {"train": rows})
+    data = prepared(*ON_HUB_PHOTOS)
+    assert sum(data.sizes.values()) == 54
+    said = f"3 images of train are not among the dataset's files, and are not read, such as {secret}."
+    assert f"data.name=owner/photos: {said}" in caplog.text
+    assert "3 of 57 samples of train have no image or no label, and are left out." in caplog.text

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from litmus.data._hub_choice import FILES, Choice, choose
 from litmus.data._hub_copy import Copy
 from litmus.data._hub_write import Splits, kinds_of, reading, write_copy, writing
 from litmus.errors import UserError
+from litmus.fetch import hub
 from litmus.fetch.once import one_at_a_time
 
 log = logging.getLogger(__name__)
@@ -72,17 +74,27 @@ def _fetched(asked: Choice, folder: Path | None, cache: Path) -> Copy:
                     log.info("data.name=%s: reading %s", asked.name, folder or f"{exact} from the hub")
                     builder.download_and_prepare()
                     splits = builder.as_dataset()
-            return _kept(asked, exact, splits, Path(temporary, "copy"), copies)
+            own = [Path(temporary), folder or hub.cache_folder()]
+            return _kept(asked, exact, splits, Path(temporary, "copy"), copies, own)
 
 
-def _kept(asked: Choice, exact: Choice, splits: Splits, folder: Path, copies: Path) -> Copy:
-    """A copy of these splits, in its place; `exact` is what is asked for, with the revision and configuration."""
+def _kept(asked: Choice, exact: Choice, splits: Splits, folder: Path, copies: Path, own: Sequence[Path]) -> Copy:
+    """A copy of these splits, in its place.
+
+    Args:
+        asked: what is asked for.
+        exact: the same, with the revision and configuration.
+        splits: of the dataset.
+        folder: to write into.
+        copies: the folder of all copies.
+        own: see `write_copy`.
+    """
     with reading(asked.name):
         columns = kinds_of(next(iter(splits.values())).features)
     choice = choose(exact, columns, [*splits])
     copy = Copy(copies / _hub_copy.folder_name(choice), asked, choice, columns)
     folder.mkdir()
-    copy = write_copy(copy, splits, folder)
+    copy = write_copy(copy, splits, folder, own)
     shutil.rmtree(copy.folder, ignore_errors=True)  # damaged, or asked for in other words
     folder.rename(copy.folder)
     for sentence in copy.left_out:

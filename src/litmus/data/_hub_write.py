@@ -3,10 +3,12 @@
 import hashlib
 import io
 import json
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from litmus.data._hub_copy import IMAGES, Copy
 from litmus.data._targets import name_of
 from litmus.errors import UserError, first_line
 from litmus.fetch import local
+
+log = logging.getLogger(__name__)
 
 Feature = Any  # the library's: it has no types
 Splits = Mapping[str, Any]  # its Dataset by the name of each split
@@ -85,8 +89,14 @@ def _kind(feature: Feature) -> Kind:
     return "bool" if dtype == "bool" else "date" if dtype.startswith(("date", "timestamp")) else "other"
 
 
-def write_copy(copy: Copy, splits: Splits, folder: Path) -> Copy:
+def write_copy(copy: Copy, splits: Splits, folder: Path, own: Sequence[Path]) -> Copy:
     """Writes the samples of each split, and the facts.
+
+    Args:
+        copy: what is known of it.
+        splits: of the dataset.
+        folder: to write into.
+        own: folders of the dataset's files: images elsewhere are not read, whatever the dataset names.
 
     Raises:
         UserError: there is nothing to train on.
@@ -95,7 +105,8 @@ def write_copy(copy: Copy, splits: Splits, folder: Path) -> Copy:
     left_out = [f"the split {name} is left out" for name in splits if name not in choice.splits.values()]
     write, lacks = _write_rows, f"no {' or '.join(choice.targets)}"
     if choice.form == "images":
-        write, lacks = _write_images, f"no {choice.image} or {lacks}"
+        write = partial(_write_images, own=[path.resolve() for path in own])
+        lacks = f"no {choice.image} or {lacks}"
     for split, name in choice.splits.items():
         number, num_rows = write(copy, split, splits[name], folder), splits[name].num_rows
         if number:
@@ -163,13 +174,15 @@ def _finite(cell: Any) -> float | None:
     return float(cell) if cell is not None and math.isfinite(cell) else None
 
 
-def _write_images(copy: Copy, split: Split, dataset: Any, folder: Path) -> int:
+def _write_images(copy: Copy, split: Split, dataset: Any, folder: Path, own: Sequence[Path]) -> int:
     """Writes a file for each image whose class is known, in a folder for each class; returns as `_write_rows`."""
     from datasets import Image as Undecoded
 
     (target,), image = copy.choice.targets, copy.choice.image
     assert image is not None
-    cell_of = {image: _content, target: _cell(copy.columns[target], dataset.features[target])}
+    elsewhere: list[str] = []
+    class_of = _cell(copy.columns[target], dataset.features[target])
+    cell_of = {image: partial(_content, own=own, elsewhere=elsewhere), target: class_of}
     files, number = dataset.cast_column(image, Undecoded(decode=False)), 0
     for row in _rows(copy.choice.name, files, cell_of, FEW_AT_ONCE):
         name, content = row[target], row[image]
@@ -180,14 +193,20 @@ def _write_images(copy: Copy, split: Split, dataset: Any, folder: Path) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             number += 1
+    if elsewhere:
+        sentence = "data.name=%s: %d images of %s are not among the dataset's files, and are not read, such as %s."
+        log.warning(sentence, copy.choice.name, len(elsewhere), copy.choice.splits[split], elsewhere[0])
     return number
 
 
-def _content(value: Mapping[str, Any] | None) -> bytes | None:
-    """The bytes of an image's file, which lie in the dataset or beside it."""
+def _content(value: Mapping[str, Any] | None, own: Sequence[Path], elsewhere: list[str]) -> bytes | None:
+    """The bytes of an image, which lie in the dataset or in a file of its own; of others, the name goes to a list."""
     if value is None or value["bytes"] is not None or value["path"] is None:
         return value["bytes"] if value else None
-    path = Path(value["path"])
+    path = Path(value["path"]).resolve()
+    if not any(path.is_relative_to(each) for each in own):
+        elsewhere.append(value["path"])
+        return None
     return path.read_bytes() if local.is_file(path) else None
 
 
