@@ -8,7 +8,7 @@ from typing import Any
 import fake_hub
 import pytest
 from helpers import composed
-from hub_sets import COLORS, HUB, ON_HUB_PHOTOS, ROWS, prepared, refused, write, write_sets
+from hub_sets import COLORS, HUB, ON_HUB_HOUSES, ON_HUB_PHOTOS, ROWS, prepared, refused, write, write_sets
 
 from litmus.config.preflight import preflight
 
@@ -57,3 +57,42 @@ def test_images_are_read_in_the_dataset_s_own_folder_alone(caplog: pytest.LogCap
     said = f"3 images of train are not among the dataset's files, and are not read, such as {secret}."
     assert f"data.name=owner/photos: {said}" in caplog.text
     assert "3 of 57 samples of train have no image or no label, and are left out." in caplog.text
+
+
+def test_a_copy_answers_all_that_it_is_and_nothing_else() -> None:
+    write_sets(Path("served"))
+    served = Path("served").absolute()
+    priced = prepared(*ON_HUB_HOUSES, "data.target=price", "data.revision=main", served=served)
+    placed = prepared(*ON_HUB_HOUSES, "data.target=district", "data.config=default", served=served)
+    assert priced.copy.folder != placed.copy.folder
+    for more, copy in (
+        ([], placed.copy),
+        (["data.val_split=validation", "data.form=table"], placed.copy),
+        ([f"data.revision={fake_hub.REVISION}"], placed.copy),
+        (["data.target=price"], priced.copy),
+        (["data.target=price", "data.config=default", "data.revision=main"], priced.copy),
+    ):
+        assert prepared(*ON_HUB_HOUSES, *more).copy == copy, "without a hub"
+    for more in (["data.target=area"], ["data.config=other"], ["data.val_split=test", "data.test_split=validation"]):
+        assert "has no copy of houses" in refused(*ON_HUB_HOUSES, *more)
+    assert "has no copy of houses, revision main" in refused(*ON_HUB_HOUSES, "data.revision=main")
+    assert prepared(*ON_HUB_HOUSES, "data.revision=main", served=served).copy.folder == placed.copy.folder
+    assert prepared(*ON_HUB_HOUSES, "data.revision=main").copy.folder == placed.copy.folder, "as it was looked up"
+
+
+def test_a_run_finds_the_copy_of_a_split_of_any_name() -> None:
+    write("films", splits={"test": ROWS})
+    data = prepared("data.name=films")
+    settings = [f"data.{key}={value}" for key, value in data.chosen.items()]
+    assert prepared(*settings).copy == data.copy
+
+
+def test_a_whole_copy_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("films")
+    first = prepared("data.name=films")
+    rows = first.copy.folder / "train.jsonl"
+    before = rows.stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr("litmus.data._hub_copy.find", lambda *_: None)  # as where files cannot be locked
+        assert prepared("data.name=films").copy == first.copy
+    assert rows.stat().st_ino == before

@@ -151,6 +151,8 @@ def _only(key: str, kind: Kind, asked: Choice, target: str | list[str], columns:
 
 def _splits(asked: Choice, splits: Sequence[str]) -> dict[str, str | None]:
     """Each split's own name by its key; None for one that is to be taken from the training samples."""
+    if len(splits) == 1 and asked.splits in ({}, {"train": splits[0]}):  # whatever its name
+        return {"train_split": splits[0], "val_split": None, "test_split": None}
     found: dict[str, str | None] = {}
     for split in SPLITS:
         key, name = f"{split}_split", asked.splits.get(split)
@@ -158,11 +160,9 @@ def _splits(asked: Choice, splits: Sequence[str]) -> dict[str, str | None]:
             require(f"data.{key}", name, splits, f"{asked.name} has no split", ", ".join(splits))
         found[key] = name or next((own for own in SPLIT_NAMES[split] if own in splits), None)
     if found["train_split"] is None:
-        if len(splits) != 1:
-            raise UserError(
-                f"data.name={asked.name} has no split train: set data.train_split. It has: {', '.join(splits)}."
-            )
-        found = {"train_split": splits[0], "val_split": None, "test_split": None}
+        raise UserError(
+            f"data.name={asked.name} has no split train: set data.train_split. It has: {', '.join(splits)}."
+        )
     used = [name for name in found.values() if name is not None]
     if twice := next((name for name in used if used.count(name) > 1), None):
         keys = " and ".join(f"data.{key}" for key, name in found.items() if name == twice)

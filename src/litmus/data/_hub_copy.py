@@ -17,13 +17,14 @@ from pathlib import Path
 from litmus.config.protocols import Split
 from litmus.config.types import Section
 from litmus.data._classes import list_some
-from litmus.data._hub_choice import FILES, Choice, Kind, listed, require
+from litmus.data._hub_choice import FILES, Choice, Kind, choose, listed, require
 from litmus.errors import UserError
 from litmus.fetch import hub, local
 
 VERSION = 1  # of how copies are written: another number makes them anew
 FACTS, IMAGES = "facts.json", "images"
 COPIES, OWN = "hub-copies", "hub"  # folders in the cache: of copies, and of what the user put there
+USUAL_CONFIG = "default"  # the hub's name of a configuration that need not be named
 NAME = r"\w[\w.-]*(/\w[\w.-]*)?"
 
 
@@ -33,9 +34,10 @@ class Copy:
 
     Attributes:
         folder: that holds it.
-        asked: what was asked for when it was made.
+        asked: what was asked for when it was made, or looked up last.
         choice: what it is of.
         columns: the kind of each column that it has.
+        offered: the dataset's own names of all its splits.
         splits: those that it has: a split without labels is none.
         left_out: sentences on what it does not have.
     """
@@ -44,6 +46,7 @@ class Copy:
     asked: Choice
     choice: Choice
     columns: dict[str, Kind]
+    offered: list[str]
     splits: list[Split] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -62,15 +65,27 @@ class Copy:
         return any(self.columns.get(name) == "classes" for name in self.choice.targets)
 
     def answers(self, asked: Choice) -> bool:
-        """Whether it is what is asked for: each key is as it was asked for then, or as it was found."""
-        keys = asdict(asked).items()
-        return all(value in (getattr(self.asked, key), getattr(self.choice, key)) for key, value in keys)
+        """Whether it is what is asked for: with what nobody asked for found by its columns, as when it was made.
+
+        Without a revision any of the hub is; not files of a folder that is not there.
+        """
+        own, config, revision = self.choice, asked.config, asked.revision
+        if config is None and (self.asked.config is None or own.config == USUAL_CONFIG):
+            config = own.config
+        if revision == self.asked.revision or (revision is None and not is_of_files(own)):
+            revision = own.revision
+        try:
+            return choose(replace(asked, config=config, revision=revision), self.columns, self.offered) == own
+        except UserError:  # it has no such column, say
+            return False
 
     def write(self, folder: Path) -> None:
-        """Writes the facts into a folder."""
+        """Writes the facts into a folder, whole or not at all."""
         facts = {"version": VERSION, "asked": asdict(self.asked), "choice": asdict(self.choice)}
-        facts |= {"columns": self.columns, "splits": self.splits, "left_out": self.left_out}
-        (folder / FACTS).write_text(json.dumps(facts, indent=1))
+        facts |= {"columns": self.columns, "offered": self.offered, "splits": self.splits, "left_out": self.left_out}
+        temporary = folder / f".{FACTS}-{os.getpid()}"
+        temporary.write_text(json.dumps(facts, indent=1))
+        temporary.replace(folder / FACTS)
 
 
 # Keys that are for some forms only; and those that name columns beside those of a copy's choice.
@@ -92,21 +107,28 @@ def find(asked: Choice, cache: Path) -> Copy | None:
 
 def all_copies(cache: Path) -> list[Copy]:
     """Every copy in a cache that this version can read."""
-    copies = []
-    for path in (cache / COPIES).glob(f"[!.]*/{FACTS}"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: it is made anew
-            facts = json.loads(path.read_bytes())
-            asked, choice = Choice(**facts["asked"]), Choice(**facts["choice"])
-            if facts["version"] == VERSION:
-                rest = (facts[key] for key in ("columns", "splits", "left_out"))
-                copies.append(Copy(path.parent, asked, choice, *rest))
-    return copies
+    return [copy for path in (cache / COPIES).glob(f"[!.]*/{FACTS}") if (copy := copy_in(path.parent)) is not None]
+
+
+def copy_in(folder: Path) -> Copy | None:
+    """The copy in a folder; None if there is none, or one that is damaged or of another version: it is made anew."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        facts = json.loads((folder / FACTS).read_bytes())
+        asked, choice = Choice(**facts["asked"]), Choice(**facts["choice"])
+        if facts["version"] == VERSION:
+            return Copy(folder, asked, choice, *(facts[key] for key in ("columns", "offered", "splits", "left_out")))
+    return None
 
 
 def folder_name(choice: Choice) -> str:
     """Of a copy: the dataset's name, and a hash of all that the copy is of."""
     digest = hashlib.sha256(json.dumps([VERSION, asdict(choice)], sort_keys=True).encode()).hexdigest()
     return f"{choice.name.replace('/', '--')}-{digest[:16]}"
+
+
+def is_of_files(choice: Choice) -> bool:
+    """Whether the revision is of files of the user's, not of the hub."""
+    return choice.revision is not None and choice.revision.startswith(FILES)
 
 
 def own_folder(asked: Choice, cache: Path) -> Path | None:
@@ -130,7 +152,7 @@ def located(asked: Choice, cache: Path) -> tuple[Choice, Path | None]:
     Raises:
         UserError: the revision is of files that are neither there nor copied.
     """
-    folder, of_files = own_folder(asked, cache), asked.revision is not None and asked.revision.startswith(FILES)
+    folder, of_files = own_folder(asked, cache), is_of_files(asked)
     if folder is None and of_files and find(asked, cache) is None:  # the hub has other files of that name
         raise UserError(
             f"The files of data.revision={asked.revision} are not in {cache / OWN / asked.name}, and {cache / COPIES} "

@@ -16,7 +16,7 @@ from typing import Any
 
 from litmus.config.validate import did_you_mean
 from litmus.data import _hub_copy
-from litmus.data._hub_choice import FILES, Choice, choose
+from litmus.data._hub_choice import Choice, choose
 from litmus.data._hub_copy import Copy
 from litmus.data._hub_write import Splits, kinds_of, reading, write_copy, writing
 from litmus.errors import UserError
@@ -68,7 +68,7 @@ def _fetched(asked: Choice, folder: Path | None, cache: Path) -> Copy:
                     revision = asked.revision if folder else builder.hash
                     exact = replace(asked, config=builder.config.name, revision=revision)
                     if (copy := _hub_copy.find(exact, cache)) is not None:  # asked for in other words
-                        return copy
+                        return _named(copy, asked)
                     if builder.info.features and builder.info.splits:  # what is wrong is said before it is downloaded
                         choose(exact, kinds_of(builder.info.features), [*builder.info.splits])
                     log.info("data.name=%s: reading %s", asked.name, folder or f"{exact} from the hub")
@@ -92,13 +92,24 @@ def _kept(asked: Choice, exact: Choice, splits: Splits, folder: Path, copies: Pa
     with reading(asked.name):
         columns = kinds_of(next(iter(splits.values())).features)
     choice = choose(exact, columns, [*splits])
-    copy = Copy(copies / _hub_copy.folder_name(choice), asked, choice, columns)
+    copy = Copy(copies / _hub_copy.folder_name(choice), asked, choice, columns, [*splits])
     folder.mkdir()
     copy = write_copy(copy, splits, folder, own)
-    shutil.rmtree(copy.folder, ignore_errors=True)  # damaged, or asked for in other words
+    if (other := _hub_copy.copy_in(copy.folder)) is not None:  # of a process that could not be waited for
+        return other
+    shutil.rmtree(copy.folder, ignore_errors=True)  # damaged
     folder.rename(copy.folder)
     for sentence in copy.left_out:
         log.warning("data.name=%s: %s.", choice.name, sentence)
+    return copy
+
+
+def _named(copy: Copy, asked: Choice) -> Copy:
+    """The copy, which from now on is also found by the branch that was looked up."""
+    if asked.may_have_moved:
+        copy = replace(copy, asked=replace(copy.asked, revision=asked.revision))
+        with suppress(OSError):  # a cache that can only be read
+            copy.write(copy.folder)
     return copy
 
 
@@ -111,8 +122,7 @@ def _remove_abandoned(copies: Path) -> None:
 
 def _builder(datasets: Any, asked: Choice, where: str, cache: str) -> Any:
     """What the library knows of the dataset before it is downloaded, and downloads it."""
-    is_remote = asked.revision is not None and not asked.revision.startswith(FILES)
-    revision = {"revision": asked.revision} if is_remote else {}
+    revision = {} if asked.revision is None or _hub_copy.is_of_files(asked) else {"revision": asked.revision}
     try:
         return datasets.load_dataset_builder(where, asked.config, cache_dir=cache, **revision)
     except ValueError as error:
