@@ -124,13 +124,6 @@ def test_files_that_changed_are_another_revision() -> None:
     assert f"they are {second.chosen['revision']} now" in said
 
 
-def test_a_damaged_copy_is_made_anew() -> None:
-    write("films")
-    first = prepared("data.name=films")
-    (first.copy.folder / "facts.json").write_text("{")
-    assert prepared("data.name=films").splits == first.splits
-
-
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -96,3 +96,36 @@ def test_a_whole_copy_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None
         patch.setattr("litmus.data._hub_copy.find", lambda *_: None)  # as where files cannot be locked
         assert prepared("data.name=films").copy == first.copy
     assert rows.stat().st_ino == before
+
+
+def test_a_damaged_copy_is_made_anew(caplog: pytest.LogCaptureFixture) -> None:
+    write("films")
+    first = prepared("data.name=films")
+    rows, facts = (first.copy.folder / name for name in ("train.jsonl", "facts.json"))
+    content = rows.read_bytes()
+    for path, damaged in ((facts, b"{"), (rows, content[: len(content) // 2]), (rows, None)):
+        path.unlink() if damaged is None else path.write_bytes(damaged)
+        caplog.clear()
+        assert prepared("data.name=films").splits == first.splits
+        assert f"{first.copy.folder} is damaged, and is made anew." in caplog.text
+    assert rows.read_bytes() == content
+
+
+def test_a_copy_that_lacks_images_is_damaged() -> None:
+    write_sets(Path("served"))
+    first = prepared(*ON_HUB_PHOTOS, served=Path("served").absolute())
+    assert prepared(*ON_HUB_PHOTOS).copy == first.copy
+    next((first.copy.folder / "images" / "test").glob("*/*.png")).unlink()
+    said = f"Copies here are of owner/photos, revision {fake_hub.REVISION}, but damaged."
+    assert said in refused(*ON_HUB_PHOTOS)
+
+
+def test_a_copy_is_on_the_disk_before_it_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_sets(HUB)
+    synced, renamed = [], Path.rename
+    monkeypatch.setattr("litmus.fetch.once.to_disk", lambda path: synced.append(path.name))
+    monkeypatch.setattr(Path, "rename", lambda own, other: (synced.append("renamed"), renamed(own, other)))
+    prepared(*ON_HUB_PHOTOS)
+    before = synced[: synced.index("renamed")]
+    assert {"facts.json", "0000000.png", "test", "images", "copy"} < {*before}
+    assert sum(name.endswith(".png") for name in before) == 72

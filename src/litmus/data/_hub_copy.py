@@ -38,7 +38,7 @@ class Copy:
         choice: what it is of.
         columns: the kind of each column that it has.
         offered: the dataset's own names of all its splits.
-        splits: those that it has: a split without labels is none.
+        sizes: of each split that it has: bytes of rows, or number of images. A split without labels is none.
         left_out: sentences on what it does not have.
     """
 
@@ -47,12 +47,21 @@ class Copy:
     choice: Choice
     columns: dict[str, Kind]
     offered: list[str]
-    splits: list[Split] = field(default_factory=list)
+    sizes: dict[Split, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+
+    @property
+    def splits(self) -> list[Split]:
+        """Those that it has."""
+        return [*self.sizes]
+
+    def is_whole(self) -> bool:
+        """Whether it still has all that was written: a disk may lose some, and who copies it may be interrupted."""
+        return all(size_in(self.folder, split) >= size for split, size in self.sizes.items())
 
     def path(self, split: Split) -> str | None:
         """The file of a split's rows, or None if the copy has no such split."""
-        return str(self.folder / f"{split}.jsonl") if split in self.splits else None
+        return str(self.folder / f"{split}.jsonl") if split in self.sizes else None
 
     @property
     def has_classes(self) -> bool:
@@ -82,7 +91,7 @@ class Copy:
     def write(self, folder: Path) -> None:
         """Writes the facts into a folder, whole or not at all."""
         facts = {"version": VERSION, "asked": asdict(self.asked), "choice": asdict(self.choice)}
-        facts |= {"columns": self.columns, "offered": self.offered, "splits": self.splits, "left_out": self.left_out}
+        facts |= {"columns": self.columns, "offered": self.offered, "sizes": self.sizes, "left_out": self.left_out}
         temporary = folder / f".{FACTS}-{os.getpid()}"
         temporary.write_text(json.dumps(facts, indent=1))
         temporary.replace(folder / FACTS)
@@ -100,8 +109,8 @@ COLUMNS = ("group", "numeric", "categorical", "ignore")
 
 
 def find(asked: Choice, cache: Path) -> Copy | None:
-    """The copy that is what is asked for, the newest of several."""
-    copies = [copy for copy in all_copies(cache) if copy.answers(asked)]
+    """The copy that is what is asked for, the newest of several; none that is damaged."""
+    copies = [copy for copy in all_copies(cache) if copy.answers(asked) and copy.is_whole()]
     return max(copies, key=lambda copy: (copy.folder / FACTS).stat().st_mtime_ns, default=None)
 
 
@@ -116,8 +125,14 @@ def copy_in(folder: Path) -> Copy | None:
         facts = json.loads((folder / FACTS).read_bytes())
         asked, choice = Choice(**facts["asked"]), Choice(**facts["choice"])
         if facts["version"] == VERSION:
-            return Copy(folder, asked, choice, *(facts[key] for key in ("columns", "offered", "splits", "left_out")))
+            return Copy(folder, asked, choice, *(facts[key] for key in ("columns", "offered", "sizes", "left_out")))
     return None
+
+
+def size_in(folder: Path, split: Split) -> int:
+    """Bytes of the split's rows that are in the folder, or the number of its images."""
+    rows = folder / f"{split}.jsonl"
+    return rows.stat().st_size if rows.is_file() else sum(len(names) for *_, names in os.walk(folder / IMAGES / split))
 
 
 def folder_name(choice: Choice) -> str:
@@ -232,8 +247,9 @@ def _unreachable(asked: Choice, cache: Path) -> str:
     """What was tried, and what helps."""
     offline = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("HF_DATASETS_OFFLINE")
     why = "HF_HUB_OFFLINE forbids to ask the hub" if offline else "the hub cannot be reached"
-    others = [copy.choice for copy in all_copies(cache) if copy.choice.name == asked.name]
-    here = f" Copies here are of {list_some([str(other) for other in others], '; ')}." if others else ""
+    copies = [copy for copy in all_copies(cache) if copy.choice.name == asked.name]
+    others = [f"{copy.choice}{'' if copy.is_whole() else ', but damaged'}" for copy in copies]
+    here = f" Copies here are of {list_some(others, '; ')}." if others else ""
     return (
         f"data.name={asked.name}: {why}, there is no folder {cache / OWN / asked.name}, and {cache / COPIES} has no "
         f"copy of {asked}.{here} Put the dataset's files into that folder, or what its save_to_disk writes; or bring "

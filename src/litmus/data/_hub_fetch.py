@@ -21,7 +21,7 @@ from litmus.data._hub_copy import Copy
 from litmus.data._hub_write import Splits, kinds_of, reading, write_copy, writing
 from litmus.errors import UserError
 from litmus.fetch import hub
-from litmus.fetch.once import one_at_a_time
+from litmus.fetch.once import one_at_a_time, to_disk
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,14 @@ def _kept(asked: Choice, exact: Choice, splits: Splits, folder: Path, copies: Pa
     copy = Copy(copies / _hub_copy.folder_name(choice), asked, choice, columns, [*splits])
     folder.mkdir()
     copy = write_copy(copy, splits, folder, own)
-    if (other := _hub_copy.copy_in(copy.folder)) is not None:  # of a process that could not be waited for
+    other = _hub_copy.copy_in(copy.folder)
+    if other is not None and other.is_whole():  # of a process that could not be waited for
         return other
-    shutil.rmtree(copy.folder, ignore_errors=True)  # damaged
+    if copy.folder.exists():
+        log.warning("%s is damaged, and is made anew.", copy.folder)
+        shutil.rmtree(copy.folder, ignore_errors=True)
     folder.rename(copy.folder)
+    to_disk(copies)
     for sentence in copy.left_out:
         log.warning("data.name=%s: %s.", choice.name, sentence)
     return copy

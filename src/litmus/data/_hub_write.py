@@ -17,10 +17,11 @@ from PIL import Image, UnidentifiedImageError
 from litmus.config.protocols import Split
 from litmus.data._classes import list_some
 from litmus.data._hub_choice import Kind
-from litmus.data._hub_copy import IMAGES, Copy
+from litmus.data._hub_copy import IMAGES, Copy, size_in
 from litmus.data._targets import name_of
 from litmus.errors import UserError, first_line
 from litmus.fetch import local
+from litmus.fetch.once import all_to_disk
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def write_copy(copy: Copy, splits: Splits, folder: Path, own: Sequence[Path]) ->
     Raises:
         UserError: there is nothing to train on.
     """
-    choice, kept = copy.choice, []
+    choice, sizes = copy.choice, dict[Split, int]()
     left_out = [f"the split {name} is left out" for name in splits if name not in choice.splits.values()]
     write, lacks = _write_rows, f"no {' or '.join(choice.targets)}"
     if choice.form == "images":
@@ -110,18 +111,19 @@ def write_copy(copy: Copy, splits: Splits, folder: Path, own: Sequence[Path]) ->
     for split, name in choice.splits.items():
         number, num_rows = write(copy, split, splits[name], folder), splits[name].num_rows
         if number:
-            kept.append(split)
+            sizes[split] = size_in(folder, split)
         else:
             (folder / f"{split}.jsonl").unlink(missing_ok=True)
         if number < num_rows:
             left_out.append(f"{num_rows - number:,} of {num_rows:,} samples of {name} have {lacks}, and are left out")
-    if "train" not in kept:
+    if "train" not in sizes:
         raise UserError(f"data.name={choice.name}: no sample is left to train on. {'; '.join(left_out)}.")
     readable: dict[str, Kind] = {name: kind for name, kind in copy.columns.items() if kind != "other"}
     if unread := [name for name in copy.columns if name not in readable]:
         left_out.append(f"columns that cannot be read are left out: {list_some(unread)}")
-    copy = replace(copy, columns=readable, splits=kept, left_out=left_out)
+    copy = replace(copy, columns=readable, sizes=sizes, left_out=left_out)
     copy.write(folder)
+    all_to_disk(folder)
     return copy
 
 

@@ -1,6 +1,9 @@
 """What is read once, by the processes that are forked from one; and what one process makes, for others to find."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, cast
@@ -58,3 +61,23 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):  # Windows deletes nothing that is open
                 beside.unlink()
+
+
+def to_disk(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a mounted file system may not know how, for folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def all_to_disk(folder: Path) -> None:
+    """Waits until all that is below the folder is on the disk; many files at a time, as each takes milliseconds."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(to_disk, [*folder.rglob("*"), folder]))
