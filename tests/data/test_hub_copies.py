@@ -1,6 +1,7 @@
 """`data=hub`: the copies of the hub's datasets, which must be neither lost nor taken for others."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from helpers import composed
 from hub_sets import COLORS, HUB, ON_HUB_HOUSES, ON_HUB_PHOTOS, ROWS, prepared, refused, write, write_sets
 
 from litmus.config.preflight import preflight
+from litmus.data._hub_fetch import locked_folder
 
 
 def test_files_that_are_gone_are_not_the_hub_s_of_that_name() -> None:
@@ -129,3 +131,19 @@ def test_a_copy_is_on_the_disk_before_it_has_its_name(monkeypatch: pytest.Monkey
     before = synced[: synced.index("renamed")]
     assert {"facts.json", "0000000.png", "test", "images", "copy"} < {*before}
     assert sum(name.endswith(".png") for name in before) == 72
+
+
+def test_what_is_being_written_is_left_alone_however_long_it_takes() -> None:
+    write("films")
+    copies = Path("data/hub-copies")
+    with locked_folder(copies) as live:
+        killed, new = copies / ".writing-killed", copies / ".writing-new"
+        new.mkdir()
+        (killed / "library").mkdir(parents=True)
+        for folder in (live, killed):
+            os.utime(folder, (0, 0))
+        prepared("data.name=films")
+        assert live.is_dir()
+        assert new.is_dir(), "another process is about to lock it"
+        assert not killed.exists()
+    assert not live.exists()

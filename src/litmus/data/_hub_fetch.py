@@ -8,11 +8,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from filelock import lock_descriptor
 
 from litmus.config.validate import did_you_mean
 from litmus.data import _hub_copy
@@ -25,8 +27,8 @@ from litmus.fetch.once import one_at_a_time, to_disk
 
 log = logging.getLogger(__name__)
 
-WRITING = ".writing-"
-ABANDONED_S = 86_400  # after which what a killed process was writing is removed
+WRITING, LOCK = ".writing-", "lock"  # a folder that is being written in, and a file in it that is locked meanwhile
+UNLOCKED_S = 60  # in which a new folder gets its lock
 SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk writes
 
 
@@ -52,30 +54,27 @@ def copy_of(asked: Choice, cache: Path) -> Copy:
 
 def _fetched(asked: Choice, folder: Path | None, cache: Path) -> Copy:
     copies = cache / _hub_copy.COPIES
-    with writing(copies):
-        copies.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(copies)
-        with tempfile.TemporaryDirectory(dir=copies, prefix=WRITING, ignore_cleanup_errors=True) as temporary:
-            with reading(asked.name):
-                datasets = _library()
-                if folder is not None and any((folder / name).is_file() for name in SAVED):
-                    loaded = datasets.load_from_disk(str(folder))
-                    splits: Splits = loaded if isinstance(loaded, dict) else {"train": loaded}
-                    exact = asked
-                else:
-                    where = str(folder or asked.name)
-                    builder = _builder(datasets, asked, where, str(Path(temporary, "library")))
-                    revision = asked.revision if folder else builder.hash
-                    exact = replace(asked, config=builder.config.name, revision=revision)
-                    if (copy := _hub_copy.find(exact, cache)) is not None:  # asked for in other words
-                        return _named(copy, asked)
-                    if builder.info.features and builder.info.splits:  # what is wrong is said before it is downloaded
-                        choose(exact, kinds_of(builder.info.features), [*builder.info.splits])
-                    log.info("data.name=%s: reading %s", asked.name, folder or f"{exact} from the hub")
-                    builder.download_and_prepare()
-                    splits = builder.as_dataset()
-            own = [Path(temporary), folder or hub.cache_folder()]
-            return _kept(asked, exact, splits, Path(temporary, "copy"), copies, own)
+    with writing(copies), locked_folder(copies) as temporary:
+        with reading(asked.name):
+            datasets = _library()
+            if folder is not None and any((folder / name).is_file() for name in SAVED):
+                loaded = datasets.load_from_disk(str(folder))
+                splits: Splits = loaded if isinstance(loaded, dict) else {"train": loaded}
+                exact = asked
+            else:
+                where = str(folder or asked.name)
+                builder = _builder(datasets, asked, where, str(temporary / "library"))
+                revision = asked.revision if folder else builder.hash
+                exact = replace(asked, config=builder.config.name, revision=revision)
+                if (copy := _hub_copy.find(exact, cache)) is not None:  # asked for in other words
+                    return _named(copy, asked)
+                if builder.info.features and builder.info.splits:  # what is wrong is said before it is downloaded
+                    choose(exact, kinds_of(builder.info.features), [*builder.info.splits])
+                log.info("data.name=%s: reading %s", asked.name, folder or f"{exact} from the hub")
+                builder.download_and_prepare()
+                splits = builder.as_dataset()
+        own = [temporary, folder or hub.cache_folder()]
+        return _kept(asked, exact, splits, temporary / "copy", copies, own)
 
 
 def _kept(asked: Choice, exact: Choice, splits: Splits, folder: Path, copies: Path, own: Sequence[Path]) -> Copy:
@@ -117,10 +116,28 @@ def _named(copy: Copy, asked: Choice) -> Copy:
     return copy
 
 
+@contextmanager
+def locked_folder(copies: Path) -> Iterator[Path]:
+    """A folder to write in, locked as long as the process lives; those of killed processes are removed."""
+    copies.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(copies)
+    with (
+        tempfile.TemporaryDirectory(dir=copies, prefix=WRITING, ignore_cleanup_errors=True) as temporary,
+        Path(temporary, LOCK).open("ab") as file,
+    ):
+        with suppress(OSError):  # a file system without locks
+            lock_descriptor(file.fileno())
+        yield Path(temporary)
+
+
 def _remove_abandoned(copies: Path) -> None:
     for path in copies.glob(f"{WRITING}*"):
-        with suppress(OSError):  # another process has just removed it
-            if time.time() - path.stat().st_mtime > ABANDONED_S:
+        with suppress(OSError):  # another process has just removed it, or there are no locks: it may be written in
+            if time.time() - path.stat().st_mtime < UNLOCKED_S:
+                continue
+            with (path / LOCK).open("ab") as file:
+                is_abandoned = lock_descriptor(file.fileno(), blocking=False)
+            if is_abandoned:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, cast
@@ -79,5 +78,7 @@ def to_disk(path: Path) -> None:
 
 def all_to_disk(folder: Path) -> None:
     """Waits until all that is below the folder is on the disk; many files at a time, as each takes milliseconds."""
+    from concurrent.futures import ThreadPoolExecutor  # here, because --help need not wait for it
+
     with ThreadPoolExecutor() as pool:
         list(pool.map(to_disk, [*folder.rglob("*"), folder]))
