@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from helpers import composed
 from hub_sets import (
     COLORS,
+    HUB,
     ON_HUB,
     ON_HUB_HOUSES,
     ON_HUB_MAILS,
@@ -196,7 +198,20 @@ def test_what_the_copy_shows_is_said_before_torch_is_imported() -> None:
 
 def test_every_name_of_a_class_becomes_a_folder_of_its_own() -> None:
     names = ["cat", "n/a", "n-a", "n\\a", ".cat", "..", "a" * 70, "a" * 71, "__MACOSX", "été"]
-    folders = [folder_of(name) for name in names]
-    assert len(set(folders)) == len(names)
+    names += ["Cat", "cat.", "CAT", "Été", unicodedata.normalize("NFD", "été"), "straße", "STRASSE"]
+    taken: dict[str, str] = {}
+    folders = [folder_of(name, taken) for name in names]
+    assert folders == [folder_of(name, taken) for name in names]
+    assert len({unicodedata.normalize("NFC", each.casefold()).rstrip(". ") for each in folders}) == len(names)
     assert folders[0] == "cat"
     assert all("/" not in each and not each.startswith((".", "_")) and len(each) < 100 for each in folders)
+
+
+def test_images_without_a_name_of_their_class_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    write_sets(HUB)
+    rows = [{"image": f"{i}.png", "label": ("A", "a", "", " ", None)[i % 5]} for i in range(50)]
+    write("owner/photos", {"image": "image", "label": "string"}, {"train": rows})
+    data = prepared(*ON_HUB_PHOTOS, "data.target=label")
+    assert sum(data.sizes.values()) == 20
+    assert len(data.spec.target.names) == 2
+    assert "30 of 50 samples of train have no image or no label, and are left out." in caplog.text

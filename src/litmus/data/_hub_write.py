@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import math
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -106,7 +107,7 @@ def write_copy(copy: Copy, splits: Splits, folder: Path, own: Sequence[Path]) ->
     left_out = [f"the split {name} is left out" for name in splits if name not in choice.splits.values()]
     write, lacks = _write_rows, f"no {' or '.join(choice.targets)}"
     if choice.form == "images":
-        write = partial(_write_images, own=[path.resolve() for path in own])
+        write = partial(_write_images, own=[path.resolve() for path in own], taken={})
         lacks = f"no {choice.image} or {lacks}"
     for split, name in choice.splits.items():
         number, num_rows = write(copy, split, splits[name], folder), splits[name].num_rows
@@ -176,7 +177,9 @@ def _finite(cell: Any) -> float | None:
     return float(cell) if cell is not None and math.isfinite(cell) else None
 
 
-def _write_images(copy: Copy, split: Split, dataset: Any, folder: Path, own: Sequence[Path]) -> int:
+def _write_images(
+    copy: Copy, split: Split, dataset: Any, folder: Path, own: Sequence[Path], taken: dict[str, str]
+) -> int:
     """Writes a file for each image whose class is known, in a folder for each class; returns as `_write_rows`."""
     from datasets import Image as Undecoded
 
@@ -190,8 +193,8 @@ def _write_images(copy: Copy, split: Split, dataset: Any, folder: Path, own: Seq
         name, content = row[target], row[image]
         if isinstance(name, float) and not name.is_integer():
             raise UserError(f"data.target={target}: images have one class each, and {name} is none.")
-        if name is not None and content is not None:
-            path = folder / IMAGES / split / folder_of(name_of(name)) / f"{number:07}{_suffix(content)}"
+        if name is not None and str(name).strip() and content is not None:
+            path = folder / IMAGES / split / folder_of(name_of(name), taken) / f"{number:07}{_suffix(content)}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             number += 1
@@ -222,9 +225,16 @@ def _suffix(content: bytes) -> str:
     return SUFFIXES.get(name, f".{name.lower()}")
 
 
-def folder_of(name: str) -> str:
-    """A class' name as that of a folder, everywhere; one that cannot be gets a hash, so that no two become the same."""
+def folder_of(name: str, taken: dict[str, str]) -> str:
+    """A class' name as that of a folder, everywhere; one that cannot be gets a hash, so that no two become the same.
+
+    Args:
+        name: of the class.
+        taken: the class of each folder so far, to which this one is added; by its name as some systems compare names.
+    """
     safe = "".join("-" if letter in UNSAFE or ord(letter) < 32 else letter for letter in name)[:LONGEST]
     if safe == name and not name.startswith((".", "__MACOSX")):
-        return name
+        compared = unicodedata.normalize("NFC", name.casefold()).rstrip(". ")
+        if taken.setdefault(compared, name) == name:
+            return name
     return f"{safe.lstrip('._')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
