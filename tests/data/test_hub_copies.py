@@ -43,7 +43,7 @@ def test_what_cannot_be_read_is_not_said_to_be_written(monkeypatch: pytest.Monke
     )
     monkeypatch.setattr("pathlib.Path.rename", fails)
     assert refused("data.name=films") == "data/hub/films/train.parquet cannot be written to: Permission denied."
-    assert not [*Path("data/hub-copies").iterdir()], "nothing is left behind"
+    assert not [path for path in Path("data/hub-copies").iterdir() if path.is_dir()], "nothing is left behind"
 
 
 def test_images_are_read_in_the_dataset_s_own_folder_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,3 +147,15 @@ def test_what_is_being_written_is_left_alone_however_long_it_takes() -> None:
         assert new.is_dir(), "another process is about to lock it"
         assert not killed.exists()
     assert not live.exists()
+
+
+def test_the_same_files_are_the_same_revision_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("films")
+    first = prepared("data.name=films")
+    shutil.rmtree("data/hub-copies")
+    os.utime(HUB / "films" / fake_hub.FILE, (0, 0))
+    (HUB / "films" / ".DS_Store").write_text("of the system")
+    wanted = f"data.revision={first.chosen['revision']}"
+    assert prepared("data.name=films", wanted).splits == first.splits
+    monkeypatch.setattr("litmus.data._hub_copy.sha256_of", lambda _: pytest.fail("they were read before"))
+    assert prepared("data.name=films").chosen == first.chosen

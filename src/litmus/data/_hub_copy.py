@@ -17,9 +17,10 @@ from pathlib import Path
 from litmus.config.protocols import Split
 from litmus.config.types import Section
 from litmus.data._classes import list_some
-from litmus.data._hub_choice import FILES, Choice, Kind, choose, listed, require
+from litmus.data._hub_choice import FILES, FIXED, Choice, Kind, choose, listed, require
 from litmus.errors import UserError
 from litmus.fetch import hub, local
+from litmus.fetch.package import sha256_of
 
 VERSION = 1  # of how copies are written: another number makes them anew
 FACTS, IMAGES = "facts.json", "images"
@@ -152,13 +153,41 @@ def own_folder(asked: Choice, cache: Path) -> Path | None:
     return folder if local.kind_of(folder) == "folder" else None
 
 
-def own_revision(folder: Path) -> str:
-    """What tells the files of a folder from those that were there before: their names, sizes and times."""
-    digest = hashlib.sha256()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        stat = path.stat()
-        digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "replace"))
-    return FILES + digest.hexdigest()[:12]
+def own_revision(folder: Path, copies: Path) -> str:
+    """What tells a folder's files from others: their names and contents, on whatever machine.
+
+    Args:
+        folder: of the user's.
+        copies: where it is kept, so that files are read again only if names, sizes or times have changed.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    try:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        stats = [path.stat() for path in paths]
+        seen = _digest([f"{name}\0{s.st_size}\0{s.st_mtime_ns}" for name, s in zip(names, stats, strict=True)])
+        kept = copies / f".files-{seen}"
+        with suppress(OSError):
+            if re.fullmatch(FIXED, revision := kept.read_text()):
+                return revision
+        contents = [f"{name}\0{sha256_of(path)}" for name, path in zip(names, paths, strict=True)]
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} cannot be read: {local.reason(error)}.") from None
+    revision = FILES + _digest(contents)
+    with suppress(OSError):  # a cache that can only be read
+        copies.mkdir(parents=True, exist_ok=True)
+        kept.write_text(revision)
+    return revision
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(local.is_hidden(Path(part)) for part in path.relative_to(folder).parts)
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def located(asked: Choice, cache: Path) -> tuple[Choice, Path | None]:
@@ -176,7 +205,7 @@ def located(asked: Choice, cache: Path) -> tuple[Choice, Path | None]:
         )
     if folder is None or (asked.revision is not None and not of_files):
         return asked, None
-    now = own_revision(folder)
+    now = own_revision(folder, cache / COPIES)
     if asked.revision not in (None, now) and find(asked, cache) is None:
         raise UserError(
             f"The files in {folder} are not those of data.revision={asked.revision}: they are {now} now. Put those "
