@@ -126,6 +126,18 @@ def test_files_that_changed_are_another_revision() -> None:
     assert f"they are {second.chosen['revision']} now" in said
 
 
+def test_a_split_that_is_left_out_is_taken_from_the_training_samples(caplog: pytest.LogCaptureFixture) -> None:
+    write_sets(HUB)
+    folds = ["data.val_split=none", "data.folds=4"]
+    parts = [prepared(*ON_HUB_HOUSES, *folds, f"data.fold={fold}") for fold in range(4)]
+    assert all(part.sizes == {"train": 120, "val": 40, "test": 40} for part in parts)
+    assert "data.name=houses: the split validation is left out." in caplog.text
+    config = [f"data.{key}={value}" for key, value in parts[3].chosen.items()]
+    assert prepared(*config, *folds, "data.fold=3").copy == parts[0].copy
+    shared = prepared(*ON_HUB_HOUSES, "data.val_split=none", "data.test_split=none")
+    assert shared.sizes == {"train": 128, "val": 16, "test": 16}
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -189,7 +201,7 @@ def test_what_the_copy_shows_is_said_before_torch_is_imported() -> None:
     for words, said in (
         ([*ON_HUB, "data.size=32"], "data.size is for images, but data.name=reviews is read as texts."),
         ([*ON_HUB_HOUSES, "data.ignore=[are]"], "houses has no column are. Did you mean area?"),
-        ([*ON_HUB_HOUSES, "data.folds=3", "data.fold=0"], "the data defines one itself"),
+        ([*ON_HUB_HOUSES, "data.folds=3", "data.fold=0"], "data.val_split=none leaves it out"),
         ([*ON_HUB_PHOTOS, "data.size=200000", "data.batch_size=9999"], "is too large for this machine"),
     ):
         (sentence,) = preflight(composed(*words, "model=lstm"))

@@ -239,12 +239,17 @@ def is_installed() -> bool:
 
 
 def check_keys(settings: Section, copy: Copy) -> None:
-    """Checks the settings that are for some forms of data only: the copy has such, and the columns that they name.
+    """Checks the settings that are for some data only: the copy is such, and has the columns that they name.
 
     Raises:
         UserError: it has not.
     """
     form, columns = str(copy.choice.form), copy.columns
+    if settings["folds"] is not None and "val" in copy.splits:
+        raise UserError(
+            f"data.folds={settings['folds']} validates on training samples, but data.name={copy.choice.name} has the "
+            f"split {copy.choice.val_split} for that. data.val_split=none leaves it out."
+        )
     for key, forms in ONLY_OF.items():
         value = settings[key]
         if value in (None, "auto", "none", []):
