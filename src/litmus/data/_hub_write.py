@@ -187,7 +187,10 @@ def _write_images(
     assert image is not None
     elsewhere: list[str] = []
     class_of = _cell(copy.columns[target], dataset.features[target])
-    cell_of = {image: partial(_content, own=own, elsewhere=elsewhere), target: class_of}
+    cell_of: dict[str, Callable[[Any], Any]] = {
+        image: partial(_content, own=own, elsewhere=elsewhere),
+        target: class_of,
+    }
     files, number = dataset.cast_column(image, Undecoded(decode=False)), 0
     for row in _rows(copy.choice.name, files, cell_of, FEW_AT_ONCE):
         name, content = row[target], row[image]
