@@ -48,7 +48,7 @@ class DatasetNotFoundError(FileNotFoundError):
 
 
 class Dataset:
-    """The rows of a split; an image is its file's name, as the real one gives it where it is not decoded."""
+    """The rows of a split; an image is its file's name, or what the real one gives where it is not decoded."""
 
     def __init__(self, rows: list[dict[str, Any]], features: dict[str, Any], folder: Path) -> None:
         self.rows, self.features, self.folder = rows, features, folder
@@ -71,7 +71,7 @@ class Dataset:
     def _cell(self, name: str, cell: Any) -> Any:
         feature = self.features[name]
         assert not isinstance(feature, Audio)
-        if not isinstance(feature, Image) or cell is None:
+        if not isinstance(feature, Image) or not isinstance(cell, str):
             return cell
         assert not feature.decode
         return {"bytes": (self.folder / cell).read_bytes(), "path": cell}

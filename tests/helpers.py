@@ -128,7 +128,8 @@ def composed_whole(*overrides: str) -> dict:
 
 
 @functools.lru_cache(maxsize=100)
-def _plain(overrides: tuple[str, ...], data: str | None) -> bytes:  # the variable, which is resolved
+def _plain(overrides: tuple[str, ...], data_dir: str | None) -> bytes:
+    """Pickled; `data_dir` is the variable that is resolved in it, and each test has a folder of its own there."""
     config = composed_with_hydra(*overrides)
     with open_dict(config):
         del config["hydra"]

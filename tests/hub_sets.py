@@ -1,15 +1,19 @@
 """Small datasets as the hub has them, and Litmus' copies of them: tests need neither the hub nor its library."""
 
 from pathlib import Path
+from typing import Any
 
 import fake_hub
+import pytest
 import torch
 from helpers import composed
 from PIL import Image
 
+from litmus.config.instantiate import build
 from litmus.data._hub_choice import asked_in
 from litmus.data._hub_copy import OWN
 from litmus.data._hub_fetch import copy_of
+from litmus.errors import UserError
 
 ON_HUB = ["data=hub", "data.name=reviews", "trainer=cpu"]
 ON_HUB_PHOTOS = ["data=hub", "data.name=owner/photos", "data.size=32", "trainer=cpu"]
@@ -18,6 +22,9 @@ ON_HUB_MAILS = ["data=hub", "data.name=mails", "trainer=cpu"]
 WORDS = (("bad", "awful", "dull", "slow"), ("good", "fine", "lovely", "great"))
 COLORS = ["blue", "green", "red"]
 DISTRICTS = ["north", "south", "west"]
+TEXT = {"text": "string", "label": ["neg", "pos"]}
+ROWS = [{"text": f"film {i}", "label": i % 2} for i in range(40)]
+HUB = Path("data/hub")  # where the user's files are
 
 
 def write_sets(folder: Path) -> None:
@@ -60,3 +67,22 @@ def write_copies(folder: Path) -> None:
     with fake_hub.library():
         for words in (ON_HUB, ON_HUB_PHOTOS, ON_HUB_HOUSES, ON_HUB_MAILS):
             copy_of(asked_in(composed(*words)["data"]), folder)
+
+
+def prepared(*overrides: str, served: Path | None = None) -> Any:
+    """The data, with the library there, and the hub if it has a folder."""
+    with fake_hub.library(served):
+        data = build(composed("data=hub", *overrides)["data"], 0)
+        data.prepare_data()
+        data.setup()
+    return data
+
+
+def refused(*overrides: str, served: Path | None = None) -> str:
+    with pytest.raises(UserError) as said:
+        prepared(*overrides, served=served)
+    return str(said.value)
+
+
+def write(name: str, features: dict[str, Any] = TEXT, splits: dict[str, Any] | None = None, **more: Any) -> None:
+    fake_hub.write(HUB / name, features, splits or {"train": ROWS}, **more)

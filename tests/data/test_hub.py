@@ -2,46 +2,36 @@
 
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import fake_hub
 import pytest
 from helpers import composed
-from hub_sets import COLORS, ON_HUB, ON_HUB_HOUSES, ON_HUB_MAILS, ON_HUB_PHOTOS, write_sets
+from hub_sets import (
+    COLORS,
+    HUB,
+    ON_HUB,
+    ON_HUB_HOUSES,
+    ON_HUB_MAILS,
+    ON_HUB_PHOTOS,
+    ROWS,
+    TEXT,
+    prepared,
+    refused,
+    write,
+    write_sets,
+)
 
 from litmus.config import preflight as preflight_module
 from litmus.config.instantiate import build
 from litmus.config.preflight import preflight
-from litmus.data._hub_fetch import folder_of
+from litmus.data._hub_write import folder_of
 from litmus.data.image_folder import ImageFolder
 from litmus.data.table import Table
 from litmus.data.text_table import TextTable
-from litmus.errors import UserError
 from litmus.spec import Classes, Labels, Values
-
-TEXT = {"text": "string", "label": ["neg", "pos"]}
-ROWS = [{"text": f"film {i}", "label": i % 2} for i in range(40)]
-HUB = Path("data/hub")  # where the user's files are
-
-
-def prepared(*overrides: str, served: Path | None = None) -> Any:
-    """The data, with the library there, and the hub if it has a folder."""
-    with fake_hub.library(served):
-        data = build(composed("data=hub", *overrides)["data"], 0)
-        data.prepare_data()
-        data.setup()
-    return data
-
-
-def refused(*overrides: str, served: Path | None = None) -> str:
-    with pytest.raises(UserError) as said:
-        prepared(*overrides, served=served)
-    return str(said.value)
-
-
-def write(name: str, features: dict[str, Any] = TEXT, splits: dict[str, Any] | None = None, **more: Any) -> None:
-    fake_hub.write(HUB / name, features, splits or {"train": ROWS}, **more)
 
 
 @pytest.mark.usefixtures("hub_copies")
@@ -136,11 +126,16 @@ def test_files_that_changed_are_another_revision() -> None:
     assert f"they are {second.chosen['revision']} now" in said
 
 
-def test_a_damaged_copy_is_made_anew() -> None:
-    write("films")
-    first = prepared("data.name=films")
-    (first.copy.folder / "facts.json").write_text("{")
-    assert prepared("data.name=films").splits == first.splits
+def test_a_split_that_is_left_out_is_taken_from_the_training_samples(caplog: pytest.LogCaptureFixture) -> None:
+    write_sets(HUB)
+    folds = ["data.val_split=none", "data.folds=4"]
+    parts = [prepared(*ON_HUB_HOUSES, *folds, f"data.fold={fold}") for fold in range(4)]
+    assert all(part.sizes == {"train": 120, "val": 40, "test": 40} for part in parts)
+    assert "data.name=houses: the split validation is left out." in caplog.text
+    config = [f"data.{key}={value}" for key, value in parts[3].chosen.items()]
+    assert prepared(*config, *folds, "data.fold=3").copy == parts[0].copy
+    shared = prepared(*ON_HUB_HOUSES, "data.val_split=none", "data.test_split=none")
+    assert shared.sizes == {"train": 128, "val": 16, "test": 16}
 
 
 @pytest.mark.parametrize(
@@ -206,7 +201,7 @@ def test_what_the_copy_shows_is_said_before_torch_is_imported() -> None:
     for words, said in (
         ([*ON_HUB, "data.size=32"], "data.size is for images, but data.name=reviews is read as texts."),
         ([*ON_HUB_HOUSES, "data.ignore=[are]"], "houses has no column are. Did you mean area?"),
-        ([*ON_HUB_HOUSES, "data.folds=3", "data.fold=0"], "the data defines one itself"),
+        ([*ON_HUB_HOUSES, "data.folds=3", "data.fold=0"], "data.val_split=none leaves it out"),
         ([*ON_HUB_PHOTOS, "data.size=200000", "data.batch_size=9999"], "is too large for this machine"),
     ):
         (sentence,) = preflight(composed(*words, "model=lstm"))
@@ -215,7 +210,20 @@ def test_what_the_copy_shows_is_said_before_torch_is_imported() -> None:
 
 def test_every_name_of_a_class_becomes_a_folder_of_its_own() -> None:
     names = ["cat", "n/a", "n-a", "n\\a", ".cat", "..", "a" * 70, "a" * 71, "__MACOSX", "été"]
-    folders = [folder_of(name) for name in names]
-    assert len(set(folders)) == len(names)
+    names += ["Cat", "cat.", "CAT", "Été", unicodedata.normalize("NFD", "été"), "straße", "STRASSE"]
+    taken: dict[str, str] = {}
+    folders = [folder_of(name, taken) for name in names]
+    assert folders == [folder_of(name, taken) for name in names]
+    assert len({unicodedata.normalize("NFC", each.casefold()).rstrip(". ") for each in folders}) == len(names)
     assert folders[0] == "cat"
     assert all("/" not in each and not each.startswith((".", "_")) and len(each) < 100 for each in folders)
+
+
+def test_images_without_a_name_of_their_class_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    write_sets(HUB)
+    rows = [{"image": f"{i}.png", "label": ("A", "a", "", " ", None)[i % 5]} for i in range(50)]
+    write("owner/photos", {"image": "image", "label": "string"}, {"train": rows})
+    data = prepared(*ON_HUB_PHOTOS, "data.target=label")
+    assert sum(data.sizes.values()) == 20
+    assert len(data.spec.target.names) == 2
+    assert "30 of 50 samples of train have no image or no label, and are left out." in caplog.text

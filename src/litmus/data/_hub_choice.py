@@ -22,6 +22,7 @@ SPLIT_NAMES: Mapping[Split, Sequence[str]] = {
     "val": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
 }
+NO_SPLIT = "none"  # asks for a validation or test split out of the training samples, whatever the dataset has
 MOST_NUMBERS = 1  # columns of numbers beside texts: more of them are a table's
 
 
@@ -151,18 +152,22 @@ def _only(key: str, kind: Kind, asked: Choice, target: str | list[str], columns:
 
 def _splits(asked: Choice, splits: Sequence[str]) -> dict[str, str | None]:
     """Each split's own name by its key; None for one that is to be taken from the training samples."""
+    named = {split: name for split, name in asked.splits.items() if name != NO_SPLIT}
+    if len(splits) == 1 and named in ({}, {"train": splits[0]}):  # whatever its name
+        return {"train_split": splits[0], "val_split": None, "test_split": None}
     found: dict[str, str | None] = {}
     for split in SPLITS:
         key, name = f"{split}_split", asked.splits.get(split)
+        if name == NO_SPLIT and split != "train":
+            found[key] = None
+            continue
         if name is not None:
             require(f"data.{key}", name, splits, f"{asked.name} has no split", ", ".join(splits))
         found[key] = name or next((own for own in SPLIT_NAMES[split] if own in splits), None)
     if found["train_split"] is None:
-        if len(splits) != 1:
-            raise UserError(
-                f"data.name={asked.name} has no split train: set data.train_split. It has: {', '.join(splits)}."
-            )
-        found = {"train_split": splits[0], "val_split": None, "test_split": None}
+        raise UserError(
+            f"data.name={asked.name} has no split train: set data.train_split. It has: {', '.join(splits)}."
+        )
     used = [name for name in found.values() if name is not None]
     if twice := next((name for name in used if used.count(name) > 1), None):
         keys = " and ".join(f"data.{key}" for key, name in found.items() if name == twice)

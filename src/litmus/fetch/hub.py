@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 5
@@ -17,6 +18,13 @@ def reachable() -> bool:
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
     return not HF_HUB_OFFLINE and connects(ENDPOINT)
+
+
+def cache_folder() -> Path:
+    """Where its libraries keep the files that they download."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
 
 
 def connects(url: str) -> bool:

@@ -1,5 +1,7 @@
 """What is read once, by the processes that are forked from one; and what one process makes, for others to find."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,3 +60,25 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):  # Windows deletes nothing that is open
                 beside.unlink()
+
+
+def to_disk(path: Path) -> None:
+    """Waits until the file, or the folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a mounted file system may not know how, for folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def all_to_disk(folder: Path) -> None:
+    """Waits until all that is below the folder is on the disk; many files at a time, as each takes milliseconds."""
+    from concurrent.futures import ThreadPoolExecutor  # here, because --help need not wait for it
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(to_disk, [*folder.rglob("*"), folder]))

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from litmus.fetch.once import to_disk
+
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 120  # of a folder that is named after what was typed; file systems take 255 bytes
@@ -33,23 +35,12 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         with suppress(OSError):  # a mounted file system may have no modes
             temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
         if durable:
-            _to_disk(temporary)
+            to_disk(temporary)
         temporary.replace(path)
         if durable:
-            _to_disk(path.parent)
+            to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    """Waits until the file, or the folder's list of names, is on the disk."""
-    if path.is_dir() and os.name == "nt":  # where a folder cannot be opened
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:
