@@ -106,6 +106,14 @@ def a_bracket_comes_from_the_study_s_name_and_the_trial_s_number() -> bool:
     return Noting.requested
 
 
+def a_state_of_cmaes_is_read_in_one_place() -> bool:
+    """`test_sampling.py` shows that it is asked."""
+    from optuna.samplers import CmaEsSampler
+
+    methods = {CmaEsSampler._restore_optimizer, CmaEsSampler._concat_optimizer_attrs}
+    return len(methods) == 2 and isinstance(CmaEsSampler._attr_key_optimizer, property)
+
+
 def a_storage_can_be_closed() -> bool:
     import sqlite3
 
@@ -216,5 +224,11 @@ BORROWED = [
         "RDBStorage.engine, RDBStorage.remove_session, engine_kwargs['creator']",
         "study.db would lack its last trials until the process ends: they would lie in study.db-wal.",
         a_storage_can_be_closed,
+    ),
+    Borrowed(
+        "optuna",
+        "CmaEsSampler._restore_optimizer, CmaEsSampler._concat_optimizer_attrs, CmaEsSampler._attr_key_optimizer",
+        "The state of CMA-ES in a study.db that somebody else made could run code.",
+        a_state_of_cmaes_is_read_in_one_place,
     ),
 ]
