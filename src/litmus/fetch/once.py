@@ -46,15 +46,22 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     from filelock import lock_descriptor
 
     beside = path.with_name(f".{path.name}.lock")
-    try:
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        file = beside.open("ab")
-    except OSError:  # a folder that can only be read
-        yield
-        return
-    with file:
+    while True:
+        try:
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            file = beside.open("ab")
+        except OSError:  # a folder that can only be read
+            yield
+            return
         with suppress(OSError):  # a file system without locks
             lock_descriptor(file.fileno())
+        try:
+            if os.path.samestat(beside.stat(), os.fstat(file.fileno())):
+                break
+        except FileNotFoundError:
+            pass
+        file.close()  # whoever had it has deleted it meanwhile: a lock on it keeps nobody out
+    with file:
         try:
             yield
         finally:
