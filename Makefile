@@ -25,7 +25,7 @@ train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything els
 test: install ## the quick tests, offline; under ten minutes on two cores
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
-test-wide: install ## every network with every dataset and verb, processes, browsers; about fifteen minutes
+test-wide: install ## every network with every dataset and verb, processes, browsers; about twenty minutes
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
 test-all: install ## all tests, those that take minutes, too

@@ -27,8 +27,13 @@ USES = {  # of a run, by verb
 }
 
 
+# Those of one or two layers, and the one with gradients by hand, have no files or packages of their own.
+PLAIN = ("linear", "perceptron", "scratch")
+MODELS = [pytest.param(model, marks=[pytest.mark.slow] if model in PLAIN else []) for model in world.MODELS]
+
+
 @pytest.mark.wide
-@pytest.mark.parametrize("model", world.MODELS)
+@pytest.mark.parametrize("model", MODELS)
 def test_every_network_and_verb_without_a_network(model: str, files: Path, heavy: Warm, tmp_path: Path) -> None:
     attempts = tmp_path / "attempts"
     environment = {"ATTEMPTS": str(attempts), "LITMUS_DATA": str(tmp_path / "cache")}
