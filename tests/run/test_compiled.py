@@ -192,7 +192,7 @@ def test_every_network_s_compiled_gradients_are_its_own(model: str) -> None:
     net = build(composed(f"model={model}", *TINY.get(model, []), "model.dropout=0")["model"], spec).train()
     x = inputs_for(spec)
     expected = gradients(net, x)
-    net._compiled_call_impl = compiled.Compiled(net, model not in ("bert", "lstm"), on_gpu=False)
+    net._compiled_call_impl = compiled.Compiled(net, model not in ("bert", "lstm"), on_graphs=False)
     for own, plain in zip(gradients(net, x), expected, strict=True):
         torch.testing.assert_close(own, plain, rtol=1e-3, atol=1e-3 * float(plain.abs().max()) + 1e-7)
 
