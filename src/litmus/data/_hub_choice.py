@@ -14,6 +14,7 @@ Form = Literal["texts", "images", "table"]
 # Of a column: one class, several of them, text, a number, yes or no, a date, an image; or what nothing here reads.
 Kind = Literal["class", "classes", "text", "number", "bool", "date", "image", "other"]
 
+USUAL_CONFIG = "default"  # the hub's name of a configuration that need not be named
 FILES = "files-"  # begins the revision of a folder of the user's
 FIXED = rf"[0-9a-f]{{40}}|{FILES}[0-9a-f]{{12}}"  # revisions that stay what they are, unlike a branch's
 # What the hub's datasets call their splits, the usual names first.
@@ -58,7 +59,7 @@ class Choice:
         return self.revision is not None and not re.fullmatch(FIXED, self.revision)
 
     def __str__(self) -> str:
-        config = f", {self.config}" if self.config not in (None, "default") else ""
+        config = f", {self.config}" if self.config not in (None, USUAL_CONFIG) else ""
         return f"{self.name}{config}" + (f", revision {self.revision}" if self.revision else "")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from litmus.config.protocols import Split
 from litmus.config.types import Section
 from litmus.data._classes import list_some
-from litmus.data._hub_choice import FILES, FIXED, Choice, Kind, choose, listed, require
+from litmus.data._hub_choice import FILES, FIXED, USUAL_CONFIG, Choice, Kind, choose, listed, require
 from litmus.errors import UserError
 from litmus.fetch import hub, local
 from litmus.fetch.package import sha256_of
@@ -25,7 +25,6 @@ from litmus.fetch.package import sha256_of
 VERSION = 1  # of how copies are written: another number makes them anew
 FACTS, IMAGES = "facts.json", "images"
 COPIES, OWN = "hub-copies", "hub"  # folders in the cache: of copies, and of what the user put there
-USUAL_CONFIG = "default"  # the hub's name of a configuration that need not be named
 NAME = r"\w[\w.-]*(/\w[\w.-]*)?"
 
 

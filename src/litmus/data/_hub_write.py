@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def _cell(kind: Kind, feature: Feature) -> Callable[[Any], Any]:
         several = feature.feature.names
         return lambda cell: None if cell is None else [several[each] for each in cell if each != UNLABELED]
     if kind == "date":
-        return lambda cell: None if cell is None else cell.isoformat(" ") if hasattr(cell, "hour") else str(cell)
+        return lambda cell: None if cell is None else cell.isoformat(" ") if isinstance(cell, datetime) else str(cell)
     if kind == "number":
         return lambda cell: cell if isinstance(cell, int) else _finite(cell)
     return lambda cell: cell

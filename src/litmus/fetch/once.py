@@ -77,7 +77,10 @@ def to_disk(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a mounted file system may not know how, for folders
+        if not path.is_dir() or error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # not all know how
             raise
     finally:
         os.close(descriptor)

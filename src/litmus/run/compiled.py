@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from litmus import console
+from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import UserError, first_line
@@ -208,8 +209,7 @@ class Compiler(lightning.Callback):
 
 def is_compiled(trainer: lightning.Trainer) -> bool:
     """Whether the last steps of a training were compiled ones."""
-    callbacks = cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
-    return any(isinstance(each, Compiler) and each.is_on for each in callbacks)
+    return any(isinstance(each, Compiler) and each.is_on for each in callbacks_of(trainer))
 
 
 def explained(error: BaseException) -> BaseException:

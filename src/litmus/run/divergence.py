@@ -9,6 +9,7 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
 
+from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import Diverged
@@ -26,8 +27,7 @@ Action = Literal["stop", "skip", "rollback"]
 
 def divergence_of(trainer: lightning.Trainer) -> "Divergence":
     """The trainer's callback of that kind, which every one has."""
-    callbacks = cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
-    return next(each for each in callbacks if isinstance(each, Divergence))
+    return next(each for each in callbacks_of(trainer) if isinstance(each, Divergence))
 
 
 class Divergence(lightning.Callback):

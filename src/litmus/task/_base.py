@@ -202,8 +202,7 @@ class Task(lightning.LightningModule):
         groups = [{**g, "is_hidden": [id(p) in hidden for p in g["params"]]} for g in self.net.parameter_groups()]
         optimizer = self.make_optimizer(groups, fused)
         # Not trainer.estimated_stepping_batches: reading it here loses the loader's state on resuming.
-        limit, lengths = self.trainer.limit_train_batches, self.data.epoch_lengths
-        lengths = [min(length, limit) for length in lengths] if isinstance(limit, int) else lengths
+        lengths = self.data.epoch_lengths
         accumulate = self.trainer.accumulate_grad_batches
         if accumulate > max(lengths):
             log.warning(
