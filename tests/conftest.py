@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import gc
 import hashlib
 import io
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import deferring  # noqa: F401 (before Lightning is imported)
 import lightning.pytorch as lightning
 import pytest
 import torch
@@ -41,6 +43,12 @@ event_file_writer._global_uid = event_file_writer.AtomicCounter(1000)
 
 # As in an activated environment: commands that are shown begin with `python` then.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector would look at what thousands of tests were made from again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -132,7 +132,7 @@ def test_an_earlier_run_predicts(name: str, litmus: Litmus) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name.startswith(("cnn", "scratch", "perceptron", "fnn")) else [])
+        pytest.param(name, marks=[] if name.startswith(("resnet", "lstm")) else [pytest.mark.slow])
         for name in RUNS
         if "bert" not in name
     ],
