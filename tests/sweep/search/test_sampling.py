@@ -5,6 +5,7 @@ import os
 import pickle
 import sqlite3
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +139,24 @@ class _Payload:
         return os.system, (f"touch {self.file}",)
 
 
-def test_a_state_of_cmaes_that_could_run_code_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda file: pickle.dumps(_Payload(file)).hex(), r"holds posix.system, which could run code"),
+        (lambda file: pickle.dumps({"mean": 1.0}).hex(), r"is damaged: it is dict\. Choose another sampler"),
+        (lambda file: pickle.dumps([1] * 100).hex()[:-20], r"is damaged: .*\. Choose another sampler"),
+        (lambda file: "no hex", r"is damaged: .*\. Choose another sampler"),
+    ],
+    ids=["code", "other", "cut", "text"],
+)
+def test_a_state_of_cmaes_that_is_none_is_refused(made: Callable[[Path], str], said: str, tmp_path: Path) -> None:
     pytest.importorskip("cmaes")
     play(search(tmp_path, trials=2, sampler="cmaes"))
-    state = json.dumps(pickle.dumps(_Payload(tmp_path / "executed")).hex())
     with sqlite3.connect(tmp_path / STUDY) as study:
         row = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (2, 'cma:optimizer:0', ?)"
-        study.execute(row, (state,))
+        study.execute(row, (json.dumps(made(tmp_path / "executed")),))
     study.close()
     source = search(tmp_path, trials=4, sampler="cmaes")
-    with pytest.raises(UserError, match=r"sweep.sampler=cmaes holds posix.system, which could run code"):
+    with pytest.raises(UserError, match=said):
         source.next_job()
     assert not (tmp_path / "executed").exists()

@@ -46,6 +46,9 @@ CMAES = (  # names in the pickle of a state of CMA-ES
     "numpy.ndarray",
 )
 
+DAMAGED = "The search's state of sweep.sampler=cmaes, in its study, is damaged"
+OTHER_SAMPLER = "Choose another sampler, such as sweep.sampler=tpe."
+
 
 def open_study(
     folder: Path, where: str, about: dict[str, str], objectives: Objectives
@@ -149,8 +152,23 @@ class Cmaes(CmaEsSampler):
         for trial in reversed(completed_trials):
             parts = {key: part for key, part in trial.system_attrs.items() if key.startswith(self._attr_key_optimizer)}
             if parts:
-                return _Unpickler(io.BytesIO(bytes.fromhex(self._concat_optimizer_attrs(parts)))).load()
+                return self._read(self._concat_optimizer_attrs(parts))
         return None
+
+    @staticmethod
+    def _read(state: str) -> object:
+        """Creates what an unfinished or altered pickle may fail to create in any way."""
+        from cmaes import CMA
+
+        try:
+            read: object = _Unpickler(io.BytesIO(bytes.fromhex(state))).load()
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{DAMAGED}: {error}. {OTHER_SAMPLER}") from None
+        if not isinstance(read, CMA):
+            raise UserError(f"{DAMAGED}: it is {type(read).__name__}. {OTHER_SAMPLER}")
+        return read
 
 
 class _Unpickler(pickle.Unpickler):
@@ -160,7 +178,7 @@ class _Unpickler(pickle.Unpickler):
         if f"{module}.{name}" not in CMAES:
             raise UserError(
                 f"The search's state of sweep.sampler=cmaes holds {module}.{name}, which could run code and is not "
-                "part of one. Choose another sampler, such as sweep.sampler=tpe."
+                f"part of one. {OTHER_SAMPLER}"
             )
         return super().find_class(module, name)
 
