@@ -2,7 +2,11 @@
 
 import signal
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+from unittest import mock
 
+import lightning.pytorch as lightning
 import pytest
 import torch
 from faults import Fault, kill
@@ -173,6 +177,14 @@ def test_a_network_in_shards_is_not_compiled() -> None:
     assert job_mistakes(composed(*words)) == []
     (wrong,) = job_mistakes(composed(*words, "trainer.compile=true"))
     assert wrong.startswith("trainer.compile=true cannot compile a network in shards")
+
+
+def test_auto_leaves_a_network_of_several_processes_alone_whatever_one_process_chose() -> None:
+    compiler = compiled.Compiler({"compile": "auto", "deterministic": False})
+    compiler.load_state_dict({"is_on": True, "device": ""})
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    compiler.on_train_start(cast(lightning.Trainer, SimpleNamespace(strategy=strategy, world_size=2)), mock.Mock())
+    assert compiler.is_on is False
 
 
 def test_auto_leaves_one_alone_that_may_not_take_long(

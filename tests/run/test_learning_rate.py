@@ -159,6 +159,13 @@ def test_it_ends_whatever_is_configured(words: Sequence[str]) -> None:
     assert len(found.losses) >= 1
 
 
+@pytest.mark.parametrize("words", [["trainer.max_steps=20"], ["trainer.max_steps=9999"], ["trainer.max_time=0.01"]])
+def test_all_rates_are_tried_whatever_ends_a_training(words: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+    whole, found = found_by(*DIGITS), found_by(*DIGITS, *words)
+    assert np.array_equal(found.losses, whole.losses)
+    assert "max_epochs" not in caplog.text, "a number that nobody typed"
+
+
 def test_a_loss_that_is_no_number_at_first_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     forward = FNN.forward
     monkeypatch.setattr(FNN, "forward", lambda self, x: forward(self, x) * math.nan)

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import lightning.pytorch as lightning
 import pytest
@@ -12,7 +13,7 @@ from faults import Fault, kill
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
-from litmus.run.limits import seconds
+from litmus.run.limits import Limits, seconds
 
 Train = Callable[..., RunDir]
 PLAIN = ["model=fnn", "data.batch_size=50", "trainer.precision=32"]  # 8 steps an epoch
@@ -86,6 +87,12 @@ def test_what_was_trained_before_counts(train: Train, resume: Train) -> None:
     stopped = train(*words, watching=[_Slow(0.3), Fault(kill(signal.SIGINT), epoch=0, batch=2)])
     again = resume(stopped, watching=[_Slow(0.3)])
     assert 3 < again.read_result()["steps"] <= 7, "and not six more in another two seconds"
+
+
+def test_what_is_left_of_the_time_is_less_by_what_was_trained_before() -> None:
+    limits = Limits({"max_steps": None, "max_time": 60, "max_epochs": 1}, mock.Mock())
+    limits.load_state_dict({"seconds": 50.0})
+    assert limits.left_s() == 10
 
 
 def test_a_training_whose_time_is_over_is_refused(

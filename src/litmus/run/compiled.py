@@ -7,7 +7,6 @@ will take so long that the attempt costs it a few hundredths at most.
 
 import copy
 import logging
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import UserError, first_line
-from litmus.run.limits import seconds
+from litmus.run.limits import Limits
 from litmus.spec import Tokens
 from litmus.trainer import device_name
 
@@ -96,7 +95,6 @@ class Compiler(lightning.Callback):
         self.is_on: bool | None = None if self.setting == "auto" else self.setting
         self._is_deterministic: bool = trainer["deterministic"]
         self.device = ""  # that `is_on` was found for
-        self._most_s = math.inf if trainer["max_time"] is None else seconds(trainer["max_time"])
         self._inputs: list[Tensor] = []
         self._began = 0.0
 
@@ -107,7 +105,7 @@ class Compiler(lightning.Callback):
         self.device = device
         if self.is_on is None and self._is_deterministic:  # two trainings might measure, and choose, differently
             self.is_on = False
-        if self.is_on is None and trainer.world_size > 1:
+        if self.setting == "auto" and trainer.world_size > 1:  # whatever one process found
             self.is_on = False
             log.info("trainer.compile=auto: not tried with several processes")
         if self.is_on:
@@ -149,8 +147,9 @@ class Compiler(lightning.Callback):
         inputs, self._inputs = self._inputs, []
         if self.is_on is not None or not inputs or not self._began:
             return
-        left = (trainer.max_epochs or 1) - trainer.current_epoch - 1
-        if min(left * (time.perf_counter() - self._began), self._most_s) < LEAST_S:
+        epochs = (trainer.max_epochs or 1) - trainer.current_epoch - 1
+        left_s = [each.left_s() for each in callbacks_of(trainer) if isinstance(each, Limits)]
+        if min(epochs * (time.perf_counter() - self._began), *left_s) < LEAST_S:
             return
         self.is_on = self._pays(trainer, pl_module, inputs)
         if self.is_on:

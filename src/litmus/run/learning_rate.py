@@ -128,8 +128,8 @@ def range_test(
 def _once(config: Section, data: Data, rates: Floats, advance: Callable[[float], object]) -> RangeTest:
     quiet = for_testing({**config, "scheduler": {"_target_": "litmus.scheduler.none"}})
     # Each epoch has a step, and the loss after the last step is that of one more.
-    quiet["trainer"] |= {"max_epochs": len(rates) + 1, "val_check_interval": None}
-    quiet["trainer"] |= {"on_divergence": "stop", "detect_anomaly": False}
+    quiet["trainer"] |= {"max_epochs": len(rates) + 1, "max_steps": None, "max_time": None}
+    quiet["trainer"] |= {"val_check_interval": None, "on_divergence": "stop", "detect_anomaly": False, "compile": False}
     rising = _Rising(rates, config["optimizer"]["lr"], advance)
     try:
         with tempfile.TemporaryDirectory(prefix="litmus-lr-") as folder:

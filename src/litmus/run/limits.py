@@ -120,6 +120,10 @@ class Limits(lightning.Callback):
         # The first process decides for all: their clocks differ.
         return trainer.global_step % SYNCED_EVERY == 0 and bool(trainer.strategy.broadcast(is_over))
 
+    def left_s(self) -> float:
+        """Seconds that `trainer.max_time` leaves; inf without it."""
+        return self._limit_s - self._trained_s()
+
     def _trained_s(self) -> float:
         return self._before_s + (time.monotonic() - self._begin if self._begin else 0.0)
 

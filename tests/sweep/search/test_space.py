@@ -97,6 +97,8 @@ def test_words_with_one_value_stay_as_typed_and_those_of_the_sweep_go() -> None:
         (["model=glob(*)"], "model: glob(...)"),
         (["seed=0,1"], "seed cannot be searched"),
         (["+seed=range(3)"], "seed cannot be searched"),
+        (["data.fold=range(0,5)"], "data.fold cannot be searched: the best trial would be the luckiest one"),
+        (["data.split_seed=0,1"], "data.split_seed cannot be searched"),
         (["a=1,2", "a=3,4"], "a is given twice"),
         (["a=1,2", "a=3"], "a is given twice"),
         (["a=1,2", "sweep.trials=10,20"], "sweep.trials is about the whole sweep"),

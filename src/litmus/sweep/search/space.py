@@ -28,6 +28,7 @@ except ModuleNotFoundError:
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
 SWEEP_KEYS = ("sweep", "hydra", "resume", "reproduce")  # how to sweep, not what
+LUCK = ("seed", "data.fold", "data.split_seed")  # no setting: with another value, the same network is lucky or not
 EXAMPLE = "such as optimizer.lr=tag(log,interval(1e-4,1e-1)) or model.widths=choice([64],[128,64])"
 
 
@@ -137,10 +138,10 @@ def describe(distribution: Distribution) -> str:
 
 
 def _distribution(key: str, override: Override) -> Distribution:
-    if override.key_or_group == "seed":
+    if (name := override.key_or_group) in LUCK:
         raise UserError(
-            "seed cannot be searched: the best trial would be the luckiest one. "
-            "Search with one seed, then repeat the best trial with several: -m seed=0,1,2."
+            f"{name} cannot be searched: the best trial would be the luckiest one. "
+            f"Search with one value, then repeat the best trial with several: -m {name}=0,1,2."
         )
     sweep = override.value()
     tags: set[str] = getattr(sweep, "tags", set())
