@@ -23,7 +23,7 @@ CHOICES.remove(("logger", "none"))
 # From the ground up; a module imports only from floors below its own, and from its own folder.
 FLOORS = (
     ("spec", "errors", "console"),
-    ("config", "fetch", "sharding"),
+    ("config", "fetch", "parallel"),
     ("data", "task", "optimizer", "scheduler", "record", "page", "doctor"),
     ("model", "callback", "trainer", "logger", "compare", "report"),
     ("run",),
@@ -139,7 +139,17 @@ def test_only_compose_and_the_plugins_know_hydra() -> None:
 
 HEAVY = {"torch", "lightning", "torchmetrics", "torchvision", "transformers", "ultralytics", "scipy", "matplotlib"}
 # What answers before torch is imported: everything but what trains, and what predicts with a network.
-USES_TORCH = ("data", "task", "model", "callback", "trainer", "optimizer", "scheduler", "logger", "sharding")
+USES_TORCH = (
+    "data",
+    "task",
+    "model",
+    "callback",
+    "trainer",
+    "optimizer",
+    "scheduler",
+    "logger",
+    "parallel",
+)
 # Imported once it is clear that there is something to train.
 IN_A_JOB = (
     "litmus.record.checkpoint",

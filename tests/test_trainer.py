@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -12,6 +13,7 @@ from lightning.pytorch.callbacks import LambdaCallback, LearningRateMonitor
 
 from litmus import trainer
 from litmus.config.instantiate import build
+from litmus.parallel.batch_norm import SharedStatistics
 from litmus.record.folder import RunDir
 from litmus.trainer import _without_empty_hooks, tune
 
@@ -82,12 +84,13 @@ def test_nothing_changes_on_other_devices(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "devices", "shared"), [("cuda", 1, False), ("cuda", 2, True), ("cpu", 2, False), ("mps", 1, False)]
+    ("kind", "devices", "by_torch", "by_us"),
+    [("cuda", 1, False, False), ("cuda", 2, True, False), ("cpu", 1, False, False), ("cpu", 2, False, True)],
 )
-def test_several_gpus_share_batch_norm_s_statistics(
-    kind: str, devices: int, shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_several_processes_share_batch_norm_s_statistics(
+    kind: str, devices: int, by_torch: bool, by_us: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     monkeypatch.setattr(trainer, "find_device", lambda *_: kind)
 
     def made(**settings: object) -> MagicMock:
@@ -97,4 +100,5 @@ def test_several_gpus_share_batch_norm_s_statistics(
     monkeypatch.setattr(trainer.lightning, "Trainer", made)
     section = composed("model=fnn", f"trainer.devices={devices}", "trainer.precision=32")["trainer"]
     build(section, RunDir(tmp_path), [], [])
-    assert given["sync_batchnorm"] == shared
+    assert given["sync_batchnorm"] == by_torch
+    assert any(isinstance(plugin, SharedStatistics) for plugin in given["plugins"]) == by_us

@@ -18,7 +18,7 @@ from litmus.config.preflight import NO_MATRICES
 from litmus.config.types import Fraction, NonNegative, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
-from litmus.sharding import is_shard
+from litmus.parallel.sharding import is_shard
 
 Groups = list[Section]
 OWN = ("lr_scale", "is_hidden")  # keys of a group that torch does not know

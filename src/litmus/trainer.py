@@ -24,9 +24,10 @@ from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Duration, Interval, Positive, Section
 from litmus.config.validate import checked
 from litmus.errors import UserError
+from litmus.parallel.batch_norm import SharedStatistics
+from litmus.parallel.sharding import Sharding
 from litmus.record.checkpoint import save
 from litmus.record.folder import RunDir
-from litmus.sharding import Sharding
 
 DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
 FIRST_TF32 = 8  # major compute capability of NVIDIA's Ampere
@@ -123,6 +124,7 @@ def build(
         # Lightning sets this; each step of Adam then looks for NVIDIA's library again, in vain.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     kind = find_device(accelerator, devices, precision)
+    shared = [SharedStatistics()] if together and kind == "cpu" else []
     limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), limit_batches)
     trainer = lightning.Trainer(
         default_root_dir=run.path,
@@ -137,11 +139,11 @@ def build(
         # Saying no imports torch's compiler; another run of this process may have said yes.
         deterministic=deterministic or (False if torch.are_deterministic_algorithms_enabled() else None),
         detect_anomaly=detect_anomaly,
-        sync_batchnorm=kind == "cuda" and devices * num_nodes > 1,  # torch has it for these GPUs alone
+        sync_batchnorm=kind == "cuda" and together,  # torch has it for these GPUs alone
         callbacks=callbacks,
         logger=loggers or False,
         # Lightning's own choice goes by variables that interactive shells of SLURM have, too.
-        plugins=[_WholeCheckpoints(), cluster_environment(launched() if together else None)],
+        plugins=[_WholeCheckpoints(), cluster_environment(launched() if together else None), *shared],
         profiler=_NoProfiler(),
         # Ours are faster, plainer, or not wanted.
         enable_progress_bar=False,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from litmus.config.protocols import Net
 from litmus.page.selection import evenly
-from litmus.sharding import whole
+from litmus.parallel.sharding import whole
 
 MOST_LAYERS = 60  # that are examined; of more, evenly chosen ones
 MOST_SAMPLES = 32  # of a batch, whose maps are examined

@@ -29,9 +29,9 @@ from litmus.config.tags import WITHIN_NETWORK, WORKINGS
 from litmus.page.drawing import Drawing, Pixels
 from litmus.page.filters import Weights, as_images, filters
 from litmus.page.selection import evenly, worst
+from litmus.parallel.sharding import whole
 from litmus.record.events import image
 from litmus.record.metrics import min_score_of
-from litmus.sharding import whole
 from litmus.spec import Boxes, Classes, Images, Labels, Series, Tokens, Values
 
 MOST_LAYERS = 20

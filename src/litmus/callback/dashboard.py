@@ -21,13 +21,13 @@ from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.doctor.diagnose import in_words, nothing_found
 from litmus.doctor.finding import Finding
+from litmus.parallel.sharding import Sharding
 from litmus.record.baselines import best_baseline
 from litmus.record.command import command_with
 from litmus.record.configuration import to_yaml
 from litmus.record.events import PREFIX, ROW, row, scalars
 from litmus.record.folder import RunDir
 from litmus.record.metrics import TIE_BREAKER, of_the_whole
-from litmus.sharding import Sharding
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from litmus.config.protocols import Data, Outputs, Task
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
 from litmus.doctor.evidence import AT_CHANCE, Health, Layer
-from litmus.sharding import Sharding, whole
+from litmus.parallel.sharding import Sharding, whole
 from litmus.spec import Classes, Images, Labels, Series, Values
 
 log = logging.getLogger(__name__)

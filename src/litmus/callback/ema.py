@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from litmus.callback._base import Callback
 from litmus.config.types import Count, Fraction, Section
 from litmus.config.validate import checked
-from litmus.sharding import Sharding, own_part, shard_copy
+from litmus.parallel.sharding import Sharding, own_part, shard_copy
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from litmus.callback._base import Callback, task_of
 from litmus.config.types import Count, Section
 from litmus.config.validate import checked
-from litmus.sharding import whole
+from litmus.parallel.sharding import whole
 
 
 class Meter(Callback):

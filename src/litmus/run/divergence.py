@@ -13,10 +13,10 @@ from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import Diverged
+from litmus.parallel.sharding import is_sharded, whole
 from litmus.record.checkpoint import save
 from litmus.record.files import link
 from litmus.record.folder import RunDir
-from litmus.sharding import is_sharded, whole
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from torch import nn
 from warm import Answer
 
 from litmus.config.instantiate import build
+from litmus.parallel.sharding import blocks
 from litmus.record.folder import RunDir
 from litmus.run import memory
 from litmus.run.ending import ending
-from litmus.sharding import blocks
 from litmus.trainer import Hardware
 
 Together = Callable[..., list[Answer]]
