@@ -1,14 +1,16 @@
 """What libraries import for one name has not run after any network or verb that does not use it; and runs if used."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers import CONF, ON_TABLE, SMALL
+from helpers import CONF, ON_TABLE, ROOT, SMALL
 from PIL import Image
 
+from litmus.cli import main as cli
 from litmus.config.instantiate import defaults
 
 UNUSED = (
@@ -17,7 +19,11 @@ UNUSED = (
 )
 # The networks of other libraries import what these like.
 OWN = [path.stem for path in sorted((CONF / "model").glob("*.yaml")) if "weights" not in defaults("model", path.stem)]
-VERBS = (["evaluate", "RUN"], ["doctor", "RUN"], ["report", "RUN"], ["predict", "RUN", "WHAT"])
+VERBS = (
+    *(["evaluate", "RUN"], ["doctor", "RUN"], ["report", "RUN"], ["predict", "RUN", "WHAT"]),
+    *(["lr", "RUN", "--steps", "20"], ["compare", "RUN", "--no-figures"]),
+)
+OTHER_VERBS = {"train", "verify", "export", "dashboard"}  # trained, as verify does; torch's compiler; TensorBoard's own
 # One process for all: what the first imports, the others have.
 CODE = """
 import json, sys
@@ -34,12 +40,12 @@ unused, verbs, cases = map(json.loads, sys.argv[1:])
 
 def answered(verb, name, what):
     try:
-        main([{"RUN": name, "WHAT": what}.get(word, word) for word in verb])
+        main([{"RUN": f"run-{name}", "WHAT": what}.get(word, word) for word in verb])
     except SystemExit as ended:
-        assert not ended.code, (name, verb, ended.code)
+        assert not ended.code or verb[0] == "lr", (name, verb, ended.code)  # whose loss may never fall
 
 for name, words, what in cases:
-    run = RunDir(Path(name))
+    run = RunDir(Path(f"run-{name}"))
     run.claim(config := composed(*words))
     assert running.train(run, config, time.perf_counter()).status == "finished"
     for verb in verbs:
@@ -111,6 +117,30 @@ def ran(code: str, *words: str) -> str:
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_every_verb_is_looked_at() -> None:
+    assert {verb for verb, *_ in VERBS} | OTHER_VERBS == set(cli.VERBS)
+
+
+@pytest.mark.wide
+def test_a_sweep_s_server_and_jobs_import_only_what_they_use(tmp_path: Path) -> None:
+    words = [*SMALL, "data.limit=40", "model=fnn,linear", "trainer.max_epochs=1", "sweep.name=both"]
+    command = [sys.executable, "-X", "importtime", str(ROOT / "train.py"), "-m", *words]
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}  # of processes that it starts, too
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    jobs = [path.read_text() for path in (tmp_path / "outputs" / "sweeps" / "both").glob("*/train.log")]
+    server, *others = (imported(text) for text in (done.stderr, *jobs))
+    assert {"litmus.sweep.pool.server", "torch", "lightning.pytorch"} <= server
+    assert len(others) == 2
+    assert all(others)
+    assert not set.union(server, *others) & set(UNUSED)
+
+
+def imported(text: str) -> set[str]:
+    """The modules that Python says it has imported."""
+    return {line.rpartition("|")[2].strip() for line in text.splitlines() if line.startswith("import time:")}
 
 
 @pytest.mark.wide
