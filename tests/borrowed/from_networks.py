@@ -35,6 +35,16 @@ def a_loss_of_two_heads_moves_between_them() -> bool:
     return all(hasattr(criterion, name) for name in names) and hasattr(criterion.one2one.hyp, "epochs")
 
 
+def a_loss_matches_boxes_by_its_assigner() -> bool:
+    from litmus.model import _ultralytics
+    from litmus.model.yolo import GAINS
+
+    net = build(composed("model=yolo", "model.arch=yolo26n")["model"], SCENES)
+    criterion = _ultralytics.make_criterion(net.network, GAINS)
+    parts = (criterion.one2many, criterion.one2one)
+    return all(isinstance(part.assigner, torch.nn.Module) and "loss" in vars(type(part).__base__) for part in parts)
+
+
 def files_are_read_without_running_them() -> bool:
     from litmus.model import _ultralytics
 
@@ -114,6 +124,12 @@ BORROWED = [
         "E2ELoss.decay, .updates, .o2m, .o2o, .final_o2m, .total, .one2one.hyp",
         "YOLO26 would train with fixed weights of its two heads, and its validation losses would not be comparable.",
         a_loss_of_two_heads_moves_between_them,
+    ),
+    Borrowed(
+        "ultralytics",
+        "v8DetectionLoss.loss, .assigner, E2ELoss(loss_fn)",
+        "In several processes, a detector's loss would be divided by what is matched in a part of the batch.",
+        a_loss_matches_boxes_by_its_assigner,
     ),
     Borrowed(
         "ultralytics",

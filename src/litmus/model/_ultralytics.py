@@ -22,6 +22,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed as dist
 from PIL import Image
 from torch import Tensor
 
@@ -89,8 +90,32 @@ def backbone_length(network: Network) -> int:
 
 def make_criterion(network: Network, gains: dict[str, float]) -> "Loss":
     """The package's loss for a network, `(raw output, batch) -> (terms of the loss times batch size, ...)`."""
+    from ultralytics.utils.loss import E2ELoss
+
     network.args = SimpleNamespace(**gains, epochs=1)
-    return network.init_criterion()
+    loss = _loss_of_whole_batches()
+    return E2ELoss(network, loss) if isinstance(network.init_criterion(), E2ELoss) else loss(network)
+
+
+@cache
+def _loss_of_whole_batches() -> "type[v8DetectionLoss]":
+    from ultralytics.utils.loss import v8DetectionLoss
+
+    class LossOfWholeBatches(v8DetectionLoss):
+        """Divides by what is matched in a batch: in all of it, where several processes train with a part of it each."""
+
+        def loss(self, preds: Section, batch: Section) -> Any:
+            if not (torch.is_grad_enabled() and dist.is_initialized()):
+                return super().loss(preds, batch)
+            matched: list[Tensor] = []
+            hook = self.assigner.register_forward_hook(lambda *call: matched.append(call[-1][2].sum()))  # its output
+            loss, parts = super().loss(preds, batch)
+            hook.remove()
+            (own,), whole = matched, matched[0].clone()
+            dist.all_reduce(whole)
+            return loss * own.clamp(min=1) * dist.get_world_size() / whole.clamp(min=1), parts
+
+    return LossOfWholeBatches
 
 
 def with_final_weights(criterion: "Loss") -> "Loss":
