@@ -20,6 +20,7 @@ BENCHES = (
         "startup",
         "speed",
         "threads",
+        "compiled",
         "memory",
         "accuracy",
         "recipe",

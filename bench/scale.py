@@ -42,7 +42,7 @@ PICTURE = ROOT / "docs" / "scale.png"
 ONE_EPOCH = ("trainer=cpu", "trainer.max_epochs=1")
 STEPS_OF = ("data.batch_size=128", "data.eval_batch_size=512")  # at every size: tables choose theirs by their rows
 # Prints the seconds of the command, and the largest resident set of its largest process in bytes.
-WATCH = """
+TIMED = """
 import resource, subprocess, sys, time
 begin = time.perf_counter()
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
@@ -202,7 +202,7 @@ def _compare(folder: Path) -> Cost:
 
 
 def _watched(*words: str) -> tuple[float, float]:
-    watch = [sys.executable, "-c", WATCH, sys.executable, *words]
+    watch = [sys.executable, "-c", TIMED, sys.executable, *words]
     done = subprocess.run(watch, cwd=ROOT, capture_output=True, text=True, check=True)
     seconds, memory = map(float, done.stdout.split())
     return seconds, memory

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 
 CONF = ROOT / "conf"
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 
 
 _PARSER = OverridesParser.create()

@@ -7,7 +7,20 @@ from collections.abc import Callable
 
 import pytest
 from faults import Fault, kill
-from helpers import CONF, ON_BOXES, ON_HOUSES, ON_LISTED, ON_PHOTOS, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import (
+    CONF,
+    MODELS,
+    ON_BOXES,
+    ON_HOUSES,
+    ON_LISTED,
+    ON_PHOTOS,
+    ON_SCENES,
+    ON_TABLE,
+    ON_WAVE,
+    SMALL,
+    TINY,
+    composed,
+)
 from pages import check_page
 from published import ON_CIFAR
 
@@ -17,7 +30,6 @@ from litmus.record.metrics import available_metrics
 from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 PICTURES = "callback.dashboard.pictures=true"
 REFERENCES = tuple(f"val/{name}_" for name in BASELINES)  # which no setting moves
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3"]

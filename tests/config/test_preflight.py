@@ -11,6 +11,7 @@ from helpers import (
     COLUMNS,
     CONF,
     DIGITS,
+    MODELS,
     ON_BOXES,
     ON_HOUSES,
     ON_PHOTOS,
@@ -34,7 +35,6 @@ from litmus.errors import UserError
 from litmus.model import _preflight as of_models
 from litmus.spec import Columns, Images, Series, Tokens
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 GIVEN = {Images: DIGITS, Tokens: TEXTS, Series: WINDOWS, Columns: COLUMNS}
 

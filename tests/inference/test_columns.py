@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from helpers import CONF, ON_HOUSES, ROOT
+from helpers import MODELS, ON_HOUSES, ROOT
 
 import litmus as package
 from litmus.config.fit import kinds_of_model
@@ -23,7 +23,6 @@ from litmus.spec import Classes, Columns, Values
 Train = Callable[..., RunDir]
 Litmus = Callable[..., tuple[str, str]]
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=9", "callback.dashboard.graph=false", "task.baselines=false"]
-MODELS = [path.stem for path in (CONF / "model").glob("*.yaml")]
 KINDS = {model: kinds_of_model(defaults("model", model)["_target_"]) for model in MODELS}
 TARGETS = {"district": Classes, "price": Values, "[price,area]": Values}
 CASES = [

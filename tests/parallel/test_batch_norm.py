@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_TABLE, SMALL, TINY
+from helpers import MODELS, ON_BOXES, ON_PHOTOS, ON_TABLE, SMALL, TINY
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import start_processes
 
@@ -16,7 +16,6 @@ from litmus.model.scratch import BatchNorm
 from litmus.parallel.batch_norm import SharedStatistics
 from litmus.record.folder import RunDir
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DATA = {"bert": ON_TABLE, "resnet": ON_PHOTOS, "yolo": ON_BOXES}
 SIZES = ((3, 5), (8, 0))  # samples of the two processes; one may have no share of the last batch
 LAYERS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import CONF, ON_BOXES, ON_PHOTOS, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import CONF, MODELS, ON_BOXES, ON_PHOTOS, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 from helpers import DIGITS as SPEC
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
@@ -34,7 +34,6 @@ READS = {
     "resnet": [*ON_PHOTOS, *FEW],
     "yolo": [*ON_BOXES, *FEW],
 }
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 
 

@@ -10,7 +10,7 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from faults import Fault, kill
-from helpers import CONF, DIGITS, ON_PHOTOS, ON_SCENES, ON_TABLE, READS, SMALL, TINY, composed, inputs_for
+from helpers import DIGITS, MODELS, ON_PHOTOS, ON_SCENES, ON_TABLE, READS, SMALL, TINY, composed, inputs_for
 
 from litmus.config.instantiate import build
 from litmus.config.preflight import job_mistakes
@@ -21,7 +21,6 @@ from litmus.run.ending import ending
 from litmus.trainer import device_name
 
 Train = Callable[..., RunDir]
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DATA = {"bert": ON_TABLE, "resnet": ON_PHOTOS, "yolo": ON_SCENES}
 MANY = ["trainer.max_epochs=2", "data.batch_size=16"]  # steps, of which the doctor looks at a few
 ENOUGH = ["trainer.max_epochs=2", "data.batch_size=4", "trainer.limit_batches=12", "callback.doctor.probes=1"]

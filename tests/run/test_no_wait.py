@@ -13,13 +13,12 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import pytest
 import torch
-from helpers import CONF, ON_HOUSES, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
+from helpers import MODELS, ON_HOUSES, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 from torch import Tensor
 
 from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 DATA = {"Images": ["data=mnist", *SMALL], "Tokens": ON_TABLE, "Series": ON_WAVE, "Columns": ON_HOUSES}
 READS = ("item", "tolist", "numpy", "cpu", "nonzero", "__int__", "__bool__", "__float__", "__index__")
 STEPS = (2, 3)  # of an epoch; the doctor looks at single steps, and the progress bar a few times a second

@@ -121,7 +121,7 @@ def unstarted(config: Section, status: str, sentence: str) -> Section:
         "seconds": {},
         "baselines": {"best": None, "beaten": None, "notes": []},
         "changes": [],
-        **dict.fromkeys((*unknown, "versions", "git")),
+        **dict.fromkeys(unknown),
     }
 
 
