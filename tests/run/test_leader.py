@@ -122,14 +122,25 @@ def test_a_signal_that_all_ranks_pass_on_acts_once(leader: Leader, store: HashSt
     leader.end(0)
 
 
+@pytest.mark.parametrize("is_training", [False, True])
 def test_a_process_that_waits_for_a_dead_rank_in_vain_is_ended(
-    leader: Leader, store: HashStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    leader: Leader,
+    store: HashStore,
+    is_training: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
     rank = other(store)
+    (tmp_path / "rank_1.log").write_text("Xid 79: the GPU has fallen off the bus\n")
+    if is_training:
+        leader._tell({"run": str(tmp_path)})
     time.sleep(0.2)
     rank.socket.close()  # the signal does nothing: the main thread is within a library
     time.sleep(0.8)
     assert ended == [1]
-    assert "Rank 1 of the run, on there, has ended, and this process cannot go on." in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Rank 1 of the run, on there, has ended, " in said
+    assert ("fallen off the bus" in said and f"resume={tmp_path}" in said) == is_training

@@ -243,7 +243,13 @@ class Leader:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STUCK_S - NOTICED_S)
         if not self._is_noticed and not self._is_over:
-            console.error(f"Rank {rank} of the run, on {peer.host}, has ended, and this process cannot go on.")
+            told, who, how = self._told or {}, f"Rank {rank} of the run, on {peer.host},", peer.error or "has ended"
+            said = f"{who} {how}, and this process waits for it in vain."
+            if "run" in told:
+                said = (
+                    f"{lost(who, how, RunDir(told['run']), rank)}\nGo on from its last checkpoint: resume={told['run']}"
+                )
+            console.error(said)
             sys.stderr.flush()
             os._exit(1)
 
