@@ -183,6 +183,24 @@ def test_every_other_pair_is_a_sentence(train: Train, model: str) -> None:
         assert " Try model=" in result["error"]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("tables", "image_files", "published")
+@pytest.mark.parametrize(("model", "data"), [pair for pair in EACH if pair[1] != "cifar10"])  # made here, other hashes
+def test_every_pair_is_trained_in_two_processes_as_in_one(model: str, data: str, train: Train) -> None:
+    """The last batch of an epoch is smaller than the others."""
+    few = ["trainer.max_epochs=1", "data.batch_size=16", "data.eval_batch_size=16", "data.limit=52"]
+    # Gentle steps, and few: after large ones, rounding decides which way a ReLU or a match of boxes goes.
+    gentle = ["optimizer=sgd", "optimizer.lr=1e-3", "scheduler=none"]
+    words = [f"model={model}", *TINY.get(model, []), *few, "model.dropout=0", *gentle]
+    one = train(*words, small=DATA[data], folder="one")
+    two = train(*words, "trainer.accelerator=cpu", "trainer.devices=2", small=DATA[data], folder="two")
+    assert two.read_result()["status"] == "finished", two.log.read_text()
+    for alone, shared in zip(one.read_metrics(), two.read_metrics(), strict=True):
+        for name in ("train/loss", "val/loss") if model != "yolo" else ("train/loss",):  # see docs/scale.md
+            expected = None if alone[name] is None else pytest.approx(alone[name], rel=1e-3)  # before the training
+            assert shared[name] == expected, (name, alone, shared)
+
+
 def test_every_dataset_is_in_the_matrix() -> None:
     """But those that are read as another is; test_hub_runs.py trains on the hub's."""
     same = {"sentiment", "fashion_mnist", "kmnist", "hub"}
