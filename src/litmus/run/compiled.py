@@ -1,8 +1,8 @@
 """`trainer.compile`: training steps whose forward and backward pass torch has compiled.
 
 Compiling takes a CPU 5 to 60 s, and what it gives depends on network and machine: `model=fnn` then trained 1.5 times as
-fast on two cores, and .77 times on two others (`make bench ARGS=compiled`). So `auto` measures: at the end of an epoch, where the rest of the training
-will take so long that the attempt costs it a few hundredths at most.
+fast on two cores, and 0.77 times as fast on two others (`make bench ARGS=compiled`). So `auto` measures: at the end of
+an epoch, where the rest of the training will take so long that the attempt costs it a few hundredths at most.
 """
 
 import copy
