@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from unittest import mock
 
 from rich.progress import track
 
@@ -19,12 +20,8 @@ COLD = "TORCHINDUCTOR_FORCE_DISABLE_CACHES"  # as the first such training of a m
 
 def measure() -> str:
     columns = ("", "seconds an epoch", "compiled", "times as long", f"{EPOCHS} epochs, s", "compiled", "compiling pays")
-    before = os.environ.get(COLD)
-    os.environ[COLD] = "1"
-    try:
+    with mock.patch.dict(os.environ, {COLD: "1"}):
         rows = [_row(name, words) for name, words in CASES.items()]
-    finally:
-        os.environ.pop(COLD) if before is None else os.environ.update({COLD: before})
     said = (
         "`trainer.compile=auto` tries it where half an hour of training is left, which the attempt lengthens by 3% at "
         "most, and compiles where a step takes 5% less so.\n"
