@@ -50,9 +50,13 @@ def test_files_that_are_left_over_are_no_success(train: Train) -> None:
         (["model=fn"], "Did you mean model=fnn"),
     ],
 )
-def test_what_cannot_be_verified_is_said(words: list[str], sentence: str) -> None:
+def test_what_cannot_be_verified_is_said(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(SystemExit, match=sentence):
         main(["verify", *words])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_verified_as_it_was_trained(capsys: pytest.CaptureFixture[str]) -> None:

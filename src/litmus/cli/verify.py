@@ -4,6 +4,7 @@ import argparse
 import random
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from litmus.cli._options import count
@@ -40,18 +41,23 @@ def main(arguments: argparse.Namespace) -> int:
 
     folder = Path(tempfile.mkdtemp(prefix="litmus-verify-"))
     screen = console.Screen(stderr=True)
-    with console.log_to(None), Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:
-        bar = progress.add_task("training", total=arguments.kills)
-        if runs:
-            straight = RunDir(runs[0])
-            straight.read_config()  # raises, where there is no run
-            overrides = [f"reproduce={straight.path.resolve()}"]
-        else:
-            overrides = arguments.what
-            straight = verify.train_straight(folder / "straight", overrides)
-        progress.update(bar, description="killed")
-        moments = random.Random(arguments.seed)
-        verdict = verify.verify(straight, folder, overrides, arguments.kills, moments, lambda: progress.advance(bar))
+    try:
+        with console.log_to(None), Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:
+            bar = progress.add_task("training", total=arguments.kills)
+            if runs:
+                straight = RunDir(runs[0])
+                straight.read_config()  # raises, where there is no run
+                overrides = [f"reproduce={straight.path.resolve()}"]
+            else:
+                overrides = arguments.what
+                straight = verify.train_straight(folder / "straight", overrides)
+            progress.update(bar, description="killed")
+            moments = random.Random(arguments.seed)
+            kills = arguments.kills
+            verdict = verify.verify(straight, folder, overrides, kills, moments, lambda: progress.advance(bar))
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # where nothing could be trained, it is empty
     rows = [(part, "identical" if same else "differs") for part, same in verdict.same.items()]
     title = f"{verdict.kills} times killed, {verdict.within} of them within an epoch"
     console.table(("of the run", "after that"), [*rows, ("temporary files left", str(len(verdict.left)))], title=title)

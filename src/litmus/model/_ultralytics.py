@@ -6,7 +6,6 @@ imported with its switches set and a temporary folder for its settings, and only
 It is licensed under the AGPL-3.0.
 """
 
-import atexit
 import logging
 import os
 import shutil
@@ -55,23 +54,22 @@ def package() -> ModuleType:
         UserError: the package is not installed.
     """
     before, image_open, torch_save = dict(os.environ), Image.open, torch.save
-    settings = tempfile.mkdtemp(prefix="litmus-ultralytics-")
-    atexit.register(shutil.rmtree, settings, ignore_errors=True)
-    os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
-    try:
-        with redirect_stdout(StringIO()):
-            import ultralytics.nn.tasks as tasks
-    except ModuleNotFoundError as missing:
-        if missing.name != "ultralytics":
-            raise
-        raise UserError(
-            "model=yolo requires the package ultralytics (AGPL-3.0). Run pip install 'litmus[detection]'."
-        ) from None
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        Image.open = image_open  # the package's replacement would install libraries for more formats
-        torch.save = torch_save  # the package's replacement retries what fails
+    with tempfile.TemporaryDirectory() as settings:  # which the import writes, and nothing reads again
+        os.environ.update(SWITCHES, YOLO_CONFIG_DIR=settings, MPLCONFIGDIR=settings)
+        try:
+            with redirect_stdout(StringIO()):
+                import ultralytics.nn.tasks as tasks
+        except ModuleNotFoundError as missing:
+            if missing.name != "ultralytics":
+                raise
+            raise UserError(
+                "model=yolo requires the package ultralytics (AGPL-3.0). Run pip install 'litmus[detection]'."
+            ) from None
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            Image.open = image_open  # the package's replacement would install libraries for more formats
+            torch.save = torch_save  # the package's replacement retries what fails
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     return tasks
 
