@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from faults import Fault
 
 from litmus.errors import Diverged, UserError
 from litmus.record.folder import RunDir
-from litmus.run import ddp
+from litmus.run import ddp, lost
 
 Train = Callable[..., RunDir]
 
@@ -38,6 +40,30 @@ def test_a_failed_rank_is_named_with_how_it_ended(
         meet()  # at once, and not when torch has waited for minutes
     with pytest.raises(Diverged), ddp.started(RunDir(tmp_path), 3):
         raise Diverged("as in all processes", 1)
+
+
+def test_a_process_that_waits_for_a_dead_rank_in_vain_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python, ended, signals = tmp_path / "python", threading.Event(), []
+    python.write_text("#!/bin/sh\necho Xid 79: the GPU has fallen off the bus >&2; exit 3\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(os, "_exit", lambda status: ended.set())
+    monkeypatch.setattr(ddp, "LOOK_S", 0.05)
+    monkeypatch.setattr(lost, "NOTICED_S", 0.1)
+    monkeypatch.setattr(lost, "STUCK_S", 0.3)
+    before = signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))  # which does nothing
+    try:
+        with suppress(RuntimeError), ddp.started(RunDir(tmp_path), 2):
+            assert ended.wait(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signals == [signal.SIGTERM]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Rank 1 of the run ended with exit status 3, so the training stopped." in said
+    assert "fallen off the bus" in said
+    assert f"resume={tmp_path}" in said
 
 
 @pytest.mark.wide

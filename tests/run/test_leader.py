@@ -14,7 +14,7 @@ from torch.distributed import HashStore
 from litmus.config.launch import Launch
 from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
-from litmus.run import launched
+from litmus.run import launched, lost
 from litmus.run.channel import Channel
 from litmus.run.launched import Leader
 
@@ -25,8 +25,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> HashStore:
     made = HashStore()
     monkeypatch.setattr(launched, "meeting_place", lambda launch: made)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setattr(launched, "NOTICED_S", 0.1)
-    monkeypatch.setattr(launched, "STUCK_S", 0.3)
+    monkeypatch.setattr(lost, "NOTICED_S", 0.1)
+    monkeypatch.setattr(lost, "STUCK_S", 0.3)
     monkeypatch.setattr(launched, "CONNECT_S", 0.3)
     monkeypatch.setattr(launched, "LEAVE_S", 0.3)
     return made

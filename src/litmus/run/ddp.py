@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,12 +20,13 @@ import torch
 
 from litmus.errors import Diverged, UserError
 from litmus.record.folder import RunDir
+from litmus.run import lost
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
-MOST_LINES = 5  # of the log of a process that failed, in the sentence on it
 STOP_TIMEOUT_S = 30
 REAPED_S = 0.5  # in which a process whose connections are closed has ended
+LOOK_S = 0.5  # between two looks at whether the other processes run
 
 
 @contextmanager
@@ -62,13 +64,13 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         try:
-            yield lambda: _meet(ranks)
+            with _watched(ranks, run):
+                yield lambda: _meet(ranks)
         except Diverged:  # as may be the others
             raise
         except Exception as error:
             if (number := _ended(ranks)) is not None:
-                how = _ending(ranks[number - 1].returncode)
-                raise UserError(lost(f"Rank {number} of the run", how, run, number)) from error
+                raise UserError(_sentence(ranks, number, run)) from error
             raise
         codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
         failed = [f"rank {number} {_ending(code)}" for number, code in enumerate(codes, 1) if code != 0]
@@ -87,13 +89,6 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
-
-
-def lost(who: str, how: str, run: RunDir, rank: int) -> str:
-    """The sentence on a process that has ended before the others, with the last lines that it wrote."""
-    lines = run.last_lines(rank)[-MOST_LINES:]
-    where = f" Its last lines, in {run.rank_log(rank)}:" if lines else ""
-    return "\n".join([f"{who} {how}, so the training stopped.{where}", *(f"  {line}" for line in lines)])
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
@@ -120,13 +115,38 @@ def _meet(ranks: Sequence["subprocess.Popen[bytes]"]) -> None:
             raise ConnectionError(f"Rank {number} has ended.")
 
 
+@contextmanager
+def _watched(ranks: Sequence["subprocess.Popen[bytes]"], run: RunDir) -> Iterator[None]:
+    """Ends the run where a process fails, and the body waits for it in vain: gloo notices by itself, NCCL may not."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(LOOK_S):
+            if (number := _failed(ranks)) is not None:
+                lost.end(_sentence(ranks, number, run), run, is_over.is_set, lambda: False)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+
+
+def _failed(ranks: Sequence["subprocess.Popen[bytes]"]) -> int | None:
+    return next((number for number, rank in enumerate(ranks, 1) if rank.poll()), None)
+
+
+def _sentence(ranks: Sequence["subprocess.Popen[bytes]"], number: int, run: RunDir) -> str:
+    return lost.sentence(f"Rank {number} of the run", _ending(ranks[number - 1].returncode), run, number)
+
+
 def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> int | None:
     """Which process has failed, if any: the others then miss it."""
     deadline = time.monotonic() + REAPED_S
     while time.monotonic() < deadline:
-        for number, rank in enumerate(ranks, 1):
-            if rank.poll():
-                return number
+        if (number := _failed(ranks)) is not None:
+            return number
         time.sleep(0.05)
     return None
 

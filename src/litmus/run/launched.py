@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,21 +20,18 @@ import torch
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from litmus import console
 from litmus.config.launch import Launch
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_signals
+from litmus.run import lost
 from litmus.run.channel import Channel
-from litmus.run.ddp import lost
 from litmus.trainer import cluster_environment
 
 MEET_TIMEOUT = timedelta(minutes=5)  # in which all processes have imported torch
 CONNECT_S = 120  # that rank 0, when it is ready to train, waits for a process which has not come yet
 LEAVE_S = 20  # that rank 0, when it ends early, waits for such a process, to tell it
-NOTICED_S = 1  # in which what a signal or torch says of a process that has ended has reached the main thread
-STUCK_S = 8  # in which the main thread has ended the run for that, or never will
 
 State = Literal["here", "ready", "done"]
 
@@ -121,7 +117,7 @@ class Leader:
             yield self._meet
             self._wait_for(("done",))
         except Exception as error:
-            self._wait_for_end(NOTICED_S / 2)
+            self._wait_for_end(lost.NOTICED_S / 2)
             if (explained := self.explained(error, run)) is error:
                 raise
             raise explained from error
@@ -142,8 +138,7 @@ class Leader:
         if ended is None or by_hand or isinstance(error, UserError | Diverged):
             return error
         self._is_noticed = True
-        rank, peer = ended
-        return UserError(lost(f"Rank {rank} of the run, on {peer.host},", peer.error or "has ended", run, rank))
+        return UserError(_sentence(*ended, run))
 
     def end(self, status: int) -> None:
         """Lets the others end when this process does, with that exit status."""
@@ -224,7 +219,9 @@ class Leader:
             peer.error = (message or {}).get("error")
             peer.has_ended = True
             self._changed.notify_all()
-        self._end_run(hello["rank"], peer)
+        run = RunDir(self._told["run"]) if self._told and "run" in self._told else None
+        said = _sentence(hello["rank"], peer, run)
+        lost.end(said, run, lambda: self._is_noticed or self._is_over, self._is_signalled)
 
     def _hear(self, peer: _Peer, message: Section) -> None:
         with self._changed:
@@ -232,26 +229,9 @@ class Leader:
             self._changed.notify_all()
         if (number := message.get("signal")) is not None:
             # A launcher sends it to all; one that a single process received is passed on.
-            time.sleep(NOTICED_S)
+            time.sleep(lost.NOTICED_S)
             if not self._is_signalled() and not self._is_over:
                 os.kill(os.getpid(), number)
-
-    def _end_run(self, rank: int, peer: _Peer) -> None:
-        """Interrupts the main thread, where it has not noticed by itself; ends the process, where it cannot."""
-        time.sleep(NOTICED_S)
-        if not self._is_noticed and not self._is_signalled():
-            os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STUCK_S - NOTICED_S)
-        if not self._is_noticed and not self._is_over:
-            told, who, how = self._told or {}, f"Rank {rank} of the run, on {peer.host},", peer.error or "has ended"
-            said = f"{who} {how}, and this process waits for it in vain."
-            if "run" in told:
-                said = (
-                    f"{lost(who, how, RunDir(told['run']), rank)}\nGo on from its last checkpoint: resume={told['run']}"
-                )
-            console.error(said)
-            sys.stderr.flush()
-            os._exit(1)
 
     def _is_signalled(self) -> bool:
         """Whether a signal that ends a run has reached this process."""
@@ -281,6 +261,10 @@ def leading(launch: Launch | None) -> Iterator[Leader | None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _sentence(rank: int, peer: _Peer, run: RunDir | None) -> str:
+    return lost.sentence(f"Rank {rank} of the run, on {peer.host},", peer.error or "has ended", run, rank)
 
 
 def _own_address(other: str) -> str:
