@@ -29,7 +29,8 @@ from litmus.parallel.sharding import Sharding
 from litmus.record.checkpoint import save
 from litmus.record.folder import RunDir
 
-DEAD_PROCESS = timedelta(minutes=2)  # how long DDP waits for a process that may have died
+# That a process waits for another, which may be writing a large checkpoint; one that has ended ends the run at once.
+PATIENCE = timedelta(minutes=30)
 FIRST_TF32 = 8  # major compute capability of NVIDIA's Ampere
 WORKSPACE = ":4096:8"  # with which cuBLAS gives the same digits each time; Lightning sets the same
 STEP_HOOKS = (
@@ -131,7 +132,7 @@ def build(
         accelerator=kind,
         devices=devices,
         num_nodes=num_nodes,
-        strategy=(Sharding if strategy == "fsdp" else DDPStrategy)(timeout=DEAD_PROCESS) if together else "auto",
+        strategy=(Sharding if strategy == "fsdp" else DDPStrategy)(timeout=PATIENCE) if together else "auto",
         precision=cast(Precision, precision),
         max_epochs=max_epochs,
         accumulate_grad_batches=accumulate_grad_batches,

@@ -184,6 +184,10 @@ def test_auto_leaves_a_network_of_several_processes_alone_whatever_one_process_c
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
     compiler.on_train_start(cast(lightning.Trainer, SimpleNamespace(strategy=strategy, world_size=2)), mock.Mock())
     assert compiler.is_on is False
+    one = compiled.Compiler({"compile": "auto", "deterministic": False})
+    one.load_state_dict(compiler.state_dict())
+    one.on_train_start(cast(lightning.Trainer, SimpleNamespace(strategy=strategy, world_size=1)), mock.Mock())
+    assert one.is_on is None  # it measures
 
 
 def test_auto_leaves_one_alone_that_may_not_take_long(

@@ -100,6 +100,8 @@ class Compiler(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         device = device_name(trainer.strategy.root_device.type)
+        if trainer.world_size > 1:
+            device = f"{trainer.world_size} x {device}"  # one of them that resumes measures anew
         if self.setting == "auto" and self.device not in ("", device):
             self.is_on = None  # it was measured on another one
         self.device = device
