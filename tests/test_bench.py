@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
@@ -52,6 +53,14 @@ def test_what_grows_with_the_square_of_the_work_is_said_to_bend() -> None:
 
 
 @pytest.mark.wide
+def test_more_images_than_files_are_a_list_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "MOST_FILES", 4)
+    _, path, *_ = scale._images(tmp_path, 8)
+    listed = pl.read_csv(path.removeprefix("data.path="))
+    assert (len(listed), listed["path"].n_unique(), listed["label"].unique().sort().to_list()) == (8, 4, ["a", "b"])
+    assert all(Path(name).is_file() for name in listed["path"])
+
+
 def test_the_picture_of_scale_is_small() -> None:
     drawn = scale._draw({"fnn": costs(1e-3), "cnn": costs(0.1)}, {"own": costs(0.1)}, {"one seed": costs(1e-6, 2)})
     assert drawn.startswith(b"\x89PNG")
