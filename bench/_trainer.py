@@ -35,7 +35,7 @@ class Snippets(torch.utils.data.Dataset[dict[str, Any]]):
         return {**{key: values[i] for key, values in self.encoded.items()}, "labels": self.labels[i]}
 
 
-class _BestOnValidation(TrainerCallback):
+class _BestOnValidation(TrainerCallback):  # type: ignore[misc]  # whose types are not read
     """Keeps the accuracy on the test snippets of the epoch that validation chose."""
 
     def __init__(self, test: Snippets) -> None:
