@@ -39,13 +39,13 @@ OTHERS = [each for each in CASES if each[1] is not SCENES]
 
 
 def again_slow(cases: list[tuple[str, Spec, dict[str, object]]]) -> list[ParameterSet]:
-    """Of each network, a second case of the same kind of input is a slow test."""
-    seen: set[tuple[str, str]] = set()
+    """A case whose network and whose kind of input an earlier one has is a slow test."""
+    seen: set[str] = set()
     marked = []
     for case in cases:
-        key = (case[0], case[1].data)
-        marked.append(pytest.param(*case, marks=[pytest.mark.slow] if key in seen else []))
-        seen.add(key)
+        own = {case[0], case[1].data}
+        marked.append(pytest.param(*case, marks=[pytest.mark.slow] if own <= seen else []))
+        seen |= own
     return marked
 
 

@@ -85,7 +85,7 @@ def test_an_earlier_run_is_resumed_by_a_process_of_its_own(command: Command, tmp
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("name", ["resnet-mnist", "yolo-mnist_boxes"])
+@pytest.mark.parametrize("name", [pytest.param("resnet-mnist", marks=pytest.mark.slow), "yolo-mnist_boxes"])
 def test_an_earlier_run_whose_tensors_were_made_small_is_resumed(
     name: str, resume: Callable[..., None], tmp_path: Path
 ) -> None:

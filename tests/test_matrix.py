@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from covering import cover, covering
 from faults import Fault, kill
 from helpers import (
     CONF,
@@ -100,15 +101,6 @@ PAIRS = [
 ]
 
 
-def cover(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of each network the first dataset that it takes, and each dataset with the first network that takes it."""
-    return [
-        (model, data)
-        for i, (model, data) in enumerate(pairs)
-        if model not in [own for own, _ in pairs[:i]] or data not in [own for _, own in pairs[:i]]
-    ]
-
-
 EACH = cover(PAIRS)
 
 
@@ -141,10 +133,7 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published", "terminal")
-@pytest.mark.parametrize(
-    ("model", "data"),
-    [pytest.param(*pair, marks=[] if pair in EACH else [pytest.mark.slow]) for pair in PAIRS],
-)
+@pytest.mark.parametrize(("model", "data"), covering(PAIRS))
 def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train, model: str, data: str) -> None:
     """A run that stops within its second of two epochs, then gets another, ends as one of three without a stop.
 

@@ -145,21 +145,23 @@ def imported(text: str) -> set[str]:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("tables")
-def test_a_network_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("networks", [["fnn"], pytest.param(OWN, marks=pytest.mark.slow)], ids=["fnn", "all"])
+def test_a_network_imports_only_what_it_uses(networks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     Image.new("L", (28, 28)).save("digit.png")
     cases = []
-    for name in OWN:
+    for name in networks:
         small, what = (ON_TABLE, "a superb film") if name == "lstm" else ([*SMALL, "data.limit=40"], "digit.png")
         cases.append((name, [*small, f"model={name}", "trainer.max_epochs=1"], what))
     printed = ran(CODE, *map(json.dumps, (UNUSED, VERBS, cases)))
     found = [line for line in printed.splitlines() if line.startswith("IMPORTED")]
-    wanted = [f"IMPORTED [] BY {name} {verb}" for name in OWN for verb, *_ in VERBS]
+    wanted = [f"IMPORTED [] BY {name} {verb}" for name in networks for verb, *_ in VERBS]
     assert found == wanted, "a library imports more than it did: look at litmus.config.deferred"
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_what_is_deferred_is_whole_when_it_is_used() -> None:
+    """All tests are run with modules deferred, too: see tests/deferring.py."""
     ran(USED)
 
 

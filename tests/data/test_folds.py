@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from covering import each_once
 from every_data import DATA, content, prepared
 from helpers import composed
 
@@ -20,6 +21,11 @@ from litmus.errors import UserError
 from litmus.record.folder import RunDir
 
 FOLDS = 3
+UNFIT = {
+    ("data.folds=5",): "data.folds=5 needs data.fold, one of 0 to 4",
+    ("data.fold=1",): "data.fold=1 needs data.folds",
+    ("data.folds=5", "data.fold=5"): "it is one of 0 to 4",
+}
 FOLDING = [name for name in DATA if "folds" in signature(composed(f"data={name}")["data"]["_target_"])]
 
 pytestmark = pytest.mark.usefixtures("tables", "image_files", "snippets", "published", "hub_copies")
@@ -93,16 +99,9 @@ def test_a_column_of_groups_stays_together(tmp_path: Path) -> None:
     assert len(found) == len(set(found)) == 17, "of 20 people, 3 test"
 
 
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        (["data.folds=5"], "data.folds=5 needs data.fold, one of 0 to 4"),
-        (["data.fold=1"], "data.fold=1 needs data.folds"),
-        (["data.folds=5", "data.fold=5"], "it is one of 0 to 4"),
-    ],
-)
-@pytest.mark.parametrize("name", FOLDING)
-def test_what_does_not_fit_together_is_said_before_and_by_the_class(name: str, overrides: list[str], said: str) -> None:
+@pytest.mark.parametrize(("name", "overrides"), each_once(FOLDING, list(UNFIT)))
+def test_what_does_not_fit_together_is_said_before_and_by_the_class(name: str, overrides: tuple[str, ...]) -> None:
+    said = UNFIT[overrides]
     assert said in preflight(composed(*DATA[name], *overrides))[0]
     with pytest.raises(UserError, match=said.replace(".", r"\.")):
         prepared(name, *overrides)

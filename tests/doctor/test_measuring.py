@@ -192,7 +192,7 @@ def test_a_damaged_file_is_not_used(train: Train) -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("is_balanced", [True, False])
+@pytest.mark.parametrize("is_balanced", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_loss_of_chance_is_that_of_the_weights_of_classes(is_balanced: bool, train: Train, tmp_path: Path) -> None:
     """A twentieth of the rows is of the second class; a network that is balanced finds it at a higher loss."""
     draw = random.Random(0)

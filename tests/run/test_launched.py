@@ -78,7 +78,7 @@ def test_the_others_end_with_the_first(srun: Together, tmp_path: Path) -> None:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("to", [(0, 1), (1,)], ids=["all", "one of the others"])
+@pytest.mark.parametrize("to", [pytest.param((0, 1), marks=pytest.mark.slow), (1,)], ids=["all", "one of the others"])
 def test_a_signal_interrupts_all_and_the_run_is_resumed(srun: Together, tmp_path: Path, to: tuple[int, ...]) -> None:
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     ended = srun("train", *LONG, when=(last, 0.1), signals=dict.fromkeys(to, signal.SIGTERM))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from covering import cover
 from helpers import CONF, SMALL, TINY, composed
-from test_matrix import DATA, PAIRS, cover
+from test_matrix import DATA, PAIRS
 
 from litmus.config.validate import class_attributes
 from litmus.errors import UserError

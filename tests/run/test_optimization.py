@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from covering import each_once
 from helpers import composed
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
@@ -63,8 +64,7 @@ def test_plateau_lowers_the_rate_of_a_run_that_does_not_improve_only(train: Trai
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("optimizer", names("optimizer"))
-@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+@pytest.mark.parametrize(("optimizer", "precision"), each_once(names("optimizer"), ["32", "bf16-mixed"]))
 def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str, train: Train) -> None:
     run = train(
         "model=cnn",
@@ -77,8 +77,7 @@ def test_gradients_are_clipped_in_every_precision(optimizer: str, precision: str
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("scheduler", ["none", "cosine", "one_cycle", "plateau", "warmup_linear"])
-@pytest.mark.parametrize("optimizer", names("optimizer"))
+@pytest.mark.parametrize(("optimizer", "scheduler"), each_once(names("optimizer"), names("scheduler")))
 def test_every_optimizer_with_every_scheduler(scheduler: str, optimizer: str, train: Train) -> None:
     run = train("model=fnn", "data.limit=200", f"optimizer={optimizer}", f"scheduler={scheduler}")
     assert run.read_result()["status"] == "finished"

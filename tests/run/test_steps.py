@@ -5,6 +5,7 @@ from collections.abc import Callable
 import lightning.pytorch as lightning
 import pytest
 import torch
+from covering import covering
 from helpers import CONF, TINY
 from lightning.pytorch.callbacks import LambdaCallback
 from world import DATA, MODELS, data_for
@@ -24,12 +25,10 @@ SETTINGS = {
     "skipping": ["trainer.on_divergence=skip"],
     "limited": ["trainer.max_steps=7"],
 }
-LARGE = ("resnet", "yolo")  # whose second setting takes as long as those of all others
-PAIRS = [
-    pytest.param(model, setting, marks=[pytest.mark.slow] if model in LARGE and setting != "plain" else [])
-    for model in MODELS
-    for setting in ("plain", "accumulated")
-]
+LARGE = ("resnet", "yolo")  # which take as long as all others
+BOTH = ("plain", "accumulated")
+PAIRS = covering([(model, setting) for model in MODELS if model not in LARGE for setting in BOTH])
+PAIRS += [pytest.param(model, setting, marks=pytest.mark.slow) for model in LARGE for setting in BOTH]
 PAIRS += [pytest.param("cnn", setting) for setting in SETTINGS if setting not in ("plain", "accumulated")]
 OPTIMIZERS = [f"optimizer={path.stem}" for path in sorted((CONF / "optimizer").glob("*.yaml"))]
 SETTINGS |= {optimizer: [optimizer] for optimizer in OPTIMIZERS}
