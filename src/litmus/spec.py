@@ -85,8 +85,8 @@ class Series:
     values, such as "sales is missing". The last `known` columns of the file are known ahead: a row has them of as many
     rows later as are forecast. `step` is from one row to the next, such as "month"; empty where there are no dates of a
     regular step. `group` is the column by which a file holds several series; empty where it holds one. With
-    `known_per_step` the forecast of each step reads that step's known values (`model/_ahead.py`); networks of earlier
-    versions read them row by row.
+    `known_per_step` the forecast of each step reads that step's known values (`model/_known_ahead.py`); networks of
+    earlier versions read them row by row.
     """
 
     length: int

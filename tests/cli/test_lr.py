@@ -76,6 +76,12 @@ def test_a_run_is_tested_as_it_was_trained_and_stays_as_it_is(train: Train, litm
     assert {"model=fnn", "model.widths=[32]", "seed=3", f"optimizer.lr={of_run['suggestion']:g}"} <= set(words)
 
 
+def test_a_run_may_be_called_as_a_network(train: Train, litmus: Litmus) -> None:
+    train("model=fnn", "trainer.max_epochs=1", folder="cnn")
+    answer = json.loads(litmus("lr", "cnn", *QUICK, "--json")[0])
+    assert "model=fnn" in (words_after(answer["command"]) or [])
+
+
 def test_values_of_a_run_can_be_changed(train: Train, litmus: Litmus) -> None:
     run = train("model=fnn", "trainer.max_epochs=1")
     answer = json.loads(litmus("lr", str(run.path), "model.dropout=0.5", "--steps", "100", "--json")[0])

@@ -21,7 +21,7 @@ from litmus.config.validate import class_attributes, mistakes
 from litmus.errors import UserError, WrongArguments
 from litmus.fetch import local
 from litmus.record.command import replaced, words_of
-from litmus.record.folder import RunDir
+from litmus.record.folder import CONFIG, RunDir
 
 if TYPE_CHECKING:
     from litmus.run.learning_rate import RangeTest
@@ -98,10 +98,14 @@ def _configured(arguments: argparse.Namespace) -> tuple[RunDir | None, Section]:
 
 
 def _is_run(word: str) -> bool:
-    """Whether a word is no override, nor a choice or group without the rest, such as `cnn`: composing says so."""
+    """Whether a word is no override, nor a choice or group without the rest, such as `cnn`: composing says so.
+
+    A folder of that name is what is meant, where it is a run's.
+    """
     if "=" in word or not word.strip() or word[0] in "~+":
         return False
-    return not (word.isidentifier() and ((CONF / word).is_dir() or any(CONF.glob(f"*/{word}.yaml"))))
+    is_choice = word.isidentifier() and ((CONF / word).is_dir() or any(CONF.glob(f"*/{word}.yaml")))
+    return Path(word, CONFIG).is_file() or not is_choice
 
 
 def _picture(arguments: argparse.Namespace, config: Section) -> Path | None:

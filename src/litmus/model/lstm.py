@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
-from litmus.model._ahead import Ahead
 from litmus.model._base import Net, Predict
+from litmus.model._known_ahead import KnownAhead
 from litmus.model._relative import Relative
 from litmus.spec import Images, Series, Spec, Tokens, Values
 
@@ -48,7 +48,7 @@ class LSTM(Net):
         self.pooling = pooling
         self.embedding: nn.Module = nn.Identity()
         self.relative: Relative | None = None
-        self.ahead: Ahead | None = None
+        self.ahead: KnownAhead | None = None
         if isinstance(spec.input, Tokens):
             self.embedding = nn.Embedding(spec.input.vocabulary_size, embedding_size, padding_idx=spec.input.padding)
             num_inputs = embedding_size
@@ -69,7 +69,7 @@ class LSTM(Net):
         self.head = nn.Linear(num_inputs, self.num_outputs)
         self._initialize()
         if isinstance(spec.input, Series) and spec.input.known and spec.input.known_per_step:
-            self.ahead = Ahead(spec.input, num_inputs, self.num_outputs)
+            self.ahead = KnownAhead(spec.input, num_inputs, self.num_outputs)
         if self.relative is not None:
             # The first forecast is what it is relative to, such as the last value: a network that finds nothing stays
             # there, where random weights would have to be unlearned first.

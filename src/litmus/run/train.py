@@ -19,7 +19,7 @@ from litmus.config.preflight import check_batch_size, num_processes
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
-from litmus.record.checkpoint import load_checkpoint, newest_checkpoint
+from litmus.record.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from litmus.record.files import link
 from litmus.record.folder import RunDir
 from litmus.record.signals import pass_on, stopping_at_once
@@ -30,7 +30,7 @@ from litmus.run.divergence import divergence_of
 from litmus.run.environment import code_diff, environment
 from litmus.run.launched import Leader
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
-from litmus.trainer import tune
+from litmus.trainer import Hardware, tune
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,6 @@ def _train_and_test(
     leader: Leader | None,
 ) -> None:
     requested = state.config
-    together = num_processes(requested["trainer"]) > 1
     hardware = hardware_for(requested)
     tune(requested["trainer"], hardware.accelerator)  # before the GPU is used: what follows may try batch sizes
     check_batch_size(requested)
@@ -127,23 +126,8 @@ def _train_and_test(
     run.write_environment(environment(command, hardware), code_diff())
     path = newest_checkpoint(run)
     checkpoint = load_checkpoint(path) if path else None
-    with console.doing(f"reading data={choice(requested, 'data')}"):
-        data = state.data = prepare(requested, checkpoint)
-    if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
-        names = ", ".join(checkpoint.sha256)
-        raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
-    if requested["reproduce"] is not None:
-        _warn_of_other_data(RunDir(requested["reproduce"]), data)
-    for sentence in [*([data.warning] if data.warning else []), *data.concerns]:
-        log.warning(sentence)
-    config = state.config = resolve(requested, data)
-    if config["task"]["_target_"] != requested["task"]["_target_"]:
-        console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
-    if config["data"]["batch_size"] == "auto":
-        data.batch_size = batch_size.find(config, data, hardware)
-        config = state.config = resolve({**config, "data": {**config["data"], "batch_size": data.batch_size}}, data)
-        steps = f"{data.num_batches:,} step{'s' * (data.num_batches != 1)}"
-        console.say(f"data.batch_size=auto: {data.batch_size:,} fits, {steps} an epoch")
+    data = state.data = _read(run, requested, checkpoint)
+    config = _resolve(state, data, hardware)
     if checkpoint:
         state.changes = changes_since(checkpoint, run.read_config(), config)
         summary.changes(state.changes, checkpoint.step)
@@ -167,11 +151,48 @@ def _train_and_test(
             parts = _fit_with_rollbacks(run, state, path, callbacks)
         finally:
             state.seconds["fit"] = round(time.perf_counter() - begin, 3)
+    _test_best(run, state, parts, checkpoint, is_job)
+
+
+def _read(run: RunDir, requested: Section, checkpoint: Checkpoint | None) -> protocols.Data:
+    """The data, with what is to be said of them.
+
+    Raises:
+        UserError: they are not those that the checkpoint was trained on.
+    """
+    with console.doing(f"reading data={choice(requested, 'data')}"):
+        data = prepare(requested, checkpoint)
+    if checkpoint and checkpoint.sha256 is not None and checkpoint.sha256 != data.sha256:
+        names = ", ".join(checkpoint.sha256)
+        raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
+    if requested["reproduce"] is not None:
+        _warn_of_other_data(RunDir(requested["reproduce"]), data)
+    for sentence in [*([data.warning] if data.warning else []), *data.concerns]:
+        log.warning(sentence)
+    return data
+
+
+def _resolve(state: RunState, data: protocols.Data, hardware: Hardware) -> Section:
+    """Completes the configuration by what the data and the hardware decide, and says what was not typed."""
+    requested = state.config
+    config = state.config = resolve(requested, data)
+    if config["task"]["_target_"] != requested["task"]["_target_"]:
+        console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
+    if config["data"]["batch_size"] == "auto":
+        data.batch_size = batch_size.find(config, data, hardware)
+        config = state.config = resolve({**config, "data": {**config["data"], "batch_size": data.batch_size}}, data)
+        steps = f"{data.num_batches:,} step{'s' * (data.num_batches != 1)}"
+        console.say(f"data.batch_size=auto: {data.batch_size:,} fits, {steps} an epoch")
+    return config
+
+
+def _test_best(run: RunDir, state: RunState, parts: Parts, checkpoint: Checkpoint | None, is_job: bool) -> None:
+    """Tests the best epoch, in one process, so that `litmus evaluate` gives the same digits."""
     begin = time.perf_counter()
+    together = num_processes(state.config["trainer"]) > 1
     if together:
         _release(parts)
-    # One process tests, so that `litmus evaluate` gives the same digits.
-    state.tested = assemble(run, for_testing(config), data, checkpoint) if together else parts
+    state.tested = assemble(run, for_testing(state.config), parts.data, checkpoint) if together else parts
     state.gathered = page.gather(state.tested, keeps_all=not is_job)
     with console.doing("testing the best epoch"):
         state.test = test(run, state.tested, run.best)

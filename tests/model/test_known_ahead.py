@@ -10,7 +10,7 @@ import torch
 from helpers import WINDOWS, composed
 
 from litmus.config.instantiate import build
-from litmus.model._ahead import Ahead
+from litmus.model._known_ahead import KnownAhead
 from litmus.record.folder import RunDir
 from litmus.spec import Series, Spec, Values
 
@@ -20,7 +20,7 @@ SPEC = Spec("series", READ, Values(("sales+1", "sales+2"), (0.0,) * 2, (1.0,) * 
 
 def test_each_row_has_its_own_known_values() -> None:
     x = torch.arange(18.0).view(1, 6, 3)
-    aligned = Ahead(READ, 4, 2).aligned(x)
+    aligned = KnownAhead(READ, 4, 2).aligned(x)
     assert aligned[0, :, 0].tolist() == x[0, :, 0].tolist()
     assert aligned[0, :, 1].tolist() == [0.0, 0.0, *x[0, :4, 1].tolist()]
     assert aligned[0, :, 2].tolist() == x[0, :, 2].tolist()

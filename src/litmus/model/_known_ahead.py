@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from litmus.spec import Series
 
 
-class Ahead(nn.Module):
+class KnownAhead(nn.Module):
     """What the known values of a step change in its forecast: a small network that all steps share.
 
     A window's rows hold what is known of `horizon` rows later, so that its last rows hold what is known of the steps to
