@@ -132,7 +132,7 @@ def test_an_earlier_run_predicts(name: str, litmus: Litmus) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name.startswith(("resnet", "lstm")) else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name.startswith("lstm") else [pytest.mark.slow])
         for name in RUNS
         if "bert" not in name
     ],

@@ -44,7 +44,7 @@ def test_the_program_looks_at_what_predict_changes(strokes: Strokes, tmp_path: P
     assert not any(map(like_training, images))
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_it_is_said_on_the_screen_and_by_the_program(
     strokes: Strokes, tmp_path: Path, litmus: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

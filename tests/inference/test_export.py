@@ -36,7 +36,7 @@ def others(spec: Spec) -> list[torch.Tensor]:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
-@pytest.mark.parametrize(("name", "spec", "changes"), these(*set(NAMES) - {"yolo"}), ids=NAMES)
+@pytest.mark.parametrize(("name", "spec", "changes"), these(*set(NAMES) - {"yolo", "resnet"}), ids=NAMES)
 def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     net = make(name, spec, changes)
     assert write(net, "torch", tmp_path / "model.pt2", raw=True) < 1e-4
@@ -47,7 +47,7 @@ def test_torch_export(name: str, spec: Spec, changes: dict[str, object], tmp_pat
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet")
-@pytest.mark.parametrize(("name", "spec", "changes"), these("cnn", "lstm"), ids=NAMES)
+@pytest.mark.parametrize(("name", "spec", "changes"), these("cnn"), ids=NAMES)
 def test_onnx(name: str, spec: Spec, changes: dict[str, object], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     net = make(name, spec, changes)

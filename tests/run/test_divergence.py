@@ -139,7 +139,9 @@ def test_a_rollback_goes_on_from_the_last_checkpoint_at_half_the_rate(train: Tra
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "none", "plateau"])
+@pytest.mark.parametrize(
+    "schedule", ["one_cycle", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cosine", "none", "plateau"))]
+)
 def test_a_rollback_halves_every_schedule_and_is_resumed(train: Train, resume: Train, schedule: str) -> None:
     """The spike comes once: then half the rate is enough. A resumed run keeps it."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import pytest
 import torch
+from covering import covering
 from helpers import MODELS, ON_HOUSES, ON_SCENES, ON_TABLE, ON_WAVE, SMALL, TINY, composed
 from torch import Tensor
 
@@ -117,7 +118,7 @@ def trained(train: Train, model: str, kind: str, watch: MiddleSteps, *overrides:
 
 @pytest.mark.wide
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files")
-@pytest.mark.parametrize(("model", "kind"), PAIRS)
+@pytest.mark.parametrize(("model", "kind"), covering(PAIRS))
 def test_no_step_reads_a_value(train: Train, model: str, kind: str) -> None:
     found: list[str] = []
     trained(train, model, kind, MiddleSteps(lambda: counted(found)))

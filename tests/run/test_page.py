@@ -277,7 +277,7 @@ def _hostile_boxes() -> list[str]:
         _hostile_values,
         _hostile_labels,
         _hostile_series,
-        _hostile_boxes,
+        pytest.param(_hostile_boxes, marks=pytest.mark.slow),  # which takes as long as all others
     ],
 )
 def test_names_and_samples_are_texts(train: Train, prepare: Callable[[], list[str]]) -> None:
