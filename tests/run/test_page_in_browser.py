@@ -33,7 +33,7 @@ MEASURE = """<!DOCTYPE html><title></title>
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
 @pytest.mark.usefixtures("tables", "image_files")
 @pytest.mark.parametrize(
-    "kind", ["images", "series", *(pytest.param(n, marks=pytest.mark.slow) for n in ("labels", "texts", "values"))]
+    "kind", [pytest.param(kind, marks=[] if kind in ("images", "series") else [pytest.mark.slow]) for kind in KINDS]
 )
 def test_a_page_fits_a_telephone_is_dark_on_request_and_asks_for_nothing(
     train: Train, tmp_path: Path, kind: str
