@@ -49,6 +49,16 @@ def test_a_resumed_run_ends_with_the_same_files(train: Train, resume: Train) -> 
     assert kept(run) == kept(straight) == named(run, 2)
 
 
+def test_the_file_of_the_newest_epoch_is_there_again_after_a_kill(trained: Train, resume: Train) -> None:
+    """Between `last.ckpt` and its name as one of the best epochs."""
+    run = trained(*WORDS, "callback.checkpoint.top_k=9")
+    (newest,) = run.checkpoints.glob("epoch-005_*")
+    newest.unlink()
+    resume(run, "trainer.max_epochs=6")
+    assert kept(run) == named(run, 9)
+    assert "is not there any more" not in run.log.read_text()
+
+
 def test_a_file_that_was_lost_makes_room_and_top_k_may_change(trained: Train, resume: Train) -> None:
     run = trained(*WORDS)
     (run.checkpoints / kept(run)[0]).unlink()

@@ -1,5 +1,6 @@
 """`trainer.max_steps` and `trainer.max_time`: a training ends within an epoch, is validated, and can go on."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -58,6 +59,20 @@ def test_a_killed_one_ends_as_if_it_had_not_been(train: Train, resume: Train) ->
     assert ending(resume(stopped)) == ending(straight)
 
 
+@pytest.mark.parametrize("length", ["trainer.max_steps=11", "trainer.max_time=0.5", "trainer.max_epochs=1"])
+def test_one_that_is_stopped_in_its_test_is_tested_when_resumed(length: str, train: Train, resume: Train) -> None:
+    """And trains no step more."""
+    run = train(*PLAIN, "trainer.max_epochs=50", length, watching=[_Slow(0.1), _StoppedInTest()])
+    rows = run.read_metrics()
+    assert (rows[-1]["step"] % 8 == 0) == ("epochs" in length), "the others end within an epoch"
+    assert run.read_result()["status"] == "interrupted"
+    resume(run)
+    result = run.read_result()
+    assert (result["status"], result["steps"]) == ("finished", rows[-1]["step"]), result["error"]
+    assert [row["step"] for row in run.read_metrics()] == [row["step"] for row in rows]
+    assert "test/acc" in result["metrics"]
+
+
 def test_more_steps_go_on_with_the_next_epoch(train: Train, resume: Train) -> None:
     run = train(*PLAIN, "trainer.max_epochs=5", "trainer.max_steps=11")
     again = resume(run, "trainer.max_steps=20")
@@ -70,6 +85,11 @@ class _Slow(lightning.Callback):
 
     def on_train_batch_start(self, *args: object, **kwargs: object) -> None:
         time.sleep(self.seconds)
+
+
+class _StoppedInTest(lightning.Callback):
+    def on_test_batch_start(self, *args: object, **kwargs: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_training_ends_with_its_time(train: Train) -> None:

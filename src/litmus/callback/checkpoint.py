@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litmus.callback._base import Callback, data_of, is_step, task_of
+from litmus.callback._base import Callback, data_of, epochs_done, is_step, is_within_epoch, task_of
 from litmus.callback._best_epochs import BestEpochs
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
@@ -88,19 +88,21 @@ class Checkpoint(ModelCheckpoint, Callback):
         super().on_train_start(trainer, pl_module)
         self._next = time.monotonic() + self.every_s
         if trainer.is_global_zero:  # a process that was killed may have kept one more, or one less
-            begins_epoch = trainer.fit_loop.epoch_loop.batch_progress.current.ready == 0
-            self._best_epochs.write(self._last_path, trainer.current_epoch if begins_epoch else 0)
+            self._best_epochs.write(self._last_path, 0 if is_within_epoch(trainer) else epochs_done(trainer))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keeps this step if `every_s` have passed, or if a signal arrived; the last one of an epoch waits for its end.
 
+        That may be one which the training ends with.
+
         Raises:
             Interrupted: a signal arrived, and the step is kept.
         """
         # Not between the batches of a step, whose gradients no checkpoint holds.
-        if not trainer.is_last_batch and is_step(trainer, batch_idx) and self._is_due(trainer, batch_idx):
+        is_last = trainer.is_last_batch or trainer.should_stop
+        if not is_last and is_step(trainer, batch_idx) and self._is_due(trainer, batch_idx):
             self._save_last(trainer)
             self._stop_if_requested()
 

@@ -249,10 +249,11 @@ def _check_unfinished(run: RunDir, config: Section) -> None:
     rows = run.whole_metrics()
     done, requested = rows[-1]["epoch"] if rows else 0, num_epochs(config["trainer"])
     steps, most = rows[-1]["step"] if rows else 0, config["trainer"]["max_steps"]
-    if most is not None and steps >= most and (requested >= done or steps > most):
+    is_finished = result is not None and result["status"] == "finished"
+    if most is not None and (steps > most or (steps == most and is_finished and requested >= done)):
         more = f"trainer.max_steps={2 * steps}"
         raise UserError(f"{run.path} has already been trained for {steps:,} steps. To train on, it takes more: {more}.")
-    if requested < done or (requested == done and result and result["status"] == "finished"):
+    if requested < done or (requested == done and is_finished):
         epochs = f"{done} epoch{'s' * (done != 1)}"
         more = f"trainer.max_epochs={passes_for(2 * done, config['trainer'])}"
         what = f"Add {more} to train on" if requested == done else f"To train on, it takes more, such as {more}"

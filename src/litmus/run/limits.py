@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import lightning.pytorch as lightning
 
+from litmus.callback._base import epochs_done, is_within_epoch
 from litmus.config.protocols import Data, Task
 from litmus.config.types import Duration, Section
 from litmus.errors import UserError
@@ -54,20 +55,24 @@ class Limits(lightning.Callback):
         self._max_epochs = trainer.max_epochs or 1
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begins to count.
+        """Begins to count. A training whose time was over, and that was stopped in its test, does not go on.
 
         Raises:
-            UserError: earlier processes trained for as long.
+            UserError: the time is over, and the run finished.
         """
-        if self._before_s >= self._limit_s:
-            raise UserError(
-                f"{RunDir(trainer.default_root_dir).path} has already been trained for {self._before_s:,.0f} s. Add a "
-                f"longer trainer.max_time than {self.max_time}, or trainer.max_time=null, to train on."
-            )
+        is_within = is_within_epoch(trainer)
+        if self._before_s >= self._limit_s and not is_within:
+            run = RunDir(trainer.default_root_dir)
+            if (run.read_result() or {}).get("status") == "finished":
+                raise UserError(
+                    f"{run.path} has already been trained for {self._before_s:,.0f} s. Add a longer trainer.max_time "
+                    f"than {self.max_time}, or trainer.max_time=null, to train on."
+                )
+            trainer.should_stop = True
         self._begin = time.monotonic()
         self._set_length(trainer)
-        begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready % int(trainer.num_training_batches)
-        self._plan(trainer, trainer.current_epoch, begun // trainer.accumulate_grad_batches)
+        begun = trainer.fit_loop.epoch_loop.batch_progress.current.ready if is_within else 0
+        self._plan(trainer, epochs_done(trainer), begun // trainer.accumulate_grad_batches)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._set_length(trainer)

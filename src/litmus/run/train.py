@@ -88,7 +88,7 @@ def train(
             log.info("failed: %s", ending.sentence if ending.traceback == "nowhere" else f"\n{details}")
             console.error(details, wrap=False) if ending.traceback == "screen" else console.error(str(ending.sentence))
     refused = not state.begun and ending.status == "failed" and ending.traceback == "nowhere"
-    if not state.begun and run.read_result() is not None:
+    if not state.begun and ending.status != "finished" and run.read_result() is not None:
         return Outcome(ending.status, ending.sentence, refused)  # its earlier result still stands
     try:
         run.write_config(state.config, only_if_missing=True)
