@@ -7,7 +7,7 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from faults import Fault, Watch, fail
-from helpers import composed
+from helpers import SMALL, composed
 
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
@@ -42,6 +42,18 @@ def test_the_last_epoch_is_kept_where_it_is_not_the_best(train: Train, resume: T
     assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3, 4]
     assert run.read_result()["best_epoch"] == 1
     assert torch.load(run.last, weights_only=True)["epoch"] == 3
+
+
+def test_a_device_that_is_typed_leaves_all_else_as_it_was(train: Train) -> None:
+    limits = ["trainer.max_steps=3", "trainer.accumulate_grad_batches=2", "trainer.gradient_clip=1.0"]
+    run = train("model=fnn", "trainer.max_epochs=1", *limits, watching=[Fault(fail("stop"), epoch=0, batch=1)])
+    before = run.read_config()["trainer"]
+    after = resume_config(run, composed("model=fnn", *SMALL, "trainer=ddp"), ["trainer=ddp"])["trainer"]
+    assert {key for key in before if before[key] != after[key]} <= {"devices", "accelerator", "precision"}
+    assert after["devices"] == 2
+    typed = ["trainer=cpu", "trainer.max_steps=null"]
+    after = resume_config(run, composed("model=fnn", *SMALL, *typed), typed)["trainer"]
+    assert (after["max_steps"], after["gradient_clip"], after["accelerator"]) == (None, 1.0, "cpu")
 
 
 def test_resuming_what_cannot_be(train: Train) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from litmus import console
 from litmus.config.epochs import num_epochs, passes_for
+from litmus.config.instantiate import defaults
 from litmus.config.keys import NAMED_GROUPS, callback_mistakes, choice, identity, key_of
 from litmus.config.types import Section
 from litmus.config.validate import mistakes, shown
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DEVICE = ("accelerator", "devices", "num_nodes", "strategy", "precision")  # what the choices of trainer= are for
 PLACES = ("data.path",)  # that a run which is reproduced may have elsewhere; its sha256 is compared
 
 
@@ -37,7 +39,7 @@ def resume_config(run: RunDir, composed: Section, overrides: Sequence[str]) -> S
     typed = {override.partition("=")[0].lstrip("+~") for override in overrides} - {"resume"}
     groups = {key for key in typed if isinstance(config.get(key), dict) and key_of(key).resumable}
     for group in groups:  # a whole one, such as trainer=cpu
-        stays = {key: value for key, value in config[group].items() if _stays(f"{group}.{key}")}
+        stays = {key: value for key, value in config[group].items() if _stays(group, key, composed[group].get(key))}
         config[group] = {**composed[group], **stays}
     for key in sorted(typed - groups):
         requested, trained = _value(composed, key), _value(config, key)
@@ -239,9 +241,12 @@ def _resumed(before: Section, requested: Section) -> Section:
     return config
 
 
-def _stays(key: str) -> bool:
-    """Whether a resumed run keeps the key's value where its whole group is typed."""
-    return key == "trainer.max_epochs" or not key_of(key).resumable
+def _stays(group: str, name: str, requested: object) -> bool:
+    """Whether a resumed run keeps the key's value where its whole group is typed, as in trainer=cpu."""
+    if not key_of(f"{group}.{name}").resumable:
+        return True
+    is_own = name in DEVICE or requested != defaults("trainer", "auto").get(name)  # which the choice sets
+    return group == "trainer" and (name == "max_epochs" or not is_own)
 
 
 def _check_unfinished(run: RunDir, config: Section) -> None:
