@@ -115,6 +115,14 @@ def test_what_is_left_of_the_time_is_less_by_what_was_trained_before() -> None:
     assert limits.left_s() == 10
 
 
+def test_what_is_taken_back_after_a_divergence_counts_too() -> None:
+    ours, before = (Limits({"max_steps": None, "max_time": 60, "max_epochs": 1}, mock.Mock()) for _ in range(2))
+    before.load_state_dict({"seconds": 50.0})
+    ours.count_on(before)
+    ours.load_state_dict({"seconds": 20.0})  # of the checkpoint that it goes back to
+    assert ours.left_s() == 10
+
+
 def test_a_training_whose_time_is_over_is_refused(
     train: Train, resume: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:

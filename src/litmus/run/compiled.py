@@ -21,7 +21,7 @@ from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Task
 from litmus.config.types import Section
 from litmus.errors import UserError, first_line
-from litmus.run.limits import Limits
+from litmus.run.limits import limits_of
 from litmus.spec import Tokens
 from litmus.trainer import device_name
 
@@ -150,8 +150,7 @@ class Compiler(lightning.Callback):
         if self.is_on is not None or not inputs or not self._began:
             return
         epochs = (trainer.max_epochs or 1) - trainer.current_epoch - 1
-        left_s = [each.left_s() for each in callbacks_of(trainer) if isinstance(each, Limits)]
-        if min(epochs * (time.perf_counter() - self._began), *left_s) < LEAST_S:
+        if min(epochs * (time.perf_counter() - self._began), limits_of(trainer).left_s()) < LEAST_S:
             return
         self.is_on = self._pays(trainer, pl_module, inputs)
         if self.is_on:

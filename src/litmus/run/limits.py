@@ -8,6 +8,7 @@ from typing import Any, cast
 import lightning.pytorch as lightning
 
 from litmus.callback._base import epochs_done, is_within_epoch
+from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Data, Task
 from litmus.config.types import Duration, Section
 from litmus.errors import UserError
@@ -129,6 +130,10 @@ class Limits(lightning.Callback):
         """Seconds that `trainer.max_time` leaves; inf without it."""
         return self._limit_s - self._trained_s()
 
+    def count_on(self, other: "Limits") -> None:
+        """Counts what another training of the run has taken, which is taken back: the time is over when it is."""
+        self._before_s = other._trained_s()
+
     def _trained_s(self) -> float:
         return self._before_s + (time.monotonic() - self._begin if self._begin else 0.0)
 
@@ -136,4 +141,9 @@ class Limits(lightning.Callback):
         return {"seconds": self._trained_s()}
 
     def load_state_dict(self, state_dict: Section) -> None:
-        self._before_s = state_dict["seconds"]
+        self._before_s = max(self._before_s, state_dict["seconds"])
+
+
+def limits_of(trainer: lightning.Trainer) -> Limits:
+    """The one of a trainer."""
+    return next(each for each in callbacks_of(trainer) if isinstance(each, Limits))

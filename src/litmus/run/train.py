@@ -29,6 +29,7 @@ from litmus.run.changes import History, changes_since, trained_with
 from litmus.run.divergence import divergence_of
 from litmus.run.environment import code_diff, environment
 from litmus.run.launched import Leader
+from litmus.run.limits import limits_of
 from litmus.run.result import Ending, Outcome, RunState, ending_of, result_of
 from litmus.trainer import Hardware, tune
 
@@ -257,7 +258,9 @@ def _fit_with_rollbacks(
             where = f"step {step}" if checkpoint else "the start"
             times = f"{len(rollbacks) + 1} of {MOST_ROLLBACKS}"
             console.say(f"back to {where}, with half the learning rate ({times})", style="yellow")
+            before = limits_of(state.parts.trainer)
             state.parts = assemble(run, state.config, state.data, checkpoint, callbacks)
+            limits_of(state.parts.trainer).count_on(before)
             divergence_of(state.parts.trainer).rollbacks = [*rollbacks, {"diverged": diverged.step, "to": step}]
         except Exception as error:
             if state.begun or path is None or isinstance(error, UserError | OSError | Interrupted):
