@@ -1,5 +1,6 @@
 """What libraries import for one name has not run after any network or verb that does not use it; and runs if used."""
 
+import ast
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from helpers import CONF, ON_TABLE, ROOT, SMALL
 from PIL import Image
 
 from litmus.cli import main as cli
+from litmus.config import deferred
 from litmus.config.instantiate import defaults
 
 UNUSED = (
@@ -121,6 +123,19 @@ def ran(code: str, *words: str) -> str:
 
 def test_every_verb_is_looked_at() -> None:
     assert {verb for verb, *_ in VERBS} | OTHER_VERBS == set(cli.VERBS)
+
+
+def test_the_mechanism_is_small() -> None:
+    """But for its list of modules."""
+    text = Path(deferred.__file__).read_text(encoding="utf-8")
+    without: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_list = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "MODULES"
+        if is_text or is_list:
+            without |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = [line.strip() for number, line in enumerate(text.splitlines(), 1) if number not in without]
+    assert len([line for line in lines if line and not line.startswith("#")]) <= 80
 
 
 @pytest.mark.wide

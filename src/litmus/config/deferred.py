@@ -65,8 +65,7 @@ def _disable(module: Deferred, name: str) -> Function:
     """Keeps a function from being compiled: before the compiler runs, nothing is. All but plain functions run it."""
 
     def disable(*arguments: object, **keywords: object) -> object:
-        function = arguments[0] if arguments else None
-        if not isinstance(function, FunctionType):
+        if not isinstance(function := next(iter(arguments), None), FunctionType):
             return vars(run(module))[name](*arguments, **keywords)
 
         disabled = functools.cache(lambda: vars(module)[name](*arguments, **keywords))  # once, as it takes a while
@@ -140,8 +139,8 @@ class Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name.startswith(f"{COMPILER}."):
             run(sys.modules[COMPILER])
-            module = sys.modules.get(name) if target is None else None
-            if module is not None:  # it is there since, and would run again
+            # It is there since, and would run again.
+            if target is None and (module := sys.modules.get(name)) is not None:
                 module.__spec__ = ModuleSpec(name, Given(module, module.__spec__))
                 return module.__spec__
         spec = PathFinder.find_spec(name, path) if name in MODULES and target is None else None
