@@ -26,10 +26,11 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def srun(tmp_path: Path, imported: Warm) -> Callable[..., list[Answer]]:
-    """Runs `litmus train ...` in several tasks of SLURM."""
+    """Runs `litmus train ...` in several tasks of SLURM, as often as it has requeued them before."""
 
-    def run(*words: str, number: int = 2, nodes: int = 1, **how: object) -> list[Answer]:
+    def run(*words: str, number: int = 2, nodes: int = 1, restarts: int = 0, **how: object) -> list[Answer]:
         home = {"COLUMNS": "100", "HOME": str(tmp_path / "home"), "LITMUS_DATA": str(tmp_path / "data")}
+        home["SLURM_RESTART_COUNT"] = str(restarts)
         return imported.together(
             *words, folder=tmp_path, ranks=[home | each for each in tasks(number, nodes)], timeout=100, **how
         )

@@ -92,6 +92,15 @@ def test_a_signal_interrupts_all_and_the_run_is_resumed(srun: Together, tmp_path
 
 
 @pytest.mark.wide
+def test_a_command_that_slurm_has_requeued_resumes_its_run(srun: Together, tmp_path: Path) -> None:
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    for restarts in range(2):
+        ended = srun("train", *LONG, restarts=restarts, when=(last, 0.1), signals={0: signal.SIGTERM})
+        assert [each.status for each in ended] == [130, 130], ended[0].err
+        assert ("resumes after step" in ended[0].out) == (restarts > 0)
+
+
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("words", "number", "expected"),
     [

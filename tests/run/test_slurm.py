@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from faults import Fault, kill
 from helpers import SMALL
+from tasks import tasks
 
 from litmus.compose.resume import with_requeued_run
+from litmus.config.launch import with_launch
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
 
@@ -72,6 +74,22 @@ def test_a_requeued_command_resumes_its_run(
     monkeypatch.delenv("SLURM_JOB_ID")
     assert command(*FNN, "hydra.run.dir=whole").returncode == 0
     assert ending(RunDir(folder)) == ending(RunDir(Path("whole")))
+
+
+def test_a_requeued_command_of_several_tasks_is_known_with_what_their_number_added(
+    queue: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {**tasks(4, nodes=2)[1], "SLURM_JOB_ID": "42", "SLURM_RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "outputs" / "fnn-mnist" / "now"
+    folder.mkdir(parents=True)
+    begun = f"python train.py {' '.join(with_launch(['model=fnn']))}"
+    known = {"slurm_job": "42", "commands": [begun], "packages": {}, "variables": {}, "git": None}
+    (folder / "environment.json").write_text(json.dumps(known))
+    assert with_requeued_run(["model=fnn"]) == ["resume=outputs/fnn-mnist/now"]
+    assert with_requeued_run(["model=fnn", "trainer.devices=2"]) == ["resume=outputs/fnn-mnist/now"], "the same"
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert with_requeued_run(["model=fnn"]) == ["model=fnn"], "another step of the job"
 
 
 def test_other_commands_and_other_jobs_start_anew(

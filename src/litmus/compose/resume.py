@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from litmus.config.command import train_command
 from litmus.config.conf import CONF, refusal, targets
 from litmus.config.keys import choice, logger_names, logger_override
+from litmus.config.launch import launch_words
 from litmus.config.validate import override
 from litmus.errors import UserError
 from litmus.record.command import typed_words
@@ -142,7 +143,9 @@ def with_requeued_run(arguments: list[str]) -> list[str] | None:
         return arguments
     from litmus.sweep.pool.session import COMMAND
 
-    typed = sorted(each for each in arguments if not each.startswith(("-", "hydra.", "hydra/")))
+    # With what `with_launch` had added: a run knows its command with that.
+    words = [*arguments, *launch_words(arguments)]
+    typed = sorted(each for each in words if not each.startswith(("-", "hydra.", "hydra/")))
     chosen = [each.partition("=")[2] for each in arguments if each.startswith("hydra.run.dir=")]
     folders = [Path(each) for each in chosen] or [path.parent for path in Path("outputs").glob("*/*/environment.json")]
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):

@@ -4,7 +4,7 @@ Read from the variables that both set, without torch: what is wrong with a comma
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,15 +97,26 @@ def with_launch(arguments: list[str]) -> list[str]:
             f"-m starts the processes of its jobs itself, and {launch.launcher} has started {launch.num_processes}. "
             f"Type the command without {launch.launcher}."
         )
-    keys = {argument.partition("=")[0].lstrip("+") for argument in arguments}
+    keys = _keys(arguments)
     if launch.attempt and "resume" not in keys:
         raise UserError("torchrun has started the processes again, which would train anew: type resume=FOLDER.")
     if "reproduce" in keys:  # takes no key of a training: `launch_mistakes` compares what the run has
         return arguments
+    return [*arguments, *launch_words(arguments)]
+
+
+def launch_words(arguments: list[str]) -> list[str]:
+    """The numbers of processes and machines that a launcher has started, where they are not among the arguments."""
+    if (launch := launched()) is None:
+        return []
+    keys = _keys(arguments)
     started = ((DEVICES, launch.devices), (NODES, launch.num_nodes))
     is_resumed = "resume" in keys  # of a run that may have had others
-    added = [f"{key}={number}" for key, number in started if key not in keys and (number > 1 or is_resumed)]
-    return [*arguments, *added]
+    return [f"{key}={number}" for key, number in started if key not in keys and (number > 1 or is_resumed)]
+
+
+def _keys(words: Iterable[str]) -> set[str]:
+    return {word.partition("=")[0].lstrip("+") for word in words}
 
 
 def launch_mistakes(devices: int, num_nodes: int) -> list[str]:
