@@ -185,6 +185,18 @@ def test_torchrun_on_two_machines_agrees_with_one_process(command: Command, tmp_
     same_training(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.wide
+def test_a_single_process_of_torchrun_starts_its_own_processes(tmp_path: Path) -> None:
+    words = [*FEW, "trainer.devices=2", "trainer.max_epochs=1", "hydra.run.dir=run"]
+    (agent,) = torchrun(*words, folder=tmp_path, nodes=1, processes=1)
+    try:
+        _, err = agent.communicate(timeout=60)
+    finally:
+        agent.terminate()  # which ends what it has started
+    assert agent.returncode == 0, err
+    assert result_of(tmp_path / "run")["device"].startswith("2 x cpu")
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_documentation(srun: Together, tmp_path: Path) -> None:
     section = (ROOT / "docs" / "scale.md").read_text().split("## One training, several processes")[1].split("\n## ")[0]

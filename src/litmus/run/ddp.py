@@ -24,6 +24,8 @@ from litmus.run import lost
 from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
+# With which torch, Lightning and `config.launch` go by torchrun: it may have started this process, as its only one.
+TORCHRUN = ("RANK", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE")
 STOP_TIMEOUT_S = 30
 REAPED_S = 0.5  # in which a process whose connections are closed has ended
 LOOK_S = 0.5  # between two looks at whether the other processes run
@@ -52,15 +54,18 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
         "NODE_RANK": "0",
         "OMP_NUM_THREADS": str(threads),
     }
-    before = {key: os.environ.get(key) for key in KEYS}
+    before = {key: os.environ.get(key) for key in (*KEYS, *TORCHRUN)}
+    inherited = {key: value for key, value in os.environ.items() if key not in TORCHRUN}
     threads_before = torch.get_num_threads()
     # -P: a module that happens to lie in the current folder must not be taken for one of Python's.
     command = [sys.executable, "-P", "-m", "litmus.run.worker", str(run.path), str(os.getpid())]
     ranks = [
-        _start(command, {**os.environ, **shared, "LOCAL_RANK": str(number)}, run.rank_log(number))
+        _start(command, {**inherited, **shared, "LOCAL_RANK": str(number)}, run.rank_log(number))
         for number in range(1, devices)
     ]
     try:
+        for key in TORCHRUN:
+            os.environ.pop(key, None)
         os.environ.update(shared, LOCAL_RANK="0")
         torch.set_num_threads(threads)
         try:
