@@ -25,10 +25,12 @@ SEARCH = "litmus.sweep.optuna.Optuna"  # the _target_ of sweep=optuna
 # Launchers of Hydra that are separate packages, and the extra of litmus that installs each.
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 
-# What other trainers call these keys.
+# What other trainers call these keys; with a value, where theirs would be none of it.
 ELSEWHERE = {
     "batch": "data.batch_size",
     "bs": "data.batch_size",
+    "class_weight": "task.balanced=true",
+    "class_weights": "task.balanced=true",
     "cv": "data.folds",
     "device": "trainer.accelerator",
     "gpus": "trainer.devices",
@@ -140,7 +142,8 @@ def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[st
     is_top = bool(name) and ((conf / name).is_dir() or key in _compose_without(conf, others))
     hint = "" if is_top and value else did_you_mean(name, [each[2:] for each in flags if each.startswith("--")], "--")
     if not hint and key.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
-        hint = f" Did you mean {key if is_top else _like(key, _compose_without(conf, others)) or key}={value}?"
+        meant = key if is_top else _like(key, _compose_without(conf, others)) or key
+        hint = f" Did you mean {meant if '=' in meant else f'{meant}={value}'}?"
     return f"There is no option {option}.{hint} Keys are typed as key=value, such as model=fnn; --help lists them."
 
 
@@ -239,10 +242,10 @@ def _follow(key: str, config: DictConfig) -> tuple[DictConfig, list[str], str]:
 
 
 def _like(name: str, config: DictConfig) -> str | None:
-    """The key of some group that was meant by a name without the group."""
+    """The key of some group, or with a value, that was meant by a name without the group."""
     sections = {str(group): section for group, section in config.items() if isinstance(section, DictConfig)}
     keys = {key: f"{group}.{key}" for group, section in sections.items() for key in map(str, section) if key[0] != "_"}
-    if (elsewhere := ELSEWHERE.get(name)) in keys.values():
+    if (elsewhere := ELSEWHERE.get(name, "")).partition("=")[0] in keys.values():
         return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
     return keys[near[0]] if near else None
