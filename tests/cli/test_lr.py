@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import SMALL
+from made_runs import made
 from PIL import Image
 
 from litmus import console
@@ -86,6 +87,14 @@ def test_values_of_a_run_can_be_changed(train: Train, litmus: Litmus) -> None:
     run = train("model=fnn", "trainer.max_epochs=1")
     answer = json.loads(litmus("lr", str(run.path), "model.dropout=0.5", "--steps", "100", "--json")[0])
     assert "model.dropout=0.5" in (words_after(answer["command"]) or [])
+
+
+def test_a_run_of_several_machines_is_tested_in_this_process(tmp_path: Path, litmus: Litmus) -> None:
+    machines = {"trainer": {"devices": 3, "num_nodes": 2, "strategy": "fsdp"}, "data": {"batch_size": 64}}
+    run = made(tmp_path / "run", "model=fnn", *SMALL, changes=machines, resolved={})
+    answer = json.loads(litmus("lr", str(run), "optimizer.lr=1e-4", *QUICK, "--json")[0])
+    assert answer["configured"] == 1e-4, "written as for train.py"
+    assert "trainer.num_nodes=2" not in (words_after(answer["command"]) or [])
 
 
 @pytest.mark.parametrize("words", [["--to", "1e-6"], ["--from", "3", "--to", "10"]])

@@ -12,7 +12,7 @@ import pytest
 from comparing import lr_of, rank, row_of, run_compare
 from made_runs import made
 
-from litmus.compare.again import APART, FRESH
+from litmus.compare.again import APART, FRESH, overrides_for
 from litmus.errors import EXIT_STATUS
 
 TINY = ("model=fnn", "model.widths=[4]", "data.source=bundled", "data.limit=100", "data.limit_eval=100")
@@ -40,6 +40,14 @@ def test_the_best_is_measured_again_on_fresh_seeds(tmp_path: Path) -> None:
     assert run_compare(tmp_path, "--confirm", "3", "--no-figures") == 0
     assert [run.seed for run in row_of(rank(tmp_path)[0], 0.001).fresh] == [APART, APART + 1, APART + 2]
     assert len(list((tmp_path / FRESH).rglob("result.json"))) == 3, "the first two are kept"
+
+
+def test_runs_of_several_machines_are_run_again_without_a_launcher(tmp_path: Path) -> None:
+    made(tmp_path / "run", *TINY, *QUICK, changes={"trainer": {"num_nodes": 2}})
+    ranking, _ = rank(tmp_path)
+    words = overrides_for(ranking.rows[0], [APART], [tmp_path], FRESH) or []
+    assert f"seed={APART}" in words
+    assert not [word for word in words if word.startswith("trainer.num_nodes")]
 
 
 def test_what_cannot_be_confirmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

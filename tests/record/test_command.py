@@ -11,6 +11,7 @@ from helpers import SMALL, composed
 from made_runs import made
 
 from litmus.config.keys import identity
+from litmus.config.preflight import preflight
 from litmus.record.command import command_of, command_with, repeating, typed_words, words_of
 from litmus.record.folder import RunDir
 from litmus.report.background import again
@@ -65,6 +66,15 @@ def test_a_resumed_run_has_what_was_typed_later(tmp_path: Path) -> None:
     begun, resumed = "litmus train model=fnn trainer.max_epochs=4 'data.dir=a b'", "python train.py resume=run"
     run = written(folder, begun, f"{resumed} trainer.max_epochs=9", resumed)
     assert words_of(run) == ["model=fnn", "trainer.max_epochs=9", "data.dir=a b"]
+
+
+@pytest.mark.parametrize("start", ["python train.py model=fnn trainer.devices=2 trainer.num_nodes=2", "a job"])
+def test_a_run_of_several_machines_is_repeated_without_a_launcher(tmp_path: Path, start: str) -> None:
+    machines = {"trainer": {"devices": 2, "num_nodes": 2}}
+    run = written(made(tmp_path / "run", "model=fnn", changes=machines, resolved={}), start)
+    words = words_of(run) or []
+    assert "trainer.devices=2" in words
+    assert preflight(composed(*words)) == []
 
 
 OTHERS = {

@@ -34,6 +34,8 @@ def test_evaluate_with_a_change_and_with_a_wrong_one(train: Train) -> None:
     run = train("model=perceptron")
     config = evaluate.changed(run.read_config(), ["data.limit_eval=100"])
     assert evaluate_run(run, config, ["data.limit_eval=100"])["test/acc"] != run.read_result()["metrics"]["test/acc"]
+    written = evaluate.changed(run.read_config(), ["optimizer.lr=1e-4", "seed=7", "data.dir=null"])
+    assert (written["optimizer"]["lr"], written["seed"], written["data"]["dir"]) == (1e-4, 7, None)
     with pytest.raises(UserError, match=r"no key data.limt .*Did you mean data.limit"):
         evaluate.changed(run.read_config(), ["data.limt=100"])
     with pytest.raises(UserError, match="model.* cannot be changed"):

@@ -4,9 +4,8 @@ import argparse
 import copy
 from collections.abc import Sequence
 
-import yaml
-
 from litmus.cli._loading import loading
+from litmus.config.instantiate import value_of
 from litmus.config.preflight import data_mistakes
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean, mistakes
@@ -60,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def changed(config: Section, overrides: Sequence[str]) -> Section:
-    """A copy of a configuration with `section.key=value` set; values are read as YAML.
+    """A copy of a configuration with `section.key=value` set; values are read as YAML, numbers as train.py's.
 
     Raises:
         WrongArguments: an override is not of that form, or the configuration has no such key.
@@ -82,7 +81,7 @@ def changed(config: Section, overrides: Sequence[str]) -> Section:
         if isinstance(section[key], dict):
             raise WrongArguments(f"{path} is a group of keys: set one of them, as in {path}.key=value.")
         try:
-            section[key] = yaml.safe_load(text)
+            section[key] = value_of(text)
         except Exception as error:  # PyYAML's constructors raise whatever a scalar makes them stumble over
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise WrongArguments(f"{override} cannot be read: {reason}.") from None

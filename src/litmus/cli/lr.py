@@ -15,6 +15,7 @@ from litmus.cli.evaluate import changed
 from litmus.config.command import train_command
 from litmus.config.conf import CONF
 from litmus.config.keys import choice
+from litmus.config.launch import alone
 from litmus.config.preflight import preflight
 from litmus.config.types import Section
 from litmus.config.validate import class_attributes, mistakes
@@ -92,7 +93,7 @@ def _configured(arguments: argparse.Namespace) -> tuple[RunDir | None, Section]:
     if wrong := mistakes(own):
         raise UserError("\n".join(wrong))
     config = changed(own, [word for word in arguments.what if word not in runs])
-    if wrong := mistakes(config) or preflight(config):
+    if wrong := mistakes(config) or preflight({**config, "trainer": alone(config["trainer"])}):
         raise WrongArguments("\n".join(wrong))
     return run, config
 

@@ -12,6 +12,7 @@ from litmus.compare.settings import CHANGES, settings_key
 from litmus.compare.verdicts import MOST_SEEDS, ONE_SEED, SAME
 from litmus.config.command import train_command
 from litmus.config.keys import GROUPS, key_of
+from litmus.config.launch import without_machines
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -108,7 +109,7 @@ def overrides_for(row: Row, seeds: Sequence[int], folders: Sequence[Path], kind:
     run = RunDir(row.runs[0].folder)
     try:
         config = run.read_config()
-        words = overrides_of(_with_choices(run.read_requested() or config, config))
+        words = without_machines(overrides_of(_with_choices(run.read_requested() or config, config)))
     except DAMAGE:
         return None
     if (folds := row.settings.get("data.folds")) is not None:

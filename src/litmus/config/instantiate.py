@@ -89,6 +89,11 @@ def from_text(text: str) -> Section:
     return copy.deepcopy(_parsed(text))
 
 
+def value_of(text: str) -> object:
+    """A value as one types it, in YAML with numbers as Hydra reads them; raises what PyYAML raises."""
+    return yaml.load(text, _Loader)
+
+
 @functools.cache
 def _parsed(text: str) -> Section:
     parsed: Section = yaml.load(text, _Loader) or {}  # 2 ms, and a page needs each file several times

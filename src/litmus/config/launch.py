@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from litmus.config.types import Section
 from litmus.errors import UserError
 
 DEVICES, NODES = "trainer.devices", "trainer.num_nodes"
@@ -113,6 +114,16 @@ def launch_words(arguments: list[str]) -> list[str]:
     started = ((DEVICES, launch.devices), (NODES, launch.num_nodes))
     is_resumed = "resume" in keys  # of a run that may have had others
     return [f"{key}={number}" for key, number in started if key not in keys and (number > 1 or is_resumed)]
+
+
+def alone(trainer: Section) -> Section:
+    """The section `trainer` of a configuration for one process, however many the run has."""
+    return {**trainer, "devices": 1, "num_nodes": 1, "strategy": "auto"}
+
+
+def without_machines(words: Iterable[str]) -> list[str]:
+    """Overrides without the number of machines, which is a launcher's to add: without one, it is refused."""
+    return [word for word in words if not _keys([word]) & {NODES}]
 
 
 def _keys(words: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from litmus.config.command import train_command, words_after
+from litmus.config.launch import without_machines
 from litmus.config.retype import overrides_of
 from litmus.config.types import Section
 from litmus.config.validate import override
@@ -42,15 +43,15 @@ def words_of(run: RunDir) -> list[str] | None:
     """What one types after `python train.py` to train a run's setting again; None where it cannot be typed.
 
     As it was typed, with what was typed later, when the run was resumed; where that is not known, what differs from the
-    defaults, and the seed.
+    defaults, and the seed. Not the number of machines: a launcher adds it.
     """
     commands = [typed_words(str(each)) for each in (run.read_environment() or {}).get("commands") or []]
     if commands and commands[0] and not any(word.startswith(("reproduce=", "resume=")) for word in commands[0]):
         own = (word for words in commands for word in words or () if not word.startswith(OF_THE_FOLDER))
-        return list({word.partition("=")[0].lstrip("+~"): word for word in own}.values())
+        return without_machines({word.partition("=")[0].lstrip("+~"): word for word in own}.values())
     try:
         config = run.read_config()
-        return [*overrides_of(run.read_requested() or config), f"seed={int(config['seed'])}"]
+        return [*without_machines(overrides_of(run.read_requested() or config)), f"seed={int(config['seed'])}"]
     except (ValueError, KeyError, TypeError, AttributeError):  # of an earlier version, or changed by hand
         return None
 

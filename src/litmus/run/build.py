@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from litmus.config.epochs import Cut, cut_of, num_epochs
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
+from litmus.config.launch import alone
 from litmus.config.protocols import Callback, Data, Net, RunLogger, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
@@ -244,6 +245,4 @@ def _loggers(run: RunDir, section: Section, step: int) -> list[Logger]:
 
 def for_testing(config: Section) -> Section:
     """The same configuration in one process that writes nothing."""
-    quiet = {**config, "callback": {}, "logger": {}}
-    quiet["trainer"] = {**config["trainer"], "devices": 1, "num_nodes": 1, "strategy": "auto"}
-    return quiet
+    return {**config, "callback": {}, "logger": {}, "trainer": alone(config["trainer"])}

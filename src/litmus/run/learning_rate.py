@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.optim import Optimizer
 
+from litmus.config.launch import alone
 from litmus.config.protocols import Data
 from litmus.config.types import Section
 from litmus.errors import Diverged, Interrupted, UserError
@@ -115,7 +116,7 @@ def range_test(
         UserError: network, data and device do not fit together, or into memory; the first loss is no number.
         KeyboardInterrupt: a signal stopped it.
     """
-    config = resolve(config, data)
+    config = resolve({**config, "trainer": alone(config["trainer"])}, data)
     if config["data"].get("batch_size") == "auto":
         config["data"]["batch_size"] = data.batch_size = batch_size.find(config, data, hardware_for(config))
     if steps is not None:
