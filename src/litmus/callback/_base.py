@@ -37,7 +37,7 @@ def data_of(trainer: lightning.Trainer) -> protocols.Data:
 
 def epochs_done(trainer: lightning.Trainer) -> int:
     """How many epochs the training has ended; a checkpoint of an epoch's end does not count it as completed."""
-    return trainer.fit_loop.epoch_progress.current.processed
+    return trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]  # Lightning's types miss it
 
 
 def is_within_epoch(trainer: lightning.Trainer) -> bool:
