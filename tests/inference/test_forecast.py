@@ -242,6 +242,9 @@ def test_groups_of_different_size_have_their_own_intervals(train: Train, litmus:
     small, large = (float(own.high[0] - own.low[0]) for own in (first, second))
     assert 0.3 < small < 3
     assert 100 * small < large < 10_000 * small
+    for one, further in zip((first, second), forecaster.forecast(None, 4), strict=True):
+        assert (further.low[0], further.high[0]) == (one.low[0], one.high[0]), "whatever else is forecast"
+        assert not np.isnan(further.high).any()
 
 
 def test_data_of_another_step_is_named(sales: RunDir) -> None:

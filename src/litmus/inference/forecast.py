@@ -250,14 +250,19 @@ class Forecaster:
             self.notes.append(
                 f"There are no intervals: {number} errors in validation are too few for {100 * level:g}%."
             )
-        is_grouped = self.settings["group"] is not None
-        again = self._errors_again(steps) if steps > self.horizon or is_grouped else None
+        # Of the steps that the network forecasts at once, and of those beyond: a step's interval is its own.
+        near = self._errors_again(self.horizon) if self.settings["group"] is not None else None
+        far = self._errors_again(steps) if steps > self.horizon else {}
         if steps > self.horizon:
-            every = np.concatenate(list(again.values())) if again else np.empty((0, steps))
+            every = np.concatenate(list(far.values())) if far else np.empty((0, steps))
             of_all = np.concatenate([of_all, conformal(every, level)[self.horizon :]])
         widths = np.repeat(of_all[None], len(groups), axis=0)
-        if is_grouped and again is not None:
-            own = {name: conformal(errors, level) for name, errors in again.items()}
+        if near is not None:
+            nothing = np.empty((0, steps))
+            own = {name: conformal(errors, level)[:steps] for name, errors in near.items()}
+            if steps > self.horizon:
+                beyond = {name: conformal((far or {}).get(name, nothing), level)[self.horizon :] for name in own}
+                own = {name: np.concatenate([width, beyond[name]]) for name, width in own.items()}
             enough = {name for name, width in own.items() if not np.isnan(width).any()}
             for row, name in enumerate(groups):
                 if name in enough:
