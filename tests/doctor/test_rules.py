@@ -243,6 +243,14 @@ def test_few_steps_are_too_early_to_tell() -> None:
     assert found(barely_learning())["no_learning"].severity == "severe"
 
 
+def test_more_of_what_ended_the_training_is_proposed() -> None:
+    few = [{**row, "step": row["epoch"]} for row in rows(FLAT, FLAT, STILL)]
+    early = found(sick(rows=few, config=config(trainer__max_steps=10)))
+    assert early["no_learning"].overrides == "trainer.max_steps=100"
+    until_epochs = found(sick(rows=few, config=config(trainer__max_steps=11)))
+    assert until_epochs["no_learning"].overrides == "trainer.max_epochs=100"
+
+
 @pytest.mark.parametrize(
     ("names", "ignored", "overrides"),
     [

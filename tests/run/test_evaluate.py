@@ -75,6 +75,12 @@ def test_baselines_are_the_run_s_whatever_it_is_tested_on(
     assert "There are no baselines and no skill: they need the data" in caplog.text
 
 
+def test_what_is_about_the_training_s_course_does_not_matter(train: Train) -> None:
+    run = train("model=fnn", "data.batch_size=50", "trainer.val_check_interval=0.25", "trainer.max_epochs=1")
+    changes = ["data.limit=7", "data.limit_eval=7"]  # less than a batch
+    assert "test/acc" in evaluate_run(run, evaluate.changed(run.read_config(), changes), changes)
+
+
 def test_evaluation_normalizes_as_in_training(train: Train) -> None:
     run = train("model=fnn", "trainer.precision=32")
     changes = ["data.limit=7", "data.limit_eval=7"]  # of which mean and standard deviation are others

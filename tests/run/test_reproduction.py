@@ -75,6 +75,16 @@ def test_an_earlier_version_s_run_is_compared_by_what_it_stored(train: Train) ->
     assert found["differences"] == {"numpy": ["1.0", result["versions"]["numpy"]]}
 
 
+def test_that_the_clock_ended_it_is_a_difference(train: Train) -> None:
+    words = ["model=perceptron", "trainer.max_epochs=1", "trainer.max_time=600"]
+    original, run = train(*words), train(*words, folder="again")
+    assert reproduction.compare(original, run)
+    original.write_result({**original.read_result(), "steps": 2})
+    assert not reproduction.compare(original, run)
+    steps = report(run.path)["differences"]["steps until trainer.max_time was over"]
+    assert steps == [2, run.read_result()["steps"]]
+
+
 def test_a_run_is_reproduced_with_its_number_of_threads(trained: Train) -> None:
     original = trained("model=perceptron")
     before = torch.get_num_threads()

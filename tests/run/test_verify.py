@@ -9,6 +9,7 @@ import torch
 from helpers import SMALL
 
 from litmus.cli.main import main
+from litmus.errors import UserError
 from litmus.record.folder import RunDir
 from litmus.run import verify
 
@@ -36,6 +37,12 @@ def test_a_difference_is_shown_and_the_folders_are_kept(
     assert "differs" in out
     (kept,) = tmp_path.glob("litmus-verify-*")
     assert (kept / "killed-1" / "result.json").is_file()
+
+
+def test_a_training_that_the_clock_ends_is_refused(train: Train, tmp_path: Path) -> None:
+    run = train("model=perceptron", "trainer.max_epochs=1", "trainer.max_time=600")
+    with pytest.raises(UserError, match=r"trainer\.max_time=600 ends a training by the clock"):
+        verify.verify(run, tmp_path, [], 1, random.Random(0))
 
 
 def test_files_that_are_left_over_are_no_success(train: Train) -> None:

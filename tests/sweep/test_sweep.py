@@ -17,6 +17,7 @@ from helpers import ROOT, SMALL, composed
 from litmus.compose.resume import with_sweep_overrides
 from litmus.errors import Interrupted, UserError
 from litmus.record.folder import RunDir
+from litmus.record.search import STUDIES
 from litmus.run.job import start_or_resume
 from litmus.sweep.pool import session
 from litmus.sweep.pool.reporter import RunReporter
@@ -138,10 +139,11 @@ def test_a_sweep_is_resumed_by_another_launcher(tmp_path: Path) -> None:
     assert "sweep.jobs=2" in words()
 
 
-def test_a_grid_keeps_out_of_a_search_s_folder(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_grid_keeps_out_of_a_search_s_folder(study: str, command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "outputs/sweeps/x"
     folder.mkdir(parents=True)
-    (folder / "study.db").touch()
+    (folder / study).touch()
     done = command("-m", "model=perceptron", "seed=0,1", "sweep.name=x")
     assert done.returncode == 2
     assert "outputs/sweeps/x holds a search" in done.stderr

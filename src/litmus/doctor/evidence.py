@@ -196,9 +196,18 @@ class Evidence:
         """Those of the training so far."""
         return int(self.rows[-1].get("step") or 0) if self.rows else 0
 
+    @property
+    def step_limit(self) -> int | None:
+        """`trainer.max_steps`, where that ended the training."""
+        most: int | None = self.config["trainer"].get("max_steps")
+        return most if most is not None and self.num_steps >= most else None
+
     def epochs_override(self, wanted: int) -> str | None:
-        """The override of so many epochs; None where the run was to have as many already."""
+        """The override of so many epochs, or of their steps; None where the run was to have as many already."""
         trainer = self.config["trainer"]
+        if (most := self.step_limit) is not None:
+            steps = math.ceil(most * wanted / self.rows[-1]["epoch"])
+            return f"trainer.max_steps={steps}" if steps > most else None
         passes = passes_for(wanted, trainer)
         return f"trainer.max_epochs={passes}" if passes > trainer["max_epochs"] else None
 

@@ -244,5 +244,6 @@ def _loggers(run: RunDir, section: Section, step: int) -> list[Logger]:
 
 
 def for_testing(config: Section) -> Section:
-    """The same configuration in one process that writes nothing."""
-    return {**config, "callback": {}, "logger": {}, "trainer": alone(config["trainer"])}
+    """The same configuration in one process that writes nothing; what is about a training's course is left out."""
+    trainer = {**alone(config["trainer"]), "val_check_interval": None}
+    return {**config, "callback": {}, "logger": {}, "trainer": trainer}

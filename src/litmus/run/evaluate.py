@@ -54,7 +54,7 @@ def evaluate(run: RunDir, config: Section, changes: list[str], path: Path | None
         log.warning("%s does not say what it was trained on: some of these test data may be among it.", path)
     elif changes and checkpoint.seen is not None:
         data.leave_out(checkpoint.seen)
-    parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
+    parts = assemble(run, resolve(for_testing(config), data), data, checkpoint)
     checkpoint.load_into(parts.net, path)
     training = _training_data(run, checkpoint, before) if any(map(_changes_data, changes)) else data
     if training is not None:

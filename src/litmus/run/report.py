@@ -51,7 +51,7 @@ def _tested_again(run: RunDir, config: Section, result: Section) -> Tested | Non
     data = prepare(config, checkpoint)
     if sha256_before(run, checkpoint) not in (None, data.sha256):
         raise UserError(f"The data has changed since the run was trained on it ({data.source}).")
-    parts = assemble(run, for_testing(resolve(config, data)), data, checkpoint)
+    parts = assemble(run, resolve(for_testing(config), data), data, checkpoint)
     checkpoint.load_into(parts.net, run.best)
     gathering = gather(parts, keeps_all=True)
     test(run, parts, run.best)

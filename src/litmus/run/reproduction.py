@@ -139,6 +139,10 @@ def _difference(theirs: torch.Tensor, ours: torch.Tensor) -> float:
 
 def _differences(original: RunDir, run: RunDir) -> Iterator[tuple[str, tuple[object, object]]]:
     """What of versions, hardware, threads, data or code differs: then and now."""
+    if original.read_config()["trainer"].get("max_time") is not None:  # which the clock ends
+        steps, own = ((each.read_result() or {}).get("steps") for each in (original, run))
+        if steps != own:
+            yield "steps until trainer.max_time was over", (steps, own)
     then, now = _surroundings(original), _surroundings(run)
     for what in ("code", "changes of the code", "data", *FACTS):
         if what in then and then[what] != now.get(what):

@@ -74,8 +74,13 @@ def verify(
         killed: called after each.
 
     Raises:
-        UserError: a run could not be started, or resumed.
+        UserError: a run could not be started, or resumed, or the clock ends it.
     """
+    if (limit := straight.read_config()["trainer"].get("max_time")) is not None:
+        raise UserError(
+            f"trainer.max_time={limit} ends a training by the clock, so that no two are the same. Verify one that "
+            "trainer.max_steps or trainer.max_epochs ends."
+        )
     # So long after its first checkpoint a process is killed at most: one run then takes most of the kills.
     longest_s = 2 * (straight.read_result() or {})["seconds"]["fit"] / kills
     expected = {part: end_of(straight) for part, end_of in PARTS.items()}

@@ -11,14 +11,28 @@ from typing import Any
 
 import optuna
 import pytest
+from helpers import composed
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 from searching import EPOCHS, SPACE, WIDTHS, accuracy, play, search, trials_in
 
 from litmus.errors import UserError
 from litmus.record.search import STUDY
+from litmus.sweep.search.study import make_pruner
 
 pytestmark = pytest.mark.filterwarnings("error::optuna.exceptions.ExperimentalWarning")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("trainer.max_steps=9", r"trainer\.max_steps=9 may end a trial before"),
+        ("trainer.val_check_interval=9", "leaves open how many epochs there are"),
+    ],
+)
+def test_hyperband_has_to_know_the_number_of_epochs(override: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        make_pruner("hyperband", composed(override)["trainer"])
 
 
 @pytest.mark.wide

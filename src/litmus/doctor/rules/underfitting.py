@@ -45,4 +45,6 @@ def _overrides(evidence: Evidence) -> str | None:
     is_falling = len(losses) > 1 and losses[-1] < (1 - FALLING) * losses[-2]
     if isinstance(widths, list) and not is_falling:
         return f"model.widths=[{','.join(str(4 * width) for width in widths)}]"
+    if (most := evidence.step_limit) is not None:
+        return f"trainer.max_steps={3 * most}"
     return f"trainer.max_epochs={3 * int(evidence.number('trainer.max_epochs') or 1)}"

@@ -225,7 +225,7 @@ def make_pruner(name: str, trainer: Section) -> BasePruner:
     """The pruner of that name; its unit of resource is an epoch.
 
     Raises:
-        UserError: how many epochs there will be is not known before the data is read.
+        UserError: how many epochs there will be is not known before.
     """
     if name == "hyperband":
         if isinstance(interval := trainer["val_check_interval"], int):
@@ -233,6 +233,11 @@ def make_pruner(name: str, trainer: Section) -> BasePruner:
                 f"trainer.val_check_interval={interval} leaves open how many epochs there are, which "
                 "sweep.pruner=hyperband needs. Give a part of a pass, such as trainer.val_check_interval=0.25, or "
                 "choose sweep.pruner=median."
+            )
+        if (most := trainer["max_steps"]) is not None:
+            raise UserError(
+                f"trainer.max_steps={most} may end a trial before the epochs at which sweep.pruner=hyperband compares "
+                "them. Give trainer.max_epochs alone, or choose sweep.pruner=median."
             )
         return Hyperband(num_epochs(trainer))
     if name == "successive_halving":
