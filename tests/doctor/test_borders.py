@@ -178,6 +178,22 @@ def test_a_loss_that_rises_while_the_accuracy_does_too_is_no_overtraining(accura
     assert ("overtraining" in names(sick(rows=own, best_epoch=10))) == is_over
 
 
+@pytest.mark.parametrize(
+    ("losses", "changes"),
+    [
+        ([1.0, 1.0, 1.0, 1.0], {"is_relative": True, "health": all_epochs(update=(None, 0.02, 0.02, None))}),
+        ([4.0, 4.0, 4.0, 4.0], {"health": all_epochs(update=(None, 1e-6, 1e-6, None))}),
+        ([4.0], {}),
+    ],
+    ids=["windows of training are harder", "steps are tiny", "only a few steps"],
+)
+def test_a_high_loss_that_steps_did_not_make_is_no_high_rate(losses: list[float], changes: dict[str, object]) -> None:
+    few = [{**row, "step": 10 * row["epoch"]} for row in rows(losses, [0.5] * len(losses), [0.2] * len(losses))]
+    assert "learning_rate_too_high" not in names(sick(rows=few, chance_loss=0.5, first_loss=0.4, **changes))
+    grew = [{**row, "train/loss": row["train/loss"] * (1 + i)} for i, row in enumerate([*few, *few])]
+    assert "learning_rate_too_high" in names(sick(rows=grew, chance_loss=0.5, first_loss=0.4, **changes))
+
+
 @pytest.mark.parametrize(("update", "found"), [(0.06, "learning_rate_too_high"), (0.002, "underfitting")])
 def test_a_network_that_is_stuck_is_told_by_its_steps(update: float, found: str) -> None:
     stuck = rows([2.1] * 10, [2.15] * 10, [0.2] * 10)

@@ -63,7 +63,7 @@ class LearningRateTooHigh(Rule):
                 f"val/loss is up to {val_peak * bound:.4g}, that of a constant prediction {chance:.4g}, while a step "
                 f"changed a layer's weights by up to {largest:.0%} (0.1 % is usual)."
             )
-        if peak > ABOVE_CHANCE:
+        if peak > ABOVE_CHANCE and _is_by_steps(evidence):
             worst = f"{peak * bound:.4g} in an epoch"
         elif (step_peak or 0.0) > STEP_ABOVE_CHANCE and largest > LARGE_STEP / 5:
             worst = f"{(step_peak or 0.0) * bound:.4g} in a step"
@@ -89,6 +89,18 @@ class LearningRateTooHigh(Rule):
         if len(losses) < 4 or jumps < JUMPS * (len(losses) - 1) or jumps < 2 or (ratio or 0.0) < LARGE_STEP / 5:
             return None
         return f"val/loss rises by {JUMP - 1:.0%} or more in {jumps} of {len(losses) - 1} epochs."
+
+
+def _is_by_steps(evidence: Evidence) -> bool:
+    """Whether steps made the training loss what it is, and not the samples: windows or augmented images may be harder.
+
+    What is known before the training of a network that is a forecast from the start, is its loss in validation.
+    """
+    losses = evidence.curve("train/loss")
+    if max(losses) > ABOVE_CHANCE * min(losses):
+        return True
+    is_moving = evidence.largest_step is None or evidence.largest_step >= LARGE_STEP / 100
+    return is_moving and not evidence.is_relative and evidence.num_steps >= FEW_STEPS
 
 
 def _is_deep(evidence: Evidence) -> bool:
