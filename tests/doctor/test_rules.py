@@ -243,6 +243,12 @@ def test_few_steps_are_too_early_to_tell() -> None:
     assert found(barely_learning())["no_learning"].severity == "severe"
 
 
+def test_mixed_samples_are_no_evidence_of_underfitting() -> None:
+    assert "underfitting" in found(underfitted())
+    mixed = replace(underfitted(), config=config(data__augment="mixup"))
+    assert "underfitting" not in found(mixed)
+
+
 def test_more_of_what_ended_the_training_is_proposed() -> None:
     few = [{**row, "step": row["epoch"]} for row in rows(FLAT, FLAT, STILL)]
     early = found(sick(rows=few, config=config(trainer__max_steps=10)))

@@ -115,3 +115,12 @@ def test_truncated_texts_are_counted() -> None:
     lengths = [len(text.split()) for text in data.training_texts]
     assert f"{sum(length > 4 for length in lengths)} of {len(lengths)} training texts are longer" in data.concerns[-1]
     assert prepare(composed(*DATA["text_table"])).concerns == []
+
+
+@pytest.mark.parametrize("is_balanced", [False, True])
+def test_no_advice_is_given_that_was_followed(train: Train, is_balanced: bool, tmp_path: Path) -> None:
+    rows = [f"{i},{'rare' if i % 20 == 0 else 'common'}" for i in range(400)]
+    (tmp_path / "weather.csv").write_text("\n".join(["x,sky", *rows]))
+    small = ["data=table", "data.path=weather.csv", "data.target=sky", "trainer=cpu", "trainer.max_epochs=1"]
+    run = train("model=linear", f"task.balanced={str(is_balanced).lower()}", small=small)
+    assert ("are imbalanced" in run.log.read_text()) != is_balanced

@@ -13,6 +13,7 @@ Section = dict[str, Any]
 Count = Annotated[int, Ge(1), Lt(2**31), "a whole number, at least 1 and below 2**31"]
 Folds = Annotated[int, Ge(2), Lt(2**31), "a whole number, at least 2 and below 2**31"]
 BatchSize = Count | Literal["auto"]  # auto: the largest that fits into memory, found when a run starts
+BALANCE = "task.balanced=true weights them equally."  # what can be done where classes are imbalanced
 USUAL_BATCH = 64  # of tables that are not large
 Whole = Annotated[int, Ge(0), Lt(2**31), "a whole number, at least 0 and below 2**31"]
 Seed = Annotated[int, Ge(0), Lt(2**32), "a whole number in [0, 2**32)"]

@@ -15,7 +15,7 @@ from torch import Tensor
 from litmus.config.epochs import Cut
 from litmus.config.protocols import Baselines, FrozenPart, KeepFeatures, Split
 from litmus.config.sample import Sample
-from litmus.config.types import BatchSize, Section
+from litmus.config.types import BALANCE, BatchSize, Section
 from litmus.data._concerns import of_classes, of_joined
 from litmus.data._loader import Batching, BatchLoader, num_used
 from litmus.errors import UserError
@@ -100,7 +100,7 @@ class Data(lightning.LightningDataModule):
         target = self.spec.target
         if isinstance(target, Values):
             return []
-        hint = "task.balanced=true weights them equally." if isinstance(target, Classes) else ""
+        hint = BALANCE if isinstance(target, Classes) else ""
         counts = self.class_counts.tolist()
         noun = "labels" if isinstance(target, Labels) else "classes"  # of boxes, too
         joined = of_joined(target.names) if isinstance(target, Classes) else []

@@ -16,7 +16,7 @@ from litmus.callback.interrupt import Interrupt
 from litmus.config import protocols
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size, num_processes
-from litmus.config.types import Section
+from litmus.config.types import BALANCE, Section
 from litmus.errors import Diverged, Interrupted, UserError, first_line
 from litmus.record import disk
 from litmus.record.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
@@ -168,7 +168,9 @@ def _read(run: RunDir, requested: Section, checkpoint: Checkpoint | None) -> pro
         raise UserError(f"The data is not what {run.path} was trained on: {names} changed since.")
     if requested["reproduce"] is not None:
         _warn_of_other_data(RunDir(requested["reproduce"]), data)
-    for sentence in [*([data.warning] if data.warning else []), *data.concerns]:
+    is_balanced = requested["task"].get("balanced", False)
+    concerns = [each for each in data.concerns if not (is_balanced and each.endswith(BALANCE))]
+    for sentence in [*([data.warning] if data.warning else []), *concerns]:
         log.warning(sentence)
     return data
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from litmus.config.types import MIXING
 from litmus.doctor.evidence import BOUNDED, Evidence
 from litmus.doctor.finding import Finding, Rule
 
@@ -22,6 +23,8 @@ class Underfitting(Rule):
         best = evidence.best_baseline
         train, val = (evidence.at(evidence.best_epoch, f"{split}/{evidence.metric}") for split in ("train", "val"))
         if best is None or train is None or val is None or evidence.is_by_heart:
+            return None
+        if evidence.value("data.augment") in MIXING:  # training counts shares of mixed samples then
             return None
         name, value = best
         if evidence.metric in BOUNDED:
