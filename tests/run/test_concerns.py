@@ -119,7 +119,7 @@ def test_truncated_texts_are_counted() -> None:
 
 @pytest.mark.parametrize("is_balanced", [False, True])
 def test_no_advice_is_given_that_was_followed(train: Train, is_balanced: bool, tmp_path: Path) -> None:
-    rows = [f"{i},{'rare' if i % 20 == 0 else 'common'}" for i in range(400)]
+    rows = [f"{i % 37 / 7},{'rare' if i % 20 == 0 else 'common'}" for i in range(400)]
     (tmp_path / "weather.csv").write_text("\n".join(["x,sky", *rows]))
     small = ["data=table", "data.path=weather.csv", "data.target=sky", "trainer=cpu", "trainer.max_epochs=1"]
     run = train("model=linear", f"task.balanced={str(is_balanced).lower()}", small=small)
