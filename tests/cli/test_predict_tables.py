@@ -59,7 +59,7 @@ def test_every_column_is_kept_and_answers_are_appended(litmus: Litmus, tmp_path:
     (tmp_path / "odd.csv").write_text(ODD)
     said, notes = litmus("predict", TABLE, "odd.csv", "--out", "new/answers.csv")
     assert "new/answers.csv: 3 rows of odd.csv with answers" in said
-    before, after = rows_of("odd.csv", ";"), rows_of("new/answers.csv")
+    before, after = rows_of("odd.csv", ";"), rows_of("new/answers.csv", ";")
     assert [{name: row[name] for name in before[0]} for row in after] == before
     assert list(after[0]) == [*before[0], "prediction", "note"]
     assert [row["note"] for row in after] == ["", "district: 'east' is unknown", "rooms: 'many' is no number"]
@@ -84,7 +84,7 @@ def test_files_of_any_encoding_whatever_that_of_the_run(train: Train, litmus: Li
     assert "--encoding cp1252 reads most files that are not UTF-8" in refused(TABLE, "old.csv")
     litmus("predict", TABLE, "old.csv", "--encoding", "cp1252", "--out", "given.csv")
     litmus("predict", run, "old.csv", "--out", "answers.csv")
-    expected, found, given = (rows_of(name) for name in ("expected.csv", "answers.csv", "given.csv"))
+    expected, found, given = (rows_of(name, ";") for name in ("expected.csv", "answers.csv", "given.csv"))
     assert [row["prediction"] for row in found] == [row["prediction"] for row in expected]
     assert [row["remark"][:1] for row in expected] == [row["remark"][:1] for row in found] == ["a", "ä", "="]
     assert given[1]["remark"] == "ä"
@@ -153,6 +153,16 @@ def test_a_bar_in_a_terminal(litmus: Litmus, terminal: io.StringIO) -> None:
     litmus("predict", TABLE, "houses.csv", "--out", "answers.csv")
     assert "predicting" in terminal.getvalue()
     assert "100%" in terminal.getvalue()
+
+
+def test_answers_for_answers_of_numbers_with_decimal_commas(litmus: Litmus) -> None:
+    """80,500 is eighty and a half where semicolons separate, and else eighty thousand five hundred."""
+    Path("de.csv").write_text(ODD.replace("80,5", "80,500"), encoding="utf-8")
+    litmus("predict", TABLE, "de.csv", "--out", "a.csv")
+    litmus("predict", TABLE, "a.csv", "--out", "b.csv")
+    once, twice = (rows_of(name, ";") for name in ("a.csv", "b.csv"))
+    assert [row["area"] for row in twice] == ["80,500", "NA", ""]
+    assert [row["litmus_prediction"] for row in twice] == [row["prediction"] for row in once]
 
 
 @pytest.mark.usefixtures("houses")

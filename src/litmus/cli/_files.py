@@ -117,7 +117,9 @@ def predict_file(tables: "TablePredictor", path: Path, stream: "Stream", argumen
             for prediction in predictions:
                 console.json_line(prediction)
     elif arguments.out:
-        _write(local.expand(arguments.out), tables, report.counting(_answered(tables, stream)))
+        # A comma that separates columns stands between thousands elsewhere: 7,440 would be read as another number.
+        separator = ";" if stream.decimal_comma else ","
+        _write(local.expand(arguments.out), separator, tables, report.counting(_answered(tables, stream)))
         console.say(f"{arguments.out}: {console.counted(report.num_rows, 'row')} of {path} with answers")
     else:
         _show(tables, stream, report)
@@ -140,10 +142,10 @@ def _answered(tables: "TablePredictor", stream: "Stream") -> Answered:
                 bar.advance(task, step * rows.height)
 
 
-def _write(out: Path, tables: "TablePredictor", answered: Answered) -> None:
+def _write(out: Path, separator: str, tables: "TablePredictor", answered: Answered) -> None:
     from litmus.inference.answers import answer_file
 
-    with answer_file(out) as write:
+    with answer_file(out, separator) as write:
         for rows, predictions in answered:
             write(rows.hstack(tables.answers.frame(predictions)))
 

@@ -1,7 +1,7 @@
 """Predictions for the rows of a table, as columns beside its own; and files of them."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -129,11 +129,12 @@ def _figure(rank: int) -> Column:
 
 
 @contextmanager
-def answer_file(path: Path) -> Iterator[Write]:
+def answer_file(path: Path, separator: str = ",") -> Iterator[Write]:
     """Gives what writes tables end to end into one file, which is written whole or not at all.
 
     Args:
         path: .csv, .tsv, .jsonl, .ndjson or .parquet; text is UTF-8.
+        separator: of a .csv.
 
     Raises:
         UserError: the tables cannot be written so.
@@ -145,20 +146,20 @@ def answer_file(path: Path) -> Iterator[Write]:
                     yield write
             else:
                 with temporary.open("wb") as file:
-                    yield _text_writer(file, path.suffix.lower())
+                    yield _text_writer(file, path.suffix.lower(), {**SEPARATORS, ".csv": separator})
     except pl.exceptions.PolarsError as error:
         raise UserError(f"{path} cannot be written: {first_line(error)}.") from None
 
 
-def _text_writer(file: BinaryIO, suffix: str) -> Write:
+def _text_writer(file: BinaryIO, suffix: str, separators: Mapping[str, str]) -> Write:
     is_first = True
 
     def write(frame: pl.DataFrame) -> None:
         nonlocal is_first
         frame = frame.with_columns(cs.duration().dt.total_seconds(fractional=True))  # as `tidied` reads them
-        if suffix in SEPARATORS:
+        if suffix in separators:
             flat = frame.with_columns(_as_json(column) for column in frame if column.dtype.is_nested())
-            flat.write_csv(file, separator=SEPARATORS[suffix], include_header=is_first)
+            flat.write_csv(file, separator=separators[suffix], include_header=is_first)
         else:
             frame.write_ndjson(file)
         is_first = False
