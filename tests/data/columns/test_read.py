@@ -189,6 +189,11 @@ def test_a_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) 
     assert "Column a has decimal commas, and 1 cells such as 1.234" in caplog.text
 
 
+def test_three_digits_after_a_decimal_comma_are_no_thousands(caplog: pytest.LogCaptureFixture) -> None:
+    assert read("kg.csv", "kg;y\n7,440;80,810\n1,250;79,120\n")["kg"].to_list() == [7.44, 1.25]
+    assert caplog.text == "", "there is no point in the file"
+
+
 def test_points_beside_decimal_commas_may_stand_between_thousands(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -150,8 +150,9 @@ def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[
     if delimiter in (",", None):
         return frame
     columns = [own if own.name in texts else _with_decimal_commas(own) for own in frame]
-    if any((own != before).any() for own, before in zip(columns, frame, strict=True)):
-        _warn_of_points([own for own in columns if own.name not in texts])
+    as_written = [own for own, before in zip(columns, frame, strict=True) if not (own != before).any()]
+    if len(as_written) < len(columns):
+        _warn_of_points([own for own in as_written if own.name not in texts])
     return pl.DataFrame(columns, orient="col")
 
 
