@@ -275,3 +275,13 @@ def test_a_gpu_that_is_not_there(command: Command, tmp_path: Path) -> None:
     assert "there is no GPU here" in done.stderr
     assert not (tmp_path / "run").exists()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], ["predict", "--help"], ["train", "--help"]])
+def test_what_nobody_reads_ends_without_a_word(words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-P", "-m", "litmus", *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

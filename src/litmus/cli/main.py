@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -46,12 +47,12 @@ def main(words: Sequence[str] | None = None, compose: Compose | None = None) -> 
     """
     verb, *rest = (sys.argv[1:] if words is None else words) or ["--help"]
     if verb in ("-h", "--help"):
-        print(HELP.format(verbs="\n".join(f"  {name:<10} {what}" for name, what in VERBS.items())))
+        _print(HELP.format(verbs="\n".join(f"  {name:<10} {what}" for name, what in VERBS.items())))
         sys.exit(0)
     if verb == "--version":
         from litmus.console import version
 
-        print(version())
+        _print(version())
         sys.exit(0)
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
@@ -78,6 +79,14 @@ def main(words: Sequence[str] | None = None, compose: Compose | None = None) -> 
         sys.exit(_readable(f"litmus {verb}: {where}{error.strerror or error}."))
     except KeyboardInterrupt:
         sys.exit(EXIT_STATUS["interrupted"])
+
+
+def _print(text: str) -> None:
+    """Prints it, also where nobody reads it to its end: before torch and Rich, which `litmus.console` brings."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so when it ends
 
 
 class _Parser(argparse.ArgumentParser):
