@@ -89,9 +89,10 @@ def test_a_killed_rank_ends_the_run_at_once_and_is_named(train: Train) -> None:
         os.kill(int(rank), signal.SIGKILL)
         killed_at.append(time.monotonic())
 
-    words = ["model=fnn", "data.batch_size=8", "trainer=ddp", "trainer.accelerator=cpu"]
-    run = train(*words, watching=[Fault(kill_other, epoch=0, batch=2)])
+    words = ["model=fnn", "data.batch_size=8", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=3"]
+    run = train(*words, watching=[Fault(kill_other, epoch=1, batch=2)])
     assert time.monotonic() - killed_at[0] < 5
     result = run.read_result()
     assert result["status"] == "failed"
+    assert "resume it" in run.log.read_text(), "from the step that was kept last"
     assert result["error"].startswith("Rank 1 of the run was killed by SIGKILL, so the training stopped.")

@@ -185,7 +185,7 @@ def result(run: RunDir, result: Section) -> None:
     console.say_labeled("run folder", f"{run.path}{status}", style="bold")
     if run.page.is_file():
         console.say_labeled("page", str(run.page))
-    if result["status"] == "interrupted":
+    if result["status"] == "interrupted" or (result["status"] == "failed" and run.last.is_file()):
         console.say_command("resume it", train_command(override("resume", str(run.path))))
     if any(run.path.glob("events.out.tfevents*")):
         console.say_command("look at it", verb_command("dashboard", str(run.path)))
