@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import lightning.pytorch as lightning
 
+from litmus import console
 from litmus.callback._base import epochs_done, is_within_epoch
 from litmus.callback.checkpoint import callbacks_of
 from litmus.config.protocols import Data, Task
@@ -117,7 +118,10 @@ class Limits(lightning.Callback):
             trainer.should_stop = True
         elif self._limit_s < math.inf and self._is_over(trainer) and not trainer.should_stop:
             trainer.should_stop = True
-            log.info("trainer.max_time=%s is over after step %d", self.max_time, trainer.global_step)
+            if trainer.is_global_zero:
+                epoch = f"in epoch {trainer.current_epoch + 1:,} of {trainer.max_epochs:,}"
+                over = f"trainer.max_time={self.max_time} is over after step {trainer.global_step:,}, {epoch}"
+                console.say(f"{over}; a schedule ends with the last epoch alone", wrap=True)
 
     def _is_over(self, trainer: lightning.Trainer) -> bool:
         is_over = self._trained_s() >= self._limit_s
