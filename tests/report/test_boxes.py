@@ -51,6 +51,6 @@ def test_few_sure_boxes_need_no_word() -> None:
     assert "drawn" not in said
 
 
-@pytest.mark.parametrize(("chosen", "counts_from"), [(None, MIN_SCORE), (0.0, 0.0), (0.4, 0.4)])
+@pytest.mark.parametrize(("chosen", "counts_from"), [(None, MIN_SCORE), (0.0, 0.0), (0.4, 0.4), (1.0, MIN_SCORE)])
 def test_the_score_from_which_a_box_counts_is_the_run_s_choice(chosen: float | None, counts_from: float) -> None:
     assert min_score_of(net(chosen)) == counts_from

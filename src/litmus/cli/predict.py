@@ -308,8 +308,14 @@ def _min_score(net: "Net", arguments: argparse.Namespace) -> tuple[float, str]:
     """The lowest score of a box to show, and who chose it."""
     if arguments.min_score is not None:
         return arguments.min_score, ""
-    chose = ", which the run chose on its validation split" if net.min_score is not None else ""
-    return min_score_of(net), f"{chose}; --min-score changes it"
+    score = min_score_of(net)
+    if net.min_score is None:
+        chose = ""
+    elif score == net.min_score:
+        chose = ", which the run chose on its validation split"
+    else:
+        chose = " (none of its boxes was right on the run's validation split)"
+    return score, f"{chose}; --min-score changes it"
 
 
 def _draw(prediction: "ImagePrediction", drawings: "Drawings") -> None:

@@ -171,5 +171,8 @@ def per_value(metrics: Section, split: str = "test") -> dict[str, dict[str, str]
 
 
 def min_score_of(net: Net) -> float:
-    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`."""
-    return MIN_SCORE if net.min_score is None else net.min_score
+    """The score from which a box counts: the one that the run chose on its validation split, else `MIN_SCORE`.
+
+    A run of whose boxes none was right has chosen 1, which no box reaches.
+    """
+    return net.min_score if net.min_score is not None and net.min_score < 1 else MIN_SCORE
