@@ -159,6 +159,7 @@ def test_no_rules_explain_each_other_by_way_of_others_either() -> None:
 
 def test_what_is_explained_explains_nothing_and_passes_its_severity_on() -> None:
     own = CASES["still_improving"]()
+    assert not diagnose(replace(own, status="interrupted")), "whoever stopped it knows"
     both = replace(own, unbeaten=(0.8, 0.9, "The network does not beat logistic regression."))
     assert [(finding.name, finding.severity) for finding in diagnose(own)] == [("still_improving", "info")]
     assert [(finding.name, finding.severity) for finding in diagnose(both)] == [("still_improving", "warning")]

@@ -122,7 +122,7 @@ def _run_one(
                 log.info(header.line(choices))  # which is on the screen since before the run had a log
                 header.configuration(config, _default_config(config, choices))
                 if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
-                    console.say(f"  {said}")
+                    console.say(f"  {said}", wrap=True)
                 with console.doing(header.TORCH) if leader is None else nullcontext():
                     import_all(MODULES)
         except Interrupted as interrupted:

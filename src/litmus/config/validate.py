@@ -286,7 +286,7 @@ def _module(target: str) -> tuple[_Module, str]:
         raise UserError(f"{target} is not part of {OWN}.")
     light: dict[str, Annotation] = {}
     try:
-        tree = ast.parse(source)
+        tree = ast.parse(source, f"{module_name.rpartition('.')[2]}.py")  # which the error names
         imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
         statements: list[ast.stmt] = [node for node in imports if node.module in _LIGHT and not node.level]
         exec(compile(ast.Module(statements, []), module_name, "exec"), light)

@@ -57,7 +57,7 @@ def parts(parts: Parts, hardware: Hardware) -> None:
         console.say(parts.net.provenance, wrap=True)
     console.say(f"data  {sizes}  from {parts.data.source}", wrap=True)
     if parts.data.passes > 1:
-        console.say(f"an epoch passes {parts.data.passes} times over the training data")
+        console.say(f"an epoch passes {parts.data.passes} times over the training data", wrap=True)
     if (parts_of_pass := parts.data.cut.epochs) > 1:
         lengths = " or ".join(f"{length:,}" for length in sorted(set(parts.data.epoch_lengths)))
         console.say(f"a pass over the training data is {parts_of_pass} epochs of {lengths} batches, each validated")

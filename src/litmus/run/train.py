@@ -180,7 +180,8 @@ def _resolve(state: RunState, data: protocols.Data, hardware: Hardware) -> Secti
     requested = state.config
     config = state.config = resolve(requested, data)
     if config["task"]["_target_"] != requested["task"]["_target_"]:
-        console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {data.spec.target.noun} as its target")
+        target = data.spec.target.noun
+        console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {target} as its target", wrap=True)
     if config["data"]["batch_size"] == "auto":
         data.batch_size = batch_size.find(config, data, hardware)
         config = state.config = resolve({**config, "data": {**config["data"], "batch_size": data.batch_size}}, data)

@@ -22,6 +22,8 @@ class StillImproving(Rule):
 
     def find(self, evidence: Evidence) -> Finding | None:
         losses, rates = evidence.curve("val/loss"), evidence.curve("optim/lr")
+        if evidence.status == "interrupted":  # whoever stopped it knows that more was to come
+            return None
         if len(losses) < EPOCHS or evidence.best_epoch != evidence.last_epoch or not rates:
             return None
         if rates[-1] < RATE * max(rates):
