@@ -12,6 +12,7 @@ import difflib
 import functools
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args, get_origin
@@ -132,6 +133,15 @@ def override(key: str, value: str) -> str:
         return f"{key}={value}"
     escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (match[2] and rf"\{match[2]}"), value)
     return f"{key}='{escaped}'"
+
+
+def list_override(key: str, values: Sequence[str]) -> str:
+    """`key=[value,value]` as one types it in a shell, quoted where a value needs it; values as of `override`."""
+    listed = ",".join(override("", value).removeprefix("=") for value in values)
+    typed = f"{key}=[{listed}]"
+    if all(map(is_plain, values)):
+        return typed
+    return shlex.quote(typed) if re.search(r'[\\"$`!]', typed) else f'"{typed}"'
 
 
 def is_plain(value: str) -> bool:

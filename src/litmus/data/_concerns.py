@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.config.protocols import Split
+from litmus.config.validate import list_override
 from litmus.data._classes import list_some
 
 FEW = 10  # training samples of a class, below which it is named
@@ -65,7 +66,7 @@ def of_leaks(target: str, columns: Sequence[str]) -> list[str]:
         return []
     return [
         f"data.target={target} is determined, or nearly, by the column{'s' * (len(columns) > 1)} {', '.join(columns)}. "
-        f"If that is not known when you predict, leave it out: data.ignore=[{','.join(columns)}]."
+        f"If that is not known when you predict, leave it out: {list_override('data.ignore', columns)}."
     ]
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,16 @@ def test_leaks_are_named() -> None:
     assert said.startswith("data.target=price is determined, or nearly, by the column euros")
     assert said.endswith("data.ignore=[euros].")
     assert data("price", FRAME.with_columns(euros=pl.col("price") * 1.1), "data.ignore=[euros]").concerns == []
+
+
+@pytest.mark.parametrize("name", ["Abfülldatum", "of two, words", "user's", 'a "b"\\', "$HOME", "2"])
+def test_a_leak_of_any_name_can_be_left_out_as_it_is_said(name: str) -> None:
+    frame = FRAME.with_columns((pl.col("price") * 1.1).alias(name))
+    (said,) = data("price", frame).concerns
+    (word,) = shlex.split(said.partition("leave it out: ")[2].removesuffix("."))
+    assert data("price", frame, word).concerns == []
+    if name == "Abfülldatum":
+        assert said.endswith("""leave it out: "data.ignore=['Abfülldatum']".""")
 
 
 def test_what_became_of_each_column_is_kept() -> None:

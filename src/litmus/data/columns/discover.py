@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from litmus.config.validate import list_override
 from litmus.data._targets import sort_names
 from litmus.data.columns import formats
 from litmus.data.columns.encode import Floats, as_days, as_numbers, cycle
@@ -133,11 +134,11 @@ def _warn_of_numbers(column: pl.Series) -> None:
     absent = np.isnan(as_numbers(distinct))
     if len(distinct) > FEW_VALUES and absent.mean() < 0.5:
         log.warning(
-            "Column %s has numbers, and others such as %r: data.numeric=[%s] makes it one of numbers, and counts the "
+            "Column %s has numbers, and others such as %r: %s makes it one of numbers, and counts the "
             "others as missing.",
             column.name,
             distinct.filter(pl.Series(absent))[0],
-            column.name,
+            list_override("data.numeric", [column.name]),
         )
 
 
