@@ -100,7 +100,7 @@ def resolve(config: Section, data: Data) -> Section:
     if data.warning:
         resolved["data"]["source"] = data.source
     resolved["data"] |= data.chosen
-    resolved["task"] = fitting_task(config["task"], data.spec)
+    resolved["task"] = _fitting_task(config["task"], data.spec)
     resolved["trainer"]["precision"] = hardware_for(config).precision
     if config["data"]["batch_size"] != "auto":  # with which this is called again
         resolved["trainer"]["val_check_interval"] = _validation_interval(config, data)
@@ -169,7 +169,7 @@ def _check_same_kinds(trained: Spec, given: Spec) -> None:
         )
 
 
-def fitting_task(section: Section, spec: Spec) -> Section:
+def _fitting_task(section: Section, spec: Spec) -> Section:
     """The section of the task that predicts the data's target: the given one, or the fitting task's defaults.
 
     Raises:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from litmus import console
 from litmus.compare.search.found import flat_objectives
 from litmus.config.types import Count, Positive, Section, Seed
 from litmus.config.validate import checked
@@ -17,7 +16,6 @@ from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
 from litmus.record.search import DIVERGED, Search
 from litmus.run.job import check_same_runs
-from litmus.run.task import task_of
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
 from litmus.sweep.pool.source import Composer, Source
@@ -138,11 +136,7 @@ class Optuna(Source):
         study.check_sampler(self.sampler, self.space)
         self._base = self._check_space()
         base = self._base.config
-        task = base["task"]["_target_"]
-        if self.metrics is None:
-            with console.doing("reading the data, whose task decides the metric"):
-                task = task_of(base)
-        self.objectives = resolve_objectives(self.metrics, self.directions, task)
+        self.objectives = resolve_objectives(self.metrics, self.directions, base["task"]["_target_"])
         about = {key: describe(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)
