@@ -30,7 +30,9 @@ class Composer:
     def job(self, overrides: list[str], own: list[str], number: int, folder: Path) -> Job:
         if number in self.refused:
             raise UserError("these do not go together")
+        data = {"class": "mnist.MNIST", "regre": "series.Series", "detec": "mnist_boxes.MNISTBoxes"}[self.task[:5]]
         config = {
+            "data": {"_target_": f"litmus.data.{data}"},
             "task": {"_target_": f"litmus.task.{self.task}"},
             "trainer": {"max_epochs": EPOCHS, "val_check_interval": None},
         }

@@ -1,13 +1,21 @@
 """Which networks take which data: read from the classes' source, so that it is said before torch is imported."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from litmus.config.conf import names
 from litmus.config.instantiate import defaults
 from litmus.config.types import Section
 from litmus.config.validate import choices, class_attributes, signature
-from litmus.spec import Input, Target
+from litmus.spec import Boxes, Classes, Input, Labels, Target, Values
+
+TASKS: dict[type[Target], str] = {  # by the target that they predict
+    Classes: "classification",
+    Labels: "multilabel",
+    Values: "regression",
+    Boxes: "detection",
+}
 
 
 class Kinds(NamedTuple):
@@ -35,6 +43,30 @@ def kinds_of_data(target: str) -> Kinds:
     """
     found = class_attributes(target, ("input_kinds", "target_kinds"))
     return Kinds(found.get("input_kinds", ()), found.get("target_kinds", ()))
+
+
+def settled_task(data: Section) -> str | None:
+    """The name of the task that predicts the dataset's target; None where only who reads the data knows.
+
+    Args:
+        data: the section of the configuration.
+    """
+    kinds = kinds_of_data(data["_target_"]).targets
+    if len(kinds) == 1:
+        return TASKS[kinds[0]]
+    if len(kinds) == 0 or "kind" not in data:
+        return None
+    if data["kind"] == "numbers":
+        return TASKS[Values]
+    if "name" in data:  # of the hub: its own description says more
+        return None
+    columns = data["target"] if "target" in data else data["label"]
+    is_folder = "image" in data and Path(data["path"] or "").expanduser().is_dir()
+    if data["kind"] == "classes" or is_folder:
+        return TASKS[Classes if data["target_separator"] is None else Labels]
+    if data["target_separator"] is not None:
+        return TASKS[Labels]
+    return TASKS[Values] if isinstance(columns, list) and len(columns) > 1 else None
 
 
 def fits(model: Kinds, data: Kinds) -> bool:

@@ -90,12 +90,6 @@ def deciding(metrics: Iterable[str]) -> str | None:
     return next((name for name in metrics if name in decide), None)
 
 
-def task_that_decides_by(metrics: Iterable[str]) -> str | None:
-    """The name of the task that monitors one of these metrics, if there is one."""
-    names = set(metrics)
-    return next((target.split(".")[2] for target in _targets() if monitored(target)[0] in names), None)
-
-
 def _targets() -> list[str]:
     modules = sorted(path.stem for path in (Path(__file__).parents[1] / "task").glob("[!_]*.py"))
     return [f"litmus.task.{module}.{module.capitalize()}" for module in modules]

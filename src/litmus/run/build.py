@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from litmus.config.epochs import Cut, cut_of, num_epochs
+from litmus.config.fit import TASKS
 from litmus.config.instantiate import build, defaults, settings, target
 from litmus.config.keys import choice
 from litmus.config.launch import alone
@@ -29,15 +30,8 @@ from litmus.run.divergence import Divergence
 from litmus.run.features import cached
 from litmus.run.limits import Limits
 from litmus.run.steps import shorten
-from litmus.spec import Boxes, Classes, Images, Input, Labels, Series, Spec, Target, Tokens, Values
+from litmus.spec import Images, Input, Series, Spec, Tokens, Values
 from litmus.trainer import Hardware, pick_hardware, tune
-
-TASKS: dict[type[Target], str] = {  # by the target that they predict
-    Classes: "classification",
-    Labels: "multilabel",
-    Values: "regression",
-    Boxes: "detection",
-}
 
 NEAR_A_PART = 0.05  # of itself, by which `trainer.val_check_interval` may be off a whole part without a word
 

@@ -41,6 +41,7 @@ from litmus.sweep.search.storage import (
     has_search,
     url_of,
 )
+from litmus.sweep.search.task import task_of
 
 # isort: split
 from optuna.samplers import BaseSampler
@@ -136,7 +137,7 @@ class Optuna(Source):
         study.check_sampler(self.sampler, self.space)
         self._base = self._check_space()
         base = self._base.config
-        self.objectives = resolve_objectives(self.metrics, self.directions, base["task"]["_target_"])
+        self.objectives = resolve_objectives(self.metrics, self.directions, task_of(base))
         about = {key: describe(distribution) for key, distribution in self.space.items()}
         about["sweep.metric"] = ",".join(self.objectives.metrics)
         about["sweep.direction"] = ",".join(self.objectives.directions)

@@ -9,7 +9,7 @@ from typing import Literal
 from litmus.config.validate import did_you_mean
 from litmus.errors import UserError
 from litmus.record.folder import RunDir
-from litmus.record.metrics import available_metrics, mode_of, monitored, task_that_decides_by, tasks_with
+from litmus.record.metrics import available_metrics, mode_of, monitored, tasks_with
 
 Direction = Literal["minimize", "maximize"]
 
@@ -45,9 +45,7 @@ class Objectives:
             if name not in metrics:
                 hint = did_you_mean(name, list(metrics))
                 has = f"{folder} has {', '.join(metrics) or 'none'}."
-                task = task_that_decides_by(metrics)
-                other = f" The data makes it task={task}: add that." if task and task not in tasks_with(name) else ""
-                raise UserError(f"sweep.metric={name} is not a metric of these runs.{hint} {has}{other}")
+                raise UserError(f"sweep.metric={name} is not a metric of these runs.{hint} {has}")
         found = [metrics[name] for name in self.metrics]
         return [math.nan if value is None else float(value) for value in found]
 
@@ -76,7 +74,7 @@ def resolve_objectives(metrics: Sequence[str] | None, directions: Sequence[Direc
     Args:
         metrics: their names; None for the one that the task monitors.
         directions: one for each; None for those that the names imply.
-        task: its target, `litmus.task.classification.Classification`.
+        task: which the data makes: its target, `litmus.task.classification.Classification`.
 
     Raises:
         UserError: there is no such metric, or its name does not imply a direction.
@@ -86,7 +84,8 @@ def resolve_objectives(metrics: Sequence[str] | None, directions: Sequence[Direc
     available = available_metrics(task)
     if unknown := next((name for name in names if name not in available), None):
         hint = did_you_mean(unknown, available)
-        others = "".join(f" It is for task={name}: add that." for name in tasks_with(unknown))
+        own = task.split(".")[2]
+        others = "".join(f" It is for task={name}; the data makes it task={own}." for name in tasks_with(unknown))
         raise UserError(
             f"sweep.metric={unknown} cannot be searched for.{others or hint} Available: {', '.join(available)}."
         )

@@ -32,9 +32,10 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 ATTRIBUTE = "litmus"  # of the study: its space and objectives, as one types them
+OF_OBJECTIVES = {"sweep.metric", "sweep.direction"}  # in that attribute
 MAX_POINTS = 10**5  # of a grid
 PACKAGES = {"cmaes": ("cmaes",), "gp": ("scipy", "torch")}  # that a sampler needs
 
@@ -61,6 +62,8 @@ def open_study(
         about: the study's space and objectives, by key, as one types them.
         objectives: the metrics.
 
+    One without a finished trial may get other objectives, where this launcher is the only one.
+
     Returns:
         The study, and the storage that has its file or its connection open.
 
@@ -78,23 +81,45 @@ def open_study(
     if names and _is_incomplete(optuna.load_study(study_name=name, storage=storage)):
         optuna.delete_study(study_name=name, storage=storage)
         names = []
-    study = optuna.create_study(storage=storage, study_name=name, directions=objectives.directions, load_if_exists=True)
-    if not names:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(list(objectives.metrics))
-        study.set_user_attr(ATTRIBUTE, about)
+    study = optuna.load_study(study_name=name, storage=storage) if names else _create(storage, name, about, objectives)
     earlier = study.user_attrs.get(ATTRIBUTE)
     if earlier is None:
         raise UserError(f"{folder} holds a study that litmus did not create. Choose another sweep.name.")
-    if earlier != about:
-        lines = [
-            f"  {key}: {earlier.get(key, 'not searched')} -> {about.get(key, 'not searched')}"
-            for key in dict.fromkeys([*earlier, *about])
-            if earlier.get(key) != about.get(key)
-        ]
+    changed = [key for key in dict.fromkeys([*earlier, *about]) if earlier.get(key) != about.get(key)]
+    if changed and set(changed) <= OF_OBJECTIVES and where == storages.SQLITE and not _has_values(study):
+        return _begin_again(study, storage, about, objectives), storage
+    if changed:
+        none = "not searched"
+        lines = [f"  {key}: {earlier.get(key, none)} -> {about.get(key, none)}" for key in changed]
         raise UserError("\n".join([f"{folder} holds another search:", *lines, "Choose another sweep.name."]))
     return study, storage
+
+
+def _create(storage: BaseStorage, name: str | None, about: dict[str, str], objectives: Objectives) -> optuna.Study:
+    study = optuna.create_study(storage=storage, study_name=name, directions=objectives.directions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(objectives.metrics))
+    study.set_user_attr(ATTRIBUTE, about)
+    return study
+
+
+def _has_values(study: optuna.Study) -> bool:
+    """Whether a trial has been judged by the study's objectives."""
+    return any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.get_trials(deepcopy=False))
+
+
+def _begin_again(
+    study: optuna.Study, storage: BaseStorage, about: dict[str, str], objectives: Objectives
+) -> optuna.Study:
+    """The study with other objectives, which Optuna fixes when it makes one; the trials keep numbers and values."""
+    trials = study.get_trials()
+    optuna.delete_study(study_name=study.study_name, storage=storage)
+    other = _create(storage, study.study_name, about, objectives)
+    for trial in trials:
+        trial.intermediate_values = {}  # of the earlier objective
+        other.add_trial(trial)
+    return other
 
 
 def _is_incomplete(study: optuna.Study) -> bool:
