@@ -53,6 +53,21 @@ def shown(words: list[str], folder: Path, on_terminal: bool) -> str:
         text += more
 
 
+@pytest.mark.parametrize(
+    ("words", "task"),
+    [
+        (["data.target=kind"], ""),
+        (["data.target=kind", "data.kind=numbers"], "task=regression  "),
+        (["data.target=kind", "data.target_separator=+"], "task=multilabel  "),
+    ],
+)
+def test_the_first_line_claims_no_task_that_only_the_data_knows(words: list[str], task: str, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("a,kind\n1,2.5\n2,3.5\n")
+    typed = ["model=fnn", "data=table", "data.path=own.csv", *words, "trainer=cpu"]
+    before = shown([str(ROOT / "train.py"), *typed], tmp_path, on_terminal=False)
+    assert before.startswith(f"model=fnn  data=table  {task}optimizer=adam")
+
+
 @pytest.mark.parametrize(("words", "first"), COMMANDS, ids=lambda words: words[2] if isinstance(words, list) else "")
 def test_the_first_line_comes_before_torch(words: list[str], first: str, tmp_path: Path) -> None:
     before, imported, _ = shown(words, tmp_path, on_terminal=False).partition("TORCH")

@@ -151,7 +151,7 @@ class Hooks(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         try:
-            check(config)
+            plain = check(config)
         except UserError as refused:  # which Hydra would report as an error of its own
             fail(str(refused), WRONG_COMMAND_LINE)
         gc.enable()
@@ -161,7 +161,8 @@ class Hooks(Callback):
             follow(launch)  # before Hydra makes a run folder for it
         from litmus.run import header
 
-        header.chosen(config.hydra.runtime.choices)  # at once: the imports take seconds
+        was_read = config.resume is not None or config.reproduce is not None
+        header.chosen(config.hydra.runtime.choices, plain["data"], was_read)  # at once: the imports take seconds
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         gc.enable()
@@ -206,8 +207,11 @@ class Hooks(Callback):
             sys.exit(EXIT_STATUS[self.status])
 
 
-def check(config: DictConfig) -> None:
+def check(config: DictConfig) -> Section:
     """Checks what one run was composed of, before its folder is made; a mistake ends the process with a sentence.
+
+    Returns:
+        The configuration of the run, plain.
 
     Raises:
         UserError: the run to resume cannot be resumed with what was typed.
@@ -239,6 +243,7 @@ def check(config: DictConfig) -> None:
         wrong = preflight(plain, resumed=config.resume is not None)
     if wrong:
         fail("\n".join(dict.fromkeys(wrong)), WRONG_COMMAND_LINE)
+    return plain
 
 
 def _plain(config: DictConfig) -> Section:

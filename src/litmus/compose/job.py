@@ -119,7 +119,10 @@ def _run_one(
             run.claim(config)
         try:
             with stopping_after():
-                log.info(header.line(choices))  # which is on the screen since before the run had a log
+                was_read = not new or original is not None
+                log.info(
+                    header.line(choices, config["data"], was_read)
+                )  # which is on the screen since before the run had a log
                 header.configuration(config, _default_config(config, choices))
                 if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
                     console.say(f"  {said}", wrap=True)

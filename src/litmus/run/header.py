@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from litmus import console
+from litmus.config.fit import settled_task
 from litmus.config.keys import SHOWN_GROUPS, USUAL_LOGGERS, choice, flat, key_of, logger_names, logger_override
 from litmus.config.types import Section
 from litmus.config.validate import shown
@@ -11,14 +12,22 @@ from litmus.record.folder import RunDir
 TORCH = "importing PyTorch"  # takes seconds
 
 
-def line(choices: Mapping[str, str]) -> str:
-    """The choices of the groups."""
-    return "  ".join(f"{group}={choices[group]}" for group in SHOWN_GROUPS)
+def line(choices: Mapping[str, str], data: Section, was_read: bool) -> str:
+    """The choices of the groups; the task is left out where only who reads the data knows it.
+
+    Args:
+        choices: by the group.
+        data: the section of the configuration.
+        was_read: whether the choices are those of a run that has read the data.
+    """
+    task = choices["task"] if was_read else settled_task(data)
+    known = {**choices, "task": task}
+    return "  ".join(f"{group}={known[group]}" for group in SHOWN_GROUPS if known[group] is not None)
 
 
-def chosen(choices: Mapping[str, str]) -> None:
-    """Shows the choices of the groups."""
-    console.say(line(choices), style="bold", wrap=True)
+def chosen(choices: Mapping[str, str], data: Section, was_read: bool) -> None:
+    """Shows the choices of the groups; arguments as those of `line`."""
+    console.say(line(choices, data, was_read), style="bold", wrap=True)
 
 
 def sweep(name: str, overrides: Sequence[str]) -> None:

@@ -222,14 +222,15 @@ def start_or_resume(
         if result is not None and result["status"] in ENDED:
             return str(result["status"])
         run.remove_result()
-        if run.last.is_file() or run.best.is_file():
+        was_read = run.last.is_file() or run.best.is_file()
+        if was_read:
             config = _resumed(run.read_config(), requested)
             log.info("resumed: %s", overrides)
         else:
             run.write_requested(requested)
             config = requested
             log.info("started: %s", overrides)
-        header.chosen(choices)
+        header.chosen({**choices, "task": choice(config, "task")}, config["data"], was_read)
         return train(run, config, started, callbacks, command, is_job=True).status
 
 

@@ -14,6 +14,7 @@ from litmus import console
 from litmus.callback.doctor import Doctor
 from litmus.callback.interrupt import Interrupt
 from litmus.config import protocols
+from litmus.config.fit import settled_task
 from litmus.config.keys import choice
 from litmus.config.preflight import check_batch_size, num_processes
 from litmus.config.types import BALANCE, Section
@@ -179,7 +180,7 @@ def _resolve(state: RunState, data: protocols.Data, hardware: Hardware) -> Secti
     """Completes the configuration by what the data and the hardware decide, and says what was not typed."""
     requested = state.config
     config = state.config = resolve(requested, data)
-    if config["task"]["_target_"] != requested["task"]["_target_"]:
+    if config["task"]["_target_"] != requested["task"]["_target_"] or settled_task(config["data"]) is None:
         target = data.spec.target.noun
         console.say(f"task={choice(config, 'task')}: data={data.spec.data} has {target} as its target", wrap=True)
     if config["data"]["batch_size"] == "auto":
