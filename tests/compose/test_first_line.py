@@ -66,6 +66,7 @@ def test_the_first_line_claims_no_task_that_only_the_data_knows(words: list[str]
     typed = ["model=fnn", "data=table", "data.path=own.csv", *words, "trainer=cpu"]
     before = shown([str(ROOT / "train.py"), *typed], tmp_path, on_terminal=False)
     assert before.startswith(f"model=fnn  data=table  {task}optimizer=adam")
+    assert "label_smoothing" not in before, "a key of the task that it may not be"
 
 
 @pytest.mark.parametrize(("words", "first"), COMMANDS, ids=lambda words: words[2] if isinstance(words, list) else "")

@@ -120,10 +120,9 @@ def _run_one(
         try:
             with stopping_after():
                 was_read = not new or original is not None
-                log.info(
-                    header.line(choices, config["data"], was_read)
-                )  # which is on the screen since before the run had a log
-                header.configuration(config, _default_config(config, choices))
+                # Which is on the screen since before the run had a log.
+                log.info(header.line(choices, config["data"], was_read))
+                header.configuration(config, _default_config(config, choices), was_read)
                 if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
                     console.say(f"  {said}", wrap=True)
                 with console.doing(header.TORCH) if leader is None else nullcontext():

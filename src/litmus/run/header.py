@@ -42,12 +42,13 @@ def trained(run: RunDir, config: Section) -> None:
     console.say(f"{words}  {run.path}", style="bold", wrap=True)
 
 
-def configuration(config: Section, defaults: Section) -> None:
-    """The configuration in short: what differs from the defaults, then every key.
+def configuration(config: Section, defaults: Section, was_read: bool) -> None:
+    """The configuration in short: what differs from the defaults, then every key of what is chosen for sure.
 
     Args:
         config: as it will run.
         defaults: the configuration of its choices alone.
+        was_read: see `line`.
     """
     usual = dict(flat(defaults))
     differing = [(key, value) for key, value in flat(config) if value != usual.get(key)]
@@ -58,7 +59,10 @@ def configuration(config: Section, defaults: Section) -> None:
         console.say(f"  {key}={shown(value)}  (default {shown(usual.get(key))})")
     if not differing and loggers == USUAL_LOGGERS:
         console.say("  every key has its default value")
+    knows_task = was_read or settled_task(config["data"]) == choice(config, "task")
     for group in SHOWN_GROUPS:
+        if group == "task" and not knows_task:
+            continue
         shown_keys = {k: v for k, v in config[group].items() if key_of(f"{group}.{k}").shown and v is not None}
         keys = "  ".join(f"{key}={shown(value)}" for key, value in shown_keys.items())
         if keys:
