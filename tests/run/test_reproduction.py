@@ -1,6 +1,7 @@
 """`reproduce=RUN` trains a run again elsewhere, and says whether it came out the same, and what is different."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,14 +27,16 @@ def report(folder: Path) -> dict:
 def test_a_run_is_reproduced_from_its_folder_alone(command: Command, tmp_path: Path) -> None:
     first = command(*FNN, "model.dropout=0.2", "optimizer.lr=2e-3", "seed=3")
     assert first.returncode == 0, first.stderr
-    done = command("reproduce=original", "hydra.run.dir=again")
+    done = command("reproduce=original")
     assert done.returncode == 0, done.stderr
+    again = (tmp_path / "outputs" / "latest").resolve()
+    assert re.fullmatch(r"[\d_-]+_reproduce-original", again.name), "what the run brings was not typed"
     assert "reproduces   original  identical" in done.stdout
-    found = report(tmp_path / "again")
+    found = report(again)
     assert found["identical"]
     assert set(found["parts"].values()) == {"identical"}
     assert found["differences"] == {}
-    assert RunDir(tmp_path / "again").read_config()["model"]["dropout"] == 0.2
+    assert RunDir(again).read_config()["model"]["dropout"] == 0.2
 
     run = RunDir(tmp_path / "original")
     content = torch.load(run.last, weights_only=True)

@@ -60,7 +60,12 @@ def train() -> None:
     """`python train.py` and `litmus train`: every mistake ends in a sentence and an exit status other than 0."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra itself reports its exceptions, and exits
     gc.disable()  # until all is composed: scanning what Hydra makes is a tenth of the time to the first line
-    OmegaConf.register_new_resolver("litmus.run_dir", run_dir, use_cache=True)
+    typed = {*sys.argv[1:]}  # a run that is reproduced brings choices of its own
+
+    def own_run_dir(resume: str | None, model: str, data: str, overrides: list[str]) -> str:
+        return run_dir(resume, model, data, [each for each in overrides if each in typed])
+
+    OmegaConf.register_new_resolver("litmus.run_dir", own_run_dir, use_cache=True)
     OmegaConf.register_new_resolver("litmus.sweep_dir", sweep_dir, use_cache=True)
     try:
         local.check_current_folder()
