@@ -35,16 +35,6 @@ def data_of(trainer: lightning.Trainer) -> protocols.Data:
     return cast(protocols.Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
 
 
-def epochs_done(trainer: lightning.Trainer) -> int:
-    """How many epochs the training has ended; a checkpoint of an epoch's end does not count it as completed."""
-    return trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]  # Lightning's types miss it
-
-
-def is_within_epoch(trainer: lightning.Trainer) -> bool:
-    """Whether a training that is about to begin goes on within an epoch."""
-    return epochs_done(trainer) < trainer.fit_loop.epoch_progress.current.ready
-
-
 def is_step(trainer: lightning.Trainer, batch_idx: int) -> bool:
     """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate_grad_batches`."""
     return trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0

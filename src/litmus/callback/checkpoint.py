@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litmus.callback._base import Callback, data_of, epochs_done, is_step, is_within_epoch, task_of
+from litmus.callback._base import Callback, data_of, is_step, task_of
 from litmus.callback._best_epochs import BestEpochs
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
@@ -32,6 +32,16 @@ SYNCED_EVERY = 10  # steps after which several processes agree whether to keep o
 def callbacks_of(trainer: lightning.Trainer) -> list[lightning.Callback]:
     """Those of a run."""
     return cast(list[lightning.Callback], trainer.callbacks)  # type: ignore[attr-defined]  # Lightning's types miss it
+
+
+def epochs_done(trainer: lightning.Trainer) -> int:
+    """How many epochs the training has ended; a checkpoint of an epoch's end does not count it as completed."""
+    return trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]  # Lightning's types miss it
+
+
+def is_within_epoch(trainer: lightning.Trainer) -> bool:
+    """Whether a training that is about to begin goes on within an epoch."""
+    return epochs_done(trainer) < trainer.fit_loop.epoch_progress.current.ready
 
 
 class Checkpoint(ModelCheckpoint, Callback):

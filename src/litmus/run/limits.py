@@ -8,8 +8,7 @@ from typing import Any, cast
 import lightning.pytorch as lightning
 
 from litmus import console
-from litmus.callback._base import epochs_done, is_within_epoch
-from litmus.callback.checkpoint import callbacks_of
+from litmus.callback.checkpoint import callbacks_of, epochs_done, is_within_epoch
 from litmus.config.protocols import Data, Task
 from litmus.config.types import Duration, Section
 from litmus.errors import UserError

@@ -57,7 +57,9 @@ def everything(tmp_path: Path) -> Path:
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind == "numbers" else [pytest.mark.slow]) for kind in KINDS]
+)
 def test_a_search_is_for_the_metric_of_the_task_that_the_data_makes(
     kind: str, command: Command, everything: Path
 ) -> None:
