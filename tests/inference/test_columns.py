@@ -88,6 +88,15 @@ def test_what_is_odd_about_a_row_is_said() -> None:
     assert absent["values"] == net.predict(wrong)["values"], "what cannot be read counts as missing"
 
 
+@pytest.mark.parametrize("cell", ["inf", " -inf ", "-INF", "+Inf", "Infinity", "1e999", float("inf"), -float("inf")])
+def test_an_infinite_cell_is_no_number(cell: str | float) -> None:
+    net = package.load(EARLIER / "linear-table")
+    for name in ("area", "rooms"):  # the training rows lack areas, but no rooms
+        (found,) = net.predict([{**HOUSE, name: cell}])
+        assert found["note"] == f"{name}: {str(cell).strip()!r} is no number"
+        assert found["values"] == net.predict({**HOUSE, name: None})["values"]
+
+
 def test_a_row_s_answer_does_not_depend_on_the_rows_beside_it() -> None:
     net = package.load(EARLIER / "linear-table")
     alone = net.predict(HOUSE)["values"]["price"]

@@ -204,7 +204,7 @@ def test_a_table_as_it_is_written(tmp_path: Path) -> None:
     pytest.importorskip("polars")
     net = make("fnn", CELLS, {})
     exported(net, tmp_path)
-    for separator, decimal in ((",", "."), (";", ",")):
+    for separator, decimal in ((",", "."), (";", ","), ("\t", ",")):
         check_table(tmp_path, net, separator, decimal)
 
 
@@ -216,6 +216,7 @@ def check_table(folder: Path, net: Net, separator: str, decimal: str) -> None:
         ("", "0", "", "", "", ""),
         ("NA", "33", "NO", "01.03.1999", "nowhere", "1"),
         ("1e3", "7.25", "No", "29.02.2024", "west", "2"),
+        ("-inf", "1", "yes", "29.02.2024", "west", "2"),
     ]
     names = ["area", "rank", "garden", "sold", "district", "floor"]
     with (folder / "new.csv").open("w", newline="") as file:

@@ -45,10 +45,24 @@ def conform(frame: pl.DataFrame, columns: Columns, decimal_comma: bool = False) 
     notes: dict[int, list[str]] = {}
     for name, column in columns.by_name().items():
         cells = tidied(frame[name])
+        if isinstance(column, Number):
+            cells = _with_infinities(cells, frame[name])
         read[name] = _as_trained(cells, column, decimal_comma)
         for row, note in _oddities(cells, read[name], column):
             notes.setdefault(row, []).append(note)
     return Conformed(encode(pl.DataFrame(read), columns), notes)
+
+
+def _with_infinities(cells: pl.Series, written: pl.Series) -> pl.Series:
+    """Infinite cells as they are written: they count as missing, too, but somebody meant something."""
+    if written.dtype == pl.String:
+        written = written.str.strip_chars()
+        infinite = written.str.to_lowercase().is_in(("inf", "-inf"))
+    elif written.dtype.is_float():
+        infinite = written.is_infinite()
+    else:
+        return cells
+    return cells.zip_with(~infinite.fill_null(False), written.cast(cells.dtype))
 
 
 def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comma: bool) -> pl.Series:

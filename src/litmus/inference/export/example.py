@@ -124,10 +124,9 @@ def number(cell):
         cell = cell.replace(",", "")
     elif re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell):
         cell = cell.replace(".", "").replace(",", ".")
-    try:
-        return float(cell) if cell.isascii() and "_" not in cell else float("nan")
-    except ValueError:
-        return float("nan")
+    written = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", cell, re.ASCII)
+    value = float(cell) if written else np.nan
+    return value if np.isfinite(value) else np.nan
 """
 
 SERIES = '''\
