@@ -1,8 +1,58 @@
 """The program beside an exported file, by itself: what it says where there is little to say. No network runs here."""
 
-from helpers import WINDOWS
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers import COLUMNS, DIGITS, WINDOWS
+from PIL import Image
 
 from litmus.inference.export.example import program
+from litmus.spec import Boxes, Spec
+
+DETECTOR = replace(DIGITS, target=Boxes(("cat", "dog")))
+STUB = """\
+import numpy as np
+
+
+class InferenceSession:
+    def __init__(self, path):
+        self.custom_metadata_map = {"names": '["cat", "dog"]'}
+
+    def get_modelmeta(self):
+        return self
+
+    def run(self, outputs, inputs):
+        return np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64)
+"""
+
+
+def run(spec: Spec, *words: str) -> subprocess.CompletedProcess[str]:
+    """The program, with a stub for onnxruntime that finds no boxes."""
+    Path("onnxruntime.py").write_text(STUB)
+    Path("example.py").write_text(program(spec, "model.onnx"))
+    return subprocess.run([sys.executable, "example.py", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("spec", [DIGITS, DETECTOR, COLUMNS, WINDOWS], ids=["images", "boxes", "columns", "series"])
+def test_a_file_that_cannot_be_read_is_a_sentence(spec: Spec) -> None:
+    done = run(spec, "none.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "none.csv cannot be read: No such file or directory\n"
+
+
+def test_a_file_that_is_no_image_is_a_sentence() -> None:
+    Path("a.png").write_text("a")
+    done = run(DETECTOR, "a.png")
+    assert (done.returncode, done.stderr) == (1, "a.png cannot be read: it is no image\n")
+
+
+def test_an_image_without_boxes_is_said() -> None:
+    Image.new("RGB", (40, 30)).save("photo.png")
+    done = run(DETECTOR, "photo.png", "photo.png")
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["photo.png: no boxes"] * 2), done.stderr
 
 
 def numbers(separator: str, cells: list[str]) -> list[float]:

@@ -24,7 +24,10 @@ if len(sys.argv) < 2:
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
 {look}for path in sys.argv[1:]:
-    image = Image.open(path)
+    try:
+        image = Image.open(path)
+    except OSError as error:
+        sys.exit(f"{path} cannot be read: {error.strerror or 'it is no image'}")
     if image.mode[0] in "IF":
         sys.exit(f"{path} has more than 8 bits a channel: make 8 of them, as litmus predict does")
 {draft}    image = ImageOps.exif_transpose(image).convert("RGBA")  # upright, as the camera was held
@@ -67,8 +70,11 @@ VALUES_OF_IMAGES = """\
 """
 
 BOXES = """\
-    for box, score, label in zip(*session.run(None, {"image": np.asarray(image)})):
+    found = list(zip(*session.run(None, {"image": np.asarray(image)})))
+    for box, score, label in found:
         print(path, names[label], score, box.tolist())
+    if not found:
+        print(f"{path}: no boxes")
 """
 
 TEXTS = '''\
@@ -100,9 +106,11 @@ for text, figures in zip(texts, session.run(None, {"tokens": tokens})[0]):
 READING = r"""
 if len(sys.argv) != 2:
     sys.exit(__doc__)
-data = Path(sys.argv[1]).read_bytes()
 try:
+    data = Path(sys.argv[1]).read_bytes()
     text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+except OSError as error:
+    sys.exit(f"{sys.argv[1]} cannot be read: {error.strerror}")
 except UnicodeDecodeError:
     text = data.decode("cp1252", errors="replace")  # as most files are that are not UTF-8
 separator = max(",;\t|", key=text.partition("\n")[0].count)
@@ -174,18 +182,15 @@ sys.exit(short)
 DATETIME = "from datetime import datetime, timedelta, timezone\n"
 DATES = """
 
-def date(*forms):
-    def days_since_1970(cell):
-        for form in forms:
-            try:
-                read = datetime.strptime(cell.strip(), form)
-            except ValueError:
-                continue
-            read = read.astimezone(timezone.utc).replace(tzinfo=None) if read.tzinfo else read
-            return (read - datetime(1970, 1, 1)) / timedelta(days=1)
-        return float("nan")
-
-    return days_since_1970
+def days_since_1970(cell, *forms):
+    for form in forms:
+        try:
+            read = datetime.strptime(cell.strip(), form)
+        except ValueError:
+            continue
+        read = read.astimezone(timezone.utc).replace(tzinfo=None) if read.tzinfo else read
+        return (read - datetime(1970, 1, 1)) / timedelta(days=1)
+    return np.nan
 
 """
 
@@ -295,7 +300,7 @@ def _said(spec: Spec, name: str) -> str:
 def _kind(column: Number | Date | Category) -> str:
     """What reads a cell of a column."""
     if isinstance(column, Date):
-        return f"date({', '.join(map(repr, python_forms(column.format)))})"
+        return f"lambda cell: days_since_1970(cell, {', '.join(map(repr, python_forms(column.format)))})"
     return "str.strip" if spellings(column) else "number"
 
 
