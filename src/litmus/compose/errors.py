@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
@@ -164,6 +165,8 @@ def _explain_syntax(override: str, arguments: list[str]) -> str:
         return f"{override} ends with a comma.{quoted or left_out}"
     if equals and re.fullmatch(KEY, key):
         if value.startswith(("[", "{")):
+            if quoted := _with_quoted_words(override):
+                return f'{override} cannot be read: words with letters outside ASCII stand in quotes: "{quoted}".'
             return f"{override} cannot be read. Check its brackets, commas and quotes."
         return (
             f"{override} cannot be read. Put quotes around a value with brackets, quotes, commas or letters outside "
@@ -174,6 +177,23 @@ def _explain_syntax(override: str, arguments: list[str]) -> str:
     hint = f" Did you mean {groups[0]}={override}?" if groups else _own_data(override)
     form = "key=value." if hint else "key=value, such as model=cnn or seed=7."
     return f"{override if override.strip() else repr(override)} is not of the form {form}{hint}"
+
+
+def _with_quoted_words(override: str) -> str | None:
+    """A list or dictionary with its words outside ASCII in quotes; None where it could not be read so, either."""
+    key, _, value = override.partition("=")
+    quoted = re.sub(r"'[^']*'|[^][{},:'\"\s](?:[^][{},:'\"]*[^][{},:'\"\s])?", _quoted_word, value)
+    if quoted == value or set(quoted) & set('"$`\\!'):
+        return None
+    try:
+        OverridesParser.create().parse_override(f"{key}={quoted}")
+    except HydraException:
+        return None
+    return f"{key}={quoted}"
+
+
+def _quoted_word(word: re.Match[str]) -> str:
+    return word[0] if word[0].isascii() or word[0].startswith("'") else f"'{word[0]}'"
 
 
 def _quoted(key: str, value: str) -> str:
