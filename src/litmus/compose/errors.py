@@ -165,8 +165,8 @@ def _explain_syntax(override: str, arguments: list[str]) -> str:
         return f"{override} ends with a comma.{quoted or left_out}"
     if equals and re.fullmatch(KEY, key):
         if value.startswith(("[", "{")):
-            if quoted := _with_quoted_words(override):
-                return f'{override} cannot be read: words with letters outside ASCII stand in quotes: "{quoted}".'
+            if typable := _with_quoted_words(override):
+                return f'{override} cannot be read: words with letters outside ASCII stand in quotes: "{typable}".'
             return f"{override} cannot be read. Check its brackets, commas and quotes."
         return (
             f"{override} cannot be read. Put quotes around a value with brackets, quotes, commas or letters outside "
