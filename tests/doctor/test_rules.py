@@ -159,13 +159,20 @@ def test_no_rules_explain_each_other_by_way_of_others_either() -> None:
 
 def test_what_is_explained_explains_nothing_and_passes_its_severity_on() -> None:
     own = CASES["still_improving"]()
-    assert not diagnose(replace(own, status="interrupted")), "whoever stopped it knows"
     both = replace(own, unbeaten=(0.8, 0.9, "The network does not beat logistic regression."))
     assert [(finding.name, finding.severity) for finding in diagnose(own)] == [("still_improving", "info")]
     assert [(finding.name, finding.severity) for finding in diagnose(both)] == [("still_improving", "warning")]
     health = all_epochs(label_issues=0.2, issue_spread=0.95, collapsed=(3, 1.0))
     late = replace(overtrained(), health=health)
     assert [finding.name for finding in diagnose(late)] == ["class_collapse", "overtraining"], "label noise is no cause"
+
+
+def test_a_run_that_was_interrupted_is_not_told_to_go_on() -> None:
+    """Nor that it underfits, which is why it would."""
+    own = [{**row, "train/acc": 0.6, "val/acc": 0.6} for row in improving().rows]
+    for evidence in (improving(), sick(rows=own)):
+        assert list(found(evidence)) == ["still_improving"]
+        assert not found(replace(evidence, status="interrupted"))
 
 
 def test_classes_that_are_alike_are_no_label_noise() -> None:

@@ -31,6 +31,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     """What is wrong, the gravest first.
 
     What another finding explains is not named, and so explains nothing itself; the other is as grave as it at least.
+    See `Rule.is_said`, too.
     """
     found = {finding.name: finding for finding in fired(evidence)}
     symptoms = {name: rules()[name].explained_by(finding) for name, finding in found.items()}
@@ -43,7 +44,11 @@ def diagnose(evidence: Evidence) -> list[Finding]:
         graver = [found[name].severity for name in symptoms[finding.name] if name in found]
         return replace(finding, severity=min([finding.severity, *graver], key=SEVERITIES.index))
 
-    named = [with_what_it_explains(finding) for name, finding in found.items() if is_named(name)]
+    named = [
+        with_what_it_explains(finding)
+        for name, finding in found.items()
+        if is_named(name) and rules()[name].is_said(evidence)
+    ]
     return sorted(named, key=lambda finding: SEVERITIES.index(finding.severity))
 
 

@@ -86,6 +86,11 @@ class Rule(ABC):
         del finding
         return self.explains
 
+    def is_said(self, evidence: Evidence) -> bool:
+        """Whether its finding is named; one that is not still explains others."""
+        del evidence
+        return True
+
     @abstractmethod
     def find(self, evidence: Evidence) -> Finding | None:
         """What is wrong, or None, also where what the rule needs was not measured."""

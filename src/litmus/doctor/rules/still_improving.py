@@ -12,7 +12,7 @@ RATE = 0.2  # of the highest learning rate, that the last epoch has at least
 
 class StillImproving(Rule):
     """The last epoch is the best, the validation loss fell by 3 % in each of the last two, at a learning rate that
-    had not been lowered to its end.
+    had not been lowered to its end. Not said of a run that was interrupted, which ended for no other reason.
     """
 
     title: ClassVar = "Still improving"
@@ -20,10 +20,11 @@ class StillImproving(Rule):
     source: ClassVar = "Prechelt 1998; threshold set on this project's networks"
     explains: ClassVar = frozenset(("label_noise", "underfitting", "uncertain_validation", "worse_than_baseline"))
 
+    def is_said(self, evidence: Evidence) -> bool:
+        return evidence.status != "interrupted"
+
     def find(self, evidence: Evidence) -> Finding | None:
         losses, rates = evidence.curve("val/loss"), evidence.curve("optim/lr")
-        if evidence.status == "interrupted":  # whoever stopped it knows that more was to come
-            return None
         if len(losses) < EPOCHS or evidence.best_epoch != evidence.last_epoch or not rates:
             return None
         if rates[-1] < RATE * max(rates):
