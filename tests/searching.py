@@ -34,7 +34,7 @@ class Composer:
         config = {
             "data": {"_target_": f"litmus.data.{data}"},
             "task": {"_target_": f"litmus.task.{self.task}"},
-            "trainer": {"max_epochs": EPOCHS, "val_check_interval": None},
+            "trainer": {"max_epochs": EPOCHS, "val_check_interval": None, "max_steps": None},
         }
         return Job(number, tuple(own), folder, config, {}, tuple(overrides))
 

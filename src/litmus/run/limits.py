@@ -123,7 +123,7 @@ class Limits(lightning.Callback):
                 console.say(f"{over}; a schedule ends with the last epoch alone", wrap=True)
 
     def _is_over(self, trainer: lightning.Trainer) -> bool:
-        is_over = self._trained_s() >= self._limit_s
+        is_over = self.trained_s() >= self._limit_s
         if trainer.world_size == 1:
             return is_over
         # The first process decides for all: their clocks differ.
@@ -131,17 +131,18 @@ class Limits(lightning.Callback):
 
     def left_s(self) -> float:
         """Seconds that `trainer.max_time` leaves; inf without it."""
-        return self._limit_s - self._trained_s()
+        return self._limit_s - self.trained_s()
 
     def count_on(self, other: "Limits") -> None:
         """Counts what another training of the run has taken, which is taken back: the time is over when it is."""
-        self._before_s = other._trained_s()
+        self._before_s = other.trained_s()
 
-    def _trained_s(self) -> float:
+    def trained_s(self) -> float:
+        """Seconds that the run has trained, in all processes one after another."""
         return self._before_s + (time.monotonic() - self._begin if self._begin else 0.0)
 
     def state_dict(self) -> Section:
-        return {"seconds": self._trained_s()}
+        return {"seconds": self.trained_s()}
 
     def load_state_dict(self, state_dict: Section) -> None:
         self._before_s = max(self._before_s, state_dict["seconds"])
