@@ -103,9 +103,8 @@ class Checkpoint(ModelCheckpoint, Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Keeps this step if `every_s` have passed, or if a signal arrived; the last one of an epoch waits for its end.
-
-        That may be one which the training ends with.
+        """Keeps this step if `every_s` have passed, or if a signal arrived; the last one of an epoch, also of one
+        that is cut short, waits for its end.
 
         Raises:
             Interrupted: a signal arrived, and the step is kept.

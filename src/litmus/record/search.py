@@ -32,6 +32,11 @@ RUNNING: State = "running"
 Value = int | float | str  # of a searched key; choices are texts, as they were typed
 
 
+def has_search(folder: Path) -> bool:
+    """Whether a search was begun in the folder."""
+    return any((folder / name).is_file() for name in STUDIES)
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A key that was searched between two numbers, both included.

@@ -16,7 +16,7 @@ from litmus.config.validate import checked, override
 from litmus.errors import UserError
 from litmus.record.files import slug
 from litmus.record.folder import REQUESTED, RunDir
-from litmus.record.search import STUDIES
+from litmus.record.search import has_search
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job
@@ -63,7 +63,7 @@ class Grid(Source):
             UserError: a job's folder holds another run, two jobs are the same, or the folder is a search's or that of a
                 sweep with other jobs.
         """
-        if any((folder / name).is_file() for name in STUDIES):
+        if has_search(folder):
             raise UserError(
                 f"{folder} holds a search, and its trials are not jobs of a grid. Choose another sweep.name."
             )

@@ -14,7 +14,7 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.record.folder import ENDED, REQUESTED, RunDir
 from litmus.record.metrics import has_diverged
-from litmus.record.search import DIVERGED, Search
+from litmus.record.search import DIVERGED, Search, has_search
 from litmus.run.job import check_same_runs
 from litmus.sweep.pool import outcome
 from litmus.sweep.pool.job import Job, JobResult
@@ -38,7 +38,6 @@ from litmus.sweep.search.storage import (
     check_folder,
     check_storage,
     close_storage,
-    has_search,
     url_of,
 )
 from litmus.sweep.search.task import task_of

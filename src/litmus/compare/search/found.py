@@ -8,7 +8,7 @@ from pathlib import Path
 from litmus.compare.collect import Run
 from litmus.errors import UserError
 from litmus.page.axes import digits
-from litmus.record.search import FINISHED, PRUNED, STUDIES, Search, read_search
+from litmus.record.search import FINISHED, PRUNED, Search, has_search, read_search
 
 FEW = 10  # finished trials; TPE's own first ten are random
 EVERY_VALUE = "grid"  # the sampler that tries every combination: what it ran is a grid
@@ -44,7 +44,7 @@ def find_searches(runs: Sequence[Run], folders: Sequence[Path]) -> tuple[list[Fo
             continue
         if search is not None:
             found.append(FoundSearch(folder, search))
-        elif any((folder / name).is_file() for name in STUDIES):
+        elif has_search(folder):
             unread.append(f"{folder} is a search of an earlier version: -m resume={folder} adds it to the report.")
     return found, unread
 

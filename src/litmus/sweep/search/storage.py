@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from litmus.errors import UserError
 from litmus.record.files import write_text
-from litmus.record.search import JOURNAL, SERVER, STUDIES, STUDY
+from litmus.record.search import JOURNAL, SERVER, STUDY
 from litmus.sweep.search import space  # noqa: F401  # first: names missing Optuna
 
 # isort: split
@@ -67,11 +67,6 @@ def check_folder(folder: Path, storage: str) -> None:
         raise UserError(
             f"{folder} holds a search with sweep.storage={earlier}. Type that, or choose another sweep.name."
         )
-
-
-def has_search(folder: Path) -> bool:
-    """Whether a search was begun in the folder."""
-    return any((folder / name).is_file() for name in STUDIES)
 
 
 def open_storage(folder: Path, storage: str) -> tuple[BaseStorage, str]:
