@@ -4,6 +4,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ARGS ?=
+# Of tests that share the cores: threads that spin while they wait would keep the others from working.
+SHARED := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .PHONY: help install train test test-wide test-all lint types format bench notebook docs soak fuzz dashboard clean
 .DEFAULT_GOAL := help
@@ -25,10 +27,10 @@ train: install ## train a CNN on MNIST; ARGS="model=fnn seed=7" for anything els
 	$(PYTHON) train.py $(or $(ARGS),model=cnn)
 
 test: install ## the quick tests, offline; under ten minutes on two cores
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'not wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
+	$(SHARED) $(PYTHON) -m pytest -m 'not wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
 test-wide: install ## every network with every dataset and verb, processes, browsers; about twenty minutes
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m 'wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
+	$(SHARED) $(PYTHON) -m pytest -m 'wide and not slow' --numprocesses 2 --dist worksteal $(ARGS)
 
 test-all: install ## all tests, those that take minutes, too
 	$(PYTHON) -m pytest $(ARGS)
@@ -57,7 +59,7 @@ soak: install ## kill runs of every network at random moments, resume them and c
 	$(PYTHON) -m bench kills
 
 fuzz: install ## 10,000 files and command lines that nobody would write: no crash, no hang; about 10 minutes
-	OMP_NUM_THREADS=1 LITMUS_FUZZ=10000 $(PYTHON) -m pytest tests/trust/test_fuzz.py --verbose --numprocesses 2 $(ARGS)
+	$(SHARED) LITMUS_FUZZ=10000 $(PYTHON) -m pytest tests/trust/test_fuzz.py --verbose --numprocesses 2 $(ARGS)
 
 dashboard: install ## TensorBoard on every run, at localhost:6006
 	$(PYTHON) -m litmus dashboard outputs $(ARGS)

@@ -104,16 +104,23 @@ def _whole(value: object) -> object:
     return type(value)(map(_whole, value)) if isinstance(value, list | tuple) else value
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if i else []) for i, name in enumerate(reversed(SWEEPS))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SWEEPS)
 def test_an_earlier_sweep_is_resumed(name: str, command: Command, tmp_path: Path) -> None:
     done = command("-m", f"resume={name}", timeout=300)
     assert done.returncode == 0, done.stderr
     assert "4 finished" in done.stdout
     for job, expected in EXPECTED["sweep"][name].items():
         check(json.loads((tmp_path / name / job / "result.json").read_text())["metrics"], expected)
+
+
+@pytest.mark.wide
+def test_an_earlier_search_is_resumed_for_the_trial_that_was_stopped(command: Command, tmp_path: Path) -> None:
+    done = command("-m", "resume=search", "sweep.trials=3")
+    assert done.returncode == 0, done.stderr
+    assert "3 finished" in done.stdout
+    expected = EXPECTED["sweep"]["search"]["trial_0002"]
+    check(json.loads((tmp_path / "search" / "trial_0002" / "result.json").read_text())["metrics"], expected)
 
 
 @pytest.mark.parametrize("name", [".", *SWEEPS])

@@ -150,7 +150,7 @@ def test_every_pair_is_trained_resumed_and_extended(train: Train, resume: Train,
     assert ending(run) == ending(whole)
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow_resnet", "tables", "image_files", "published")
 @pytest.mark.parametrize(("model", "data"), [pair for pair in PAIRS if pair not in EACH])
 def test_every_pair_is_trained(train: Train, model: str, data: str) -> None:

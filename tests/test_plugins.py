@@ -70,7 +70,7 @@ def test_it_trains_and_is_recorded(lab: Path) -> None:
     [
         (["evaluate", "run", "--json"], "test/acc"),
         (["predict", "run", str(ROOT / "docs" / "curves.png"), "--json"], "probabilities"),
-        (["export", "run", "--to", "onnx"], "model.onnx"),
+        pytest.param(["export", "run", "--to", "onnx"], "model.onnx", marks=pytest.mark.slow),
         (["export", "run", "--to", "torch"], "model.pt2"),
         (["report", "run"], "report.html"),
         (["doctor", "run"], "doctor"),
@@ -152,9 +152,9 @@ def test_an_installed_package_needs_no_variable(tmp_path: Path) -> None:
     "words",
     [
         ["evaluate", "run"],
-        ["predict", "run", str(ROOT / "docs" / "curves.png")],
-        ["export", "run", "--to", "torch", "--out", "x.pt2"],
-        ["verify", "run"],
+        pytest.param(["predict", "run", str(ROOT / "docs" / "curves.png")], marks=pytest.mark.slow),
+        pytest.param(["export", "run", "--to", "torch", "--out", "x.pt2"], marks=pytest.mark.slow),
+        pytest.param(["verify", "run"], marks=pytest.mark.slow),
         ["train", "resume=run", "trainer.max_epochs=9"],
         ["train", "reproduce=run"],
         ["train", "model._target_=mixers.mlp_mixer.MLPMixer"],

@@ -4,6 +4,7 @@
 answer also tells whether it did.
 """
 
+import gc
 import json
 import os
 import pickle
@@ -205,6 +206,8 @@ def _serve() -> None:
         from remembering import remember
 
         remember()
+    gc.collect()
+    gc.freeze()  # a fork then neither searches nor copies what it was given
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -142,7 +142,7 @@ def test_other_formats_are_whole_too(form: str, spec: Spec, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "spec", "count"),
     [
-        ("resnet", PHOTOS, 60),
+        pytest.param("resnet", PHOTOS, 60, marks=pytest.mark.slow),
         pytest.param("resnet", PHOTOS, 1000, marks=pytest.mark.slow),
         ("fnn", DIGITS, 60),
         pytest.param("cnn", DIGITS, 1000, marks=pytest.mark.slow),

@@ -185,7 +185,7 @@ def test_torchrun_on_two_machines_agrees_with_one_process(command: Command, tmp_
     same_training(tmp_path / "one", tmp_path / "two")
 
 
-@pytest.mark.wide
+@pytest.mark.slow
 def test_a_single_process_of_torchrun_starts_its_own_processes(tmp_path: Path) -> None:
     words = [*FEW, "trainer.devices=2", "trainer.max_epochs=1", "hydra.run.dir=run"]
     (agent,) = torchrun(*words, folder=tmp_path, nodes=1, processes=1)

@@ -56,10 +56,8 @@ def everything(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[] if kind == "numbers" else [pytest.mark.slow]) for kind in KINDS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_search_is_for_the_metric_of_the_task_that_the_data_makes(
     kind: str, command: Command, everything: Path
 ) -> None:
