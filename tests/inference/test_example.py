@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
@@ -25,6 +26,7 @@ class InferenceSession:
         return self
 
     def run(self, outputs, inputs):
+        np.save("given.npy", *inputs.values())
         return np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64)
 """
 
@@ -47,6 +49,20 @@ def test_a_file_that_is_no_image_is_a_sentence() -> None:
     Path("a.png").write_text("a")
     done = run(DETECTOR, "a.png")
     assert (done.returncode, done.stderr) == (1, "a.png cannot be read: it is no image\n")
+
+
+@pytest.mark.parametrize("name", ["wide.png", "wide.tif", "wide.pgm"])
+def test_of_sixteen_bits_the_upper_ones_are_given(name: str) -> None:
+    Image.fromarray(np.full((30, 40), 0x80FF, dtype=np.uint16)).save(name)
+    done = run(DETECTOR, name)
+    assert done.returncode == 0, done.stderr
+    assert (np.load("given.npy") == np.full((30, 40, 3), 0x80)).all()
+
+
+def test_pixels_without_a_known_range_are_a_sentence() -> None:
+    Image.fromarray(np.full((30, 40), 0.5, dtype=np.float32)).save("float.tif")
+    done = run(DETECTOR, "float.tif")
+    assert (done.returncode, done.stderr) == (1, "float.tif: its pixels are numbers without a known range\n")
 
 
 def test_an_image_without_boxes_is_said() -> None:

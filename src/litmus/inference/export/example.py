@@ -28,9 +28,13 @@ names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
         image = Image.open(path)
     except OSError as error:
         sys.exit(f"{path} cannot be read: {error.strerror or 'it is no image'}")
+{draft}    image = ImageOps.exif_transpose(image)  # upright, as the camera was held
     if image.mode[0] in "IF":
-        sys.exit(f"{path} has more than 8 bits a channel: make 8 of them, as litmus predict does")
-{draft}    image = ImageOps.exif_transpose(image).convert("RGBA")  # upright, as the camera was held
+        wide = np.asarray(image)
+        if image.mode == "F" or not 0 <= wide.min() <= wide.max() < 65536:
+            sys.exit(f"{path}: its pixels are numbers without a known range")
+        image = Image.fromarray((wide >> 8).astype(np.uint8))  # of 16 bits the upper ones
+    image = image.convert("RGBA")
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 {looked}{said}'''
 
