@@ -191,6 +191,14 @@ def test_on_a_gpu_no_checkpoint_is_kept_after_a_bad_step(
     assert next(steps) <= bad + 50
 
 
+def test_of_several_processes_the_first_one_decides() -> None:
+    """Another one that ended by itself would be taken for one that is lost, and the run would have failed."""
+    callback, trainer = Divergence("stop"), SimpleNamespace(is_global_zero=False, global_step=1)
+    callback.on_before_backward(trainer, SimpleNamespace(), on_gpu(2.0))
+    callback.on_before_backward(trainer, SimpleNamespace(), on_gpu(7e30))
+    callback.on_save_checkpoint(trainer, SimpleNamespace(parameters=lambda: iter(())), {})
+
+
 def test_weights_that_are_no_numbers_are_not_kept() -> None:
     """The loss was a number, and the gradient was not."""
     weight = torch.nn.Parameter(torch.tensor([1.0, math.inf]))

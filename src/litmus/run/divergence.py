@@ -127,7 +127,7 @@ class Divergence(lightning.Callback):
         Raises:
             Diverged: a loss that was not read yet, or a weight, is no number.
         """
-        if self._largest is not None and not self._is_fine(value := self._read()):
+        if trainer.is_global_zero and self._largest is not None and not self._is_fine(value := self._read()):
             raise Diverged(self._describe(trainer, pl_module, value), trainer.global_step)
         weights = cast(nn.Module, pl_module).parameters()
         # One by one, in all processes: each has a part of a weight in shards.
