@@ -20,12 +20,15 @@ def test_every_callback_says_whether_it_affects_training(name: str) -> None:
 
 def test_a_callback_that_does_not_say_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validate, "_source", lambda module: "class History:\n    rows = []\n")
-    validate.class_attributes.cache_clear()
+    cached = (validate.class_attributes, validate._parsed)
+    for function in cached:
+        function.cache_clear()
     try:
         with pytest.raises(UserError, match="does not set affects_training"):
             affects_training("history")
     finally:
-        validate.class_attributes.cache_clear()
+        for function in cached:
+            function.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from litmus.spec import Images
 
 TARGET = "mixers.mlp_mixer.MLPMixer"
 CACHED = (plugins.installed, conf.targets, conf._choices_of_plugins, validate.signature, validate.class_attributes)
-CACHED += (keys.key_of, keys._needed_callbacks, preflight.file_mistakes)
+CACHED += (validate._parsed, keys.key_of, keys._needed_callbacks, preflight.file_mistakes)
 CALLBACK = """
 from typing import ClassVar
 from litmus.callback._base import Callback

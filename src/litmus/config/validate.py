@@ -291,9 +291,18 @@ class _Module(NamedTuple):
 def _module(target: str) -> tuple[_Module, str]:
     """The module that a target is of, and its name there."""
     module_name, _, name = target.rpartition(".")
+    module = _parsed(module_name)
+    if module is None:
+        raise UserError(f"{target} is not part of {OWN}.")
+    return module, name
+
+
+@functools.cache
+def _parsed(module_name: str) -> _Module | None:
+    """That module; None if it is neither of litmus nor of a plugin."""
     source = _source(module_name)
     if source is None:
-        raise UserError(f"{target} is not part of {OWN}.")
+        return None
     light: dict[str, Annotation] = {}
     try:
         tree = ast.parse(source, f"{module_name.rpartition('.')[2]}.py")  # which the error names
@@ -310,7 +319,7 @@ def _module(target: str) -> tuple[_Module, str]:
         if (whole := _absolute(node, module_name, is_package)).partition(".")[0] == OWN or owner(whole)
         for alias in node.names
     }
-    return _Module(module_name, tree, light, imported), name
+    return _Module(module_name, tree, light, imported)
 
 
 def _absolute(node: ast.ImportFrom, module_name: str, is_package: bool) -> str:
