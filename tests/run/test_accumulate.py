@@ -28,6 +28,23 @@ def test_two_half_batches_are_a_whole_one(train: Train) -> None:
     assert rates[0] == rates[1], "the schedule counts steps, not batches"
 
 
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("accumulate", "steps"), [(8, 1), (100, 1), (5, 2), (3, 3)])
+def test_a_step_of_fewer_batches_is_of_their_mean(accumulate: int, steps: int, processes: int, train: Train) -> None:
+    """Steps so small that they do not change the gradient go, together, as far as so many of all batches."""
+    words = ["model=linear", "scheduler=none", "optimizer=sgd", "optimizer.momentum=0", "trainer.max_epochs=1"]
+    words += ["data.batch_size=50", "trainer.precision=32", f"trainer.accumulate_grad_batches={accumulate}"]
+    words += [f"trainer.devices={processes}", "trainer.accelerator=cpu"]
+    run = train(*words, "optimizer.lr=1e-5", folder="parts")
+    whole = [*words, "data.batch_size=400", "trainer.accumulate_grad_batches=1", f"optimizer.lr={steps * 1e-5}"]
+    one = train(*whole, folder="one")
+    assert (run.read_result()["steps"], one.read_result()["steps"]) == (steps, 1)
+    weights = (load_checkpoint(each.last).weights for each in (run, one))
+    moved, expected = (torch.cat([weight.flatten() for weight in own.values()]) for own in weights)  # they were 0
+    # Not exactly, where the last step has fewer batches: they count a little more.
+    assert float(moved @ expected / (expected @ expected)) == pytest.approx(1, abs=1e-3 if steps == 1 else 0.05)
+
+
 @pytest.mark.parametrize("batch", range(4))
 def test_a_signal_between_the_batches_of_a_step_waits_for_it(train: Train, resume: Train, batch: int) -> None:
     words = ["model=fnn", "data.batch_size=50", "trainer.accumulate_grad_batches=3", "model.dropout=0.2"]

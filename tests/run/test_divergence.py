@@ -100,7 +100,7 @@ def test_a_step_is_skipped(train: Train) -> None:
     assert seen == [1]
     said = run.log.read_text()
     assert "skipped: the loss is nan at step 6, in epoch 2, with a learning rate of 0.003; " in said
-    assert "epoch 2: 1 of 4 steps were skipped (trainer.on_divergence=skip)" in said
+    assert "epoch 2: 1 of 4 batches were skipped (trainer.on_divergence=skip)" in said
     assert run.diverged.is_file()
     assert all(math.isfinite(row["train/loss"]) for row in run.read_metrics())
 
@@ -109,7 +109,7 @@ def test_a_training_whose_steps_are_all_skipped_has_diverged(train: Train) -> No
     run = train(*FEW, "trainer.on_divergence=skip", watching=[Fault(spoil, epoch=1)])
     result = run.read_result()
     assert (result["status"], result["best_epoch"]) == ("diverged", 1)
-    assert "val/loss is nan after epoch 2" in result["error"] or "every step of epoch 2 was skipped" in result["error"]
+    assert "val/loss is nan after epoch 2" in result["error"] or "every batch of epoch 2 was skipped" in result["error"]
 
 
 def test_a_rollback_does_not_depend_on_when_checkpoints_were_kept(train: Train) -> None:

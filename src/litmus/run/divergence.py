@@ -31,7 +31,7 @@ def divergence_of(trainer: lightning.Trainer) -> "Divergence":
 
 
 class Divergence(lightning.Callback):
-    """Raises `Diverged` before the step that would be made with such a loss; `skip` leaves that step out.
+    """Raises `Diverged` before the step that would be made with such a loss; `skip` leaves its batch out.
 
     On a CPU every loss is read; on a GPU their maximum, which keeps NaN, every 50 steps and before a checkpoint.
 
@@ -42,7 +42,7 @@ class Divergence(lightning.Callback):
     Attributes:
         rollbacks: so far, each with the step that `diverged` and the one that it went `to`; the learning rate was
             halved at each. To be set before training.
-        num_skipped: steps that were left out.
+        num_skipped: batches that were left out.
     """
 
     state_key = "divergence"  # Lightning's own is composed anew at every hook
@@ -84,18 +84,18 @@ class Divergence(lightning.Callback):
             link(run.last, run.rollback)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Says how many steps of the epoch were left out.
+        """Says how many batches of the epoch were left out.
 
         Raises:
             Diverged: all of them: nothing is learned any more.
         """
-        num_skipped = self.num_skipped - self._num_skipped_before
-        if not num_skipped:
+        skipped = self.num_skipped - self._num_skipped_before
+        if not skipped:
             return
-        epoch, num_steps = trainer.current_epoch + 1, trainer.num_training_batches
-        if num_skipped == num_steps:
-            raise Diverged(f"every step of epoch {epoch} was skipped", trainer.global_step)
-        log.warning("epoch %d: %d of %d steps were skipped (trainer.on_divergence=skip)", epoch, num_skipped, num_steps)
+        epoch, num_batches = trainer.current_epoch + 1, trainer.num_training_batches
+        if skipped == num_batches:
+            raise Diverged(f"every batch of epoch {epoch} was skipped", trainer.global_step)
+        log.warning("epoch %d: %d of %d batches were skipped (trainer.on_divergence=skip)", epoch, skipped, num_batches)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
