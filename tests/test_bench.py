@@ -70,7 +70,7 @@ def test_the_picture_of_scale_is_small() -> None:
 @pytest.mark.slow  # minutes: nine processes that import torch
 def test_scale_measures_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "PICTURE", tmp_path / "scale.png")
-    for name in ("SAMPLES", "FILES", "RUNS"):
+    for name in ("SAMPLES", "RUNS"):
         monkeypatch.setattr(scale, name, (40, 200))
     monkeypatch.setattr(scale, "JOBS", (1, 4))
     text = scale.measure()

@@ -44,6 +44,14 @@ def test_a_limit_of_whole_epochs_is_their_number(train: Train) -> None:
     assert ending(limited) == ending(straight)
 
 
+def test_a_time_that_is_over_within_a_step_ends_with_the_step(train: Train, resume: Train) -> None:
+    words = [*PLAIN, "trainer.max_epochs=50", "trainer.accumulate_grad_batches=4"]
+    run = train(*words, "trainer.max_time=0.01", watching=[_Slow(0.02)])
+    assert (run.read_result()["status"], run.read_result()["steps"]) == ("finished", 1)
+    longer = resume(run, "trainer.max_time=0.9", watching=[_Slow(0.25)])
+    assert (longer.read_result()["status"], longer.read_result()["steps"]) == ("finished", 2)
+
+
 def test_epochs_that_end_before_are_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(*PLAIN, "trainer.max_epochs=2", "trainer.max_steps=1000")
     assert run.read_result()["steps"] == 16

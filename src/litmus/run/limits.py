@@ -113,9 +113,10 @@ class Limits(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        is_step = trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if self.max_steps is not None and trainer.global_step >= self.max_steps:
             trainer.should_stop = True
-        elif self._limit_s < math.inf and self._is_over(trainer) and not trainer.should_stop:
+        elif is_step and self._limit_s < math.inf and self._is_over(trainer) and not trainer.should_stop:
             trainer.should_stop = True
             if trainer.is_global_zero:
                 epoch = f"in epoch {trainer.current_epoch + 1:,} of {trainer.max_epochs:,}"
