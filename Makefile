@@ -7,7 +7,7 @@ ARGS ?=
 # Of tests that share the cores: threads that spin while they wait would keep the others from working.
 SHARED := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help install train test test-wide test-all lint types format bench notebook docs soak fuzz dashboard clean
+.PHONY: help install train test test-wide test-all test-extras lint types format bench notebook docs soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,10 @@ test-wide: install ## every network with every dataset and verb, processes, brow
 
 test-all: install ## all tests, those that take minutes, too
 	$(PYTHON) -m pytest $(ARGS)
+
+test-extras: install ## the tests of packages that only some need: of loggers, of the hub and of PostgreSQL
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hub,mlflow,postgresql,wandb]'
+	$(SHARED) $(PYTHON) -m pytest --numprocesses 2 --dist worksteal tests/logger $(wildcard tests/*/test_hub*.py) tests/sweep/search/test_several_launchers.py $(ARGS)
 
 lint: install ## ruff: mistakes and layout
 	$(PYTHON) -m ruff check .

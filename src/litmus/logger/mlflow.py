@@ -61,11 +61,11 @@ class MLflow(MLFlowLogger, RunLogger):
         said.handlers, said.propagate = [], True
         said.setLevel(logging.WARNING)
         self._folder, self._uri, self._is_known = run, tracking_uri, False
-        if tracking_uri.startswith(FILE):
-            path = Path(tracking_uri.removeprefix(FILE)).absolute()  # MLflow keeps connections, by this text
-            path.parent.mkdir(parents=True, exist_ok=True)
-            tracking_uri = f"{FILE}{path}"
+        path = Path(tracking_uri.removeprefix(FILE)).absolute() if tracking_uri.startswith(FILE) else None
+        tracking_uri = f"{FILE}{path}" if path else tracking_uri  # MLflow keeps connections, by this text
         with console.doing("opening the MLflow store"), _reaching(tracking_uri):
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
             known = _still_there(tracking_uri, run.read_tracking().get(NAME))
             super().__init__(experiment, name_of(run), tracking_uri, run_id=known)
 
