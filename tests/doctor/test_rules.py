@@ -257,12 +257,35 @@ def test_mixed_samples_are_no_evidence_of_underfitting() -> None:
     assert "underfitting" not in found(mixed)
 
 
-def test_more_of_what_ended_the_training_is_proposed() -> None:
+@pytest.mark.parametrize(
+    ("most_epochs", "most_steps", "overrides"),
+    [
+        (10, 10, "trainer.max_steps=100 trainer.max_epochs=100"),
+        (100, 10, "trainer.max_steps=100"),
+        (10, 11, "trainer.max_steps=100 trainer.max_epochs=100"),
+        (10, 100, "trainer.max_epochs=100"),
+    ],
+)
+def test_all_that_would_end_a_longer_training_is_raised(most_epochs: int, most_steps: int, overrides: str) -> None:
     few = [{**row, "step": row["epoch"]} for row in rows(FLAT, FLAT, STILL)]
-    early = found(sick(rows=few, config=config(trainer__max_steps=10)))
-    assert early["no_learning"].overrides == "trainer.max_steps=100"
-    until_epochs = found(sick(rows=few, config=config(trainer__max_steps=11)))
-    assert until_epochs["no_learning"].overrides == "trainer.max_epochs=100"
+    limits = config(trainer__max_epochs=most_epochs, trainer__max_steps=most_steps)
+    assert found(sick(rows=few, config=limits))["no_learning"].overrides == overrides
+
+
+@pytest.mark.parametrize(
+    ("steps", "most_epochs", "overrides"),
+    [
+        ((7, 9), 2, "trainer.max_steps=27 trainer.max_epochs=4"),
+        ((7, 9), 4, "trainer.max_steps=27"),
+        ((7, 14), 3, "trainer.max_steps=42 trainer.max_epochs=6"),
+    ],
+)
+def test_the_passes_hold_the_steps(steps: tuple[int, int], most_epochs: int, overrides: str) -> None:
+    """Of 7 batches each."""
+    short = [{**row, "step": step} for row, step in zip(rows([1.5, 1.2], [1.2] * 2, [0.6] * 2), steps, strict=True)]
+    limits = config(trainer__max_epochs=most_epochs, trainer__max_steps=steps[-1])
+    evidence = sick(rows=short, config=limits, best_epoch=2)
+    assert found(evidence)["underfitting"].overrides == overrides
 
 
 @pytest.mark.parametrize(

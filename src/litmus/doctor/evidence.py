@@ -203,13 +203,23 @@ class Evidence:
         return most if most is not None and self.num_steps >= most else None
 
     def epochs_override(self, wanted: int) -> str | None:
-        """The override of so many epochs, or of their steps; None where the run was to have as many already."""
-        trainer = self.config["trainer"]
-        if (most := self.step_limit) is not None:
-            steps = math.ceil(most * wanted / self.rows[-1]["epoch"])
-            return f"trainer.max_steps={steps}" if steps > most else None
+        """The overrides of so many epochs, counted in steps where those ended the training.
+
+        Each limit is raised that would end it before; None where the run was to have as many already.
+        """
+        trainer, steps = self.config["trainer"], math.ceil(self.num_steps * wanted / self.last_epoch)
+        most: int | None = trainer.get("max_steps")
+        if self.step_limit is not None:
+            wanted = math.ceil(steps / self.steps_per_epoch)
         passes = passes_for(wanted, trainer)
-        return f"trainer.max_epochs={passes}" if passes > trainer["max_epochs"] else None
+        words = [f"trainer.max_steps={steps}"] if most is not None and steps > most else []
+        words += [f"trainer.max_epochs={passes}"] if passes > trainer["max_epochs"] else []
+        return " ".join(words) or None
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """At least 1. Those of the first epoch: none has fewer, but for the last of a training that steps ended."""
+        return max(1, (self.rows[0].get("step") or 0) / self.rows[0]["epoch"])
 
     @property
     def lower_rate(self) -> str | None:

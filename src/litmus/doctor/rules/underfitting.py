@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from litmus.config.epochs import num_epochs
 from litmus.config.types import MIXING
 from litmus.doctor.evidence import BOUNDED, Evidence
 from litmus.doctor.finding import Finding, Rule
@@ -48,6 +49,5 @@ def _overrides(evidence: Evidence) -> str | None:
     is_falling = len(losses) > 1 and losses[-1] < (1 - FALLING) * losses[-2]
     if isinstance(widths, list) and not is_falling:
         return f"model.widths=[{','.join(str(4 * width) for width in widths)}]"
-    if (most := evidence.step_limit) is not None:
-        return f"trainer.max_steps={3 * most}"
-    return f"trainer.max_epochs={3 * int(evidence.number('trainer.max_epochs') or 1)}"
+    had = evidence.last_epoch if evidence.step_limit is not None else num_epochs(evidence.config["trainer"])
+    return evidence.epochs_override(3 * had)
