@@ -38,12 +38,24 @@ def test_training_is_that_of_whole_passes(train: Train, scheduler: str, accumula
 
 
 @pytest.mark.parametrize(
-    ("interval", "steps"), [(3, [2, 5, 8]), (4, [4, 8]), (5, [4, 8]), (100, [8]), (1, [*range(1, 9)])]
+    ("interval", "steps", "often"),
+    [
+        (3, [2, 5, 8], "3 times"),
+        (4, [4, 8], None),
+        (5, [4, 8], "2 times"),
+        (6, [8], "once"),
+        (100, [8], "once"),
+        (1, [*range(1, 9)], None),
+    ],
 )
-def test_a_number_of_batches_is_the_nearest_that_cuts_a_pass(train: Train, interval: int, steps: list[int]) -> None:
+def test_a_number_of_batches_is_the_nearest_that_cuts_a_pass(
+    train: Train, interval: int, steps: list[int], often: str | None
+) -> None:
     run = train(*PLAIN, f"trainer.val_check_interval={interval}", "trainer.max_epochs=1")
     assert [row["step"] for row in run.read_metrics()] == steps
     assert run.read_config()["trainer"]["val_check_interval"] == (1 / len(steps) if len(steps) > 1 else None)
+    said = f"trainer.val_check_interval={interval} is no whole part of a pass, of 8 batches: each is validated {often}."
+    assert (said in run.log.read_text()) == ("whole part" in run.log.read_text()) == (often is not None)
 
 
 def test_a_limit_of_batches_holds_for_the_pass(train: Train) -> None:

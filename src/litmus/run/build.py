@@ -121,9 +121,12 @@ def _validation_interval(config: Section, data: Data) -> float | None:
             f"trainer.val_check_interval={interval:g} is less than {step}: a pass over the training data has "
             f"{num_batches:,} batches of {data.batch_size:,} samples."
         )
-    if not isinstance(interval, int) and not math.isclose(epochs * part, 1, rel_tol=NEAR_A_PART):
+    if not math.isclose(epochs * part, 1, rel_tol=NEAR_A_PART):
         often = "once" if epochs == 1 else f"{epochs} times"
-        log.warning("trainer.val_check_interval=%g is no whole part of a pass: each is validated %s.", interval, often)
+        of = f", of {num_batches:,} batches" if isinstance(interval, int) else ""
+        log.warning(
+            "trainer.val_check_interval=%g is no whole part of a pass%s: each is validated %s.", interval, of, often
+        )
     return 1 / epochs if epochs > 1 else None
 
 
