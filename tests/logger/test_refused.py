@@ -1,15 +1,20 @@
 """What is missing or cannot be reached is said before the training; what is lost later does not end it."""
 
 import importlib.util
+import os
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import ROOT, composed
 from logged import EXTRAS, INSTALLED, LOGGERS, mlflow_run
 
+from litmus.config.instantiate import build
 from litmus.config.preflight import data_mistakes, job_mistakes, preflight
+from litmus.errors import UserError
 from litmus.record.configuration import from_yaml, to_yaml
 from litmus.record.folder import RunDir
 
@@ -50,6 +55,25 @@ def test_wandb_s_server_needs_a_key(netrc: str, is_known: bool, monkeypatch: pyt
     assert bool(said) != is_known
     assert all("there is no key for https://api.wandb.ai. Run wandb login" in each for each in said)
     assert preflight(composed("trainer=cpu", "logger=wandb")) == []
+
+
+@pytest.mark.parametrize(("own", "limit_s"), [(None, "20"), ("300", "300")])
+def test_wandb_s_server_is_not_waited_for_long(
+    own: str | None, limit_s: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody has set another limit; wandb reads it when it begins a run."""
+
+    def init(**_: object) -> None:
+        assert os.environ["WANDB_INIT_TIMEOUT"] == limit_s
+        raise RuntimeError("no server\nhere.")
+
+    standing_in = SimpleNamespace(init=init, Settings=dict, Error=RuntimeError)
+    monkeypatch.setitem(sys.modules, "wandb", standing_in)
+    monkeypatch.setattr("lightning.pytorch.loggers.wandb._WANDB_AVAILABLE", True)
+    monkeypatch.setattr(os, "environ", {} if own is None else {"WANDB_INIT_TIMEOUT": own})
+    logger = build(composed("logger=wandb", "logger.wandb.mode=online")["logger"]["wandb"], RunDir(tmp_path), 0)
+    with pytest.raises(UserError, match=r"^logger=wandb cannot begin a run: no server\.$"):
+        _ = logger.experiment
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "none"])

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 NAME = "wandb"  # in the run's file of ids
 STEP = "trainer/global_step"  # as Lightning calls it
+# Nothing is sent that nobody asked for: its own crashes would be, offline, too. A server that does not answer is given
+# up in seconds, and not in minutes.
+ENVIRONMENT = {"WANDB_ERROR_REPORTING": "false", "WANDB_INIT_TIMEOUT": "20"}
 EXIT_CODE = {"finished": 0, "pruned": 0, "interrupted": 255}  # of all other endings, 1; 255 is wandb's own for Ctrl-C
 
 
@@ -55,8 +58,9 @@ class WandB(WandbLogger, RunLogger):
         return self._run
 
     def _begun(self, run_id: str) -> "Run":
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would send its own crashes, offline, too
-        import wandb
+        for key, value in ENVIRONMENT.items():
+            os.environ.setdefault(key, value)
+        import wandb  # the settings first
 
         try:
             run = wandb.init(
