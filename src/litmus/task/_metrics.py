@@ -2,7 +2,7 @@
 
 Not torchmetrics: importing it takes about half of the 6.5 s of `import lightning` on two cores (it imports what is
 installed of transformers, torchvision, scipy.signal and matplotlib), and what is needed of it is a sum. Lightning
-itself still imports it; that nothing here does is what allows a start without it.
+imports it for a base class, which config/deferred.py puts off until it is used: nothing here uses it.
 """
 
 from typing import TypedDict, TypeVar
