@@ -28,7 +28,7 @@ from litmus import console
 from litmus.__main__ import compose
 from litmus.cli.main import main
 from litmus.compose.command_line import check
-from litmus.compose.resume import with_stored_choices
+from litmus.compose.resume import as_typed, with_stored_choices
 from litmus.config import preflight
 from litmus.config.instantiate import build
 from litmus.config.validate import override
@@ -159,7 +159,7 @@ def resume(without_page: bool) -> Callable[..., RunDir]:
     def again(run: RunDir, *overrides: str, watching: Sequence[lightning.Callback] = ()) -> RunDir:
         typed = with_stored_choices([override("resume", str(run.path)), *overrides])
         check(composed_with_hydra(*typed))  # as the command line does
-        config = resume_config(run, composed(*typed), list(overrides))
+        config = resume_config(run, composed(*typed), as_typed(typed))
         with console.log_to(run.log):
             running.train(run, config, time.perf_counter(), watching, is_job=without_page)
         return run

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, SMALL
 
+from litmus.record.command import typed_words
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -221,6 +223,8 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "there/result.json").read_text())
     assert (result["status"], result["epochs"], result["model"]) == ("finished", epochs, "perceptron")
+    typed = json.loads((tmp_path / "there/environment.json").read_text())["commands"]
+    assert typed_words(typed[-1]) == ["resume=there", f"trainer.max_epochs={epochs}"]
     after = (tmp_path / "there/metrics.csv").read_text().splitlines()
     assert [int(row.split(",")[0]) for row in after[1:]] == list(range(1, epochs + 1))
     same = command("evaluate", "there", "--json", script="litmus")

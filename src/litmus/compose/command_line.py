@@ -27,7 +27,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.compose.errors import explain, explain_flag, one_sentence
 from litmus.compose.help import page
-from litmus.compose.resume import check_config_folders, with_requeued_run, with_stored_choices, with_sweep_overrides
+from litmus.compose.resume import (
+    as_typed,
+    check_config_folders,
+    with_requeued_run,
+    with_stored_choices,
+    with_sweep_overrides,
+)
 from litmus.compose.run_name import run_name
 from litmus.config.conf import CONF
 from litmus.config.keys import GROUPS, callback_mistakes
@@ -230,7 +236,7 @@ def check(config: DictConfig) -> Section:
     try:
         plain = _plain(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
         wrong = section_mistakes("sweep", plain.pop("sweep"))
-        overrides = list(config.hydra.overrides.task)
+        overrides = as_typed(list(config.hydra.overrides.task))
         if plain["reproduce"] is not None:
             from litmus.run.job import reproduced_config
 

@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus import console
+from litmus.compose.resume import as_typed
 from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS, logger_names, logger_override
 from litmus.config.launch import launched
@@ -61,7 +62,7 @@ def run_job(composed: DictConfig, started: float) -> str:
     if hydra.mode is RunMode.MULTIRUN:
         _change_to(Path(hydra.runtime.cwd))
     run = RunDir(_shorten(Path(hydra.runtime.output_dir).resolve()))  # resolved: outputs/latest may soon be another run
-    overrides = list(hydra.overrides.task)
+    overrides = as_typed(list(hydra.overrides.task))
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
         if launched() is not None:

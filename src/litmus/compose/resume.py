@@ -93,11 +93,13 @@ def _folder_of(key: str, arguments: list[str]) -> str | None:
 def with_stored_choices(arguments: list[str]) -> list[str]:
     """Puts the choices of a run that is resumed or reproduced first, so that overrides are checked against its keys.
 
+    Then comes its folder, by which `as_typed` finds them again.
+
     Raises:
         UserError: there is no folder, it is not a run's, or the overrides choose an experiment.
         OverrideParseException: Hydra's, for a folder that is not written as a value.
     """
-    folders = {key: folder for key in ("resume", "reproduce") if (folder := _folder_of(key, arguments)) is not None}
+    folders = _folders(arguments)
     if not folders:
         return arguments
     if len(folders) > 1:
@@ -122,7 +124,24 @@ def with_stored_choices(arguments: list[str]) -> list[str]:
     choices = {group: f"{group}={choice(config, group)}" for group in groups}
     choices["logger"] = logger_override(logger_names(config))
     keys = [each.partition("=")[0] for each in arguments]
-    return [override for group, override in choices.items() if group not in keys] + arguments
+    chosen = [override for group, override in choices.items() if group not in keys]
+    return [*chosen, *sorted(arguments, key=lambda each: not each.startswith(f"{key}="))]
+
+
+def as_typed(overrides: list[str]) -> list[str]:
+    """The overrides of a run without those that `with_stored_choices` put first: what is written down, and compared.
+
+    Args:
+        overrides: that Hydra composed, in their order.
+    """
+    of_folders = tuple(f"{key}=" for key in _folders(overrides))
+    begin = next((place for place, each in enumerate(overrides) if each.startswith(of_folders)), 0)
+    return overrides[begin:]
+
+
+def _folders(arguments: list[str]) -> dict[str, str]:
+    """The folders that `resume=` and `reproduce=` name, by these keys."""
+    return {key: folder for key in ("resume", "reproduce") if (folder := _folder_of(key, arguments)) is not None}
 
 
 def with_requeued_run(arguments: list[str]) -> list[str] | None:
