@@ -205,6 +205,7 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
             "model=perceptron",
             *SMALL,
             "trainer.max_epochs=5000",
+            "trainer.compile=false",  # which 5,000 epochs would have tried, for as long as the test waits
             "hydra.run.dir=there",
         ],
         cwd=tmp_path,

@@ -53,7 +53,7 @@ def test_wandb_s_server_needs_a_key(netrc: str, is_known: bool, monkeypatch: pyt
     Path("netrc").write_text(netrc)
     said = preflight(composed("trainer=cpu", "logger=wandb", "logger.wandb.mode=online"))
     assert bool(said) != is_known
-    assert all("there is no key for https://api.wandb.ai. Run wandb login" in each for each in said)
+    assert all("there is no key for https://api.forge.coreweave.com. Run wandb login" in each for each in said)
     assert preflight(composed("trainer=cpu", "logger=wandb")) == []
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from faults import Fault, kill
 
+from litmus.errors import UserError
 from litmus.record.checkpoint import load_checkpoint
 from litmus.record.folder import RunDir
 from litmus.run.ending import ending
@@ -146,3 +147,9 @@ def test_a_deterministic_run_leaves_the_next_one_as_it_is(train: Train) -> None:
     assert torch.are_deterministic_algorithms_enabled()
     train("model=fnn", "trainer.max_steps=2", folder="second")
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_of_a_run_that_has_made_its_steps_more_of_them_and_of_epochs_are_named(train: Train, resume: Train) -> None:
+    run = train(*PLAIN, "trainer.max_epochs=2", "trainer.max_steps=11")
+    with pytest.raises(UserError, match=r"takes more: trainer\.max_steps=22 trainer\.max_epochs=4\.$"):
+        resume(run)

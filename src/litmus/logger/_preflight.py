@@ -13,7 +13,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-WANDB_SERVER = "https://api.wandb.ai"
+WANDB_SERVERS = ("https://api.forge.coreweave.com", "https://api.wandb.ai")  # since wandb 0.31, and before
 
 
 def mlflow(settings: Section) -> None:
@@ -27,10 +27,11 @@ def mlflow(settings: Section) -> None:
 def wandb(settings: Section) -> None:
     """The package is there, and a key for its server, which it would ask for."""
     _check_installed("wandb", "wandb")
-    server = os.environ.get("WANDB_BASE_URL", WANDB_SERVER)
-    if settings["mode"] == "online" and not _has_key(urlsplit(server).hostname or ""):
+    own = os.environ.get("WANDB_BASE_URL")
+    servers = [own] if own else WANDB_SERVERS
+    if settings["mode"] == "online" and not any(_has_key(urlsplit(server).hostname or "") for server in servers):
         raise UserError(
-            f"logger.wandb.mode=online: there is no key for {server}. Run wandb login, or set WANDB_API_KEY."
+            f"logger.wandb.mode=online: there is no key for {servers[0]}. Run wandb login, or set WANDB_API_KEY."
         )
 
 

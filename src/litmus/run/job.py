@@ -258,6 +258,8 @@ def _check_unfinished(run: RunDir, config: Section) -> None:
     is_finished = result is not None and result["status"] == "finished"
     if most is not None and (steps > most or (steps == most and is_finished and requested >= done)):
         more = f"trainer.max_steps={2 * steps}"
+        if requested < 2 * done:
+            more += f" trainer.max_epochs={passes_for(2 * done, config['trainer'])}"
         raise UserError(f"{run.path} has already been trained for {steps:,} steps. To train on, it takes more: {more}.")
     if requested < done or (requested == done and is_finished):
         epochs = f"{done} epoch{'s' * (done != 1)}"
