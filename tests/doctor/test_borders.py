@@ -194,6 +194,19 @@ def test_a_high_loss_that_steps_did_not_make_is_no_high_rate(losses: list[float]
     assert "learning_rate_too_high" in names(sick(rows=grew, chance_loss=0.5, first_loss=0.4, **changes))
 
 
+@pytest.mark.parametrize(("update", "is_high"), [((0.5,), False), ((0.5, 0.5), True)])
+def test_the_first_steps_of_zeros_are_large_whatever_the_rate(update: tuple[float, ...], is_high: bool) -> None:
+    few = [{**row, "step": row["epoch"]} for row in rows(AT_CHANCE, AT_CHANCE, GUESSED)]
+    assert ("learning_rate_too_high" in names(sick(rows=few, health=all_epochs(update=update)))) == is_high
+
+
+@pytest.mark.parametrize("is_balanced", [True, False])
+def test_a_batch_with_a_sample_of_a_rare_class_has_a_large_loss_where_classes_weigh_the_same(is_balanced: bool) -> None:
+    peaks = all_epochs(update=(0.03, None, 0.03, 0.03), peak_loss=9.0)
+    evidence = sick(config=config(task__balanced=is_balanced), rows=rows([2.0] * 10, [2.0] * 10, GUESSED), health=peaks)
+    assert ("learning_rate_too_high" in names(evidence)) != is_balanced
+
+
 @pytest.mark.parametrize(("update", "found"), [(0.06, "learning_rate_too_high"), (0.002, "underfitting")])
 def test_a_network_that_is_stuck_is_told_by_its_steps(update: float, found: str) -> None:
     stuck = rows([2.1] * 10, [2.15] * 10, [0.2] * 10)

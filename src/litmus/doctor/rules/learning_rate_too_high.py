@@ -65,7 +65,12 @@ class LearningRateTooHigh(Rule):
             )
         if peak > ABOVE_CHANCE and _is_by_steps(evidence):
             worst = f"{peak * bound:.4g} in an epoch"
-        elif (step_peak or 0.0) > STEP_ABOVE_CHANCE and largest > LARGE_STEP / 5:
+        # With weights of classes, a batch with a sample of a rare one has such a loss, too.
+        elif (
+            (step_peak or 0.0) > STEP_ABOVE_CHANCE
+            and largest > LARGE_STEP / 5
+            and evidence.value("task.balanced") is not True
+        ):
             worst = f"{(step_peak or 0.0) * bound:.4g} in a step"
         else:
             return None
@@ -76,8 +81,10 @@ class LearningRateTooHigh(Rule):
         progress, usual, largest = evidence.progress, evidence.step_size, evidence.largest_step
         if progress is None or usual is None or largest is None or not evidence.is_learnable:
             return None
-        is_stuck = progress < STUCK and _is_deep(evidence) and evidence.num_steps >= FEW_STEPS
-        if not (usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED) and not (is_stuck and largest >= LARGE_STEP / 2):
+        has_begun = evidence.num_steps >= FEW_STEPS
+        is_large = usual >= LARGE_STEP and progress <= FAR_FROM_LEARNED and (has_begun or _is_deep(evidence))
+        is_stuck = progress < STUCK and _is_deep(evidence) and has_begun
+        if not is_large and not (is_stuck and largest >= LARGE_STEP / 2):
             return None
         return (
             f"A step changes a layer's weights by up to {largest:.0%} (0.1 % is usual), and {evidence.loss_in_words}."
