@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from litmus.cli._options import count, one_of
 from litmus.errors import EXIT_STATUS, UserError, WrongArguments
+from litmus.fetch import local
 
 if TYPE_CHECKING:
     from litmus.compare.ranking import Ranking
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
             "--against names one setting. Put its keys into one: --against 'optimizer.lr=0.01 dropout=0'."
         )
     against = arguments.against[0] if arguments.against else None
-    folders = [Path(folder) for folder in arguments.folders]
+    folders = [local.without_links(local.expand(folder)) for folder in arguments.folders]
     out = Path(arguments.out) if arguments.out else (folders[0] if len(folders) == 1 else Path("outputs")) / OUT
 
     from litmus import console

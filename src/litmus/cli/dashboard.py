@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: there is no such folder, or no run in it.
     """
-    folder = local.expand(arguments.folder)
+    folder = local.without_links(local.expand(arguments.folder))
     if folder.is_file():
         raise UserError(f"{folder} is a file. Name a folder of runs, such as outputs.")
     if not folder.is_dir():

@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     if arguments.seeds is not None and not arguments.tries:
         raise WrongArguments("--seeds requires --try.")
-    run = RunDir(arguments.run)
+    run = RunDir.named(arguments.run)
     config = run.read_config()
     result = run.read_result()
     if result is None:

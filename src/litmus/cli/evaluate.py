@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: the folder is not a run folder, or has no checkpoint yet; a key or value is wrong.
     """
-    run = RunDir(arguments.run)
+    run = RunDir.named(arguments.run)
     own = run.read_config()
     if arguments.checkpoint == "best":
         run.check_best()

@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     if arguments.run is None or arguments.to is None:
         raise WrongArguments("Name a run folder and a format: litmus export outputs/latest --to onnx.")
-    run = RunDir(arguments.run)
+    run = RunDir.named(arguments.run)
     config = run.read_config()
     run.check_best()
     path = Path(arguments.out) if arguments.out else run.path / "export" / FORMATS[arguments.to].file_name

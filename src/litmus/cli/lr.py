@@ -88,7 +88,7 @@ def _configured(arguments: argparse.Namespace) -> tuple[RunDir | None, Section]:
         return None, config
     if len(runs) > 1:
         raise WrongArguments(f"{runs[0]} and {runs[1]} are two runs. Name one of them.")
-    run = RunDir(runs[0])
+    run = RunDir.named(runs[0])
     own = run.read_config()
     if wrong := mistakes(own):
         raise UserError("\n".join(wrong))

@@ -84,16 +84,18 @@ def main(arguments: argparse.Namespace) -> int:
     _check_options(arguments)
     check_device(arguments.device)
     words = list(arguments.words)
+    run: RunDir | None = None
     config: Section = {}
     if arguments.pipeline or arguments.model:  # there is no run: the first word is an input, too
         words = words if arguments.run is None else [arguments.run, *words]
     elif arguments.run is None:
         raise WrongArguments("Name a run folder, such as outputs/latest, followed by texts, images or a table.")
     else:
-        config = RunDir(arguments.run).read_config()
+        run = RunDir.named(arguments.run)
+        config = run.read_config()
         if kinds_of_data(config["data"]["_target_"]).inputs == (Series,):
             _check_forecast(arguments)
-            return _forecast.main(RunDir(arguments.run), words, arguments)
+            return _forecast.main(run, words, arguments)
     if not words and arguments.file is None:
         for option in ("steps", "level"):
             if getattr(arguments, option) is not None:
@@ -109,20 +111,20 @@ def main(arguments: argparse.Namespace) -> int:
         raise WrongArguments("--json prints the answers, --out writes them. Use one of them.")
     elif arguments.out:
         check_answers(arguments.out, table)
-    if config:
-        RunDir(arguments.run).check_best()
+    if run is not None:
+        run.check_best()
     if table:
-        return _predict_table(table, takes, config, arguments)
+        return _predict_table(run, table, takes, config, arguments)
     texts = _check_not_empty(read_texts(words, arguments.file), arguments.file)
 
     from litmus import console
 
     with console.log_to(None):
-        predictor = _load(arguments, config)
+        predictor = _load(run, arguments, config)
         batch_size = arguments.batch_size or predictor.batch_size
         _check_effect(predictor, False, arguments)
         if predictor.input_kind is Images:
-            return _predict_images(cast("ImagePredictor", predictor), words, batch_size, arguments)
+            return _predict_images(run, cast("ImagePredictor", predictor), words, batch_size, arguments)
         if predictor.input_kind is Columns:
             check_words(Columns, words)
         from litmus.inference.texts import EMPTY
@@ -147,7 +149,9 @@ def _takes(config: Section, arguments: argparse.Namespace) -> type[Input] | None
     return kinds[0] if len(kinds) == 1 else None
 
 
-def _predict_table(path: Path, takes: type[Input] | None, config: Section, arguments: argparse.Namespace) -> int:
+def _predict_table(
+    run: RunDir | None, path: Path, takes: type[Input] | None, config: Section, arguments: argparse.Namespace
+) -> int:
     """Predicts for the rows of a table; gives the exit status."""
     column, settings = None, config.get("data", {})
     if takes in ONE_COLUMN:  # it is not missing for want of a network
@@ -161,7 +165,7 @@ def _predict_table(path: Path, takes: type[Input] | None, config: Section, argum
     from litmus import console
 
     with console.log_to(None):
-        predictor = _load(arguments, config)
+        predictor = _load(run, arguments, config)
 
         from litmus.inference.columns import ColumnPredictor
         from litmus.inference.images import ImagePredictor
@@ -211,8 +215,7 @@ def _check_not_empty(texts: Iterator[Text], file: str | None) -> Iterator[Text]:
     return chain([first], texts)
 
 
-def _load(arguments: argparse.Namespace, config: Section) -> "Predictor":
-    run = None if arguments.pipeline or arguments.model else RunDir(arguments.run)
+def _load(run: RunDir | None, arguments: argparse.Namespace, config: Section) -> "Predictor":
     with loading(run, config, arguments.json):
         from litmus.inference.load import load_pretrained, load_run
         from litmus.inference.pipeline import PipelinePredictor
@@ -265,7 +268,11 @@ def _print_texts(
 
 
 def _predict_images(
-    predictor: "ImagePredictor", words: Sequence[str], batch_size: int, arguments: argparse.Namespace
+    run: RunDir | None,
+    predictor: "ImagePredictor",
+    words: Sequence[str],
+    batch_size: int,
+    arguments: argparse.Namespace,
 ) -> int:
     """Prints predictions for images, and writes drawings of bounding boxes; gives the exit status."""
     from litmus import console
@@ -277,7 +284,7 @@ def _predict_images(
     paths = list(dict.fromkeys(chain.from_iterable(files.values())))
     if not paths:
         raise UserError(f"There are no images in {' '.join(words)}.")
-    out = Path(arguments.out or (PREDICTIONS if arguments.model else RunDir(arguments.run).path / PREDICTIONS))
+    out = Path(arguments.out or (PREDICTIONS if run is None else run.path / PREDICTIONS))
     drawings = Drawings(out, predictor.net.spec.target.names)
     topk = TOPK if arguments.topk is None else arguments.topk
     min_score, chosen = _min_score(predictor.net, arguments)

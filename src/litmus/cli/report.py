@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: the folder is not a run folder, the run has not ended, or no browser can be started.
     """
-    run = RunDir(arguments.run)
+    run = RunDir.named(arguments.run)
     config = run.read_config()
     if run.read_result() is None:
         raise UserError(

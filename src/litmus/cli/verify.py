@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
         with console.log_to(None), Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:
             bar = progress.add_task("training", total=arguments.kills)
             if runs:
-                straight = RunDir(runs[0])
+                straight = RunDir.named(runs[0])
                 straight.read_config()  # raises, where there is no run
                 overrides = [f"reproduce={straight.path.resolve()}"]
             else:

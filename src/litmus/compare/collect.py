@@ -13,6 +13,7 @@ from litmus.config.keys import hyperparameters, key_of
 from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.record.folder import CHECKPOINTS, CONFIGS, LOG, RESULT, RunDir
 from litmus.record.metrics import has_diverged, monitored
 
@@ -134,7 +135,12 @@ def find_runs(folders: Sequence[Path]) -> Iterator[Path]:
         below = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
         # A link to a run, such as `outputs/latest`, is followed; others may lead in circles.
         below = [entry for entry in below if not entry.is_symlink() or _links_to_run(entry.path)]
-        waiting += [entry.path for entry in reversed(below)]
+        waiting += [_itself(entry) for entry in reversed(below)]
+
+
+def _itself(entry: "os.DirEntry[str]") -> str:
+    """The folder, where the entry is a link to it: `outputs/latest` may soon be another run."""
+    return str(local.without_links(Path(entry.path))) if entry.is_symlink() else entry.path
 
 
 def is_run_folder(names: set[str]) -> bool:

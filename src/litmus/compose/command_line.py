@@ -30,6 +30,7 @@ from litmus.compose.help import page
 from litmus.compose.resume import (
     as_typed,
     check_config_folders,
+    with_own_folders,
     with_requeued_run,
     with_stored_choices,
     with_sweep_overrides,
@@ -89,6 +90,8 @@ def train() -> None:
         if (arguments := with_requeued_run(sys.argv[1:])) is None:
             print("SLURM has started this job again; this run of it has finished.")
             return
+        arguments = with_own_folders(arguments)
+        typed.update(arguments)
         sys.argv[1:] = with_stored_choices(with_sweep_overrides(with_launch(arguments)))
         if not any("hydra.mode" in argument for argument in sys.argv[1:]):
             Hydra.get_mode = _no_mode  # type: ignore[method-assign]

@@ -26,6 +26,7 @@ from litmus.config.launch import launched
 from litmus.config.machine import Watch, let_waiting_threads_sleep
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, Interrupted, UserError
+from litmus.fetch import local
 from litmus.record.folder import RunDir
 from litmus.record.signals import stopping_after
 from litmus.run import header
@@ -61,7 +62,7 @@ def run_job(composed: DictConfig, started: float) -> str:
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN:
         _change_to(Path(hydra.runtime.cwd))
-    run = RunDir(_shorten(Path(hydra.runtime.output_dir).resolve()))  # resolved: outputs/latest may soon be another run
+    run = RunDir(local.shorten(Path(hydra.runtime.output_dir).resolve()))
     overrides = as_typed(list(hydra.overrides.task))
     choices = {str(group): str(name) for group, name in hydra.runtime.choices.items()}
     if hydra.mode is RunMode.MULTIRUN:
@@ -112,7 +113,7 @@ def _run_one(
         config = resume_config(run, config, overrides)
     elif config["reproduce"] is not None:
         config = reproduced_config(RunDir(config["reproduce"]), config, overrides)
-    original = None if config["reproduce"] is None else RunDir(_shorten(Path(config["reproduce"])))
+    original = None if config["reproduce"] is None else RunDir(local.shorten(Path(config["reproduce"])))
     if original is not None:
         original.read_config()  # raises, where it is not there any more
     with run.locked(), console.log_to(run.log):
@@ -185,8 +186,3 @@ def _change_to(folder: Path) -> None:
         raise UserError(
             f"{platform.node()} has no folder {folder} ({error.strerror}): machines that run jobs share a file system."
         ) from None
-
-
-def _shorten(path: Path) -> Path:
-    """The path relative to the current folder, if it lies below: that is what one types."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

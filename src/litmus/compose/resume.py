@@ -17,9 +17,11 @@ from litmus.config.keys import choice, logger_names, logger_override
 from litmus.config.launch import launch_words
 from litmus.config.validate import override
 from litmus.errors import UserError
+from litmus.fetch import local
 from litmus.record.command import typed_words
 from litmus.record.folder import CONFIGS, RunDir
 
+OF_FOLDERS = ("resume", "reproduce")  # keys that name one
 LAUNCHER_KEYS = ("hydra/launcher", "hydra.launcher.")  # with those below
 # Of a sweep's folder: keys of litmus' own configuration; launchers; and amounts and names that a launcher requests.
 # `setup`, `srun_args`, `python` and the like are not among these: they run. A line break in a name would, too.
@@ -90,6 +92,24 @@ def _folder_of(key: str, arguments: list[str]) -> str | None:
     return None if folder is None else str(folder)
 
 
+def with_own_folders(arguments: list[str]) -> list[str]:
+    """`resume=` and `reproduce=` name the folder itself, where a link leads to it: `latest` may soon be another run.
+
+    Raises:
+        UserError: no folder is named.
+        OverrideParseException: Hydra's, for a folder that is not written as a value.
+    """
+    return [_with_own_folder(each) for each in arguments]
+
+
+def _with_own_folder(word: str) -> str:
+    key = word.partition("=")[0]
+    if key not in OF_FOLDERS or (folder := _folder_of(key, [word])) is None:
+        return word
+    own = local.without_links(Path(folder))
+    return word if own == Path(folder) else override(key, str(own))
+
+
 def with_stored_choices(arguments: list[str]) -> list[str]:
     """Puts the choices of a run that is resumed or reproduced first, so that overrides are checked against its keys.
 
@@ -141,7 +161,7 @@ def as_typed(overrides: list[str]) -> list[str]:
 
 def _folders(arguments: list[str]) -> dict[str, str]:
     """The folders that `resume=` and `reproduce=` name, by these keys."""
-    return {key: folder for key in ("resume", "reproduce") if (folder := _folder_of(key, arguments)) is not None}
+    return {key: folder for key in OF_FOLDERS if (folder := _folder_of(key, arguments)) is not None}
 
 
 def with_requeued_run(arguments: list[str]) -> list[str] | None:

@@ -19,6 +19,24 @@ def expand(path: str) -> Path:
         return Path(path)
 
 
+def shorten(path: Path) -> Path:
+    """The path relative to the current folder, if it lies below: that is what one types."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def without_links(path: Path) -> Path:
+    """What the path leads to: a link on the way, such as `outputs/latest`, may lead elsewhere in a moment.
+
+    It stays as it was typed where there is no link, or nobody can say where they lead.
+    """
+    try:
+        itself = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL in the name: who reads it says so
+        return path
+    is_itself = str(itself) == os.path.abspath(path)  # noqa: PTH100  # which follows no links
+    return path if is_itself else shorten(itself)
+
+
 def cache_folder(dir: str | None) -> Path:
     """The folder that `data.dir` names, or the user's cache folder."""
     import platformdirs

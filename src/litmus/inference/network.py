@@ -69,14 +69,13 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> "Network":
     """
     check_device(device)
     name = os.fspath(run)
-    folder = local.expand(name)
-    if local.kind_of(folder) == "missing":
+    run_dir = RunDir.named(name)
+    if local.kind_of(run_dir.path) == "missing":
         known = list(architectures())
         if name in known:
             return Network(on_device(load_pretrained(name), device))
         if hint := did_you_mean(name, known):
             raise UserError(f"There is no folder {name}.{hint}")
-    run_dir = RunDir(folder)
     return Network(on_device(load_run(run_dir), device), run_dir.read_config()["data"])
 
 

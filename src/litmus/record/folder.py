@@ -75,6 +75,14 @@ class RunDir:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
+    @classmethod
+    def named(cls, name: str | os.PathLike[str]) -> "RunDir":
+        """The run of a folder that somebody typed: of that itself, where a link such as `outputs/latest` leads to it.
+
+        Another run may start meanwhile, and be the latest then.
+        """
+        return cls(local.without_links(local.expand(os.fspath(name))))
+
     @property
     def checkpoints(self) -> Path:
         return self.path / CHECKPOINTS
