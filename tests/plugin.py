@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILES = re.findall(r"```(?:python|yaml|toml)\n# mixers/(\S+)\n(.*?)```", PAGE, re.DOTALL)
+FILES = re.findall(r"^`mixers/(\S+)`\n\n```(?:python|yaml|toml)\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
 NAME = "mixers"
 SOURCE, YAML = "mixers/mlp_mixer.py", "mixers/conf/model/mlp_mixer.yaml"
 

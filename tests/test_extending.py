@@ -12,7 +12,7 @@ import pytest
 from helpers import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-BLOCKS = re.findall(r"```(python|yaml|toml|diff)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"^`(\S+)`\n\n```(python|yaml|toml|diff)\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
 PACKAGE = "mixers/"  # outside of the repository: tests/test_plugins.py
 
 
@@ -23,7 +23,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("src", "conf"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "train.py", folder)
-    for kind, name, text in BLOCKS:
+    for name, kind, text in BLOCKS:
         if name.startswith(PACKAGE):
             continue
         path = folder / name

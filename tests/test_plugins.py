@@ -185,8 +185,12 @@ def test_a_broken_plugin_is_answered_with_a_sentence(tmp_path: Path, words: list
     plugin.write(tmp_path / "lib")
     path = tmp_path / "lib" / plugin.YAML
     path.write_text(path.read_text().replace("  width: 64\n", ""))
-    (answer,) = run(tmp_path, *words, status=2, **plugin.environment(tmp_path / "lib")).splitlines()
-    assert answer.endswith("mlp_mixer.yaml: it lacks width, which MLPMixer takes: defaults stand in this file.")
+    what, way_out = run(tmp_path, *words, status=2, **plugin.environment(tmp_path / "lib")).splitlines()
+    assert f"The plugin mixers: {path}" in what
+    assert what.endswith("mlp_mixer.yaml: it lacks width, which MLPMixer takes: defaults stand in this file.")
+    assert way_out == (
+        "No command runs before the plugin mixers is mended. Mend it, or leave it out of LITMUS_PLUGINS."
+    )
 
 
 def test_a_broken_plugin_does_not_hide_the_help_of_verbs(tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def test_a_damaged_entry_point(use: Use, tmp_path: Path) -> None:
         ("YAML", "MLPMixer", "Mixer", "mixers.mlp_mixer defines no Mixer"),
         ("YAML", "mlp_mixer.MLP", "mixer.MLP", "mixers.mixer.MLPMixer is not part of litmus"),
         ("YAML", "model:\n", "modl:\n", "it sets no keys of model"),
+        (
+            "YAML",
+            "# @pack",
+            "# mlp_mixer.yaml\n# @pack",
+            "its first line is to be # @package _global_, above any other",
+        ),
         ("YAML", "  patch", " patch", "it cannot be read"),
         ("YAML", "  - override /data: mnist", "  - _base", "it cannot be read"),
         ("SOURCE", "*, patch", "patch", "takes no patch, width, dropout, batchnorm, l2: arguments that are keys stand"),
@@ -250,6 +256,16 @@ def test_a_callback(use: Use) -> None:
     _forget()
     with pytest.raises(UserError, match="the class Announce does not set affects_training"):
         check_plugins()
+
+
+def test_an_experiment_sets_keys_of_all_groups(use: Use) -> None:
+    path = use() / "conf" / "experiment" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text("# mine.yaml\n# @package _global_\nseed: 3\n")
+    with pytest.raises(UserError, match=r"mine.yaml: its first line is to be # @package _global_"):
+        check_plugins()
+    edit(path, "# mine.yaml\n", "")
+    check_plugins()
 
 
 def test_its_preflight_is_asked(use: Use) -> None:

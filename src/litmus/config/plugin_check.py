@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from litmus.config.conf import CONF, targets_in
-from litmus.config.plugins import Plugin, installed
+from litmus.config.plugins import VARIABLE, Plugin, installed
 from litmus.config.retype import contents
 from litmus.config.types import Section
 from litmus.config.validate import class_attributes, signature
@@ -16,6 +16,7 @@ from litmus.errors import UserError, first_line
 EXPERIMENT = "experiment"
 GROUPS = ("model", "data", "optimizer", "scheduler", "callback", EXPERIMENT)  # that a plugin adds choices to
 NEEDED = {"model": "input_kinds", "callback": "affects_training"}  # what the class of a choice has to say
+FIRST_LINE = "its first line is to be # @package _global_, above any other comment: it sets keys of several groups"
 
 
 def check_plugins() -> None:
@@ -32,7 +33,11 @@ def check_plugins() -> None:
             wrong.append(
                 f"The plugin {plugin.name} adds nothing: {plugin.conf} has no {GROUPS[0]}/*.yaml and the like."
             )
-        wrong += [f"{path}: {what}." for path in paths for what in _mistakes(path, plugin, taken)]
+        mistakes = [f"{path}: {what}." for path in paths for what in _mistakes(path, plugin, taken)]
+        wrong += [f"The plugin {plugin.name}: {each}" for each in mistakes]
+        if mistakes:
+            way_out = f"leave it out of {VARIABLE}" if plugin.info is None else "uninstall it"
+            wrong.append(f"No command runs before the plugin {plugin.name} is mended. Mend it, or {way_out}.")
     if wrong:
         raise UserError("\n".join(wrong))
 
@@ -65,11 +70,16 @@ def _mistakes_of_choice(path: Path, plugin: Plugin) -> Iterator[str]:
         yield f"it cannot be read: {first_line(error)}"
         return
     if group == EXPERIMENT:
+        if whole.get(EXPERIMENT):
+            yield FIRST_LINE
         return
     section = (whole.get(group) or {}).get(choice) if group == "callback" else whole.get(group)
     if not isinstance(section, dict):
         hint = f".{choice}: its first line is to be # @package callback.{choice}" if group == "callback" else ""
         yield f"it sets no keys of {group}{hint}"
+        return
+    if "_target_" not in section and isinstance(section.get(group), dict):
+        yield FIRST_LINE
         return
     found = targets_in(path)
     others = [each for each in plugin.conf.glob("*/[!_]*.yaml") if each != path and {*found} & {*targets_in(each)}]
