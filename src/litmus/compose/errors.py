@@ -41,6 +41,7 @@ ELSEWHERE = {
     "lr0": "optimizer.lr",
     "n_splits": "data.folds",
     "num_train_epochs": "trainer.max_epochs",
+    "patience": "callback.early_stopping.patience",
     "eval_steps": "trainer.val_check_interval",
     "per_device_train_batch_size": "data.batch_size",
     "target": "data.column",
@@ -63,8 +64,21 @@ CHOICES_ELSEWHERE = {
     "optimizer": {"momentum": "sgd", "nesterov": "sgd"},
     "data": {"csv": "table", "folder": "image_folder", "huggingface": "hub", "imagefolder": "image_folder"},
     "trainer": {"cuda": "gpu"},
-    "scheduler": {"constant": "none", "linear": "warmup_linear", "onecycle": "one_cycle"},
+    "scheduler": {
+        "constant": "none",
+        "cosine_annealing": "cosine",
+        "cosineannealinglr": "cosine",
+        "linear": "warmup_linear",
+        "onecycle": "one_cycle",
+        "onecyclelr": "one_cycle",
+        "reduce_on_plateau": "plateau",
+        "reducelronplateau": "plateau",
+    },
 }
+# Of other loaders, which have processes for reading.
+OF_WORKERS = ("dataloader_num_workers", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "workers")
+NO_WORKERS = " No workers are to be set: data lies in memory, or threads read the next batch while this one trains."
+FORM = "key=value, such as model=cnn or seed=7."
 NO_FOLDS = " A split by time has no folds: training would follow validation. data.val_share says what validates."
 
 
@@ -80,6 +94,8 @@ def explain(error: Exception, conf: Path, arguments: list[str]) -> str:
         return _explain_choice(error, choices)
     if isinstance(error, OverrideParseException):
         return _explain_syntax(str(error.override), arguments)
+    if without_key := next((each for each in arguments if each.startswith("=")), None):
+        return f"{without_key} is not of the form {FORM}"
     text = str(error)
     if match := re.match(r"Could not override '(?P<key>[^']+)'", text):
         return _explain_key(match["key"], conf, arguments)
@@ -145,6 +161,8 @@ def explain_flag(flag: str, flags: Sequence[str], conf: Path, arguments: list[st
     if not hint and key.replace(".", "").replace("_", "").isalnum() and value and not value.startswith("-"):
         meant = key if is_top else _like(key, _compose_without(conf, others)) or key
         hint = f" Did you mean {meant if '=' in meant else f'{meant}={value}'}?"
+    if key in OF_WORKERS:
+        hint = NO_WORKERS
     return f"There is no option {option}.{hint} Keys are typed as key=value, such as model=fnn; --help lists them."
 
 
@@ -152,7 +170,7 @@ def _is_no_choice(argument: str, conf: Path) -> bool:
     """Whether an override sets a group to what is no name."""
     group, _, value = argument.lstrip("+").partition("=")
     is_list = group == "logger" and value.startswith("[")
-    return (not group or (conf / group).is_dir()) and not is_list and not (value.isidentifier() and value != "null")
+    return (conf / group).is_dir() and not is_list and not (value.isidentifier() and value != "null")
 
 
 def _explain_syntax(override: str, arguments: list[str]) -> str:
@@ -175,7 +193,7 @@ def _explain_syntax(override: str, arguments: list[str]) -> str:
     is_name = override.isidentifier()
     groups = sorted(path.parent.name for path in files() if path.stem == override) if is_name else []
     hint = f" Did you mean {groups[0]}={override}?" if groups else _own_data(override)
-    form = "key=value." if hint else "key=value, such as model=cnn or seed=7."
+    form = "key=value." if hint else FORM
     return f"{override if override.strip() else repr(override)} is not of the form {form}{hint}"
 
 
@@ -235,6 +253,8 @@ def _explain_key(key: str, conf: Path, arguments: list[str]) -> str:
     if key == "data.path":
         given = next((each.partition("=")[2] for each in arguments if each.startswith("data.path=")), "")
         hint = _own_data(given) or hint
+    if name in OF_WORKERS:
+        hint = NO_WORKERS
     if key in ("data.folds", "data.fold") and "horizon" in section:
         hint = NO_FOLDS
     missing = f"{prefix}{name}" if name in key.split(".")[:-1] else key
@@ -265,7 +285,11 @@ def _like(name: str, config: DictConfig) -> str | None:
     """The key of some group, or with a value, that was meant by a name without the group."""
     sections = {str(group): section for group, section in config.items() if isinstance(section, DictConfig)}
     keys = {key: f"{group}.{key}" for group, section in sections.items() for key in map(str, section) if key[0] != "_"}
-    if (elsewhere := ELSEWHERE.get(name, "")).partition("=")[0] in keys.values():
+    if name in keys:
+        return keys[name]
+    elsewhere = ELSEWHERE.get(name, "")
+    section, _, last = _follow(elsewhere.partition("=")[0], config)
+    if last in section:
         return elsewhere
     near = difflib.get_close_matches(name, keys, n=1, cutoff=0.7)
     return keys[near[0]] if near else None
