@@ -37,8 +37,13 @@ def test_photos_are_learned_and_named(train: Train, tmp_path: Path, litmus: Litm
     assert next(iter(answers[0]["probabilities"])) == "red"
     assert sum(answers[0]["probabilities"].values()) == pytest.approx(1.0)
     for option, value in (("--min-score", "0.5"), ("--out", "drawn")):
-        with pytest.raises(SystemExit, match=f"{option} supports only .*networks that predict bounding boxes"):
+        with pytest.raises(SystemExit, match=f"{option} supports only .*networks that predict bounding boxes") as ended:
             main(["predict", str(run.path), "photos/red/1.png", option, value])
+        assert ("images' paths: litmus predict RUN list.csv --column NAME" in str(ended.value)) is (option == "--out")
+    (tmp_path / "list.csv").write_text("file\nphotos/red/1.png\nphotos/blue/1.png\n")
+    litmus("predict", str(run.path), "list.csv", "--column", "file", "--out", "answers.csv")
+    rows = (tmp_path / "answers.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["photos/red/1.png", "red"], ["photos/blue/1.png", "blue"]]
     out, _ = litmus("predict", str(run.path), "photos/red/1.png", "--topk", "2")
     header, _, table = out.partition("importing PyTorch ...\n")
     assert header.startswith("model=")

@@ -247,7 +247,16 @@ def _check_effect(predictor: "Predictor", table: bool, arguments: argparse.Names
         ("--level", arguments.level, False, "networks that forecast a series"),
     ):
         if value is not None and not has_effect:
-            raise UserError(f"{option} supports only {networks}.")
+            hint = _table_instead(predictor) if option in ("--out", "--parquet") else ""
+            raise UserError(f"{option} supports only {networks}.{hint}")
+
+
+def _table_instead(predictor: "Predictor") -> str:
+    """How the answers get into a file, where texts or images are named one by one; empty for other networks."""
+    if predictor.input_kind not in ONE_COLUMN:
+        return ""
+    noun, _ = ONE_COLUMN[predictor.input_kind]
+    return f" Name a table with a column of the {noun}: litmus predict RUN list.csv --column NAME --out answers.csv."
 
 
 def _print_texts(
