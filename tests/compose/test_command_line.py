@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, SMALL
+from helpers import ROOT, SMALL, composed
+
+from litmus.record.folder import RunDir
 
 from litmus.record.command import typed_words
 
@@ -235,6 +237,19 @@ def test_an_interrupted_run_is_resumed_by_its_folder(command: Command, tmp_path:
     refused = command("resume=there", "model=cnn")
     assert refused.returncode == 2
     assert "trained with model=perceptron" in refused.stderr
+
+
+@pytest.mark.wide
+def test_a_run_without_a_checkpoint_begins_from_the_start_and_says_so(command: Command, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "there")
+    run.claim(composed("model=perceptron", *SMALL))
+    said = "begins from the start: the run was stopped before its first checkpoint"
+    done = command("resume=there")
+    assert done.stdout.count(said) == 1, done.stderr
+    assert said in run.log.read_text()
+    again = command("resume=there", "trainer.max_epochs=3").stdout
+    assert "resumes after step" in again
+    assert said not in again
 
 
 @pytest.mark.wide

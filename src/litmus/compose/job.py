@@ -125,6 +125,8 @@ def _run_one(
                 # Which is on the screen since before the run had a log.
                 log.info(header.line(choices, config["data"], was_read))
                 header.configuration(config, _default_config(config, choices), was_read)
+                if not new and not run.has_kept():
+                    console.say("begins from the start: the run was stopped before its first checkpoint")
                 if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
                     console.say(f"  {said}", wrap=True)
                 with console.doing(header.TORCH) if leader is None else nullcontext():

@@ -198,9 +198,8 @@ def newest_checkpoint(run: RunDir) -> Path | None:
     Raises:
         UserError: its checkpoints are missing or damaged.
     """
-    rows = run.whole_metrics()
-    if not run.last.is_file() and not (rows[-1]["epoch"] if rows else run.best.is_file()):
-        return None  # or no more than the network before its training, from which it begins
+    if not run.has_kept():
+        return None
     config = run.read_config()
     wrong = {path: _what_is_wrong(path, config) for path in (run.last, run.best)}
     if None not in wrong.values():

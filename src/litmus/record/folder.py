@@ -126,6 +126,13 @@ class RunDir:
             )
         return found[0]
 
+    def has_kept(self) -> bool:
+        """Whether there is, or was, a checkpoint to resume from: more than the network before its training."""
+        if self.last.is_file():
+            return True
+        rows = self.whole_metrics()
+        return bool(rows[-1]["epoch"]) if rows else self.best.is_file()
+
     @property
     def log(self) -> Path:
         return self.path / LOG
