@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, SMALL, composed
 
-from litmus.record.folder import RunDir
-
 from litmus.record.command import typed_words
+from litmus.record.folder import RunDir
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
