@@ -157,7 +157,7 @@ def form(text: str) -> list[str]:
     return list(dict.fromkeys(forms))
 
 
-CONTINUES = r" {3,}\S| {2}(python|litmus|outputs) ?"
+CONTINUES = r" {3,}\S| {2}(python|litmus|outputs) ?|outputs/"
 OF_SOME_DATA = r"WARNING|  every key has|  [a-z_.]+=.*\(default|data .*warning above|  Logistic|  try|baseline  "
 LABELS = (
     r"(  (model|data|task|optimizer|scheduler|trainer)|run folder|page|look at it|confused|doctor|data|target|precision"

@@ -4,19 +4,23 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from litmus.config import machine
-from litmus.config.machine import POLICY, Watch, let_waiting_threads_sleep
+from litmus.config.machine import POLICY, THREADS, Watch, let_waiting_threads_sleep
+from litmus.record.folder import RunDir
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A process that has not imported torch, on two cores."""
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.delenv(POLICY, raising=False)
+    for name in (POLICY, THREADS):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(machine, "own_cores", lambda: {0, 1})
     return monkeypatch
 
@@ -67,14 +71,16 @@ def test_threads_sleep_where_others_hold_a_core(fresh: pytest.MonkeyPatch) -> No
     assert os.environ[POLICY] == "PASSIVE"
 
 
-@pytest.mark.parametrize("why", ["decided", "late", "one core"])
+@pytest.mark.parametrize("why", ["decided", "late", "one core", "one thread"])
 def test_nothing_is_changed_where_it_would_not_help(fresh: pytest.MonkeyPatch, why: str) -> None:
     if why == "decided":
         fresh.setenv(POLICY, "ACTIVE")
     elif why == "late":
         fresh.setitem(sys.modules, "torch", machine)
-    else:
+    elif why == "one core":
         fresh.setattr(machine, "own_cores", lambda: {0})
+    else:
+        fresh.setenv(THREADS, "1")
     assert let_waiting_threads_sleep(1.5) is None
     assert os.environ.get(POLICY) == ("ACTIVE" if why == "decided" else None)
 
@@ -92,3 +98,43 @@ def test_a_process_that_spins_is_seen() -> None:
         for each in others:
             each.kill()
             each.wait()
+
+
+HELD = """
+from litmus.config import machine
+machine.own_cores = lambda: {0, 1}
+machine.Watch.held_by_others = lambda _: 1.5
+"""
+VERB = """
+import os, sys
+from litmus.cli import main as cli
+try:
+    cli.main(sys.argv[1:])
+except SystemExit as ended:
+    assert not ended.code or sys.argv[1] == "lr", ended.code
+assert "torch" in sys.modules
+print("POLICY", os.environ.get(machine.POLICY))
+"""
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(
+    "words", [["evaluate"], ["predict", "digit.png", "--json"], ["lr", "--steps", "20"]], ids="-".join
+)
+def test_verbs_that_compute_let_waiting_threads_sleep(words: list[str], train: Callable[..., RunDir]) -> None:
+    Image.new("L", (28, 28)).save("digit.png")
+    run = train("model=fnn", "trainer.max_epochs=1", "data.limit=40")
+    verb, *rest = words
+    environment = {name: value for name, value in os.environ.items() if name not in (POLICY, THREADS)}
+    command = [sys.executable, "-c", HELD + VERB, verb, str(run.path), *rest]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert ("threads sleep while they wait" in done.stdout) == ("--json" not in words)
+    assert done.stdout.endswith("POLICY PASSIVE\n")
+
+
+@pytest.mark.wide
+def test_a_program_that_uses_litmus_keeps_its_environment(fresh: pytest.MonkeyPatch) -> None:
+    code = "import litmus, os, sys; litmus.load; print('torch' in sys.modules, os.environ.get('OMP_WAIT_POLICY'))"
+    done = subprocess.run([sys.executable, "-c", HELD + code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True None\n"

@@ -16,15 +16,11 @@ def loading(run: RunDir | None, config: Section, as_json: bool) -> Iterator[None
         config: of the run.
         as_json: whether standard output is for a program; then nothing is said.
     """
-    from litmus import console
     from litmus.run import header
 
-    if as_json:
-        yield
-        return
-    if run is not None:
+    if run is not None and not as_json:
         header.trained(run, config)
-    with console.doing(header.TORCH):
+    with header.importing_torch(is_quiet=as_json):
         yield
 
 

@@ -132,7 +132,7 @@ def _tested(run: RunDir | None, config: Section, arguments: argparse.Namespace) 
         groups = ("model", "data", "optimizer")
         where = "" if run is None else f"  as {run.path}, from fresh weights"
         console.say("  ".join(f"{group}={choice(config, group)}" for group in groups) + where, style="bold", wrap=True)
-    with doing(header.TORCH):
+    with header.importing_torch(is_quiet=arguments.json):
         from litmus.run.build import prepare
         from litmus.run.learning_rate import range_test
     from rich.progress import Progress

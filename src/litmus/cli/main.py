@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from litmus.config.deferred import defer
+from litmus.config.machine import watch
 from litmus.config.plugin_check import check_plugins
 from litmus.config.types import Section
 from litmus.config.validate import did_you_mean
@@ -57,6 +58,7 @@ def main(words: Sequence[str] | None = None, compose: Compose | None = None) -> 
     if verb not in VERBS:
         hint = did_you_mean(verb, list(VERBS))
         _refuse(f"litmus: there is no verb {verb}.{hint} Choose one of: {', '.join(VERBS)}.")
+    watch()
     defer()
     module = importlib.import_module(f"litmus.cli.{verb}")
     parser = _Parser(f"litmus {verb}", description=module.__doc__, allow_abbrev=False)

@@ -23,7 +23,7 @@ from litmus.compose.resume import as_typed
 from litmus.config.command import train_command
 from litmus.config.keys import SHOWN_GROUPS, logger_names, logger_override
 from litmus.config.launch import launched
-from litmus.config.machine import Watch, let_waiting_threads_sleep
+from litmus.config.machine import watch
 from litmus.config.types import Section
 from litmus.errors import EXIT_STATUS, Interrupted, UserError
 from litmus.fetch import local
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WATCH = Watch.begin()  # some tenths of a second before torch is imported
+watch()
 MODULES = ("litmus.run.summary", "litmus.run.train")  # which import torch
 
 
@@ -127,9 +127,7 @@ def _run_one(
                 header.configuration(config, _default_config(config, choices), was_read)
                 if not new and not run.has_kept():
                     console.say("begins from the start: the run was stopped before its first checkpoint")
-                if said := let_waiting_threads_sleep(_WATCH.held_by_others()):
-                    console.say(f"  {said}", wrap=True)
-                with console.doing(header.TORCH) if leader is None else nullcontext():
+                with header.importing_torch() if leader is None else nullcontext():
                     import_all(MODULES)
         except Interrupted as interrupted:
             return _end_before_training(run, config, interrupted)

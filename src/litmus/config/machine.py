@@ -1,5 +1,6 @@
 """What this process may use of the machine: its memory, what its control groups say, and its cores."""
 
+import functools
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 STAT = Path("/proc/stat")
 HELD = 0.5  # cores that others hold, from which on waiting threads had better sleep
 LEAST_S = 0.1  # of watching: the system counts in hundredths of a second
-POLICY, SLEEP = "OMP_WAIT_POLICY", "PASSIVE"  # of OpenMP (5.0, section 6.7)
+POLICY, SLEEP, THREADS = "OMP_WAIT_POLICY", "PASSIVE", "OMP_NUM_THREADS"  # of OpenMP (5.0, sections 6.7 and 6.2)
 MEMINFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -60,6 +61,12 @@ class Watch:
         return max(0.0, (busy - self.busy - (time.process_time() - self.own)) / seconds)
 
 
+@functools.cache
+def watch() -> Watch:
+    """That of this process, begun by the first call: a command calls it some tenths of a second before torch."""
+    return Watch.begin()
+
+
 def let_waiting_threads_sleep(held: float) -> str | None:
     """Has the threads of torch sleep while they wait for each other, where other processes want the cores.
 
@@ -70,10 +77,12 @@ def let_waiting_threads_sleep(held: float) -> str | None:
         held: cores that others hold.
 
     Returns:
-        What to say of it; None where nothing is changed: the cores are free, the user has decided, or it is too late.
+        What to say of it; None where nothing is changed: the cores are free, one thread has none to wait for, the user
+        has decided, or it is too late.
     """
     cores = len(own_cores())
-    if held < HELD or cores < 2 or POLICY in os.environ or "torch" in sys.modules:
+    alone = cores < 2 or os.environ.get(THREADS, "").strip() == "1"
+    if held < HELD or alone or POLICY in os.environ or "torch" in sys.modules:
         return None
     os.environ[POLICY] = SLEEP
     return f"other processes hold {held:.1f} of {cores} cores: threads sleep while they wait ({POLICY}={SLEEP})"
