@@ -1,10 +1,11 @@
 """Modules that libraries import for one name, and that a small network never uses: they run at their first use.
 
 Lightning imports all of torchmetrics for a base class (with it scipy.signal, matplotlib, torchvision, transformers),
-and torch's compiler for a class that it looks for (with it sympy). That takes longer than most trainings here. A module
-of `MODULES` is in `sys.modules` before its code has run. The names listed are given without; any other name runs it,
-and so does a submodule of the compiler. Where a library changes, all works, only later: tests/config/test_deferred.py
-says so. Only litmus' own processes defer; a program that imports litmus does not.
+and torch's compiler for a class that it looks for (with it sympy). transformers imports torchvision for a name that is
+`typing`'s, and for losses of boxes. That takes longer than most trainings here. A module of `MODULES` is in
+`sys.modules` before its code has run. The names listed are given without; any other name runs it, and so does a
+submodule of the compiler. Where a library changes, all works, only later: tests/config/test_deferred.py says so. Only
+litmus' own processes defer; a program that imports litmus does not.
 """
 
 import copy
@@ -93,6 +94,8 @@ MODULES: Mapping[str, Mapping[str, Callable[[Deferred, str], object]]] = {
     },
     "torchmetrics.utilities.plot": dict.fromkeys(("_AX_TYPE", "_PLOT_OUT_TYPE", "plot_single_or_multi_val"), Later),
     "torch.utils.flop_counter": {"FlopCounterMode": Later},  # which imports triton
+    "transformers.image_transforms": {"center_to_corners_format": Later},  # imports torchvision
+    "transformers.processing_utils": {"Unpack": _from("typing")},  # imports what reads images and videos
     COMPILER: {
         "OptimizedModule": Later,
         "disable": _disable,
