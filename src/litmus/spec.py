@@ -126,7 +126,8 @@ class Number:
 
     Where there are `quantiles`, a network receives the normal distribution's value at the rank that the value has among
     them instead. A missing value counts as `fill`, the median. Where training rows lack it (`missing`), a second number
-    says so: 1 for a missing value, 0 for another. Of a column of yes and no, `words` are those for 0 and for 1.
+    says so: 1 for a missing value, 0 for another. Of a column of yes and no, `words` are those for 0 and for 1. With
+    `thousands` the point of 1.500 is no decimal one, in a file whose cells no commas separate.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Number:
     missing: bool
     quantiles: tuple[float, ...] = ()
     words: tuple[str, ...] = ()
+    thousands: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The program beside an exported file, by itself: what it says where there is little to say. No network runs here."""
 
+import ast
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
 
+from litmus.data.columns.read import read_frame
 from litmus.inference.export.example import program
 from litmus.spec import Boxes, Spec
 
@@ -20,19 +22,21 @@ import numpy as np
 
 class InferenceSession:
     def __init__(self, path):
-        self.custom_metadata_map = {"names": '["cat", "dog"]'}
+        self.custom_metadata_map = {"names": '["a", "b", "c"]'}
 
     def get_modelmeta(self):
         return self
 
     def run(self, outputs, inputs):
+        if "series" in inputs:
+            return (inputs["series"][:, -1],)
         np.save("given.npy", *inputs.values())
         return np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64)
 """
 
 
 def run(spec: Spec, *words: str) -> subprocess.CompletedProcess[str]:
-    """The program, with a stub for onnxruntime that finds no boxes."""
+    """The program, with a stub for onnxruntime that finds no boxes, and forecasts the last row."""
     Path("onnxruntime.py").write_text(STUB)
     Path("example.py").write_text(program(spec, "model.onnx"))
     return subprocess.run([sys.executable, "example.py", *words], capture_output=True, text=True, check=False)
@@ -71,7 +75,17 @@ def test_an_image_without_boxes_is_said() -> None:
     assert (done.returncode, done.stdout.splitlines()) == (0, ["photo.png: no boxes"] * 2), done.stderr
 
 
-def numbers(separator: str, cells: list[str]) -> list[float]:
+@pytest.mark.parametrize(("last", "thousand"), [("13,5", 13100.0), ("13.5", 13.1)])
+def test_points_of_a_series_are_read_as_by_a_forecast(last: str, thousand: float) -> None:
+    Path("a.csv").write_text("a;b;c\n" + "".join(f"{i}.100;{last};{i}.25\n" for i in range(1, 14)))
+    series = replace(WINDOWS.input, features=3, mean=(1.0,) * 3, std=(1.0,) * 3, columns=("a", "b", "c"))
+    done = run(replace(WINDOWS, input=series), "a.csv")
+    expected = read_frame(Path("a.csv"), (), encoding="auto", separator="auto").row(-1, named=True)
+    assert expected == {"a": thousand, "b": 13.5, "c": 13.25}
+    assert ast.literal_eval(done.stdout.partition(" ")[2]) == expected, done.stderr
+
+
+def numbers(separator: str, cells: list[str], *points: bool) -> list[float]:
     """What the program's `number` makes of cells."""
     text = program(WINDOWS, "model.onnx").partition("session = ")[0]
     text = text.partition("def number")[2]
@@ -80,12 +94,14 @@ def numbers(separator: str, cells: list[str]) -> list[float]:
     exec(code, facts)
     read = facts["number"]
     assert callable(read)
-    return [read(cell) for cell in cells]
+    return [read(cell, *points) for cell in cells]
 
 
 def test_cells_as_numbers() -> None:
     read = numbers(",", ["1,234", "1,5", " 7.25 ", "+3e1", "1.", ".5", "1.234.567", "-2"])
     assert read == [1234.0, 1.5, 7.25, 30.0, 1.0, 0.5, 1234567.0, -2.0]
     assert numbers(";", ["1,234", "1.234,5", "1.234"]) == [1.234, 1234.5, 1.234]
+    assert numbers(";", ["1.234", "-1.500", "0.125", "1.5", "608"], True) == [1234.0, -1500.0, 0.125, 1.5, 608.0]
+    assert numbers(",", ["1.234"], True) == [1.234]
     none = ["inf", "-inf", "+Infinity", "1e999", "nan", "kA", "", "1_000", "٣", "1,2,3"]
     assert all(value != value for value in numbers(";", none))

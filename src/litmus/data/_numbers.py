@@ -3,11 +3,12 @@
 import math
 import re
 
-# Numbers that Python does not read. A point alone, as in 1.234, is a decimal point.
+# Numbers that Python does not read. A point alone, as in 1.234, is a decimal one where a file does not say else.
 DECIMAL_COMMA = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"
 POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
 COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
 EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma where commas separate no cells, else one between thousands
+POINT_OR_THOUSAND = r"^[-+]?[1-9]\d{0,2}\.\d{3}$"
 
 
 def with_point(text: str, decimal_comma: bool = False) -> str:

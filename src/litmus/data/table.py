@@ -44,7 +44,7 @@ from litmus.data._targets import is_numeric, make_values, scaled, sort_names
 from litmus.data.columns.discover import Found, as_columns, date_format, discover
 from litmus.data.columns.encode import as_days, as_numbers, check_columns, encode, values_of
 from litmus.data.columns.leaks import find_leaks
-from litmus.data.columns.read import as_names, read_frame
+from litmus.data.columns.read import as_names, read_table
 from litmus.data.columns.rows import row_fingerprints, row_words
 from litmus.errors import UserError
 from litmus.fetch import local
@@ -73,7 +73,7 @@ class Table(Data):
 
     Attributes:
         choice: the name of the dataset, as `data=` selects it.
-        splits: the rows of each split, as `read_frame` gives them.
+        splits: the rows of each split, as `read_table` gives them.
     """
 
     choice: ClassVar[str] = "table"
@@ -132,6 +132,7 @@ class Table(Data):
         self.source = path
         self.splits: dict[Split, pl.DataFrame] = {}
         self.found: list[Found] = []
+        self._thousands: frozenset[str] = frozenset()
 
     def prepare_data(self) -> None:
         """Reads, checks and splits the table.
@@ -177,7 +178,7 @@ class Table(Data):
             ignored=self.ignore,
             scaling=self.scaling,
         )
-        columns = as_columns(self.found)
+        columns = as_columns(self.found, self._thousands)
         if not columns.by_name():
             kinds = list_some([f"{each.name} ({each.kind})" for each in self.found])
             raise UserError(
@@ -250,7 +251,9 @@ class Table(Data):
         wanted = [name for name in named if name is not None]
         texts = self.target_names if self.target_separator is not None else []  # 1,2 may be two labels
         how = {"encoding": self.encoding, "separator": self.separator}
-        frame = read_frame(path, wanted, **how, texts=texts, codes=self.categorical)
+        frame, thousands = read_table(path, wanted, **how, texts=texts, codes=self.categorical)
+        if split == "train":
+            self._thousands = thousands
         _table.require(wanted, frame.columns, path)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame

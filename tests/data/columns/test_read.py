@@ -9,7 +9,7 @@ from xlsxwriter import Workbook
 
 from litmus.data import _table
 from litmus.data.columns.encode import as_numbers
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_frame, read_table
 from litmus.data.columns.stream import open_table
 from litmus.errors import UserError
 
@@ -184,8 +184,8 @@ def test_cells_and_columns_are_read_alike(cell: str) -> None:
     assert _table.number(cell) == (None if number != number else number)
 
 
-def test_a_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    assert read("a.csv", "a;b\n1.234;x\n5,6;y\n")["a"].to_list() == [1.234, 5.6]
+def test_a_decimal_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert read("a.csv", "a;b\n1.234;x\n5,6;y\n0.25;z\n")["a"].to_list() == [1.234, 5.6, 0.25]
     assert "Column a has decimal commas, and 1 cells such as 1.234" in caplog.text
 
 
@@ -194,12 +194,16 @@ def test_three_digits_after_a_decimal_comma_are_no_thousands(caplog: pytest.LogC
     assert caplog.text == "", "there is no point in the file"
 
 
-def test_points_beside_decimal_commas_may_stand_between_thousands(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_points_before_three_digits_stand_between_thousands_where_the_file_has_decimal_commas(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    rows = [f"{i},5;{i + 1}.{100 + i};{i}.25;{i}" for i in range(1, 9)]
-    (tmp_path / "a.csv").write_text("\n".join(["price;sales;share;count", *rows]))
-    frame = read_frame(tmp_path / "a.csv", (), encoding="auto", separator="auto")
-    assert frame["price"].to_list()[0] == 1.5
-    assert "Column sales has numbers such as 2.101" in caplog.text
+    rows = [f"{i},5;{i + 1}.{100 + i};{i}.25;{i};{i}.100;{i}.234,5" for i in range(1, 9)]
+    text = "\n".join(["price;sales;share;count;code;sum", *rows])
+    Path("a.csv").write_text(text)
+    frame, thousands = read_table(Path("a.csv"), (), **AUTO, codes=["code"])
+    assert frame.row(0) == (1.5, 2101.0, 1.25, 1.0, 1.1, 1234.5)
+    assert thousands == {"price", "sales", "count", "sum"}, "a file is of one place"
+    assert "Column sales: 2.101 is read as 2101, as the file has decimal commas." in caplog.text
     assert caplog.text.count("Column") == 1
+    assert read("b.csv", text.replace(",", "."))["sales"].to_list()[0] == 2.101, "without decimal commas"
+    assert read("c.csv", "a;b\n608;1,5\n 4.937 ;2,5\n-1.000;3,5\n")["a"].to_list() == [608.0, 4937.0, -1000.0]

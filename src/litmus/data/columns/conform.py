@@ -73,7 +73,7 @@ def _as_trained(cells: pl.Series, column: Number | Date | Category, decimal_comm
         return cells
     if isinstance(column, Date):
         return as_dates(cells, column.format)
-    return with_points(cells, decimal_comma=True) if decimal_comma else cells
+    return with_points(cells, True, column.thousands) if decimal_comma else cells
 
 
 def _oddities(cells: pl.Series, read: pl.Series, column: Number | Date | Category) -> Iterator[tuple[int, str]]:

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -76,11 +76,16 @@ def discover(
     return found
 
 
-def as_columns(found: Sequence[Found]) -> Columns:
-    """The columns that a network receives."""
+def as_columns(found: Sequence[Found], thousands: Collection[str] = ()) -> Columns:
+    """The columns that a network receives.
+
+    Args:
+        found: what was decided of each.
+        thousands: those in which points stand between thousands, as `read_table` names them.
+    """
     columns = [each.column for each in found]
     return Columns(
-        tuple(column for column in columns if isinstance(column, Number)),
+        tuple(replace(each, thousands=each.name in thousands) for each in columns if isinstance(each, Number)),
         tuple(column for column in columns if isinstance(column, Date)),
         tuple(column for column in columns if isinstance(column, Category)),
     )

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,8 +19,21 @@ log = logging.getLogger(__name__)
 # What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
 LONGEST_MISSING = max(map(len, MISSING))
-POINT_OR_THOUSAND = r"^[-+]?[1-9]\d{0,2}\.\d{3}$"
+POINTED = r"^[-+]?[\d,]*\.\d+([eE][-+]?\d+)?$"
 MOST = 0.9  # fraction of a column's cells that must be numbers for their commas to be points
+
+
+class Read(NamedTuple):
+    """A table that was read.
+
+    Attributes:
+        frame: its rows.
+        thousands: the columns of numbers in which 1.500 is fifteen hundred, as the file has decimal commas, and they no
+            decimal points; also those without such a number.
+    """
+
+    frame: pl.DataFrame
+    thousands: frozenset[str] = frozenset()
 
 
 def read_frame(
@@ -31,6 +45,19 @@ def read_frame(
     texts: Collection[str] = (),
     codes: Collection[str] = (),
 ) -> pl.DataFrame:
+    """The rows alone of `read_table`, whose arguments and errors it has."""
+    return read_table(path, wanted, encoding=encoding, separator=separator, texts=texts, codes=codes).frame
+
+
+def read_table(
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    encoding: str,
+    separator: str,
+    texts: Collection[str] = (),
+    codes: Collection[str] = (),
+) -> Read:
     """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
 
     Text is stripped; what stands for a missing value is null. Columns of text that are all numbers are Float64. A
@@ -50,17 +77,17 @@ def read_frame(
     _table.check_exists(path)
     suffix = path.suffix.lower()
     if suffix == _table.PARQUET:
-        frame = _from_ipc(path)
+        read = Read(_from_ipc(path))
     elif suffix in _table.EXCEL:
-        frame = read_excel(path)
+        read = Read(read_excel(path))
     elif suffix in _table.JSON_LINES:
-        frame = _read_json(path, encoding)
+        read = Read(_read_json(path, encoding))
     else:
-        frame = _read_csv(path, wanted, encoding, separator, texts)
-    frame = tidied_frame(frame, texts, codes)
+        read = _read_csv(path, wanted, encoding, separator, texts, codes)
+    frame = tidied_frame(read.frame, texts, codes)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
-    return frame
+    return read._replace(frame=frame)
 
 
 def tidied_frame(frame: pl.DataFrame, texts: Collection[str] = (), codes: Collection[str] = ()) -> pl.DataFrame:
@@ -114,7 +141,9 @@ def read_rows(path: Path, wanted: Sequence[str]) -> _table.Table:
     return _table.Table(path, list(enumerate(frame.select(wanted).iter_rows(named=True), start=2)))  # after the header
 
 
-def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:
+def _read_csv(
+    path: Path, wanted: Sequence[str], encoding: str, separator: str, texts: Collection[str], codes: Collection[str]
+) -> Read:
     try:
         codec = encoding_of(path, encoding)
         with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
@@ -123,11 +152,11 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, 
         source = path if utf8 else io.BytesIO(path.read_bytes().decode(codec).encode())
         frame = pl.read_csv(source, separator=delimiter, has_header=False, infer_schema=False)
         if frame.width and frame[:, -1].null_count() and _has_short_lines(source, delimiter, frame.width):
-            return _read_carefully(path, encoding, separator, texts)
+            return _read_carefully(path, encoding, separator, texts, codes)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except (pl.exceptions.PolarsError, UnicodeError, LookupError):
-        return _read_carefully(path, encoding, separator, texts)
+        return _read_carefully(path, encoding, separator, texts, codes)
     rows = map(frame.row, range(frame.height))
     filled = (any(cell is not None for cell in row) and not _table.states_separator(row) for row in rows)
     first = next((number for number, is_header in enumerate(filled) if is_header), None)
@@ -135,7 +164,7 @@ def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, 
         raise UserError(f"{path} is empty.")
     frame.columns = _table.header(frame.row(first))
     frame = frame.slice(first + 1)
-    return _by_delimiter(frame, delimiter, texts)
+    return _by_delimiter(frame, delimiter, texts, codes)
 
 
 def _has_short_lines(source: Path | io.BytesIO, delimiter: str, width: int) -> bool:
@@ -145,37 +174,58 @@ def _has_short_lines(source: Path | io.BytesIO, delimiter: str, width: int) -> b
         return any(line.count(separator) < width - 1 and b'"' not in line and line.strip() for line in file)
 
 
-def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[str]) -> pl.DataFrame:
+def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[str], codes: Collection[str]) -> Read:
     """The text of a CSV with points for decimal commas, where these separate no cells."""
     if delimiter in (",", None):
-        return frame
-    columns = [own if own.name in texts else _with_decimal_commas(own) for own in frame]
-    as_written = [own for own, before in zip(columns, frame, strict=True) if not (own != before).any()]
-    if len(as_written) < len(columns):
-        _warn_of_points([own for own in as_written if own.name not in texts])
-    return pl.DataFrame(columns, orient="col")
+        return Read(frame)
+    numeric = [own.str.strip_chars() for own in frame if own.name not in texts and _is_numeric(own)]
+    thousands: frozenset[str] = frozenset()
+    if any(own.str.contains(_numbers.DECIMAL_COMMA).any() for own in numeric):  # then points stand between thousands
+        thousands = frozenset(own.name for own in numeric if own.name not in codes and not _has_decimal_points(own))
+    for own in numeric:
+        _warn_of_points(own, own.name in thousands)
+    pointed = [with_points(own, True, own.name in thousands).alias(own.name) for own in numeric]
+    return Read(frame.with_columns(pointed), thousands)
 
 
-def _warn_of_points(columns: Sequence[pl.Series]) -> None:
-    """Of a file with decimal commas, in which the points of other columns may well stand between thousands."""
-    for column in columns:
-        points = column.filter(column.str.contains(r"^[-+]?\d*\.\d"))
-        if len(points) and points.str.contains(POINT_OR_THOUSAND).all():
-            log.warning(
-                "Column %s has numbers such as %s, whose point is read as a decimal one, but others have decimal "
-                "commas. If it separates thousands, remove it from the file.",
-                column.name,
-                points[0],
-            )
+def _is_numeric(column: pl.Series) -> bool:
+    """Whether most cells are numbers, in a file whose cells no commas separate."""
+    present = tidied(with_points(column, decimal_comma=True)).drop_nulls()
+    return len(present) > 0 and len(present.cast(pl.Float64, strict=False).drop_nulls()) >= MOST * len(present)
 
 
-def _read_carefully(path: Path, encoding: str, separator: str, texts: Collection[str]) -> pl.DataFrame:
+def _has_decimal_points(column: pl.Series) -> bool:
+    """Whether a cell has a point that cannot stand between thousands."""
+    pointed = column.filter(column.str.contains(POINTED))
+    grouped = (_numbers.POINT_OR_THOUSAND, _numbers.POINTS_BETWEEN_THOUSANDS)
+    return not pointed.str.contains("|".join(grouped)).all()
+
+
+def _warn_of_points(column: pl.Series, thousands: bool) -> None:
+    """Of a column some of whose points may be decimal ones, or stand between thousands, and nothing else says which."""
+    either = column.filter(column.str.contains(_numbers.POINT_OR_THOUSAND))
+    if not len(either):
+        return
+    if not thousands and column.str.contains(_numbers.DECIMAL_COMMA).any():
+        message = "Column %s has decimal commas, and %d cells such as %s, whose point is read as a decimal one."
+        log.warning(message, column.name, len(either), either[0])
+    elif thousands and not column.str.contains(r"\.\d{3}[.,]\d").any():
+        log.warning(
+            "Column %s: %s is read as %s, as the file has decimal commas. If its point is a decimal one, write commas "
+            "for the points of this column.",
+            column.name,
+            either[0],
+            either[0].replace(".", ""),
+        )
+
+
+def _read_carefully(path: Path, encoding: str, separator: str, texts: Collection[str], codes: Collection[str]) -> Read:
     """Row by row, which takes longer, but names the lines that are wrong, and leaves them out."""
     table = _table.read(path, (), encoding=encoding, separator=separator, lists=None)
     table.warn_of_problems()
     columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
     frame = from_rows([cells for _, cells in table.rows], columns)
-    return _by_delimiter(frame, table.delimiter, texts)
+    return _by_delimiter(frame, table.delimiter, texts, codes)
 
 
 def _read_json(path: Path, encoding: str) -> pl.DataFrame:
@@ -183,7 +233,7 @@ def _read_json(path: Path, encoding: str) -> pl.DataFrame:
         try:
             return pl.read_ndjson(path, infer_schema_length=None)
         except pl.exceptions.PolarsError:
-            return _read_carefully(path, encoding, "auto", ())
+            return _read_carefully(path, encoding, "auto", (), ()).frame
     rows = _table.read_json_array(path)
     return from_rows(rows, list(dict.fromkeys(name for row in rows for name in row)))
 
@@ -202,31 +252,25 @@ def _as_json(cell: object) -> str:
     return json.dumps(cell, ensure_ascii=False, default=str)
 
 
-def with_points(text: pl.Series, decimal_comma: bool = False) -> pl.Series:
-    """Text with points for decimal commas, and without separators of thousands: `_numbers.with_point` of each cell."""
-    if not text.str.contains(r",\d|\.\d+\.").any():
+def with_points(text: pl.Series, decimal_comma: bool = False, thousands: bool = False) -> pl.Series:
+    """Text with points for decimal commas, and without separators of thousands: `_numbers.with_point` of each cell.
+
+    Args:
+        text: of cells.
+        decimal_comma: as there.
+        thousands: whether the point of 1.500 stands between thousands.
+    """
+    if not text.str.contains(r",\d|\.\d+\.|\.\d{3}" if thousands else r",\d|\.\d+\.").any():
         return text
     stripped = text.str.strip_chars()
     grouped = stripped.str.contains(_numbers.COMMAS_BETWEEN_THOUSANDS)
     if not decimal_comma:
         grouped |= stripped.str.contains(_numbers.EITHER)
     comma = stripped.str.contains(_numbers.DECIMAL_COMMA) | stripped.str.contains(_numbers.POINTS_BETWEEN_THOUSANDS)
+    if thousands:
+        comma |= stripped.str.contains(_numbers.POINT_OR_THOUSAND)
     pointed = stripped.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return stripped.str.replace_all(",", "", literal=True).zip_with(grouped, pointed.zip_with(comma, stripped))
-
-
-def _with_decimal_commas(column: pl.Series) -> pl.Series:
-    """Points for the commas of a file whose cells others separate, where most cells are numbers that way."""
-    pointed = with_points(column, decimal_comma=True)
-    present = tidied(pointed).drop_nulls()
-    numbers = present.cast(pl.Float64, strict=False)
-    is_numeric = len(present) > 0 and len(numbers.drop_nulls()) >= MOST * len(present)
-    if not is_numeric:
-        return column
-    if (pointed != column).any() and (either := column.filter(column.str.contains(POINT_OR_THOUSAND))).len():
-        message = "Column %s has decimal commas, and %d cells such as %s, whose point is read as a decimal one."
-        log.warning(message, column.name, either.len(), either[0])
-    return pointed.alias(column.name)
 
 
 def tidied(column: pl.Series) -> pl.Series:

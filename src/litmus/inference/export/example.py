@@ -129,20 +129,20 @@ if any(len(row) != len(header) for row in rows):
 rows = [dict(zip(header, row)) for row in rows]
 
 
-def number(cell):
+def number(cell, points=False):  # points: whether 1.500 is 1500, where no commas separate cells
     cell = cell.strip()
+    point = points and separator != "," and re.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}", cell)
     thousand = separator == "," and re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell)
     if thousand or re.fullmatch(r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})", cell):
         cell = cell.replace(",", "")
-    elif re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell):
+    elif point or re.fullmatch(r"[-+]?((\d{1,3}(\.\d{3})+|\d*),\d+|\d{1,3}(\.\d{3}){2,})", cell):
         cell = cell.replace(".", "").replace(",", ".")
     written = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", cell, re.ASCII)
     value = float(cell) if written else np.nan
     return value if np.isfinite(value) else np.nan
 """
 
-SERIES = '''\
-"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
+SERIES = r'''"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
 
 It does not look at dates: each step is a row, the oldest first, and a step without values is a row, too.
 """
@@ -165,9 +165,13 @@ LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what 
 
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
+cells = [(name, cell.strip()) for row in rows for name, cell in row.items()]
+commas = any(re.fullmatch(r"[-+]?[\d.]*,\d+", cell) for _, cell in cells)  # then points stand between thousands
+decimal = {name for name, cell in cells if re.fullmatch(r"(?![-+]?[1-9]\d{0,2}\.\d{3}$)[-+]?\d*\.\d+", cell)}
 series, short = {}, True
 for row in rows:
-    series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append([number(row[name]) for name in COLUMNS])
+    values = [number(row[name], commas and name not in decimal) for name in COLUMNS]
+    series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append(values)
 for name, rows in series.items():
     values = np.array(rows)
     end = np.flatnonzero(~np.isnan(values[:, 0])).max(initial=-1) + 1  # the first row to forecast
@@ -305,7 +309,9 @@ def _kind(column: Number | Date | Category) -> str:
     """What reads a cell of a column."""
     if isinstance(column, Date):
         return f"lambda cell: days_since_1970(cell, {', '.join(map(repr, python_forms(column.format)))})"
-    return "str.strip" if spellings(column) else "number"
+    if spellings(column):
+        return "str.strip"
+    return "lambda cell: number(cell, points=True)" if isinstance(column, Number) and column.thousands else "number"
 
 
 def python_forms(form: str) -> Iterator[str]:
