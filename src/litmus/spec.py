@@ -86,7 +86,8 @@ class Series:
     rows later as are forecast. `step` is from one row to the next, such as "month"; empty where there are no dates of a
     regular step. `group` is the column by which a file holds several series; empty where it holds one. With
     `known_per_step` the forecast of each step reads that step's known values (`model/_known_ahead.py`); networks of
-    earlier versions read them row by row.
+    earlier versions read them row by row. In `thousands`, of `columns`, the point of 1.500 is no decimal one, in a file
+    whose cells no commas separate.
     """
 
     length: int
@@ -100,6 +101,7 @@ class Series:
     known: int = 0
     group: str = ""
     known_per_step: bool = False
+    thousands: tuple[str, ...] = ()
     noun = "series"
 
     @property

@@ -173,15 +173,17 @@ def test_answers_for_answers(litmus: Litmus) -> None:
     assert "answers would have: litmus_prediction, litmus_note" in refused(TABLE, "b.csv", "--out", "c.csv")
 
 
-def test_points_stand_between_thousands_as_in_the_file_of_the_training(train: Train, litmus: Litmus) -> None:
-    rows = "".join(f"{i},5;{i % 9 + 1}.{i + 100},50;{i % 7}\n" for i in range(100))
-    Path("a.csv").write_text(f"size;people;y\n{rows}")
+@pytest.mark.parametrize("form", ["{0},5;{1},50;{2}", "{0};{1};{2}"], ids=["decimal commas", "whole numbers"])
+def test_points_stand_between_thousands_as_in_the_file_of_the_training(form: str, train: Train, litmus: Litmus) -> None:
+    rows = (form.format(i, f"{37 * i + 100:,}".replace(",", "."), i % 7) for i in range(100))
+    Path("a.csv").write_text("\n".join(["size;people;y", *rows]))
     settings = ["data=table", "task=regression", "data.path=a.csv", "data.target=y"]
     run = train("model=linear", *settings, *FEW, "data.kind=numbers", small=[])
     Path("b.csv").write_text("size;people\n1,5;1.500\n1,5;1500\n1,5;1.5\n")
     litmus("predict", str(run.path), "b.csv", "--out", "c.csv")
     point, plain, decimal = (row["prediction"] for row in rows_of("c.csv", ";"))
     assert point == plain != decimal
+    assert "people" in run.read_config()["data"]["thousands"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ SETTINGS = {
     "group": None,
     "inputs": [],
     "known": [],
+    "thousands": None,
     "window": 3,
     "horizon": 1,
     "stride": 1,
@@ -174,7 +175,7 @@ def test_a_relative_forecast_follows_a_series_wherever_it_goes(scaling: str) -> 
     net.head.reset_parameters()
     x = made._scaled_columns().unfold(0, 12, 1)[:5].transpose(1, 2)
     assert torch.allclose(net(x + 50), net(x) + 50 * made.spec.input.std[0] / made.spec.target.std[0], atol=1e-2)
-    assert made.chosen == {"window": 12, "scaling": scaling, "period": 4}
+    assert made.chosen == {"window": 12, "scaling": scaling, "period": 4, "thousands": []}
 
 
 @pytest.mark.parametrize("scaling", ["difference", "seasonal", "seasonal_difference"])
@@ -204,7 +205,7 @@ def test_a_network_that_says_nothing_forecasts_what_is_differenced_by(scaling: s
 def test_what_is_chosen_is_said_and_stored() -> None:
     write([100 * i + 30 * (i % 4) for i in range(80)])
     made = data(window=None, period=None, scaling="auto", min_steps=50)
-    assert made.chosen == {"window": 8, "scaling": "seasonal_difference", "period": 4}
+    assert made.chosen == {"window": 8, "scaling": "seasonal_difference", "period": 4, "thousands": []}
     assert made.notes[-1].startswith(
         "series  period=4 (a season is 4 values long)  window=8  scaling=seasonal_difference"
     )

@@ -11,7 +11,7 @@ import pytest
 from helpers import COLUMNS, DIGITS, WINDOWS
 from PIL import Image
 
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.inference.export.example import program
 from litmus.spec import Boxes, Spec
 
@@ -75,13 +75,14 @@ def test_an_image_without_boxes_is_said() -> None:
     assert (done.returncode, done.stdout.splitlines()) == (0, ["photo.png: no boxes"] * 2), done.stderr
 
 
-@pytest.mark.parametrize(("last", "thousand"), [("13,5", 13100.0), ("13.5", 13.1)])
-def test_points_of_a_series_are_read_as_by_a_forecast(last: str, thousand: float) -> None:
-    Path("a.csv").write_text("a;b;c\n" + "".join(f"{i}.100;{last};{i}.25\n" for i in range(1, 14)))
+@pytest.mark.parametrize("thousands", [(), ("a",), ("a", "c")])
+def test_points_of_a_series_are_read_as_in_training(thousands: tuple[str, ...]) -> None:
+    Path("a.csv").write_text("a;b;c\n" + "".join(f"{i}.100;{i},5;{i}.25\n" for i in range(1, 14)))
     series = replace(WINDOWS.input, features=3, mean=(1.0,) * 3, std=(1.0,) * 3, columns=("a", "b", "c"))
-    done = run(replace(WINDOWS, input=series), "a.csv")
-    expected = read_frame(Path("a.csv"), (), encoding="auto", separator="auto").row(-1, named=True)
-    assert expected == {"a": thousand, "b": 13.5, "c": 13.25}
+    done = run(replace(WINDOWS, input=replace(series, thousands=thousands)), "a.csv")
+    frame, _ = read_table(Path("a.csv"), (), encoding="auto", separator="auto", thousands=thousands)
+    expected = frame.row(-1, named=True)
+    assert expected == {"a": 13100.0 if thousands else 13.1, "b": 13.5, "c": 13.25}
     assert ast.literal_eval(done.stdout.partition(" ")[2]) == expected, done.stderr
 
 

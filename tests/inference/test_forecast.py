@@ -253,3 +253,18 @@ def test_data_of_another_step_is_named(sales: RunDir) -> None:
     forecaster.forecast(Path("daily.csv"), 1)
     said = "A row is a day after the last, and in the run's data a month: do not rely on the forecast."
     assert said in forecaster.notes
+
+
+def test_points_between_thousands_are_those_of_the_training(train: Train, caplog: pytest.LogCaptureFixture) -> None:
+    values = [600 + 50 * (i % 12) for i in range(120)]
+    lines = [f"{day};{value:,}".replace(",", ".") for day, value in zip(months(120), values, strict=True)]
+    Path("sums.csv").write_text("\n".join(["Tag;Umsatz €", *lines]))
+    run = train(*QUICK, "data=series", "data.path=sums.csv", small=[])
+    assert run.read_config()["data"]["thousands"] == ["Umsatz €"]
+    assert "numbers such as 600: 1.000 in column Umsatz € is read as 1000" in run.log.read_text()
+    caplog.clear()
+    lines = [line if line[-4] == "." else f"{line}.000" for line in lines]
+    Path("new.csv").write_text("\n".join(["Tag;Umsatz €", *lines]))
+    (own,) = load_forecaster(run).forecast(Path("new.csv"), 1)
+    assert own.history.max() == 950_000, "1.150 is no decimal number here, either"
+    assert "column Umsatz" not in caplog.text

@@ -292,7 +292,7 @@ def test_several_series_with_columns_and_gaps(known: int, is_missing: bool, tmp_
                 cells[0] = ""
             rows.append([shop, *cells])
     settings = {"path": "x", "column": "sales", "time": None, "group": "shop", "known": ["holiday"][:known]}
-    settings |= {"inputs": ["rain", "holiday"][: 2 - known], "encoding": "auto", "separator": "auto"}
+    settings |= {"inputs": ["rain", "holiday"][: 2 - known], "thousands": None, "encoding": "auto", "separator": "auto"}
     for separator in (",", ";"):
         texts = [[cell.replace(".", ",") if separator == ";" else cell for cell in row] for row in rows]
         (tmp_path / "shops.csv").write_text("\n".join(separator.join(row) for row in texts))

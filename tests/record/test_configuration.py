@@ -29,6 +29,13 @@ def test_a_value_that_was_renamed_means_the_same(tmp_path: Path, target: str, be
     assert config["model"]["augment"] == before
 
 
+@pytest.mark.parametrize("target", ["table.Table", "series.Series"])
+def test_points_are_decimal_ones_in_runs_that_knew_no_others(tmp_path: Path, target: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"data": {"_target_": f"litmus.data.{target}"}}))
+    assert from_yaml(path)["data"]["thousands"] == []
+
+
 def test_what_was_typed_for_an_earlier_version_is_typed_for_this_one() -> None:
     words = ["data.augment=true,false", "+data.augment=False", "data.augment=mixup", "model.true=true"]
     expected = ["data.augment=light,none", "+data.augment=none", "data.augment=mixup", "model.true=true"]

@@ -9,6 +9,7 @@ POINTS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}(\.\d{3}){2,}$"
 COMMAS_BETWEEN_THOUSANDS = r"^[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})$"
 EITHER = r"^[-+]?[1-9]\d{0,2},\d{3}$"  # a decimal comma where commas separate no cells, else one between thousands
 POINT_OR_THOUSAND = r"^[-+]?[1-9]\d{0,2}\.\d{3}$"
+DECIMAL_POINT = r"^[-+]?([\d,]+\.\d*|\.\d+)([eE][-+]?\d+)?$"  # where it is no `POINT_OR_THOUSAND`
 
 
 def with_point(text: str, decimal_comma: bool = False) -> str:

@@ -49,7 +49,7 @@ def table(settings: Section) -> None:
     group, time = settings["group"], settings["time"]
     check_table_roles(targets, numeric, categorical, ignore, group, time, settings["folds"])
     check_target(targets, "data.target", settings["kind"], settings["target_separator"])
-    named = [*targets, *numeric, *categorical, *ignore, group, time]
+    named = [*targets, *numeric, *categorical, *ignore, *(settings["thousands"] or ()), group, time]
     # Not those that are called so for want of a name of their own: only who reads the whole header knows them.
     columns = [name for name in dict.fromkeys(named) if name is not None and not re.search(NAMED_HERE, name)]
     paths = {key: settings[key] for key in ("path", "val_path", "test_path") if settings[key] is not None}
@@ -148,10 +148,11 @@ def series(settings: Section) -> None:
     if settings["path"] is None:
         return
     path, columns = local.expand(settings["path"]), [*filter(None, roles[:3]), *roles[3], *roles[4]]
+    named = [*columns, *(settings["thousands"] or ())]
     if _table.is_read_whole(path):
-        _table.check_columns(path, columns)
+        _table.check_columns(path, named)
         return
-    beginning = _check_table(path, columns, encoding=settings["encoding"], separator=settings["separator"])
+    beginning = _check_table(path, named, encoding=settings["encoding"], separator=settings["separator"])
     if beginning.rows and not columns:
         _table.only_numeric(beginning)
 

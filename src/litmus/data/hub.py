@@ -111,7 +111,8 @@ class Hub(Data):
         assert self.copy is not None
         found = {key: value for key, value in asdict(self.copy.choice).items() if value is not None}
         sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
-        return {**super().chosen, **found, **{key: own for key, own in sizes.items() if self.given[key] is None}}
+        own = {key: value for key, value in super().chosen.items() if key in self.given}
+        return {**own, **found, **{key: own for key, own in sizes.items() if self.given[key] is None}}
 
     def _become(self, copy: Copy) -> None:
         """Makes this the kind of data that the copy is of; what is defined here still comes first."""

@@ -71,6 +71,7 @@ class Series(Data):
         group: Column | None,
         inputs: ColumnNames,
         known: ColumnNames,
+        thousands: ColumnNames | None,
         window: Count | None,
         horizon: Count,
         stride: Count,
@@ -90,7 +91,7 @@ class Series(Data):
         check_series_roles(column, time, group, inputs, known)
         self.path, self.group, self.num_known = path, group, len(known)
         self.settings = {"path": path, "column": column, "time": time, "group": group, "inputs": inputs}
-        self.settings |= {"known": known, "encoding": encoding, "separator": separator}
+        self.settings |= {"known": known, "thousands": thousands, "encoding": encoding, "separator": separator}
         self.window, self.horizon, self.stride = window, horizon, stride
         self.scaling, self.period = scaling, period
         self.val_share, self.test_share = val_share, test_share
@@ -175,6 +176,7 @@ class Series(Data):
             known=self.num_known,
             group=self.group or "",
             known_per_step=True,
+            thousands=self.timeline.thousands,
         )
         return Spec("series", read, Values(names, (mean,) * self.horizon, (scale,) * self.horizon))
 
@@ -216,7 +218,8 @@ class Series(Data):
 
     @property
     def chosen(self) -> Section:
-        return {"window": self.window, "scaling": self.scaling, "period": self.period}
+        chosen = {"window": self.window, "scaling": self.scaling, "period": self.period}
+        return {**chosen, "thousands": list(self.timeline.thousands)}
 
     @property
     def most_flat(self) -> int:

@@ -94,6 +94,7 @@ class Table(Data):
         numeric: ColumnNames,
         categorical: ColumnNames,
         ignore: ColumnNames,
+        thousands: ColumnNames | None,
         scaling: Literal["standard", "quantile"],
         group: Column | None,
         time: Column | None,
@@ -120,6 +121,7 @@ class Table(Data):
         self.target_separator = target_separator
         self.kind = kind
         self.numeric, self.categorical, self.ignore = numeric, categorical, ignore
+        self.finds_thousands, self.thousands = thousands is None, thousands
         self.scaling: Literal["standard", "quantile"] = scaling
         self.group, self.time = group, time
         check_table_roles(self.target_names, numeric, categorical, ignore, group, time, folds)
@@ -132,7 +134,6 @@ class Table(Data):
         self.source = path
         self.splits: dict[Split, pl.DataFrame] = {}
         self.found: list[Found] = []
-        self._thousands: frozenset[str] = frozenset()
 
     def prepare_data(self) -> None:
         """Reads, checks and splits the table.
@@ -178,7 +179,7 @@ class Table(Data):
             ignored=self.ignore,
             scaling=self.scaling,
         )
-        columns = as_columns(self.found, self._thousands)
+        columns = as_columns(self.found, self.thousands or ())
         if not columns.by_name():
             kinds = list_some([f"{each.name} ({each.kind})" for each in self.found])
             raise UserError(
@@ -199,7 +200,11 @@ class Table(Data):
 
     @property
     def chosen(self) -> Section:
-        return {"batch_size": self.batch_size} if self.chooses_batch else {}
+        found: Section = {"batch_size": self.batch_size} if self.chooses_batch else {}
+        if self.finds_thousands:
+            used = [*self.target_names, self.time, *(each.name for each in self.found if each.column is not None)]
+            found["thousands"] = [name for name in dict.fromkeys(used) if name in (self.thousands or ())]
+        return found
 
     @property
     def passes(self) -> int:
@@ -248,13 +253,16 @@ class Table(Data):
 
     def _read(self, split: Split, path: Path) -> pl.DataFrame:
         named = [*self.target_names, *self.numeric, *self.categorical, *self.ignore, self.group, self.time]
+        named += self.thousands or ()
         wanted = [name for name in named if name is not None]
         texts = self.target_names if self.target_separator is not None else []  # 1,2 may be two labels
         how = {"encoding": self.encoding, "separator": self.separator}
-        frame, thousands = read_table(path, wanted, **how, texts=texts, codes=self.categorical)
-        if split == "train":
-            self._thousands = thousands
+        frame, thousands = read_table(
+            path, wanted, **how, texts=texts, codes=self.categorical, thousands=self.thousands
+        )
         _table.require(wanted, frame.columns, path)
+        if self.thousands is None:  # the other splits are read as that of the training, which is the first
+            self.thousands = sorted(thousands)
         self.sha256[path.name if len(self.paths) == 1 else f"{split}: {path.name}"] = sha256_of(path)
         return frame
 

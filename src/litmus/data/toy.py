@@ -72,6 +72,7 @@ class Toy(Table):
             numeric=["x", "y"],
             categorical=[],
             ignore=[],
+            thousands=[],
             scaling="standard",
             group=None,
             time=None,

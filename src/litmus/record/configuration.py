@@ -52,7 +52,7 @@ ADDED: dict[str, Section] = {
         "tf32": True,  # cuDNN's convolutions used it; on a GPU, matrix products do from now on, too
     },
     "litmus.model.resnet.ResNet": {"views": None},
-    "litmus.data.table.Table": {"target_separator": None, **NO_FOLDS},
+    "litmus.data.table.Table": {"target_separator": None, "thousands": [], **NO_FOLDS},
     "litmus.data.toy.Toy": NO_FOLDS,
     "litmus.data.text_table.TextTable": {"target_separator": None, **NO_FOLDS},
     "litmus.data.sentiment.Sentiment": NO_FOLDS,
@@ -72,6 +72,7 @@ ADDED: dict[str, Section] = {
         "group": None,
         "inputs": [],
         "known": [],
+        "thousands": [],
         "scaling": "series",
         "min_steps": 1,
     },

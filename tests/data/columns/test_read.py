@@ -186,7 +186,8 @@ def test_cells_and_columns_are_read_alike(cell: str) -> None:
 
 def test_a_decimal_point_among_decimal_commas_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert read("a.csv", "a;b\n1.234;x\n5,6;y\n0.25;z\n")["a"].to_list() == [1.234, 5.6, 0.25]
-    assert "Column a has decimal commas, and 1 cells such as 1.234" in caplog.text
+    assert "Column a has numbers such as 5,6, and such as 1.234, whose point is read as a decimal one." in caplog.text
+    assert "data.thousands=[a] makes it 1234." in caplog.text
 
 
 def test_three_digits_after_a_decimal_comma_are_no_thousands(caplog: pytest.LogCaptureFixture) -> None:
@@ -194,16 +195,52 @@ def test_three_digits_after_a_decimal_comma_are_no_thousands(caplog: pytest.LogC
     assert caplog.text == "", "there is no point in the file"
 
 
-def test_points_before_three_digits_stand_between_thousands_where_the_file_has_decimal_commas(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rows = [f"{i},5;{i + 1}.{100 + i};{i}.25;{i};{i}.100;{i}.234,5" for i in range(1, 9)]
-    text = "\n".join(["price;sales;share;count;code;sum", *rows])
+def points(text: str, **settings: list[str] | None) -> tuple[list[object], set[str]]:
+    """The first column, and the names of those in which points stand between thousands."""
+    Path("a.csv").write_text(text)
+    frame, thousands = read_table(Path("a.csv"), (), **AUTO, **settings)
+    return frame.to_series().to_list(), set(thousands)
+
+
+def test_points_stand_between_thousands_where_the_file_has_decimal_commas(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [f"{i},5;{i + 1}.{100 + i};{i}.25;{i};{i}.100;{i}.234,5;{i}.700" for i in range(1, 9)]
+    text = "\n".join(["price;sales;share;count;code;sum;people", *rows])
     Path("a.csv").write_text(text)
     frame, thousands = read_table(Path("a.csv"), (), **AUTO, codes=["code"])
-    assert frame.row(0) == (1.5, 2101.0, 1.25, 1.0, 1.1, 1234.5)
-    assert thousands == {"price", "sales", "count", "sum"}, "a file is of one place"
-    assert "Column sales: 2.101 is read as 2101, as the file has decimal commas." in caplog.text
-    assert caplog.text.count("Column") == 1
+    assert frame.row(0) == (1.5, 2101.0, 1.25, 1.0, 1.1, 1234.5, 1700.0)
+    assert thousands == {"price", "sales", "count", "sum", "people"}, "a file is of one place"
+    assert "numbers such as 1,5: 2.101 in column sales is read as 2101, and so are the points in people" in caplog.text
+    assert len(caplog.records) == 1
     assert read("b.csv", text.replace(",", "."))["sales"].to_list()[0] == 2.101, "without decimal commas"
-    assert read("c.csv", "a;b\n608;1,5\n 4.937 ;2,5\n-1.000;3,5\n")["a"].to_list() == [608.0, 4937.0, -1000.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "thousands", "said"),
+    [
+        ("a;b\n608;1,5\n 4.937 ;2,5\n-1.000;3,5\n", [608, 4937, -1000], "ab", "4.937 in column a is read as 4937"),
+        ("a;b\n1.980.375;5\n695.102;6\n", [1980375, 695102], "ab", ""),
+        ("a;b\n695.102;1.980.375\n12;6\n", [695102, 12], "ab", "695.102 in column a is read as 695102"),
+        ("a;b\n4.003;x\n540;y\n", [4003, 540], "a", "numbers such as 540: 4.003 in column a is read as 4003"),
+        ("a;b\n4.003;x\n540;y\n1200;z\n", [4.003, 540, 1200], "", "data.thousands=[a] makes it 4003"),
+        ("a;b\n4.003;0.5\n540;1.5\n", [4.003, 540], "", "data.thousands=[a] makes it 4003"),
+        ("a;b\n4.003;0.512\n12;1.507\n", [4.003, 12], "", ""),
+        ("a;b\n4.003;x\n0.125;y\n540;z\n", [4.003, 0.125, 540], "", ""),
+        ("a;b\n4.003;x\n00.125;y\n540;z\n", [4.003, 0.125, 540], "", ""),
+        ("a;b\n4.003;x\n1.5e3;y\n540;z\n", [4.003, 1500, 540], "", ""),
+        ("a;b\n4.003;x\n.;y\n540;z\n", [4003, None, 540], "a", "4.003 in column a is read as 4003"),
+        ("a;b\n1.980.375;5\n0.5;6\n4.003;7\n", [1980375, 0.5, 4.003], "", "data.thousands=[a] makes it 4003"),
+        ("a,b\n4.003,x\n540,y\n", [4.003, 540], "", ""),
+    ],
+)
+def test_a_point_before_three_digits_is_what_the_file_shows(
+    text: str, expected: list[float], thousands: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert points(text) == (expected, set(thousands))
+    assert said in caplog.text
+    assert len(caplog.records) == bool(said)
+
+
+def test_columns_that_are_named_have_points_between_thousands(caplog: pytest.LogCaptureFixture) -> None:
+    assert points("a;b\n4.003;4.003\n540;0.5\n", thousands=["a"]) == ([4003, 540], {"a"})
+    assert points("a;b\n4.003;5,5\n540;6,5\n", thousands=[]) == ([4.003, 540], set())
+    assert not caplog.text

@@ -10,6 +10,7 @@ from helpers import composed
 from litmus.config.instantiate import build
 from litmus.data._split import time_bounds
 from litmus.data.table import Table
+from litmus.errors import UserError
 
 ROWS = 200
 X = np.random.default_rng(0).normal(size=ROWS)
@@ -84,3 +85,20 @@ def test_a_limit_keeps_all_classes_of_a_sorted_file(more: list[str]) -> None:
     made = table(FRAME.with_columns(x=pl.col("x") + 9), "data.test_path=test.csv", "data.limit_eval=20", *more)
     assert made.sizes["test"] == made.sizes["val"] == 20
     assert 4 <= (made.splits["test"]["kind"] == "a").sum() <= 16
+
+
+def test_points_in_every_split_are_those_of_the_training(caplog: pytest.LogCaptureFixture) -> None:
+    sums = [f"{100 + 37 * i:,}".replace(",", ".") for i in range(ROWS)]
+    FRAME.with_columns(x=pl.Series(sums), one=1).write_csv("train.csv", separator=";")
+    Path("new.csv").write_text("x;kind;one\n4.003;a;1\n2.001;b;1\n")
+    words = ["data.path=train.csv", "data.test_path=new.csv"]
+    made = table(FRAME, *words)
+    assert made.splits["test"]["x"].to_list() == [4003, 2001]
+    assert made.chosen["thousands"] == ["x"], "of the columns that are used"
+    assert [number.thousands for number in made.spec.input.numbers] == [True]
+    caplog.clear()
+    assert table(FRAME, *words, "data.thousands=[x]").splits["test"]["x"].to_list() == [4003, 2001]
+    assert table(FRAME, *words, "data.thousands=[]").splits["test"]["x"].to_list() == [4.003, 2.001]
+    assert not caplog.text
+    with pytest.raises(UserError, match="has no column y"):
+        table(FRAME, *words, "data.thousands=[y]")

@@ -172,10 +172,10 @@ def test_batches_of_a_large_table_are_larger(rows: int, expected: int) -> None:
 def test_a_batch_size_that_was_chosen_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_loader, "MOST_STEPS", 1)
     made = data("ill")
-    assert (made.batch_size, made.chosen) == (128, {"batch_size": 128})
+    assert (made.batch_size, made.chosen) == (128, {"batch_size": 128, "thousands": []})
     assert made.notes == [f"batches  of 128 rows, so that an epoch has {made.num_batches} steps"]
     made = data("ill", FRAME, "data.batch_size=32")
-    assert (made.batch_size, made.chosen, made.notes) == (32, {}, [])
+    assert (made.batch_size, made.chosen, made.notes) == (32, {"thousands": []}, [])
 
 
 def test_rows_are_known_again_in_another_order_and_format(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,13 +3,16 @@
 import io
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from litmus.config.validate import list_override
 from litmus.data import _numbers, _parquet, _table
+from litmus.data._classes import list_some
 from litmus.errors import UserError
 from litmus.fetch import local
 from litmus.fetch.encoding import encoding_of
@@ -19,7 +22,7 @@ log = logging.getLogger(__name__)
 # What people and programs write for a missing value, in lower case: pandas' list, SAS's, and infinities.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".", "-nan", "<na>", "#na", "nil", "inf", "-inf")
 LONGEST_MISSING = max(map(len, MISSING))
-POINTED = r"^[-+]?[\d,]*\.\d+([eE][-+]?\d+)?$"
+SHOWS_THOUSANDS = f"{_numbers.DECIMAL_COMMA}|{_numbers.POINTS_BETWEEN_THOUSANDS}"  # by a number
 MOST = 0.9  # fraction of a column's cells that must be numbers for their commas to be points
 
 
@@ -28,12 +31,14 @@ class Read(NamedTuple):
 
     Attributes:
         frame: its rows.
-        thousands: the columns of numbers in which 1.500 is fifteen hundred, as the file has decimal commas, and they no
-            decimal points; also those without such a number.
+        thousands: the columns of numbers in which 1.500 is fifteen hundred; also those without such a number.
     """
 
     frame: pl.DataFrame
     thousands: frozenset[str] = frozenset()
+
+
+Numbers = Callable[[pl.DataFrame], Read]  # of the text of a CSV whose cells no commas separate
 
 
 def read_frame(
@@ -57,6 +62,7 @@ def read_table(
     separator: str,
     texts: Collection[str] = (),
     codes: Collection[str] = (),
+    thousands: Collection[str] | None = None,
 ) -> Read:
     """The table's rows, of columns of four kinds: Float64, Boolean, Datetime without a time zone, and String.
 
@@ -70,6 +76,8 @@ def read_table(
         separator: as for `_table.read`.
         texts: columns whose text stays text.
         codes: columns whose text stays text, too, where it has zeros at the beginning, as 001 has.
+        thousands: the columns in which the point of 1.500 stands between thousands, in a CSV whose cells no commas
+            separate; None where the cells are to say so.
 
     Raises:
         UserError: the file does not exist, or cannot be read.
@@ -83,7 +91,7 @@ def read_table(
     elif suffix in _table.JSON_LINES:
         read = Read(_read_json(path, encoding))
     else:
-        read = _read_csv(path, wanted, encoding, separator, texts, codes)
+        read = _read_csv(path, wanted, encoding, separator, partial(_read_numbers, texts, codes, thousands))
     frame = tidied_frame(read.frame, texts, codes)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
@@ -141,9 +149,7 @@ def read_rows(path: Path, wanted: Sequence[str]) -> _table.Table:
     return _table.Table(path, list(enumerate(frame.select(wanted).iter_rows(named=True), start=2)))  # after the header
 
 
-def _read_csv(
-    path: Path, wanted: Sequence[str], encoding: str, separator: str, texts: Collection[str], codes: Collection[str]
-) -> Read:
+def _read_csv(path: Path, wanted: Sequence[str], encoding: str, separator: str, numbers: Numbers) -> Read:
     try:
         codec = encoding_of(path, encoding)
         with path.open(encoding=codec, errors="surrogateescape", newline="") as file:
@@ -152,11 +158,11 @@ def _read_csv(
         source = path if utf8 else io.BytesIO(path.read_bytes().decode(codec).encode())
         frame = pl.read_csv(source, separator=delimiter, has_header=False, infer_schema=False)
         if frame.width and frame[:, -1].null_count() and _has_short_lines(source, delimiter, frame.width):
-            return _read_carefully(path, encoding, separator, texts, codes)
+            return _read_carefully(path, encoding, separator, numbers)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {local.reason(error)}.") from None
     except (pl.exceptions.PolarsError, UnicodeError, LookupError):
-        return _read_carefully(path, encoding, separator, texts, codes)
+        return _read_carefully(path, encoding, separator, numbers)
     rows = map(frame.row, range(frame.height))
     filled = (any(cell is not None for cell in row) and not _table.states_separator(row) for row in rows)
     first = next((number for number, is_header in enumerate(filled) if is_header), None)
@@ -164,7 +170,7 @@ def _read_csv(
         raise UserError(f"{path} is empty.")
     frame.columns = _table.header(frame.row(first))
     frame = frame.slice(first + 1)
-    return _by_delimiter(frame, delimiter, texts, codes)
+    return Read(frame) if delimiter == "," else numbers(frame)
 
 
 def _has_short_lines(source: Path | io.BytesIO, delimiter: str, width: int) -> bool:
@@ -174,58 +180,109 @@ def _has_short_lines(source: Path | io.BytesIO, delimiter: str, width: int) -> b
         return any(line.count(separator) < width - 1 and b'"' not in line and line.strip() for line in file)
 
 
-def _by_delimiter(frame: pl.DataFrame, delimiter: str | None, texts: Collection[str], codes: Collection[str]) -> Read:
-    """The text of a CSV with points for decimal commas, where these separate no cells."""
-    if delimiter in (",", None):
-        return Read(frame)
-    numeric = [own.str.strip_chars() for own in frame if own.name not in texts and _is_numeric(own)]
-    thousands: frozenset[str] = frozenset()
-    if any(own.str.contains(_numbers.DECIMAL_COMMA).any() for own in numeric):  # then points stand between thousands
-        thousands = frozenset(own.name for own in numeric if own.name not in codes and not _has_decimal_points(own))
+def _read_numbers(
+    texts: Collection[str], codes: Collection[str], thousands: Collection[str] | None, frame: pl.DataFrame
+) -> Read:
+    """The text of a CSV whose cells no commas separate, with decimal points; arguments as of `read_table`."""
+    columns = [own for own in frame if own.name not in texts]
+    pointed = {own.name: with_points(own, decimal_comma=True) for own in columns}
+    numeric = [own for own in columns if _is_numeric(pointed[own.name])]
+    if thousands is None:
+        thousands = _thousands([own for own in numeric if own.name not in codes])
     for own in numeric:
-        _warn_of_points(own, own.name in thousands)
-    pointed = [with_points(own, True, own.name in thousands).alias(own.name) for own in numeric]
-    return Read(frame.with_columns(pointed), thousands)
+        if own.name in thousands:
+            if own.str.contains(r"\.\d{3}\s*$").any():
+                pointed[own.name] = with_points(own, decimal_comma=True, thousands=True)
+        elif pointed[own.name] is not own:  # a cell has a comma, or two points
+            _warn_of_mixture(own)
+    return Read(frame.with_columns([pointed[own.name].alias(own.name) for own in numeric]), frozenset(thousands))
 
 
-def _is_numeric(column: pl.Series) -> bool:
-    """Whether most cells are numbers, in a file whose cells no commas separate."""
-    present = tidied(with_points(column, decimal_comma=True)).drop_nulls()
+def _is_numeric(pointed: pl.Series) -> bool:
+    """Whether most cells are numbers."""
+    present = tidied(pointed).drop_nulls()
     return len(present) > 0 and len(present.cast(pl.Float64, strict=False).drop_nulls()) >= MOST * len(present)
 
 
-def _has_decimal_points(column: pl.Series) -> bool:
-    """Whether a cell has a point that cannot stand between thousands."""
-    pointed = column.filter(column.str.contains(POINTED))
-    grouped = (_numbers.POINT_OR_THOUSAND, _numbers.POINTS_BETWEEN_THOUSANDS)
-    return not pointed.str.contains("|".join(grouped)).all()
+def _thousands(numeric: Sequence[pl.Series]) -> frozenset[str]:
+    """The columns in which points stand between thousands: where a file shows that, all without decimal points.
 
-
-def _warn_of_points(column: pl.Series, thousands: bool) -> None:
-    """Of a column some of whose points may be decimal ones, or stand between thousands, and nothing else says which."""
-    either = column.filter(column.str.contains(_numbers.POINT_OR_THOUSAND))
-    if not len(either):
-        return
-    if not thousands and column.str.contains(_numbers.DECIMAL_COMMA).any():
-        message = "Column %s has decimal commas, and %d cells such as %s, whose point is read as a decimal one."
-        log.warning(message, column.name, len(either), either[0])
-    elif thousands and not column.str.contains(r"\.\d{3}[.,]\d").any():
+    A decimal comma in them shows it, or a number with two points. So do whole numbers of three digits beside points, if
+    none has four, and no column decimal points: sums have both, and measurements seldom.
+    """
+    fitting = [own for own in numeric if not any(map(_has_decimal_points, (own.head(_table.BEGINNING), own)))]
+    separated = {own.name: _separated(own) for own in fitting}
+    either = {own.name: _first(separated[own.name], _numbers.POINT_OR_THOUSAND) for own in fitting}
+    shown = next((cell for own in fitting if (cell := _first(separated[own.name], SHOWS_THOUSANDS))), None)
+    if shown is None:
+        beside = [own.str.strip_chars() for own in fitting if either[own.name]]
+        whole = {own.name: cell for own in beside if (cell := _first(own, r"^[-+]?[1-9]\d{2,}$"))}
+        if not whole:
+            return frozenset()
+        longer = any(_first(own, r"^[-+]?[1-9]\d{3,}$") for own in beside if own.name in whole)
+        if longer or len(fitting) < len(numeric):
+            for name, cell in whole.items():
+                _warn_of_decimal_point(name, cell, str(either[name]))
+            return frozenset()
+        shown = next(iter(whole.values()))
+    names = [own.name for own in fitting if either[own.name] and not _first(separated[own.name], r"\.\d{3}[.,]\d")]
+    if names:
         log.warning(
-            "Column %s: %s is read as %s, as the file has decimal commas. If its point is a decimal one, write commas "
-            "for the points of this column.",
-            column.name,
-            either[0],
-            either[0].replace(".", ""),
+            "Points stand between thousands, as the file has numbers such as %s: %s in column %s is read as %s%s. If "
+            "that is wrong, data.thousands should name the columns of which it is right, or none: data.thousands=[].",
+            shown,
+            either[names[0]],
+            names[0],
+            str(either[names[0]]).replace(".", ""),
+            f", and so are the points in {list_some(names[1:])}" if len(names) > 1 else "",
         )
+    return frozenset(own.name for own in fitting)
 
 
-def _read_carefully(path: Path, encoding: str, separator: str, texts: Collection[str], codes: Collection[str]) -> Read:
+def _has_decimal_points(cells: pl.Series) -> bool:
+    """Whether a cell has a point that cannot stand between thousands."""
+    pointed = _separated(cells)
+    pointed = pointed.filter(pointed.str.contains(_numbers.DECIMAL_POINT))
+    return not pointed.str.contains(_numbers.POINT_OR_THOUSAND).all()
+
+
+def _separated(column: pl.Series) -> pl.Series:
+    """The cells with a point or a comma."""
+    return column.filter(column.str.contains(r"[.,]")).str.strip_chars()
+
+
+def _first(cells: pl.Series, pattern: str) -> str | None:
+    """The first cell that has a pattern."""
+    found = cells.filter(cells.str.contains(pattern))
+    return str(found[0]) if len(found) else None
+
+
+def _warn_of_decimal_point(name: str, beside: str, cell: str) -> None:
+    log.warning(
+        "Column %s has numbers such as %s, and such as %s, whose point is read as a decimal one. %s makes it %s.",
+        name,
+        beside,
+        cell,
+        list_override("data.thousands", [name]),
+        cell.replace(".", ""),
+    )
+
+
+def _warn_of_mixture(column: pl.Series) -> None:
+    """Of a column with decimal points, and with others that may be none."""
+    separated = _separated(column)
+    shown = _first(separated, SHOWS_THOUSANDS)
+    if shown is not None and (cell := _first(separated, _numbers.POINT_OR_THOUSAND)) is not None:
+        _warn_of_decimal_point(column.name, shown, cell)
+
+
+def _read_carefully(path: Path, encoding: str, separator: str, numbers: Numbers = Read) -> Read:
     """Row by row, which takes longer, but names the lines that are wrong, and leaves them out."""
     table = _table.read(path, (), encoding=encoding, separator=separator, lists=None)
     table.warn_of_problems()
     columns = list(dict.fromkeys(name for _, cells in table.rows for name in cells))
     frame = from_rows([cells for _, cells in table.rows], columns)
-    return _by_delimiter(frame, table.delimiter, texts, codes)
+    return Read(frame) if table.delimiter in (",", None) else numbers(frame)
 
 
 def _read_json(path: Path, encoding: str) -> pl.DataFrame:
@@ -233,7 +290,7 @@ def _read_json(path: Path, encoding: str) -> pl.DataFrame:
         try:
             return pl.read_ndjson(path, infer_schema_length=None)
         except pl.exceptions.PolarsError:
-            return _read_carefully(path, encoding, "auto", (), ()).frame
+            return _read_carefully(path, encoding, "auto").frame
     rows = _table.read_json_array(path)
     return from_rows(rows, list(dict.fromkeys(name for row in rows for name in row)))
 

@@ -2,8 +2,8 @@
 
 import importlib.util
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ class Timeline:
         groups: one, if nothing else is said.
         dates: datetime64[us] (rows,); None where there are none, or they are of no regular step.
         step: of the dates.
+        thousands: the columns of `features` in which 1.500 is fifteen hundred, as `read_table` has them.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Timeline:
     groups: tuple[Group, ...]
     dates: Dates | None
     step: Step | None
+    thousands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class _Part:
     dates: Dates | None
 
 
-def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline:
+def read(
+    path: Path, roles: Roles, *, encoding: str, separator: str, thousands: Collection[str] | None = None
+) -> Timeline:
     """Reads a file of one series, or of several in `roles.group`.
 
     Args:
@@ -99,16 +103,23 @@ def read(path: Path, roles: Roles, *, encoding: str, separator: str) -> Timeline
         roles: of its columns.
         encoding: as for `_table.read`.
         separator: as for `_table.read`.
+        thousands: as for `read_table`.
 
     Raises:
         UserError: it cannot be read, lacks a column, has no numbers where they should be, or dates are in disorder.
     """
     if importlib.util.find_spec("polars") is None:
+        if thousands:
+            raise UserError("data.thousands requires the package polars: pip install 'litmus[table]'.")
         return _timeline(_by_rows(path, roles, encoding, separator), roles, path)
-    from litmus.data.columns.read import read_frame
+    from litmus.data.columns.read import read_table
 
-    wanted = [name for name in (roles.column, roles.time, roles.group, *roles.inputs, *roles.known) if name]
-    return from_frame(read_frame(path, wanted, encoding=encoding, separator=separator), roles, path)
+    named = (roles.column, roles.time, roles.group, *roles.inputs, *roles.known, *(thousands or ()))
+    wanted = [name for name in named if name]
+    frame, found = read_table(path, wanted, encoding=encoding, separator=separator, thousands=thousands)
+    _table.require(wanted, frame.columns, path)
+    timeline = from_frame(frame, roles, path)
+    return replace(timeline, thousands=tuple(name for name in timeline.features if name in found))
 
 
 def from_frame(frame: "pl.DataFrame", roles: Roles, path: Path) -> Timeline:

@@ -42,7 +42,8 @@ def read_series(settings: Section, given: "Path | pl.DataFrame | None" = None) -
     if given is not None and not isinstance(given, Path):
         return from_frame(given, roles, Path("The table"))
     where = locate(settings["path"]) if given is None else given
-    return read(where, roles, encoding=settings["encoding"], separator=settings["separator"])
+    how = {key: settings[key] for key in ("encoding", "separator", "thousands")}
+    return read(where, roles, **how)
 
 
 def _sunspots() -> Path:

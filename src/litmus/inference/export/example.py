@@ -142,7 +142,7 @@ def number(cell, points=False):  # points: whether 1.500 is 1500, where no comma
     return value if np.isfinite(value) else np.nan
 """
 
-SERIES = r'''"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
+SERIES = '''"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
 
 It does not look at dates: each step is a row, the oldest first, and a step without values is a row, too.
 """
@@ -158,6 +158,7 @@ import numpy as np
 import onnxruntime
 
 COLUMNS, GROUP = {columns}, {group}
+THOUSANDS = {thousands}  # columns in which 1.500 is 1500
 LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what is known ahead
 
 {reading}
@@ -165,12 +166,9 @@ LENGTH, AHEAD = {length}, {ahead}  # rows before the forecast, and rows of what 
 
 session = onnxruntime.InferenceSession(Path(__file__).with_name("{file}"))
 names = json.loads(session.get_modelmeta().custom_metadata_map["names"])
-cells = [(name, cell.strip()) for row in rows for name, cell in row.items()]
-commas = any(re.fullmatch(r"[-+]?[\d.]*,\d+", cell) for _, cell in cells)  # then points stand between thousands
-decimal = {name for name, cell in cells if re.fullmatch(r"(?![-+]?[1-9]\d{0,2}\.\d{3}$)[-+]?\d*\.\d+", cell)}
 series, short = {}, True
 for row in rows:
-    values = [number(row[name], commas and name not in decimal) for name in COLUMNS]
+    values = [number(row[name], name in THOUSANDS) for name in COLUMNS]
     series.setdefault(row[GROUP] if GROUP else COLUMNS[0], []).append(values)
 for name, rows in series.items():
     values = np.array(rows)
@@ -269,6 +267,7 @@ def _of_series(spec: Spec, series: Series, file_name: str) -> str:
         SERIES,
         columns=repr(columns),
         group=repr(series.group or None),
+        thousands=repr(list(series.thousands)),
         length=str(series.length),
         ahead=str(len(spec.target.names) if series.known else 0),
         reading=_filled(READING.strip(), wanted="[*COLUMNS, *([GROUP] if GROUP else [])]"),
