@@ -95,7 +95,7 @@ def read_table(
     frame = tidied_frame(read.frame, texts, codes)
     if not frame.height:
         raise UserError(f"{path} has no rows.")
-    return read._replace(frame=frame)
+    return Read(frame, read.thousands)
 
 
 def tidied_frame(frame: pl.DataFrame, texts: Collection[str] = (), codes: Collection[str] = ()) -> pl.DataFrame:
