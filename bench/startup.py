@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ from litmus.__main__ import train
 train()
 """
 FNN = ("model=fnn", "data=mnist")
-NEW_SEED = "seed={turn}"
+NEW_SEED = "seed=..."
 STARTS = {
     "`python -c 'import torch'`": ("-c", "import torch"),
     "`model=fnn` to its first step": ("-c", FIRST_STEP, "fast", *FNN),
@@ -81,8 +82,8 @@ def _starts() -> str:
     """From the command to the first step, beside importing torch, and the share of each library in the imports."""
     with tempfile.TemporaryDirectory() as folder:
         for words in STARTS.values():  # data and baselines are kept from then on
-            _start(words, folder, REPEATS)
-        turns = [{name: _start(words, folder, turn) for name, words in STARTS.items()} for turn in range(REPEATS)]
+            _start(words, folder)
+        turns = [{name: _start(words, folder) for name, words in STARTS.items()} for _ in range(REPEATS)]
         bare, fast, *_ = STARTS
         shares = _shares(STARTS[fast], folder)
     rows = []
@@ -104,8 +105,8 @@ def _starts() -> str:
     return f"## The start of a training\n\n{markdown(head, rows)}\n{said}\n"
 
 
-def _start(words: tuple[str, ...], folder: str, turn: int) -> Start:
-    words = tuple(word if word != NEW_SEED else word.format(turn=turn + 1) for word in words)  # 0 is the default
+def _start(words: tuple[str, ...], folder: str) -> Start:
+    words = tuple(word if word != NEW_SEED else f"seed={secrets.randbelow(10**9)}" for word in words)
     begin = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *words], cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
