@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import fastai.callback.progress  # which gives a Learner `no_bar`
+import fastai.callback.progress  # noqa: F401  # which gives a Learner `no_bar`
 import numpy as np
 import torch
 from fastai.basics import CrossEntropyLossFlat, DataLoaders, Learner, accuracy
