@@ -18,7 +18,7 @@ from sklearn.datasets import (
 )
 from sklearn.utils import Bunch
 
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.fetch.package import package_file
 
 TARGET = "target"
@@ -60,7 +60,7 @@ def made(seed: int, **settings: float | list[float]) -> Callable[[], Bunch]:
 def packaged(name: str, target: str, classes: tuple[str, ...] | None) -> Bunch:
     """A table of statsmodels'."""
     path = package_file("statsmodels", "datasets", name, f"{name}.csv")
-    frame = read_frame(path, (), encoding="auto", separator="auto")
+    frame = read_table(path, (), encoding="auto", separator="auto").frame
     frame = frame.rename({column: column.strip("'") for column in frame.columns})
     columns = [column for column in frame.columns if column != target]
     found = Bunch(data=frame[columns].to_numpy(), target=frame[target].to_numpy(), feature_names=columns)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench._common import markdown, run_command
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.fetch.package import package_file
 
 SEEDS = range(5)
@@ -163,7 +163,7 @@ def _months(first: int, values: Sequence[float]) -> pl.DataFrame:
 
 
 def _packaged(*names: str) -> pl.DataFrame:
-    return read_frame(package_file(*names), (), encoding="auto", separator="auto")
+    return read_table(package_file(*names), (), encoding="auto", separator="auto").frame
 
 
 def _carbon_dioxide() -> pl.DataFrame:

@@ -34,7 +34,7 @@ from bench._common import alternate, markdown, peak_gb_of_command, ratios, run_c
 from bench._rivals import UsualRegression, seconds_of_epoch
 from litmus.config.types import USUAL_BATCH
 from litmus.data._loader import batch_size_for
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.fetch.package import package_file
 
 SEEDS = range(5)
@@ -189,7 +189,7 @@ def _of_sklearn(load: Callable[..., tuple[np.ndarray, np.ndarray]], *, is_class:
 
 def _of_statsmodels(name: str, target: str, *, is_class: bool) -> Case:
     path = package_file("statsmodels", "datasets", name, f"{name}.csv")
-    frame = read_frame(path, (), encoding="auto", separator="auto")
+    frame = read_table(path, (), encoding="auto", separator="auto").frame
     frame = frame.rename({column: column.strip("'") for column in frame.columns})
     return Case(frame.rename({target: TARGET}), is_class)
 

@@ -12,7 +12,7 @@ from helpers import ROOT
 from made_runs import made
 
 from litmus.cli import _tables, main, predict
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.errors import UserError
 from litmus.inference.answers import answer_file
 from litmus.record.folder import RunDir
@@ -92,4 +92,4 @@ def test_durations_are_written_as_they_are_read(suffix: str, tmp_path: Path) -> 
     path = tmp_path / f"a{suffix}"
     with answer_file(path) as write:
         write(pl.DataFrame({"waited": [timedelta(seconds=70.5), None], "note": ["x", "y"]}))
-    assert read_frame(path, (), encoding="auto", separator="auto")["waited"].to_list() == [70.5, None]
+    assert read_table(path, (), encoding="auto", separator="auto").frame["waited"].to_list() == [70.5, None]

@@ -222,9 +222,9 @@ def check_table(folder: Path, net: Net, separator: str, decimal: str) -> None:
     with (folder / "new.csv").open("w", newline="") as file:
         numbers = [[cell.replace(".", decimal) if cell.count(".") == 1 else cell for cell in row] for row in rows]
         csv.writer(file, delimiter=separator).writerows([[*names, "other"], *([*row, "x"] for row in numbers)])
-    from litmus.data.columns.read import read_frame
+    from litmus.data.columns.read import read_table
 
-    frame = read_frame(folder / "new.csv", (), encoding="auto", separator="auto")
+    frame = read_table(folder / "new.csv", (), encoding="auto", separator="auto").frame
     assert isinstance(frame, polars.DataFrame)
     assert isinstance(CELLS.input, Columns)
     with torch.no_grad():

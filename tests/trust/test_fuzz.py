@@ -21,7 +21,7 @@ from litmus.data import _table
 from litmus.data._description import read_description
 from litmus.data.columns.discover import as_columns, discover
 from litmus.data.columns.encode import encode
-from litmus.data.columns.read import read_frame
+from litmus.data.columns.read import read_table
 from litmus.data.image import decode
 from litmus.data.image.labels import read_labels
 from litmus.errors import UserError
@@ -105,7 +105,7 @@ def test_tables(content: bytes, name: str) -> None:
 @given(content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.json", "a.jsonl", "a.parquet", "a.xlsx"]))
 def test_columns_of_tables(content: bytes, name: str) -> None:
     def discovered(path: Path) -> object:
-        frame = read_frame(path, (), encoding="auto", separator="auto")
+        frame = read_table(path, (), encoding="auto", separator="auto").frame
         found = discover(frame, frame, numeric=[], categorical=[], ignored=[], scaling="quantile")
         return encode(frame, as_columns(found))
 

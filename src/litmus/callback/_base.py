@@ -33,8 +33,3 @@ def task_of(module: lightning.LightningModule) -> protocols.Task:
 def data_of(trainer: lightning.Trainer) -> protocols.Data:
     """The dataset that is trained on."""
     return cast(protocols.Data, trainer.datamodule)  # type: ignore[attr-defined]  # Lightning's types leave it out
-
-
-def is_step(trainer: lightning.Trainer, batch_idx: int) -> bool:
-    """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate_grad_batches`."""
-    return trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litmus.callback._base import Callback, data_of, is_step, task_of
+from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._best_epochs import BestEpochs
 from litmus.callback.ema import EMA, TRAINED_WEIGHTS
 from litmus.callback.interrupt import Interrupt
@@ -42,6 +42,11 @@ def epochs_done(trainer: lightning.Trainer) -> int:
 def is_within_epoch(trainer: lightning.Trainer) -> bool:
     """Whether a training that is about to begin goes on within an epoch."""
     return epochs_done(trainer) < trainer.fit_loop.epoch_progress.current.ready
+
+
+def is_step(trainer: lightning.Trainer, batch_idx: int) -> bool:
+    """Whether the optimizer made a step after this batch of the epoch: see `trainer.accumulate_grad_batches`."""
+    return trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
 class Checkpoint(ModelCheckpoint, Callback):

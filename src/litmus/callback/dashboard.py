@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 
-from litmus.callback._base import Callback, data_of, is_step, task_of
+from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._graph import graph_of, layers_of
 from litmus.callback._markdown import code, escaped
 from litmus.callback._pictures import Pictures, is_due, layout
 from litmus.callback._projector import Projector
+from litmus.callback.checkpoint import is_step
 from litmus.config.protocols import Net, Task
 from litmus.config.tags import WHEN_BEST, WITHIN_EPOCH, WORKINGS, columns
 from litmus.config.types import Count, Section

@@ -8,7 +8,7 @@ from typing import Any, cast
 import lightning.pytorch as lightning
 
 from litmus import console
-from litmus.callback.checkpoint import callbacks_of, epochs_done, is_within_epoch
+from litmus.callback.checkpoint import callbacks_of, epochs_done, is_step, is_within_epoch
 from litmus.config.protocols import Data, Task
 from litmus.config.types import Duration, Section
 from litmus.errors import UserError
@@ -113,10 +113,11 @@ class Limits(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        is_step = trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if self.max_steps is not None and trainer.global_step >= self.max_steps:
             trainer.should_stop = True
-        elif is_step and self._limit_s < math.inf and self._is_over(trainer) and not trainer.should_stop:
+        elif self._limit_s == math.inf or not is_step(trainer, batch_idx):
+            return
+        elif self._is_over(trainer) and not trainer.should_stop:  # which all processes have to ask
             trainer.should_stop = True
             if trainer.is_global_zero:
                 epoch = f"in epoch {trainer.current_epoch + 1:,} of {trainer.max_epochs:,}"

@@ -9,7 +9,7 @@ from xlsxwriter import Workbook
 
 from litmus.data import _table
 from litmus.data.columns.encode import as_numbers
-from litmus.data.columns.read import read_frame, read_table
+from litmus.data.columns.read import read_table
 from litmus.data.columns.stream import open_table
 from litmus.errors import UserError
 
@@ -19,7 +19,7 @@ AUTO = {"encoding": "auto", "separator": "auto"}
 def read(name: str, content: str | bytes | None = None, **changes: str) -> pl.DataFrame:
     if content is not None:
         Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_frame(Path(name), (), **(AUTO | changes))
+    return read_table(Path(name), (), **(AUTO | changes)).frame
 
 
 def test_an_ugly_file_of_a_spreadsheet() -> None:
@@ -77,7 +77,7 @@ def test_lines_that_are_wrong_are_named_and_left_out(caplog: pytest.LogCaptureFi
 def test_excel_s_line_that_states_the_separator(columns: str, mark: str) -> None:
     Path("plain.csv").write_text(columns)
     Path("stated.csv").write_text(f"{mark}sep=;\n{columns}")
-    plain, stated = (read_frame(Path(f"{name}.csv"), (), **AUTO) for name in ("plain", "stated"))
+    plain, stated = (read_table(Path(f"{name}.csv"), (), **AUTO).frame for name in ("plain", "stated"))
     assert stated.columns[:2] == ["a", "b"]
     assert stated.equals(plain)
     table = _table.read(Path("stated.csv"), ["b"], **AUTO)

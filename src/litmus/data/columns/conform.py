@@ -1,6 +1,6 @@
 """Rows to predict for, read as the network's columns are, whatever the rows beside them hold.
 
-`read_frame` decides by all cells of a column whether it holds numbers; here the network's columns say so. A row has the
+`read_table` decides by all cells of a column whether it holds numbers; here the network's columns say so. A row has the
 same answer alone, in a chunk of a large file, and in the table that was split for training.
 """
 

@@ -26,7 +26,7 @@ def encode(frame: pl.DataFrame, columns: Columns) -> Tensor:
     """The rows as a network receives them: float32 (rows, columns.num_numbers + len(columns.categories)).
 
     Args:
-        frame: as `read_frame` gives it, with these columns; others are not looked at.
+        frame: as `read_table` gives it, with these columns; others are not looked at.
         columns: how they are encoded.
     """
     rows = np.empty((frame.height, columns.num_numbers + len(columns.categories)), dtype=np.float32)
@@ -77,7 +77,7 @@ def as_numbers(column: pl.Series, words: tuple[str, ...] = ()) -> Floats:
     """The cells as float64, NaN where there is no number.
 
     Args:
-        column: of any of the kinds of `read_frame`.
+        column: of any of the kinds of `read_table`.
         words: for 0 and for 1, in lower case, if the cells are words.
     """
     if words and column.dtype != pl.Boolean:
@@ -114,7 +114,7 @@ def known_names(column: pl.Series, category: Category, decimal_comma: bool = Fal
     """The cells as names, in the spelling of training: the same number, or true and false, may be written in others.
 
     Args:
-        column: of any of the kinds of `read_frame`.
+        column: of any of the kinds of `read_table`.
         category: whose names are known.
         decimal_comma: as of `with_points`.
     """

@@ -41,19 +41,6 @@ class Read(NamedTuple):
 Numbers = Callable[[pl.DataFrame], Read]  # of the text of a CSV whose cells no commas separate
 
 
-def read_frame(
-    path: Path,
-    wanted: Sequence[str],
-    *,
-    encoding: str,
-    separator: str,
-    texts: Collection[str] = (),
-    codes: Collection[str] = (),
-) -> pl.DataFrame:
-    """The rows alone of `read_table`, whose arguments and errors it has."""
-    return read_table(path, wanted, encoding=encoding, separator=separator, texts=texts, codes=codes).frame
-
-
 def read_table(
     path: Path,
     wanted: Sequence[str],
@@ -99,7 +86,7 @@ def read_table(
 
 
 def tidied_frame(frame: pl.DataFrame, texts: Collection[str] = (), codes: Collection[str] = ()) -> pl.DataFrame:
-    """A table of columns of any types as `read_frame` gives it: numbers where all text is numbers, no empty rows."""
+    """A table of columns of any types as `read_table` gives it: numbers where all text is numbers, no empty rows."""
     frame = pl.DataFrame([_tidied_or_numbers(column, texts, codes) for column in frame], orient="col")
     if frame.width and (blank := frame.select(pl.all_horizontal(pl.all().is_null())).to_series()).any():
         return frame.filter(~blank)  # a copy

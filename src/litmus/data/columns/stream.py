@@ -30,7 +30,7 @@ class Stream:
     """A table that is being read.
 
     Attributes:
-        columns: their names, as `read_frame` gives them.
+        columns: their names, as `read_table` gives them.
         chunks: to be read once. Cells of a CSV are text, null if empty; those of other files have their types.
         decimal_comma: whether cells such as 1,5 may be numbers, as commas do not separate them.
     """
@@ -41,7 +41,7 @@ class Stream:
 
 
 def open_table(path: Path, wanted: Sequence[str], *, encoding: str, separator: str) -> Stream:
-    """A table to read, of any kind that `read_frame` reads; arguments as there.
+    """A table to read, of any kind that `read_table` reads; arguments as there.
 
     Raises:
         UserError: the file does not exist, cannot be read, or has no columns; while its chunks are read: it is

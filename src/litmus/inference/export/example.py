@@ -142,7 +142,8 @@ def number(cell, points=False):  # points: whether 1.500 is 1500, where no comma
     return value if np.isfinite(value) else np.nan
 """
 
-SERIES = '''"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
+SERIES = '''\
+"""Forecasts with {file}: python example.py series.csv. Needs onnxruntime.
 
 It does not look at dates: each step is a row, the oldest first, and a step without values is a row, too.
 """
