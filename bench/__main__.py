@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from litmus.trainer import device_name, has_native_bf16, num_cores
+from litmus.config.machine import num_cores
+from litmus.trainer import device_name, has_native_bf16
 
 BENCHES = (
     *(

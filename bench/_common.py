@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,20 @@ CONF = ROOT / "conf"
 REPEATS = 7
 
 
-def alternate(contestants: Mapping[str, Callable[[], float]], repeats: int, title: str) -> dict[str, list[float]]:
-    """Every contestant once to warm up, then all in turn, `repeats` times; what each gave."""
-    for contestant in contestants.values():
-        contestant()
+def alternate(
+    contestants: Mapping[str, Callable[[], float]], repeats: int, title: str, warm: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Every contestant once to warm up, but for those that do so themselves; then all in turn; what each gave.
+
+    Args:
+        contestants: by name; each gives its figure.
+        repeats: how many times.
+        title: of the progress bar.
+        warm: names of those that need no warming up, because they are processes of their own.
+    """
+    for name, contestant in contestants.items():
+        if name not in warm:
+            contestant()
     figures: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in track(range(repeats), title, console=console.Screen(stderr=True)):
         for name, contestant in contestants.items():

@@ -28,13 +28,13 @@ from bench._published import FAULTS, Fault
 from bench._sick import QUIET, SET, Case, of
 from bench._sick_tables import PATH, write_tables
 from litmus import console
+from litmus.config.machine import num_cores
 from litmus.config.types import Section
 from litmus.doctor.diagnose import diagnose, fired
 from litmus.doctor.evidence import Evidence, error_of
 from litmus.record.folder import RunDir
 from litmus.run import diagnosis
 from litmus.run import train as running
-from litmus.trainer import num_cores
 
 # Sicknesses that a key makes where it goes far enough: a run counts as sick where its test is worse than its twin's.
 NEEDS_HARM = frozenset(

@@ -18,7 +18,8 @@ from bench import _rivals, _trainer, _vision_rivals
 from bench._common import ROOT, alternate, compose_config, markdown, median, ratios, spread, train
 from bench.text_speed import labeled, snippets
 from litmus.config.instantiate import build
-from litmus.trainer import device_name, num_cores
+from litmus.config.machine import num_cores
+from litmus.trainer import device_name
 
 REPEATS = 3
 IMAGES, BATCH_SIZE = 60_000, 512  # of MNIST

@@ -58,7 +58,7 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         "usual": rivals.usual_pipeline(folder),
         **_others(OTHERS, "fnn", folder),
     }
-    figures = alternate(contestants, REPEATS, "FNN")
+    figures = alternate(contestants, REPEATS, "FNN", warm=OTHERS)
     rows = [
         (STEPS, "litmus"),
         ("litmus, a tenth of a training of 10 epochs: with validation and pictures, too", "whole"),
@@ -86,7 +86,7 @@ def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         contestants[name] = rivals.bare_loop(rivals.cnn(), images, labels, fused=True, **settings)
     has_bf16 = pick_hardware(compose_config("model=cnn", "trainer=cpu")["trainer"], True).precision != 32
     others = {**OTHERS, **(IN_BF16 if has_bf16 else {})}
-    figures = alternate({**contestants, **_others(others, "cnn", folder)}, 3, "CNN")
+    figures = alternate({**contestants, **_others(others, "cnn", folder)}, 3, "CNN", warm=others)
     best = min(variants, key=lambda name: median(figures[name]))
     wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.05"}
     rows = [(STEPS, "litmus"), *((name, name) for name in variants)]

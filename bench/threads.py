@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench._common import ROOT, alternate, markdown, median, ratios, spread
-from litmus.trainer import num_cores
+from litmus.config.machine import num_cores
 
 REPEATS = 5
 SECONDS = 3
@@ -76,7 +76,7 @@ def measure() -> str:
                 contestants = {
                     name: (lambda kind=kind, way=way: _images_a_second(kind, *way)) for name, way in ways.items()
                 }
-                figures = alternate(contestants, REPEATS, f"{kind.upper()}, {number} others")
+                figures = alternate(contestants, REPEATS, f"{kind.upper()}, {number} others", warm=contestants)
             spinning, *_ = figures.values()
             for name, found in figures.items():
                 times = f"{median(ratios(found, spinning)):.2f}"

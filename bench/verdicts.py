@@ -18,7 +18,7 @@ from bench._common import markdown
 from litmus.compare.layout import Floats, Layout, fit
 from litmus.compare.null import ALPHA, Null
 from litmus.compare.verdicts import step_down
-from litmus.trainer import num_cores
+from litmus.config.machine import num_cores
 
 SWEEPS = 2000  # of a cell
 FEWER_SWEEPS = 200  # where there are differences, and for methods that resample every sweep

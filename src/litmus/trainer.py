@@ -19,7 +19,6 @@ from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import DDPStrategy
 
 from litmus.config.launch import Launch, launched
-from litmus.config.machine import own_cores
 from litmus.config.preflight import NEEDS_GPU, NO_GPU
 from litmus.config.types import Count, Duration, Interval, Positive, Section
 from litmus.config.validate import checked
@@ -288,8 +287,3 @@ def device_name(accelerator: str) -> str:
     if accelerator == "mps":
         return "Apple GPU"
     return str(torch.cpu.get_capabilities().get("cpu_name") or "CPU")
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(own_cores())

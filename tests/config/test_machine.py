@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from litmus.config import machine
-from litmus.config.machine import POLICY, THREADS, Watch, let_waiting_threads_sleep
+from litmus.config.machine import POLICY, THREADS, Watch, keep_to_quota, let_waiting_threads_sleep
 from litmus.record.folder import RunDir
 
 
@@ -22,6 +22,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in (POLICY, THREADS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(machine, "own_cores", lambda: {0, 1})
+    monkeypatch.setattr(machine, "read_cgroup_files", lambda name: [])
     return monkeypatch
 
 
@@ -83,6 +84,34 @@ def test_nothing_is_changed_where_it_would_not_help(fresh: pytest.MonkeyPatch, w
         fresh.setenv(THREADS, "1")
     assert let_waiting_threads_sleep(1.5) is None
     assert os.environ.get(POLICY) == ("ACTIVE" if why == "decided" else None)
+
+
+@pytest.mark.parametrize(
+    ("quotas", "threads"),
+    [
+        (["max 100000"], None),
+        (["800000 100000"], None),
+        (["400000 100000", "max 100000"], "4"),
+        (["350000 100000"], "4"),
+        (["max 100000", "20000 100000"], "1"),
+    ],
+)
+def test_threads_are_as_many_as_a_quota_grants(
+    quotas: list[str], threads: str | None, fresh: pytest.MonkeyPatch
+) -> None:
+    fresh.setattr(machine, "own_cores", lambda: set(range(8)))
+    fresh.setattr(machine, "read_cgroup_files", lambda name: quotas if name == "cpu.max" else [])
+    said = keep_to_quota()
+    assert os.environ.get(THREADS) == threads
+    sentence = f"the CPU quota is that of {threads} of 8 cores: so many threads compute (OMP_NUM_THREADS={threads})"
+    assert said == (sentence if threads else None)
+
+
+def test_a_quota_does_not_change_what_the_user_has_decided(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setattr(machine, "read_cgroup_files", lambda name: ["100000 100000"])
+    fresh.setenv(THREADS, "2")
+    assert keep_to_quota() is None
+    assert os.environ[THREADS] == "2"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")

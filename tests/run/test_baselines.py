@@ -1,6 +1,7 @@
 """What needs no network stands beside the network: the right numbers, once for a data set, and said."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
+import lightning.pytorch as lightning
 import numpy as np
 import pytest
 import torch
+from faults import Fault, kill
 from helpers import ON_PHOTOS, ON_TABLE, ON_WAVE, SMALL, composed
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -229,6 +232,42 @@ def test_where_nothing_can_be_kept_they_are_the_same(tmp_path: Path) -> None:
     assert set(measured(*DIGITS).metrics["test"]) == {"majority", "logistic"}
 
 
+class Steps(lightning.Callback):
+    """Counts them."""
+
+    made = 0
+
+    def on_train_batch_end(self, *_: object) -> None:
+        self.made += 1
+
+
+def test_a_training_does_not_wait_for_them(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, before = Steps(), list[int]()
+
+    def compute(*_: object) -> Measured:
+        before.append(steps.made)
+        time.sleep(1.0)
+        return Measured({split: {"majority": {"acc": 0.5}} for split in ("val", "test")})
+
+    monkeypatch.setattr(baselines, "_computed", compute)
+    run = train(*DIGITS, "trainer.max_epochs=2", "trainer.max_time=1.0", watching=[steps])
+    result = run.read_result()
+    assert before == [steps.made // 2]
+    assert result["epochs"] == 2  # what they take is not the training's
+    assert result["seconds"]["baselines"] >= 1.0 > result["seconds"]["fit"]
+    assert [value for _, value in points(run.path)["val/majority_acc"]] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("done", ["finished", "within an epoch"])
+def test_a_run_that_is_resumed_has_them(done: str, train: Train, resume: Train) -> None:
+    if done == "finished":
+        run = train(*DIGITS)
+        run.remove_result()
+    else:
+        run = train(*DIGITS, "trainer.max_epochs=2", watching=[Fault(kill(signal.SIGINT), epoch=0, batch=1)])
+    assert "test/logistic_acc" in resume(run).read_result()["metrics"]
+
+
 @pytest.mark.parametrize("name", ["mnist", "series"])
 def test_a_sample_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, task = prepared(*DATA[name])
@@ -301,8 +340,12 @@ def test_one_that_is_better_is_not(train: Train, capsys: pytest.CaptureFixture[s
     assert "does not beat" not in capsys.readouterr().out
 
 
-def test_they_change_no_weight(train: Train) -> None:
-    runs = [train(*DIGITS, f"task.baselines={on}", folder=on) for on in ("true", "false")]
+@pytest.mark.parametrize("name", DATA)
+def test_they_change_no_weight(name: str, train: Train) -> None:
+    """They are measured within the training, when its first epoch ends."""
+    words, threads = [*DATA[name], "trainer.max_epochs=3"], torch.get_num_threads()
+    runs = [train(*words, f"task.baselines={on}", folder=on, small=[]) for on in ("true", "false")]
+    assert torch.get_num_threads() == threads
     weights = [torch.load(run.last, weights_only=True)["state_dict"] for run in runs]
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
     result = runs[1].read_result()

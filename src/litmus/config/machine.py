@@ -1,6 +1,7 @@
 """What this process may use of the machine: its memory, what its control groups say, and its cores."""
 
 import functools
+import math
 import os
 import sys
 import time
@@ -32,6 +33,18 @@ def read_cgroup_files(name: str) -> list[str]:
     group = GROUPS / own
     files = [folder / name for folder in (group, *group.parents) if folder.is_relative_to(GROUPS)]
     return [file.read_text().strip() for file in files if file.is_file()]
+
+
+def own_cores() -> set[int]:
+    """The numbers of the cores on which this process may run."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def num_cores() -> int:
+    """How many cores this process may use: as many as its container's CPU quota allows, a part of one for a whole."""
+    quotas = [quota.split() for quota in read_cgroup_files("cpu.max")]  # microseconds, in how many
+    shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
+    return max(1, min([len(own_cores()), *shares]))
 
 
 @dataclass(frozen=True)
@@ -80,12 +93,28 @@ def let_waiting_threads_sleep(held: float) -> str | None:
         What to say of it; None where nothing is changed: the cores are free, one thread has none to wait for, the user
         has decided, or it is too late.
     """
-    cores = len(own_cores())
+    cores = num_cores()
     alone = cores < 2 or os.environ.get(THREADS, "").strip() == "1"
     if held < HELD or alone or POLICY in os.environ or "torch" in sys.modules:
         return None
     os.environ[POLICY] = SLEEP
     return f"other processes hold {held:.1f} of {cores} cores: threads sleep while they wait ({POLICY}={SLEEP})"
+
+
+def keep_to_quota() -> str | None:
+    """Has torch use as many threads as this process has cores, where a container's quota grants fewer than it has.
+
+    Otherwise torch starts one for each core of the machine, and the system lets all of them wait most of the time. Has
+    an effect only before torch is imported; what the user has decided stays.
+
+    Returns:
+        What to say of it; None where nothing is changed.
+    """
+    cores, granted = len(own_cores()), num_cores()
+    if granted == cores or THREADS in os.environ or "torch" in sys.modules:
+        return None
+    os.environ[THREADS] = str(granted)
+    return f"the CPU quota is that of {granted} of {cores} cores: so many threads compute ({THREADS}={granted})"
 
 
 def _busy() -> float | None:
@@ -96,8 +125,3 @@ def _busy() -> float | None:
         ticks = [[int(each) for each in rows[f"cpu{core}"][:8]] for core in own_cores() if f"cpu{core}" in rows]
         return sum(sum(row) - row[3] - row[4] for row in ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
     return None
-
-
-def own_cores() -> set[int]:
-    """The numbers of the cores that this process may use."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

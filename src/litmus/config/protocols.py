@@ -140,7 +140,7 @@ class Data(Protocol):
     warning: str | None
     frozen_part: "FrozenPart | None"
     keep_features: "KeepFeatures"
-    baselines: Baselines
+    measure_baselines: Callable[[], Baselines]
 
     @property
     def sizes(self) -> dict[Split, int]: ...

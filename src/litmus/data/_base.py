@@ -5,6 +5,7 @@ The only module of `data` that needs Lightning, with those whose classes inherit
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import lightning.pytorch as lightning
@@ -38,7 +39,8 @@ class Data(lightning.LightningDataModule):
         keep_features: gives that output by its name, and whether an earlier run kept it; else it is computed.
         cut: of a pass over the training batches into epochs.
         limits: how many samples of a split are used at most, where a limit is set.
-        baselines: metrics of methods without a network, once they are measured: see `litmus.run.baselines`.
+        measure_baselines: gives the metrics of methods without a network, measured at the first call: see
+            `litmus.run.baselines`.
     """
 
     input_kinds: ClassVar[tuple[type[Input], ...]]
@@ -56,7 +58,7 @@ class Data(lightning.LightningDataModule):
         self.warning: str | None = None
         self.frozen_part: FrozenPart | None = None
         self.keep_features: KeepFeatures = lambda _, compute: (compute(), False)
-        self.baselines: Baselines = {}
+        self.measure_baselines: Callable[[], Baselines] = dict
         self.cut = Cut()
         self.limits: dict[Split, int | None] = {}
         self._train_loader: BatchLoader | None = None

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
+from litmus.config.machine import num_cores
 from litmus.errors import Diverged, UserError
 from litmus.record.folder import RunDir
 from litmus.run import lost
-from litmus.trainer import num_cores
 
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
 # With which torch, Lightning and `config.launch` go by torchrun: it may have started this process, as its only one.

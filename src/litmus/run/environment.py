@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from litmus.config.machine import available_memory
+from litmus.config.machine import available_memory, num_cores
 from litmus.config.plugins import installed
 from litmus.config.types import Section
-from litmus.trainer import Hardware, device_name, num_cores
+from litmus.trainer import Hardware, device_name
 
 # Those that decide what is computed, which result.json names; environment.json has all.
 PACKAGES = (

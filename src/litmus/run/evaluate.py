@@ -58,7 +58,8 @@ def evaluate(run: RunDir, config: Section, changes: list[str], path: Path | None
     checkpoint.load_into(parts.net, path)
     training = _training_data(run, checkpoint, before) if any(map(_changes_data, changes)) else data
     if training is not None:
-        data.baselines = measure(data, cast(Task, parts.task), config["data"].get("dir"), training).metrics
+        measured = measure(data, cast(Task, parts.task), config["data"].get("dir"), training)
+        data.measure_baselines = lambda: measured.metrics
     return test(run, parts, path)
 
 

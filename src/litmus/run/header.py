@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from litmus import console
 from litmus.config.fit import settled_task
 from litmus.config.keys import SHOWN_GROUPS, USUAL_LOGGERS, choice, flat, key_of, logger_names, logger_override
-from litmus.config.machine import let_waiting_threads_sleep, watch
+from litmus.config.machine import keep_to_quota, let_waiting_threads_sleep, watch
 from litmus.config.types import Section
 from litmus.config.validate import shown
 from litmus.record.folder import RunDir
@@ -16,17 +16,17 @@ TORCH = "importing PyTorch"  # takes seconds
 
 @contextmanager
 def importing_torch(is_quiet: bool = False) -> Iterator[None]:
-    """In the body, torch is imported, for a command that computes: see `let_waiting_threads_sleep`.
+    """In the body, torch is imported, for a command that computes: see `keep_to_quota` and `let_waiting_threads_sleep`.
 
     Args:
         is_quiet: whether standard output is for a program; then nothing is said.
     """
-    said = let_waiting_threads_sleep(watch().held_by_others())
+    said = (keep_to_quota(), let_waiting_threads_sleep(watch().held_by_others()))
     if is_quiet:
         yield
         return
-    if said:
-        console.say(f"  {said}", wrap=True)
+    for sentence in filter(None, said):
+        console.say(f"  {sentence}", wrap=True)
     with console.doing(TORCH):
         yield
 

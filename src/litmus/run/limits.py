@@ -139,6 +139,11 @@ class Limits(lightning.Callback):
         """Counts what another training of the run has taken, which is taken back: the time is over when it is."""
         self._before_s = other.trained_s()
 
+    def leave_out(self, seconds: float) -> None:
+        """Does not count what has just been done for that long: it trained nothing."""
+        if self._begin:
+            self._begin += seconds
+
     def trained_s(self) -> float:
         """Seconds that the run has trained, in all processes one after another."""
         return self._before_s + (time.monotonic() - self._begin if self._begin else 0.0)

@@ -3,12 +3,14 @@
 import logging
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 import lightning.pytorch as lightning
+import torch
 
 from litmus import console
 from litmus.callback.doctor import Doctor
@@ -143,17 +145,15 @@ def _train_and_test(
         memory.check(config, parts.net, data.sizes["train"], hardware)
         log.info("precision %s: %s", hardware.precision, hardware.reason)
         summary.parts(parts, hardware)
-        _measure_baselines(state, parts)
+        data.measure_baselines = cache(partial(_measure_baselines, state))
         if not is_job:
             run.point_latest(OUTPUTS)  # not before: a run that is refused should not hide the one before it
-        begin = time.perf_counter()
-        state.seconds["startup"] = round(begin - started - state.seconds.get("baselines", 0.0), 3)
-        meet()
-        try:
+        state.seconds["startup"] = round(time.perf_counter() - started, 3)
+        with _timed(state, "fit"):
+            meet()
             parts = _fit_with_rollbacks(run, state, path, callbacks)
-        finally:
-            state.seconds["fit"] = round(time.perf_counter() - begin, 3)
-    _test_best(run, state, parts, checkpoint, is_job)
+    with _timed(state, "test"):
+        _test_best(run, state, parts, checkpoint, is_job)
 
 
 def _read(run: RunDir, requested: Section, checkpoint: Checkpoint | None) -> protocols.Data:
@@ -193,7 +193,6 @@ def _resolve(state: RunState, data: protocols.Data, hardware: Hardware) -> Secti
 
 def _test_best(run: RunDir, state: RunState, parts: Parts, checkpoint: Checkpoint | None, is_job: bool) -> None:
     """Tests the best epoch, in one process, so that `litmus evaluate` gives the same digits."""
-    begin = time.perf_counter()
     together = num_processes(state.config["trainer"]) > 1
     if together:
         _release(parts)
@@ -205,7 +204,6 @@ def _test_best(run: RunDir, state: RunState, parts: Parts, checkpoint: Checkpoin
         for logger in parts.trainer.loggers:
             logger.log_metrics(state.test, parts.trainer.global_step)
             logger.save()
-    state.seconds["test"] = round(time.perf_counter() - begin, 3)
 
 
 def _release(parts: Parts) -> None:
@@ -225,15 +223,31 @@ def _warn_of_other_data(original: RunDir, data: protocols.Data) -> None:
         )
 
 
-def _measure_baselines(state: RunState, parts: Parts) -> None:
+def _measure_baselines(state: RunState) -> protocols.Baselines:
     """What needs no network, once for the data and split; the seconds that it takes are the run's own figure."""
+    assert state.parts is not None
     begin = time.perf_counter()
-    task = cast(protocols.Task, parts.task)
-    with console.doing("fitting the baselines") if task.baselines else nullcontext():
-        state.baselines = baselines.measure(parts.data, task, state.config["data"].get("dir"))
-    parts.data.baselines = state.baselines.metrics
-    state.seconds["baselines"] = round(time.perf_counter() - begin, 3)
+    log.info("fitting the baselines ...")
+    with torch.inference_mode(False):  # in which validation runs: what the data keeps is for training, too
+        state.baselines = baselines.measure(
+            state.parts.data, cast(protocols.Task, state.parts.task), state.config["data"].get("dir")
+        )
+    taken = time.perf_counter() - begin
+    state.seconds["baselines"] = round(taken, 3)
+    limits_of(state.parts.trainer).leave_out(taken)
     summary.baselines(state.baselines)
+    return state.baselines.metrics
+
+
+@contextmanager
+def _timed(state: RunState, what: str) -> Iterator[None]:
+    """Notes how long the body takes, without the baselines, which may be measured in it."""
+    begin, before = time.perf_counter(), state.seconds.get("baselines", 0.0)
+    try:
+        yield
+    finally:
+        baselines_s = state.seconds.get("baselines", 0.0) - before
+        state.seconds[what] = round(time.perf_counter() - begin - baselines_s, 3)
 
 
 def _fit_with_rollbacks(

@@ -200,9 +200,9 @@ class Task(lightning.LightningModule):
         metrics.reset()
 
     def with_baselines(self, split: Split, metrics: dict[str, Tensor]) -> dict[str, Tensor | float]:
-        """The metrics of a whole split, and beside them `skill` and those of what needs no network, once measured."""
-        baselines = self.data.baselines.get(split, {})
-        if not baselines or not metrics:
+        """The metrics of a whole split, and beside them `skill` and those of what needs no network."""
+        baselines = self.data.measure_baselines().get(split, {}) if metrics and split != "train" else {}
+        if not baselines:
             return dict(metrics)
         named = {f"{name}_{metric}": value for name, own in baselines.items() for metric, value in own.items()}
         return {**metrics, **self.skill(metrics, baselines), **named}

@@ -1,12 +1,11 @@
 """How a sweep shares the machine: every core and every GPU belongs to one job."""
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from litmus.config.machine import available_memory, own_cores, read_cgroup_files
+from litmus.config.machine import available_memory, num_cores, own_cores
 
 BYTES_PER_JOB = 3 * 10**9  # of free memory, for `jobs=auto`
 
@@ -42,11 +41,8 @@ class Slot:
 
 def cores() -> list[int]:
     """The numbers of the cores that this process may use, as many as its container's CPU quota allows."""
-    available = sorted(own_cores())
-    quotas = [quota.split() for quota in read_cgroup_files("cpu.max")]  # microseconds, in how many
-    shares = [math.ceil(int(time) / int(period)) for time, period in quotas if time != "max"]
-    number = max(1, min([len(available), *shares]))
-    return sorted(random.sample(available, number))  # not the first ones, which all containers of a machine would use
+    # Not the first ones, which all containers of a machine would use.
+    return sorted(random.sample(sorted(own_cores()), num_cores()))
 
 
 def slots(limits: Limits, gpus: int, cores: Sequence[int]) -> list[Slot]:
