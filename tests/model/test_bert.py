@@ -1,3 +1,4 @@
+import copy
 import importlib.util
 import json
 import random
@@ -12,6 +13,7 @@ from litmus.config.instantiate import build
 from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.model import _vocabulary
+from litmus.model._blocks import Dropout
 from litmus.model._transformers import ATTENTION
 from litmus.model._vocabulary import pieces
 from litmus.model.bert import BERT
@@ -76,6 +78,30 @@ def test_attention_is_torch_s_own_kernel_and_dropout_is_ours() -> None:
     config = make(dropout=0.3).encoder.config
     assert config._attn_implementation == ATTENTION
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.3, 0.0)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_its_last_layer_gives_the_first_token_s_state_as_the_library_s_does(training: bool) -> None:
+    """And the same gradients, also of a copy, as an average of the weights is."""
+    from transformers.models.bert.modeling_bert import BertLayer
+
+    net = copy.deepcopy(make(dropout=0.0)).train(training)
+    tokens = inputs_for(TEXTS)
+    assert net.encoder(input_ids=tokens).last_hidden_state.shape[1] == 1
+    whole = copy.deepcopy(net)
+    whole.encoder.encoder.layer[-1].__class__ = BertLayer
+    assert whole.encoder(input_ids=tokens).last_hidden_state.shape[1] == tokens.shape[1]
+    found, wanted = net(tokens), whole(tokens)
+    assert torch.allclose(found, wanted, atol=1e-6)
+    found.square().sum().backward()
+    wanted.square().sum().backward()
+    for (name, own), other in zip(net.named_parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(own.grad, other.grad, atol=1e-5), name
+
+
+def test_its_dropout_is_the_fast_one() -> None:
+    dropouts = [module for module in make(dropout=0.3).modules() if isinstance(module, torch.nn.Dropout)]
+    assert {type(module) for module in dropouts} == {Dropout}
 
 
 def test_an_encoder_from_a_folder_and_other_kinds_of_encoders(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 from helpers import COLUMNS, inputs_for
 from torch import nn
 
+from litmus.model._blocks import Dropout
 from litmus.model.fnn import FNN
 from litmus.spec import Category, Columns, Spec
 
@@ -87,4 +88,4 @@ def test_embeddings_are_not_under_l2() -> None:
 
 def test_order_of_a_layer(digits: Spec) -> None:
     kinds = [type(m) for m in fnn(digits, batchnorm=True, dropout=0.5).features[1]]
-    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
+    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.ReLU, Dropout]

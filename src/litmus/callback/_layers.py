@@ -11,7 +11,7 @@ from litmus.page.selection import evenly
 from litmus.parallel.sharding import whole
 
 MOST_LAYERS = 60  # that are examined; of more, evenly chosen ones
-MOST_SAMPLES = 32  # of a batch, whose maps are examined
+MOST_SAMPLES, MOST_NUMBERS = 32, 2_000_000  # of a batch, and of outputs, where an activation gives maps
 EDGE = 0.02  # of an activation's range, within which it is saturated
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 Sums = dict[str, Tensor]
@@ -125,10 +125,10 @@ class Probe:
             with torch.no_grad():
                 out = output.detach()
                 if out.ndim > 2:  # a map has many outputs of each unit: a part of the batch shows as much
-                    out = out[:MOST_SAMPLES]
+                    out = out[: max(1, min(MOST_SAMPLES, MOST_NUMBERS // out[0].numel()))]
                     out = out.movedim(1, -1).reshape(-1, out.shape[1])
-                own = {"calls": torch.ones((), device=out.device), "square": out.float().square().mean()}
-                own["mean"] = out.float().mean()
+                own = {"calls": torch.ones((), device=out.device), "mean": out.mean(dtype=torch.float32)}
+                own["square"] = torch.linalg.vector_norm(out, dtype=torch.float32).square() / out.numel()
                 if activation == "relu":
                     own["active"] = (out.amax(dim=0) > 0).float()
                 elif activation in RANGES:

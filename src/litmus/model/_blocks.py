@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 
+LEVELS = 2**16  # of the random numbers by which units are dropped on a CPU
+LEAST_DROPPED = 4_096  # values of a layer from which on that is faster than PyTorch's way
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -35,6 +38,46 @@ def initialize(module: nn.Module, init: str, activation: str) -> None:
                 nn.init.normal_(layer.weight, std=0.01)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+class _Drop(Function):
+    """y = x m, m_i = 1 / q with probability q, else 0, where q is 1 - p to the nearest 2**-16; dL/dx = g m.
+
+    The generator gives 64 bits at a time, which decide about four values; PyTorch's own takes 64 bits for each.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, p: float) -> Tensor:
+        dropped = min(round(LEVELS * p), LEVELS - 1)
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        levels = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform from -2**15 to 2**15 - 1
+        mask = (levels >= dropped - LEVELS // 2).to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+        ctx.save_for_backward(mask)
+        return x * mask
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.BackwardCFunction, g: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return g * mask, None
+
+
+class Dropout(nn.Dropout):
+    """PyTorch's dropout, whose random numbers take a third of the time on a CPU: a tenth of BERT's step."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        is_native = x.device.type != "cpu" or x.numel() < LEAST_DROPPED or torch.compiler.is_compiling()
+        if is_native or not self.training or not x.is_floating_point() or not round(LEVELS * self.p):
+            return super().forward(x)
+        return _Drop.apply(x, self.p)
+
+
+def with_fast_dropout(module: nn.Module) -> None:
+    """Replaces dropout in a network of another library."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Dropout:
+                setattr(parent, name, Dropout(child.p).train(child.training))
 
 
 class Residual(nn.Module):

@@ -14,6 +14,7 @@ from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.fetch import hub
 from litmus.fetch.package import sha256_of
+from litmus.model._blocks import with_fast_dropout
 from litmus.model._preflight import BUNDLED, minilm
 from litmus.spec import Classes, Labels, Spec, Target, Tokens, Values
 
@@ -99,7 +100,38 @@ def make_encoder(
             )
             _check_missing(weights, encoder, report["missing_keys"])
         _check_positions(encoder, tokens.max_length)
+        with_fast_dropout(encoder)
+        if pooled and settings.model_type == "bert":
+            _answer_by_first_token(encoder)
         return encoder.train()
+
+
+def _answer_by_first_token(encoder: "PreTrainedModel") -> None:
+    """Has BERT's last layer compute the first token's state alone, the only one that the pooling layer reads.
+
+    The others are read by that layer's attention as before; so the result is the same, and a seventh of the products of
+    a step are left out with six layers. Its class is changed, not the layer: weights keep their names, and copies of it
+    the change.
+    """
+    from transformers.models.bert.modeling_bert import BertLayer
+
+    last = encoder.encoder.layer[-1]
+    if type(last) is BertLayer:
+        last.__class__ = type("FirstTokenLayer", (BertLayer,), {"forward": _first_token})
+
+
+# The layer is the package's, and its parts are known by name alone: hence Any.
+def _first_token(self: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
+    """The `forward` of such a layer: states (batch, length, size) to that of the first token, (batch, 1, size)."""
+    own, first = self.attention.self, hidden_states[:, :1]
+    query, key, value = (
+        layer(states).unflatten(2, (own.num_attention_heads, -1)).transpose(1, 2)
+        for layer, states in ((own.query, first), (own.key, hidden_states), (own.value, hidden_states))
+    )
+    mask = None if attention_mask is None else attention_mask[:, :, :1]
+    found, _nothing = _attention(own, query, key, value, mask, dropout=0.0, scaling=own.scaling)
+    answer: Tensor = self.feed_forward_chunk(self.attention.output(found.flatten(2), first))
+    return answer
 
 
 def _register_attention() -> None:

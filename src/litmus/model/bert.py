@@ -11,6 +11,7 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model import _transformers, _vocabulary
 from litmus.model._base import Net, Predict, by_depth
+from litmus.model._blocks import Dropout
 from litmus.spec import Spec, Tokens
 
 BERT_VOCABULARY = 30522  # tokens, of Devlin et al.
@@ -56,7 +57,7 @@ class BERT(Net):
         self.encoder = _transformers.make_encoder(weights, config, spec.input, dropout, pooled=pooling == "cls")
         size = self.encoder.config.hidden_size
         self.norm = nn.BatchNorm1d(size) if batchnorm else nn.Identity()
-        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.drop = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(size, self.num_outputs)
         nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own head
         nn.init.zeros_(self.head.bias)

@@ -9,7 +9,7 @@ from litmus.config.types import Activation, Count, Init, NonNegative, Probabilit
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model._base import Net
-from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
+from litmus.model._blocks import ACTIVATIONS, Add, Dropout, Residual, initialize
 from litmus.spec import Images, Spec
 
 
@@ -78,7 +78,7 @@ class CNN(Net):
             nn.Linear(channels * height * width, dense),
             *([nn.BatchNorm1d(dense)] if batchnorm else []),
             ACTIVATIONS[activation](),
-            *([nn.Dropout(dropout)] if dropout else []),
+            *([Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(dense, self.num_outputs)
         initialize(self, init, activation)

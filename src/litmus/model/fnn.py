@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from litmus.config.types import Activation, Init, NonNegative, Probability, Widths
 from litmus.config.validate import checked
 from litmus.model._base import Net
-from litmus.model._blocks import ACTIVATIONS, Add, Residual, initialize
+from litmus.model._blocks import ACTIVATIONS, Add, Dropout, Residual, initialize
 from litmus.model._inputs import as_features
 from litmus.spec import Columns, Images, Spec
 
@@ -27,7 +27,7 @@ class FNN(Net):
     embedding: ClassVar[Callable[..., nn.Module]] = nn.Embedding
     linear: ClassVar[Callable[..., nn.Module]] = nn.Linear
     batch_norm: ClassVar[Callable[..., nn.Module]] = nn.BatchNorm1d
-    drop: ClassVar[Callable[..., nn.Module]] = nn.Dropout
+    drop: ClassVar[Callable[..., nn.Module]] = Dropout
     activations: ClassVar[dict[str, Callable[[], nn.Module]]] = ACTIVATIONS
     add: ClassVar[Callable[..., nn.Module]] = Add
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.model._base import Net
+from litmus.model._blocks import Dropout
 from litmus.model._inputs import as_features
 from litmus.spec import Columns, Images, Spec
 
@@ -29,7 +30,7 @@ class Linear(Net):
         self.features = nn.Sequential(
             flatten,
             *([nn.BatchNorm1d(num_inputs)] if batchnorm else []),
-            *([nn.Dropout(dropout)] if dropout else []),
+            *([Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(num_inputs, self.num_outputs)
         nn.init.zeros_(self.head.weight)  # the loss is convex: any start will do, and zeros favor no class

@@ -11,6 +11,7 @@ from litmus.config.types import Count, NonNegative, Probability, Section, Widths
 from litmus.config.validate import checked
 from litmus.model import _vocabulary
 from litmus.model._base import Net, Predict
+from litmus.model._blocks import Dropout
 from litmus.model._known_ahead import KnownAhead
 from litmus.model._relative import Relative
 from litmus.spec import Images, Series, Spec, Tokens, Values
@@ -64,7 +65,7 @@ class LSTM(Net):
             if bidirectional:
                 self.backwards.append(nn.LSTM(num_inputs, width, batch_first=True))
             num_inputs = width * (2 if bidirectional else 1)
-        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.drop = Dropout(dropout) if dropout else nn.Identity()
         self.norm = nn.BatchNorm1d(num_inputs) if batchnorm else nn.Identity()
         self.head = nn.Linear(num_inputs, self.num_outputs)
         self._initialize()

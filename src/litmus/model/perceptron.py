@@ -9,6 +9,7 @@ from litmus.config.types import NonNegative, Probability
 from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model._base import Criterion, Net
+from litmus.model._blocks import Dropout
 from litmus.model._inputs import as_features
 from litmus.spec import Classes, Columns, Images, Labels, Spec
 
@@ -68,7 +69,7 @@ class Perceptron(Net):
         self.features = nn.Sequential(
             flatten,
             *([nn.BatchNorm1d(num_inputs)] if batchnorm else []),
-            *([nn.Dropout(dropout)] if dropout else []),
+            *([Dropout(dropout)] if dropout else []),
         )
         self.head = nn.Linear(num_inputs, self.num_outputs)
         # From zero weights, the rule does not depend on their scale: only the order of the scores matters, so

@@ -11,6 +11,7 @@ from litmus.config.validate import checked
 from litmus.errors import UserError
 from litmus.model import _preflight, _torchvision, _weights
 from litmus.model._base import FrozenPart, Net, by_depth
+from litmus.model._blocks import Dropout
 from litmus.model._preflight import IMAGENET
 from litmus.spec import Classes, Images, Spec
 
@@ -60,7 +61,7 @@ class ResNet(Net):
         loaded = _tensors(arch, weights)
         self.stem = _stem(stem, spec.input, loaded)
         self.body = _body(arch, spec.input.channels, self.stem)
-        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.drop = Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(self.body.fc.in_features, self.num_outputs)
         self.body.fc = nn.Identity()
         if loaded:
