@@ -91,6 +91,18 @@ def a_classifier_has_an_inner_network_and_a_head() -> bool:
     return made.base_model_prefix == "bert" and made.bert.pooler is not None and made.classifier.in_features == 1
 
 
+def a_layer_of_bert_has_these_parts() -> bool:
+    from transformers import AutoConfig, AutoModel
+    from transformers.models.bert.modeling_bert import BertLayer
+
+    sizes = dict.fromkeys(("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"), 1)
+    (layer,) = AutoModel.from_config(AutoConfig.for_model("bert", **sizes, intermediate_size=1)).encoder.layer
+    own = layer.attention.self
+    products = (own.query, own.key, own.value, layer.attention.output.dense)
+    is_named = type(layer) is BertLayer and own.num_attention_heads == 1 and own.scaling == 1.0
+    return is_named and callable(layer.feed_forward_chunk) and all(product.in_features == 1 for product in products)
+
+
 def what_a_folder_lacks_is_reported() -> bool:
     from transformers import AutoConfig, AutoModel
 
@@ -160,6 +172,12 @@ BORROWED = [
         "PreTrainedModel.base_model_prefix, .classifier, .pooler",
         "export --to huggingface would not find where the weights go.",
         a_classifier_has_an_inner_network_and_a_head,
+    ),
+    Borrowed(
+        "transformers",
+        "bert.modeling_bert:BertLayer.attention.self, .output, .feed_forward_chunk",
+        "BERT could not compute the first token alone in its last layer.",
+        a_layer_of_bert_has_these_parts,
     ),
     Borrowed(
         "transformers",
