@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from examined import CHANCE, all_epochs, config, health, healthy, rows, sick
 
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import Evidence, Layer
 
 
 def curves(
@@ -58,6 +58,17 @@ def batches(number: float, devices: int = 1) -> Evidence:
 def one_class(ratio: float = 1.0, share: float = 1.0) -> dict[str, object]:
     """Predictions that are mostly one class, which has that many training samples relative to an even split."""
     return {"health": all_epochs(collapsed=(0, share)), "class_counts": one_large(ratio / 10)}
+
+
+def one_layer(line: float, trees: float, number: int = 1000, layers: int = 1) -> Evidence:
+    """A network that is as good as the best line, and boosted trees."""
+    return sick(
+        rows=curves([1.5] * 10, acc=line, train_acc=line),
+        layers=[Layer(f"layer {i}", "Linear") for i in range(layers)],
+        health=[],
+        sizes=sizes(val=number),
+        baselines={"logistic": {"acc": line}, "trees": {"acc": trees}},
+    )
 
 
 def dropped(dropout: float, progress: float = 0.2) -> Evidence:

@@ -7,12 +7,13 @@ import pytest
 import torch
 from helpers import composed
 
+from litmus.config.fit import settled_task
 from litmus.config.instantiate import build
 from litmus.config.validate import mistakes
 from litmus.data.toy import FORMULAS, Toy
 from litmus.record.folder import RunDir
 
-KINDS = sorted(FORMULAS)
+KINDS = sorted(FORMULAS)  # of classes
 Train = Callable[..., RunDir]
 
 
@@ -28,7 +29,7 @@ def points(kind: str, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def test_every_kind_is_a_choice_and_no_other() -> None:
-    assert all(mistakes(composed("data=toy", f"data.kind={kind}")) == [] for kind in KINDS)
+    assert all(mistakes(composed("data=toy", f"data.kind={kind}")) == [] for kind in (*KINDS, *Toy.kinds_of_values))
     assert mistakes(composed("data=toy", "data.kind=stars"))
 
 
@@ -57,6 +58,30 @@ def test_shapes_are_what_they_are_called() -> None:
     x, y, own = points("blobs", noise=0.1)
     for number in range(3):
         assert x[own == number].std() == pytest.approx(0.1, rel=0.2)
+
+
+def test_a_sine_has_values_and_the_task_follows(train: Train) -> None:
+    frame = toy("sine", "data.noise=0").splits["train"]
+    assert np.allclose(frame["y"].to_numpy(), np.sin(1.5 * np.pi * frame["x"].to_numpy()))
+    assert settled_task(composed("data=toy", "data.kind=sine")["data"]) == "regression"
+    assert settled_task(composed("data=toy", "data.kind=xor")["data"]) == "classification"
+    noise = toy("sine").splits["train"]
+    assert (noise["y"] - np.sin(1.5 * np.pi * noise["x"].to_numpy())).std() == pytest.approx(0.1, rel=0.1)
+    run = train("model=fnn", "data=toy", "data.kind=sine", "trainer=cpu", small=[])
+    assert run.read_result()["metrics"]["test/rmse"] < 0.2  # of noise alone, 0.1
+
+
+def test_one_layer_on_xor_is_told_that_no_line_separates_it(train: Train) -> None:
+    """And a network with a hidden layer, which solves it, is not."""
+    words = ["data=toy", "data.kind=xor", "data.noise=0.03", "trainer=cpu"]
+    sick = [train(f"model={model}", *words, folder=model, small=[]).read_result() for model in ("perceptron", "linear")]
+    for result in sick:
+        assert result["metrics"]["test/acc"] < 0.75
+        assert [finding["name"] for finding in result["findings"]] == ["not_linearly_separable"]
+        assert result["findings"][0]["try"] == "model=fnn"
+    healthy = train("model=fnn", *words, small=[]).read_result()
+    assert healthy["metrics"]["test/acc"] > 0.93
+    assert "not_linearly_separable" not in [finding["name"] for finding in healthy["findings"]]
 
 
 @pytest.mark.parametrize(("kind", "learns"), [("linear", True), ("xor", False)])

@@ -8,7 +8,7 @@ import pytest
 from examined import CHANCE, all_epochs, config, health, healthy, rows, sick
 
 from litmus.doctor.diagnose import RULES, diagnose, rules
-from litmus.doctor.evidence import Evidence
+from litmus.doctor.evidence import Evidence, Layer
 from litmus.doctor.finding import SEVERITIES, Finding
 
 FLAT = [CHANCE] * 10
@@ -29,6 +29,7 @@ NAMES = (
     ),
     *("over_regularized", "batch_norm_small_batch", "uncertain_validation", "data_bound", "still_improving"),
     "worse_than_baseline",
+    "not_linearly_separable",
 )
 
 
@@ -74,6 +75,11 @@ def barely_learning(**changes: object) -> Evidence:
     return sick(rows=rows(FLAT, FLAT, STILL), **changes)
 
 
+def no_line() -> Evidence:
+    layers, baselines = [Layer("head", "Linear")], {"logistic": {"acc": 0.1}, "trees": {"acc": 0.95}}
+    return barely_learning(layers=layers, health=[], baselines=baselines)
+
+
 CASES: dict[str, Callable[[], Evidence]] = {
     "vanishing_gradients": lambda: barely_learning(health=all_epochs(gradient=(1e-9, None, 1e-5, 0.02))),
     "exploding_gradients": exploding,
@@ -103,6 +109,7 @@ CASES: dict[str, Callable[[], Evidence]] = {
     ),
     "data_bound": lambda: sick(health=all_epochs(waiting=0.8)),
     "still_improving": improving,
+    "not_linearly_separable": no_line,
     "worse_than_baseline": lambda: sick(unbeaten=(0.8, 0.9, "The network does not beat logistic regression.")),
 }
 

@@ -220,6 +220,11 @@ CASES = {
             ("trainer.max_epochs=30", "model.widths=[256,256]"),
         ),
     ),
+    "not_linearly_separable": (
+        Case("GAP", lambda less: of.one_layer(0.9 - less, 0.9), 0.102, 0.098),
+        Case("three errors", lambda errors: of.one_layer(0.5, 0.5 + 0.05 * errors, number=98), 3.1, 2.9),
+        Case("one layer", lambda number: of.one_layer(0.5, 0.9, layers=int(number)), 1, 2),
+    ),
     "vanishing_gradients": (
         Case("RATIO", of.shrinking, 0.97e-4, 1.03e-4),
         Case("LEARNED", lambda progress: of.shrinking(1e-6, progress), 0.88, 0.92),

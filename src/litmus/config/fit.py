@@ -54,6 +54,8 @@ def settled_task(data: Section) -> str | None:
     kinds = kinds_of_data(data["_target_"]).targets
     if len(kinds) == 1:
         return TASKS[kinds[0]]
+    if of_values := class_attributes(data["_target_"], ("kinds_of_values",)):
+        return TASKS[Values if data["kind"] in of_values["kinds_of_values"] else Classes]
     if len(kinds) == 0 or "kind" not in data:
         return None
     if data["kind"] == "numbers":

@@ -1,4 +1,4 @@
-"""Points in a plane that a formula makes, for learning what a network can tell apart."""
+"""Points that a formula makes, for learning what a network can tell apart, or follow."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from litmus.config.types import (
 from litmus.config.validate import checked
 from litmus.data.columns.encode import Floats
 from litmus.data.table import Table
-from litmus.spec import Classes, Target
+from litmus.spec import Classes, Target, Values
 
 Classed = NDArray[np.int64]
 Formula = Callable[[Classed, np.random.Generator], Floats]  # the class of each point -> (points, 2)
@@ -35,21 +35,22 @@ class Toy(Table):
     `linear`: on two sides of a line, as one layer tells them apart, the perceptron among them. `xor`: in opposite
     quadrants, which no line separates (Minsky and Papert 1969). `circles`: two rings, one in the other. `moons`: two
     half-circles in each other, as scikit-learn's. `spirals`: two, wound around each other (Lang and Witbrock 1988).
-    `blobs`: three heaps. Classes are equally frequent.
+    `blobs`: three heaps. Classes are equally frequent. `sine`: a value y for each x, a curve to be followed.
 
     `noise` is the standard deviation of a normal distribution around these shapes, which are about 2 wide; of a blob it
-    is the width. `split_seed` decides the points, too.
+    is the width, and of `sine` it moves y alone. `split_seed` decides the points, too.
     """
 
     choice: ClassVar = "toy"
-    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes,)
+    target_kinds: ClassVar[tuple[type[Target], ...]] = (Classes, Values)
+    kinds_of_values: ClassVar = ("sine",)
 
     @checked
     def __init__(
         self,
         seed: Seed,
         *,
-        kind: Literal["xor", "moons", "circles", "spirals", "blobs", "linear"],
+        kind: Literal["xor", "moons", "circles", "spirals", "blobs", "linear", "sine"],
         samples: Count,
         noise: NonNegative,
         val_share: Share,
@@ -63,13 +64,14 @@ class Toy(Table):
         batch_size: BatchSize,
         eval_batch_size: Count,
     ) -> None:
+        is_curve = kind in self.kinds_of_values
         super().__init__(
             seed,
             path=f"a formula ({kind})",
-            target="class",
+            target="y" if is_curve else "class",
             target_separator=None,
-            kind="classes",
-            numeric=["x", "y"],
+            kind="numbers" if is_curve else "classes",
+            numeric=["x"] if is_curve else ["x", "y"],
             categorical=[],
             ignore=[],
             thousands=[],
@@ -95,6 +97,11 @@ class Toy(Table):
 
     def _read(self, split: Split, path: Path) -> pl.DataFrame:  # there is no file
         generator = np.random.default_rng(self.split_seed)
+        if self.shape in self.kinds_of_values:
+            x, y = sine(self.samples, generator)
+            y = y + generator.normal(0, self.noise, self.samples)
+            self.sha256[self.shape] = hashlib.sha256(np.stack([x, y]).tobytes()).hexdigest()
+            return pl.DataFrame({"x": x, "y": y})
         formula, num_classes = FORMULAS[self.shape]
         classes = np.arange(self.samples, dtype=np.int64) % num_classes
         points = formula(classes, generator) + generator.normal(0, self.noise, (self.samples, 2))
@@ -135,6 +142,12 @@ def spirals(classes: Classed, generator: np.random.Generator) -> Floats:
 def blobs(classes: Classed, generator: np.random.Generator) -> Floats:  # noqa: ARG001  # the noise makes the blob
     """The corners of a triangle, at a distance of 1 from the center."""
     return _at(np.ones(len(classes)), np.pi / 2 + 2 * np.pi / 3 * classes.astype(np.float64))
+
+
+def sine(number: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """X uniform in [-1, 1], and y = sin(3 pi x / 2), one and a half periods."""
+    x = generator.uniform(-1, 1, number)
+    return x, np.sin(1.5 * np.pi * x)
 
 
 def _at(radius: Floats, angle: Floats) -> Floats:

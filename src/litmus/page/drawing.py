@@ -49,6 +49,7 @@ Rgb = tuple[int, int, int]
 Pixels = NDArray[np.uint8]  # (height, width, 1 or 3)
 
 SCALE = 2  # pixels of a PNG for each unit, unless another number is asked for
+FRAME_MS, LAST_MS = 180, 1_500  # of an animation
 FINER = 2  # times as fine lines are drawn, to be averaged: Pillow's own are not smooth
 SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG is tried
 # Widths of characters, as fractions of their size, in DejaVu Sans: fonts of other systems are narrower.
@@ -167,10 +168,14 @@ class Drawing:
 
     def png(self, scale: int = SCALE) -> bytes:
         """The content of a PNG file, on white, of `scale` pixels for each unit."""
+        return _encoded(self.raster(scale))
+
+    def raster(self, scale: int = SCALE) -> "Image":
+        """The drawing as an image, on white, of `scale` pixels for each unit."""
         canvas = _Canvas(self.width, self.height, scale)
         for draw in self._png:
             draw(canvas)
-        return canvas.content()
+        return canvas.smooth()
 
 
 def address_of(pixels: Pixels) -> str:
@@ -192,6 +197,19 @@ def file_of(pixels: Pixels) -> tuple[bytes, str]:
 def png_of(pixels: Pixels) -> bytes:
     """An image's file."""
     return _encoded(_image(pixels))
+
+
+def animation(drawings: Sequence[Drawing]) -> bytes:
+    """The content of a GIF file that shows drawings of one size one after another, the last one longer, for ever."""
+    from PIL import Image
+
+    rasters = [drawing.raster(scale=1) for drawing in drawings]
+    colors = rasters[-1].quantize(255, Image.Quantize.MEDIANCUT)  # of the last one, so that none flickers
+    frames = [raster.quantize(palette=colors, dither=Image.Dither.NONE) for raster in rasters]
+    times = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0, disposal=1)
+    return content.getvalue()
 
 
 def shrunk(pixels: Pixels, side: int) -> Pixels:
@@ -257,11 +275,12 @@ class _Canvas:
         image = _image(pixels).convert("RGB").resize(size, Image.Resampling.NEAREST)
         self.picture.paste(image, (round(x * self.finer), round(y * self.finer)))
 
-    def content(self) -> bytes:
+    def smooth(self) -> "Image":
+        """What was drawn, in the final size."""
         smooth = self.picture.reduce(FINER)
         for write in self.texts:
             write(smooth)
-        return _encoded(smooth)
+        return smooth
 
     def _scaled(self, points: Sequence[Point]) -> list[Point]:
         return [(x * self.finer, y * self.finer) for x, y in points]

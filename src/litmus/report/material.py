@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.config import protocols
+from litmus.config.boundaries import Boundaries
 from litmus.config.types import Section
 from litmus.page.scenes import Scene
 from litmus.record.baselines import ranked_baselines
@@ -62,6 +63,7 @@ class Material:
         tested: None where the page is made without.
         notes: what to say of parts that the page lacks.
         commands: of what a finding says to try, the whole command.
+        boundaries: as boundaries.npz holds them; None where there are none.
         requested: the configuration before anything followed from data and device; None where that is not known.
     """
 
@@ -75,6 +77,7 @@ class Material:
     tested: Tested | None = None
     notes: Sequence[str] = field(default=())
     commands: Mapping[str, str] = field(default_factory=dict)
+    boundaries: Boundaries | None = None
     requested: Section | None = None
 
     @property

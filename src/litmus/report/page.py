@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from litmus.page.drawing import animation
 from litmus.page.template import render
 from litmus.record.files import replacing, write_text
 from litmus.record.folder import PAGE, PICTURES
 from litmus.report import (
     background,
+    boundary,
     classification,
     curves,
     detection,
@@ -20,7 +22,7 @@ from litmus.report import (
     verdict,
 )
 from litmus.report.material import Material, Tested
-from litmus.report.parts import Cards, Chart, Drawings, Section
+from litmus.report.parts import Cards, Chart, Drawings, Frames, Section
 from litmus.spec import Boxes, Classes, Labels, Series, Target, Values
 
 # What the test says, by the kind of target.
@@ -44,7 +46,7 @@ def write(material: Material) -> Path:
     for name, content in files.items():
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)
-    for path in folder.glob("*.png"):
+    for path in (*folder.glob("*.png"), *folder.glob("*.gif")):
         if path.name not in files:
             path.unlink()
     page = material.folder / PAGE
@@ -54,6 +56,7 @@ def write(material: Material) -> Path:
 
 def _sections(material: Material) -> Iterator[Section]:
     yield curves.curves(material)
+    yield from boundary.sections(material.boundaries)
     if material.tested is not None:
         spec = material.tested.net.spec
         of_target = series.sections if isinstance(spec.input, Series) else OF_TARGETS[type(spec.target)]
@@ -74,6 +77,10 @@ def _pictures(sections: Sequence[Section]) -> Iterator[tuple[str, bytes]]:
                 yield f"{_file_name(block.name)}.png", block.drawing.png()
             elif isinstance(block, Cards | Drawings) and block.picture is not None:
                 yield f"{_file_name(block.name)}.png", block.picture.png()
+            elif isinstance(block, Frames):
+                drawings = [drawing for _, drawing in block.frames]
+                yield f"{_file_name(block.name)}.png", drawings[-1].png()
+                yield f"{_file_name(block.name)}.gif", animation(drawings)
 
 
 def _html(material: Material, sections: Sequence[Section]) -> str:

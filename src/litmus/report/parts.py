@@ -93,6 +93,22 @@ class Drawings:
 
 
 @dataclass(frozen=True)
+class Frames:
+    """Drawings of one thing at several times, of which one is seen at a time.
+
+    Attributes:
+        name: of the animation in `pictures/`, and of the picture of the last one.
+        caption: above them.
+        frames: what each is called, and the drawing, in order.
+    """
+
+    name: str
+    caption: str
+    frames: Sequence[tuple[str, Drawing]]
+    kind: ClassVar = "frames"
+
+
+@dataclass(frozen=True)
 class Tabled:
     """A table and what is said above it; `folded` ones are opened by a click."""
 
@@ -112,7 +128,7 @@ class Lines:
     kind: ClassVar = "lines"
 
 
-Block = Words | Chart | Cards | Drawings | Tabled | Lines
+Block = Words | Chart | Cards | Drawings | Frames | Tabled | Lines
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+"""The decision boundary of two inputs, and the curve of one: each epoch's, from any network, and after a resumption."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from faults import Fault, kill
+from helpers import ON_HOUSES
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import litmus
+from litmus.config.boundaries import Boundaries
+from litmus.inference.load import load_run
+from litmus.record import boundaries
+from litmus.record.folder import RunDir
+
+Train = Callable[..., RunDir]
+FEW = ["trainer=cpu", "trainer.max_epochs=4", "data.samples=200", "data.min_steps=4", "task.baselines=false"]
+PLANE = ["data=toy", "data.kind=moons", *FEW]
+CURVE = ["data=toy", "data.kind=sine", *FEW]
+SMALL_LAYER = "model.widths=[6]"
+
+
+def kept(run: RunDir) -> Boundaries:
+    found = boundaries.read(run.path)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("model", ["perceptron", "linear", "fnn", "scratch"])
+def test_every_epoch_shows_what_the_network_predicts_there(model: str, train: Train) -> None:
+    own = [SMALL_LAYER] if model in ("fnn", "scratch") else []
+    run = train(f"model={model}", *PLANE, *own, small=[], page=True)
+    found = kept(run)
+    assert found.epochs.tolist() == [0, 1, 2, 3, 4]
+    assert (list(found.names), list(found.classes)) == (["x", "y"], ["0", "1"])
+    assert found.units.shape == (5, 6 if own else 0, 3)
+    assert (run.path / "pictures" / "boundary.gif").is_file()
+    best = run.read_result()["best_epoch"]
+    places = [(0, 0), (20, 50), (63, 63)]
+    x, y = (np.linspace(low, high, found.side) for low, high in zip(found.low, found.high, strict=True))
+    rows = [{"x": x[column], "y": y[row]} for row, column in places]
+    predicted = [each["label"] for each in litmus.load(run.path).predict(rows)]
+    shown = found.outputs[best].reshape(found.side, found.side, 2)
+    assert predicted == [found.classes[int(shown[place].argmax())] for place in places]
+
+
+def test_a_unit_s_line_is_where_its_sum_is_zero(train: Train) -> None:
+    run = train("model=fnn", *PLANE, SMALL_LAYER, small=[])
+    found, net = kept(run), load_run(run)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Linear))
+    a, b, c = found.units[run.read_result()["best_epoch"]][0]
+    x = 0.3
+    numbers = net.spec.input.numbers
+    point = [(value - own.mean) / own.std for value, own in zip((x, -(a * x + c) / b), numbers, strict=True)]
+    assert float(first(torch.tensor([point], dtype=torch.float32))[0, 0]) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("model", ["linear", "fnn", "scratch"])
+def test_a_curve_is_in_the_target_s_unit(model: str, train: Train) -> None:
+    run = train(f"model={model}", *CURVE, small=[], page=True)
+    found = kept(run)
+    assert (list(found.names), found.target, list(found.classes)) == (["x"], "y", [])
+    middle = float(np.linspace(found.low[0], found.high[0], found.side)[100])
+    (predicted,) = litmus.load(run.path).predict([{"x": middle}])
+    assert predicted["values"]["y"] == pytest.approx(
+        found.outputs[run.read_result()["best_epoch"], 100, 0], rel=1e-4, abs=1e-5
+    )
+
+
+def test_tensorboard_has_each_and_the_animation_all(train: Train) -> None:
+    run = train("model=fnn", *PLANE, small=[], page=True)
+    events = EventAccumulator(str(run.path), size_guidance={"images": 0}).Reload()
+    assert len(events.Images("val/boundary")) == 5
+    with Image.open(run.path / "pictures" / "boundary.gif") as animation:
+        assert animation.n_frames == 5  # type: ignore[attr-defined]  # of GIF files
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert page.count('type="radio"') == 5
+    assert 'id="boundary-5" checked' in page
+
+
+def test_they_are_at_most_so_many_and_can_be_left_out(train: Train) -> None:
+    words = [*PLANE, "trainer.max_epochs=12", "data.min_steps=1"]
+    assert kept(train("model=linear", *words, "callback.boundary.frames=4", small=[])).epochs.tolist() == [
+        *(0, 1, 3, 6, 9, 12)
+    ]
+    none = train("model=linear", *words, "callback.boundary.frames=0", folder="none", small=[])
+    assert boundaries.read(none.path) is None
+
+
+def test_a_resumed_run_has_those_of_all_its_epochs(train: Train, resume: Train) -> None:
+    words = ["model=fnn", *PLANE, SMALL_LAYER]
+    straight = train(*words, folder="straight", small=[])
+    killed = train(*words, small=[], watching=[Fault(kill(signal.SIGINT), epoch=2, batch=1)])
+    resume(killed)
+    for name in ("epochs", "outputs", "units", "inputs", "targets"):
+        assert np.array_equal(getattr(kept(straight), name), getattr(kept(killed), name)), name
+
+
+def test_they_change_no_weight(train: Train) -> None:
+    words = ["model=fnn", *PLANE, "model.dropout=0.2", "model.batchnorm=true", "callback.ema.decay=0.9"]
+    runs = [train(*words, f"callback.boundary.frames={most}", folder=str(most), small=[]) for most in (40, 0)]
+    first, second = (torch.load(run.last, weights_only=True)["state_dict"] for run in runs)
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert kept(runs[0]).units.shape[1] == 0, "batch norm moves the lines"
+
+
+@pytest.mark.usefixtures("tables")
+def test_other_data_have_none(train: Train) -> None:
+    assert boundaries.read(train("model=fnn", *ON_HOUSES, "trainer.max_epochs=1", small=[]).path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", None])
+def test_a_damaged_file_is_said_and_not_shown(content: bytes | None, tmp_path: Path) -> None:
+    if content is None:
+        (tmp_path / boundaries.FILE).mkdir()
+    else:
+        (tmp_path / boundaries.FILE).write_bytes(content)
+    assert boundaries.read(tmp_path) is None
