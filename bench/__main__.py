@@ -30,6 +30,7 @@ BENCHES = (
         "baselines",
         "tables",
         "predict",
+        "toy",
     ),
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),

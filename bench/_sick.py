@@ -123,7 +123,14 @@ SET = (
     both("underfitting", "cnn, MNIST", CNN, ["model.widths=[2]", "model.dense=2", "model.activation=tanh"]),
     both("underfitting", "linear, friedman", (), ["model=linear", *of("friedman")], ["model=fnn", *of("friedman")]),
     both("underfitting", "fnn, spirals", SPIRALS, ["model.widths=[4]"], ["data.samples=3000"]),
-    both("no_learning", "linear, xor", ("data=toy", "data.kind=xor"), ["model=linear"], ["model=fnn"]),
+    both("not_linearly_separable", "linear, xor", ("data=toy", "data.kind=xor"), ["model=linear"], ["model=fnn"]),
+    both(
+        "not_linearly_separable",
+        "perceptron, circles",
+        ("data=toy", "data.kind=circles"),
+        ["model=perceptron"],
+        ["model=fnn"],
+    ),
     both(
         "no_learning",
         "linear, shuffled digits",

@@ -24,6 +24,7 @@ SHORT = {
     "exploding_gradients": "exploding",
     "learning_rate_too_high": "rate too high",
     "learning_rate_too_low": "rate too low",
+    "not_linearly_separable": "not separable",
     "over_regularized": "regularized",
     "poor_initialization": "initialization",
     "saturated_activations": "saturated",

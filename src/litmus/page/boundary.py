@@ -51,7 +51,7 @@ def _curve(shown: Boundaries, number: int) -> Drawing:
     (name,), values = shown.names, shown.outputs[number, :, 0].astype(np.float64)
     x = axis([], name, low=float(shown.low[0]), high=float(shown.high[0]))
     y = axis([*shown.targets, *shown.outputs[-1, :, 0].astype(np.float64)], shown.target)
-    chart = frame(_label(shown, number), x, y, height=SIDE, width=1.5 * SIDE)
+    chart = frame(_label(shown, number), x, y, height=SIDE, width=1.5 * SIDE, above=14)
     chart.drawing.dots([chart.at(a, b) for a, b in zip(shown.inputs[:, 0], shown.targets, strict=True)], 2, "soft", 0.5)
     places = np.linspace(shown.low[0], shown.high[0], len(values))
     if np.isfinite(values).all():
