@@ -164,9 +164,9 @@ class _Grid:
 
         None where batch norm moves them, or the first layer is the last.
         """
-        matrices = [module for module in net.modules() if isinstance(module, nn.Linear)]
+        matrices = [module for _, module in net.named_modules() if isinstance(module, nn.Linear)]
         none = torch.zeros(0, len(self.numbers) + 1, dtype=torch.float64)
-        if len(matrices) < 2 or any(isinstance(module, nn.BatchNorm1d) for module in net.modules()):
+        if len(matrices) < 2 or any(isinstance(module, nn.BatchNorm1d) for _, module in net.named_modules()):
             return none
         weight, bias = matrices[0].weight.detach().double().cpu().numpy(), matrices[0].bias
         if weight.shape[1] != len(self.numbers) or len(weight) > MOST_UNITS:
@@ -195,7 +195,7 @@ class _Grid:
 @contextmanager
 def _evaluated(net: Net) -> Iterator[None]:
     """In the body, the network is in evaluation mode."""
-    modes = [(module, module.training) for module in net.modules()]
+    modes = [(module, module.training) for _, module in net.named_modules()]
     net.eval()
     try:
         yield
