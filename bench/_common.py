@@ -119,6 +119,11 @@ def ratios(a: Sequence[float], b: Sequence[float]) -> list[float]:
     return [x / y for x, y in zip(a, b, strict=True)]
 
 
+def asked(text: str, is_reached: bool) -> str:
+    """A target, and whether it was missed."""
+    return text if is_reached else f"{text}: missed"
+
+
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(columns)} |", f"|{'|'.join('---' for _ in columns)}|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"

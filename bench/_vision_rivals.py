@@ -19,17 +19,27 @@ MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
 
 
-def fine_tuned(images: Tensor, labels: Tensor, num_classes: int) -> float:
-    """Images a second of an epoch of fine-tuning as torchvision's references do it: fp32, SGD with momentum.
+def fine_tuned(images: Tensor, labels: Tensor, num_classes: int, bf16: bool = False) -> float:
+    """Images a second of an epoch of fine-tuning as torchvision's references do it: SGD with momentum.
 
     Decoding is left out: the images are tensors already.
+
+    Args:
+        images: uint8 (images, 3, height, width).
+        labels: their classes.
+        num_classes: of the head.
+        bf16: in bf16 and channels_last in place of fp32.
     """
     net = resnet18(weights=None)
     net.fc = nn.Linear(net.fc.in_features, num_classes)
+    layout = torch.channels_last if bf16 else torch.contiguous_format
+    net.to(memory_format=layout)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     started = time.perf_counter()
     for rows in torch.randperm(len(labels)).split(BATCH_SIZE):
-        loss = cross_entropy(net((images[rows].float() / 255 - MEAN) / STD), labels[rows])
+        inputs = ((images[rows].float() / 255 - MEAN) / STD).contiguous(memory_format=layout)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = cross_entropy(net(inputs), labels[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

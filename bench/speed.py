@@ -1,5 +1,6 @@
 """The training part of an epoch of 60,000 MNIST images in batches of 128, against what else there is."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench import _rivals as rivals
-from bench._common import REPEATS, ROOT, alternate, compose_config, markdown, median, ratios, spread, train
+from bench._common import REPEATS, ROOT, alternate, asked, compose_config, markdown, median, ratios, spread, train
 from litmus.config.instantiate import build
 from litmus.data.mnist import MNIST
 from litmus.trainer import pick_hardware
@@ -20,6 +21,7 @@ IMAGES = 60_000
 VALIDATED = IMAGES * 5_000 // 55_000  # as many for each that trains as litmus does
 STEPS = "litmus, the steps of an epoch: with the doctor, TensorBoard and progress bar"
 Others = Mapping[str, tuple[str, str, str]]
+Aims = dict[str, tuple[str, float]]  # of a contestant: what is asked for, and the most times that litmus may take
 # What else trains the same network: the modules that it takes, its script, and Keras' backend.
 OTHERS: Others = {
     "Keras on TensorFlow, fp32": ("keras tensorflow", "_keras.py", "tensorflow"),
@@ -68,10 +70,18 @@ def _fnn(images: Tensor, labels: Tensor, folder: Path) -> str:
         ("usual: Lightning, DataLoader, torchvision's MNIST", "usual"),
         *((name, name) for name in OTHERS),
     ]
-    against = ["", "at most 1.8 (aim 1.4)", "at most 1.3", "", "at least 6 times slower", *("slower" for _ in OTHERS)]
-    whole = spread(ratios(figures["whole"], figures["bare, validated"]), 2)
-    said = f"\nValidation and pictures included: {whole} times the loop that validates; asked for: at most 1.3.\n"
-    return "## FNN 784-128-64-10\n\n" + _table(figures, rows, ["", *against]) + said
+    aims = {
+        "bare": ("at most 1.8 (aim 1.4)", 1.8),
+        "bare, fused Adam": ("at most 1.3", 1.3),
+        "usual": ("at least 6 times slower", 1 / 6),
+        **dict.fromkeys(OTHERS, ("slower", 1.0)),
+    }
+    whole = ratios(figures["whole"], figures["bare, validated"])
+    target = asked("at most 1.3", median(whole) <= 1.3)
+    said = (
+        f"\nValidation and pictures included: {spread(whole, 2)} times the loop that validates; asked for: {target}.\n"
+    )
+    return "## FNN 784-128-64-10\n\n" + _table(figures, rows, aims) + said
 
 
 def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
@@ -88,21 +98,22 @@ def _cnn(images: Tensor, labels: Tensor, folder: Path) -> str:
     others = {**OTHERS, **(IN_BF16 if has_bf16 else {})}
     figures = alternate({**contestants, **_others(others, "cnn", folder)}, 3, "CNN", warm=others)
     best = min(variants, key=lambda name: median(figures[name]))
-    wanted = {"bare fp32": "at least 1.8 times slower", best: "at most 1.05"}
-    rows = [(STEPS, "litmus"), *((name, name) for name in variants)]
-    rows += [(name, name) for name in others]
-    aims = ["", *(wanted.get(name, "") for name in variants), *("slower" for _ in others)]
+    rows = [(STEPS, "litmus"), *((name, name) for name in (*variants, *others))]
+    aims: Aims = {"bare fp32": ("at least 1.8 times slower", 1 / 1.8), best: ("at most 1.05", 1.05)}
+    aims |= dict.fromkeys(others, ("slower", 1.0))
     return "## CNN 32-64, dense 64\n\n" + _table(figures, rows, aims)
 
 
-def _table(figures: dict[str, list[float]], rows: list[tuple[str, str]], wanted: list[str]) -> str:
+def _table(figures: dict[str, list[float]], rows: list[tuple[str, str]], aims: Aims) -> str:
     lines = []
-    for (what, name), aim in zip(rows, wanted, strict=True):
+    for what, name in rows:
+        aim, most = aims.get(name, ("", math.inf))
         if name not in figures:
             lines.append((what, "not installed here", "", aim))
             continue
-        against = "" if name in ("litmus", "whole") else f"{median(ratios(figures['litmus'], figures[name])):.2f}"
-        lines.append((what, spread(figures[name], 2), against, aim))
+        times = median(ratios(figures["litmus"], figures[name]))
+        against = "" if name in ("litmus", "whole") else f"{times:.2f}"
+        lines.append((what, spread(figures[name], 2), against, asked(aim, times <= most)))
     return markdown(("", "seconds an epoch", "litmus takes so many times as long", "target"), lines)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.models import resnet18
 
 from bench import _vision_rivals as rivals
-from bench._common import alternate, markdown, median, ratios, spread, train
+from bench._common import alternate, asked, markdown, median, ratios, spread, train
 from litmus.trainer import has_native_bf16
 
 CLASSES = 4
@@ -34,19 +34,25 @@ def _all_of_it(run: list[str]) -> str:
     images = torch.randint(0, 256, (FEW, 3, 224, 224), dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (FEW,))
     words = [*run, f"data.limit={FEW}", f"data.limit_eval={FEW}", "trainer.max_epochs=1"]
+    bf16 = has_native_bf16("cpu")
     figures = alternate(
         {
             "litmus": lambda: float(train(*words)["samples_per_second"]),
             "plain": lambda: rivals.fine_tuned(images, labels, CLASSES),
+            **({"best": lambda: rivals.fine_tuned(images, labels, CLASSES, bf16=True)} if bf16 else {}),
         },
         REPEATS,
         "ResNet-18, all of it",
     )
-    times = f"{median(ratios(figures['litmus'], figures['plain'])):.2f}"
-    rows = [
-        ("litmus: photos from disk, bf16 where native", spread(figures["litmus"], 1), "", ""),
-        ("fp32 loop as in torchvision's references, over tensors", spread(figures["plain"], 1), times, "at least 2.3"),
-    ]
+    rows = [("litmus: photos from disk, bf16 where native", spread(figures["litmus"], 1), "", "")]
+    for name, what, wanted in (
+        ("plain", "fp32 loop as in torchvision's references, over tensors", 2.3),
+        ("best", "the same loop, bf16 channels_last, which is the most that the network's layers allow", 0.0),
+    ):
+        if name in figures:
+            times = median(ratios(figures["litmus"], figures[name]))
+            aim = asked(f"at least {wanted}", times >= wanted) if wanted else ""
+            rows.append((what, spread(figures[name], 1), f"{times:.2f}", aim))
     head = ("", "images a second", "litmus is so many times as fast", "target")
     return "## Fine-tuning ResNet-18 at 224 pixels, batches of 32\n\n" + markdown(head, rows)
 
@@ -73,11 +79,21 @@ def _head(run: list[str], cache: Path) -> str:
         REPEATS,
         "ResNet-18, its head",
     )
-    times, warm = (f"{median(ratios(figures['plain'], figures[name])):.2f}" for name in ("litmus", "warm"))
+    times, warm = (median(ratios(figures["plain"], figures[name])) for name in ("litmus", "warm"))
     rows = [
         (f"plain loop, {'bf16 channels_last' if bf16 else 'fp32'}", spread(figures["plain"], 1), "", ""),
-        ("litmus, `model.train=head`: features computed once", spread(figures["litmus"], 1), times, "at least 4"),
-        ("the same again: features in the cache", spread(figures["warm"], 1), warm, "at least 8"),
+        (
+            "litmus, `model.train=head`: features computed once",
+            spread(figures["litmus"], 1),
+            f"{times:.2f}",
+            asked("at least 4", times >= 4),
+        ),
+        (
+            "the same again: features in the cache",
+            spread(figures["warm"], 1),
+            f"{warm:.2f}",
+            asked("at least 8", warm >= 8),
+        ),
     ]
     head = ("", f"seconds for {EPOCHS} epochs with validation", "so many times as fast", "target")
     return "## Training a head on a frozen ResNet-18\n\n" + markdown(head, rows)
