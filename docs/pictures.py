@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from browsing import Browser  # the one that the tests drive
 PORT = 6123
 LARGEST = 100_000  # bytes of a picture
 SETTINGS = "model.dropout=0,0.2 optimizer.lr=1e-3,3e-3,1e-2 trainer.max_epochs=4 sweep.name=six"
+BOUNDARY = "python train.py model=fnn model.widths=[8] data=toy data.kind=circles"
 SWEEP = f"python train.py -m model=fnn {SETTINGS}"
 STARTS_S, DRAWS_S = 60.0, 10.0  # within which TensorBoard answers, and its charts are drawn
 CURVES = "*curves*.png"  # of `litmus compare`
@@ -33,6 +35,9 @@ def write(folder: Path) -> None:
     Raises:
         ValueError: a run or the comparison of the transcripts is not there.
     """
+    run(BOUNDARY, folder, COLUMNS)
+    (animation,) = (folder / "outputs" / "fnn-toy").glob("*/pictures/boundary.gif")
+    shutil.copyfile(animation, ROOT / "docs" / "boundary.gif")
     run(SWEEP, folder, COLUMNS)
     (page,) = (folder / "outputs" / "cnn-mnist").glob("*/report.html")
     with browser() as shows:

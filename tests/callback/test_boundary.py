@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import litmus
 from litmus.config.boundaries import Boundaries
 from litmus.inference.load import load_run
+from litmus.page.boundary import boundary
 from litmus.record import boundaries
 from litmus.record.folder import RunDir
 
@@ -107,6 +108,21 @@ def test_they_change_no_weight(train: Train) -> None:
     first, second = (torch.load(run.last, weights_only=True)["state_dict"] for run in runs)
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert kept(runs[0]).units.shape[1] == 0, "batch norm moves the lines"
+
+
+def test_a_plane_is_white_where_the_class_changes() -> None:
+    side, middle = 8, 4
+    first = np.tile(np.arange(side) < middle, side)
+    outputs = np.stack([first, ~first], axis=1).astype(np.uint8)[None] * 255
+    ends = np.array([0.0, 0.0]), np.array([8.0, 8.0])
+    none = np.zeros((0, 2)), np.zeros(0)
+    made = Boundaries(["x", "y"], ["a", "b"], "", np.array([3]), outputs, np.zeros((1, 0, 3)), *ends, *none)
+    drawn = np.asarray(boundary(made, 0).raster(scale=1)).astype(int)
+    row = drawn[drawn.shape[0] // 2]
+    white = np.flatnonzero((row == 255).all(axis=1))
+    inside = white[(white > 80) & (white < drawn.shape[1] - 40)]
+    assert 0 < len(inside) < drawn.shape[1] // 6
+    assert row[inside.min() - 5].tolist() != row[inside.max() + 5].tolist()
 
 
 @pytest.mark.usefixtures("tables")

@@ -76,10 +76,18 @@ def _label(shown: Boundaries, number: int) -> str:
 
 
 def _colored(shown: Boundaries, number: int) -> Pixels:
-    """The grid as pixels, the first row at the top: tints of the classes' colors, mixed by their probabilities."""
+    """The grid as pixels, the first row at the top: tints of the classes' colors, mixed by their probabilities.
+
+    White is where the network changes its mind: a neighbor is of another class.
+    """
     colors = np.array([_rgb(LIGHT[name]) for name in COLORS[: len(shown.classes)]])
     tints = WHITE + TINT * (colors - WHITE)
     mixed = shown.outputs[number].astype(np.float64) / 255 @ tints
+    classes = shown.outputs[number].argmax(axis=1).reshape(shown.side, shown.side)
+    changes = np.zeros(classes.shape, dtype=np.bool_)
+    changes[:-1] |= classes[:-1] != classes[1:]
+    changes[:, :-1] |= classes[:, :-1] != classes[:, 1:]
+    mixed[changes.ravel()] = WHITE
     return mixed.reshape(shown.side, shown.side, 3)[::-1].round().clip(0, 255).astype(np.uint8)
 
 

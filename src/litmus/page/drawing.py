@@ -49,7 +49,7 @@ Rgb = tuple[int, int, int]
 Pixels = NDArray[np.uint8]  # (height, width, 1 or 3)
 
 SCALE = 2  # pixels of a PNG for each unit, unless another number is asked for
-FRAME_MS, LAST_MS = 180, 1_500  # of an animation
+FRAME_MS, LAST_MS, FRAME_COLORS = 180, 1_500, 64  # of an animation
 FINER = 2  # times as fine lines are drawn, to be averaged: Pillow's own are not smooth
 SMALL_FILE = 3_000  # bytes of a PNG, beyond which a JPEG is tried
 # Widths of characters, as fractions of their size, in DejaVu Sans: fonts of other systems are narrower.
@@ -204,7 +204,7 @@ def animation(drawings: Sequence[Drawing]) -> bytes:
     from PIL import Image
 
     rasters = [drawing.raster(scale=1) for drawing in drawings]
-    colors = rasters[-1].quantize(255, Image.Quantize.MEDIANCUT)  # of the last one, so that none flickers
+    colors = rasters[-1].quantize(FRAME_COLORS, Image.Quantize.MEDIANCUT)  # of the last one, so that none flickers
     frames = [raster.quantize(palette=colors, dither=Image.Dither.NONE) for raster in rasters]
     times = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
     content = io.BytesIO()

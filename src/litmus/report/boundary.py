@@ -25,4 +25,5 @@ def _said(shown: Boundaries) -> str:
     if not shown.classes:
         return "What the network predicts for each input, and the training samples. Choose an epoch."
     lines = " Each dashed line is where a hidden unit's sum is 0." if shown.units.shape[1] else ""
-    return f"The class that the network predicts at each place, and the training samples.{lines} Choose an epoch."
+    seen = "The class that the network predicts at each place, white where it changes, and the training samples."
+    return f"{seen}{lines} Choose an epoch."
