@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browsing import BROWSER, Browser
 from faults import Fault, kill
 from helpers import ON_HOUSES
 from PIL import Image
@@ -123,6 +124,29 @@ def test_a_plane_is_white_where_the_class_changes() -> None:
     inside = white[(white > 80) & (white < drawn.shape[1] - 40)]
     assert 0 < len(inside) < drawn.shape[1] // 6
     assert row[inside.min() - 5].tolist() != row[inside.max() + 5].tolist()
+
+
+VISIBLE = "[...document.querySelectorAll('.frames > div')].map(each => each.getClientRects().length)"
+
+
+@pytest.mark.wide
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium on PATH")
+def test_a_page_shows_one_epoch_at_a_time_by_mouse_and_keyboard(train: Train, tmp_path: Path) -> None:
+    run = train("model=fnn", *PLANE, "trainer.max_epochs=2", small=[], page=True)
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.open((run.path / "report.html").as_uri())
+        browser.wait_for("document.querySelectorAll('.frames > div').length == 3")
+        assert browser.value(VISIBLE) == [0, 0, 1], "the last one first"
+        browser.value("document.querySelectorAll('.frames label')[0].click()")
+        assert browser.value(VISIBLE) == [1, 0, 0]
+        browser.value("document.getElementById('boundary-1').focus()")
+        for kind in ("rawKeyDown", "keyUp"):
+            browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", windowsVirtualKeyCode=39)
+        browser.wait_for("document.getElementById('boundary-2').checked")
+        assert browser.value(VISIBLE) == [0, 1, 0]
+    finally:
+        browser.close()
 
 
 @pytest.mark.usefixtures("tables")

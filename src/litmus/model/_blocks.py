@@ -40,18 +40,31 @@ def initialize(module: nn.Module, init: str, activation: str) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-class _Drop(Function):
-    """y = x m, m_i = 1 / q with probability q, else 0, where q is 1 - p to the nearest 2**-16; dL/dx = g m.
+def dropout_mask(x: Tensor, p: float) -> Tensor:
+    """What dropout multiplies `x` by: 1 / (1 - p) with probability 1 - p, else 0; of its shape and dtype.
 
-    The generator gives 64 bits at a time, which decide about four values; PyTorch's own takes 64 bits for each.
+    On a CPU, the generator gives 64 bits at a time. PyTorch's own takes that many for each value; here they decide
+    about four of a larger layer, with p to the nearest 2**-16.
     """
+    if not _is_fast(x, p):
+        return torch.empty_like(x).bernoulli_(1 - p).div_(1 - p)
+    dropped = min(round(LEVELS * p), LEVELS - 1)
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    levels = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform from -2**15 to 2**15 - 1
+    return (levels >= dropped - LEVELS // 2).to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+
+
+def _is_fast(x: Tensor, p: float) -> bool:
+    is_plain = x.device.type == "cpu" and x.is_floating_point() and not torch.compiler.is_compiling()
+    return is_plain and x.numel() >= LEAST_DROPPED and round(LEVELS * p) > 0
+
+
+class _Drop(Function):
+    """y = x m, m the mask; dL/dx = g m."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, p: float) -> Tensor:
-        dropped = min(round(LEVELS * p), LEVELS - 1)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        levels = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform from -2**15 to 2**15 - 1
-        mask = (levels >= dropped - LEVELS // 2).to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+        mask = dropout_mask(x, p)
         ctx.save_for_backward(mask)
         return x * mask
 
@@ -66,10 +79,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape -> the same shape."""
-        is_native = x.device.type != "cpu" or x.numel() < LEAST_DROPPED or torch.compiler.is_compiling()
-        if is_native or not self.training or not x.is_floating_point() or not round(LEVELS * self.p):
-            return super().forward(x)
-        return _Drop.apply(x, self.p)
+        return _Drop.apply(x, self.p) if self.training and _is_fast(x, self.p) else super().forward(x)
 
 
 def with_fast_dropout(module: nn.Module) -> None:

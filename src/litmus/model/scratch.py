@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from litmus.model._base import Criterion
+from litmus.model._blocks import dropout_mask
 from litmus.model.fnn import FNN
 from litmus.spec import Labels, Values
 
@@ -141,7 +142,7 @@ class DropoutFunction(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Tensor, p: float) -> Tensor:
-        mask = torch.empty_like(x).bernoulli_(1 - p) / (1 - p)
+        mask = dropout_mask(x, p)
         ctx.save_for_backward(mask)
         return x * mask
 

@@ -61,10 +61,10 @@ def _curve(shown: Boundaries, number: int) -> Drawing:
 
 
 def _name(chart: Frame, shown: Boundaries, number: int) -> None:
-    chart.drawing.text(chart.left + chart.width, chart.top - 6, epoch_name(shown, number), "soft", 11.5, "end")
+    chart.drawing.text(chart.left + chart.width, chart.top - 6, _epoch(shown, number), "soft", 11.5, "end")
 
 
-def epoch_name(shown: Boundaries, number: int) -> str:
+def _epoch(shown: Boundaries, number: int) -> str:
     """What one is called."""
     epoch = int(shown.epochs[number])
     return f"epoch {epoch:,}" if epoch else "untrained"
@@ -72,7 +72,7 @@ def epoch_name(shown: Boundaries, number: int) -> str:
 
 def _label(shown: Boundaries, number: int) -> str:
     what = "classes" if shown.classes else shown.target
-    return f"{what} that the network predicts by {' and '.join(shown.names)}, {epoch_name(shown, number)}"
+    return f"{what} that the network predicts by {' and '.join(shown.names)}, {_epoch(shown, number)}"
 
 
 def _colored(shown: Boundaries, number: int) -> Pixels:

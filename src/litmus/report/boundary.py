@@ -1,11 +1,12 @@
 """A page's part on what a network of two inputs, or of one, makes of each place: epoch by epoch."""
 
 from litmus.config.boundaries import Boundaries
-from litmus.page.boundary import boundary, epoch_name
+from litmus.page.boundary import boundary
 from litmus.page.selection import evenly
 from litmus.report.parts import Frames, Section
 
 MOST_FRAMES = 30
+CHOOSE = "Choose an epoch; 0 is before the training."
 
 
 def sections(shown: Boundaries | None) -> list[Section]:
@@ -13,7 +14,7 @@ def sections(shown: Boundaries | None) -> list[Section]:
     if shown is None:
         return []
     some = [int(number) for number in evenly(len(shown.epochs), MOST_FRAMES)]
-    frames = [(epoch_name(shown, number), boundary(shown, number)) for number in some]
+    frames = [(f"{int(shown.epochs[number]):,}", boundary(shown, number)) for number in some]
     return [Section("boundary", _title(shown), [Frames("boundary", _said(shown), frames)])]
 
 
@@ -23,7 +24,7 @@ def _title(shown: Boundaries) -> str:
 
 def _said(shown: Boundaries) -> str:
     if not shown.classes:
-        return "What the network predicts for each input, and the training samples. Choose an epoch."
+        return f"What the network predicts for each input, and the training samples. {CHOOSE}"
     lines = " Each dashed line is where a hidden unit's sum is 0." if shown.units.shape[1] else ""
     seen = "The class that the network predicts at each place, white where it changes, and the training samples."
-    return f"{seen}{lines} Choose an epoch."
+    return f"{seen}{lines} {CHOOSE}"
