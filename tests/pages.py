@@ -12,7 +12,7 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 # fmt: off
 ELEMENTS = VOID | {
     "html", "head", "title", "style", "body", "main", "header", "nav", "section", "h1", "h2",
-    "h3", "p", "a", "b", "span", "div", "figure", "figcaption", "ul", "li", "table",
+    "h3", "p", "a", "b", "span", "div", "figure", "figcaption", "ul", "li", "table", "fieldset", "legend", "label",
     "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "code", "strong", "svg",
     "g", "polyline", "polygon", "rect", "path", "text", "image", "line", "circle", "defs", "use", "clippath", "tspan",
 }

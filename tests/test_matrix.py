@@ -123,7 +123,8 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     known = available_metrics(run.read_config()["task"]["_target_"])
     check_baselines(result, target)
     check_page(run.page)
-    assert {path.suffix for path in (run.path / "pictures").iterdir()} == {".png"}
+    shown = {".png", ".gif"} if (run.path / "boundaries.npz").exists() else {".png"}
+    assert {path.suffix for path in (run.path / "pictures").iterdir()} == shown
     row = run.read_metrics()[-1]  # of a series there is an epoch 0, too
     own = {name for name in row if not name.startswith(REFERENCES)} - {"epoch", "step"}
     if target == "Values":  # several of them have errors of their own, too

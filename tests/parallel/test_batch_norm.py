@@ -89,7 +89,15 @@ def test_every_network_with_batch_norm_trains_in_two_processes_as_in_one(
 ) -> None:
     # After more steps, one process differs from itself as much where convolutions are rounded in another way.
     few = ["data.batch_size=8", "data.eval_batch_size=16", "trainer.max_epochs=1", "trainer.limit_batches=2"]
-    words = [f"model={model}", *TINY.get(model, []), "model.batchnorm=true", "model.dropout=0", *few, "optimizer=sgd"]
+    words = [
+        f"model={model}",
+        *TINY.get(model, []),
+        "model.batchnorm=true",
+        "model.dropout=0",
+        *few,
+        "optimizer=sgd",
+        "trainer.precision=32",
+    ]
     small = DATA.get(model, ["data=mnist", *SMALL])
     one = train(*words, small=small, folder="one")
     both = ["trainer.accelerator=cpu", "trainer.devices=2", f"trainer.strategy={strategy}"]

@@ -222,7 +222,7 @@ class StopBeforeTest(lightning.Callback):
 RESUMED = {
     "average": (["scheduler=one_cycle", "callback.ema.decay=0.9"], StopAfter(2), 2),
     "plateau": (["scheduler=plateau", "scheduler.patience=1", "optimizer.lr=0.1"], StopAfter(3), 3),
-    "stopped early": (["callback.early_stopping.patience=1", "optimizer.lr=0.2"], StopBeforeTest(), None),
+    "stopped early": (["callback.early_stopping.patience=1", "optimizer.lr=0.5"], StopBeforeTest(), None),
     "not tested": ([], StopBeforeTest(), 5),
 }
 
