@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import litmus
-from litmus.config.boundaries import Boundaries
+from litmus.config.boundaries import MOST_CLASSES, Boundaries
 from litmus.inference.load import load_run
 from litmus.page.boundary import boundary
+from litmus.page.drawing import COLORS
 from litmus.record import boundaries
+from litmus.record.boundaries import LARGEST
 from litmus.record.folder import RunDir
 
 Train = Callable[..., RunDir]
@@ -152,6 +155,34 @@ def test_a_page_shows_one_epoch_at_a_time_by_mouse_and_keyboard(train: Train, tm
 @pytest.mark.usefixtures("tables")
 def test_other_data_have_none(train: Train) -> None:
     assert boundaries.read(train("model=fnn", *ON_HOUSES, "trainer.max_epochs=1", small=[]).path) is None
+
+
+def test_there_is_a_color_for_each_class() -> None:
+    assert len(COLORS) == MOST_CLASSES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": ["a"] * 7, "outputs": np.zeros((1, 4, 7), np.uint8)},
+        {"outputs": np.zeros((1, 4, 3), np.uint8)},
+        {"outputs": np.zeros((2, 4, 2), np.uint8)},
+        {"names": ["x", "y", "z"]},
+        {"high": np.zeros(2)},
+        {"targets": np.zeros(3)},
+        {"inputs": np.zeros((LARGEST // 16 + 1, 2)), "targets": np.zeros(LARGEST // 16 + 1)},
+    ],
+    ids=["classes", "outputs", "epochs", "names", "high", "targets", "size"],
+)
+def test_parts_that_do_not_fit_are_not_shown(changes: dict[str, object], tmp_path: Path) -> None:
+    none, ends = (np.zeros((0, 2)), np.zeros(0)), (np.zeros(2), np.ones(2))
+    whole = Boundaries(
+        ["x", "y"], ["a", "b"], "", np.array([1]), np.zeros((1, 4, 2), np.uint8), np.zeros((1, 0, 3)), *ends, *none
+    )
+    boundaries.write(tmp_path, whole)
+    assert boundaries.read(tmp_path) is not None
+    boundaries.write(tmp_path, replace(whole, **changes))
+    assert boundaries.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", None])

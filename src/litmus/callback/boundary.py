@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._drawings import in_units
-from litmus.config.boundaries import Boundaries
+from litmus.config.boundaries import MOST_CLASSES, Boundaries
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section, Whole
 from litmus.config.validate import checked
 from litmus.page.boundary import boundary
-from litmus.page.drawing import COLORS
 from litmus.page.selection import evenly
 from litmus.parallel.sharding import Sharding
 from litmus.record.boundaries import write
@@ -107,7 +106,7 @@ def is_drawn(spec: Spec) -> bool:
     if any(number.quantiles or number.missing or number.words for number in columns.numbers):
         return False
     if isinstance(target, Classes):
-        return len(columns.numbers) == 2 and len(target.names) <= len(COLORS)
+        return len(columns.numbers) == 2 and len(target.names) <= MOST_CLASSES
     return isinstance(target, Values) and len(columns.numbers) == len(target.names) == 1
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_CLASSES = 6  # as many as there are colors
+
 
 @dataclass(frozen=True)
 class Boundaries:

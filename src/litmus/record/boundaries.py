@@ -3,18 +3,19 @@
 import io
 import json
 import logging
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from litmus.config.boundaries import Boundaries
+from litmus.config.boundaries import MOST_CLASSES, Boundaries
 from litmus.fetch import local
 from litmus.record.files import replacing
 
 log = logging.getLogger(__name__)
 
 FILE = "boundaries.npz"
-LARGEST = 50_000_000  # bytes
+LARGEST = 50_000_000  # bytes, also where they are not compressed
 _ARRAYS = ("epochs", "outputs", "units", "low", "high", "inputs", "targets")
 
 
@@ -38,6 +39,8 @@ def read(folder: Path) -> Boundaries | None:
         log.warning("%s is not shown: %s", folder / FILE, local.reason(error))
         return None
     try:
+        if sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(content)).infolist()) > LARGEST:
+            raise ValueError
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             names, classes, target = json.loads(arrays["words"].tobytes())
             found = Boundaries(names, classes, target, **{name: arrays[name] for name in _ARRAYS})
@@ -54,6 +57,7 @@ def _check(found: Boundaries) -> None:
     fits = (
         num_inputs in (1, 2)
         and num_epochs > 0
+        and len(found.classes) <= MOST_CLASSES
         and found.outputs.shape == (num_epochs, found.side**num_inputs, max(1, len(found.classes)))
         and found.units.shape[0::2] == (num_epochs, num_inputs + 1)
         and found.low.shape == found.high.shape == (num_inputs,)
