@@ -229,7 +229,7 @@ def _by_rule(report: Report) -> str:
                 f"{_rate(own, _is_found)} of {_rate(own, _num_sick)}{_and_folded(own)}",
                 f"{_rate(own, _is_silent)} of {healthy}",
             )
-            cells += [found, silent, str(_rate(own, _has_others))] if own else [""] * 3
+            cells += [found, silent, str(_rate(own, _has_others))] if own else ["not measured yet", "", ""]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
