@@ -169,10 +169,15 @@ def test_there_is_a_color_for_each_class() -> None:
         {"outputs": np.zeros((2, 4, 2), np.uint8)},
         {"names": ["x", "y", "z"]},
         {"high": np.zeros(2)},
+        {"low": np.full(2, -1e308), "high": np.full(2, 1e308)},
+        {"classes": [], "outputs": np.zeros((1, 4, 1), np.uint8)},
+        {"outputs": np.full((1, 4, 2), "a")},
+        {"epochs": np.zeros((1, 1))},
+        {"units": np.zeros((1, 0, 3, 1))},
         {"targets": np.zeros(3)},
         {"inputs": np.zeros((LARGEST // 16 + 1, 2)), "targets": np.zeros(LARGEST // 16 + 1)},
     ],
-    ids=["classes", "outputs", "epochs", "names", "high", "targets", "size"],
+    ids=["classes", "outputs", "epochs", "names", "high", "wide", "none", "text", "table", "units", "targets", "size"],
 )
 def test_parts_that_do_not_fit_are_not_shown(changes: dict[str, object], tmp_path: Path) -> None:
     none, ends = (np.zeros((0, 2)), np.zeros(0)), (np.zeros(2), np.ones(2))

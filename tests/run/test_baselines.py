@@ -258,6 +258,16 @@ def test_a_training_does_not_wait_for_them(train: Train, monkeypatch: pytest.Mon
     assert [value for _, value in points(run.path)["val/majority_acc"]] == [0.5, 0.5]
 
 
+def test_a_training_outlives_baselines_that_fail(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Measured:
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(baselines, "_computed", fail)
+    result = train(*DIGITS).read_result()
+    assert result["status"] == "finished"
+    assert result["baselines"]["notes"] == ["There are no baselines: MemoryError: too much"]
+
+
 @pytest.mark.parametrize("done", ["finished", "within an epoch"])
 def test_a_run_that_is_resumed_has_them(done: str, train: Train, resume: Train) -> None:
     if done == "finished":

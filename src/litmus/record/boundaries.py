@@ -58,6 +58,11 @@ def _check(found: Boundaries) -> None:
         num_inputs in (1, 2)
         and num_epochs > 0
         and len(found.classes) <= MOST_CLASSES
+        and bool(found.classes) == (num_inputs == 2)
+        and found.epochs.ndim == 1
+        and found.units.ndim == 3
+        and all(getattr(found, name).dtype.kind in "iuf" for name in _ARRAYS)
+        and bool(np.isfinite(found.epochs).all() and np.isfinite(found.high - found.low).all())
         and found.outputs.shape == (num_epochs, found.side**num_inputs, max(1, len(found.classes)))
         and found.units.shape[0::2] == (num_epochs, num_inputs + 1)
         and found.low.shape == found.high.shape == (num_inputs,)

@@ -229,9 +229,14 @@ def _measure_baselines(state: RunState) -> protocols.Baselines:
     begin = time.perf_counter()
     log.info("fitting the baselines ...")
     with torch.inference_mode(False):  # in which validation runs: what the data keeps is for training, too
-        state.baselines = baselines.measure(
-            state.parts.data, cast(protocols.Task, state.parts.task), state.config["data"].get("dir")
-        )
+        try:
+            state.baselines = baselines.measure(
+                state.parts.data, cast(protocols.Task, state.parts.task), state.config["data"].get("dir")
+            )
+        except Exception as error:  # a comparison that cannot be made must not cost the epoch that was trained
+            log.warning("There are no baselines.", exc_info=True)
+            note = f"There are no baselines: {type(error).__name__}: {first_line(error)}"
+            state.baselines = baselines.Measured(notes=[note])
     taken = time.perf_counter() - begin
     state.seconds["baselines"] = round(taken, 3)
     limits_of(state.parts.trainer).leave_out(taken)
