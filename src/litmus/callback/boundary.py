@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._drawings import in_units
@@ -165,7 +166,7 @@ class _Grid:
         """
         matrices = [module for _, module in net.named_modules() if isinstance(module, nn.Linear)]
         none = torch.zeros(0, len(self.numbers) + 1, dtype=torch.float64)
-        if len(matrices) < 2 or any(isinstance(module, nn.BatchNorm1d) for _, module in net.named_modules()):
+        if len(matrices) < 2 or any(isinstance(module, _BatchNorm) for _, module in net.named_modules()):
             return none
         weight, bias = matrices[0].weight.detach().double().cpu().numpy(), matrices[0].bias
         if weight.shape[1] != len(self.numbers) or len(weight) > MOST_UNITS:

@@ -1,7 +1,6 @@
 """What a network makes of each place of a plane, as colors, or of a line, as a curve; and the samples there."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from litmus.config.boundaries import Boundaries
 from litmus.page.axes import axis
 from litmus.page.charts import Frame, frame
-from litmus.page.drawing import COLORS, LIGHT, Drawing, Pixels, Point
+from litmus.page.drawing import COLORS, Drawing, Pixels, Point, rgb
 
 SIDE = 300.0  # of the plane, in pixels; a curve is as high, and wider
 TINT = 0.45  # of a class's color where it is certain; the rest is white
@@ -80,7 +79,7 @@ def _colored(shown: Boundaries, number: int) -> Pixels:
 
     White is where the network changes its mind: a neighbor is of another class.
     """
-    colors = np.array([_rgb(LIGHT[name]) for name in COLORS[: len(shown.classes)]])
+    colors = np.array([rgb(name) for name in COLORS[: len(shown.classes)]])
     tints = WHITE + TINT * (colors - WHITE)
     mixed = shown.outputs[number].astype(np.float64) / 255 @ tints
     classes = shown.outputs[number].argmax(axis=1).reshape(shown.side, shown.side)
@@ -89,10 +88,6 @@ def _colored(shown: Boundaries, number: int) -> Pixels:
     changes[:, :-1] |= classes[:, :-1] != classes[:, 1:]
     mixed[changes.ravel()] = WHITE
     return mixed.reshape(shown.side, shown.side, 3)[::-1].round().clip(0, 255).astype(np.uint8)
-
-
-def _rgb(code: str) -> Sequence[int]:
-    return [int(code[start : start + 2], 16) for start in (1, 3, 5)]
 
 
 def _within(shown: Boundaries, unit: Floats) -> list[Point]:

@@ -250,23 +250,23 @@ class _Canvas:
         scaled = self._scaled(points)
         thickness = max(1, round(width * self.finer))
         for part in _dashes(scaled, 5 * self.finer, 4 * self.finer) if dashed else [scaled]:
-            self.pen.line(part, _rgb(color), thickness, joint="curve")
+            self.pen.line(part, rgb(color), thickness, joint="curve")
 
     def area(self, points: Sequence[Point], color: str, opacity: float) -> None:
-        self.pen.polygon(self._scaled(points), (*_rgb(color), round(255 * opacity)))
+        self.pen.polygon(self._scaled(points), (*rgb(color), round(255 * opacity)))
 
     def dots(self, points: Sequence[Point], radius: float, color: str, opacity: float) -> None:
         r = radius * self.finer
         for x, y in self._scaled(points):
-            self.pen.ellipse((x - r, y - r, x + r, y + r), (*_rgb(color), round(255 * opacity)))
+            self.pen.ellipse((x - r, y - r, x + r, y + r), (*rgb(color), round(255 * opacity)))
 
     def text(self, x: float, y: float, text: str, color: str, size: float, anchor: Anchor, upward: bool) -> None:
         font, at = fonts.font(round(size * self.scale), text), (x * self.scale, y * self.scale)
         shown = fonts.drawable(text)
         if upward:
-            self.texts.append(lambda image: _write_upward(image, at, shown, _rgb(color), font, anchor))
+            self.texts.append(lambda image: _write_upward(image, at, shown, rgb(color), font, anchor))
         else:
-            self.texts.append(lambda image: _write(image, at, shown, _rgb(color), font, anchor))
+            self.texts.append(lambda image: _write(image, at, shown, rgb(color), font, anchor))
 
     def image(self, x: float, y: float, width: float, height: float, pixels: Pixels) -> None:
         from PIL import Image
@@ -339,7 +339,8 @@ def _css(color: str) -> str:
     return f"var(--{color})" if color in LIGHT else color
 
 
-def _rgb(color: str) -> Rgb:
+def rgb(color: str) -> Rgb:
+    """Its light shade, or that of a code such as `#0072b2`."""
     code = LIGHT.get(color, color)
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 

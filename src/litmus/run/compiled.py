@@ -96,7 +96,7 @@ class Compiler(lightning.Callback):
         self._is_deterministic: bool = trainer["deterministic"]
         self.device = ""  # that `is_on` was found for
         self._inputs: list[Tensor] = []
-        self._began = 0.0
+        self._began: float | None = None  # of an epoch that this process began
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         device = device_name(trainer.strategy.root_device.type)
@@ -136,7 +136,7 @@ class Compiler(lightning.Callback):
         _net_of(pl_module)._compiled_call_impl = None
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._inputs, self._began = [], time.perf_counter()
+        self._inputs, self._began = [], limits_of(trainer).trained_s()
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
@@ -147,10 +147,11 @@ class Compiler(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Decides, after the first whole epoch of this process."""
         inputs, self._inputs = self._inputs, []
-        if self.is_on is not None or not inputs or not self._began:
+        if self.is_on is not None or not inputs or self._began is None:
             return
         epochs = (trainer.max_epochs or 1) - trainer.current_epoch - 1
-        if min(epochs * (time.perf_counter() - self._began), limits_of(trainer).left_s()) < LEAST_S:
+        limits = limits_of(trainer)  # whose clock leaves out what trains nothing, such as the baselines
+        if min(epochs * (limits.trained_s() - self._began), limits.left_s()) < LEAST_S:
             return
         self.is_on = self._pays(trainer, pl_module, inputs)
         if self.is_on:
