@@ -88,7 +88,7 @@ def test_tensorboard_has_each_and_the_animation_all(train: Train) -> None:
     assert 'id="boundary-5" checked' in page
 
 
-def test_they_are_at_most_so_many_and_can_be_left_out(train: Train) -> None:
+def test_they_are_about_so_many_and_can_be_left_out(train: Train) -> None:
     words = [*PLANE, "trainer.max_epochs=12", "data.min_steps=1"]
     assert kept(train("model=linear", *words, "callback.boundary.frames=4", small=[])).epochs.tolist() == [
         *(0, 1, 3, 6, 9, 12)
@@ -152,6 +152,17 @@ def test_a_page_shows_one_epoch_at_a_time_by_mouse_and_keyboard(train: Train, tm
         browser.close()
 
 
+def test_a_picture_that_fails_ends_no_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("litmus.callback.boundary.write", fail)
+    monkeypatch.setattr("litmus.callback.boundary._Grid.units", fail)
+    run = train("model=linear", *PLANE, small=[])
+    assert run.read_result()["status"] == "finished"
+    assert boundaries.read(run.path) is None
+
+
 @pytest.mark.usefixtures("tables")
 def test_other_data_have_none(train: Train) -> None:
     assert boundaries.read(train("model=fnn", *ON_HOUSES, "trainer.max_epochs=1", small=[]).path) is None
@@ -173,11 +184,30 @@ def test_there_is_a_color_for_each_class() -> None:
         {"classes": [], "outputs": np.zeros((1, 4, 1), np.uint8)},
         {"outputs": np.full((1, 4, 2), "a")},
         {"epochs": np.zeros((1, 1))},
+        {"outputs": np.zeros((1, 100**2, 2), np.uint8)},
+        {"units": np.zeros((1, 1000, 3))},
+        {"inputs": np.zeros((1000, 2)), "targets": np.zeros(1000)},
         {"units": np.zeros((1, 0, 3, 1))},
         {"targets": np.zeros(3)},
         {"inputs": np.zeros((LARGEST // 16 + 1, 2)), "targets": np.zeros(LARGEST // 16 + 1)},
     ],
-    ids=["classes", "outputs", "epochs", "names", "high", "wide", "none", "text", "table", "units", "targets", "size"],
+    ids=[
+        "classes",
+        "outputs",
+        "epochs",
+        "names",
+        "high",
+        "wide",
+        "none",
+        "text",
+        "table",
+        "fine",
+        "lines",
+        "samples",
+        "units",
+        "targets",
+        "size",
+    ],
 )
 def test_parts_that_do_not_fit_are_not_shown(changes: dict[str, object], tmp_path: Path) -> None:
     none, ends = (np.zeros((0, 2)), np.zeros(0)), (np.zeros(2), np.ones(2))

@@ -114,6 +114,14 @@ def test_a_quota_does_not_change_what_the_user_has_decided(fresh: pytest.MonkeyP
     assert os.environ[THREADS] == "2"
 
 
+def test_threads_do_not_sleep_where_a_quota_s_cores_are_free(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setattr(machine, "own_cores", lambda: set(range(8)))
+    fresh.setattr(machine, "read_cgroup_files", lambda name: ["200000 100000"])
+    assert let_waiting_threads_sleep(5.0) is None
+    said = let_waiting_threads_sleep(7.0)
+    assert said == "other processes hold 7.0 of 8 cores: threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE)"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
 def test_a_process_that_spins_is_seen() -> None:
     spin = "while True: pass"

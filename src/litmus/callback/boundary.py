@@ -1,5 +1,6 @@
 """The decision boundary of a network with two inputs, or the curve of one, after each epoch: seen as it moves."""
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from litmus.callback._base import Callback, data_of, task_of
 from litmus.callback._drawings import in_units
-from litmus.config.boundaries import MOST_CLASSES, Boundaries
+from litmus.config.boundaries import MOST_CLASSES, MOST_SAMPLES, MOST_UNITS, PLACES, SIDE, Boundaries
 from litmus.config.protocols import Data, Net
 from litmus.config.types import Section, Whole
 from litmus.config.validate import checked
@@ -27,23 +28,23 @@ from litmus.record.events import image
 from litmus.record.folder import RunDir
 from litmus.spec import Classes, Columns, Number, Spec, Values
 
-SIDE, PLACES = 64, 256  # of the grid: in each direction of a plane, and on a line
-MOST_SAMPLES = 300
-MOST_UNITS = 16  # whose lines are drawn
 ROOM = 0.15  # beyond the samples, as a fraction of their range
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
 
 class Boundary(Callback):
-    """Keeps what the network makes of a grid of places, in at most so many epochs, and shows it in TensorBoard.
+    """Keeps what the network makes of a grid of places, in about so many epochs, and shows it in TensorBoard.
 
     Of data whose inputs are two numbers and whose target is one of a few classes, or one number and a value; nothing of
-    others. Epochs are evenly spaced, with the state before the training, the first epoch and the last. No random number
-    is drawn. The run's page shows all of them, and an animation.
+    others, nor of a network in shards. Epochs are evenly spaced; beside them stand the state before the training, the
+    first epoch, and the last of `trainer.max_epochs`. No random number is drawn. The run's page shows up to 30 of them,
+    and an animation.
 
     Args:
-        frames: the most epochs; 0 for none.
+        frames: about how many epochs; 0 for none.
     """
 
     affects_training: ClassVar = False
@@ -63,32 +64,45 @@ class Boundary(Callback):
         is_whole = not isinstance(trainer.strategy, Sharding)
         if self.frames and trainer.is_global_zero and is_whole and is_drawn(data_of(trainer).spec):
             self._grid = _Grid(data_of(trainer))
-            if trainer.global_step == 0:
-                self._keep(trainer, pl_module, 0)
+        if trainer.global_step == 0:
+            self._keep(trainer, pl_module, 0)
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Before `ema`, which ends its averaging then, as callbacks come in the order of conf/callback/default.yaml."""
         epoch, last = trainer.current_epoch + 1, trainer.max_epochs or 1
         is_due = epoch in (1, last) or epoch % math.ceil(last / max(self.frames, 1)) == 0
-        if self._grid is not None and is_due and not trainer.sanity_checking:
+        if is_due and not trainer.sanity_checking:
             self._keep(trainer, pl_module, epoch)
 
     def _keep(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, epoch: int) -> None:
-        assert self._grid is not None
+        if self._grid is None:
+            return
+        try:
+            self._show(trainer, pl_module, epoch, self._grid)
+        except Exception:  # a picture that cannot be drawn must not end a run
+            log.warning("There is no picture of the decision boundary in epoch %d.", epoch, exc_info=True)
+
+    def _show(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, epoch: int, grid: "_Grid"
+    ) -> None:
         net = task_of(pl_module).net
         with _evaluated(net), torch.inference_mode(), trainer.precision_plugin.forward_context():
-            outputs = net(self._grid.places.to(pl_module.device)).float().cpu()
-        self._kept[epoch] = self._grid.shown(net, outputs), self._grid.units(net)
+            outputs = net(grid.places.to(pl_module.device)).float().cpu()
+        self._kept[epoch] = grid.shown(net, outputs), grid.units(net)
         board = next((own for own in trainer.loggers if isinstance(own, TensorBoardLogger)), None)
         if board is not None and board.experiment.file_writer is not None:
-            drawing = boundary(self._grid.boundaries({epoch: self._kept[epoch]}), 0)
+            drawing = boundary(grid.boundaries({epoch: self._kept[epoch]}), 0)
             summary = image("val/boundary", drawing.png(scale=1), drawing.width, drawing.height)
             board.experiment.file_writer.add_summary(summary, max(trainer.global_step - 1, 0))
 
     def on_result(self, run: RunDir, result: Section) -> None:
         """Leaves them in the run folder, for its page."""
-        if self._grid is not None and self._kept:
+        if self._grid is None or not self._kept:
+            return
+        try:
             write(run.path, self._grid.boundaries(self._kept))
+        except OSError as error:
+            log.warning("The run has no boundaries.npz: %s", error)
 
     def state_dict(self) -> Section:
         return {"kept": {epoch: list(own) for epoch, own in self._kept.items()}}

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SIDE, PLACES = 64, 256  # of the grid: in each direction of a plane, and on a line
 MOST_CLASSES = 6  # as many as there are colors
+MOST_SAMPLES = 300
+MOST_UNITS = 16  # whose lines are drawn
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Boundaries:
         epochs: of which there is a picture, int64 (epochs,); 0 is before the training.
         outputs: of each place: probabilities of the classes in 255ths, uint8 (epochs, places, classes), or values,
             float32 (epochs, places, 1).
-        units: of each hidden unit of the first layer the weights of its inputs and its bias: its activation begins
-            where their sum is 0; float64 (epochs, units, inputs + 1). No units where there is no such layer, or too
+        units: of each hidden unit of the first layer the weights of its inputs and its bias, whose sum is 0 on
+            a line; float64 (epochs, units, inputs + 1). No units where there is no such layer, or too
             many of them.
         low: the smallest coordinates, float64 (inputs,).
         high: the largest ones.

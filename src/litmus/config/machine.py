@@ -93,9 +93,9 @@ def let_waiting_threads_sleep(held: float) -> str | None:
         What to say of it; None where nothing is changed: the cores are free, one thread has none to wait for, the user
         has decided, or it is too late.
     """
-    cores = num_cores()
-    alone = cores < 2 or os.environ.get(THREADS, "").strip() == "1"
-    if held < HELD or alone or POLICY in os.environ or "torch" in sys.modules:
+    cores, granted = len(own_cores()), num_cores()
+    alone = granted < 2 or os.environ.get(THREADS, "").strip() == "1"
+    if held < HELD or cores - held >= granted or alone or POLICY in os.environ or "torch" in sys.modules:
         return None
     os.environ[POLICY] = SLEEP
     return f"other processes hold {held:.1f} of {cores} cores: threads sleep while they wait ({POLICY}={SLEEP})"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from litmus.config.boundaries import MOST_CLASSES, Boundaries
+from litmus.config.boundaries import MOST_CLASSES, MOST_SAMPLES, MOST_UNITS, PLACES, SIDE, Boundaries
 from litmus.fetch import local
 from litmus.record.files import replacing
 
@@ -60,6 +60,9 @@ def _check(found: Boundaries) -> None:
         and len(found.classes) <= MOST_CLASSES
         and bool(found.classes) == (num_inputs == 2)
         and found.epochs.ndim == 1
+        and found.side <= (SIDE if num_inputs == 2 else PLACES)
+        and num_samples <= MOST_SAMPLES
+        and found.units.shape[1] <= MOST_UNITS
         and found.units.ndim == 3
         and all(getattr(found, name).dtype.kind in "iuf" for name in _ARRAYS)
         and bool(np.isfinite(found.epochs).all() and np.isfinite(found.high - found.low).all())

@@ -1,10 +1,10 @@
 """What needs no network, on the same splits: what a network should beat.
 
 A constant, forecasts that the data knows, and models without a network, fitted on the training split alone and measured
-on validation and test. They are computed when the first validation ends, so that a training starts at once and `skill`
-is known for every epoch; in about a second, because a model is fitted on as many samples as that allows, at random if
-these are not all; the same numbers each time, whatever the seed, the threads or the time that it takes; and once for
-the same data and split: they are kept in the cache folder.
+on validation and test. They are computed when the first validation ends, so that a training starts at once (but for one
+with an epoch 0) and `skill` is known for every epoch; in about a second, because a model is fitted on as many samples
+as that allows, at random if these are not all; the same numbers each time, whatever the seed, the threads or the time
+that it takes; and once for the same data and split: they are kept in the cache folder.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Not linearly separable: no line tells the classes apart, and the network can draw nothing else."""
+"""Not linearly separable: a straight boundary does not suffice, and the network can draw nothing else."""
 
 from typing import ClassVar
 
@@ -12,12 +12,13 @@ LINEAR, BENT = "logistic", "trees"  # baselines
 class NotLinearlySeparable(Rule):
     """A network without a hidden layer, logistic regression and boosted trees: only the last tell the classes apart.
 
-    Logistic regression has the best line there is, in the mean; trees need none.
+    The network's own boundary is straight, as is that of logistic regression; that of trees is not.
     """
 
     title: ClassVar = "Not linearly separable"
     why: ClassVar = (
-        "No straight line separates these classes, however long the network is trained; a hidden layer bends it."
+        "The network's boundary is straight, a line where there are two inputs, and no straight one separates these "
+        "classes; a hidden layer bends it."
     )
     source: ClassVar = "Minsky and Papert 1969 on the perceptron; measured against two baselines"
     explains: ClassVar = frozenset(
@@ -45,9 +46,9 @@ class NotLinearlySeparable(Rule):
         if best > found[BENT] - margin:
             return None
         return self.finding(
-            "severe",
-            f"At best, val/acc is {max(network):.3f}. That of logistic regression, which draws a line, too, is "
-            f"{found[LINEAR]:.3f}, and that of boosted trees, which draw none, {found[BENT]:.3f}.",
+            "warning",
+            f"At best, val/acc is {max(network):.3f}. That of logistic regression, whose boundary is straight, too, is "
+            f"{found[LINEAR]:.3f}, and that of boosted trees, whose is not, {found[BENT]:.3f}.",
             epoch=evidence.best_epoch,
             overrides="model=fnn",
         )
