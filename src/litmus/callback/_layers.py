@@ -124,6 +124,8 @@ class Probe:
                 return
             with torch.no_grad():
                 out = output.detach()
+                if not len(out):  # of a process that has no rows of the last batch
+                    return
                 if out.ndim > 2:  # a map has many outputs of each unit: a part of the batch shows as much
                     out = out[: max(1, min(MOST_SAMPLES, MOST_NUMBERS // out[0].numel()))]
                     out = out.movedim(1, -1).reshape(-1, out.shape[1])

@@ -39,9 +39,8 @@ class Boundary(Callback):
     """Keeps what the network makes of a grid of places, in about so many epochs, and shows it in TensorBoard.
 
     Of data whose inputs are two numbers and whose target is one of a few classes, or one number and a value; nothing of
-    others, nor of a network in shards. Epochs are evenly spaced; beside them stand the state before the training, the
-    first epoch, and the last of `trainer.max_epochs`. No random number is drawn. The run's page shows up to 30 of them,
-    and an animation.
+    others, nor of a network in shards. Epochs are evenly spaced; beside them stand the state before the training, and
+    the first and the last epoch. No random number is drawn. The run's page shows up to 30 of them, and an animation.
 
     Args:
         frames: about how many epochs; 0 for none.
@@ -69,10 +68,12 @@ class Boundary(Callback):
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Before `ema`, which ends its averaging then, as callbacks come in the order of conf/callback/default.yaml."""
-        epoch, last = trainer.current_epoch + 1, trainer.max_epochs or 1
-        is_due = epoch in (1, last) or epoch % math.ceil(last / max(self.frames, 1)) == 0
-        if is_due and not trainer.sanity_checking:
-            self._keep(trainer, pl_module, epoch)
+        if not trainer.sanity_checking:
+            self._keep(trainer, pl_module, trainer.current_epoch + 1)
+
+    def _is_due(self, epoch: int, last: int) -> bool:
+        """Others are kept until the next one, as each may be the last."""
+        return epoch in (0, 1, last) or epoch % math.ceil(last / self.frames) == 0
 
     def _keep(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, epoch: int) -> None:
         if self._grid is None:
@@ -88,9 +89,11 @@ class Boundary(Callback):
         net = task_of(pl_module).net
         with _evaluated(net), torch.inference_mode(), trainer.precision_plugin.forward_context():
             outputs = net(grid.places.to(pl_module.device)).float().cpu()
+        last = trainer.max_epochs or 1
+        self._kept = {number: own for number, own in self._kept.items() if self._is_due(number, last)}
         self._kept[epoch] = grid.shown(net, outputs), grid.units(net)
         board = next((own for own in trainer.loggers if isinstance(own, TensorBoardLogger)), None)
-        if board is not None and board.experiment.file_writer is not None:
+        if self._is_due(epoch, last) and board is not None and board.experiment.file_writer is not None:
             drawing = boundary(grid.boundaries({epoch: self._kept[epoch]}), 0)
             summary = image("val/boundary", drawing.png(scale=1), drawing.width, drawing.height)
             board.experiment.file_writer.add_summary(summary, max(trainer.global_step - 1, 0))

@@ -6,7 +6,6 @@ from litmus.page.selection import evenly
 from litmus.report.parts import Frames, Section
 
 MOST_FRAMES = 30
-CHOOSE = "Choose an epoch; 0 is before the training."
 
 
 def sections(shown: Boundaries | None) -> list[Section]:
@@ -23,8 +22,9 @@ def _title(shown: Boundaries) -> str:
 
 
 def _said(shown: Boundaries) -> str:
+    choose = "Choose an epoch; 0 is before the training." if 0 in shown.epochs else "Choose an epoch."
     if not shown.classes:
-        return f"What the network predicts for each input, and the training samples. {CHOOSE}"
+        return f"What the network predicts for each input, and the training samples. {choose}"
     lines = " Each dashed line is where a hidden unit's sum is 0." if shown.units.shape[1] else ""
     seen = "The class that the network predicts at each place, white where it changes, and the training samples."
-    return f"{seen}{lines} {CHOOSE}"
+    return f"{seen}{lines} {choose}"
