@@ -40,6 +40,7 @@ OTHERS = {
     "verify": set(),
     "dashboard": set(),
     "export": COMPILER,  # `--to torch` is torch's exporter, which traces as the compiler does
+    "explain": {*COMPILER, "matplotlib"},  # after it in the same process; Captum imports what draws for notebooks
 }
 DATA = {  # and what to predict
     "lstm": (ON_TABLE, "a superb film"),
@@ -82,6 +83,8 @@ import litmus.cli.dashboard, litmus.cli.verify, litmus.record.checkpoint, litmus
 for verb in others:
     if verb == "export":
         answered([verb, "RUN", "--to", "torch"], cases[0][0], cases[0][2])  # by the compiler, which runs now
+    if verb == "explain":
+        answered([verb, "RUN", "WHAT"], cases[0][0], cases[0][2])
     say(name, verb)
 """
 USED = """

@@ -21,6 +21,7 @@ USES = {  # of a run, by verb
     "doctor": lambda model: ["doctor", f"run-{model}"],
     "evaluate": lambda model: ["evaluate", f"run-{model}", "--json"],
     "predict": lambda model: ["predict", f"run-{model}", *world.INPUTS[world.data_for(model)], "--json"],
+    "explain": lambda model: ["explain", f"run-{model}", "--json"],
     "export": lambda model: ["export", f"run-{model}", "--to", "torch"],
     "report": lambda model: ["report", f"run-{model}"],
     "compare": lambda model: ["compare", f"run-{model}", "--no-figures"],

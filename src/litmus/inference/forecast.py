@@ -127,10 +127,7 @@ class Forecaster:
                 f"there it would need {', '.join(self.settings['inputs'])} of the steps before, which are not known. "
                 f"data.horizon={steps} trains a network for {steps} steps."
             )
-        settings = self.settings
-        if isinstance(given, Path):
-            settings = {**settings, "encoding": encoding or encoding_of_another(given, settings["encoding"])}
-        timeline = read_series(settings, given)
+        timeline = self._read(given, encoding)
         if timeline.step and self.read.step and str(timeline.step) != self.read.step:
             self.notes.append(
                 f"A row is a {timeline.step} after the last, and in the run's data a {self.read.step}: {DOUBT}."
@@ -149,6 +146,32 @@ class Forecaster:
                 Forecast(timeline.name, group.name, history, past, dates, values, values - width, values + width)
             )
         return found
+
+    def windows(self, given: Path) -> list[tuple[str, torch.Tensor]]:
+        """What the network sees of each series when it forecasts what comes next.
+
+        Args:
+            given: a file with the columns of the run's.
+
+        Raises:
+            UserError: as `forecast`.
+
+        Returns:
+            The name of each series, and its last window as the network receives it, float32 (1, length, features).
+        """
+        timeline = self._read(given, None)
+        found = []
+        for group, end in self._ends(timeline).items():
+            own, start = self._extended(timeline, group, end, self.horizon)
+            window = self._columns(own)[start - self.read.length : start]
+            found.append((group.name or timeline.name, scale_columns(window, self.read)[None]))
+        return found
+
+    def _read(self, given: "Path | pl.DataFrame | None", encoding: str | None) -> Timeline:
+        settings = self.settings
+        if isinstance(given, Path):
+            settings = {**settings, "encoding": encoding or encoding_of_another(given, settings["encoding"])}
+        return read_series(settings, given)
 
     def values(self, window: Floats) -> Floats:
         """What follows some values of the only column that the network sees: float64 (horizon,), in its unit.

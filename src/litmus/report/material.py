@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from litmus.config import protocols
 from litmus.config.boundaries import Boundaries
+from litmus.config.explanation import Explanations
 from litmus.config.types import Section
 from litmus.page.scenes import Scene
 from litmus.record.baselines import ranked_baselines
@@ -65,6 +66,7 @@ class Material:
         commands: of what a finding says to try, the whole command.
         boundaries: as boundaries.npz holds them; None where there are none.
         requested: the configuration before anything followed from data and device; None where that is not known.
+        explanations: as explanations.npz holds them; None where there are none.
     """
 
     folder: Path
@@ -79,6 +81,7 @@ class Material:
     commands: Mapping[str, str] = field(default_factory=dict)
     boundaries: Boundaries | None = None
     requested: Section | None = None
+    explanations: Explanations | None = None
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from litmus.report import (
     classification,
     curves,
     detection,
+    explanations,
     filters,
     layers,
     multilabel,
@@ -62,6 +63,7 @@ def _sections(material: Material) -> Iterator[Section]:
         of_target = series.sections if isinstance(spec.input, Series) else OF_TARGETS[type(spec.target)]
         yield from of_target(material.tested)
         yield from filters.sections(material.tested.net)
+    yield from explanations.sections(material.explanations)
     yield from layers.layers(material)
     yield background.data_section(material)
     yield background.configuration(material)

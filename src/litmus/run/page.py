@@ -14,7 +14,7 @@ from litmus.config.protocols import Detector, Task
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.page.scenes import Scene
-from litmus.record import boundaries
+from litmus.record import boundaries, explanations
 from litmus.record.command import command_with, repeating
 from litmus.record.files import write_text
 from litmus.record.folder import RunDir
@@ -119,6 +119,7 @@ def material_of(run: RunDir, config: Section, result: Section, tested: Tested | 
         commands=_commands(run, result),
         boundaries=boundaries.read(run.path),
         requested=_requested(run),
+        explanations=explanations.read(run.path),
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from zipfile import BadZipFile
 
 import numpy as np
@@ -205,6 +205,27 @@ def pieces_of(text: str, tokens: Tokens) -> tuple[Piece, ...]:
             done = last
     pieces += [Piece(text[done:end], ""), Piece(text[end:], CUT)]
     return tuple(piece for piece in pieces if piece.text)
+
+
+class Token(NamedTuple):
+    """A token of a text: its number, the number of the word that it is in, and where it stands in the text.
+
+    One that belongs to no word, such as [CLS], has None.
+    """
+
+    number: int
+    word: int | None
+    first: int
+    last: int
+
+
+def tokens_of(text: str, tokens: Tokens) -> list[Token]:
+    """The tokens of a text, as the network receives them."""
+    tokenizer = _shown_by(tokens.tokenizer)
+    tokenizer.enable_truncation(tokens.max_length)
+    found = tokenizer.encode(text)
+    rows = zip(found.ids, found.word_ids, found.offsets, strict=True)
+    return [Token(number, word, first, last) for number, word, (first, last) in rows]
 
 
 def _tokenizer(text: str) -> "Tokenizer":
