@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion, ShapleyValueSampling
+from captum.attr import IntegratedGradients, LayerAttribution, LayerGradientXActivation, Occlusion, ShapleyValueSampling
 from torch import Tensor, nn
 
 from litmus.config.explanation import MOST_ERROR
@@ -80,15 +80,19 @@ def occlusion(score: Score, inputs: Tensor, baseline: Tensor, side: int) -> Tens
 def grad_cam(score: Score, inputs: Tensor, layer: nn.Module) -> Tensor:
     """Where a layer's maps speak for the score: not negative, float (height, width).
 
+    Gradients stay in their places (HiResCAM, Draelos and Carin 2020). Grad-CAM takes their mean over the map, which is
+    the same where a network does so, too, as ResNet before its head; where a dense layer reads the map, as of the
+    CNN, its pictures are no better than chance.
+
     Args:
         score: differentiable.
         inputs: float (1, channels, height, width).
         layer: that gives maps.
     """
-    maps = LayerGradCam(score, layer).attribute(inputs, relu_attributions=True)
+    maps = LayerGradientXActivation(score, layer).attribute(inputs)
     assert isinstance(maps, Tensor)
-    size = inputs.shape[2], inputs.shape[3]
-    return LayerAttribution.interpolate(maps.detach(), size, "bilinear")[0, 0].float()
+    heat = maps.detach().sum(dim=1, keepdim=True).relu()
+    return LayerAttribution.interpolate(heat, (inputs.shape[2], inputs.shape[3]), "bilinear")[0, 0].float()
 
 
 def shapley_values(score: Score, inputs: Tensor, background: Tensor, groups: Tensor) -> Attribution:

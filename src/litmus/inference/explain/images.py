@@ -25,7 +25,7 @@ from litmus.task.boxes.precision import box_iou
 PATCHES = 7  # that cover the longer side of an image: squares that are covered are that large
 MOST_BOXES = 4  # of an image that are explained
 Pixels = NDArray[np.uint8]  # (height, width, channels)
-GRADIENTS, OCCLUSION, GRAD_CAM = "integrated gradients", "occlusion", "Grad-CAM"
+GRADIENTS, OCCLUSION, GRAD_CAM = "integrated gradients", "occlusion", "Grad-CAM (HiRes)"
 
 
 class ImageExplainer:
