@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from litmus.config.fit import TASKS, fits, kinds_of_data, kinds_of_model, refusal, settled_task
+from litmus.config.fit import TASKS, Kinds, fits, kinds_of_data, kinds_of_model, refusal, settled_task
 from litmus.config.instantiate import import_module, settings
 from litmus.config.keys import choice, flat
 from litmus.config.launch import launch_mistakes
@@ -113,7 +113,7 @@ def _misfit(config: Section) -> list[str]:
     name, data_name = choice(config, "model"), choice(config, "data")
     model, data = kinds_of_model(config["model"]["_target_"]), kinds_of_data(config["data"]["_target_"])
     if task := settled_task(config["data"]):
-        data = data._replace(targets=tuple(kind for kind in data.targets if TASKS[kind] == task))
+        data = Kinds(data.inputs, tuple(kind for kind in data.targets if TASKS[kind] == task))
     return [refusal(name, model, data_name, data)] if data.inputs and not fits(model, data) else []
 
 

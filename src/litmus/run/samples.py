@@ -1,14 +1,13 @@
 """The test samples of a run, as its network receives them."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
-from litmus.config.protocols import Data, Net
+from litmus.config.samples import Samples
 from litmus.config.types import Section
 from litmus.errors import UserError
 from litmus.record.checkpoint import load_best
@@ -16,31 +15,6 @@ from litmus.record.folder import RunDir
 from litmus.run.build import assemble, for_testing, prepare, resolve
 from litmus.run.evaluate import sha256_before
 from litmus.run.train import test
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Some samples of the test split.
-
-    Attributes:
-        data: of the run, prepared.
-        net: with the run's best weights, on the CPU, in evaluation mode.
-        inputs: in batches, as evaluation reads them: a batch of texts is as long as its longest.
-        numbers: of the samples, as `Data.sample` and `Data.targets` count them, int64 (samples,).
-    """
-
-    data: Data
-    net: Net
-    inputs: list[Tensor]
-    numbers: Tensor
-
-    def input(self, place: int) -> Tensor:
-        """That of a sample, by its place in `numbers`: (1, ...)."""
-        for batch in self.inputs:
-            if place < len(batch):
-                return batch[place : place + 1].clone()  # no tensor of inference, whose gradients are refused
-            place -= len(batch)
-        raise IndexError(place)
 
 
 def test_samples(run: RunDir, config: Section, most: int) -> Samples:

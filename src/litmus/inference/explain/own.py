@@ -1,13 +1,13 @@
 """Explanations of a run's own test samples: some that its network gets right, and its surest mistakes."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from litmus.config.explanation import Explanation, Importances
+from litmus.config.samples import Samples
 from litmus.errors import UserError
 from litmus.inference.explain.columns import MOST_BACKGROUND, ColumnExplainer
 from litmus.inference.explain.images import ImageExplainer
@@ -17,14 +17,11 @@ from litmus.inference.explain.texts import TextExplainer
 from litmus.page.selection import evenly
 from litmus.spec import Classes, Columns, Images, Tokens
 
-if TYPE_CHECKING:
-    from litmus.run.samples import Samples
-
 MOST_SAMPLES = 2_000  # of the test split, among which mistakes are looked for
 SHOWN = 4  # that are right, and as many mistakes; so many of all, where there are no classes
 
 
-def explained(samples: "Samples") -> list[Explanation]:
+def explained(samples: Samples) -> list[Explanation]:
     """An explanation for each of some samples.
 
     Raises:
@@ -45,7 +42,7 @@ def explained(samples: "Samples") -> list[Explanation]:
     return explanations
 
 
-def importances(samples: "Samples") -> Importances | None:
+def importances(samples: Samples) -> Importances | None:
     """How much the network relies on each column of a table; None for others."""
     if not isinstance(samples.net.spec.input, Columns):
         return None
@@ -54,13 +51,13 @@ def importances(samples: "Samples") -> Importances | None:
     return permutation_importance(samples.net, torch.cat(samples.inputs), targets[samples.numbers])
 
 
-def background(samples: "Samples") -> Tensor:
+def background(samples: Samples) -> Tensor:
     """Rows of the test split whose values stand for those of a column that is left out."""
     rows = torch.cat(samples.inputs)
     return rows[torch.from_numpy(evenly(len(rows), MOST_BACKGROUND))]
 
 
-def _chosen(samples: "Samples") -> list[int]:
+def _chosen(samples: Samples) -> list[int]:
     """The places of samples to explain: right ones at even distances, then the surest mistakes."""
     net, total = samples.net, len(samples.numbers)
     if not isinstance(net.spec.target, Classes):
@@ -76,7 +73,7 @@ def _chosen(samples: "Samples") -> list[int]:
     return [*right[torch.from_numpy(evenly(len(right), SHOWN))].tolist(), *surest.tolist()]
 
 
-def _explanation(samples: "Samples", place: int) -> list[Explanation]:
+def _explanation(samples: Samples, place: int) -> list[Explanation]:
     net, inputs, number = samples.net, samples.input(place), int(samples.numbers[place])
     sample = samples.data.sample("test", number)
     name = sample.name or f"sample {number:,}"
@@ -92,7 +89,7 @@ def _explanation(samples: "Samples", place: int) -> list[Explanation]:
     return [WindowExplainer(net).explain(inputs, sample.date or name, None)]
 
 
-def _truth(samples: "Samples", number: int) -> str:
+def _truth(samples: Samples, number: int) -> str:
     """The class of a sample; empty for other targets."""
     target, targets = samples.net.spec.target, samples.data.targets("test")
     return target.names[int(targets[number])] if isinstance(target, Classes) and targets is not None else ""
