@@ -20,6 +20,7 @@ EARLIER = Path(__file__).parent.parent / "earlier" / "fnn-mnist"
 LINK = "outputs/latest"
 USES = {  # with which a run that has a network is used to the end
     "predict": ["predict", LINK, "digit.png"],
+    "filters": ["filters", LINK],
     "explain": ["explain", LINK, "digit.png"],
     "lr": ["lr", LINK, "--steps", "60", "data.source=bundled", "data.limit=300"],
     "doctor": ["doctor", LINK],

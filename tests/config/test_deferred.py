@@ -33,6 +33,7 @@ BESIDE = {
 VERBS = (
     *(["evaluate", "RUN"], ["doctor", "RUN"], ["report", "RUN"], ["predict", "RUN", "WHAT"]),
     *(["lr", "RUN", "--steps", "20"], ["compare", "RUN", "--no-figures"]),
+    ["filters", "RUN"],
 )
 # Beside the network's. What `verify` and `dashboard` start are trainings and TensorBoard: their own process is meant.
 OTHERS = {

@@ -16,6 +16,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from litmus.cli.main import main
 from litmus.config.explanation import MOST_ERROR, Explanation, Explanations, Heat, Importance, Importances, Part
 from litmus.inference.explain.attribution import grad_cam, integrated_gradients, last_maps, occlusion, shapley_values
 from litmus.inference.explain.images import GRAD_CAM, ImageExplainer
@@ -369,3 +370,34 @@ def test_grad_cam_needs_maps(digits: object) -> None:
     heat = grad_cam(lambda x: maps(x)[:, 0], torch.rand(1, 1, 4, 4), layer)
     assert heat.shape == (4, 4)
     assert float(heat.min()) >= 0
+
+
+@pytest.mark.parametrize("model", ["cnn", "fnn", "scratch", "linear"])
+def test_images_that_excite_a_unit_most(model: str, trained: Train, litmus: Litmus) -> None:
+    run = trained(f"model={model}", "trainer.max_epochs=1")
+    out, _ = litmus("filters", str(run.path), "--json")
+    found = plain(out)
+    samples = samples_of(run, run.read_config(), 2000)
+    first = next(iter(samples.net.parameters()))
+    units = {"cnn": first.shape[0], "linear": 10}.get(model, 128)
+    assert [unit["unit"] for unit in found] == list(range(units))
+    assert all(unit["outputs"] == sorted(unit["outputs"], reverse=True) for unit in found)
+    layer = samples.net.get_submodule(found[0]["layer"])
+    given = {}
+    handle = layer.register_forward_hook(lambda _, __, output: given.update(output=output.detach()))
+    with torch.no_grad():
+        samples.net(torch.cat(samples.inputs))
+    handle.remove()
+    own = given["output"].flatten(2).amax(dim=2) if model == "cnn" else given["output"]
+    assert found[3]["outputs"][0] == pytest.approx(float(own[:, 3].max()), rel=1e-5)
+    assert {path.name for path in (run.path / "filters").iterdir()} == {"filters.html", "filters.png"}
+
+
+@pytest.mark.usefixtures("tables")
+def test_filters_are_of_networks_that_see_images(trained: Train) -> None:
+    run = trained("model=fnn", "trainer.max_epochs=1", small=ON_HOUSES)
+    with pytest.raises(SystemExit, match="was trained on columns: litmus filters shows networks that see images"):
+        main(["filters", str(run.path)])
+    digits = trained("model=fnn", "trainer.max_epochs=1", folder="digits")
+    with pytest.raises(SystemExit, match=r"--layer haed: there is no such layer. Did you mean head\?"):
+        main(["filters", str(digits.path), "--layer", "haed"])

@@ -10,6 +10,7 @@ from litmus.cli._files import open_stream
 from litmus.cli._loading import loading
 from litmus.cli._options import count
 from litmus.config.fit import kinds_of_data
+from litmus.config.samples import MOST_SAMPLES
 from litmus.config.types import Section
 from litmus.config.validate import mistakes
 from litmus.errors import UserError, WrongArguments
@@ -140,7 +141,7 @@ def _row(run: RunDir, config: Section, table: Path, arguments: argparse.Namespac
     from litmus.inference.explain.columns import ColumnExplainer
     from litmus.run.samples import test_samples
 
-    samples = test_samples(run, config, own.MOST_SAMPLES)
+    samples = test_samples(run, config, MOST_SAMPLES)
     assert isinstance(samples.net.spec.input, Columns)
     explainer = ColumnExplainer(samples.net, own.background(samples))
     stream = open_stream(table, config["data"], explainer.names, None)
@@ -165,7 +166,7 @@ def _own(run: RunDir, config: Section, as_json: bool) -> int:
         from litmus.run.report import report
         from litmus.run.samples import test_samples
 
-    samples = test_samples(run, config, own.MOST_SAMPLES)
+    samples = test_samples(run, config, MOST_SAMPLES)
     found = Explanations(own.explained(samples), own.importances(samples))
     explanations.write(run.path, found)
     page = report(run, config)

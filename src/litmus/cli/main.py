@@ -19,6 +19,7 @@ from litmus.fetch import local
 VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
     "predict": "predict texts, images or the rows of a table, or forecast a series",
+    "filters": "show the filters of a first layer, and the images that excite its units",
     "explain": "say why a network answers as it does: pixels, words, columns, steps",
     "lr": "find a learning rate: a short training whose rate grows",
     "doctor": "say what is wrong with a run, why, and what to try",

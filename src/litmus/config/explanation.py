@@ -160,3 +160,20 @@ class Explanations:
 
     samples: Sequence[Explanation]
     importances: Importances | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of a layer, or a filter of a convolution.
+
+    Attributes:
+        number: counted from 0.
+        images: the places of the samples that excite it most, the most first.
+        outputs: what it gives for each of them, the largest of its map.
+        centers: where in each, as fractions of its height and width; none of a unit that sees the whole image.
+    """
+
+    number: int
+    images: list[int]
+    outputs: list[float]
+    centers: list[tuple[float, float]]

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MOST_SAMPLES = 2_000  # of the test split, among which mistakes are looked for, and what excites a unit
+
+
 @dataclass(frozen=True)
 class Samples:
     """Some samples of the test split.

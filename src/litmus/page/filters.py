@@ -46,11 +46,11 @@ def filters(weights: Sequence[Weights] | Weights) -> Drawing:
     Args:
         weights: see `as_images`.
     """
-    shown = [_colored(each) for each in weights[:MOST_FILTERS]]
+    shown = [colored(each) for each in weights[:MOST_FILTERS]]
     return images("filters of the first layer", shown, [""] * len(shown), per_row=16, side=40)
 
 
-def _colored(weights: Weights) -> Pixels:
+def colored(weights: Weights) -> Pixels:
     """One unit's weights, (channels, height, width), as colors around white; of three channels, as colors of light."""
     largest = float(np.abs(weights).max()) or 1.0
     scaled = np.nan_to_num(weights / largest)

@@ -17,7 +17,6 @@ from litmus.inference.explain.texts import TextExplainer
 from litmus.page.selection import evenly
 from litmus.spec import Classes, Columns, Images, Tokens
 
-MOST_SAMPLES = 2_000  # of the test split, among which mistakes are looked for
 SHOWN = 4  # that are right, and as many mistakes; so many of all, where there are no classes
 
 
