@@ -25,6 +25,8 @@ from helpers import (
 from pages import check_page
 from published import ON_CIFAR
 
+from litmus.cli.main import main
+from litmus.record import explanations
 from litmus.record.baselines import BASELINES
 from litmus.record.folder import RunDir
 from litmus.record.metrics import available_metrics
@@ -32,6 +34,7 @@ from litmus.run.ending import ending
 
 Train = Callable[..., RunDir]
 PICTURES = "callback.dashboard.pictures=true"
+MOST_MISSED = 0.1  # of what the parts of an explanation should add up to: outputs hardly differ after three steps
 REFERENCES = tuple(f"val/{name}_" for name in BASELINES)  # which no setting moves
 FEW = ["trainer.max_epochs=1", "trainer.limit_batches=3"]
 DATA = {
@@ -130,6 +133,22 @@ def check_whole(run: RunDir, model: str, data: str) -> None:
     if target == "Values":  # several of them have errors of their own, too
         own -= {name for name in own if name.partition("_")[0].partition("/")[2] in ("rmse", "mae") and "_" in name}
     assert own <= set(known)
+    check_explained(run, target)
+
+
+def check_explained(run: RunDir, target: str) -> None:
+    """Some test samples have explanations, on the page, too; but of a detector that finds nothing yet."""
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", str(run.path)])
+    if target == "Boxes" and "the network finds no box" in str(ended.value.code):
+        return
+    assert ended.value.code == 0
+    kept = explanations.read(run.path)
+    assert kept is not None
+    assert kept.samples
+    assert all(each.error is None or each.error < MOST_MISSED for each in kept.samples), kept.samples
+    assert 'id="explanations"' in run.page.read_text(encoding="utf-8")
+    check_page(run.page)
 
 
 @pytest.mark.wide
