@@ -24,6 +24,8 @@ SETTINGS = "model.dropout=0,0.2 optimizer.lr=1e-3,3e-3,1e-2 trainer.max_epochs=4
 BOUNDARY = "python train.py model=fnn model.widths=[8] data=toy data.kind=circles"
 SWEEP = f"python train.py -m model=fnn {SETTINGS}"
 STARTS_S, DRAWS_S = 60.0, 10.0  # within which TensorBoard answers, and its charts are drawn
+REVIEW = "A gripping story, beautifully told: it is never dull, though the end is too long and the music is bad."
+FILTERS, NUM_FILTERS = 4, 32  # rows of the picture that are shown, of those of a CNN's first layer
 CURVES = "*curves*.png"  # of `litmus compare`
 CLOSE = "document.querySelector('[aria-label=\"Close side pane\"]')?.click()"  # settings, a fourth of the width
 TABS = (("tensorboard", "cnn-mnist", "timeseries", 1000), ("hparams", "sweeps/six", "hparams", 520))
@@ -54,8 +56,28 @@ def write(folder: Path) -> None:
                 shows.value(CLOSE)
                 time.sleep(DRAWS_S / 5)  # charts grow into the place
                 _take(shows, name)
+    _explain(folder, page.parent)
     curves, *_ = sorted((folder / "outputs" / "sweeps" / "dropout" / "compare").rglob(CURVES))
     _save(curves.read_bytes(), "curves")
+
+
+def _explain(folder: Path, digits: Path) -> None:
+    """The pictures of docs/explain.md, by the verbs that make them.
+
+    Args:
+        folder: in which commands are run; it has the photo of a digit.
+        digits: the run folder of a CNN.
+    """
+    run(f"litmus explain {digits} three.png --out why", folder, COLUMNS)
+    _save((folder / "why" / "1.png").read_bytes(), "explained")
+    run(f"litmus filters {digits} --out filters", folder, COLUMNS)
+    with Image.open(folder / "filters" / "filters.png") as rows:
+        top = io.BytesIO()
+        rows.crop((0, 0, rows.width, FILTERS * rows.height // NUM_FILTERS)).save(top, "PNG")
+    _save(top.getvalue(), "filters")
+    run("python train.py model=lstm data=sentiment hydra.run.dir=outputs/words", folder, COLUMNS)
+    run(f"litmus explain outputs/words '{REVIEW}' --out words", folder, COLUMNS)
+    _save((folder / "words" / "1.png").read_bytes(), "words")
 
 
 @contextmanager

@@ -107,6 +107,9 @@ def test_pictures_are_there_small_and_shown() -> None:
         assert f"](docs/{name}.png)" in text
         assert path.stat().st_size < 100_000
         assert Image.open(path).width >= 700
+    for page in (transcripts.README, *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"\]\(([\w/]+\.(?:png|gif))\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / name).stat().st_size < 200_000, (page, name)
 
 
 def test_findings_are_shown_as_they_are_printed() -> None:
