@@ -24,7 +24,7 @@ SETTINGS = "model.dropout=0,0.2 optimizer.lr=1e-3,3e-3,1e-2 trainer.max_epochs=4
 BOUNDARY = "python train.py model=fnn model.widths=[8] data=toy data.kind=circles"
 SWEEP = f"python train.py -m model=fnn {SETTINGS}"
 STARTS_S, DRAWS_S = 60.0, 10.0  # within which TensorBoard answers, and its charts are drawn
-REVIEW = "A gripping story, beautifully told: it is never dull, though the end is too long and the music is bad."
+REVIEW = "A gripping and beautiful film, funny and moving, though the end is too long and the music is bad."
 FILTERS, NUM_FILTERS = 4, 32  # rows of the picture that are shown, of those of a CNN's first layer
 CURVES = "*curves*.png"  # of `litmus compare`
 CLOSE = "document.querySelector('[aria-label=\"Close side pane\"]')?.click()"  # settings, a fourth of the width

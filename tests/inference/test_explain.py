@@ -239,7 +239,7 @@ def test_a_run_s_own_samples_are_on_its_page(trained: Train, litmus: Litmus) -> 
     assert kept is not None
     assert {each.truth for each in kept.samples} <= set(DIGITS.target.names)
     page = run.page.read_text(encoding="utf-8")
-    assert page.count("what speaks for") == len(kept.samples)
+    assert page.count(", explained by ") == len(kept.samples)
     litmus("report", str(run.path))
     assert "Why it says so" in run.page.read_text(encoding="utf-8"), "also when it is made again"
 

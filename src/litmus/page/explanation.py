@@ -16,7 +16,7 @@ from litmus.page.names import LONGEST, shorten, shorten_all
 SIDE = 150.0  # of an image in pixels
 MOST_BARS = 16  # of columns: the largest, and one for all others
 MOST_WORDS = 400
-LINE, ROW = 24.0, 20.0  # heights of a line of words, and of a bar
+HEAD, LINE, ROW = 22.0, 24.0, 20.0  # heights of the line at the top, of one of words, and of a bar
 FAINT = 0.3  # of the image under its heat
 SURE = 99.0  # percentile of a heat's values that has the full color: single pixels may stand out of all others
 RAISES, LOWERS = "right", "wrong"
@@ -26,7 +26,7 @@ def drawing_of(explanation: Explanation) -> Drawing:
     """The picture of an explanation: heats over an image, colored words, or bars of columns or steps."""
     if explanation.pixels is not None:
         return _heats(explanation, explanation.pixels)
-    label = f"what speaks for {explanation.answer}"
+    label = f"{explanation.answer}: what raises it, and what lowers it"
     draw = {"text": _words, "window": _steps}.get(explanation.kind, _bars)
     return draw(label, explanation.parts)
 
@@ -34,7 +34,7 @@ def drawing_of(explanation: Explanation) -> Drawing:
 def _heats(explanation: Explanation, pixels: Pixels) -> Drawing:
     shown = [pixels, *(_colored(heat.values, pixels) for heat in explanation.heats)]
     captions = [shorten(explanation.answer, 20), *(heat.method for heat in explanation.heats)]
-    label = f"{explanation.name}: which pixels speak for {explanation.answer}"
+    label = f"{explanation.name}: pixels that raise or lower {explanation.answer}"
     drawing = images(label, shown, captions, per_row=4, side=SIDE)
     if explanation.box is not None:
         scale = SIDE / max(pixels.shape[:2])
@@ -60,8 +60,9 @@ def _colored(heat: Floats, pixels: Pixels) -> Pixels:
 def _words(label: str, parts: Sequence[Part]) -> Drawing:
     """The words of a text in lines, each on its color; those that the network does not see are gray."""
     drawing = Drawing(1.5 * WIDTH, 0, label)
+    drawing.text(8, 14, label, "soft", SMALL)
     most = _most(parts)
-    x, y = 8.0, 8.0
+    x, y = 8.0, HEAD
     for part in parts[:MOST_WORDS]:
         text = shorten(part.name, 60)
         width = text_width(text, 13) + 6
@@ -89,15 +90,16 @@ def _bars(label: str, parts: Sequence[Part]) -> Drawing:
         f"{name} = {shorten(part.shown, 14)}" if part.shown else name for name, part in zip(names, shown, strict=True)
     ]
     left = 12 + max([text_width(name, SMALL) for name in named], default=0)
-    drawing = Drawing(left + 300, ROW * len(shown) + 12, label)
+    drawing = Drawing(max(left + 300, text_width(label, SMALL) + 16), ROW * len(shown) + HEAD + 4, label)
+    drawing.text(8, 14, label, "soft", SMALL)
     low, high = min([0.0, *(part.value or 0 for part in shown)]), max([0.0, *(part.value or 0 for part in shown)])
     room, figure = 300 - 8.0, 52.0  # beside a bar stands its figure, left of those that lower
     begin = left + (figure if low < 0 else 0)
     scale = (room - figure * (1 + (low < 0))) / ((high - low) or 1)
     zero = begin - low * scale
-    drawing.line([(zero, 4), (zero, drawing.height - 6)], "soft", 1)
+    drawing.line([(zero, HEAD - 2), (zero, drawing.height - 4)], "soft", 1)
     for row, (part, name) in enumerate(zip(shown, named, strict=True)):
-        y, value = 6 + ROW * row, part.value or 0
+        y, value = HEAD + ROW * row, part.value or 0
         drawing.text(left - 6, y + 13, name, "ink", SMALL, "end")
         x, width = zero + min(0, value) * scale, max(abs(value) * scale, 0.5)
         drawing.rectangle(x, y + 2, width, ROW - 5, RAISES if value > 0 else LOWERS, 1.0, f"{part.name}: {value:+.4g}")

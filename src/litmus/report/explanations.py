@@ -26,7 +26,7 @@ def caption(own: Explanation) -> str:
     truth = f", but it is {own.truth}" if own.truth not in ("", own.answer) else ""
     notes = "".join(f" Note: {note}." for note in own.notes)
     name = "" if own.kind == "text" else f"{own.name}: "
-    return f"{name}what speaks for {own.answer}{truth}, by {own.method}. {own.said}{notes}"
+    return f"{name}{own.answer}{truth}, explained by {own.method}. {own.said}{notes}"
 
 
 def _of_columns(found: Importances) -> Chart:
