@@ -7,7 +7,7 @@ ARGS ?=
 # Of tests that share the cores: threads that spin while they wait would keep the others from working.
 SHARED := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help install train test test-wide test-all test-extras lint types format bench notebook docs soak fuzz dashboard clean
+.PHONY: help install train test test-wide test-all test-extras test-guide lint types format bench notebook guide guide-figures docs soak fuzz dashboard clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -55,6 +55,16 @@ bench: install ## measure speed, accuracy and memory; all of it takes about four
 
 notebook: install ## run the cells of docs/python.ipynb, and write it with what they print
 	$(PYTHON) docs/notebook.py
+
+guide: install ## the guide as a site, in outputs/guide
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[guide]'
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+
+guide-figures: install ## run the commands of the guide's pages, and draw their figures; ARGS=01-perceptron for one
+	OMP_NUM_THREADS=1 $(PYTHON) docs/guide_figures.py $(ARGS)
+
+test-guide: install ## every claim of the guide, by the commands of its pages
+	$(SHARED) $(PYTHON) -m pytest tests/guide --numprocesses 2 --dist loadfile $(ARGS)
 
 docs: install ## run the commands that README.md and docs/ show, and write what they print and all pictures; ten minutes
 	OMP_NUM_THREADS=1 $(PYTHON) docs/make.py
