@@ -36,6 +36,8 @@ _HEAD, _TAIL = 1500, 500  # characters of a long message that are shown: what is
 _LABEL = re.compile("[a-z ]+ {2,}| *")  # what a line begins with: those that continue it are indented as far
 LABEL = 13  # columns of a label, such as `run folder   `
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.:-=+*#"  # from low to high
+BLUE, ORANGE = (18, 146, 222), (224, 105, 12)  # that black can be read on, as of the pages' pictures
+FAINT = 0.05  # of the most, below which a word has no color
 LEAST_TEXT = 16  # columns of a screen that a text has before numbers are left out
 GAP = "  "  # between the columns of a table, and the pieces of a line
 
@@ -193,6 +195,25 @@ def say(text: str, style: str = "", wrap: bool = False) -> None:
     if out.quiet:
         return
     out.print(Text(_for(out, readable(text)) if wrap else readable(text), style=style))
+
+
+def say_colored(pieces: Sequence[tuple[str, float]]) -> None:
+    """Words on colors, from orange at -1 over none at 0 to blue at 1; without colors where a terminal has none."""
+    log.info(" ".join(word for word, _ in pieces))
+    if out.quiet:
+        return
+    text = Text()
+    for word, share in pieces:
+        text.append(readable(word), "" if abs(share) < FAINT else f"black on {_tint(share)}")
+        text.append(" ")
+    text.rstrip()
+    out.print(text)
+
+
+def _tint(share: float) -> str:
+    """A color on which black can be read."""
+    full = BLUE if share > 0 else ORANGE
+    return "#" + "".join(f"{round(255 + min(abs(share), 1.0) * (part - 255)):02x}" for part in full)
 
 
 def say_labeled(label: str, text: str, style: str = "") -> None:

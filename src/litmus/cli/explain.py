@@ -82,6 +82,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _check(takes: type[Input] | None, words: Sequence[str], arguments: argparse.Namespace) -> Path | None:
     """Refuses words that the network does not take, before torch is imported; gives the table among them."""
+    if arguments.row is not None and takes not in (Columns, None):
+        raise WrongArguments("--row supports only tables.")
     table = table_among(words, None) if takes in (Columns, None) else None
     if words and table is None and takes is not Series:
         check_words(takes, words)
@@ -186,7 +188,13 @@ def _show(found: "Explanation") -> None:
     """Prints the answer, what it adds up to, and the parts that count most."""
     from litmus import console
 
-    console.say(f"{found.name}: {found.answer}", wrap=True)
+    truth = f", but it is {found.truth}" if found.truth not in ("", found.answer) else ""
+    if found.kind == "text":
+        most = max((abs(part.value or 0.0) for part in found.parts), default=0.0) or 1.0
+        console.say(f"{found.answer}{truth}")
+        console.say_colored([(part.name, (part.value or 0.0) / most) for part in found.parts])
+    else:
+        console.say(f"{found.name}: {found.answer}{truth}", wrap=True)
     console.say(found.said, wrap=True)
     parts = [part for part in found.parts if part.value is not None]
     parts.sort(key=lambda part: -abs(part.value or 0.0))
