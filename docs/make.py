@@ -1,4 +1,4 @@
-"""`make docs`: runs every command that README.md shows, writes what it prints, and all pictures; ten minutes."""
+"""`make docs`: runs the commands of README.md and docs/, writes what they print, and all pictures; ten minutes."""
 
 import sys
 import tempfile
@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import doctor
 import notebook
 import pictures
+import terminal
 import transcripts
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         transcripts.write(folder)
+        terminal.write(folder)
         pictures.write(folder)
     doctor.write()
     notebook.main()

@@ -1,4 +1,4 @@
-"""The transcripts of README.md: runs the commands that stand there, and writes what they print.
+"""The transcripts of README.md and docs/: runs the commands that stand there, and writes what they print.
 
 A block that begins with `$ ` is a transcript; `TRANSCRIPTS` says what is run before it, and which part of it is shown.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+OF_CLUSTERS = ("scale.md",)  # whose transcripts take more than one machine
+PAGES = (README, *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in OF_CLUSTERS))
 BLOCK = re.compile(r"^```\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
 COLUMNS = 100  # of the terminal; wider pages are scrolled on GitHub
 
@@ -132,13 +134,15 @@ def written(text: str) -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Runs all commands in a folder, and writes what they print into README.md."""
+    """Runs all commands in a folder, and writes what they print into the pages."""
     prepare(folder)
-    blocks = [made(transcript, folder) for transcript in TRANSCRIPTS]  # before README changes, which runs would note
-    text = README.read_text(encoding="utf-8")
-    for transcript, new in zip(TRANSCRIPTS, blocks, strict=True):
-        text = text.replace(written(text)[transcript.commands[0]], new)
-    README.write_text(text, encoding="utf-8")
+    blocks = [made(transcript, folder) for transcript in TRANSCRIPTS]  # before a page changes, which runs would note
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for transcript, new in zip(TRANSCRIPTS, blocks, strict=True):
+            if (old := written(text).get(transcript.commands[0])) is not None:
+                text = text.replace(old, new)
+        page.write_text(text, encoding="utf-8")
 
 
 def form(text: str) -> list[str]:

@@ -1,15 +1,10 @@
-"""What the README and the help page say can be typed, can be typed."""
+"""What the README, docs/ and the help page say can be typed, can be typed; what they link is there."""
 
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from helpers import CONF, ROOT, SMALL, composed, composed_whole
+from helpers import CONF, ROOT, composed, composed_whole
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,10 +13,15 @@ from hydra.core.override_parser.types import Override
 from litmus.compose.help import page
 from litmus.config.validate import mistakes, section_mistakes
 
-README = (ROOT / "README.md").read_text().replace("\\\n", " ")
+FRONT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+README = "\n".join(
+    text for path, text in PAGES.items() if path.name not in ("benchmarks.md", "doctor.md", "extending.md")
+).replace("\\\n", " ")
+FILES = (".bin", ".onnx", ".xml", ".pt2")  # of exports, whose names begin as a key does
+MOST_LINES = 250  # of the README
 HELP = page(CONF, [])
 COMMANDS = sorted(set(re.findall(r"^ *python train\.py ([^#\n]*?)(?:   .*)?$", README + "\n" + HELP, re.MULTILINE)))
-BLOCKS = dict(re.findall(r"```(python|yaml)\n(.*?)```", README, re.DOTALL))
 
 
 def test_commands_are_found() -> None:
@@ -51,27 +51,31 @@ def test_every_key_it_names_exists() -> None:
     for group, choice in [(path.parent.name, path.stem) for path in CONF.glob("*/[!_]*.yaml")]:
         if group not in ("experiment", "callback"):
             known |= {f"{group}.{key}" for key in composed_whole(f"{group}={choice}")[group]}
-    known |= {f"callback.{name}.{key}" for name, section in composed()["callback"].items() for key in section}
+    callbacks = composed()["callback"]
+    known |= {f"callback.{name}.{key}" for name, section in callbacks.items() for key in section}
+    known |= {f"callback.{name}" for name in callbacks}
     for key in set(
         re.findall(r"`((?:model|data|task|optimizer|trainer|callback|sweep)\.[a-z_.]+)(?:=[^`]*)?`", README)
     ):
-        assert key in known, key
+        assert key in known or Path(key).suffix in FILES, key
 
 
-@pytest.mark.wide
-def test_the_model_it_adds_trains_and_is_listed(tmp_path: Path) -> None:
-    for part in ("src", "conf", "train.py"):
-        (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, tmp_path / part)
-    (tmp_path / "src/litmus/model/tiny.py").write_text(BLOCKS["python"])
-    (tmp_path / "conf/model/tiny.yaml").write_text(BLOCKS["yaml"])
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+def heading_anchors(text: str) -> set[str]:
+    """Those that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "train.py", *words]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    assert "scratch | tiny" in run("--help").stdout
-    done = run("model=tiny", *SMALL, "hydra.run.dir=run")
-    assert done.returncode == 0, done.stderr
-    assert "7,850 parameters" in done.stdout
-    assert "model.dropout is a probability" in run("model=tiny", "model.dropout=2").stderr
+def test_links_lead_somewhere() -> None:
+    for path, text in PAGES.items():
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+            name, _, anchor = target.partition("#")
+            page = path.parent / name if name else path
+            assert page.exists(), (path.name, target)
+            assert not anchor or anchor in heading_anchors(page.read_text(encoding="utf-8")), (path.name, target)
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    assert len(FRONT.splitlines()) < MOST_LINES
+    for path in PAGES:
+        assert path.name == "README.md" or f"](docs/{path.name})" in FRONT, path.name
