@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from helpers import CONF, ROOT, composed, composed_whole
@@ -18,7 +19,7 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md",
 README = "\n".join(
     text for path, text in PAGES.items() if path.name not in ("benchmarks.md", "doctor.md", "extending.md")
 ).replace("\\\n", " ")
-FILES = (".bin", ".onnx", ".xml", ".pt2")  # of exports, whose names begin as a key does
+FILES = (".bin", ".onnx", ".pt2", ".xml", ".yaml")  # whose names begin as a key does
 MOST_LINES = 250  # of the README
 HELP = page(CONF, [])
 COMMANDS = sorted(set(re.findall(r"^ *python train\.py ([^#\n]*?)(?:   .*)?$", README + "\n" + HELP, re.MULTILINE)))

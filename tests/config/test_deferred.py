@@ -115,6 +115,9 @@ assert "Accuracy" in dir(torchmetrics)
 import torch._dynamo.utils as utils
 import torch._dynamo as compiler
 assert utils is compiler.utils and utils.__spec__.name == utils.__name__ and compiler.eval_frame.OptimizedModule
+class Own(OptimizedModule):
+    pass
+assert issubclass(Own, torch._dynamo.eval_frame.OptimizedModule) and not isinstance(net, Own)
 assert isinstance(torch.compile(net), OptimizedModule) and not isinstance(net, OptimizedModule)
 assert torch.compile(net, backend="eager")(torch.ones(4, 3)).shape == (4, 2)
 optimizer.step()

@@ -64,6 +64,9 @@ def main(arguments: argparse.Namespace) -> int:
             "which begin at zero, and its rule looks at the order of the scores. Leave the rate as it is."
         )
 
+    if "lr" not in config["optimizer"]:
+        raise UserError(f"optimizer={choice(config, 'optimizer')} has no key lr, so there is no rate to look for.")
+
     from litmus import console
     from litmus.cli import _rates
 

@@ -20,7 +20,6 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 
 COMPILER = "torch._dynamo"  # its submodules import each other in the order that it sets
-Function = Callable[..., object]
 _running = threading.RLock()
 
 
@@ -39,7 +38,8 @@ class Deferred(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name in MODULES[self.__name__]:
             return MODULES[self.__name__][name](self, name)
-        # The others are asked by what goes through all modules. While it runs, it has what its code has made so far.
+        # The others are asked by what goes through all modules. While it runs, it has what its code has made so far,
+        # for other threads, too: one that waited for it might hold the lock of a module that it imports.
         if (name.startswith("__") and name != "__all__") or self.loader is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} before it has run")
         return getattr(run(self), name)
@@ -49,20 +49,22 @@ class Deferred(ModuleType):
 
 
 class Later:
-    """A class or function of such a module: nothing is an instance before it runs; a call runs it."""
+    """A class or function of such a module: nothing is an instance before it runs; a call or a subclass runs it."""
 
     def __init__(self, module: Deferred, name: str) -> None:
         self.module, self.name = module, name
 
     def __call__(self, *arguments: object, **keywords: object) -> object:
-        made: Function = vars(run(self.module))[self.name]
-        return made(*arguments, **keywords)
+        return vars(run(self.module))[self.name](*arguments, **keywords)
+
+    def __mro_entries__(self, _: tuple[object, ...]) -> tuple[type, ...]:
+        return (vars(run(self.module))[self.name],)
 
     def __instancecheck__(self, instance: object) -> bool:
         return self.name in vars(self.module) and isinstance(instance, vars(self.module)[self.name])
 
 
-def _disable(module: Deferred, name: str) -> Function:
+def _disable(module: Deferred, name: str) -> Callable[..., object]:
     """Keeps a function from being compiled: before the compiler runs, nothing is. All but plain functions run it."""
 
     def disable(*arguments: object, **keywords: object) -> object:

@@ -1,8 +1,9 @@
 """`trainer.compile`: training steps whose forward and backward pass torch has compiled.
 
-Compiling takes a CPU 5 to 60 s, and what it gives depends on network and machine: `model=fnn` then trained 1.5 times as
-fast on two cores, and 0.77 times as fast on two others (`make bench ARGS=compiled`). So `auto` measures: at the end of
-an epoch, where the rest of the training will take so long that the attempt costs it a few hundredths at most.
+Compiling takes a CPU 5 to 60 s, and what it gives depends on network and machine: a step of `model=fnn` took as long as
+before on two cores, one of `model=cnn` 1.8 times as long (`make bench ARGS=compiled`); other machines gave gains.
+So `auto` measures: at the end of an epoch, where the rest of the training will take so long that the attempt costs it a
+few hundredths at most.
 """
 
 import copy
@@ -141,8 +142,15 @@ class Compiler(lightning.Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self.is_on is None and len(self._inputs) < NUM_BATCHES:
+        if self.is_on is None and len(self._inputs) < NUM_BATCHES and self._may_be_tried(trainer, batch_idx):
             self._inputs.append(batch[0])
+
+    def _may_be_tried(self, trainer: lightning.Trainer, done: int) -> bool:
+        """Whether the training may take long enough, by the batches that are done of this epoch: they are kept then."""
+        epochs = (trainer.max_epochs or 1) - trainer.current_epoch
+        limits = limits_of(trainer)
+        per_batch = (limits.trained_s() - (self._began or 0.0)) / max(done, 1)
+        return min(per_batch * float(trainer.num_training_batches) * epochs, limits.left_s()) >= LEAST_S
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Decides, after the first whole epoch of this process."""

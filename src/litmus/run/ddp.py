@@ -5,6 +5,7 @@ again in each. A run folder holds everything that a process needs, so here they 
 `python -m litmus.run.worker FOLDER PARENT`.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ from litmus.run import lost
 KEYS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK", "OMP_NUM_THREADS")
 # With which torch, Lightning and `config.launch` go by torchrun: it may have started this process, as its only one.
 TORCHRUN = ("RANK", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE")
+log = logging.getLogger(__name__)
+
 STOP_TIMEOUT_S = 30
 REAPED_S = 0.5  # in which a process whose connections are closed has ended
 LOOK_S = 0.5  # between two looks at whether the other processes run
@@ -77,7 +80,7 @@ def started(run: RunDir, devices: int) -> Iterator[Callable[[], None]]:
             if (number := _ended(ranks)) is not None:
                 raise UserError(_sentence(ranks, number, run)) from error
             raise
-        codes = [rank.wait(STOP_TIMEOUT_S) for rank in ranks]
+        codes = [_ended_by_itself(rank, number) for number, rank in enumerate(ranks, 1)]
         failed = [f"rank {number} {_ending(code)}" for number, code in enumerate(codes, 1) if code != 0]
         if failed:
             raise RuntimeError(f"Other processes of the run failed: {', '.join(failed)}. See {run.rank_log(1)}.")
@@ -154,6 +157,16 @@ def _ended(ranks: Sequence["subprocess.Popen[bytes]"]) -> int | None:
             return number
         time.sleep(0.05)
     return None
+
+
+def _ended_by_itself(rank: "subprocess.Popen[bytes]", number: int) -> int:
+    """The exit status of a process whose work is done; one that does not end is killed, which loses nothing."""
+    try:
+        return rank.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        log.warning("Rank %d had not ended %d s after the training, and was killed.", number, STOP_TIMEOUT_S)
+        rank.kill()
+        return 0
 
 
 def _ending(code: int) -> str:

@@ -1,6 +1,9 @@
 """A cache of images that is larger than memory is mapped, and stays as it is."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,3 +46,23 @@ def test_a_cache_that_nobody_may_write_to_is_read(tmp_path: Path) -> None:
     again = cache.collect([tmp_path / "one.png"], SMALL, tmp_path / "cache")
     assert torch.equal(again.pixels.index_select(0, torch.tensor([0])), first.pixels.index_select(0, torch.tensor([0])))
     assert (entry / cache.PIXELS).read_bytes() == before
+
+
+def test_of_two_runs_at_once_one_reads_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other waits, and takes them from the cache, which nobody replaces under its feet."""
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    read, calls = cache._read_all, []
+
+    def slowly(*arguments: Any) -> Any:
+        calls.append(arguments)
+        time.sleep(0.3)
+        return read(*arguments)
+
+    monkeypatch.setattr(cache, "_read_all", slowly)
+    with ThreadPoolExecutor(2) as runs:
+        found = list(runs.map(lambda _: cache.collect([tmp_path / "one.png"], SMALL, tmp_path / "cache"), range(2)))
+    assert len(calls) == 1
+    for photos in found:
+        own = photos.pixels.index_select(0, torch.tensor([0]))[0]
+        assert torch.equal(own, torch.from_numpy(pixels.transpose(2, 0, 1)))

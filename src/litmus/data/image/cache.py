@@ -31,6 +31,7 @@ from litmus.console import Screen
 from litmus.data.image import decode
 from litmus.data.image.decode import Broken, Photo
 from litmus.data.image.photos import Photos
+from litmus.fetch.once import one_at_a_time
 from litmus.fetch.room import make_room
 from litmus.spec import Images
 
@@ -116,6 +117,12 @@ def collect(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
     folder = cache / _key(paths, images)
     if (photos := _load(folder, paths, images)) is not None:
         return photos
+    with one_at_a_time(folder):  # another run may be reading the same images
+        return _load(folder, paths, images) or _collected(paths, images, cache, folder)
+
+
+def _collected(paths: Sequence[Path], images: Images, cache: Path, folder: Path) -> Photos:
+    """Reads all images, and keeps them in a folder of the cache."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _remove_old(cache)
@@ -134,7 +141,7 @@ def collect(paths: Sequence[Path], images: Images, cache: Path) -> Photos:
         _write_facts(Path(temporary, FACTS), photos, rows)
         try:
             Path(temporary).rename(folder)
-        except OSError:  # another run has just cached the same images, or the entry is damaged
+        except OSError:  # the entry is damaged
             shutil.rmtree(folder, ignore_errors=True)
             Path(temporary).rename(folder)
         Path(temporary).mkdir()  # for TemporaryDirectory to remove
