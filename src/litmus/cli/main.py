@@ -20,6 +20,7 @@ VERBS = {
     "train": "train a network; the same as python train.py",  # dispatched by __main__: compose is on this floor
     "predict": "predict texts, images or the rows of a table, or forecast a series",
     "explain": "say why a network answers as it does: pixels, words, columns, steps",
+    "serve": "play with a network in a browser, and ask it by HTTP",
     "lr": "find a learning rate: a short training whose rate grows",
     "doctor": "say what is wrong with a run, why, and what to try",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",

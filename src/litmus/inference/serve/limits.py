@@ -1,0 +1,19 @@
+"""What a server takes at most; no torch here, so that its verb's `--help` may say so."""
+
+LARGEST_IMAGES = 8 * 10**6  # bytes of a request with images
+LARGEST_TEXT = 10**6  # bytes of any other request
+MOST_HELD = 256 * 10**6  # bytes of all requests that are being read or wait
+MOST_DROPPED = 64 * 10**6  # bytes of a request that is too large, which are read so that its sender hears the answer
+MOST_PIXELS = 50_000_000  # of an image
+MOST_ITEMS = 1_000  # texts, rows or images of a request
+MOST_STEPS = 1_000  # of a forecast
+MOST_WAITING = 1_000  # requests
+SECONDS = 30.0  # for a request, from its first byte to its answer
+
+
+class TooMuch(Exception):
+    """A request is larger than any may be."""
+
+
+class Busy(Exception):
+    """There are so many requests that another one would wait too long."""
