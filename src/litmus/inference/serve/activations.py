@@ -69,6 +69,8 @@ class Activations:
         finally:
             for handle in handles:
                 handle.remove()
+        if not found:  # the image could not be read
+            return []
         names = [*(f"layer {number}" for number in range(1, len(found))), "output"]
         return [_shown(name, output) for name, output in zip(names, found, strict=True)]
 

@@ -178,5 +178,5 @@ async def _wrong_parameter(_: Request, error: Exception) -> Response:
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s %s failed: %r", request.method, request.url.path, error, exc_info=error)
     return _error(500, "Something in litmus failed; its terminal says what.")

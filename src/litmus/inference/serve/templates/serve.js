@@ -115,7 +115,7 @@ function show_answer(run, answer) {
     const figures = prediction.probabilities || prediction.scores;
     if (prediction.boxes) sentence = show_boxes(run, shown, prediction.boxes);
     else if (prediction.values) sentence = show_values(shown, prediction.values);
-    else if (figures) sentence = show_classes(shown, prediction, figures);
+    else if (figures) sentence = show_classes(run, shown, prediction, figures);
     if (prediction.note) {
       shown.append(make("p", { class: "soft", text: `Note: ${prediction.note}.` }));
       sentence += ` Note: ${prediction.note}.`;
@@ -125,19 +125,22 @@ function show_answer(run, answer) {
   return who + sentence.trim();
 }
 
-function show_classes(shown, prediction, figures) {
+function show_classes(run, shown, prediction, figures) {
   const likely = Boolean(prediction.probabilities);
-  const label = prediction.labels ? prediction.labels.join(", ") || "no label" : prediction.label;
-  const values = Object.entries(figures);
+  const chosen = prediction.labels || [prediction.label];
+  const label = chosen.join(", ") || "no label";
+  const names = run.facts ? run.facts.names : [];
+  let values = Object.entries(figures).sort((a, b) => b[1] - a[1]);
+  // All of a few classes keep their places while one draws; of many, the best come first.
+  if (values.length === names.length) values = names.map((name) => [name, figures[name]]);
   const most = likely ? 1 : Math.max(...values.map(([, value]) => Math.abs(value)), 1e-9);
   shown.append(make("p", { class: "answer", text: label }));
   shown.append(bars(values.map(([name, value]) => ({
     name, share: Math.abs(value) / most, figure: likely ? percent(value) : number(value), lowers: value < 0,
+    strong: chosen.includes(name),
   }))));
-  const [first, value] = values[0];
-  return prediction.labels
-    ? `The answer is ${label}.`
-    : `The answer is ${label}${likely && first === label ? `, with ${percent(value)}` : ""}.`;
+  const sure = likely && !prediction.labels ? `, with a probability of ${percent(figures[label])}` : "";
+  return `The answer is ${label}${sure}.`;
 }
 
 function show_values(shown, values) {
@@ -176,14 +179,14 @@ function boxed(image, boxes) {
 
 function bars(items) {
   const list = make("ol", { class: "bars" });
-  items.forEach(({ name, share, figure, lowers }, place) => {
+  for (const { name, share, figure, lowers, strong } of items) {
     const fill = make("span", { class: lowers ? "fill lowers" : "fill" });
     fill.style.width = `${Math.min(100, 100 * share)}%`;
-    list.append(make("li", place === 0 ? { class: "first" } : {},
+    list.append(make("li", strong ? { class: "strong" } : {},
       make("span", { class: "name", text: name }),
       make("span", { class: "track", "aria-hidden": "true" }, fill),
       make("span", { class: "figure", text: figure })));
-  });
+  }
   return list;
 }
 
@@ -336,7 +339,9 @@ function words(parts_of_text) {
 
 function parts(found) {
   const ordered = [...found].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  const shown = ordered.length > MOST_PARTS ? ordered.slice(0, MOST_PARTS - 1) : ordered;
+  const least = Math.abs(ordered[0].value) / 1000;
+  const large = ordered.filter((part, place) => place === 0 || Math.abs(part.value) > least);
+  const shown = large.length > MOST_PARTS ? large.slice(0, MOST_PARTS - 1) : large;
   const rest = ordered.slice(shown.length);
   if (rest.length) {
     shown.push({ name: `${rest.length} others`, shown: "", value: rest.reduce((sum, part) => sum + part.value, 0) });
@@ -346,7 +351,6 @@ function parts(found) {
     name: value ? `${name} = ${value}` : name, share: Math.abs(adds) / most, lowers: adds < 0,
     figure: `${adds >= 0 ? "+" : "−"}${number(Math.abs(adds))}`,
   })));
-  list.querySelectorAll(".first").forEach((item) => item.classList.remove("first"));
   return make("div", {}, list, legend("Blue, +,", "orange, −,"));
 }
 
