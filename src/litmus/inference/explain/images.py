@@ -52,8 +52,8 @@ class ImageExplainer:
         """
         ((_, photo),) = in_threads([image], self.images)
         if isinstance(photo, Broken):
-            raise UserError(f"{name}: {photo}")
-        pixels = torch.from_numpy(photo.pixels)[None]
+            raise UserError(f"{name} {photo}.")
+        pixels = torch.from_numpy(photo.pixels.copy())[None]  # what Pillow gives cannot be written to
         return self.explain_inputs(self._inputs(pixels), photo.pixels.transpose(1, 2, 0), name, target)
 
     def explain_inputs(self, inputs: Tensor, pixels: Pixels, name: str, target: str | None) -> list[Explanation]:

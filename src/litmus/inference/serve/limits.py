@@ -7,6 +7,7 @@ MOST_DROPPED = 64 * 10**6  # bytes of a request that is too large, which are rea
 MOST_PIXELS = 50_000_000  # of an image
 MOST_ITEMS = 1_000  # texts, rows or images of a request
 MOST_STEPS = 1_000  # of a forecast
+LARGEST_NUMBER = 1e30  # of a cell or a value: networks compute in float32
 MOST_WAITING = 1_000  # requests
 SECONDS = 30.0  # for a request, from its first byte to its answer
 

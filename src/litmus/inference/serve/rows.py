@@ -1,5 +1,6 @@
 """Rows of a table that are sent to a server."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,12 +18,12 @@ from litmus.inference.columns import ColumnPredictor
 from litmus.inference.rows import as_frame, names_in
 from litmus.inference.serve.bodies import JSON, Body, only_keys, read_json
 from litmus.inference.serve.kind import Kind, Outcome, answers, check_number
+from litmus.inference.serve.limits import LARGEST_NUMBER
 from litmus.inference.serve.worker import Question
 from litmus.page.selection import evenly
 from litmus.spec import Category, Columns, Date, Number
 
 MOST_BACKGROUND = 64  # rows that stand for a column's usual values when a row is explained
-LARGEST_NUMBER = 1e300
 DAY = "%Y-%m-%d"
 Row = Mapping[str, object]
 
@@ -58,8 +59,6 @@ class RowKind(Kind[Row]):
 
     @property
     def example(self) -> tuple[str, str]:
-        import json
-
         row = {column["name"]: column["usual"] for column in self.facts["columns"]}
         return ("--json", json.dumps({"rows": [row]}, ensure_ascii=False))
 

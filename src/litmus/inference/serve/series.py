@@ -18,14 +18,13 @@ from litmus.inference.forecast import LEVEL, Forecast, Forecaster, as_rows
 from litmus.inference.rows import as_frame, names_in
 from litmus.inference.serve.bodies import CSV, EMPTY, JSON, Body, only_keys, read_json
 from litmus.inference.serve.kind import Kind, Outcome, check_number
-from litmus.inference.serve.limits import MOST_STEPS
+from litmus.inference.serve.limits import LARGEST_NUMBER, MOST_STEPS
 from litmus.inference.serve.worker import Question
 from litmus.spec import Series
 
 MOST_VALUES = 100_000  # of a series
 LEAST, PER_STEP = 40, 4  # values before the forecast that are given: so many, and so many for each step
 MOST_GROUPS = 6  # of several series, whose history and explanations are given
-LARGEST = 1e300
 THE_TABLE = "The table"
 Result = TypeVar("Result")
 
@@ -155,8 +154,8 @@ def _values(found: object) -> list[float]:
     if not isinstance(found, list):
         raise UserError('The values of a series are a list of numbers: {"values": [1, 2.5, 3]}.')
     for place, value in enumerate(found, start=1):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
-            raise UserError(f"Value {place:,} of the series is no number.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
+            raise UserError(f"Value {place:,} of the series is no number, or too large a one.")
     if not 1 <= len(found) <= MOST_VALUES:
         raise UserError(f"A series of {len(found):,} values cannot be used: from 1 to {MOST_VALUES:,} are.")
     return [float(value) for value in found]

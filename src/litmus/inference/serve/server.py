@@ -21,6 +21,15 @@ def serve(runs: Sequence[Served], listening: socket.socket, host: str, ready: Ca
         host: the address that it is bound to.
         ready: called when the first request would be answered.
     """
+    try:
+        server(runs, host, ready).run([listening])
+    finally:
+        for run in runs:
+            run.worker.close()
+
+
+def server(runs: Sequence[Served], host: str, ready: Callable[[], None]) -> uvicorn.Server:
+    """A server that does not run yet; arguments as of `serve`."""
     hosts = (*LOCAL, host) if is_local(host) else ()
     config = uvicorn.Config(
         application(runs, hosts),
@@ -34,11 +43,7 @@ def serve(runs: Sequence[Served], listening: socket.socket, host: str, ready: Ca
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    try:
-        _Announced(config, ready).run([listening])
-    finally:
-        for run in runs:
-            run.worker.close()
+    return _Announced(config, ready)
 
 
 class _Announced(uvicorn.Server):
