@@ -38,7 +38,12 @@ function draw(tag, attributes, text) {
 }
 
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
-const number = (value) => (value === null ? "" : Number(value.toPrecision(5)).toLocaleString("en", { maximumSignificantDigits: 5 }));
+const number = (value) => (value === null ? "" : rounded(value, 5));
+const rounded = (value, digits) => {
+  const size = Math.abs(value);
+  if (size && (size < 1e-3 || size >= 1e7)) return value.toExponential(Math.min(digits - 1, 2));
+  return value.toLocaleString("en", { maximumSignificantDigits: digits });
+};
 
 // ---- Asking. Only the newest question of each run counts: an answer to an older one is dropped.
 
@@ -136,7 +141,7 @@ function show_classes(run, shown, prediction, figures) {
   const most = likely ? 1 : Math.max(...values.map(([, value]) => Math.abs(value)), 1e-9);
   shown.append(make("p", { class: "answer", text: label }));
   shown.append(bars(values.map(([name, value]) => ({
-    name, share: Math.abs(value) / most, figure: likely ? percent(value) : number(value), lowers: value < 0,
+    name, share: Math.abs(value) / most, figure: likely ? percent(value) : rounded(value, 3), lowers: value < 0,
     strong: chosen.includes(name),
   }))));
   const sure = likely && !prediction.labels ? `, with a probability of ${percent(figures[label])}` : "";
@@ -162,17 +167,16 @@ function show_boxes(run, shown, boxes) {
 
 function boxed(image, boxes) {
   const [width, height] = [image.naturalWidth, image.naturalHeight];
-  const figure = make("figure", { class: "preview" }, make("img", { src: image.src, alt: "The image with its boxes" }));
+  const figure = make("figure", { class: "boxed" }, make("img", { src: image.src, alt: "The image with its boxes" }));
   const over = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   Object.assign(over.style, { position: "absolute", inset: "0", width: "100%", height: "100%" });
+  const line = Math.max(width, height) / 160;
   for (const { box: [left, top, right, bottom], label } of boxes) {
-    const line = Math.max(width, height) / 200;
     over.append(draw("rect", {
       x: left, y: top, width: right - left, height: bottom - top, fill: "none", stroke: "#ffb000", "stroke-width": line,
     }));
-    over.append(draw("text", { x: left + line, y: Math.max(top - line, 4 * line), fill: "#ffb000", "font-size": 6 * line }, label));
+    over.append(draw("text", { x: left + line, y: Math.max(top - line, 8 * line), fill: "#ffb000", "font-size": 8 * line }, label));
   }
-  Object.assign(figure.style, { display: "inline-block", margin: "0" });
   figure.append(over);
   return figure;
 }
@@ -343,13 +347,14 @@ function parts(found) {
   const large = ordered.filter((part, place) => place === 0 || Math.abs(part.value) > least);
   const shown = large.length > MOST_PARTS ? large.slice(0, MOST_PARTS - 1) : large;
   const rest = ordered.slice(shown.length);
-  if (rest.length) {
+  if (rest.length === 1) shown.push(rest[0]);
+  else if (rest.length) {
     shown.push({ name: `${rest.length} others`, shown: "", value: rest.reduce((sum, part) => sum + part.value, 0) });
   }
   const most = Math.max(...shown.map((part) => Math.abs(part.value)), 1e-12);
   const list = bars(shown.map(({ name, shown: value, value: adds }) => ({
     name: value ? `${name} = ${value}` : name, share: Math.abs(adds) / most, lowers: adds < 0,
-    figure: `${adds >= 0 ? "+" : "−"}${number(Math.abs(adds))}`,
+    figure: `${adds >= 0 ? "+" : "−"}${rounded(Math.abs(adds), 3)}`,
   })));
   return make("div", {}, list, legend("Blue, +,", "orange, −,"));
 }
