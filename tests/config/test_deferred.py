@@ -34,8 +34,8 @@ VERBS = (
     *(["evaluate", "RUN"], ["doctor", "RUN"], ["report", "RUN"], ["predict", "RUN", "WHAT"]),
     *(["lr", "RUN", "--steps", "20"], ["compare", "RUN", "--no-figures"]),
 )
-# Beside the network's. What `verify` and `dashboard` start are trainings and TensorBoard: their own process is meant. Of
-# `serve`, what a server imports.
+# Beside the network's. Of `serve` that is what a server imports; what `verify` and `dashboard` start are trainings and
+# TensorBoard: their own process is meant.
 OTHERS = {
     "train": set(),
     "verify": set(),

@@ -70,13 +70,13 @@ async function ask(content, live = false) {
     return;
   }
   asked = content;
+  for (const run of runs) if (run.reasons) run.reasons.replaceChildren();
   const answers = await Promise.allSettled(runs.map((run) => send(address_of(run), content)));
   if (own !== turn) return;
   show_problem(answers.filter((each) => each.status === "rejected").map((each) => each.reason.message)[0] || "");
   const sentences = [];
   answers.forEach((each, place) => {
     const run = runs[place];
-    if (run.reasons) run.reasons.replaceChildren();
     if (each.status === "rejected") {
       run.result.replaceChildren();
       run.layers.replaceChildren();
@@ -284,18 +284,21 @@ function show_layers(run, layers) {
 // ---- Explanations.
 
 async function why(run) {
-  if (!asked) return;
-  run.why.disabled = true;
+  if (!asked || run.why.getAttribute("aria-busy")) return;
+  run.why.setAttribute("aria-busy", "true"); // not disabled, or whoever presses it by keyboard loses their place
   run.why.textContent = "Thinking ...";
-  const own = turn;
   try {
-    const answer = await send(`${run.prefix}/api/explain`, asked);
-    if (own === turn) run.reasons.replaceChildren(...answer.explanations.map(reason));
+    let [own, answer] = [-1, null];
+    while (asked && own !== turn) { // until it is the newest question's
+      own = turn;
+      answer = await send(`${run.prefix}/api/explain`, asked);
+    }
+    if (asked) run.reasons.replaceChildren(...answer.explanations.map(reason));
   } catch (error) {
     show_problem(error.message);
   } finally {
     run.why.textContent = "Why?";
-    run.why.disabled = false;
+    run.why.removeAttribute("aria-busy");
   }
 }
 
