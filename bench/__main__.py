@@ -31,6 +31,7 @@ BENCHES = (
         "tables",
         "predict",
         "toy",
+        "serve",
     ),
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),

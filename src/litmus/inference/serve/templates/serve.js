@@ -49,6 +49,7 @@ const rounded = (value, digits) => {
 
 let asked = null; // what the last question sent: { body, type }
 let turn = 0;
+let settled = Promise.resolve(); // when the answer to the newest drawing is there
 
 async function send(address, content) {
   const headers = content.type ? { "content-type": content.type } : {};
@@ -288,6 +289,7 @@ async function why(run) {
   run.why.setAttribute("aria-busy", "true"); // not disabled, or whoever presses it by keyboard loses their place
   run.why.textContent = "Thinking ...";
   try {
+    await settled;
     let [own, answer] = [-1, null];
     while (asked && own !== turn) { // until it is the newest question's
       own = turn;
@@ -435,14 +437,16 @@ function set_up_canvas(canvas, begun) {
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
     await ask(image_of(blob), true);
   };
-  const update = async () => {
+  const update = () => {
     if (busy) return; // the newest drawing is asked about as soon as the last answer is there
     busy = true;
-    while (dirty) {
-      dirty = false;
-      await answer();
-    }
-    busy = false;
+    settled = (async () => {
+      while (dirty) {
+        dirty = false;
+        await answer();
+      }
+      busy = false;
+    })();
   };
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
