@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -661,6 +662,43 @@ def test_other_machines_are_warned_of() -> None:
     server.terminate()
     server.communicate(timeout=20)
     assert "WARNING: whoever reaches port" in said
+
+
+# ---- The documentation.
+
+SERVED = {  # by the heading that the commands stand under
+    "Any run": "fnn-mnist",
+    "Images": "fnn-mnist",
+    "Texts": "lstm-text_table",
+    "Rows of a table": "linear-table",
+    "Series": "lstm-series",
+    "Why": "lstm-text_table",
+}
+DOCS = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("heading", SERVED)
+def test_the_commands_of_the_documentation_are_answered(heading: str) -> None:
+    text = DOCS.partition(f"### {heading}\n")[2].partition("\n#")[0]
+    commands = [line for line in text.splitlines() if line.startswith("curl ")]
+    assert commands
+    for name in ("digit.png", "other.png"):
+        Path(name).write_bytes(digit())
+    Path("other.csv").write_text("spots\n" + "\n".join(str(50 + 40 * (i % 11)) for i in range(60)) + "\n")
+    with serving(RunDir(EARLIER / SERVED[heading])) as asking:
+        for command in commands:
+            words = shlex.split(command.replace("http://127.0.0.1:8000", asking.address))
+            done = subprocess.run([*words, "--silent"], capture_output=True, text=True, check=True)
+            assert "error" not in json.loads(done.stdout), done.stdout
+
+
+def test_the_documentation_has_all_commands_and_the_limits() -> None:
+    assert set(SERVED) == set(re.findall(r"^### (.*)$", DOCS, re.MULTILINE))
+    for number in (limits.LARGEST_IMAGES, limits.LARGEST_TEXT, limits.MOST_PIXELS, limits.MOST_ITEMS):
+        assert f"| {number:,} " in DOCS
+    assert f"| {limits.SECONDS:.0f} seconds |" in DOCS
+    assert f"| {limits.MOST_WAITING:,}, or {limits.MOST_HELD // 10**6} MB of them |" in DOCS
 
 
 # ---- The page, in a browser.
