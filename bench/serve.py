@@ -75,7 +75,7 @@ def measure() -> str:
     rows = [row for table in tables for row in table]
     text = f"## Serving\n\n{CLIENTS} clients send a digit of 28 x 28 pixels, each again as soon as it is answered.\n\n"
     text += markdown(head, rows)
-    text += f"\nOne client sends {DRAWN} x {DRAWN} pixels, as the page does, for an answer with the maps of all layers.\n\n"
+    text += f"\nOne client sends {DRAWN} x {DRAWN} pixels, as the page does, and receives the maps of all layers.\n\n"
     return text + markdown(("", "ms to an answer", "p99, ms", "target"), layers)
 
 

@@ -299,6 +299,10 @@ def test_many_pixels_in_a_small_file_are_refused(digits_server: Asking) -> None:
         assert len(file.getvalue()) < 200_000
         status, said = refusal(digits_server("/api/predict", file.getvalue(), "image/png"))
         assert (status, "pixels" in said) == (422, True), said
+    file = io.BytesIO()
+    Image.new("1", (7_000, 7_000)).save(file, "PNG")
+    status, said = refusal(digits_server("/api/predict", form(*[("a.png", file.getvalue())] * 3), FORM))
+    assert (status, "147,000,000 pixels together" in said) == (422, True), said
 
 
 def test_many_inputs_are_refused(texts_server: Asking, digits_server: Asking) -> None:

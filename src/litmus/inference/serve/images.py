@@ -15,7 +15,7 @@ from litmus.inference.prediction import ImagePrediction
 from litmus.inference.serve.activations import Activations
 from litmus.inference.serve.bodies import FORM, Body, Upload, read_images
 from litmus.inference.serve.kind import Kind, Outcome, answers, check_number
-from litmus.inference.serve.limits import LARGEST_IMAGES, MOST_PIXELS
+from litmus.inference.serve.limits import LARGEST_IMAGES, MOST_PIXELS, MOST_PIXELS_TOGETHER
 from litmus.inference.serve.worker import Question
 from litmus.record.metrics import min_score_of
 from litmus.spec import Images
@@ -74,8 +74,8 @@ class ImageKind(Kind[Upload]):
     def read(self, body: Body) -> list[Upload]:
         uploads = read_images(body)
         check_number(uploads, "images")
-        for upload in uploads:
-            _check_pixels(upload)
+        if (pixels := sum(map(_num_pixels, uploads))) > MOST_PIXELS_TOGETHER:
+            raise UserError(f"The images have {pixels:,} pixels together. Send fewer at a time.")
         return uploads
 
     def predict(self, questions: Sequence[Question[Upload]]) -> list[Outcome]:
@@ -107,11 +107,11 @@ class ImageKind(Kind[Upload]):
         return {**answer, "layers": layers}
 
 
-def _check_pixels(upload: Upload) -> None:
-    """Refuses an image that is small as a file, and huge when it is decoded.
+def _num_pixels(upload: Upload) -> int:
+    """The pixels of an image, by what its file says; 0 where that cannot be read.
 
     Raises:
-        UserError: it has too many pixels.
+        UserError: there are too many: the file is small, and huge when it is decoded.
     """
     try:
         with Image.open(io.BytesIO(upload.content)) as image:
@@ -119,11 +119,12 @@ def _check_pixels(upload: Upload) -> None:
     except Image.DecompressionBombError as error:
         raise UserError(f"{upload.name} has too many pixels ({error}).") from None
     except Exception:  # Pillow's readers raise anything; what is wrong is said when the image is decoded
-        return
+        return 0
     if width * height > MOST_PIXELS:
         raise UserError(
             f"{upload.name} has {width:,} x {height:,} pixels. At most {MOST_PIXELS:,} are allowed: make it smaller."
         )
+    return width * height
 
 
 def _named(prediction: ImagePrediction, upload: Upload) -> ImagePrediction:
