@@ -578,6 +578,13 @@ def test_the_pages_are_valid_and_ask_for_nothing_elsewhere(name: str) -> None:
             assert not re.search(r"https?://|@import|url\(", content)
 
 
+def test_commands_name_the_address_that_the_reader_knows(digits_server: Asking) -> None:
+    assert f"curl {digits_server.address}/api/predict" in digits_server.get("/docs")[1]
+    with serving(RunDir(EARLIER / "perceptron-mnist"), host="0.0.0.0") as asking:
+        page = asking.get("/docs", Host="<script>")[1]
+        assert "<script>" not in page
+
+
 def test_every_answer_carries_the_policy(digits_server: Asking) -> None:
     import http.client
 

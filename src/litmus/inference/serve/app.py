@@ -149,12 +149,15 @@ def _error(status: int, sentence: str) -> JSONResponse:
 def _add_pages(app: FastAPI, runs: Sequence[Served]) -> None:
     found = {
         "/": (pages.play(runs), "text/html"),
-        "/docs": (pages.docs(runs[0]), "text/html"),
         "/serve.css": (pages.style(), "text/css"),
         "/serve.js": (pages.script(), "text/javascript"),
     }
     for path, (content, kind) in found.items():
         app.add_api_route(path, _page(content, kind), include_in_schema=False)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return Response(pages.docs(runs[0], request.headers.get("host", "127.0.0.1:8000")), media_type="text/html")
 
 
 def _page(content: str, kind: str) -> Callable[[], Awaitable[Response]]:

@@ -34,13 +34,14 @@ def play(runs: Sequence[Served]) -> str:
     )
 
 
-def docs(run: Served) -> str:
-    """The page that says how programs ask."""
+def docs(run: Served, host: str) -> str:
+    """The page that says how programs ask; `host` is the server's, as the reader knows it."""
     option, value = run.kind.example
     return render(
         PACKAGE,
         "docs.html.jinja",
         run=run.facts,
+        host=host,
         example=f"{option} {shlex.quote(value)}",
         largest=run.kind.largest,
         most=MOST_ITEMS,
