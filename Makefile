@@ -18,7 +18,7 @@ install: $(READY) ## make .venv and install everything, at the versions in const
 $(READY): pyproject.toml constraints.txt
 	python3 -c 'import sys; sys.exit("litmus needs Python 3.11 or newer; python3 is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[bundled,text,table,detection,export,openvino,search,compare,baselines,explain,dev]'
+	$(PYTHON) -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[bundled,text,table,detection,export,openvino,search,compare,baselines,explain,serve,dev]'
 	@# pip would compile with one core, also what nobody imports. Some files are for a newer Python, and cannot be.
 	@$(PYTHON) -m compileall -q -j 0 -x '/tests/|transformers/models/' $(VENV)/lib > /dev/null 2>&1 || true
 	@touch $@

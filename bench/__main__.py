@@ -32,6 +32,7 @@ BENCHES = (
         "predict",
         "toy",
         "explain",
+        "serve",
     ),
     *("text_speed", "text_accuracy", "text_rival", "vader", "series"),
     *("vision_speed", "vision_accuracy", "yolo_speed", "yolo_rival", "export"),

@@ -13,6 +13,7 @@ from litmus.cli.main import VERBS, main
 from litmus.compare.collect import find_runs
 from litmus.compose.resume import with_own_folders
 from litmus.errors import UserError
+from litmus.inference.serve import server
 from litmus.record.folder import RunDir
 from litmus.run import verify
 
@@ -22,6 +23,7 @@ USES = {  # with which a run that has a network is used to the end
     "predict": ["predict", LINK, "digit.png"],
     "filters": ["filters", LINK],
     "explain": ["explain", LINK, "digit.png"],
+    "serve": ["serve", LINK, "--port", "0"],
     "lr": ["lr", LINK, "--steps", "60", "data.source=bundled", "data.limit=300"],
     "doctor": ["doctor", LINK],
     "evaluate": ["evaluate", LINK, "data.source=bundled"],
@@ -59,6 +61,7 @@ def test_every_verb_is_looked_at() -> None:
 @pytest.mark.parametrize("verb", USES)
 def test_a_verb_uses_one_run(verb: str, run: RunDir, litmus: Litmus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "write", lambda *_, **__: 0.0)  # which takes seconds
+    monkeypatch.setattr(server, "serve", lambda runs, *_: runs[0].worker.close())  # which would not end
     out, err = litmus(*USES[verb])
     assert not Path(LINK).is_symlink()
     assert str(run.path) in out or verb in NAMES_NO_RUN, "as it lies in the current folder"

@@ -35,11 +35,13 @@ VERBS = (
     *(["lr", "RUN", "--steps", "20"], ["compare", "RUN", "--no-figures"]),
     ["filters", "RUN"],
 )
-# Beside the network's. What `verify` and `dashboard` start are trainings and TensorBoard: their own process is meant.
+# Beside the network's. Of `serve` that is what a server imports; what `verify` and `dashboard` start are trainings and
+# TensorBoard: their own process is meant.
 OTHERS = {
     "train": set(),
     "verify": set(),
     "dashboard": set(),
+    "serve": set(),
     "export": COMPILER,  # `--to torch` is torch's exporter, which traces as the compiler does
     "explain": {*COMPILER, "matplotlib"},  # after it in the same process; Captum imports what draws for notebooks
 }
@@ -80,7 +82,9 @@ for name, words, what in cases:
     for verb in verbs:
         answered(verb, name, what)
         say(name, verb[0])
-import litmus.cli.dashboard, litmus.cli.verify, litmus.record.checkpoint, litmus.run.verify
+import litmus.cli.dashboard, litmus.cli.serve, litmus.cli.verify, litmus.record.checkpoint, litmus.run.verify
+import litmus.inference.serve.rows, litmus.inference.serve.series, litmus.inference.serve.server
+import litmus.inference.serve.texts
 for verb in others:
     if verb == "export":
         answered([verb, "RUN", "--to", "torch"], cases[0][0], cases[0][2])  # by the compiler, which runs now

@@ -53,7 +53,7 @@ def test_every_network_and_verb_without_a_network(model: str, files: Path, heavy
 
 def test_every_verb_is_used() -> None:
     """But those that have a test of their own."""
-    assert set(VERBS) - {"train", "dashboard", "verify"} == set(USES)
+    assert set(VERBS) - {"train", "dashboard", "serve", "verify"} == set(USES)
 
 
 @pytest.mark.slow
@@ -85,6 +85,33 @@ def test_the_dashboard_without_a_network(runs: Path, tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.wait(timeout=20)
+    assert not attempts.exists(), attempts.read_text()
+
+
+@pytest.mark.wide
+def test_a_server_without_a_network(runs: Path, tmp_path: Path) -> None:
+    """Its pages and what they load, an answer and an explanation; it listens to this machine alone."""
+    attempts = tmp_path / "attempts"
+    # Of OpenTelemetry, which FastAPI imports: whoever sets these has something else in mind.
+    traced = {"FASTAPI_OTEL_AUTO_CONFIGURE": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4318"}
+    closed = {"PYTHONPATH": str(Path(__file__).parent / "closed"), "ATTEMPTS": str(attempts), **traced}
+    command = [sys.executable, "-P", "-m", "litmus", "serve", str(runs / "run"), "--port", "0"]
+    server = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **closed}, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        lines = iter(server.stdout.readline, "")
+        address = next(line.split()[-1] for line in lines if "http://127.0.0.1:" in line)
+        for path in ("/", "/docs", "/serve.css", "/serve.js", "/openapi.json", "/api/run"):
+            with urllib.request.urlopen(f"{address}{path}", timeout=20) as answer:
+                assert answer.status == 200
+        image = (runs / "photos/red/0.png").read_bytes()
+        for path in ("/api/predict", "/api/explain"):
+            asked = urllib.request.Request(f"{address}{path}", image, {"Content-Type": "image/png"})
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                assert answer.status == 200
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
     assert not attempts.exists(), attempts.read_text()
 
 

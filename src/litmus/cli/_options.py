@@ -16,6 +16,11 @@ def port(text: str) -> int:
     return int(_number(text, int, 1, 65535, "a port, from 1 to 65535"))
 
 
+def free_or_port(text: str) -> int:
+    """A port that a server may listen on; 0 for a free one."""
+    return int(_number(text, int, 0, 65535, "a port, from 1 to 65535, or 0 for a free one"))
+
+
 def score(text: str) -> float:
     """A score of a box, in [0, 1)."""
     return _number(text, float, 0, 1 - 1e-9, "a number in [0, 1)")

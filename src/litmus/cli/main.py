@@ -21,6 +21,7 @@ VERBS = {
     "predict": "predict texts, images or the rows of a table, or forecast a series",
     "filters": "show the filters of a first layer, and the images that excite its units",
     "explain": "say why a network answers as it does: pixels, words, columns, steps",
+    "serve": "play with a network in a browser, and ask it by HTTP",
     "lr": "find a learning rate: a short training whose rate grows",
     "doctor": "say what is wrong with a run, why, and what to try",
     "evaluate": "evaluate the best checkpoint of a run on the test split again",

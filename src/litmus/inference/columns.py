@@ -1,12 +1,13 @@
 """Predictions of a network for rows of a table."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import polars as pl
 import torch
 
 from litmus.config.protocols import Net
-from litmus.data.columns.conform import conform
+from litmus.data.columns.conform import Conformed, conform
 from litmus.inference.prediction import TOPK, RowPrediction, key_of, predictions_of
 from litmus.spec import Columns, Input
 
@@ -33,7 +34,6 @@ class ColumnPredictor:
         self.column_names = list(net.spec.input.by_name())
         self.key, self.names = key_of(net), net.spec.target.names
 
-    @torch.inference_mode()
     def predict(
         self, frame: pl.DataFrame, batch_size: int, topk: int = TOPK, decimal_comma: bool = False
     ) -> list[RowPrediction]:
@@ -45,10 +45,17 @@ class ColumnPredictor:
             topk: classes of a row, the best first.
             decimal_comma: whether text such as "1,5" is a number.
         """
-        rows = conform(frame, self.columns, decimal_comma)
+        return self.predict_conformed([conform(frame, self.columns, decimal_comma)], batch_size, topk)
+
+    @torch.inference_mode()
+    def predict_conformed(self, parts: Sequence[Conformed], batch_size: int, topk: int) -> list[RowPrediction]:
+        """The same for the rows of several tables, end to end; `parts` is at least one of them, conformed."""
         predictions: list[RowPrediction] = []
-        for inputs in rows.inputs.split(batch_size):
+        for inputs in torch.cat([part.inputs for part in parts]).split(batch_size):
             predictions += predictions_of(self.net, self.net(inputs), topk)
-        for row, notes in rows.notes.items():
-            predictions[row]["note"] = "; ".join(notes)
+        first = 0
+        for part in parts:
+            for row, notes in part.notes.items():
+                predictions[first + row]["note"] = "; ".join(notes)
+            first += len(part.inputs)
         return predictions

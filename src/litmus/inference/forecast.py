@@ -147,11 +147,11 @@ class Forecaster:
             )
         return found
 
-    def windows(self, given: Path) -> list[tuple[str, torch.Tensor]]:
+    def windows(self, given: "Path | pl.DataFrame | None") -> list[tuple[str, torch.Tensor]]:
         """What the network sees of each series when it forecasts what comes next.
 
         Args:
-            given: a file with the columns of the run's.
+            given: a file or a table with the columns of the run's; None takes the run's own file.
 
         Raises:
             UserError: as `forecast`.

@@ -7,12 +7,11 @@ from typing import ClassVar, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
-from litmus.data.image.decode import Broken, Photo, letterbox_geometry
+from litmus.data.image.decode import Broken, Photo, Source, letterbox_geometry
 from litmus.data.image.transform import Normalize
 from litmus.inference.prediction import Box, ImagePrediction, key_of, predictions_of
 from litmus.inference.save import Inputs
@@ -42,7 +41,7 @@ class ImagePredictor:
 
     def predict(
         self,
-        images: Sequence[Path | Image.Image],
+        images: Sequence[Source],
         batch_size: int,
         topk: int,
         min_score: float,
@@ -51,7 +50,8 @@ class ImagePredictor:
         """A prediction for each image, in order; `error` says why it cannot be read.
 
         Args:
-            images: paths of files, or images of Pillow, which are called by their numbers, counted from 0.
+            images: paths of files; or their contents, or images of Pillow, which are called by their numbers, counted
+                from 0.
             batch_size: images at a time.
             topk: classes or labels of an image, the best first.
             min_score: boxes with a lower score are dropped.

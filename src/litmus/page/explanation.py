@@ -32,7 +32,7 @@ def drawing_of(explanation: Explanation) -> Drawing:
 
 
 def _heats(explanation: Explanation, pixels: Pixels) -> Drawing:
-    shown = [pixels, *(_colored(heat.values, pixels) for heat in explanation.heats)]
+    shown = [pixels, *(colored(heat.values, pixels) for heat in explanation.heats)]
     captions = [shorten(explanation.answer, 20), *(heat.method for heat in explanation.heats)]
     label = f"{explanation.name}: pixels that raise or lower {explanation.answer}"
     drawing = images(label, shown, captions, per_row=4, side=SIDE)
@@ -46,7 +46,7 @@ def _heats(explanation: Explanation, pixels: Pixels) -> Drawing:
     return drawing
 
 
-def _colored(heat: Floats, pixels: Pixels) -> Pixels:
+def colored(heat: Floats, pixels: Pixels) -> Pixels:
     """The heat's colors over a faint image: dark strokes on white, where the image has light ones on black."""
     gray = pixels.astype(np.float64).mean(axis=2)
     ink = gray if pixels.shape[2] == 1 and gray.mean() < 127.5 else 255 - gray

@@ -210,7 +210,7 @@ def in_threads(
     Small files are read without threads, which would spend more time on waiting for each other.
 
     Args:
-        sources: paths of files, or images of Pillow; the order is kept.
+        sources: paths of files, their contents, or images of Pillow; the order is kept.
         images: size, channels and crop.
         threads: that read, and stay; None starts some for this call.
     """
@@ -230,12 +230,14 @@ def _result(sources: list[Source], read: Callable[[], list[Photo | Broken]]) -> 
     return zip(sources, read(), strict=True)
 
 
-def _is_small(source: Path | Image.Image, images: Images) -> bool:
+def _is_small(source: decode.Source, images: Images) -> bool:
     """Whether an image is small, in its file and as the network reads it."""
     if images.height * images.width > SMALL_PIXELS:
         return False
     if isinstance(source, Image.Image):
         return source.width * source.height <= SMALL_PIXELS
+    if isinstance(source, bytes):
+        return len(source) <= SMALL_BYTES
     try:
         return source.stat().st_size <= SMALL_BYTES
     except (OSError, ValueError):  # reported when it is read

@@ -26,7 +26,7 @@ PADDING = 114  # gray level of a letterbox's bars, the one that YOLO networks ar
 ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 mean that width and height are swapped
 
 
-Source = Path | Image.Image  # of an image: its file, or itself
+Source = Path | bytes | Image.Image  # of an image: its file, what is in it, or itself
 
 
 class Broken(Exception):
@@ -82,7 +82,7 @@ def read(source: Source, images: Images) -> Photo:
     """One image, upright, in RGB or grayscale, cropped or letterboxed to the size in `images`.
 
     Args:
-        source: the path of a file, or an image of Pillow.
+        source: the path of a file, its content, or an image of Pillow.
         images: size, channels and crop.
 
     Raises:
@@ -132,7 +132,7 @@ def _load(source: Source, images: Images) -> _Upright:
         except ValueError as error:
             raise Broken(f"cannot be used ({error})") from None
     try:
-        content = local.read_bytes(source, LARGEST)
+        content = source if isinstance(source, bytes) else local.read_bytes(source, LARGEST)
     except OSError as error:
         raise Broken(f"cannot be read ({local.reason(error)})") from None
     if not content:

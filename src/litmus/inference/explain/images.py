@@ -1,18 +1,16 @@
 """Which pixels of an image speak for a network's answer."""
 
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from litmus.config.explanation import Explanation, Heat
 from litmus.config.protocols import Detector, Net
 from litmus.data.image.cache import in_threads
-from litmus.data.image.decode import PADDING, Broken
+from litmus.data.image.decode import PADDING, Broken, Source
 from litmus.data.image.transform import Normalize
 from litmus.errors import UserError
 from litmus.inference.explain.attribution import grad_cam, integrated_gradients, last_maps, occlusion
@@ -41,11 +39,11 @@ class ImageExplainer:
         self.normalize = Normalize(self.images, None, torch.device("cpu"))
         self.side = max(1, round(max(self.images.height, self.images.width) / PATCHES))
 
-    def explain(self, image: Path | Image.Image, name: str, target: str | None) -> list[Explanation]:
+    def explain(self, image: Source, name: str, target: str | None) -> list[Explanation]:
         """One explanation; of a detector, one for each of the best boxes.
 
         Args:
-            image: a file, or an image of Pillow.
+            image: a file, its content, or an image of Pillow.
             name: of it.
             target: the class, label or value to explain; None takes the likeliest.
 
@@ -54,8 +52,8 @@ class ImageExplainer:
         """
         ((_, photo),) = in_threads([image], self.images)
         if isinstance(photo, Broken):
-            raise UserError(f"{name}: {photo}")
-        pixels = torch.from_numpy(photo.pixels)[None]
+            raise UserError(f"{name} {photo}.")
+        pixels = torch.from_numpy(photo.pixels.copy())[None]  # what Pillow gives cannot be written to
         return self.explain_inputs(self._inputs(pixels), photo.pixels.transpose(1, 2, 0), name, target)
 
     def explain_inputs(self, inputs: Tensor, pixels: Pixels, name: str, target: str | None) -> list[Explanation]:
