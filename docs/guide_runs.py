@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 from transcripts import COLUMNS, ROOT, environment, words
 
+from litmus.record.folder import RunDir
+
 GUIDE = ROOT / "docs" / "guide"
 COMMANDS = re.compile(r"^```\n((?:(?:python train\.py|litmus) [^\n]*\n)+)```$", re.MULTILINE)
 
@@ -45,6 +47,14 @@ class Run:
     def metric(self, name: str) -> float:
         """A metric of the best epoch, or of the test, such as `test/acc`."""
         return float(self.result["metrics"][name])
+
+    def layers(self, name: str, epoch: int) -> dict[str, float]:
+        """What health.json has of an epoch, such as `gradient`, by the layers' names; epoch 0 is the first step."""
+        health = RunDir(self.path).read_health()
+        assert health is not None
+        (row,) = [each for each in health["epochs"] if each["epoch"] == epoch]
+        values = zip(health["layers"], row[name], strict=True)
+        return {layer["name"]: value for layer, value in values if value is not None}
 
     @property
     def findings(self) -> set[str]:
