@@ -119,7 +119,7 @@ def _known(run: RunDir, config: Section) -> "Tensor | None":
     import torch
 
     from litmus import console
-    from litmus.inference.explain.own import MOST_SAMPLES
+    from litmus.config.samples import MOST_SAMPLES
     from litmus.run.samples import test_samples
 
     try:
