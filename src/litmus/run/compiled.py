@@ -32,6 +32,7 @@ BACKEND = "inductor"
 LEAST_S = 1800  # that the rest of a training takes, where compiling is tried: more than 30 times what the attempt costs
 GAIN = 0.95  # the part of a step's time that a compiled one must take at most, to be chosen
 NUM_BATCHES = 4  # that are kept, to be measured with
+NUM_LOOKS = 20  # batches at the beginning of an epoch that say how long it takes: a short training asks no more
 ROUNDS = 5  # of these batches, each way
 MOST_ON_GRAPHS = 10_000_000  # parameters of a network whose steps are so short that starting a GPU's kernels decides
 
@@ -142,7 +143,8 @@ class Compiler(lightning.Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self.is_on is None and len(self._inputs) < NUM_BATCHES and self._may_be_tried(trainer, batch_idx):
+        looks = self.is_on is None and batch_idx < NUM_LOOKS and len(self._inputs) < NUM_BATCHES
+        if looks and self._may_be_tried(trainer, batch_idx):
             self._inputs.append(batch[0])
 
     def _may_be_tried(self, trainer: lightning.Trainer, done: int) -> bool:
